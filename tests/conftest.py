@@ -1,0 +1,83 @@
+"""What all tests share: folders, the flights, and one real MLflow server a test run."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def require(what: str, present: bool, reason: str) -> None:
+    """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail."""
+    if present:
+        return
+    if what in os.environ.get("TAXIWAY_REQUIRE", "").split(","):
+        pytest.fail(f"TAXIWAY_REQUIRE names {what}, but {reason}")
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The flights of 2013-01 to 2013-06, a Parquet file a month."""
+    from taxiway.local.flights import flights_by_month, write_span
+
+    folder = tmp_path_factory.mktemp("flights")
+    for month, rows in flights_by_month().items():
+        if month <= "2013-06":
+            write_span(rows, folder, month)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server on a database of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    port = free_port()
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+                *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
+            ],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/health", server, folder / "log")
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"{url} did not come up:\n{log.read_text()[-3000:]}")
