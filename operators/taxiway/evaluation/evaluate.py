@@ -1,0 +1,117 @@
+"""Scoring candidate and champion on a snapshot's evaluation rows: the same rows, the same code, in one go."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.rows import read_rows
+from taxiway.errors import BadData
+from taxiway.evaluation.intervals import compare
+from taxiway.evaluation.metrics import METRICS
+from taxiway.features.transform import raw_frame
+from taxiway.pipeline import Gate
+from taxiway.recorder import Recorder
+from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A registered version, loaded: anything with an MLflow signature whose `predict` gives a probability for each class."""
+
+    version: int
+    predictor: Any
+
+
+def evaluate(
+    snapshot: Snapshot,
+    candidate: LoadedModel,
+    champion: LoadedModel | None,
+    *,
+    model: str,
+    label: str,
+    gate: Gate,
+    store: Store,
+    recorder: Recorder,
+) -> Evaluation:
+    """All metrics that the gate names, and accuracy, on the evaluation rows, and the comparison's metric by slice.
+
+    Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises BadData where
+    the labels are not of two values.
+    """
+    rows = read_rows(snapshot.evaluation, store)
+    labels = _binary(rows, label)
+    ours = score(candidate, rows)
+    theirs = score(champion, rows) if champion else None
+    names = sorted({"accuracy", *gate.floors, gate.against_champion.metric})
+    results = []
+    for name in names:
+        found = compare(METRICS[name], labels, ours, theirs, gate.reliability)
+        results.append(
+            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
+        )
+    made = Evaluation(
+        snapshot=snapshot.digest,
+        model=model,
+        candidate=candidate.version,
+        champion=champion.version if champion else 0,
+        reliability=gate.reliability,
+        metrics=tuple(results),
+        slices=_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
+    )
+    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in results})
+    recorder.metrics({f"champion.{r.metric}": r.champion.value for r in results if r.champion})
+    recorder.record(made)
+    return made
+
+
+def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
+    """The probability of the positive class for each of `rows`, by the model's own signature."""
+    import numpy as np
+
+    inputs = model.predictor.metadata.get_input_schema()
+    numeric = [column.name for column in inputs if column.type.name in ("double", "float", "integer", "long")]
+    categorical = [column.name for column in inputs if column.name not in numeric]
+    missing = [name for name in (*numeric, *categorical) if name not in rows]
+    if missing:
+        raise BadData(f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have")
+    answers = np.asarray(model.predictor.predict(raw_frame(rows, numeric, categorical)), dtype=float)
+    positive: Floats = answers[:, 1]
+    return positive
+
+
+def _binary(rows: "pd.DataFrame", label: str) -> "Floats":
+    import numpy as np
+
+    classes = sorted(rows[label].dropna().unique())
+    if len(classes) != 2 or rows[label].isna().any():
+        raise BadData(
+            f"{label} in the evaluation rows is of {len(classes)} values, missing in {rows[label].isna().sum()}; two needed"
+        )
+    labels: Floats = (rows[label] == classes[1]).to_numpy().astype(np.float64)
+    return labels
+
+
+def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate) -> tuple[SliceResult, ...]:
+    if gate.slices is None:
+        return ()
+    metric = METRICS[gate.against_champion.metric]
+    groups = [
+        (column, str(value), index)
+        for column in gate.slices.by
+        for value, index in sorted(rows.groupby(column, observed=True).indices.items(), key=lambda item: str(item[0]))
+    ]
+    large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
+    shared = 1 - (1 - gate.reliability) / max(large, 1)
+    found = []
+    for column, value, index in groups:
+        tellable = len(index) >= gate.slices.min_rows and 0 < labels[index].sum() < len(index)
+        difference = compare(metric, labels[index], ours[index], theirs[index], shared).difference if tellable else None
+        found.append(SliceResult(metric=metric.name, column=column, value=value, rows=len(index), difference=difference))
+    return tuple(found)

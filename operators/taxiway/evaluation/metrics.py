@@ -1,0 +1,97 @@
+"""Metrics of binary classification that take weights, so that one function serves the estimate and its bootstrap.
+
+A metric is a function of scores (n, probability of the positive class), labels (n, 0 or 1) and weights (replicates, n), and
+gives one value a replicate. Weights are counts of rows in a bootstrap replicate, or ones.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxiway.pipeline import CLASSIFICATION_METRICS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+MetricFunction = Callable[["Floats", "Floats", "Floats"], "Floats"]
+_CLIP = 1e-15
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and its direction: `sign` is 1 where higher is better, -1 where lower is."""
+
+    name: str
+    sign: int
+    compute: MetricFunction
+
+
+def accuracy(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Share of rows whose label is the more probable one (0.5 counts as positive)."""
+    return _mean(((scores >= 0.5) == (labels > 0)).astype(float), weights)
+
+
+def brier(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Mean squared difference of probability and label (Brier 1950)."""
+    return _mean((scores - labels) ** 2, weights)
+
+
+def log_loss(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Mean negative log likelihood, natural logarithm; probabilities are kept 1e-15 from 0 and 1."""
+    import numpy as np
+
+    clipped = np.clip(scores, _CLIP, 1 - _CLIP)
+    return _mean(-(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped)), weights)
+
+
+def roc_auc(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Probability that a positive row scores above a negative one, ties counting half (Mann-Whitney); NaN for one class."""
+    import numpy as np
+
+    positive, negative = _by_score(scores, labels, weights)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    with np.errstate(invalid="ignore"):
+        area: Floats = (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+    return area
+
+
+def average_precision(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Sum over thresholds of precision times the gain in recall, without interpolation; NaN where nothing is positive."""
+    import numpy as np
+
+    positive, negative = _by_score(-scores, labels, weights)
+    hits = np.cumsum(positive, axis=1)
+    flagged = hits + np.cumsum(negative, axis=1)
+    precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
+    with np.errstate(invalid="ignore"):
+        area: Floats = (precision * positive).sum(axis=1) / positive.sum(axis=1)
+    return area
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("accuracy", 1, accuracy),
+    "average_precision": Metric("average_precision", 1, average_precision),
+    "brier": Metric("brier", -1, brier),
+    "log_loss": Metric("log_loss", -1, log_loss),
+    "roc_auc": Metric("roc_auc", 1, roc_auc),
+}
+assert set(METRICS) == set(CLASSIFICATION_METRICS)
+
+
+def _mean(values: "Floats", weights: "Floats") -> "Floats":
+    mean: Floats = weights @ values / weights.sum(axis=1)
+    return mean
+
+
+def _by_score(scores: "Floats", labels: "Floats", weights: "Floats") -> "tuple[Floats, Floats]":
+    """Weights of the positive and of the negative rows at each distinct score, in ascending order of score."""
+    import numpy as np
+
+    order = np.argsort(scores, kind="stable")
+    ordered, positive = scores[order], labels[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    weights = weights[:, order]
+    return np.add.reduceat(weights * positive, starts, axis=1), np.add.reduceat(weights * (1 - positive), starts, axis=1)

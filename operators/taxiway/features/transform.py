@@ -1,0 +1,140 @@
+"""Fitting the transform on the training rows, and the shape in which raw rows reach it, in training and serving alike."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.rows import read_rows
+from taxiway.data.schema import Schema
+from taxiway.errors import BadData, ConfigError, allowed_values
+from taxiway.pipeline import Features
+from taxiway.recorder import Recorder
+from taxiway.records import FeatureSet, Snapshot
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_CATEGORY_ROWS = 20
+
+
+def transform(
+    snapshot: Snapshot,
+    schema: Schema,
+    features: Features,
+    *,
+    label: str,
+    accepts_missing: bool,
+    store: Store,
+    recorder: Recorder,
+) -> FeatureSet:
+    """Fit the transform on the snapshot's training rows and store it with the transformed rows.
+
+    Numbers go through as they are where the estimator `accepts_missing` values, and categories become ordinal numbers;
+    otherwise numbers are imputed and scaled, and categories become one column each. Categories of fewer than 20 rows are one.
+    Only training spans are read. The same rows give the same bytes. Raises BadData where a label is missing or of one value.
+    """
+    numeric, categorical = choose_columns(schema, features, label)
+    rows = read_rows(snapshot.training, store, [*numeric, *categorical, label])
+    labels = rows[label]
+    if labels.isna().any():
+        raise BadData(f"{int(labels.isna().sum())} training rows have no {label}; the schema should require it: presence 1.0")
+    if labels.nunique() < 2:
+        raise BadData(f"{label} has one value in all {len(rows)} training rows; a model needs at least two")
+    fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
+    matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
+    names = [str(name) for name in fitted.get_feature_names_out()]
+    made = FeatureSet(
+        snapshot=snapshot.digest,
+        schema_version=schema.digest,
+        numeric=numeric,
+        categorical=categorical,
+        label=label,
+        transform=dump_fitted(fitted, store),
+        rows=_store_rows(matrix, names, labels, store),
+        row_count=len(rows),
+    )
+    recorder.params(
+        {"features.numeric": len(numeric), "features.categorical": len(categorical), "features.columns": len(names)}
+    )
+    recorder.record(made)
+    return made
+
+
+def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The numeric and the categorical columns of the model, in the schema's order, or as the pipeline file lists them."""
+    known = {*schema.numeric(label), *schema.categorical(label)}
+    chosen = []
+    for asked, auto in ((features.numeric, schema.numeric(label)), (features.categorical, schema.categorical(label))):
+        names = auto if asked == "auto" else asked
+        chosen.append(tuple(name for name in names if name not in features.drop))
+    for name in (*chosen[0], *chosen[1], *features.drop):
+        if name not in known:
+            raise ConfigError(
+                f'features name the column "{name}", which the schema does not offer; {allowed_values(name, known)}'
+            )
+    if not chosen[0] and not chosen[1]:
+        raise ConfigError("features leave no column for the model; drop fewer of them")
+    return chosen[0], chosen[1]
+
+
+def raw_frame(rows: "pd.DataFrame", numeric: Sequence[str], categorical: Sequence[str]) -> "pd.DataFrame":
+    """The model's raw columns, of the types that its signature has: numbers as float64, categories as text or missing."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {name: rows[name].astype("float64") for name in numeric}
+    for name in categorical:
+        values = rows[name].astype("object")
+        columns[name] = values.where(values.isna(), values.astype(str)).where(values.notna(), None)
+    return pd.DataFrame(columns, index=rows.index)
+
+
+def dump_fitted(fitted: Any, store: Store) -> str:
+    """Store a fitted scikit-learn object as skops; returns its digest."""
+    import skops.io
+
+    return store.put_bytes(skops.io.dumps(fitted))
+
+
+def load_fitted(digest: str, store: Store) -> Any:
+    """Load a fitted transform from the store, whose digest names what Taxiway itself wrote there."""
+    import skops.io
+
+    with store.local_file(digest) as path:
+        return skops.io.load(path, trusted=["numpy.dtype"])
+
+
+def _build(numeric: tuple[str, ...], categorical: tuple[str, ...], *, accepts_missing: bool) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    numbers: Any
+    categories: Any
+    if accepts_missing:
+        numbers = "passthrough"
+        categories = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=-1,
+            encoded_missing_value=-2,
+            min_frequency=MIN_CATEGORY_ROWS,
+        )
+    else:
+        numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+        categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=MIN_CATEGORY_ROWS, sparse_output=False)
+    return ColumnTransformer(
+        [("numeric", numbers, list(numeric)), ("categorical", categories, list(categorical))], verbose_feature_names_out=True
+    )
+
+
+def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", store: Store) -> str:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({**{name: matrix[:, i] for i, name in enumerate(names)}, "label": pa.array(labels)})
+    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
+        path = Path(folder) / "rows.parquet"
+        pq.write_table(table, path)
+        return store.put_file(path)

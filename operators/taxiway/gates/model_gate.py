@@ -1,0 +1,173 @@
+"""The model gate's decision: every reason is collected, then the verdict is taken once.
+
+Model validation is coupled to data validation by type: without a passed DataReport of exactly the rows that the candidate
+consumed, under exactly the schema recorded on it, the verdict is FAIL whatever the metrics say.
+"""
+
+from collections.abc import Iterator
+
+from taxiway.evaluation.metrics import METRICS
+from taxiway.pipeline import Gate
+from taxiway.records import (
+    Candidate,
+    DataReport,
+    Evaluation,
+    Interval,
+    MetricResult,
+    Reason,
+    SliceResult,
+    Status,
+    Verdict,
+    worst,
+)
+
+
+def decide(candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate) -> Verdict:
+    """Whether `candidate` may go on.
+
+    Without a champion the first-champion policy holds: floors must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
+    passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
+    whole interval lies below the allowed drop, and never decides below its minimum of rows.
+    """
+    reasons = (
+        *_data(candidate, report),
+        *_same_rows(candidate, evaluation),
+        *_floors(evaluation, gate),
+        *_against_champion(evaluation, gate),
+        *_slices(evaluation, gate),
+    )
+    return Verdict(
+        model=candidate.model,
+        version=candidate.version,
+        champion=evaluation.champion,
+        snapshot=candidate.snapshot,
+        report=report.digest if report else "",
+        evaluation=evaluation.digest,
+        status=worst(tuple(reason.status for reason in reasons)),
+        reasons=reasons,
+    )
+
+
+def _data(candidate: Candidate, report: DataReport | None) -> Iterator[Reason]:
+    if report is None:
+        yield _fail(
+            f"there is no DataReport of the snapshot {candidate.snapshot} that version {candidate.version} was trained on"
+        )
+        return
+    sound = True
+    if report.snapshot != candidate.snapshot:
+        sound = False
+        yield _fail(f"the DataReport is of the snapshot {report.snapshot}, the model was trained on {candidate.snapshot}")
+    if report.schema_version != candidate.schema_version:
+        sound = False
+        yield _fail(f"the DataReport is under the schema {report.schema_version}, the model under {candidate.schema_version}")
+    if report.digest != candidate.report:
+        sound = False
+        yield _fail(f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}")
+    if report.blocking or report.status is not Status.PASS:
+        sound = False
+        first = f", first: {report.blocking[0].sentence}" if report.blocking else ""
+        yield _fail(f"the data did not pass: {len(report.blocking)} blocking anomalies{first}")
+    if sound:
+        waived = f", {len(report.waivers)} waived" if report.waivers else ""
+        yield _pass(f"the data passed: {report.checks} checks, {len(report.anomalies)} anomalies, none blocking{waived}")
+
+
+def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
+    if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
+        yield _fail(
+            f"the evaluation is of version {evaluation.candidate} on the snapshot {evaluation.snapshot}, "
+            f"not of version {candidate.version} on {candidate.snapshot}"
+        )
+
+
+def _floors(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+    for name, floor in sorted(gate.floors.items()):
+        result, sign = _result(evaluation, name), METRICS[name].sign
+        word = "at least" if sign > 0 else "at most"
+        status = _bounded(result.candidate, floor, sign)
+        yield Reason(status=status, sentence=f"{name} is {_text(result.candidate, evaluation)}; {word} {floor:g} is asked")
+
+
+def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+    rule = gate.against_champion
+    if evaluation.champion == 0:
+        yield Reason(
+            status=Status.NOT_APPLICABLE, sentence="there is no champion to compare with: the first one needs the floors only"
+        )
+        return
+    result, sign = _result(evaluation, rule.metric), METRICS[rule.metric].sign
+    if result.champion is None or result.difference is None:
+        yield _fail(f"the evaluation names champion version {evaluation.champion} but holds no comparison with it")
+        return
+    status = _bounded(result.difference, sign * rule.min_gain, sign)
+    yield Reason(
+        status=status,
+        sentence=(
+            f"{rule.metric} is {result.candidate.value:.3f} against {result.champion.value:.3f} of the champion, version "
+            f"{evaluation.champion}: {_signed(result.difference, evaluation.reliability)}; "
+            f"a gain of at least {rule.min_gain:+g} is asked"
+        ),
+    )
+
+
+def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+    if gate.slices is None:
+        return
+    if evaluation.champion == 0:
+        yield Reason(status=Status.NOT_APPLICABLE, sentence="there is no champion to compare slices with")
+        return
+    fallen = [s for s in evaluation.slices if _fell(s, gate.slices.max_drop)]
+    for slice_ in fallen:
+        assert slice_.difference is not None
+        yield _fail(
+            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, evaluation.reliability)} {slice_.metric} "
+            f"({slice_.rows} rows); a drop of at most {gate.slices.max_drop:g} is allowed"
+        )
+    if not fallen:
+        told = [s for s in evaluation.slices if s.difference is not None]
+        small = len(evaluation.slices) - len(told)
+        yield _pass(
+            f"none of {len(told)} slices by {' and '.join(gate.slices.by)} surely fell by more than {gate.slices.max_drop:g} "
+            f"({small} too small to tell)"
+        )
+
+
+def _fell(slice_: SliceResult, max_drop: float) -> bool:
+    if slice_.difference is None:
+        return False
+    worse = slice_.difference.high if METRICS[slice_.metric].sign > 0 else -slice_.difference.low
+    return worse < -max_drop
+
+
+def _bounded(interval: Interval, bound: float, sign: int) -> Status:
+    low, high = sorted((sign * interval.low, sign * interval.high))
+    if low >= sign * bound:
+        return Status.PASS
+    return Status.FAIL if high < sign * bound else Status.UNDECIDED
+
+
+def _result(evaluation: Evaluation, name: str) -> MetricResult:
+    for result in evaluation.metrics:
+        if result.metric == name:
+            return result
+    raise KeyError(f"the evaluation holds no {name}; it has {[r.metric for r in evaluation.metrics]}")
+
+
+def _text(interval: Interval, evaluation: Evaluation) -> str:
+    return (
+        f"{interval.value:.3f} ({interval.rows:,} rows, {evaluation.reliability:.4g} interval "
+        f"{interval.low:.3f} to {interval.high:.3f})"
+    )
+
+
+def _signed(interval: Interval, reliability: float) -> str:
+    return f"{interval.value:+.3f} ({reliability:.4g} interval {interval.low:+.3f} to {interval.high:+.3f})"
+
+
+def _fail(sentence: str) -> Reason:
+    return Reason(status=Status.FAIL, sentence=sentence)
+
+
+def _pass(sentence: str) -> Reason:
+    return Reason(status=Status.PASS, sentence=sentence)

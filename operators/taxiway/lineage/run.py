@@ -1,0 +1,117 @@
+"""One MLflow run a DAG run: found or made by a tag, written to by all tasks, ended by one."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from taxiway.records import Record, Span
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RUN_TAG = "taxiway.dag_run"
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class MlflowRun:
+    """The run of one DAG run, as a Recorder. It only writes: the run's state is left alone until `end`."""
+
+    def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
+        self.client = client
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    @classmethod
+    def find(cls, client: "MlflowClient", experiment: str, dag_run: str) -> "MlflowRun | None":
+        """The run that was made for `dag_run` (`DAG/RUN`) in the experiment of this name, or None."""
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        runs = client.search_runs([known.experiment_id], f"tags.`{RUN_TAG}` = '{dag_run}'", order_by=["attributes.start_time"])
+        return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
+
+    def reopen(self) -> None:
+        """Say that the run goes on, where a task that was cleared runs again after the end."""
+        if self.client.get_run(self.run_id).info.status != "RUNNING":
+            self.client.update_run(self.run_id, status="RUNNING")
+
+    @classmethod
+    def find_or_make(cls, client: "MlflowClient", experiment: str, dag_run: str, tags: Mapping[str, str]) -> "MlflowRun":
+        """The run of `dag_run`; made, with `tags`, if there is none. A second try finds the first one's."""
+        found = cls.find(client, experiment, dag_run)
+        if found is not None:
+            found.reopen()
+            return found
+        place = experiment_id(client, experiment)
+        run = client.create_run(place, run_name=dag_run.partition("/")[2], tags={**tags, RUN_TAG: dag_run})
+        return cls(client, run.info.run_id, place)
+
+    @property
+    def url(self) -> str:
+        """The run's page in MLflow's web interface."""
+        return run_url(self.client.tracking_uri, self.experiment_id, self.run_id)
+
+    def end(self, status: RunStatus) -> None:
+        """End the run; only one task of a DAG run does this."""
+        self.client.set_terminated(self.run_id, status)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log numbers, all in one request."""
+        import time
+
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log settings; MLflow refuses a setting that changes within a run."""
+        from mlflow.entities import Param
+
+        self.client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def datasets(self, spans: tuple[Span, ...], context: str) -> None:
+        """Log spans as dataset inputs, with the digests of their content and what they were read for."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        self.client.log_inputs(
+            self.run_id,
+            [
+                DatasetInput(
+                    Dataset(name=span.label, digest=span.content, source_type="taxiway", source=span.source),
+                    [InputTag("mlflow.data.context", context)],
+                )
+                for span in spans
+            ],
+        )
+
+    def record(self, record: Record) -> None:
+        """Keep a record as `records/KIND.json`, and its digest as a tag."""
+        kind = type(record).__name__
+        self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
+        self.tags({f"taxiway.record.{kind}": record.digest})
+
+
+def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
+    """The page of a run on an MLflow server."""
+    return f"{tracking_uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The id of the experiment of this name; made if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        raise RuntimeError(f"MLflow says that the experiment {name} exists and does not find it; was it deleted a moment ago?")
+    return str(known.experiment_id)

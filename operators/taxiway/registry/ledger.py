@@ -1,0 +1,121 @@
+"""The promotion ledger: one MLflow run a promotion, in an experiment of its own, written once and closed.
+
+An entry is opened as an intent with all its facts before the alias moves, and closed after the alias was read back. Two who
+would move the same model's alias both write their intent before they look for others, so at least one sees the other and
+withdraws. An intent left open by a crash is taken up by its own retry, and settled by anybody once it is stale.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from taxiway.digests import digest_of_bytes
+from taxiway.errors import TransientError
+from taxiway.lineage.run import experiment_id
+from taxiway.records import Promotion
+from taxiway.registry.aliases import CHAMPION, version_at
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+EXPERIMENT = "taxiway/promotions"
+STALE_AFTER = timedelta(minutes=10)
+_PREFIX = "taxiway.promotion."
+
+
+class State(StrEnum):
+    """How far an entry is. WITHDRAWN and UNDONE moved nothing."""
+
+    INTENT = "INTENT"
+    DONE = "DONE"
+    WITHDRAWN = "WITHDRAWN"
+    UNDONE = "UNDONE"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger: its MLflow run, how far it is, and the promotion."""
+
+    run_id: str
+    state: State
+    key: str
+    promotion: Promotion
+
+
+def promotion_key(model: str, version: int, verdict: str) -> str:
+    """What makes a promotion the same one when it is tried again."""
+    return digest_of_bytes(f"{model}\n{version}\n{verdict}".encode())
+
+
+def entries(client: "MlflowClient", model: str) -> list[Entry]:
+    """All entries of `model`, newest first."""
+    known = client.get_experiment_by_name(EXPERIMENT)
+    if known is None:
+        return []
+    found: list[Entry] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [known.experiment_id],
+            f"tags.`{_PREFIX}model` = '{model}'",
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        found.extend(_entry(run) for run in page)
+        token = page.token
+        if not token:
+            return found
+
+
+def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
+    """Write the intent; raises TransientError, having withdrawn it, where another promotion of the model is under way."""
+    run = client.create_run(
+        experiment_id(client, EXPERIMENT),
+        run_name=f"{promotion.model} {promotion.from_version} to {promotion.to_version}",
+        tags={
+            f"{_PREFIX}model": promotion.model,
+            f"{_PREFIX}key": key,
+            f"{_PREFIX}state": State.INTENT,
+            f"{_PREFIX}record": promotion.to_json(),
+        },
+    )
+    mine = Entry(run.info.run_id, State.INTENT, key, promotion)
+    others = [e for e in entries(client, promotion.model) if e.state is State.INTENT and e.run_id != mine.run_id]
+    for other in others:
+        if _is_stale(other):
+            settle(client, other)
+        else:
+            close(client, mine, State.WITHDRAWN)
+            raise TransientError(
+                f"{promotion.model}: version {other.promotion.to_version} is being promoted by {other.promotion.by} since "
+                f"{other.promotion.at:%Y-%m-%d %H:%M:%S} UTC; try again when that is done, or after {STALE_AFTER}"
+            )
+    return mine
+
+
+def settle(client: "MlflowClient", entry: Entry) -> None:
+    """Close an intent that a crash left open: DONE if the alias did move, else UNDONE."""
+    moved = version_at(client, entry.promotion.model, CHAMPION) == entry.promotion.to_version
+    close(client, entry, State.DONE if moved else State.UNDONE)
+
+
+def close(client: "MlflowClient", entry: Entry, state: State) -> None:
+    """Write how an entry ended, and end its run; nothing is written to it afterwards."""
+    client.set_tag(entry.run_id, f"{_PREFIX}state", state)
+    client.set_terminated(entry.run_id, "FINISHED" if state is State.DONE else "KILLED")
+
+
+def _entry(run: "Run") -> Entry:
+    tags = run.data.tags
+    return Entry(
+        run_id=run.info.run_id,
+        state=State(tags[f"{_PREFIX}state"]),
+        key=tags[f"{_PREFIX}key"],
+        promotion=Promotion.from_json(tags[f"{_PREFIX}record"]),
+    )
+
+
+def _is_stale(entry: Entry) -> bool:
+    return datetime.now(UTC) - entry.promotion.at > STALE_AFTER

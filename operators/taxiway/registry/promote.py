@@ -1,0 +1,118 @@
+"""Push and rollback: moving the alias `champion`, once, with the reason written down before and after."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError
+from taxiway.records import Promotion, ShadowReport, Status, Verdict
+from taxiway.registry import ledger
+from taxiway.registry.aliases import CHAMPION, PREVIOUS, point, version_at
+from taxiway.registry.ledger import Entry, State
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SPAN_TAG = "taxiway.newest_span"
+
+
+def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str) -> Promotion:
+    """Make the version that `verdict` and `shadow` are about the champion; tried again, it finds the first promotion.
+
+    Raises TerminalError where one of them did not pass or is about another version, where the champion is no longer the one
+    that the verdict compared with, or where it was trained on newer data. A promotion that was since rolled back stays so.
+    """
+    _check(verdict, shadow)
+    key = ledger.promotion_key(verdict.model, verdict.version, verdict.digest)
+    known = {entry.state: entry for entry in reversed(ledger.entries(client, verdict.model)) if entry.key == key}
+    if State.DONE in known:
+        return known[State.DONE].promotion
+    champion = version_at(client, verdict.model, CHAMPION)
+    entry = known.get(State.INTENT)
+    if entry is None:
+        _check_champion(client, verdict, champion)
+        promotion = Promotion(
+            model=verdict.model,
+            alias=CHAMPION,
+            from_version=champion,
+            to_version=verdict.version,
+            by=by,
+            at=datetime.now(UTC),
+            verdict=verdict.digest,
+            shadow=shadow.digest,
+            reason="first champion" if champion == 0 else "passed the gate and the shadow",
+        )
+        entry = ledger.open_entry(client, key, promotion)
+    _move(client, entry, previous=entry.promotion.from_version)
+    return entry.promotion
+
+
+def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Promotion:
+    """Make the version before the champion the champion again; recorded like any promotion.
+
+    `previous` then leads one promotion further back. Raises TerminalError where there is nothing to go back to.
+    """
+    champion, previous = version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)
+    if not champion:
+        raise TerminalError(f"{model} has no champion, so there is nothing to roll back; allowed: the name of a model with one")
+    if not previous:
+        raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
+    promotion = Promotion(
+        model=model,
+        alias=CHAMPION,
+        from_version=champion,
+        to_version=previous,
+        by=by,
+        at=datetime.now(UTC),
+        verdict="",
+        shadow="",
+        reason=f"rollback: {reason}",
+    )
+    entry = ledger.open_entry(client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion)
+    _move(client, entry, previous=_before(client, model, previous))
+    return promotion
+
+
+def _move(client: "MlflowClient", entry: Entry, *, previous: int) -> None:
+    promotion = entry.promotion
+    if version_at(client, promotion.model, PREVIOUS) != previous:
+        point(client, promotion.model, PREVIOUS, previous)
+    point(client, promotion.model, CHAMPION, promotion.to_version)
+    now = version_at(client, promotion.model, CHAMPION)
+    if now != promotion.to_version:
+        raise TerminalError(f"{promotion.model}: champion was set to {promotion.to_version} and read back as {now}")
+    ledger.close(client, entry, State.DONE)
+
+
+def _before(client: "MlflowClient", model: str, version: int) -> int:
+    """The version that was champion before `version` was first promoted; 0 if none."""
+    for entry in reversed(ledger.entries(client, model)):
+        if entry.state is State.DONE and entry.promotion.to_version == version:
+            return entry.promotion.from_version
+    return 0
+
+
+def _check(verdict: Verdict, shadow: ShadowReport) -> None:
+    name = f"{verdict.model} version {verdict.version}"
+    if verdict.status is not Status.PASS:
+        raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; PASS is needed")
+    if (shadow.model, shadow.version) != (verdict.model, verdict.version):
+        raise TerminalError(f"{name} is not pushed: the ShadowReport is of {shadow.model} version {shadow.version}")
+    if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
+        raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; PASS is needed")
+
+
+def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int) -> None:
+    if champion != verdict.champion:
+        raise TerminalError(
+            f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion}, "
+            f"but the champion is now {champion or 'none'}; run the model gate again"
+        )
+    if not champion:
+        return
+    newest, theirs = (
+        client.get_model_version(verdict.model, str(version)).tags.get(SPAN_TAG, "") for version in (verdict.version, champion)
+    )
+    if newest < theirs:
+        raise TerminalError(
+            f"{verdict.model} version {verdict.version} is not pushed: its newest span is {newest}, the champion's is {theirs}"
+        )

@@ -1,0 +1,62 @@
+"""From a pipeline file's `model:` to an unfitted scikit-learn estimator, always the same one for the same words."""
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.pipeline import Model
+
+SEED = 20130101
+
+
+def build_estimator(model: Model, overrides: Mapping[str, Any]) -> Any:
+    """The estimator that `model` describes, with `overrides` over its parameters, and a fixed seed where it takes one.
+
+    Raises ConfigError where the path leads nowhere, to something that cannot be fitted, or a parameter is unknown.
+    """
+    params = {**model.params, **overrides}
+    estimator = _look_up(model.build, ":")(params) if model.build else _construct(str(model.estimator), params)
+    if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
+        raise ConfigError(
+            f"model: {model.build or model.estimator} gives a {type(estimator).__name__}, which has no fit: {_WANTED}"
+        )
+    if estimator.get_params().get("random_state", 0) is None:
+        estimator.set_params(random_state=SEED)
+    return estimator
+
+
+def accepts_missing(estimator: Any) -> bool:
+    """Whether the estimator takes missing values as they are."""
+    from sklearn.utils import get_tags
+
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+_WANTED = "allowed: a scikit-learn estimator, or a function of one dict of parameters that returns one"
+
+
+def _construct(path: str, params: Mapping[str, Any]) -> Any:
+    kind = _look_up(path, ".")
+    if not inspect.isclass(kind):
+        raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
+    known = inspect.signature(kind).parameters
+    for name in params:
+        if name not in known:
+            raise ConfigError(f'model.params: {path} takes no "{name}"; {allowed_values(name, known)}')
+    return kind(**params)
+
+
+def _look_up(path: str, separator: str) -> Any:
+    module_name, found, name = path.rpartition(separator)
+    if not found or not name:
+        raise ConfigError(f'model: "{path}" is not a path; allowed: package.module{separator}name')
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f'model: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
+    if not hasattr(module, name):
+        public = [n for n in dir(module) if not n.startswith("_")]
+        raise ConfigError(f'model: {module_name} has no "{name}"; {allowed_values(name, public)}')
+    return getattr(module, name)

@@ -1,0 +1,60 @@
+"""Training: the estimator on the transformed rows, joined with the transform into the one object that is served."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any
+
+from taxiway.digests import digest_of_bytes
+from taxiway.features.transform import load_fitted
+from taxiway.pipeline import Model
+from taxiway.recorder import Recorder
+from taxiway.records import FeatureSet
+from taxiway.store import Store
+from taxiway.training.estimator import build_estimator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLE_ROWS = 100
+
+
+def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Mapping[str, Any]) -> str:
+    """The digest of everything that makes this candidate: rows, transform, DataReport, estimator, parameters, scikit-learn.
+
+    The same key means the same model, so a second try finds the version that the first one registered.
+    """
+    parts = {
+        "features": features.digest,
+        "report": report,
+        "model": model.model_dump(mode="json"),
+        "overrides": dict(overrides),
+        "scikit-learn": installed("scikit-learn"),
+    }
+    return digest_of_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
+    """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments."""
+    import time
+
+    import pyarrow.parquet as pq
+    from sklearn.pipeline import Pipeline
+
+    estimator = build_estimator(model, overrides)
+    with store.local_file(features.rows) as path:
+        table = pq.read_table(path)
+    labels = table.column("label").to_numpy()
+    matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
+    started = time.monotonic()
+    estimator.fit(matrix, labels)
+    recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
+    recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
+    return Pipeline([("transform", load_fitted(features.transform, store)), ("model", estimator)])
+
+
+def example_rows(rows: "pd.DataFrame", features: FeatureSet) -> "pd.DataFrame":
+    """The first raw training rows, in the model's shape: what its signature and input example are made of."""
+    from taxiway.features.transform import raw_frame
+
+    return raw_frame(rows.head(EXAMPLE_ROWS), features.numeric, features.categorical)
