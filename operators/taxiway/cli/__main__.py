@@ -1,0 +1,5 @@
+"""`python -m taxiway.cli`."""
+
+from taxiway.cli.main import main
+
+main()

@@ -1,0 +1,129 @@
+"""The commands, each in a few lines: what they do lives in the library, and is imported when they run."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from taxiway import __version__
+from taxiway.errors import TaxiwayError
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".taxiway"),
+    show_default=True,
+    help="The stack's folder: databases, logs, secrets.",
+)
+dags_option = click.option(
+    "--dags",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("dags"),
+    show_default=True,
+    help="The folder that Airflow reads.",
+)
+
+
+class Commands(click.Group):
+    """Shows our own errors as sentences, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TaxiwayError as error:
+            click.secho(f"taxiway: {error}", fg="red", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="taxiway")
+def main() -> None:
+    """One marked way for every model, from raw data to production, inside Airflow."""
+
+
+@main.command()
+@home_option
+@dags_option
+def up(home: Path, dags: Path) -> None:
+    """Start PostgreSQL, MLflow, the model gateway and Airflow; stay until Ctrl-C."""
+    from taxiway.local.console import run_until_stopped
+
+    sys.exit(run_until_stopped(home, dags))
+
+
+@main.command()
+@home_option
+def down(home: Path) -> None:
+    """Stop the stack that runs in HOME."""
+    from taxiway.local.home import Home
+    from taxiway.local.stack import down as stop
+
+    if not home.is_dir():
+        raise click.UsageError(f"{home} is not a stack's folder; give the one that `taxiway up` used: --home FOLDER")
+    click.echo("stopped" if stop(Home.at(home)) else f"no stack runs in {home}")
+
+
+@main.command()
+@home_option
+@dags_option
+@click.option("--exit", "exit_at_end", is_flag=True, help="Stop everything at the end, rather than stay up until Ctrl-C.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the table as JSON to this file.")
+def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None:
+    """Take the flights of 2013 from raw data to a shadow-tested champion, and stop a corrupted month."""
+    from taxiway.local.demo import run_demo
+
+    sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
+
+
+@main.command()
+@click.argument("model")
+@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
+@click.option("--reason", required=True, help="Why, for the ledger.")
+@click.option("--by", envvar="USER", default="somebody", show_envvar=True, help="Who, for the ledger.")
+def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
+    """Make the version before the champion of MODEL the champion again."""
+    from mlflow import MlflowClient
+
+    from taxiway.registry.promote import rollback as roll_back
+
+    done = roll_back(MlflowClient(tracking_uri), model, by=by, reason=reason)
+    click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")
+
+
+@main.command()
+@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the request log.")
+@click.option("--model", "models", multiple=True, help="A registered model to serve; others are added as they are pushed.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
+@click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
+@click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
+def serve(
+    tracking_uri: str, state: Path, models: tuple[str, ...], host: str, port: int, caller_token: str, admin_token: str
+) -> None:
+    """Serve champions, mirror requests to challengers, log both answers.
+
+    Tokens are read from TAXIWAY_CALLER_TOKEN (who asks for predictions) and TAXIWAY_ADMIN_TOKEN (who changes what is served).
+    """
+    from pydantic import ValidationError
+
+    from taxiway.serving.server import serve as run
+    from taxiway.serving.settings import GatewaySettings
+
+    try:
+        settings = GatewaySettings.model_validate(
+            {
+                "tracking_uri": tracking_uri,
+                "state_folder": state,
+                "models": models,
+                "host": host,
+                "port": port,
+                "caller_token": caller_token,
+                "admin_token": admin_token,
+            }
+        )
+    except ValidationError as error:
+        raise click.UsageError(
+            "; ".join(f"{e['loc'][-1] if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors())
+        ) from None
+    run(settings)

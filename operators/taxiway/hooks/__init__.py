@@ -1,0 +1,1 @@
+"""Airflow connections to MLflow and to the model gateway."""

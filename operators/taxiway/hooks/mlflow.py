@@ -1,0 +1,55 @@
+"""The Airflow connection to an MLflow server."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from airflow.sdk import BaseHook
+
+from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class MlflowHook(BaseHook):
+    """Connect to the MLflow server of an Airflow connection: its address as host, or as schema, host and port.
+
+    :param mlflow_conn_id: the connection of type `mlflow`; login and password are sent as basic auth.
+    """
+
+    conn_name_attr = "mlflow_conn_id"
+    default_conn_name = "mlflow_default"
+    conn_type = "mlflow"
+    hook_name = "MLflow"
+
+    def __init__(self, mlflow_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.mlflow_conn_id = mlflow_conn_id
+
+    def tracking_uri(self) -> str:
+        """The server's address, with credentials where the connection has them: not for logs."""
+        connection: Any = self.get_connection(self.mlflow_conn_id)
+        address = http_address(connection)
+        if not connection.login:
+            return address
+        parts = urlsplit(address)
+        credentials = f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}"
+        return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
+
+    def get_conn(self) -> "MlflowClient":
+        """A client of the server."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.tracking_uri())
+
+
+def http_address(connection: Any) -> str:
+    """The http(s) address that an Airflow connection describes. Raises ConfigError where it has no host."""
+    host = connection.host or ""
+    if not host:
+        raise ConfigError(f"the connection {connection.conn_id} has no host; give it an address such as http://127.0.0.1:5000")
+    if "://" not in host:
+        host = f"{connection.schema or 'http'}://{host}"
+    if connection.port and urlsplit(host).port is None:
+        host = f"{host.rstrip('/')}:{connection.port}"
+    return host.rstrip("/")

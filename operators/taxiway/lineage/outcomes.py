@@ -1,0 +1,67 @@
+"""Outcomes: what a run came to, derived from its records, and which spans are decided for good."""
+
+from taxiway.records import DataReport, Outcome, Promotion, RunSummary, ShadowReport, Snapshot, Status, Verdict
+from taxiway.store import Store
+
+
+def decided_spans(store: Store, pipeline: str) -> frozenset[tuple[str, int]]:
+    """Name and version of every span that a run of `pipeline` has come to an outcome on."""
+    found = set()
+    for key in store.pointers(f"decided/{pipeline}"):
+        name, _, version = key.rpartition("@")
+        found.add((name, int(version)))
+    return frozenset(found)
+
+
+def decide_span(store: Store, summary: RunSummary) -> None:
+    """Mark the summary's span as decided."""
+    digest = store.put(summary).digest
+    store.point(f"decided/{summary.pipeline}/{summary.span.name}@{summary.span.version}", digest)
+
+
+def summaries(store: Store, pipeline: str) -> tuple[RunSummary, ...]:
+    """What the runs of `pipeline` came to, a summary for each decided span, oldest span first."""
+    return tuple(store.get(RunSummary, digest) for _, digest in sorted(store.pointers(f"decided/{pipeline}").items()))
+
+
+def summarize(
+    snapshot: Snapshot,
+    report: DataReport | None,
+    verdict: Verdict | None,
+    shadow: ShadowReport | None,
+    promotion: Promotion | None,
+    *,
+    run: str,
+    mlflow_run: str,
+) -> RunSummary | None:
+    """What the run came to; None where a stage broke before anything was decided, so that the span stays open."""
+    found = _outcome(report, verdict, shadow, promotion)
+    if found is None:
+        return None
+    outcome, reasons = found
+    return RunSummary(
+        pipeline=snapshot.pipeline,
+        run=run,
+        span=snapshot.newest,
+        outcome=outcome,
+        reasons=reasons,
+        version=verdict.version if verdict else 0,
+        mlflow_run=mlflow_run,
+    )
+
+
+def _outcome(
+    report: DataReport | None, verdict: Verdict | None, shadow: ShadowReport | None, promotion: Promotion | None
+) -> tuple[Outcome, tuple[str, ...]] | None:
+    if report is not None and report.status is not Status.PASS:
+        return Outcome.BLOCKED, tuple(anomaly.sentence for anomaly in report.blocking)
+    for decision in (verdict, shadow):
+        if decision is None:
+            return None
+        if decision.status in (Status.FAIL, Status.UNDECIDED):
+            outcome = Outcome.REJECTED if decision.status is Status.FAIL else Outcome.UNDECIDED
+            return outcome, tuple(r.sentence for r in decision.reasons if r.status is decision.status)
+    if promotion is None or verdict is None or shadow is None:
+        return None
+    reasons = tuple(r.sentence for r in (*verdict.reasons, *shadow.reasons))
+    return (Outcome.PROMOTED if promotion.from_version else Outcome.FIRST_CHAMPION), reasons

@@ -1,0 +1,84 @@
+"""What a person sees of the embedded stack in a terminal: progress while it starts, addresses, and the end."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from taxiway.local.home import Home
+from taxiway.local.stack import Stack, Starting
+
+SERVICES = {"postgres": "PostgreSQL", "mlflow": "MLflow", "gateway": "Model gateway", "airflow": "Airflow"}
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, treated like Ctrl-C: the terminal may be gone, the stack must end all the same."""
+
+
+def run_until_stopped(home: Path, dags: Path) -> int:
+    """Start the stack, show where it is, and stay until Ctrl-C or until it breaks; returns the exit code."""
+    console = Console()
+    with running_stack(console, home, dags) as starting:
+        show_addresses(console, starting.stack)
+        return stay(console, starting)
+
+
+def stay(console: Console, starting: Starting) -> int:
+    """Wait for Ctrl-C (0) or for the stack to end by itself (1 where it broke)."""
+    console.print("Ctrl-C stops everything.")
+    why = starting.wait()
+    if why:
+        console.print(f"[red]The stack ended: {why}[/red]", highlight=False)
+    return 1 if why else 0
+
+
+@contextmanager
+def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting]:
+    """A stack that is up within the block; ended after it, however it ends. Ctrl-C ends the block quietly."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    starting = Starting(Home.at(home), dags)
+    try:
+        _show_start(console, starting)
+        yield starting
+    except KeyboardInterrupt:
+        console.print()
+    finally:
+        began = time.monotonic()
+        with console.status("stopping"):
+            starting.stop()
+        console.print(f"[dim]stopped in {time.monotonic() - began:.1f} s; nothing of it is left running[/dim]")
+
+
+def show_addresses(console: Console, stack: Stack) -> None:
+    """The three addresses, and who may enter."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Airflow", stack.url("airflow"), f"user admin, password {stack.secrets.airflow_password}")
+    table.add_row("MLflow", stack.url("mlflow"), "")
+    table.add_row("Gateway", stack.url("gateway"), f"caller token {stack.secrets.gateway_caller_token}")
+    table.add_row("", "", f"admin token  {stack.secrets.gateway_admin_token}")
+    console.print(Panel(table, title="Taxiway is up", expand=False), highlight=False, soft_wrap=True)
+
+
+def _show_start(console: Console, starting: Starting) -> None:
+    with Progress(
+        SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
+    ) as bar:
+        rows = {}
+        for event in starting.events():
+            match event:
+                case {"event": "starting", "service": service}:
+                    rows[service] = bar.add_task(SERVICES[service], total=1)
+                case {"event": "healthy", "service": service}:
+                    bar.update(rows[service], completed=1, description=f"{SERVICES[service]} is healthy")
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise Interrupted

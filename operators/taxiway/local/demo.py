@@ -1,0 +1,168 @@
+"""The demonstration: three months of flights come in, one after another, and the pipeline decides on each.
+
+Every act goes through Airflow as any run does; this module lays out the source's files, starts the runs, sends the live traffic
+of the second act to the gateway, and reads back what was recorded.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from taxiway.lineage.outcomes import summaries
+from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
+from taxiway.local.console import running_stack, show_addresses, stay
+from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
+from taxiway.local.flights import CORRUPTIONS, corrupt, flights_by_month, write_span
+from taxiway.local.stack import Stack
+from taxiway.records import Outcome, RunSummary
+from taxiway.serving.replay import Replayed, replay
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PIPELINE = "flights.late_arrivals"
+REQUESTS = 2_500
+
+
+@dataclass(frozen=True)
+class Act:
+    """A month that arrives, what the viewer is told, and the outcome that makes the demonstration right."""
+
+    month: str
+    title: str
+    expected: Outcome
+
+
+ACTS = (
+    Act("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
+    Act("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
+    Act("2013-06", "June arrives corrupted: another wind unit, a carrier missing, shifted columns", Outcome.BLOCKED),
+)
+FIRST_MONTHS = ("2013-01", "2013-02", "2013-03")
+TRAFFIC_MONTH = "2013-06"
+
+
+@dataclass
+class Course:
+    """What happened while the demonstration ran."""
+
+    tasks: dict[str, list[TaskSeen]] = field(default_factory=dict)
+    traffic: Replayed | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) -> int:
+    """Start the stack, play the acts that were not played in this home yet, show the table; returns the exit code."""
+    console, course, began = Console(), Course(), time.monotonic()
+    with running_stack(console, home, dags) as starting:
+        course.seconds["start"] = time.monotonic() - began
+        stack = starting.stack
+        show_addresses(console, stack)
+        _play(console, stack, course)
+        course.seconds["total"] = time.monotonic() - began
+        found, champion = summaries(Store(str(stack.home.store)), PIPELINE), champion_of(stack.url("mlflow"), PIPELINE)
+        print_table(console, found, champion, course.traffic)
+        show_addresses(console, stack)
+        console.print(
+            f"[dim]{course.seconds['total']:.0f} s, of which {course.seconds['start']:.0f} s to start the stack[/dim]"
+        )
+        if report is not None:
+            write_report(report, found, champion, course.tasks, course.traffic, course.seconds)
+        problem = _problem(found, champion, course.traffic)
+        if problem:
+            console.print(f"[red]This is not how it should end: {problem}[/red]", highlight=False)
+            return 1
+        return 0 if exit_at_end else stay(console, starting)
+    return 130
+
+
+def _play(console: Console, stack: Stack, course: Course) -> None:
+    with console.status("laying out the flights of 2013"):
+        months = flights_by_month()
+    source = stack.home.data / "flights"
+    for month in FIRST_MONTHS:
+        _arrive(source, month, months[month])
+    api = AirflowApi(stack.url("airflow"), stack.secrets.airflow_password)
+    with console.status(f"waiting for Airflow to read {PIPELINE}"):
+        api.wait_for_dag(PIPELINE)
+    decided = {summary.span.name for summary in summaries(Store(str(stack.home.store)), PIPELINE)}
+    for number, act in enumerate(ACTS, start=1):
+        console.rule(f"{number}. {act.title}", align="left")
+        rows = months[act.month]
+        if act.expected is Outcome.BLOCKED:
+            for kind in CORRUPTIONS:
+                rows = corrupt(rows, kind)
+        _arrive(source, act.month, rows)
+        if act.month in decided:
+            console.print("  [dim]decided in an earlier demonstration here; `make clean` forgets it[/dim]")
+            continue
+        began = time.monotonic()
+        _run(console, stack, api, course, months[TRAFFIC_MONTH], act)
+        course.seconds[act.month] = time.monotonic() - began
+
+
+def _arrive(source: Path, month: str, rows: "pd.DataFrame") -> None:
+    if not (source / f"{month}.parquet").exists():
+        write_span(rows, source, month)
+
+
+def _run(console: Console, stack: Stack, api: AirflowApi, course: Course, traffic: "pd.DataFrame", act: Act) -> None:
+    run = api.trigger(PIPELINE, {})
+    console.print(f"  [dim]{stack.url('airflow')}/dags/{PIPELINE}/runs/{run}[/dim]", highlight=False, soft_wrap=True)
+    with console.status("running") as status:
+        for task in api.follow(PIPELINE, run):
+            status.update(f"{task.task} {task.state}")
+            if task.state in FINAL:
+                _print_task(console, task)
+            if task.task == "shadow" and task.state == "deferred":
+                status.stop()
+                course.traffic = _send_traffic(console, stack, traffic)
+                status.start()
+    course.tasks[act.month] = api.tasks(PIPELINE, run)
+
+
+def _print_task(console: Console, task: TaskSeen) -> None:
+    mark, style = {"success": ("✓", "green"), "failed": ("✗", "red")}.get(task.state, ("-", "dim"))
+    took = f"{task.seconds:6.1f} s" if task.seconds else " " * 8
+    state = "" if task.state == "success" else task.state.replace("_", " ")
+    console.print(f"  [{style}]{mark} {task.task:<16}[/{style}]{took}  {state}", highlight=False)
+
+
+def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Replayed:
+    sample = rows.drop(columns="late").sample(REQUESTS, random_state=0)
+    records: list[dict[str, Any]] = json.loads(sample.to_json(orient="records"))
+    columns = (TextColumn("    {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        row = bar.add_task("live requests", total=len(records))
+        sent = asyncio.run(
+            replay(
+                stack.url("gateway"),
+                stack.secrets.gateway_caller_token,
+                PIPELINE,
+                records,
+                progress=lambda so_far: bar.update(row, completed=so_far.sent),
+            )
+        )
+    console.print(
+        f"    sent {sent.sent:,}, answered {sent.answered:,}, refused {sent.refused}, lost {sent.lost}", highlight=False
+    )
+    return sent
+
+
+def _problem(found: tuple[RunSummary, ...], champion: Champion | None, traffic: Replayed | None) -> str:
+    outcomes = {summary.span.name: summary.outcome for summary in found}
+    for act in ACTS:
+        if outcomes.get(act.month) is not act.expected:
+            return f"{act.month} came to {outcomes.get(act.month, 'no decision')}, expected {act.expected}; see the task logs in Airflow"
+    if champion is None or champion.version != found[1].version:
+        return f"the champion is {champion}, expected version {found[1].version}"
+    if traffic is not None and traffic.answered != traffic.sent:
+        return f"of {traffic.sent} requests only {traffic.answered} were answered"
+    return ""

@@ -1,0 +1,92 @@
+"""What the demonstration shows at its end: the table, and the same as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from taxiway.local.airflow_api import TaskSeen
+from taxiway.records import Outcome, RunSummary
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.ledger import State, entries
+from taxiway.serving.replay import Replayed
+
+_STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Which version answers, and since when."""
+
+    model: str
+    version: int
+    since: datetime
+
+
+def champion_of(tracking_uri: str, model: str) -> Champion | None:
+    """The champion of `model` by the registry, and its promotion by the ledger."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    version = version_at(client, model, CHAMPION)
+    for entry in entries(client, model):
+        if entry.state is State.DONE and entry.promotion.to_version == version:
+            return Champion(model, version, entry.promotion.at)
+    return None
+
+
+def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
+    """Runs, outcomes with their reasons, the champion and since when."""
+    table = Table(title="What the pipeline decided", title_justify="left", show_lines=True)
+    for heading in ("span", "outcome", "version", "reasons"):
+        table.add_column(heading, no_wrap=heading != "reasons")
+    for summary in found:
+        outcome = summary.outcome.replace("_", " ")
+        style = _STYLES.get(summary.outcome, "red")
+        reasons = "\n".join(f"- {reason}" for reason in summary.reasons)
+        table.add_row(summary.span.label, f"[{style}]{outcome}[/{style}]", str(summary.version or "none"), reasons)
+    console.print(table)
+    if champion is not None:
+        console.print(f"Champion of {champion.model}: version {champion.version}, since {champion.since:%Y-%m-%d %H:%M:%S} UTC")
+    if traffic is not None:
+        console.print(f"Live requests: sent {traffic.sent:,}, answered {traffic.answered:,}, lost {traffic.lost}")
+
+
+def write_report(
+    path: Path,
+    found: Sequence[RunSummary],
+    champion: Champion | None,
+    tasks: Mapping[str, Sequence[TaskSeen]],
+    traffic: Replayed | None,
+    seconds: Mapping[str, float],
+) -> None:
+    """The table as JSON, with each task's times in seconds."""
+    runs = [
+        {
+            "run": summary.run,
+            "span": summary.span.label,
+            "outcome": summary.outcome.replace("_", " "),
+            "reasons": summary.reasons,
+            "version": summary.version,
+            "tasks": [_times(task) for task in tasks.get(summary.span.name, ())],
+        }
+        for summary in found
+    ]
+    content = {
+        "runs": runs,
+        "champion": {**asdict(champion), "since": champion.since.isoformat()} if champion else None,
+        "traffic": asdict(traffic) if traffic else None,
+        "seconds": seconds,
+    }
+    beside = path.with_suffix(".beside")
+    beside.write_text(json.dumps(content, indent=2))
+    beside.replace(path)
+
+
+def _times(task: TaskSeen) -> dict[str, str | float | None]:
+    waited = (task.started - task.queued).total_seconds() if task.started and task.queued else None
+    return {"task": task.task, "state": task.state, "queued_seconds": waited, "seconds": task.seconds}

@@ -1,0 +1,139 @@
+"""The folder of an embedded stack: where its data, logs, secrets and ports are kept."""
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from taxiway.errors import ConfigError
+
+PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8500, "worker_logs": 8793, "trigger_logs": 8794}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made once a home, kept readable by its owner alone."""
+
+    airflow_password: str
+    airflow_jwt_secret: str
+    airflow_fernet_key: str
+    gateway_caller_token: str
+    gateway_admin_token: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below one folder. `root` is absolute."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> "Home":
+        """The home in `folder`, made if there is none."""
+        home = cls(folder.resolve())
+        for path in (home.root, home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway):
+            path.mkdir(parents=True, exist_ok=True)
+        return home
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def airflow(self) -> Path:
+        return self.root / "airflow"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def gateway(self) -> Path:
+        return self.root / "gateway"
+
+    @property
+    def passwords_file(self) -> Path:
+        return self.airflow / "passwords.json"
+
+    @property
+    def running_file(self) -> Path:
+        """Names the supervisor of the stack that runs here, while it runs."""
+        return self.root / "running.json"
+
+    def secrets(self) -> Secrets:
+        """This home's secrets, made at the first call."""
+        path = self.root / "secrets.json"
+        if not path.exists():
+            _write_private(path, json.dumps(asdict(_new_secrets())))
+        try:
+            found = Secrets(**json.loads(path.read_text()))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{path} is not what `taxiway up` wrote: {error}; delete it and start again") from error
+        _write_private(self.passwords_file, json.dumps({"admin": found.airflow_password}))
+        return found
+
+    def choose_ports(self) -> dict[str, int]:
+        """A free port for each service: last time's where it is free, else the usual one, else any."""
+        path = self.root / "ports.json"
+        last = json.loads(path.read_text()) if path.exists() else {}
+        taken: set[int] = set()
+        ports = {}
+        for name, usual in PREFERRED_PORTS.items():
+            ports[name] = next((p for p in (last.get(name), usual) if p and p not in taken and _is_free(p)), 0) or _any_port(
+                taken
+            )
+            taken.add(ports[name])
+        path.write_text(json.dumps(ports))
+        return ports
+
+
+def _new_secrets() -> Secrets:
+    import base64
+
+    return Secrets(
+        airflow_password=secrets.token_urlsafe(12),
+        airflow_jwt_secret=secrets.token_urlsafe(48),
+        airflow_fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        gateway_caller_token=secrets.token_urlsafe(24),
+        gateway_admin_token=secrets.token_urlsafe(24),
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    beside = path.with_suffix(".beside")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    beside.replace(path)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _any_port(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port

@@ -1,0 +1,40 @@
+"""Ending processes: everything of one session, politely first."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+import psutil
+
+TERM_SECONDS = 15.0
+
+
+def session_members(session: int) -> list[psutil.Process]:
+    """The processes of a session, without its leader and without this process."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if process.pid not in (session, os.getpid()) and os.getsid(process.pid) == session:
+                found.append(process)
+    return found
+
+
+def end_all(members: Callable[[], list[psutil.Process]], patience: float = TERM_SECONDS) -> None:
+    """SIGTERM to all that `members` gives, and SIGKILL to those that are there after `patience` seconds, until none is left.
+
+    `members` is asked again and again: a process may start another one while it is being ended.
+    """
+    _signal(members(), "terminate")
+    deadline = time.monotonic() + patience
+    while (left := members()) and time.monotonic() < deadline:
+        psutil.wait_procs(left, timeout=0.2)
+    while left := members():
+        _signal(left, "kill")
+        psutil.wait_procs(left, timeout=1)
+
+
+def _signal(processes: list[psutil.Process], verb: str) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            getattr(process, verb)()

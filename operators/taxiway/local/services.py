@@ -1,0 +1,144 @@
+"""The services of the embedded stack: how each is started and how one sees that it is well."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from taxiway.local.home import Home
+
+# Every one of these would otherwise send usage data from our processes.
+NO_TELEMETRY = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "SCARF_ANALYTICS": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+_COMPONENTS = ("scheduler", "dag_processor", "triggerer")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to start, and the URL and test by which its health is seen.
+
+    `is_well` takes the body of the health URL and the time at which the process was started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    health_url: str
+    is_well: Callable[[bytes, datetime], bool]
+
+
+def services(home: Home, ports: Mapping[str, int], dags: Path, databases: Mapping[str, str]) -> tuple[Service, ...]:
+    """MLflow, the gateway and Airflow, as they run in `home`; `databases` are their SQLAlchemy addresses by name."""
+    return (
+        _mlflow(home, ports["mlflow"], databases["mlflow"]),
+        _gateway(home, ports),
+        _airflow(home, ports, dags, databases["airflow"]),
+    )
+
+
+def _mlflow(home: Home, port: int, database: str) -> Service:
+    url = f"http://127.0.0.1:{port}"
+    command = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    stores = ("--backend-store-uri", database, "--artifacts-destination", str(home.artifacts))
+    return Service(
+        "mlflow",
+        command + stores,
+        {**_base(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        f"{url}/health",
+        lambda body, _: body == b"OK",
+    )
+
+
+def _gateway(home: Home, ports: Mapping[str, int]) -> Service:
+    keys = home.secrets()
+    command = (sys.executable, "-m", "taxiway.cli", "serve", "--port", str(ports["gateway"]), "--state", str(home.gateway))
+    return Service(
+        "gateway",
+        (*command, "--tracking-uri", f"http://127.0.0.1:{ports['mlflow']}"),
+        {
+            **_base(),
+            "TAXIWAY_CALLER_TOKEN": keys.gateway_caller_token,
+            "TAXIWAY_ADMIN_TOKEN": keys.gateway_admin_token,
+        },
+        f"http://127.0.0.1:{ports['gateway']}/ping",
+        lambda _, __: True,
+    )
+
+
+def _airflow(home: Home, ports: Mapping[str, int], dags: Path, database: str) -> Service:
+    return Service(
+        "airflow",
+        (sys.executable, "-m", "airflow", "standalone"),
+        {**_base(), **airflow_environment(home, ports, dags, database)},
+        f"http://127.0.0.1:{ports['airflow']}/api/v2/monitor/health",
+        _airflow_is_well,
+    )
+
+
+def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, database: str) -> dict[str, str]:
+    """The settings of the embedded Airflow, as environment variables."""
+    keys = home.secrets()
+    url = f"http://127.0.0.1:{ports['airflow']}"
+    mlflow = {"conn_type": "mlflow", "host": f"http://127.0.0.1:{ports['mlflow']}"}
+    gateway = {
+        "conn_type": "taxiway_gateway",
+        "host": f"http://127.0.0.1:{ports['gateway']}",
+        "password": keys.gateway_admin_token,
+    }
+    return {
+        "AIRFLOW_HOME": str(home.airflow),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "10",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": keys.airflow_fernet_key,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home.passwords_file),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(ports["airflow"]),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__SECRET_KEY": keys.airflow_jwt_secret,
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys.airflow_jwt_secret,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home.logs / "tasks"),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_logs"]),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_logs"]),
+        # The default second between a task's end and the next one's start would be most of a short run.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__TAXIWAY__STORE": str(home.store),
+        "AIRFLOW__TAXIWAY__DATA": str(home.data),
+        "AIRFLOW__TAXIWAY__PRELOAD": "True",
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
+        "AIRFLOW_CONN_TAXIWAY_GATEWAY": json.dumps(gateway),
+    }
+
+
+def _base() -> dict[str, str]:
+    # `airflow standalone` starts its parts by the name `airflow`, so ours must be the first on the path.
+    bin_folder = str(Path(sys.executable).parent)
+    return {**NO_TELEMETRY, "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
+
+
+def _airflow_is_well(body: bytes, started: datetime) -> bool:
+    """Every component healthy, by a heartbeat of this start: one of the last start may still look fresh."""
+    health: dict[str, Any] = json.loads(body)
+    if health["metadatabase"]["status"] != "healthy":
+        return False
+    for name in _COMPONENTS:
+        beat = health[name].get(f"latest_{name}_heartbeat")
+        if health[name]["status"] != "healthy" or not beat or datetime.fromisoformat(beat) < started:
+            return False
+    return True

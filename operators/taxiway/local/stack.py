@@ -1,0 +1,143 @@
+"""The front of the embedded stack: starting its supervisor, hearing what it says, stopping it from anywhere."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from taxiway.errors import ConfigError, TransientError
+from taxiway.local.home import Home, Secrets
+from taxiway.local.postgres import Postgres
+from taxiway.local.processes import end_all, session_members
+
+STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that runs: where, under which ports, with which secrets."""
+
+    home: Home
+    ports: dict[str, int]
+    secrets: Secrets
+
+    def url(self, service: str) -> str:
+        """The address of `airflow`, `mlflow` or `gateway`."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+
+class Starting:
+    """A stack on its way up: iterate its events until `ready`, then use `stack`; `stop` ends everything, at any time."""
+
+    def __init__(self, home: Home, dags: Path) -> None:
+        if not dags.is_dir():
+            raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
+        refuse_second(home)
+        self.stack = Stack(home, home.choose_ports(), home.secrets())
+        with (home.logs / "supervisor.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "taxiway.local.supervisor",
+                    str(home.root),
+                    str(dags.resolve()),
+                    json.dumps(self.stack.ports),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What the supervisor says, up to and with `ready`. Raises TransientError with its words where the start failed."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event: dict[str, Any] = json.loads(line)
+            if event["event"] == "failed":
+                self.stop()
+                raise TransientError(f"the stack did not start: {event['detail']}")
+            yield event
+            if event["event"] == "ready":
+                return
+        raise TransientError(f"the stack's supervisor ended; its log: {self.stack.home.logs / 'supervisor.log'}")
+
+    def wait(self) -> str:
+        """Wait until the stack ends by itself; returns why, empty if it was asked to."""
+        assert self._process.stdout is not None
+        why = ""
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if event["event"] == "failed":
+                why = event["detail"]
+        return why
+
+    def stop(self) -> None:
+        """Ask the supervisor to end everything, and see that it did."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        _end_session(self.stack.home, self._process.pid)
+
+
+def down(home: Home) -> bool:
+    """Stop the stack that runs in `home`, also one whose supervisor was killed; False where none runs."""
+    running = _running(home)
+    if running is None:
+        leftover = Postgres(home.postgres)
+        if not leftover.processes():
+            return False
+        leftover.stop()
+        return True
+    if psutil.pid_exists(running["supervisor"]) and _is_supervisor(running["supervisor"]):
+        os.kill(running["supervisor"], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while psutil.pid_exists(running["supervisor"]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    _end_session(home, running["session"])
+    return True
+
+
+def refuse_second(home: Home) -> None:
+    """Raise ConfigError where a stack runs in `home` already."""
+    running = _running(home)
+    if running and _is_supervisor(running["supervisor"]):
+        raise ConfigError(
+            f"a stack already runs in {home.root}; stop it with `taxiway down`, or give another folder: --home FOLDER"
+        )
+    if running:
+        down(home)
+
+
+def _running(home: Home) -> dict[str, Any] | None:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        found: dict[str, Any] = json.loads(home.running_file.read_text())
+        return found
+    return None
+
+
+def _is_supervisor(pid: int) -> bool:
+    # Numbers of processes are used again; a signal must not hit a stranger.
+    with contextlib.suppress(psutil.Error):
+        return "taxiway.local.supervisor" in " ".join(psutil.Process(pid).cmdline())
+    return False
+
+
+def _end_session(home: Home, session: int) -> None:
+    end_all(lambda: session_members(session))
+    Postgres(home.postgres).stop()
+    home.running_file.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The supervisor: a process in a session of its own that starts the services, watches them, and ends them all.
+
+It is started by `taxiway up`, which holds its standard input open: when that closes, whatever the reason, everything is ended.
+What it does it says on standard output, a JSON object a line.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from taxiway.local.home import Home
+from taxiway.local.postgres import Postgres
+from taxiway.local.processes import end_all, session_members
+from taxiway.local.services import Service, services
+
+START_SECONDS = 180.0
+DATABASES = ("airflow", "mlflow")
+
+
+class StartError(Exception):
+    """A service did not come up."""
+
+
+class Stopped(Exception):
+    """Somebody asked to stop while services were starting."""
+
+
+def main() -> None:
+    """Run a stack until standard input closes or a signal asks to stop. Arguments: home, DAGs folder, ports as JSON."""
+    home, dags, ports = Home.at(Path(sys.argv[1])), Path(sys.argv[2]), json.loads(sys.argv[3])
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=_wait_for_the_end_of_input, args=(stopping,), daemon=True).start()
+    postgres = Postgres(home.postgres)
+    failed = False
+    try:
+        _write_running(home, ports)
+        _run(home, dags, ports, postgres, stopping)
+    except Stopped:
+        pass
+    except Exception as error:  # whatever it was: the user reads why, and nothing is left running
+        failed = True
+        _say(event="failed", detail=str(error))
+    finally:
+        _say(event="stopping")
+        end_all(lambda: session_members(os.getsid(0)))
+        postgres.stop()
+        home.running_file.unlink(missing_ok=True)
+        _say(event="stopped")
+    sys.exit(1 if failed else 0)
+
+
+def _run(home: Home, dags: Path, ports: dict[str, int], postgres: Postgres, stopping: threading.Event) -> None:
+    began = time.monotonic()
+    _say(event="starting", service="postgres")
+    databases = postgres.start(DATABASES)
+    _say(event="healthy", service="postgres", seconds=time.monotonic() - began)
+    started = [(service, _start(home, service)) for service in services(home, ports, dags, databases)]
+    with ThreadPoolExecutor(len(started)) as pool:
+        waits = [pool.submit(_wait_until_well, home, service, process, stopping) for service, process in started]
+        done, _ = wait(waits, return_when=FIRST_EXCEPTION)
+        broken = [future for future in done if future.exception()]
+        if broken:
+            stopping.set()  # the other waits end at once
+            raise broken[0].exception() or StartError()
+    _say(event="ready", seconds=time.monotonic() - began)
+    while not stopping.wait(0.5):
+        for service, process in started:
+            if process.poll() is not None:
+                raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}", service))
+
+
+def _start(home: Home, service: Service) -> "subprocess.Popen[bytes]":
+    _say(event="starting", service=service.name)
+    with (home.logs / f"{service.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            service.command,
+            env={**os.environ, **service.environment},
+            cwd=home.root,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _wait_until_well(home: Home, service: Service, process: "subprocess.Popen[bytes]", stopping: threading.Event) -> None:
+    began, started = time.monotonic(), datetime.now(UTC)
+    while time.monotonic() - began < START_SECONDS:
+        if stopping.is_set():
+            raise Stopped
+        if process.poll() is not None:
+            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode} while starting", service))
+        with (
+            contextlib.suppress(OSError, ValueError, KeyError),
+            urllib.request.urlopen(service.health_url, timeout=5) as answer,  # noqa: S310 - our own http address
+        ):
+            if service.is_well(answer.read(), started):
+                _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
+                return
+        stopping.wait(0.2)
+    raise StartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service))
+
+
+def _tail(home: Home, what: str, service: Service) -> str:
+    log = home.logs / f"{service.name}.log"
+    lines = log.read_text(errors="replace").splitlines()[-15:]
+    return f"{what}; the end of {log}:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _write_running(home: Home, ports: dict[str, int]) -> None:
+    beside = home.running_file.with_suffix(".beside")
+    beside.write_text(json.dumps({"session": os.getsid(0), "supervisor": os.getpid(), "ports": ports}))
+    beside.replace(home.running_file)
+
+
+def _wait_for_the_end_of_input(stopping: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stopping.set()
+
+
+def _say(**event: Any) -> None:
+    # Nobody may be listening any more: the terminal is gone.
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(event), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The stages as Airflow operators, each a door to one function of the library."""
+
+from taxiway.operators.close_run import CloseRunOperator
+from taxiway.operators.ingest import IngestOperator
+from taxiway.operators.push import PushOperator
+from taxiway.operators.shadow import ShadowDeployOperator
+from taxiway.operators.train import TrainOperator
+from taxiway.operators.transform import TransformOperator
+from taxiway.operators.validate_data import ValidateDataOperator
+from taxiway.operators.validate_model import ValidateModelOperator
+
+__all__ = [
+    "CloseRunOperator",
+    "IngestOperator",
+    "PushOperator",
+    "ShadowDeployOperator",
+    "TrainOperator",
+    "TransformOperator",
+    "ValidateDataOperator",
+    "ValidateModelOperator",
+]

@@ -1,0 +1,82 @@
+"""Close run: the one task that ends the MLflow run, says what the DAG run came to, and clears away what a killed task left."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from taxiway.operators.base import StageOperator
+from taxiway.records import DataReport, Promotion, Record, RunSummary, ShadowReport, Snapshot, Verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.lineage.run import MlflowRun
+
+R = TypeVar("R", bound=Record)
+_BROKEN = ("failed", "upstream_failed")
+
+
+class CloseRunOperator(StageOperator):
+    """End the DAG run's MLflow run, FAILED where a task failed, and mark the span as decided where a decision was reached.
+
+    Made a teardown by the template, so that it runs however the others ended, and does not turn a failed DAG run green.
+    """
+
+    def execute(self, context: "Context") -> dict[str, str]:
+        """Nothing to close where ingest found nothing to do."""
+        from taxiway.lineage.run import MlflowRun
+
+        ti: Any = context["ti"]
+        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
+        if run is None:
+            self.log.info("this run did nothing, so there is nothing to close")
+            return {}
+        self.mlflow_run_url = run.url
+        self.log.info("MLflow run: %s", run.url)
+        self._remove_challenger(f"{ti.dag_id}/{ti.run_id}")
+        summary = self._summarize(run, ti.run_id)
+        if summary is not None:
+            self._write(run, summary)
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        run.end("FAILED" if any(state in _BROKEN for state in states.values()) else "FINISHED")
+        return self.store.put(summary).model_dump() if summary else {}
+
+    def _write(self, run: "MlflowRun", summary: RunSummary) -> None:
+        from taxiway.lineage.outcomes import decide_span
+
+        decide_span(self.store, summary)
+        run.record(summary)
+        run.tags({"taxiway.outcome": summary.outcome, "mlflow.note.content": "\n\n".join(summary.reasons)})
+        self.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
+
+    def _summarize(self, run: "MlflowRun", run_id: str) -> RunSummary | None:
+        from taxiway.lineage.outcomes import summarize
+
+        tags = run.client.get_run(run.run_id).data.tags
+
+        def recorded(kind: type[R]) -> R | None:
+            digest = tags.get(f"taxiway.record.{kind.__name__}")
+            return self.store.get(kind, digest) if digest else None
+
+        snapshot = recorded(Snapshot)
+        if snapshot is None:
+            return None
+        return summarize(
+            snapshot,
+            recorded(DataReport),
+            recorded(Verdict),
+            recorded(ShadowReport),
+            recorded(Promotion),
+            run=run_id,
+            mlflow_run=run.run_id,
+        )
+
+    def _remove_challenger(self, owner: str) -> None:
+        from taxiway.errors import TaxiwayError
+        from taxiway.hooks.gateway import GatewayHook
+
+        if self.pipeline.gateway is None or self.pipeline.shadow is None:
+            return
+        try:
+            GatewayHook(self.pipeline.gateway).get_conn().delete_challenger(self.pipeline.name, owner=owner)
+        except TaxiwayError as error:
+            # The gateway takes it down itself when the lease ends; the run's end must not hang on this.
+            self.log.warning("the challenger could not be taken down now, its lease will: %s", error)

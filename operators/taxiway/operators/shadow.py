@@ -1,0 +1,129 @@
+"""Shadow: the challenger beside the champion on live requests, and the paired comparison."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from taxiway.errors import ConfigError, TerminalError
+from taxiway.hooks.gateway import GatewayHook
+from taxiway.operators.base import Input, StageOperator, sentences
+from taxiway.pipeline import Shadow
+from taxiway.records import Record, ShadowReport, Status, Verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.lineage.run import MlflowRun
+
+# The gateway takes a challenger down by itself this long after the wait should have ended.
+LEASE_SLACK = timedelta(minutes=10)
+
+
+class ShadowDeployOperator(StageOperator):
+    """Deploy the challenger in the shadow, wait without a worker slot, take it down, decide; fails unless it may go on.
+
+    :param verdict: the reference of the Verdict on the challenger
+    """
+
+    template_fields = ("verdict",)
+
+    def __init__(self, *, verdict: Input, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.verdict = verdict
+
+    def run(self, run: "MlflowRun", context: "Context") -> ShadowReport:
+        from taxiway.serving.shadow import not_applicable
+
+        verdict = self.read(Verdict, self.verdict)
+        if verdict.status is not Status.PASS:
+            raise TerminalError(f"{verdict.model} version {verdict.version} is not shadowed: its verdict is {verdict.status}")
+        shadow = self.pipeline.shadow
+        if shadow is None:
+            return self._record(run, not_applicable(verdict.model, verdict.version, "the pipeline file switches shadow off"))
+        if verdict.champion == 0:
+            return self._record(run, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
+        self._deploy(run, verdict, shadow, _owner(context))
+        raise AssertionError("defer() does not return")
+
+    def resume(self, context: "Context", event: Mapping[str, Any]) -> dict[str, str]:
+        """Called when there are requests enough, or no time left: compare, and take the challenger down."""
+        run, verdict, owner = self.open_run(context), self.read(Verdict, self.verdict), _owner(context)
+        self.log.info("waited for requests: %s", event.get("why"))
+        try:
+            report = self._compare(verdict, owner)
+        except TerminalError as error:
+            raise AirflowFailException(str(error)) from error
+        finally:
+            self._take_down(run, verdict, owner)
+        return self._hand_on(context, self._record(run, report))
+
+    def refusal(self, record: Record) -> str:
+        assert isinstance(record, ShadowReport)
+        if record.status in (Status.PASS, Status.NOT_APPLICABLE):
+            return ""
+        grounds = [r.sentence for r in record.reasons if r.status is record.status]
+        return f"{record.model} version {record.version} is not pushed, its shadow is {record.status}:\n{sentences(grounds)}"
+
+    def _deploy(self, run: "MlflowRun", verdict: Verdict, shadow: Shadow, owner: str) -> None:
+        from taxiway.registry.aliases import CHALLENGER, point
+        from taxiway.triggers.shadow import ShadowTrigger
+
+        lease = shadow.max_wait + LEASE_SLACK
+        with self._gateway() as gateway:
+            gateway.refresh(verdict.model)
+            gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds())
+        point(run.client, verdict.model, CHALLENGER, verdict.version)
+        self.log.info("version %d answers in the shadow of version %d", verdict.version, verdict.champion)
+        self.defer(
+            trigger=ShadowTrigger(
+                gateway_conn_id=self._gateway_conn_id(),
+                model=verdict.model,
+                owner=owner,
+                min_requests=shadow.min_requests,
+                until=(datetime.now(UTC) + shadow.max_wait).isoformat(),
+            ),
+            method_name="resume",
+        )
+
+    def _compare(self, verdict: Verdict, owner: str) -> ShadowReport:
+        from taxiway.serving.shadow import compare
+
+        assert self.pipeline.shadow is not None
+        with self._gateway() as gateway:
+            pairs = gateway.pairs(verdict.model, verdict.version, owner)
+        return compare(
+            pairs,
+            model=verdict.model,
+            version=verdict.version,
+            champion=verdict.champion,
+            limits=self.pipeline.shadow,
+            reliability=self.pipeline.gate.reliability,
+        )
+
+    def _take_down(self, run: "MlflowRun", verdict: Verdict, owner: str) -> None:
+        from taxiway.registry.aliases import CHALLENGER, point
+
+        with self._gateway() as gateway:
+            gateway.delete_challenger(verdict.model, owner)
+        point(run.client, verdict.model, CHALLENGER, 0)
+
+    def _record(self, run: "MlflowRun", report: ShadowReport) -> ShadowReport:
+        run.record(report)
+        run.metrics({"shadow.requests": report.requests})
+        self.log.info("%s\n%s", report.status, sentences([f"{r.status}: {r.sentence}" for r in report.reasons]))
+        return report
+
+    def _gateway(self) -> Any:
+        return GatewayHook(self._gateway_conn_id()).get_conn()
+
+    def _gateway_conn_id(self) -> str:
+        if self.pipeline.gateway is None:
+            raise ConfigError("shadow needs gateway in the pipeline file: the Airflow connection of the model gateway")
+        return self.pipeline.gateway
+
+
+def _owner(context: "Context") -> str:
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}"

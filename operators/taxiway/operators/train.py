@@ -1,0 +1,81 @@
+"""Train: a registered model version, once for the same rows, transform, report and parameters."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from taxiway.operators.base import Input, StageOperator, parse_params
+from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.lineage.run import MlflowRun
+
+
+class TrainOperator(StageOperator):
+    """Train the pipeline's estimator and register it; a retry finds the version that the first try registered.
+
+    :param snapshot: the reference of the Snapshot that ingest made
+    :param report: the reference of the DataReport that the model is trained under
+    :param features: the reference of the FeatureSet to train on
+    :param model_params: parameters over those of the pipeline file, a mapping or its JSON text
+    """
+
+    template_fields = ("snapshot", "report", "features", "model_params")
+
+    def __init__(
+        self,
+        *,
+        snapshot: Input,
+        report: Input,
+        features: Input,
+        model_params: Mapping[str, Any] | str = "{}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.snapshot = snapshot
+        self.report = report
+        self.features = features
+        self.model_params = model_params
+
+    def run(self, run: "MlflowRun", context: "Context") -> Candidate:
+        from taxiway.lineage.models import find_version
+        from taxiway.training.train import candidate_key
+
+        features, report = self.read(FeatureSet, self.features), self.read(DataReport, self.report)
+        overrides = parse_params(self.model_params)
+        key = candidate_key(features, report.digest, self.pipeline.model, overrides)
+        version = find_version(run.client, self.pipeline.name, key)
+        if version is None:
+            version = self._train(run, features, overrides, key)
+        else:
+            self.log.info("version %d was registered for exactly this candidate before: nothing is trained again", version)
+        made = Candidate(
+            model=self.pipeline.name,
+            version=version,
+            snapshot=features.snapshot,
+            report=report.digest,
+            features=features.digest,
+            schema_version=features.schema_version,
+            estimator=self.pipeline.model.estimator or str(self.pipeline.model.build),
+            params=json.dumps({**self.pipeline.model.params, **overrides}, sort_keys=True),
+        )
+        run.record(made)
+        run.tags({"taxiway.version": str(version)})
+        return made
+
+    def _train(self, run: "MlflowRun", features: FeatureSet, overrides: dict[str, Any], key: str) -> int:
+        from taxiway.data.rows import read_rows
+        from taxiway.lineage.models import ModelToSave, register
+        from taxiway.registry.promote import SPAN_TAG
+        from taxiway.training.train import example_rows, train
+
+        snapshot = self.read(Snapshot, self.snapshot)
+        fitted = train(features, self.pipeline.model, overrides, store=self.store, recorder=run)
+        example = example_rows(read_rows(snapshot.training[:1], self.store, list(features.columns)), features)
+        tags = {"taxiway.snapshot": snapshot.digest, "taxiway.features": features.digest, SPAN_TAG: snapshot.newest.label}
+        params = {name: str(value) for name, value in {**self.pipeline.model.params, **overrides}.items()}
+        version = register(run.client, run.run_id, self.pipeline.name, ModelToSave(fitted, example, key, tags, params))
+        self.log.info("registered %s version %d", self.pipeline.name, version)
+        return version

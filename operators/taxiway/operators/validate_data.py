@@ -1,0 +1,52 @@
+"""Validate data: the snapshot against the pipeline's schema, its history and the team's suite."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.operators.base import Input, StageOperator, sentences
+from taxiway.records import DataReport, Record, Severity, Snapshot, Status
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.lineage.run import MlflowRun
+
+
+class ValidateDataOperator(StageOperator):
+    """Validate a snapshot; the task fails where the report blocks, with every reason in words.
+
+    :param snapshot: the reference of the Snapshot that ingest made
+    """
+
+    template_fields = ("snapshot",)
+
+    def __init__(self, *, snapshot: Input, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.snapshot = snapshot
+
+    def run(self, run: "MlflowRun", context: "Context") -> DataReport:
+        from datetime import UTC, datetime
+
+        from taxiway.data.schema import load_schema
+        from taxiway.data.validate import validate
+
+        report = validate(
+            self.read(Snapshot, self.snapshot),
+            load_schema(Path(self.pipeline.schema_file)),
+            store=self.store,
+            today=datetime.now(UTC).date(),
+            suite=Path(self.pipeline.suite) if self.pipeline.suite else None,
+        )
+        run.record(report)
+        run.metrics(
+            {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
+        )
+        warnings = [a.sentence for a in report.anomalies if a.severity is Severity.WARNING]
+        self.log.info("%s: %d checks, %d warnings\n%s", report.status, report.checks, len(warnings), sentences(warnings))
+        return report
+
+    def refusal(self, record: Record) -> str:
+        assert isinstance(record, DataReport)
+        if record.status is Status.PASS:
+            return ""
+        return f"the data did not pass; no model is trained:\n{sentences([a.sentence for a in record.blocking])}"

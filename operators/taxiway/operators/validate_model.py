@@ -1,0 +1,69 @@
+"""Validate model: candidate and champion on the same rows, and the gate's verdict."""
+
+from typing import TYPE_CHECKING, Any
+
+from taxiway.operators.base import Input, StageOperator, sentences
+from taxiway.records import Candidate, DataReport, Evaluation, Record, Snapshot, Status, Verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.lineage.run import MlflowRun
+
+
+class ValidateModelOperator(StageOperator):
+    """Evaluate the candidate against the champion and decide; the task fails unless the verdict is PASS.
+
+    :param candidate: the reference of the Candidate that training made
+    :param snapshot: the reference of the Snapshot that ingest made
+    :param report: the reference of the DataReport of that snapshot
+    """
+
+    template_fields = ("candidate", "snapshot", "report")
+
+    def __init__(self, *, candidate: Input, snapshot: Input, report: Input, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.candidate = candidate
+        self.snapshot = snapshot
+        self.report = report
+
+    def run(self, run: "MlflowRun", context: "Context") -> Verdict:
+        from taxiway.gates.model_gate import decide
+
+        candidate, report = self.read(Candidate, self.candidate), self.read(DataReport, self.report)
+        evaluation = self._evaluate(run, candidate)
+        self.store.put(evaluation)
+        verdict = decide(candidate, report, evaluation, self.pipeline.gate)
+        run.record(verdict)
+        run.client.set_model_version_tag(verdict.model, str(verdict.version), "taxiway.verdict", verdict.status)
+        self.log.info("%s\n%s", verdict.status, sentences([f"{r.status}: {r.sentence}" for r in verdict.reasons]))
+        return verdict
+
+    def refusal(self, record: Record) -> str:
+        assert isinstance(record, Verdict)
+        if record.status is Status.PASS:
+            return ""
+        grounds = [r.sentence for r in record.reasons if r.status is record.status]
+        return f"{record.model} version {record.version} is not let on, {record.status}:\n{sentences(grounds)}"
+
+    def _evaluate(self, run: "MlflowRun", candidate: Candidate) -> Evaluation:
+        from taxiway.evaluation.evaluate import LoadedModel, evaluate
+        from taxiway.lineage.models import load_trusted
+        from taxiway.registry.aliases import CHAMPION, version_at
+
+        champion = version_at(run.client, candidate.model, CHAMPION)
+        uri = run.client.tracking_uri
+
+        def loaded(version: int) -> LoadedModel:
+            return LoadedModel(version, load_trusted(uri, candidate.model, version))
+
+        return evaluate(
+            self.read(Snapshot, self.snapshot),
+            loaded(candidate.version),
+            loaded(champion) if champion not in (0, candidate.version) else None,
+            model=candidate.model,
+            label=self.pipeline.source.label,
+            gate=self.pipeline.gate,
+            store=self.store,
+            recorder=run,
+        )

@@ -1,0 +1,34 @@
+"""What Airflow's provider manager asks: hooks, links and the settings of the `[taxiway]` section."""
+
+from typing import Any
+
+from taxiway import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's description, in the form of Airflow's provider_info schema."""
+    return {
+        "package-name": "taxiway",
+        "name": "Taxiway",
+        "description": "One marked way for every model, from raw data to production.",
+        "versions": [__version__],
+        "connection-types": [
+            {"connection-type": "mlflow", "hook-class-name": "taxiway.hooks.mlflow.MlflowHook"},
+            {"connection-type": "taxiway_gateway", "hook-class-name": "taxiway.hooks.gateway.GatewayHook"},
+        ],
+        "extra-links": ["taxiway.operators.base.MlflowRunLink"],
+        "config": {
+            "taxiway": {
+                "description": "Where Taxiway's pipelines read and keep what they need.",
+                "options": {
+                    "store": _option("Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"),
+                    "preload": _option("Whether the scheduler imports the heavy libraries before it forks its tasks.", "True"),
+                    "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
+                },
+            }
+        },
+    }
+
+
+def _option(description: str, example: str) -> dict[str, Any]:
+    return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": ""}

@@ -1,0 +1,101 @@
+"""The way: ingest, validate data, transform, train, validate model, shadow, push; closed however it ends."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, chain
+
+from taxiway.operators import (
+    CloseRunOperator,
+    IngestOperator,
+    PushOperator,
+    ShadowDeployOperator,
+    TrainOperator,
+    TransformOperator,
+    ValidateDataOperator,
+    ValidateModelOperator,
+)
+from taxiway.pipeline import Pipeline
+from taxiway.templates.schedule import schedule_of
+
+DEFAULT_ARGS = {"retries": 2}
+
+
+def continuous_training(pipeline: Pipeline, *, default_args: dict[str, Any] | None = None) -> DAG:
+    """The DAG that takes `pipeline`'s model from each new span to production.
+
+    One run at a time: a run decides one span. Tasks are named `ingest`, `validate_data`, `transform`, `train`,
+    `validate_model`, `shadow`, `push` and `close_run`, so a team can put own tasks between them by `dag.get_task`.
+
+    :param pipeline: the pipeline
+    :param default_args: Airflow's default arguments for all tasks, over two retries
+    """
+    with DAG(
+        dag_id=pipeline.name,
+        schedule=schedule_of(pipeline),
+        start_date=datetime(2013, 1, 1),
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=timedelta(days=2) + (pipeline.shadow.max_wait if pipeline.shadow else timedelta()),
+        default_args={**DEFAULT_ARGS, "owner": pipeline.team, **(default_args or {})},
+        tags=["taxiway", pipeline.team],
+        params=_params(),
+        doc_md=_describe(pipeline),
+        is_paused_upon_creation=pipeline.schedule is not None,
+    ) as dag:
+        _stages(pipeline)
+    return dag
+
+
+def _stages(pipeline: Pipeline) -> None:
+    ingest = IngestOperator(task_id="ingest", pipeline=pipeline, span="{{ params.span or '' }}")
+    snapshot = ingest.output
+    validate_data = ValidateDataOperator(task_id="validate_data", pipeline=pipeline, snapshot=snapshot)
+    transform = TransformOperator(task_id="transform", pipeline=pipeline, snapshot=snapshot)
+    train = TrainOperator(
+        task_id="train",
+        pipeline=pipeline,
+        snapshot=snapshot,
+        report=validate_data.output,
+        features=transform.output,
+        model_params="{{ params.model_params | tojson }}",
+    )
+    validate_model = ValidateModelOperator(
+        task_id="validate_model", pipeline=pipeline, candidate=train.output, snapshot=snapshot, report=validate_data.output
+    )
+    shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
+    push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
+    close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline)
+    way = [ingest, validate_data, transform, train, validate_model, shadow, push]
+    chain(*way)
+    way >> close_run.as_teardown()
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "span": Param(
+            None,
+            type=["null", "string"],
+            title="Span",
+            description="The span to evaluate on, such as 2013-04; the window before it is trained on. "
+            "Empty: the oldest span that is not decided yet.",
+        ),
+        "model_params": Param(
+            {},
+            type="object",
+            title="Model parameters",
+            description="Parameters of the estimator, over those of the pipeline file.",
+        ),
+    }
+
+
+def _describe(pipeline: Pipeline) -> str:
+    floors = ", ".join(f"{metric} {floor:g}" for metric, floor in sorted(pipeline.gate.floors.items()))
+    shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "switched off"
+    return (
+        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.spans}`: trains on "
+        f"{pipeline.source.window} spans and evaluates on the next.\n\n"
+        f"* gate: {floors}; {pipeline.gate.against_champion.metric} against the champion\n"
+        f"* shadow: {shadow}\n"
+        f"* schema: `{pipeline.schema_file.rpartition('/')[2]}`\n"
+    )

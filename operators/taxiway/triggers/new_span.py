@@ -1,0 +1,61 @@
+"""Waits for a span that has not been decided yet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+POLL_SECONDS = 10.0
+
+
+class NewSpanTrigger(BaseEventTrigger):
+    """Fire when the oldest undecided span of a pipeline is another one than before.
+
+    It holds no state that could be lost: source and store are read anew at each look, so files that came while nobody looked
+    are found, and a burst of files leads to one run after another, oldest first.
+
+    :param pattern: the span pattern, with {data} filled in
+    :param pipeline: the pipeline's name, `team.pipeline`
+    :param window: how many spans before it a span needs
+    :param poll_seconds: how long to wait between two looks
+    """
+
+    def __init__(self, *, pattern: str, pipeline: str, window: int, poll_seconds: float = POLL_SECONDS) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.pattern = pattern
+        self.pipeline = pipeline
+        self.window = window
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and arguments that Airflow keeps."""
+        arguments = {
+            "pattern": self.pattern,
+            "pipeline": self.pipeline,
+            "window": self.window,
+            "poll_seconds": self.poll_seconds,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event for each span that becomes the oldest undecided one."""
+        last: tuple[str, int] | None = None
+        while True:
+            due = await asyncio.to_thread(self.due)
+            if due is not None and due != last:
+                yield TriggerEvent({"span": due[0], "version": due[1]})
+            last = due
+            await asyncio.sleep(self.poll_seconds)
+
+    def due(self) -> tuple[str, int] | None:
+        """Name and version of the span that a run started now would decide on; None where there is none."""
+        from taxiway.data.ingest import plan_window
+        from taxiway.data.spans import find_spans
+        from taxiway.lineage.outcomes import decided_spans
+        from taxiway.operators.base import setting
+        from taxiway.store import Store
+
+        decided = decided_spans(Store(setting("store")), self.pipeline)
+        plan = plan_window(find_spans(self.pattern), window=self.window, decided=decided, requested=None)
+        return (plan[-1].name, plan[-1].version) if plan else None

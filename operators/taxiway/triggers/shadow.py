@@ -1,0 +1,75 @@
+"""Waits until a challenger has answered requests enough, or the time is over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+POLL_SECONDS = 1.0
+
+
+class ShadowTrigger(BaseTrigger):
+    """Fire when the gateway has `min_requests` answers of the challenger, or when `until` has come, or the challenger is gone.
+
+    It carries the name of a connection, not its secret.
+
+    :param gateway_conn_id: the Airflow connection of the gateway
+    :param model: the model's name
+    :param owner: whose challenger it is: `DAG/RUN`
+    :param min_requests: how many answered requests are enough
+    :param until: when to stop waiting, ISO 8601 with a time zone
+    """
+
+    def __init__(self, *, gateway_conn_id: str, model: str, owner: str, min_requests: int, until: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.gateway_conn_id = gateway_conn_id
+        self.model = model
+        self.owner = owner
+        self.min_requests = min_requests
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and arguments that Airflow keeps."""
+        arguments = {
+            "gateway_conn_id": self.gateway_conn_id,
+            "model": self.model,
+            "owner": self.owner,
+            "min_requests": self.min_requests,
+            "until": self.until,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, which says why the wait is over."""
+        client = await self._client()
+        until = datetime.fromisoformat(self.until)
+        while datetime.now(UTC) < until:
+            over = await self._over(client)
+            if over:
+                yield TriggerEvent({"why": over})
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        yield TriggerEvent({"why": f"the time was over at {self.until}"})
+
+    async def _over(self, client: Any) -> str:
+        from taxiway.errors import TransientError
+
+        try:
+            challenger = await client.challenger_async(self.model)
+        except TransientError as error:
+            self.log.warning("looking again: %s", error)
+            return ""
+        if challenger is None or challenger.owner != self.owner:
+            return "the challenger is gone from the gateway"
+        done = challenger.answered + challenger.errors
+        return f"{done} requests were answered" if done >= self.min_requests else ""
+
+    async def _client(self) -> Any:
+        from taxiway.hooks.gateway import GatewayHook
+        from taxiway.hooks.mlflow import http_address
+        from taxiway.serving.client import GatewayClient
+
+        connection: Any = await GatewayHook.aget_connection(self.gateway_conn_id)
+        return GatewayClient(http_address(connection), connection.password or "")

@@ -1,0 +1,1 @@
+"""Taxiway in Airflow's web interface and processes."""
