@@ -1,0 +1,1 @@
+"""Serving: the model gateway, its request log, and the shadow comparison of champion and challenger."""

@@ -1,0 +1,57 @@
+"""Replaying the rows of a table against a gateway, one request a row: live traffic for trials and demonstrations."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of the requests: `answered` with predictions, `refused` with an error status, `lost` without any answer."""
+
+    sent: int
+    answered: int
+    refused: int
+    lost: int
+
+
+async def replay(
+    url: str,
+    token: str,
+    model: str,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    connections: int = 8,
+    progress: Callable[[Replayed], None] | None = None,
+) -> Replayed:
+    """Send each record (JSON values, None for missing) once over `connections` connections at a time, as fast as they answer.
+
+    `progress` is called after every request, from the event loop.
+    """
+    counts = {"answered": 0, "refused": 0, "lost": 0}
+    waiting = iter(records)
+    target = f"{url.rstrip('/')}/models/{quote(model, safe='')}/invocations"
+
+    def so_far() -> Replayed:
+        return Replayed(sum(counts.values()), **counts)
+
+    async def one_connection(http: httpx.AsyncClient) -> None:
+        for record in waiting:
+            try:
+                response = await http.post(target, json={"dataframe_records": [record]})
+                counts["answered" if response.is_success else "refused"] += 1
+            except httpx.TransportError:
+                counts["lost"] += 1
+            if progress is not None:
+                progress(so_far())
+
+    limits = httpx.Limits(max_connections=connections)
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, limits=limits) as http:
+        await asyncio.gather(*(one_connection(http) for _ in range(connections)))
+    return so_far()
