@@ -1,0 +1,152 @@
+"""A Great Expectations suite, kept by a team beside its pipeline, on the rows of the newest span.
+
+Each expectation that fails becomes an Anomaly of kind `gx:` and the expectation's type.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.findings import Findings
+from taxiway.data.words import SHOWN_VALUES, quoted, share
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.records import Anomaly, Severity, Span
+from taxiway.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMN_KEYS = ("column", "column_A", "column_B")
+_LIST_KEYS = ("column_list", "column_set")
+_SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.WARNING}
+_NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
+
+
+def check_suite(path: Path, span: Span, store: Store, findings: Findings) -> None:
+    """Run the suite in the JSON file `path` on `span`, with the pandas engine on the columns that it names.
+
+    An expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else
+    error. One that cannot be computed, for want of its column say, fails.
+
+    Raises ConfigError where the file is no suite, or holds an expectation that Great Expectations does not know.
+    """
+    expectations = _read(path)
+    if not expectations:
+        return
+    rows = _rows(span, store, expectations)
+    for asked, result in zip(expectations, _run(path, expectations, rows), strict=True):
+        findings.add(None if result["success"] else _anomaly(asked, result, span, path))
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = sorted(file.name for file in path.parent.glob("*.json"))
+        raise ConfigError(f"the suite {path} does not exist; JSON files there: {', '.join(beside) or 'none'}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from None
+    expectations = content.get("expectations") if isinstance(content, dict) else None
+    if not isinstance(expectations, list):
+        raise ConfigError(f'{path} is no suite of Great Expectations 1.x: it needs a list "expectations"')
+    for at, asked in enumerate(expectations):
+        if not (isinstance(asked, dict) and isinstance(asked.get("type"), str) and isinstance(asked.get("kwargs"), dict)):
+            raise ConfigError(
+                f'{path}: expectations[{at}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
+            )
+        _severity(asked, f"{path}: expectations[{at}]")
+    return expectations
+
+
+def _severity(asked: dict[str, Any], where: str) -> Severity:
+    name = (asked.get("meta") or {}).get("severity") or asked.get("severity") or "error"
+    if name not in _SEVERITIES:
+        raise ConfigError(f'{where}.severity is "{name}"; {allowed_values(str(name), _SEVERITIES)}')
+    return _SEVERITIES[name]
+
+
+def _columns(asked: dict[str, Any]) -> list[str]:
+    kwargs = asked["kwargs"]
+    return [str(kwargs[key]) for key in _COLUMN_KEYS if key in kwargs] + [
+        str(c) for key in _LIST_KEYS for c in kwargs.get(key) or ()
+    ]
+
+
+def _rows(span: Span, store: Store, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
+    """The span's rows with the columns that the expectations name: all of them where one may look at any."""
+    import pyarrow.parquet
+
+    any_column = any(
+        "row_condition" in asked["kwargs"] or asked["type"].startswith("expect_table_column") for asked in expectations
+    )
+    named = {name for asked in expectations for name in _columns(asked)}
+    with store.local_file(span.content) as path:
+        there = pyarrow.parquet.read_schema(path).names
+        columns = [name for name in there if any_column or name in named]
+        table = pyarrow.parquet.ParquetFile(path).read(columns=columns)
+        rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    if not columns:
+        rows = rows.reindex(range(span.rows))
+    return rows
+
+
+def _run(path: Path, expectations: list[dict[str, Any]], rows: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The results of all expectations, in their order, as plain values."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported; nobody is told what we check
+    try:
+        import great_expectations
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+    except ImportError:
+        raise ConfigError(f"{path} needs Great Expectations where the tasks run: pip install 'taxiway[gx]'") from None
+    context = great_expectations.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("span").add_dataframe_asset("rows")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": rows})
+    # One by one: a whole suite leaves out what it does not understand, merges expectations that are alike, and reorders results.
+    return [batch.validate(_expectation(asked, at, path)).to_json_dict() for at, asked in enumerate(expectations)]
+
+
+def _expectation(asked: dict[str, Any], at: int, path: Path) -> Any:
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    try:
+        return ExpectationConfiguration(type=asked["type"], kwargs=asked["kwargs"]).to_domain_obj()
+    except Exception as error:  # pydantic's, or one of several of Great Expectations' own
+        raise ConfigError(f"{path}: expectations[{at}] ({asked['type']}) is not understood: {error}") from error
+
+
+def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: Span, path: Path) -> Anomaly:
+    column = ", ".join(_columns(asked))
+    arguments = {key: value for key, value in asked["kwargs"].items() if key not in _NOT_ARGUMENTS}
+    expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "as its name says"
+    observed, examples = _observed(result)
+    such_as = f", such as {', '.join(examples)}" if examples else ""
+    why = f" ({asked['description']})" if asked.get("description") else ""
+    return Anomaly(
+        kind=f"gx:{asked['type']}",
+        span=span.name,
+        column=column,
+        severity=_severity(asked, str(path)),
+        observed=observed,
+        expected=expected,
+        sentence=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
+        examples=tuple(examples),
+        proposal=f"change {asked['type']} of {column or 'the table'} in {path.name}",
+    )
+
+
+def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
+    """What was seen, and up to three example values."""
+    raised = result.get("exception_info") or {}
+    # One exception is a mapping of its own; several are a mapping of mappings, by metric.
+    several = [raised] if "raised_exception" in raised else list(raised.values())
+    messages = [str(info["exception_message"]) for info in several if isinstance(info, dict) and info.get("raised_exception")]
+    if messages:
+        return f"it could not be computed: {messages[0]}", []
+    detail = result["result"]
+    values = list(dict.fromkeys(quoted(value) for value in detail.get("partial_unexpected_list") or []))[:SHOWN_VALUES]
+    if "unexpected_count" in detail:
+        return f"{share(int(detail['unexpected_count']), int(detail['element_count']))} are not so", values
+    return f"observed {quoted(detail.get('observed_value'))}", values

@@ -1,0 +1,116 @@
+"""Reading a schema's YAML into plain values with the line of every key, and naming mistakes by file, line and key.
+
+What the keys mean is not known here.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic_core import ErrorDetails
+
+from taxiway.errors import ConfigError, allowed_values
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A file's content, and the line (from 1) of each key and list item by its path from the top."""
+
+    path: Path
+    content: Any
+    lines: dict[KeyPath, int]
+
+    def where(self, key: KeyPath) -> str:
+        """`file:line: key.path` for the deepest part of `key` that is in the file."""
+        known = key
+        while known and known not in self.lines:
+            known = known[:-1]
+        return f"{self.path}:{self.lines.get(known, 1)}: {spelled(key) or 'the file'}"
+
+
+def spelled(key: KeyPath) -> str:
+    """`features.carrier.domain[2]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read a file with libyaml. Raises ConfigError where it is absent, not YAML, or has a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        beside = sorted(file.name for file in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from None
+    loader = yaml.CSafeLoader(text)
+    lines: dict[KeyPath, int] = {}
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise ConfigError(f"{path} is empty")
+        _note_lines(path, node, (), lines)
+        return YamlFile(path, loader.construct_document(node), lines)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: this is not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: this is not YAML: {error}") from None
+    finally:
+        loader.dispose()
+
+
+def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{key.start_mark.line + 1}: a key is one word, not a list or a mapping")
+            here = (*at, key.value)
+            line = key.start_mark.line + 1
+            if here in lines:  # YAML itself would take the last and say nothing
+                raise ConfigError(f"{path}:{line}: {spelled(here)} is there twice, first in line {lines[here]}; keep one")
+            lines[here] = line
+            _note_lines(path, value, here, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            lines[(*at, number)] = item.start_mark.line + 1
+            _note_lines(path, item, (*at, number), lines)
+
+
+def explain(
+    file: YamlFile,
+    errors: Iterable[ErrorDetails],
+    key_of: Callable[[KeyPath], KeyPath],
+    keys_at: Callable[[KeyPath], Iterable[str]],
+) -> ConfigError:
+    """One ConfigError for all that pydantic found; `key_of` maps its places to keys of the file, `keys_at` lists allowed keys."""
+    return ConfigError("\n".join(dict.fromkeys(_sentence(file, error, key_of, keys_at) for error in errors)))
+
+
+def _sentence(
+    file: YamlFile, error: ErrorDetails, key_of: Callable[[KeyPath], KeyPath], keys_at: Callable[[KeyPath], Iterable[str]]
+) -> str:
+    key = key_of(error["loc"])
+    where, got = file.where(key), error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{where} is not a key here\n    {allowed_values(str(key[-1]), keys_at(error['loc'][:-1]))}"
+        case "missing":
+            return f"{where} is missing; it must be given"
+        case "literal_error" | "enum":
+            words = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
+            return f"{where} is {_shown(got)}\n    {allowed_values(str(got), [word.strip(chr(39)) for word in words])}"
+        case "value_error":
+            said = error["msg"].removeprefix("Value error, ")
+            return f"{where}: {said}" if isinstance(got, dict) else f"{where} is {_shown(got)}; {said}"
+        case _:
+            return f"{where} is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _shown(value: Any) -> str:
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
