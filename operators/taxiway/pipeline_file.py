@@ -48,7 +48,9 @@ def _beside(path: Path, pipeline: Pipeline) -> dict[str, str]:
         file = path.parent / name
         if not file.is_file():
             there = sorted(p.name for p in path.parent.iterdir() if p.is_file())
-            raise ConfigError(f'{path.name}: {key.removesuffix("_file")} is "{name}", which is not beside it; {allowed_values(name, there)}')
+            raise ConfigError(
+                f'{path.name}: {key.removesuffix("_file")} is "{name}", which is not beside it; {allowed_values(name, there)}'
+            )
         found[key] = str(file.resolve())
     return found
 

@@ -21,7 +21,9 @@ def get_provider_info() -> dict[str, Any]:
             "taxiway": {
                 "description": "Where Taxiway's pipelines read and keep what they need.",
                 "options": {
-                    "store": _option("Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"),
+                    "store": _option(
+                        "Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"
+                    ),
                     "preload": _option("Whether the scheduler imports the heavy libraries before it forks its tasks.", "True"),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },

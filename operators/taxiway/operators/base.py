@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.hooks.settings import setting
 from taxiway.pipeline import Pipeline
 from taxiway.records import Record
 from taxiway.store import Store
@@ -106,23 +107,6 @@ class StageOperator(BaseOperator):
             ti.xcom_push("return_value", ref)
             raise AirflowFailException(refusal)
         return ref
-
-
-def setting(name: str) -> str:
-    """A setting of the `[taxiway]` section. Raises ConfigError where it is not set."""
-    value = conf.get("taxiway", name, fallback="")
-    if not value:
-        raise ConfigError(
-            f"the setting {name} is missing: set [taxiway] {name} in airflow.cfg, or AIRFLOW__TAXIWAY__{name.upper()}"
-        )
-    return str(value)
-
-
-def source_pattern(pipeline: Pipeline) -> str:
-    """The pipeline's span pattern with {data} filled in."""
-    if "{data}" not in pipeline.source.spans:
-        return pipeline.source.spans
-    return pipeline.source.spans.replace("{data}", setting("data").rstrip("/"))
 
 
 def parse_params(value: Mapping[str, Any] | str) -> dict[str, Any]:

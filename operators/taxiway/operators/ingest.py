@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from taxiway.operators.base import StageOperator, source_pattern
+from taxiway.hooks.settings import source_pattern
+from taxiway.operators.base import StageOperator
 from taxiway.records import Snapshot
 
 if TYPE_CHECKING:

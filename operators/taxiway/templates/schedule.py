@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
-from taxiway.operators.base import source_pattern
+from taxiway.hooks.settings import source_pattern
 from taxiway.pipeline import Pipeline
 
 NEW_SPAN = "new_span"

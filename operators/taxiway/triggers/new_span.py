@@ -52,8 +52,8 @@ class NewSpanTrigger(BaseEventTrigger):
         """Name and version of the span that a run started now would decide on; None where there is none."""
         from taxiway.data.ingest import plan_window
         from taxiway.data.spans import find_spans
+        from taxiway.hooks.settings import setting
         from taxiway.lineage.outcomes import decided_spans
-        from taxiway.operators.base import setting
         from taxiway.store import Store
 
         decided = decided_spans(Store(setting("store")), self.pipeline)

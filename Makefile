@@ -1,0 +1,42 @@
+# `make demo` runs the main job, `make test` the tests; both set up what they need first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PYTEST_ARGS ?=
+# Compiled once at installation: importing scikit-learn from source costs each task ten seconds.
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: setup demo test check lock clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	@echo "Installing into $(VENV): a minute the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup
+	@$(BIN)/taxiway demo $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+# After a change of dependencies in pyproject.toml. The old lock is removed first: uv would keep its versions.
+lock: setup
+	@rm -f requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--all-extras --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	@if [ -x $(BIN)/taxiway ] && [ -d .taxiway ]; then $(BIN)/taxiway down; fi
+	@rm -rf $(VENV) .taxiway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,190 @@
+"""The model gate: three-valued, coupled to the data's report, and never passed by default."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.gates import decide
+from taxiway.pipeline import Gate
+from taxiway.records import (
+    Anomaly,
+    Candidate,
+    DataReport,
+    Evaluation,
+    Interval,
+    MetricResult,
+    Severity,
+    SliceResult,
+    Status,
+    Verdict,
+)
+
+GATE = Gate.model_validate(
+    {
+        "floors": {"roc_auc": 0.6},
+        "against_champion": {"metric": "roc_auc", "min_gain": -0.005},
+        "slices": {"by": ["carrier"], "max_drop": 0.05, "min_rows": 300},
+    }
+)
+REPORT = DataReport(snapshot="snap", schema_version="schema", status=Status.PASS, checks=9)
+CANDIDATE = Candidate(
+    model="f.late",
+    version=2,
+    snapshot="snap",
+    report=REPORT.digest,
+    features="f",
+    schema_version="schema",
+    estimator="e",
+    params="{}",
+)
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval(value=(low + high) / 2, low=low, high=high, rows=1000)
+
+
+def evaluation(
+    *,
+    auc: tuple[float, float] = (0.7, 0.72),
+    gain: tuple[float, float] | None = (0.01, 0.03),
+    slices: tuple[SliceResult, ...] = (),
+) -> Evaluation:
+    champion = None if gain is None else interval(0.68, 0.7)
+    result = MetricResult(
+        metric="roc_auc", candidate=interval(*auc), champion=champion, difference=None if gain is None else interval(*gain)
+    )
+    return Evaluation(
+        snapshot="snap",
+        model="f.late",
+        candidate=2,
+        champion=0 if gain is None else 1,
+        reliability=0.99,
+        metrics=(result,),
+        slices=slices,
+    )
+
+
+def slice_of(low: float, high: float, rows: int = 400) -> SliceResult:
+    return SliceResult(metric="roc_auc", column="carrier", value="YV", rows=rows, difference=interval(low, high))
+
+
+def test_a_better_candidate_on_sound_data_passes() -> None:
+    verdict = decide(CANDIDATE, REPORT, evaluation(), GATE)
+    assert verdict.status is Status.PASS
+    assert (verdict.version, verdict.champion, verdict.report) == (2, 1, REPORT.digest)
+
+
+@pytest.mark.parametrize(
+    ("auc", "expected"),
+    [((0.61, 0.63), Status.PASS), ((0.60, 0.62), Status.PASS), ((0.59, 0.61), Status.UNDECIDED), ((0.5, 0.59), Status.FAIL)],
+)
+def test_a_floor_is_kept_by_the_whole_interval(auc: tuple[float, float], expected: Status) -> None:
+    assert decide(CANDIDATE, REPORT, evaluation(auc=auc), GATE).status is expected
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [((-0.004, 0.01), Status.PASS), ((-0.02, 0.01), Status.UNDECIDED), ((-0.03, -0.01), Status.FAIL)],
+)
+def test_the_gain_is_kept_by_the_whole_interval(gain: tuple[float, float], expected: Status) -> None:
+    assert decide(CANDIDATE, REPORT, evaluation(gain=gain), GATE).status is expected
+
+
+def test_without_a_champion_comparisons_are_not_applicable_rather_than_passed() -> None:
+    verdict = decide(CANDIDATE, REPORT, evaluation(gain=None), GATE)
+    assert verdict.status is Status.PASS
+    assert [r.status for r in verdict.reasons].count(Status.NOT_APPLICABLE) == 2
+
+
+def test_a_first_champion_below_the_floor_fails() -> None:
+    assert decide(CANDIDATE, REPORT, evaluation(gain=None, auc=(0.5, 0.55)), GATE).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("drop", "expected"), [((-0.2, -0.06), Status.FAIL), ((-0.2, -0.04), Status.PASS)])
+def test_a_slice_blocks_only_where_its_interval_excludes_the_limit(drop: tuple[float, float], expected: Status) -> None:
+    verdict = decide(CANDIDATE, REPORT, evaluation(slices=(slice_of(*drop),)), GATE)
+    assert verdict.status is expected
+    if expected is Status.FAIL:
+        assert any("carrier YV" in r.sentence and "400 rows" in r.sentence for r in verdict.reasons)
+
+
+def test_a_slice_too_small_to_tell_does_not_block() -> None:
+    small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, difference=None)
+    verdict = decide(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
+    assert verdict.status is Status.PASS
+    assert any("1 too small" in r.sentence for r in verdict.reasons)
+
+
+def test_a_missing_report_fails_whatever_the_metrics_say() -> None:
+    verdict = decide(CANDIDATE, None, evaluation(auc=(0.99, 1.0)), GATE)
+    assert verdict.status is Status.FAIL
+    assert "there is no DataReport" in verdict.reasons[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"snapshot": "other"}, "is of the snapshot other"),
+        ({"schema_version": "older"}, "under the schema older"),
+        ({"status": Status.FAIL}, "did not pass"),
+        ({"status": Status.UNDECIDED}, "did not pass"),
+        ({"checks": 10}, "not the one recorded on the model"),
+    ],
+)
+def test_a_report_that_is_not_exactly_the_models_fails(change: dict[str, object], words: str) -> None:
+    report = REPORT.model_copy(update=change)
+    candidate = CANDIDATE
+    if "checks" not in change:
+        candidate = CANDIDATE.model_copy(update={"report": report.digest})
+    verdict = decide(candidate, report, evaluation(), GATE)
+    assert verdict.status is Status.FAIL
+    assert any(words in r.sentence for r in verdict.reasons)
+
+
+def test_a_blocking_anomaly_fails_even_under_a_report_that_says_pass() -> None:
+    anomaly = Anomaly(
+        kind="range",
+        span="s",
+        column="wind_speed",
+        severity=Severity.ERROR,
+        observed="-1",
+        expected="0 to 75",
+        sentence="wind is -1",
+    )
+    report = REPORT.model_copy(update={"anomalies": (anomaly,)})
+    verdict = decide(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
+    assert verdict.status is Status.FAIL
+    assert any("wind is -1" in r.sentence for r in verdict.reasons)
+
+
+def test_an_evaluation_of_other_rows_or_another_version_fails() -> None:
+    for change in ({"snapshot": "other"}, {"candidate": 7}):
+        assert decide(CANDIDATE, REPORT, evaluation().model_copy(update=change), GATE).status is Status.FAIL
+
+
+def test_lower_is_better_for_losses() -> None:
+    gate = Gate.model_validate({"floors": {"log_loss": 0.5}, "against_champion": {"metric": "log_loss", "min_gain": 0.01}})
+    result = MetricResult(
+        metric="log_loss", candidate=interval(0.4, 0.42), champion=interval(0.45, 0.47), difference=interval(-0.06, -0.04)
+    )
+    better = evaluation().model_copy(update={"metrics": (result,)})
+    assert decide(CANDIDATE, REPORT, better, gate).status is Status.PASS
+    worse = result.model_copy(update={"difference": interval(0.04, 0.06)})
+    assert decide(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (worse,)}), gate).status is Status.FAIL
+
+
+def test_a_number_that_could_not_be_computed_is_not_passed() -> None:
+    nan = float("nan")
+    broken = Interval(value=nan, low=nan, high=nan, rows=5)
+    result = MetricResult(metric="roc_auc", candidate=broken, champion=broken, difference=broken)
+    verdict = decide(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (result,)}), GATE)
+    assert verdict.status is Status.UNDECIDED
+
+
+@given(st.floats(0, 1), st.floats(0, 0.2), st.floats(-0.3, 0.3), st.floats(0, 0.1))
+def test_pass_means_that_no_reason_fails_or_is_open(auc: float, width: float, gain: float, gain_width: float) -> None:
+    verdict = decide(
+        CANDIDATE, REPORT, evaluation(auc=(auc - width, auc + width), gain=(gain - gain_width, gain + gain_width)), GATE
+    )
+    assert (verdict.status is Status.PASS) == (auc - width >= 0.6 and gain - gain_width >= -0.005)
+    assert Verdict.from_json(verdict.to_json()) == verdict

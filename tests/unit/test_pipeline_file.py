@@ -1,0 +1,125 @@
+"""Reading pipeline files: what is right becomes a Pipeline, what is wrong is said with line and remedy."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.errors import ConfigError
+from taxiway.pipeline import parse_duration
+from taxiway.pipeline_file import read_pipeline
+
+GOOD = """\
+pipeline: late_arrivals
+team: flights
+source:
+  spans: "{data}/{YYYY}-{MM}.parquet"
+  label: late
+schema: late.schema.yaml
+model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+gate:
+  floors: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    (tmp_path / "late.schema.yaml").write_text("features: {}")
+
+    def writer(text: str) -> Path:
+        path = tmp_path / "late.pipeline.yaml"
+        path.write_text(text)
+        return path
+
+    return writer
+
+
+def test_a_good_file_becomes_a_pipeline(write) -> None:
+    path = write(GOOD)
+    pipeline = read_pipeline(path)
+    assert pipeline.name == "flights.late_arrivals"
+    assert pipeline.experiment == "flights/late_arrivals"
+    assert pipeline.schema_file == str(path.with_name("late.schema.yaml"))
+    assert pipeline.shadow is None
+    assert pipeline.source.window == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "team: flights",
+            "team: flights\nsorce: 1",
+            ["late.pipeline.yaml:3: sorce is not a key here", 'did you mean "source"?'],
+        ),
+        (
+            "metric: roc_auc",
+            "metric: auc",
+            ['late.pipeline.yaml:11: gate.against_champion.metric is "auc"', 'did you mean "roc_auc"?'],
+        ),
+        ("floors: {roc_auc: 0.6}", "floors: {auc: 0.6}", ['late.pipeline.yaml:10: gate.floors.auc is "auc"', "accuracy"]),
+        ("floors: {roc_auc: 0.6}", "floors: {}", ["late.pipeline.yaml:10: gate.floors"]),
+        ("  label: late", "  label: late\n  window: 0", ["late.pipeline.yaml:6: source.window is 0"]),
+        ("  label: late\n", "", ["late.pipeline.yaml:3: source.label is missing"]),
+        ("team: flights", "team: Flights Team", ["late.pipeline.yaml:2: team is 'Flights Team'"]),
+        (
+            "schema: late.schema.yaml",
+            "schema: lat.schema.yaml",
+            ['schema is "lat.schema.yaml"', 'did you mean "late.schema.yaml"?'],
+        ),
+        ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "either estimator", "or build"]),
+        ("gate:", "shadow: {max_wait: 1w}\ngate:", ["late.pipeline.yaml:9: shadow.max_wait is '1w'", "30m"]),
+        ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
+        ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
+        ("team: flights", "team: [flights", ["late.pipeline.yaml:3", "not YAML"]),
+    ],
+)
+def test_a_mistake_names_its_line_and_the_remedy(write, old: str, new: str, expected: list[str]) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(write(GOOD.replace(old, new)))
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once(write) -> None:
+    text = GOOD.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(write(text))
+    assert "team is 'X'" in str(caught.value)
+    assert 'metric is "f1"' in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "&a [*a]"])
+def test_a_file_that_is_no_mapping_is_refused(write, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"late\.pipeline\.yaml:1"):
+        read_pipeline(write(text))
+
+
+def test_a_missing_file_lists_its_neighbours(write) -> None:
+    path = write(GOOD)
+    with pytest.raises(ConfigError, match=r"in its folder: late\.pipeline\.yaml"):
+        read_pipeline(path.with_name("early.pipeline.yaml"))
+
+
+@pytest.mark.parametrize("word", ["off", "'off'", "false"])
+def test_shadow_off_is_no_shadow(write, word: str) -> None:
+    assert read_pipeline(write(GOOD + f"shadow: {word}\n")).shadow is None
+
+
+@given(st.integers(1, 10_000), st.sampled_from("smhd"))
+def test_durations_are_read(amount: int, unit: str) -> None:
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+    assert parse_duration(f"{amount}{unit}") == timedelta(seconds=amount * seconds)
+
+
+def test_the_pipelines_of_this_repository_are_good() -> None:
+    found = list((Path(__file__).parents[2] / "dags").rglob("*.pipeline.yaml"))
+    assert found
+    for path in found:
+        read_pipeline(path)
+        assert path.with_name(path.name.removesuffix(".pipeline.yaml") + ".py").is_file()

@@ -1,0 +1,99 @@
+"""Records: one JSON form, a digest that stands for the content."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from taxiway.records import Anomaly, DataReport, Interval, Promotion, Severity, Snapshot, Span, Status, Waiver, worst
+
+spans = st.builds(
+    Span,
+    source=st.text(),
+    name=st.text(),
+    version=st.integers(0, 99),
+    rows=st.integers(1, 10**9),
+    content=st.text(alphabet="0123456789abcdef", min_size=32, max_size=32),
+)
+
+
+@given(spans)
+def test_a_record_round_trips_through_its_json(span: Span) -> None:
+    again = Span.from_json(span.to_json())
+    assert again == span
+    assert again.digest == span.digest
+
+
+@given(st.lists(spans, min_size=2, max_size=4, unique=True))
+def test_the_order_of_spans_changes_a_snapshots_digest(found: list[Span]) -> None:
+    one = Snapshot(pipeline="a.b", training=tuple(found[:-1]), evaluation=(found[-1],))
+    other = Snapshot(pipeline="a.b", training=tuple(reversed(found[:-1])), evaluation=(found[-1],))
+    assert (one.digest == other.digest) == (one == other)
+
+
+def test_a_digest_is_32_characters_and_stays_what_it_is() -> None:
+    span = Span(source="s", name="2013-04", rows=3, content="0" * 32)
+    assert span.digest == "261aa74f9795fa251e43e81cf393f17f"
+
+
+def test_json_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a Span of version 1, got Interval"):
+        Span.from_json(Interval(value=1, low=0, high=2, rows=3).to_json())
+
+
+def test_a_record_is_frozen_and_closed() -> None:
+    span = Span(source="s", name="n", rows=1, content="0" * 32)
+    with pytest.raises(ValidationError):
+        span.rows = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Span(source="s", name="n", rows=1, content="0", colour="red")  # type: ignore[call-arg]
+
+
+def test_a_promotion_without_a_time_zone_is_refused() -> None:
+    given_ = {"model": "m", "alias": "champion", "from_version": 0, "to_version": 1, "by": "me"}
+    rest = {"verdict": "", "shadow": "", "reason": ""}
+    with pytest.raises(ValidationError, match="time zone"):
+        Promotion(**given_, at=datetime(2026, 1, 1), **rest)
+    Promotion(**given_, at=datetime(2026, 1, 1, tzinfo=UTC), **rest)
+
+
+def test_a_waiver_covers_its_anomaly_until_its_day() -> None:
+    anomaly = _anomaly("range", "temp")
+    waiver = Waiver(kind="range", column="temp", owner="ann", reason="known", until=date(2026, 3, 1))
+    assert waiver.covers(anomaly, date(2026, 3, 1))
+    assert not waiver.covers(anomaly, date(2026, 3, 2))
+    assert not waiver.covers(_anomaly("range", "dewp"), date(2026, 1, 1))
+    assert not waiver.covers(_anomaly("type", "temp"), date(2026, 1, 1))
+
+
+def test_only_errors_without_a_waiver_block() -> None:
+    waiver = Waiver(kind="range", column="temp", owner="ann", reason="known", until=date(2026, 3, 1))
+    report = DataReport(
+        snapshot="s",
+        schema_version="v",
+        status=Status.FAIL,
+        checks=3,
+        anomalies=(_anomaly("range", "temp"), _anomaly("range", "dewp"), _anomaly("new_column", "x", Severity.WARNING)),
+        waivers=(waiver,),
+    )
+    assert [a.column for a in report.blocking] == ["dewp"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((Status.PASS, Status.FAIL, Status.UNDECIDED), Status.FAIL),
+        ((Status.PASS, Status.UNDECIDED), Status.UNDECIDED),
+        ((Status.PASS, Status.NOT_APPLICABLE), Status.PASS),
+        ((Status.NOT_APPLICABLE,), Status.NOT_APPLICABLE),
+        ((), Status.NOT_APPLICABLE),
+    ],
+)
+def test_the_worst_status_decides(statuses: tuple[Status, ...], expected: Status) -> None:
+    assert worst(statuses) is expected
+
+
+def _anomaly(kind: str, column: str, severity: Severity = Severity.ERROR) -> Anomaly:
+    return Anomaly(kind=kind, span="2013-04", column=column, severity=severity, observed="1", expected="2", sentence="s")
