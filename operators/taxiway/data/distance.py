@@ -15,6 +15,8 @@ K = TypeVar("K")
 
 _ATOM_STEPS = 4
 """From this many quantile steps on, equal quantiles are a point mass; fewer cannot be told from a dense place."""
+RESOLUTION = 2 / (QUANTILES - 1)
+"""Divergences below this are not told apart by quantiles."""
 CHANCE = 0.001
 """How often sampling alone may put a distance above its noise."""
 
@@ -83,15 +85,17 @@ def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
 
 
 def jensen_shannon_noise(a: ColumnProfile, b: ColumnProfile) -> float:
-    """A divergence of two profiles of one distribution that sampling exceeds in about one of 1,000 cases.
+    """A divergence that the profiles of two samples of one distribution exceed in about one of 1,000 cases.
 
     The divergence of two samples is about chi-squared, with as many degrees of freedom as there are quantile steps, times
-    (1/n + 1/m) / (8 ln 2); the quantile of chi-squared is Wilson and Hilferty's.
+    (1/n + 1/m) / (8 ln 2); the quantile of chi-squared is Wilson and Hilferty's. To that comes `RESOLUTION`: the two outermost
+    steps reach to the extremes, which differ from sample to sample however many rows there are.
     """
     freedom = QUANTILES - 1
     z = NormalDist().inv_cdf(1 - CHANCE)
     chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
-    return min(1.0, chi_squared * _harmonic(a.rows - a.missing, b.rows - b.missing) / (8 * math.log(2)))
+    sampling = chi_squared * _harmonic(a.rows - a.missing, b.rows - b.missing) / (8 * math.log(2))
+    return min(1.0, sampling + RESOLUTION)
 
 
 def _harmonic(rows_a: int, rows_b: int) -> float:

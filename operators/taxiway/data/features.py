@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from taxiway.data.distance import RESOLUTION
 from taxiway.data.profile import TEXT_KEPT
 from taxiway.records import Record, Severity, Waiver
 
@@ -107,6 +108,10 @@ class Feature(Record):
             raise ValueError(f"a {self.type} has no range; range is for {' and '.join(NUMERIC_TYPES)}")
         if self.drift is not None and self.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
             raise ValueError(f"drift of a {self.type} is not measured; leave drift out")
+        if self.drift is not None and self.type in NUMERIC_TYPES and self.drift.limit < RESOLUTION:
+            raise ValueError(
+                f"drift.limit is {self.drift.limit:g}; divergences below {RESOLUTION:g} are too fine for 101 quantiles"
+            )
         if self.domain is not None:
             self._check_domain(self.domain)
         return self

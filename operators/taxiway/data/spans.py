@@ -109,7 +109,7 @@ def _parse(pattern: str, root: str) -> _Pattern:
             glob += _GLOB_SIGNS.sub(lambda sign: f"[{sign[0]}]", piece)
             expression += re.escape(piece)
         else:
-            glob += "*"
+            glob = glob.removesuffix("*") + "*"  # two stars in a row mean something else
             expression += _expression(piece, seen)
     return _Pattern(pattern, glob, re.compile(expression), frozenset(names))
 
@@ -127,7 +127,9 @@ def _expression(piece: str, seen: set[str]) -> str:
 def _check_placeholder(piece: str, pattern: str) -> None:
     name, colon, width = piece.partition(":")
     if name not in (*_DATE_DIGITS, *_NUMBERS):
-        raise ConfigError(f"{pattern}: {{{piece}}} is not a placeholder; {allowed_values(name, (*_DATE_DIGITS, *_NUMBERS))}")
+        raise ConfigError(
+            f"{pattern}: {{{piece}}} is not a placeholder; {allowed_values(name.upper(), (*_DATE_DIGITS, *_NUMBERS))}"
+        )
     if colon and name in _DATE_DIGITS:
         raise ConfigError(f"{pattern}: {{{piece}}} has a width; a date's parts have their own: write {{{name}}}")
     if colon and not re.fullmatch(r"[1-9][0-9]?", width):
