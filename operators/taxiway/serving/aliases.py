@@ -1,9 +1,8 @@
 """What the gateway asks of MLflow's registry: who is champion, and whether a version exists."""
 
 from taxiway.errors import TransientError
+from taxiway.registry.aliases import CHAMPION
 from taxiway.serving.protocol import Refused
-
-CHAMPION = "champion"
 
 
 def champion_of(tracking_uri: str, model: str) -> int:

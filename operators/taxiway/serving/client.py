@@ -74,7 +74,7 @@ class GatewayClient:
         """End this owner's challenger; nothing happens if it is gone already."""
         self._call("DELETE", model, "/challenger", params={"owner": owner})
 
-    def pairs(self, model: str, version: int, owner: str, *, limit: int = 10_000) -> PairedLog:
+    def pairs(self, model: str, version: int, owner: str, *, limit: int = 50_000) -> PairedLog:
         """What champion and challenger answered to the same requests: the newest `limit` (at most 50,000), oldest first."""
         params = {"version": version, "owner": owner, "limit": limit}
         return PairedLog.model_validate(self._call("GET", model, "/pairs", params=params))

@@ -183,7 +183,7 @@ async def delete_challenger(name: str, owner: str, request: Request) -> JSONResp
 
 @_admins.get("/pairs")
 async def pairs(
-    name: str, version: int, owner: str, request: Request, limit: int = Query(default=10_000, ge=1, le=MAX_PAIRS)
+    name: str, version: int, owner: str, request: Request, limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS)
 ) -> PairedLog:
     """What champion and challenger answered to the same requests: the newest `limit` of them."""
     gateway = _gateway(request)

@@ -76,13 +76,14 @@ class Worker:
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
         """The outcomes of a batch. Raises BrokenProcessPool if the process dies, TimeoutError if it takes too long."""
         await self.ensure()
-        if self._pool is None:
-            raise BrokenProcessPool("the worker was stopped")
-        running = asyncio.wrap_future(self._pool.submit(worker.predict, batch))
+        pool = self._pool
+        if pool is None:
+            raise CannotServe(f"{self._source.model} version {self._source.version} is no longer served")
         try:
-            return await asyncio.wait_for(running, self._predict_timeout_s)
-        except TimeoutError:
-            self.kill()
+            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
+        except (BrokenProcessPool, TimeoutError):
+            if self._pool is pool:  # else it was replaced meanwhile
+                self.kill()
             raise
 
     def stop(self) -> None:

@@ -1,0 +1,70 @@
+"""A loader for the gateway's workers, with models that behave as their registered version's tag `behaviour` says."""
+
+import os
+import signal
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class Healthy:
+    """Answers 1 minus x and x, which makes it easy to see whose answer went where."""
+
+    metadata = None
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        x = rows["x"].to_numpy(dtype=float)
+        if (x == -1).any():
+            raise ValueError("a row has x = -1")
+        return np.column_stack([1 - x, x])
+
+
+class Raises(Healthy):
+    def predict(self, rows: pd.DataFrame) -> Any:
+        raise RuntimeError("broken on purpose")
+
+
+class Sleeps(Healthy):
+    def predict(self, rows: pd.DataFrame) -> Any:
+        time.sleep(3600)
+        return super().predict(rows)
+
+
+class OneTooFew(Healthy):
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return super().predict(rows)[:-1]
+
+
+class AnswersNaN(Healthy):
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.full(len(rows), np.nan)
+
+
+class DiesOnTwo(Healthy):
+    """Ends its own process, as a crash in native code would, where x is 2."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if (rows["x"] == 2).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict(rows)
+
+
+class HalfASecond(Healthy):
+    def predict(self, rows: pd.DataFrame) -> Any:
+        time.sleep(0.5)
+        return super().predict(rows)
+
+
+BEHAVIOURS = {kind.__name__: kind for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond)}
+
+
+def load(tracking_uri: str, model: str, version: int) -> Healthy:
+    """Raises ValueError for a version tagged `Unloadable`."""
+    from mlflow import MlflowClient
+
+    behaviour = MlflowClient(tracking_uri).get_model_version(model, str(version)).tags["behaviour"]
+    if behaviour == "Unloadable":
+        raise ValueError("unloadable on purpose")
+    return BEHAVIOURS[behaviour]()

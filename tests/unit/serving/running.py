@@ -1,0 +1,111 @@
+"""Gateways in processes of their own, and registered models whose versions misbehave on demand."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from taxiway.serving.client import GatewayClient
+
+CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
+_RUN = "import os; from taxiway.serving.server import serve; from taxiway.serving.settings import GatewaySettings as S; "
+RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
+
+
+def until(holds: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
+    """Poll until `holds` gives something true, and return that."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"not within {within_s:g} s: {what}")
+
+
+@dataclass
+class Running:
+    """A gateway in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    state: Path
+    admin: GatewayClient
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+
+    def ask(self, model: str, *xs: float, token: str = CALLER) -> httpx.Response:
+        """One request with a row for each x."""
+        return self.post(model, {"dataframe_records": [{"x": x} for x in xs]}, token)
+
+    def post(self, model: str, content: Any, token: str = CALLER) -> httpx.Response:
+        url = f"{self.url}/models/{model}/invocations"
+        return self.http.post(url, json=content, headers={"Authorization": f"Bearer {token}"})
+
+    def workers(self) -> list[psutil.Process]:
+        """The model processes: those children that are not multiprocessing's own tracker of resources."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "spawn_main" in _command(child)]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+        self.admin.close()
+        self.http.close()
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # gone, or a zombie that the gateway has not reaped yet
+        return ""
+
+
+def gateway_environment(tracking_uri: str, state: Path, port: int, **settings: Any) -> dict[str, str]:
+    tokens = {"caller_token": CALLER, "admin_token": ADMIN}
+    content = {"tracking_uri": tracking_uri, "state_folder": str(state), "port": port, "poll_s": 0.2, **tokens}
+    content |= {"loader": "misbehaving:load", **settings}
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "GATEWAY": json.dumps(content)}
+
+
+def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "output").open("ab") as output:
+        environment = gateway_environment(tracking_uri, state, port, **settings)
+        command = [sys.executable, "-c", RUN_GATEWAY]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    running = Running(process, f"http://127.0.0.1:{port}", state, GatewayClient(f"http://127.0.0.1:{port}", ADMIN))
+
+    def up() -> bool:
+        assert process.poll() is None, (state / "output").read_text()
+        try:
+            return httpx.get(f"{running.url}/ping").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    until(up, "the gateway is up")
+    return running
+
+
+def register(registry: MlflowClient, *behaviours: str, champion: int = 1) -> str:
+    """A new registered model with a version for each behaviour; `champion` (0: none) gets the alias."""
+    model = f"tests.model_{uuid.uuid4().hex[:8]}"
+    registry.create_registered_model(model)
+    for behaviour in behaviours:
+        registry.create_model_version(model, source="s3://nowhere/at-all", tags={"behaviour": behaviour})
+    if champion:
+        registry.set_registered_model_alias(model, "champion", str(champion))
+    return model

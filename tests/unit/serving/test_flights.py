@@ -1,0 +1,114 @@
+"""A request's whole way with real models: gradient boosting on flights, saved, checked, loaded, served, shadowed, compared."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from running import CALLER, Running, start_gateway, until
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from taxiway.lineage.models import ModelToSave, register
+from taxiway.pipeline import Shadow
+from taxiway.records import Status
+from taxiway.serving.replay import Replayed, replay
+from taxiway.serving.shadow import compare
+
+MODEL = "serving_tests.late_arrivals"
+NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]
+CATEGORICAL = ["carrier", "origin", "dest"]
+REQUESTS = 400
+
+
+@pytest.fixture(scope="module")
+def flights(flights_folder: Path) -> pd.DataFrame:
+    rows = pd.read_parquet(flights_folder / "2013-01.parquet").head(4000)
+    return rows.astype(dict.fromkeys(NUMERIC, float))
+
+
+@pytest.fixture(scope="module")
+def champion(flights: pd.DataFrame) -> Pipeline:
+    return trained(flights, 30)
+
+
+def trained(flights: pd.DataFrame, iterations: int) -> Pipeline:
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = ColumnTransformer([("numeric", "passthrough", NUMERIC), ("categorical", codes, CATEGORICAL)])
+    model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=iterations, random_state=0))
+    return model.fit(flights[NUMERIC + CATEGORICAL], flights["late"])
+
+
+@pytest.fixture(scope="module")
+def served(
+    mlflow_url: str, registry: MlflowClient, flights: pd.DataFrame, champion: Pipeline, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A gateway with two real versions of a model, the first one champion, loaded by the loader of production."""
+    run = registry.create_run(registry.create_experiment(MODEL)).info.run_id
+    example = flights[NUMERIC + CATEGORICAL].head(50)
+    for pipeline in (champion, trained(flights, 40)):
+        key = f"{pipeline[-1].max_iter} iterations"
+        register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
+    registry.set_registered_model_alias(MODEL, "champion", "1")
+    state = tmp_path_factory.mktemp("served")
+    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.lineage.models:load_trusted")
+    until(lambda: running.admin.status(MODEL).champion == 1, "the champion is loaded", 60)
+    yield running
+    running.stop()
+
+
+def records(flights: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(flights[NUMERIC + CATEGORICAL].head(REQUESTS).to_json(orient="records"))
+    return rows
+
+
+def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.DataFrame, champion: Pipeline) -> None:
+    answers = served.admin.predict(MODEL, records(flights))
+    expected = champion.predict_proba(flights[NUMERIC + CATEGORICAL].head(REQUESTS))
+    assert np.array(answers) == pytest.approx(expected)
+
+
+def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Running, flights: pd.DataFrame) -> None:
+    row = records(flights)[0]
+    for broken, says in (({**row, "hour": "noon"}, "hour"), ({k: v for k, v in row.items() if k != "carrier"}, "carrier")):
+        response = served.post(MODEL, {"dataframe_records": [broken]})
+        assert response.status_code == 400
+        assert says in response.json()["message"]
+    assert served.post(MODEL, {"dataframe_records": [{**row, "carrier": "never seen", "temp": None}]}).status_code == 200
+
+
+def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd.DataFrame) -> None:
+    served.admin.put_challenger(MODEL, 2, "run-1", 600)
+    seen: list[Replayed] = []
+    began = time.monotonic()
+    done = asyncio.run(replay(served.url, CALLER, MODEL, records(flights), connections=8, progress=seen.append))
+    assert (REQUESTS / (time.monotonic() - began)) > 25, "2,500 requests with a mirror would take over 100 s"
+    assert done == Replayed(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
+    assert [each.sent for each in seen] == list(range(1, REQUESTS + 1))
+    until(lambda: (status := served.admin.challenger(MODEL)) and status.answered == REQUESTS, "everything is mirrored")
+    report = compare(
+        served.admin.pairs(MODEL, 2, "run-1"),
+        model=MODEL,
+        version=2,
+        champion=1,
+        limits=Shadow(min_requests=REQUESTS, max_p99_ratio=20),
+        reliability=0.99,
+    )
+    assert report.status is Status.PASS, report.reasons
+    assert report.agreement is not None
+    assert report.agreement.value > 0.9
+    assert (report.champion_errors, report.challenger_errors) == (0, 0)
+
+
+def test_replay_counts_what_is_refused_and_what_is_lost(served: Running, flights: pd.DataFrame) -> None:
+    rows = [records(flights)[0], {"carrier": "AA"}]
+    assert asyncio.run(replay(served.url, CALLER, MODEL, rows)) == Replayed(sent=2, answered=1, refused=1, lost=0)
+    assert asyncio.run(replay("http://127.0.0.1:9", CALLER, MODEL, rows)) == Replayed(sent=2, answered=0, refused=0, lost=2)

@@ -1,0 +1,143 @@
+"""Processes that die, are swapped or are stopped: no request is lost, nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from mlflow import MlflowClient
+from running import RUN_GATEWAY, Running, gateway_environment, register, start_gateway, until
+
+
+def test_no_request_is_lost_while_champions_are_swapped(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy", "Healthy")
+    gateway.admin.refresh(model)
+    swapped = threading.Event()
+
+    def keep_asking(_: int) -> list[httpx.Response]:
+        answers = []
+        while not swapped.is_set():
+            answers.append(gateway.ask(model, 0.5))
+        return answers
+
+    with ThreadPoolExecutor(4) as callers:
+        asking = callers.map(keep_asking, range(4))
+        registry.set_registered_model_alias(model, "champion", "2")
+        until(lambda: gateway.admin.status(model).champion == 2, "version 2 is champion")
+        gateway.ask(model, 0.5)
+        swapped.set()
+        answers = [answer for some in asking for answer in some]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["X-Taxiway-Model-Version"] for answer in answers} == {"1", "2"}
+
+
+def test_requests_in_flight_survive_a_killed_champion(gateway: Running, registry: MlflowClient) -> None:
+    before = {worker.pid for worker in gateway.workers()}
+    model = register(registry, "HalfASecond")
+    gateway.admin.refresh(model)
+    (champion,) = {worker.pid for worker in gateway.workers()} - before
+    with ThreadPoolExecutor(3) as callers:
+        asked = [callers.submit(gateway.ask, model, x) for x in (0.1, 0.2, 0.3)]
+        # The first takes half a second, and the rest waits for it: the process dies with requests in flight.
+        until(lambda: _established(gateway) >= 3, "requests arrived", 0.4)
+        os.kill(champion, signal.SIGKILL)
+        answers = [future.result().json() for future in asked]
+    assert answers == [{"predictions": [[1 - x, x]]} for x in (0.1, 0.2, 0.3)]
+
+
+def test_an_idle_champion_that_was_killed_is_replaced(gateway: Running, registry: MlflowClient) -> None:
+    before = {worker.pid for worker in gateway.workers()}
+    model = register(registry, "Healthy")
+    gateway.admin.refresh(model)
+    (champion,) = {worker.pid for worker in gateway.workers()} - before
+    os.kill(champion, signal.SIGKILL)
+    until(lambda: {worker.pid for worker in gateway.workers()} - before - {champion}, "a new process came without a request")
+    assert gateway.ask(model, 0.5).status_code == 200
+
+
+def test_a_row_that_kills_the_champion_fails_no_other_request(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "DiesOnTwo")
+    gateway.admin.refresh(model)
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda x: gateway.ask(model, x), (0.1, 2, 0.3, 0.4)))
+    assert [answer.status_code for answer in answers] == [200, 500, 200, 200]
+    assert "died twice" in answers[1].json()["message"]
+
+
+@pytest.fixture
+def busy_gateway(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> Any:
+    """A gateway with a champion and a challenger, and its processes."""
+    model = register(registry, "Healthy", "Healthy")
+    running = start_gateway(mlflow_url, tmp_path / "state", models=[model], workers=2)
+    until(lambda: running.admin.status(model).champion == 1, "the champion is loaded")
+    running.admin.put_challenger(model, 2, "owner", 600)
+    processes = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(running.workers()) == 4
+    yield running, processes
+    running.process.kill()
+    running.process.wait()
+
+
+def test_sigterm_leaves_no_process(busy_gateway: tuple[Running, list[psutil.Process]]) -> None:
+    running, processes = busy_gateway
+    running.process.terminate()
+    assert running.process.wait(15) == 0
+    assert psutil.wait_procs(processes, timeout=10)[1] == []
+    assert "leaked" not in (running.state / "output").read_text()
+
+
+def test_a_killed_gateway_leaves_no_process(busy_gateway: tuple[Running, list[psutil.Process]]) -> None:
+    running, processes = busy_gateway
+    running.process.kill()
+    running.process.wait()
+    assert psutil.wait_procs(processes, timeout=10)[1] == []
+
+
+def test_a_gateway_can_end_with_who_started_it(mlflow_url: str, tmp_path: Path) -> None:
+    with httpx.Client() as http:
+        environment = gateway_environment(mlflow_url, tmp_path / "state", port := _free_port(), stop_with_parent=True)
+        starts_one = (
+            "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', sys.argv[1]]).pid, flush=True); input()"
+        )
+        parent = subprocess.Popen(
+            [sys.executable, "-c", starts_one, RUN_GATEWAY],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert parent.stdout is not None
+        gateway = psutil.Process(int(parent.stdout.readline()))
+        until(lambda: _up(http, port), "the gateway is up")
+        parent.kill()
+        parent.wait()
+        assert psutil.wait_procs([gateway], timeout=15)[1] == []
+
+
+def _established(gateway: Running) -> int:
+    """How many clients the gateway is connected to."""
+    port = int(gateway.url.rsplit(":", 1)[1])
+    found = psutil.Process(gateway.process.pid).net_connections("tcp")
+    return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in found)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _up(http: httpx.Client, port: int) -> bool:
+    try:
+        return http.get(f"http://127.0.0.1:{port}/ping").status_code == 200
+    except httpx.TransportError:
+        return False
