@@ -34,9 +34,7 @@ class Range(Record):
     def _ordered(self) -> "Range":
         given = [side for side in (self.min, self.max) if side is not None]
         if not given or not all(math.isfinite(side) for side in given) or given != sorted(given):
-            raise ValueError(
-                f"got min {self.min}, max {self.max}; allowed: finite numbers, at least one of them, min up to max"
-            )
+            raise ValueError("allowed: min and max, finite numbers, at least one of them, min not above max")
         return self
 
     @property

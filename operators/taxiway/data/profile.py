@@ -144,9 +144,9 @@ def _summary(column: "Column", every: int) -> str:
     number = _number(column)
     sampled = "" if every == 1 else f" FILTER (place % {every} = 0)"
     return f"""{{
-        'present': count({sql}), 'distinct': approx_count_distinct({sql}), 'nan': count_if(isnan({number})),
-        'above': count_if({number} > {LARGEST} AND NOT isnan({number})), 'below': count_if({number} < -{LARGEST}),
-        'zeros': count_if({finite} = 0), 'fractional': count_if({finite} <> floor({finite})),
+        'present': count({sql}), 'distinct': approx_count_distinct({sql}), 'nan': coalesce(count_if(isnan({number})), 0),
+        'above': coalesce(count_if({number} > {LARGEST} AND NOT isnan({number})), 0), 'below': coalesce(count_if({number} < -{LARGEST}), 0),
+        'zeros': coalesce(count_if({finite} = 0), 0), 'fractional': coalesce(count_if({finite} <> floor({finite})), 0),
         'minimum': min({finite}), 'maximum': max({finite}), 'mean': avg({finite}), 'std': stddev_pop({finite}),
         'quantiles': quantile_disc({finite}, {_STEPS}){sampled}}}"""
 

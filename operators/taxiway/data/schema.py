@@ -101,7 +101,9 @@ def schema_to_yaml(schema: Schema) -> str:
     content["features"] = {feature.name: _feature_content(feature) for feature in schema.features}
     if schema.waivers:
         content["waivers"] = [waiver.model_dump() for waiver in schema.waivers]
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None))
+    # PyYAML writes these line ends as they are, and reads them back as spaces; escaped, with all that is not ASCII, they last.
+    plain = not set(schema.to_json()) & {"\x85", "\u2028", "\u2029", "\ufeff"}
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=plain, width=120, default_flow_style=None))
 
 
 def _feature_content(feature: Feature) -> dict[str, Any]:

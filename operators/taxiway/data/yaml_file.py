@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
 
+_SHOWN_CHARACTERS = 40
 KeyPath = tuple[str | int, ...]
 
 
@@ -106,11 +107,12 @@ def _sentence(
             return f"{where} is {_shown(got)}\n    {allowed_values(str(got), [word.strip(chr(39)) for word in words])}"
         case "value_error":
             said = error["msg"].removeprefix("Value error, ")
-            return f"{where}: {said}" if isinstance(got, dict) else f"{where} is {_shown(got)}; {said}"
+            # A whole mapping would bury what is said about it.
+            return f"{where}: {said}" if len(repr(got)) > _SHOWN_CHARACTERS else f"{where} is {_shown(got)}; {said}"
         case _:
             return f"{where} is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def _shown(value: Any) -> str:
     text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

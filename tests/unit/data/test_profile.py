@@ -125,8 +125,14 @@ def test_dates_times_and_nested_columns_are_profiled_as_far_as_they_go(store: St
     profile = profile_span(put(store, tmp_path / "x.parquet", 2), store)
     types = {column.name: column.type for column in profile.columns}
     assert types | {"nothing": ""} == {
-        **{"day": "date", "at": "datetime", "zoned": "datetime", "list": "other", "bytes": "other"},
-        **{"money": "number", "word": "string", "nothing": ""},
+        "day": "date",
+        "at": "datetime",
+        "zoned": "datetime",
+        "list": "other",
+        "bytes": "other",
+        "money": "number",
+        "word": "string",
+        "nothing": "",
     }
     maxima = {column.name: column.maximum for column in profile.columns}
     assert (maxima["day"], maxima["at"], maxima["zoned"], maxima["money"]) == (86400, 2, 2, 2.5)
