@@ -1,12 +1,15 @@
 """Fitting the transform on the training rows, and the shape in which raw rows reach it, in training and serving alike."""
 
+import json
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Schema
+from taxiway.digests import digest_of_bytes
 from taxiway.errors import BadData, ConfigError, allowed_values
 from taxiway.pipeline import Features
 from taxiway.recorder import Recorder
@@ -33,9 +36,45 @@ def transform(
 
     Numbers go through as they are where the estimator `accepts_missing` values, and categories become ordinal numbers;
     otherwise numbers are imputed and scaled, and categories become one column each. Categories of fewer than 20 rows are one.
-    Only training spans are read. The same rows give the same bytes. Raises BadData where a label is missing or of one value.
+    Only training spans are read. What was fitted once for the same rows and columns is found again, since the file that skops
+    makes of it is never twice the same. Raises BadData where a label is missing or of one value.
     """
     numeric, categorical = choose_columns(schema, features, label)
+    pointer = _pointer(snapshot, schema, numeric, categorical, label, accepts_missing=accepts_missing)
+    made = _fitted_before(pointer, store)
+    if made is None:
+        made = _fit(snapshot, schema, numeric, categorical, label=label, accepts_missing=accepts_missing, store=store)
+        store.point(pointer, store.put(made).digest)
+    recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
+    recorder.record(made)
+    return made
+
+
+def _pointer(
+    snapshot: Snapshot, schema: Schema, numeric: Sequence[str], categorical: Sequence[str], label: str, *, accepts_missing: bool
+) -> str:
+    parts = [snapshot.digest, schema.digest, list(numeric), list(categorical), label, accepts_missing, MIN_CATEGORY_ROWS]
+    return f"features/{digest_of_bytes(json.dumps([*parts, installed('scikit-learn')]).encode())}"
+
+
+def _fitted_before(pointer: str, store: Store) -> FeatureSet | None:
+    digest = store.pointer(pointer)
+    if digest is None:
+        return None
+    made = store.get(FeatureSet, digest)
+    return made if store.holds(made.transform) and store.holds(made.rows) else None
+
+
+def _fit(
+    snapshot: Snapshot,
+    schema: Schema,
+    numeric: tuple[str, ...],
+    categorical: tuple[str, ...],
+    *,
+    label: str,
+    accepts_missing: bool,
+    store: Store,
+) -> FeatureSet:
     rows = read_rows(snapshot.training, store, [*numeric, *categorical, label])
     labels = rows[label]
     if labels.isna().any():
@@ -45,7 +84,7 @@ def transform(
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
     matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
     names = [str(name) for name in fitted.get_feature_names_out()]
-    made = FeatureSet(
+    return FeatureSet(
         snapshot=snapshot.digest,
         schema_version=schema.digest,
         numeric=numeric,
@@ -55,11 +94,6 @@ def transform(
         rows=_store_rows(matrix, names, labels, store),
         row_count=len(rows),
     )
-    recorder.params(
-        {"features.numeric": len(numeric), "features.categorical": len(categorical), "features.columns": len(names)}
-    )
-    recorder.record(made)
-    return made
 
 
 def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -46,13 +46,14 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     known = find_version(client, model, to_save.key)
     if known is not None:
         return known
+    trusted = _types_to_trust(to_save.pipeline)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(
         experiment, name=model.replace(".", "_"), source_run_id=run_id, tags=to_save.tags, params=to_save.params
     )
     with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
         path = Path(folder) / "model"
-        _save(to_save, path, run_id=run_id, model_id=logged.model_id)
+        _save(to_save, path, trusted, run_id=run_id, model_id=logged.model_id)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -93,7 +94,7 @@ def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
     return source
 
 
-def _save(to_save: ModelToSave, path: Path, *, run_id: str, model_id: str) -> None:
+def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, model_id: str) -> None:
     import mlflow.sklearn
     from mlflow.models import Model, infer_signature
 
@@ -108,7 +109,7 @@ def _save(to_save: ModelToSave, path: Path, *, run_id: str, model_id: str) -> No
         # Named here, because finding them out by importing everything costs MLflow eight seconds.
         pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         serialization_format="skops",
-        skops_trusted_types=_types_to_trust(to_save.pipeline),
+        skops_trusted_types=trusted,
         pyfunc_predict_fn=kind,
     )
 

@@ -36,7 +36,9 @@ def check_model(folder: Path) -> None:
     Reads MLmodel and the header of the skops file; loads nothing.
     """
     conf = _read_mlmodel(folder)
-    flavors = conf.get("flavors") or {}
+    flavors = conf.get("flavors")
+    if not isinstance(flavors, dict):
+        raise UntrustedModel(f"{folder}: flavors are {flavors!r}; allowed: {sorted(_FLAVORS)}, as `train` saves them")
     if set(flavors) != _FLAVORS:
         raise UntrustedModel(f"{folder}: flavors are {sorted(flavors)}; allowed: {sorted(_FLAVORS)}, as `train` saves them")
     pyfunc, sklearn = flavors["python_function"], flavors["sklearn"]
@@ -82,7 +84,10 @@ def _read_mlmodel(folder: Path) -> dict[str, Any]:
     path = folder / "MLmodel"
     if not path.is_file():
         raise UntrustedModel(f"{folder} holds no MLmodel file: it is not a saved model")
-    conf = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    try:
+        conf = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UntrustedModel(f"{path} is not YAML: {error}") from error
     if not isinstance(conf, dict):
         raise UntrustedModel(f"{path} is not a mapping: it is not a saved model")
     return conf

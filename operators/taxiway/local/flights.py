@@ -49,7 +49,7 @@ def flights_by_month() -> "dict[str, pd.DataFrame]":
     flights = flights.merge(weather[["origin", "time_hour", *_WEATHER]], on=["origin", "time_hour"], how="left")
     flights = flights.merge(planes[["tailnum", *_PLANE]], on="tailnum", how="left")
     day = pd.to_datetime(flights[["year", "month", "day"]])
-    flights["weekday"] = day.dt.dayofweek
+    flights["weekday"] = day.dt.day_of_week
     flights["late"] = flights["arr_delay"] > LATE_MINUTES
     flights["flight_id"] = (
         day.dt.strftime("%Y%m%d-") + flights["carrier"] + flights["flight"].astype(str) + "-" + flights["origin"]

@@ -80,6 +80,10 @@ class Store:
         finally:
             shutil.rmtree(folder)
 
+    def holds(self, digest: str) -> bool:
+        """Whether there is an object of this digest; its bytes are not looked at."""
+        return bool(self._fs.exists(self._object_path(digest)))
+
     def get_bytes(self, digest: str) -> bytes:
         """The content of `digest`, verified; for small things."""
         with self.local_file(digest) as path:

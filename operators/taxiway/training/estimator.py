@@ -41,6 +41,8 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     kind = _look_up(path, ".")
     if not inspect.isclass(kind):
         raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
+    if not hasattr(kind, "fit"):
+        raise ConfigError(f"model.estimator: {path} has no fit; {_WANTED}")
     known = inspect.signature(kind).parameters
     for name in params:
         if name not in known:

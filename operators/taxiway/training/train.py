@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.digests import digest_of_bytes
+from taxiway.digests import digest_of_bytes, digest_of_file
 from taxiway.features.transform import load_fitted
 from taxiway.pipeline import Model
 from taxiway.recorder import Recorder
@@ -22,7 +24,7 @@ EXAMPLE_ROWS = 100
 def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Mapping[str, Any]) -> str:
     """The digest of everything that makes this candidate: rows, transform, DataReport, estimator, parameters, scikit-learn.
 
-    The same key means the same model, so a second try finds the version that the first one registered.
+    For `build`, the file that defines the function counts too. The same key means the same model, so a second try finds the version that the first one registered.
     """
     parts = {
         "features": features.digest,
@@ -30,8 +32,16 @@ def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Ma
         "model": model.model_dump(mode="json"),
         "overrides": dict(overrides),
         "scikit-learn": installed("scikit-learn"),
+        "code": _code_digest(model),
     }
     return digest_of_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _code_digest(model: Model) -> str:
+    if model.build is None:
+        return ""
+    file = import_module(model.build.partition(":")[0]).__file__
+    return digest_of_file(Path(file)) if file else ""
 
 
 def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:

@@ -1,0 +1,162 @@
+"""One MLflow run a DAG run, and what it came to."""
+
+import json
+import uuid
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from taxiway.lineage.outcomes import decide_span, decided_spans, summaries, summarize
+from taxiway.lineage.run import MlflowRun
+from taxiway.records import (
+    Anomaly,
+    DataReport,
+    Outcome,
+    Promotion,
+    Reason,
+    Severity,
+    ShadowReport,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+)
+from taxiway.store import Store
+
+SPAN = Span(source="x", name="2013-04", rows=3, content="a" * 32)
+SNAPSHOT = Snapshot(pipeline="f.late", training=(SPAN.model_copy(update={"name": "2013-03"}),), evaluation=(SPAN,))
+
+
+@pytest.fixture
+def client(mlflow_url: str) -> MlflowClient:
+    return MlflowClient(mlflow_url)
+
+
+def test_every_task_finds_the_same_run(client: MlflowClient) -> None:
+    dag_run = f"f.late/{uuid.uuid4()}"
+    assert MlflowRun.find(client, "f/late", dag_run) is None
+    first = MlflowRun.find_or_make(client, "f/late", dag_run, {"airflow.dag_id": "f.late"})
+    second = MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    assert first.run_id == second.run_id
+    assert client.get_run(first.run_id).data.tags["airflow.dag_id"] == "f.late"
+
+
+def test_what_is_said_twice_is_there_once(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
+    for _ in range(2):
+        run.params({"max_iter": 150})
+        run.metrics({"rows": 3})
+        run.datasets((SPAN,), "training")
+        run.record(SNAPSHOT)
+    found = client.get_run(run.run_id)
+    assert found.data.params == {"max_iter": "150"}
+    assert found.data.metrics == {"rows": 3.0}
+    assert [(i.dataset.name, i.dataset.digest) for i in found.inputs.dataset_inputs] == [("2013-04", "a" * 32)]
+    assert found.data.tags["taxiway.record.Snapshot"] == SNAPSHOT.digest
+    path = client.download_artifacts(run.run_id, "records/Snapshot.json")
+    with open(path) as file:
+        assert json.load(file)["pipeline"] == "f.late"
+
+
+def test_runs_are_found_by_the_digest_of_what_they_read(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/digest", f"f.late/{uuid.uuid4()}", {})
+    content = uuid.uuid4().hex
+    run.datasets((SPAN.model_copy(update={"content": content}),), "evaluation")
+    found = client.search_runs([run.experiment_id], f"dataset.digest = '{content}'")
+    assert [r.info.run_id for r in found] == [run.run_id]
+
+
+def test_a_setting_that_changes_within_a_run_is_refused(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
+    run.params({"max_iter": 150})
+    with pytest.raises(MlflowException, match="Changing param values is not allowed"):
+        run.params({"max_iter": 151})
+
+
+def test_a_run_that_ended_is_reopened_by_a_task_that_was_cleared(client: MlflowClient) -> None:
+    dag_run = f"f.late/{uuid.uuid4()}"
+    run = MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    run.end("FAILED")
+    assert client.get_run(run.run_id).info.status == "FAILED"
+    MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    assert client.get_run(run.run_id).info.status == "RUNNING"
+
+
+def report(status: Status) -> DataReport:
+    anomaly = Anomaly(
+        kind="k", span="s", column="c", severity=Severity.ERROR, observed="o", expected="e", sentence="c is wrong"
+    )
+    found = (anomaly,) if status is Status.FAIL else ()
+    return DataReport(snapshot=SNAPSHOT.digest, schema_version="v", status=status, checks=1, anomalies=found)
+
+
+def verdict(status: Status) -> Verdict:
+    reasons = (Reason(status=Status.PASS, sentence="fine"), Reason(status=status, sentence="auc"))
+    return Verdict(model="m", version=2, champion=1, snapshot="s", report="r", evaluation="e", status=status, reasons=reasons)
+
+
+def shadow(status: Status) -> ShadowReport:
+    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, sentence="shadowed"),))
+
+
+def promotion(from_version: int) -> Promotion:
+    return Promotion(
+        model="m",
+        alias="champion",
+        from_version=from_version,
+        to_version=2,
+        by="b",
+        at="2026-01-01T00:00:00Z",
+        verdict="v",
+        shadow="s",
+        reason="",
+    )
+
+
+OK = report(Status.PASS)
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome", "reasons"),
+    [
+        ((report(Status.FAIL), None, None, None), Outcome.BLOCKED, ("c is wrong",)),
+        ((OK, verdict(Status.FAIL), None, None), Outcome.REJECTED, ("auc",)),
+        ((OK, verdict(Status.UNDECIDED), None, None), Outcome.UNDECIDED, ("auc",)),
+        ((OK, verdict(Status.PASS), shadow(Status.FAIL), None), Outcome.REJECTED, ("shadowed",)),
+        ((OK, verdict(Status.PASS), shadow(Status.UNDECIDED), None), Outcome.UNDECIDED, ("shadowed",)),
+        ((OK, verdict(Status.PASS), shadow(Status.PASS), promotion(1)), Outcome.PROMOTED, ("fine", "auc", "shadowed")),
+        ((OK, verdict(Status.PASS), shadow(Status.NOT_APPLICABLE), promotion(0)), Outcome.FIRST_CHAMPION, None),
+    ],
+)
+def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, reasons: tuple[str, ...] | None) -> None:
+    made = summarize(SNAPSHOT, *records, run="r", mlflow_run="m")
+    assert made is not None
+    assert made.outcome is outcome
+    assert made.span == SPAN
+    if reasons is not None:
+        assert made.reasons == reasons
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (None,) * 4,
+        (OK, None, None, None),
+        (OK, verdict(Status.PASS), None, None),
+        (OK, verdict(Status.PASS), shadow(Status.PASS), None),
+    ],
+)
+def test_a_run_that_broke_in_between_came_to_nothing(records: tuple) -> None:
+    assert summarize(SNAPSHOT, *records, run="r", mlflow_run="m") is None
+
+
+def test_a_decided_span_is_remembered_with_its_version(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    assert decided_spans(store, "f.late") == frozenset()
+    made = summarize(SNAPSHOT, report(Status.FAIL), None, None, None, run="r", mlflow_run="m")
+    assert made is not None
+    decide_span(store, made)
+    assert decided_spans(store, "f.late") == {("2013-04", 0)}
+    assert decided_spans(store, "f.other") == frozenset()
+    assert summaries(store, "f.late") == (made,)

@@ -1,0 +1,191 @@
+"""Push and rollback against a real MLflow, killed at every step."""
+
+import multiprocessing
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flaky import in_front_of
+from mlflow import MlflowClient
+
+from taxiway.errors import TerminalError, TransientError
+from taxiway.records import Promotion, ShadowReport, Status, Verdict
+from taxiway.registry import ledger
+from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
+from taxiway.registry.ledger import State, entries
+from taxiway.registry.promote import SPAN_TAG, push, rollback
+
+
+@pytest.fixture
+def client(mlflow_url: str) -> MlflowClient:
+    return MlflowClient(mlflow_url)
+
+
+@pytest.fixture
+def model(client: MlflowClient) -> Iterator[str]:
+    """A registered model with three versions, trained up to April, May and June."""
+    name = f"flights.m{uuid.uuid4().hex[:8]}"
+    client.create_registered_model(name)
+    _versions(client, name, "2013-04", "2013-05", "2013-06")
+    yield name
+    client.delete_registered_model(name)
+
+
+def verdict(model: str, version: int, champion: int, status: Status = Status.PASS) -> Verdict:
+    return Verdict(
+        model=model, version=version, champion=champion, snapshot="s", report="r", evaluation="e", status=status, reasons=()
+    )
+
+
+def shadow(model: str, version: int, champion: int, status: Status = Status.PASS) -> ShadowReport:
+    return ShadowReport(model=model, version=version, champion=champion, status=status, reasons=())
+
+
+def promote(client: MlflowClient, model: str, version: int, champion: int) -> Promotion:
+    status = Status.PASS if champion else Status.NOT_APPLICABLE
+    return push(client, verdict(model, version, champion), shadow(model, version, champion, status), by="test")
+
+
+def test_push_moves_the_alias_and_keeps_the_previous(client: MlflowClient, model: str) -> None:
+    promote(client, model, 1, 0)
+    assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (1, 0)
+    promote(client, model, 2, 1)
+    assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
+    assert [(e.promotion.from_version, e.promotion.to_version, e.state) for e in entries(client, model)] == [
+        (1, 2, State.DONE),
+        (0, 1, State.DONE),
+    ]
+
+
+def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
+    first = promote(client, model, 1, 0)
+    assert promote(client, model, 1, 0) == first
+    assert len(entries(client, model)) == 1
+
+
+def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, model: str) -> None:
+    for version in (1, 2, 3):
+        promote(client, model, version, version - 1)
+    done = rollback(client, model, by="ann", reason="complaints")
+    assert (done.from_version, done.to_version, done.by) == (3, 2, "ann")
+    assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
+    rollback(client, model, by="ann", reason="still")
+    assert version_at(client, model, CHAMPION) == 1
+    with pytest.raises(TerminalError, match="no version before version 1"):
+        rollback(client, model, by="ann", reason="again")
+
+
+def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: str) -> None:
+    promote(client, model, 1, 0)
+    promote(client, model, 2, 1)
+    rollback(client, model, by="ann", reason="bad")
+    promote(client, model, 2, 1)
+    assert version_at(client, model, CHAMPION) == 1
+
+
+def test_nothing_is_rolled_back_where_nothing_is(client: MlflowClient, model: str) -> None:
+    with pytest.raises(TerminalError, match="no champion"):
+        rollback(client, model, by="ann", reason="x")
+
+
+@pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.NOT_APPLICABLE])
+def test_only_a_passed_verdict_is_pushed(client: MlflowClient, model: str, status: Status) -> None:
+    with pytest.raises(TerminalError, match="its verdict is"):
+        push(client, verdict(model, 1, 0, status), shadow(model, 1, 0, Status.NOT_APPLICABLE), by="test")
+    assert version_at(client, model, CHAMPION) == 0
+
+
+@pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED])
+def test_a_shadow_that_did_not_pass_is_not_pushed(client: MlflowClient, model: str, status: Status) -> None:
+    with pytest.raises(TerminalError, match="its ShadowReport is"):
+        push(client, verdict(model, 1, 0), shadow(model, 1, 0, status), by="test")
+
+
+def test_a_shadow_report_of_another_version_is_refused(client: MlflowClient, model: str) -> None:
+    with pytest.raises(TerminalError, match="ShadowReport is of"):
+        push(client, verdict(model, 1, 0), shadow(model, 2, 0), by="test")
+
+
+def test_a_verdict_against_an_older_champion_is_refused(client: MlflowClient, model: str) -> None:
+    promote(client, model, 1, 0)
+    promote(client, model, 2, 1)
+    with pytest.raises(TerminalError, match="compared with champion version 1, but the champion is now 2"):
+        promote(client, model, 3, 1)
+
+
+def test_a_model_of_older_data_is_refused(client: MlflowClient, model: str) -> None:
+    promote(client, model, 3, 0)
+    with pytest.raises(TerminalError, match="newest span is 2013-04, the champion's is 2013-06"):
+        promote(client, model, 1, 3)
+
+
+def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
+    ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)))
+    with pytest.raises(TransientError, match="version 3 is being promoted by other"):
+        promote(client, model, 1, 0)
+    assert version_at(client, model, CHAMPION) == 0
+    assert sorted(e.state for e in entries(client, model)) == [State.INTENT, State.WITHDRAWN]
+
+
+def test_a_stale_intent_is_settled_and_does_not_block(client: MlflowClient, model: str) -> None:
+    ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
+    promote(client, model, 1, 0)
+    assert sorted(e.state for e in entries(client, model)) == [State.DONE, State.UNDONE]
+    assert version_at(client, model, CHAMPION) == 1
+
+
+def _intent(model: str, version: int, at: datetime) -> Promotion:
+    return Promotion(
+        model=model, alias=CHAMPION, from_version=0, to_version=version, by="other", at=at, verdict="v", shadow="s", reason=""
+    )
+
+
+def _push_in_child(url: str, model: str) -> None:
+    promote(MlflowClient(url), model, 2, 1)
+
+
+def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(
+    client: MlflowClient, model: str, mlflow_url: str
+) -> None:
+    """Kill the pusher before its n-th request reaches MLflow, for every n; then try again."""
+    spawn = multiprocessing.get_context("fork")
+    requests = []
+    with in_front_of(mlflow_url, lambda n, method, path: requests.append((method, path)) or "pass") as proxy:
+        name = _fresh(client)
+        _push_in_child(proxy, name)
+    assert len(requests) >= 8
+    for fatal in range(len(requests)):
+        name = _fresh(client)
+        victims: list[multiprocessing.Process] = []
+
+        def kill(number: int, method: str, path: str, fatal: int = fatal, victims: list = victims) -> str:
+            if number == fatal:
+                victims[0].kill()
+                return "refuse"
+            return "pass"
+
+        with in_front_of(mlflow_url, kill) as proxy:
+            child = spawn.Process(target=_push_in_child, args=(proxy, name))
+            victims.append(child)
+            child.start()
+            child.join(60)
+        assert child.exitcode == -9, f"request {fatal}: {requests[fatal]}"
+        promote(client, name, 2, 1)
+        states = [e.state for e in entries(client, name) if e.promotion.to_version == 2]
+        assert states == [State.DONE], f"killed at request {fatal}, {requests[fatal]}: {states}"
+        assert (version_at(client, name, CHAMPION), version_at(client, name, PREVIOUS)) == (2, 1)
+
+
+def _fresh(client: MlflowClient) -> str:
+    name = f"flights.k{uuid.uuid4().hex[:8]}"
+    client.create_registered_model(name)
+    _versions(client, name, "2013-04", "2013-05")
+    promote(client, name, 1, 0)
+    return name
+
+
+def _versions(client: MlflowClient, name: str, *months: str) -> None:
+    for month in months:
+        logged = client.create_logged_model("0")
+        client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id, tags={SPAN_TAG: month})

@@ -1,0 +1,133 @@
+"""Transform and training on real flights: deterministic, the same object for training and serving, wrong words refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taxiway.data.ingest import ingest, plan_window
+from taxiway.data.rows import read_rows
+from taxiway.data.schema import load_schema
+from taxiway.data.spans import find_spans
+from taxiway.errors import BadData, ConfigError
+from taxiway.features import raw_frame, transform
+from taxiway.pipeline import Features, Model
+from taxiway.recorder import Notes
+from taxiway.records import FeatureSet, Snapshot
+from taxiway.store import Store
+from taxiway.training.estimator import accepts_missing, build_estimator
+from taxiway.training.train import candidate_key, train
+
+SCHEMA = load_schema(Path(__file__).parents[3] / "dags/flights/late_arrivals.schema.yaml")
+BOOSTING = Model(estimator="sklearn.ensemble.HistGradientBoostingClassifier", params={"max_iter": 10})
+LOGISTIC = Model(estimator="sklearn.linear_model.LogisticRegression")
+DROP = Features(drop=("tailnum", "flight"))
+
+
+@pytest.fixture(scope="module")
+def snapshot_and_store(flights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Store]:
+    store = Store(str(tmp_path_factory.mktemp("store")))
+    plan = plan_window(find_spans(f"{flights_folder}/{{YYYY}}-{{MM}}.parquet"), window=1, decided=frozenset(), requested=None)
+    assert plan is not None
+    return ingest(plan, pipeline="f.late", source="flights", store=store), store
+
+
+def features_for(snapshot_and_store: tuple[Snapshot, Store], model: Model, features: Features = DROP) -> FeatureSet:
+    snapshot, store = snapshot_and_store
+    tolerant = accepts_missing(build_estimator(model, {}))
+    return transform(snapshot, SCHEMA, features, label="late", accepts_missing=tolerant, store=store, recorder=Notes())
+
+
+@pytest.mark.parametrize("model", [BOOSTING, LOGISTIC], ids=["boosting", "logistic"])
+def test_training_twice_gives_the_same_answers_on_raw_rows(snapshot_and_store: tuple[Snapshot, Store], model: Model) -> None:
+    snapshot, store = snapshot_and_store
+    first, second = features_for(snapshot_and_store, model), features_for(snapshot_and_store, model)
+    assert first == second
+    raw = raw_frame(read_rows(snapshot.evaluation, store), first.numeric, first.categorical)
+    answers = [train(first, model, {}, store=store, recorder=Notes()).predict_proba(raw) for _ in range(2)]
+    assert np.array_equal(answers[0], answers[1])
+    assert answers[0].shape == (len(raw), 2)
+
+
+def test_the_served_object_scores_as_the_transform_and_the_estimator_apart(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    snapshot, store = snapshot_and_store
+    made = features_for(snapshot_and_store, BOOSTING)
+    fitted = train(made, BOOSTING, {}, store=store, recorder=Notes())
+    raw = raw_frame(read_rows(snapshot.training, store), made.numeric, made.categorical)
+    apart = fitted.named_steps["model"].predict_proba(fitted.named_steps["transform"].transform(raw))
+    assert np.array_equal(fitted.predict_proba(raw), apart)
+
+
+def test_only_training_rows_are_read(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    snapshot, _ = snapshot_and_store
+    assert features_for(snapshot_and_store, BOOSTING).row_count == snapshot.training[0].rows
+
+
+def test_dropped_columns_label_and_key_are_no_features(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    made = features_for(snapshot_and_store, BOOSTING)
+    assert not {"tailnum", "flight", "late", "flight_id"} & set(made.columns)
+    assert {"carrier", "origin", "temp", "distance"} <= set(made.columns)
+
+
+def test_unseen_and_missing_values_are_answered(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    snapshot, store = snapshot_and_store
+    made = features_for(snapshot_and_store, BOOSTING)
+    fitted = train(made, BOOSTING, {}, store=store, recorder=Notes())
+    raw = raw_frame(read_rows(snapshot.evaluation, store).head(3), made.numeric, made.categorical)
+    raw["dest"] = ["ZZZ", None, raw["dest"].iloc[2]]
+    raw.loc[0, "temp"] = np.nan
+    assert np.isfinite(fitted.predict_proba(raw)).all()
+
+
+def test_a_column_that_the_schema_does_not_know_is_refused(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    with pytest.raises(ConfigError, match=r'"tempp".*did you mean "temp"'):
+        features_for(snapshot_and_store, BOOSTING, Features(numeric=("tempp",)))
+    with pytest.raises(ConfigError, match='"late"'):
+        features_for(snapshot_and_store, BOOSTING, Features(numeric=("late",)))
+
+
+def test_a_label_of_one_value_is_refused(tmp_path: Path, flights_folder: Path) -> None:
+    import pandas as pd
+
+    source = tmp_path / "source"
+    source.mkdir()
+    for month in ("2013-01", "2013-02"):
+        rows = pd.read_parquet(flights_folder / f"{month}.parquet")
+        rows[~rows["late"]].to_parquet(source / f"{month}.parquet")
+    store = Store(str(tmp_path / "store"))
+    plan = plan_window(find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet"), window=1, decided=frozenset(), requested=None)
+    assert plan is not None
+    snapshot = ingest(plan, pipeline="f.late", source="flights", store=store)
+    with pytest.raises(BadData, match="one value in all"):
+        features_for((snapshot, store), BOOSTING)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Model(estimator="sklearn.ensemble.HistGradientBostingClassifier"), 'did you mean "HistGradientBoostingClassifier"'),
+        (Model(estimator="sklearn.nothing.Here"), "cannot import"),
+        (Model(estimator="LogisticRegression"), "is not a path"),
+        (Model(estimator="os.getcwd"), "is not a class"),
+        (Model(estimator="collections.OrderedDict"), "no fit"),
+        (Model(estimator="sklearn.linear_model.LogisticRegression", params={"max_itr": 3}), 'did you mean "max_iter"'),
+        (Model(build="builtins:dict"), "no fit"),
+    ],
+)
+def test_a_wrong_model_says_what_is_allowed(model: Model, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build_estimator(model, {})
+
+
+def test_the_key_of_a_candidate_changes_with_all_that_makes_it(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    made = features_for(snapshot_and_store, BOOSTING)
+    other = features_for(snapshot_and_store, BOOSTING, Features(drop=("tailnum",)))
+    keys = [
+        candidate_key(made, "report", BOOSTING, {}),
+        candidate_key(made, "report", BOOSTING, {"max_iter": 20}),
+        candidate_key(made, "another report", BOOSTING, {}),
+        candidate_key(made, "report", LOGISTIC, {}),
+        candidate_key(other, "report", BOOSTING, {}),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert candidate_key(made, "report", BOOSTING, {}) == keys[0]
