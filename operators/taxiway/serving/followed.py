@@ -47,8 +47,8 @@ class Challenger:
 class FollowedModel:
     """One model of the registry. All its methods run in the gateway's event loop.
 
-    A request goes to the champion; once that has dealt with a batch, the rows go to the log and the same predict calls to
-    the challenger, if its queue has room: both sides make the same calls, which makes their latencies comparable.
+    Once the champion has dealt with a batch, it goes to the log, and the same predict calls go to the challenger if its queue
+    has room: both sides make the same calls, which makes their latencies comparable.
     """
 
     def __init__(self, name: str, settings: GatewaySettings, request_log: RequestLog) -> None:
@@ -187,10 +187,12 @@ class FollowedModel:
         return await asyncio.to_thread(self._log.counted, self.name, status)
 
     async def close(self) -> None:
-        """Answer what waits, then end all processes; the challenger's lease stays for the next start."""
+        """End all processes, when no caller waits any more; the challenger's lease stays for the next start."""
         self._drop_challenger()
         self._swap(None)
-        await asyncio.gather(*self._closing)
+        for draining in self._closing:
+            draining.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _load_champion(self, version: int) -> None:
         side = self._side(version, self._settings.queue_limit, True, lambda done: self._champion_did(version, done))

@@ -37,7 +37,7 @@ class Gateway:
             self._follow(name)
 
     async def stop(self) -> None:
-        """Answer what waits, end every process, close the log."""
+        """End every process, then close the log; the server has waited for its callers before."""
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)

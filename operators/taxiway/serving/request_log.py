@@ -91,7 +91,7 @@ class RequestLog:
     """The log of one gateway. Writes are queued in order and answered by a future; reads open a connection of their own."""
 
     def __init__(self, folder: Path, keep_rows: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold what is nobody else's business
         self._path = folder / "requests.sqlite"
         self._keep_rows = keep_rows
         self._lock = (folder / "lock").open("w")

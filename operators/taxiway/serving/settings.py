@@ -24,7 +24,7 @@ class GatewaySettings(BaseModel):
     admin_token: SecretStr
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
-    port: int = Field(default=8200, ge=1, le=65535)
+    port: int = Field(default=8500, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     loader: str = Field(default="taxiway.lineage.models:load_trusted", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)

@@ -147,7 +147,8 @@ class Side:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
             log.warning("stopped with %d items still waiting", self._queue.qsize())
-        self.kill()
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """End the processes; jobs that are still waiting are told that nobody serves them."""

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `running`, which the tests
 from running import Running, start_gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gateway(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that the tests of a module share, each with a model of its own."""
+    """A gateway that all tests share, each with a model of its own."""
     running = start_gateway(mlflow_url, tmp_path_factory.mktemp("gateway"))
     yield running
     running.stop()

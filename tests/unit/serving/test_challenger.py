@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,25 @@ from running import Running, register, start_gateway, until
 from taxiway.errors import TerminalError
 from taxiway.serving.wire import ChallengerStatus
 
+VERSIONS = ["Healthy", "Raises", "OneTooFew", "AnswersNaN", "Sleeps", "DiesOnTwo", "Unloadable"]
 OWNER = "flights.late/run-1"
+
+
+@pytest.fixture(scope="module")
+def model(gateway: Running, registry: MlflowClient) -> str:
+    """A model with a healthy champion (version 1) and a version for each way to misbehave."""
+    name = register(registry, *VERSIONS)
+    assert gateway.admin.refresh(name).champion == 1
+    return name
+
+
+@contextmanager
+def shadow(gateway: Running, model: str, behaviour: str) -> Iterator[tuple[int, str]]:
+    """A challenger that behaves so, with an owner of its own, and nobody's after the block."""
+    version, owner = VERSIONS.index(behaviour) + 1, f"{OWNER}-{behaviour}"
+    assert gateway.admin.put_challenger(model, version, owner, 600).state == "serving"
+    yield version, owner
+    gateway.admin.delete_challenger(model, owner)
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +43,6 @@ def impatient(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     running = start_gateway(mlflow_url, tmp_path_factory.mktemp("impatient"), predict_timeout_s=1, mirror_limit=4)
     yield running
     running.stop()
-
-
-def shadowed(gateway: Running, registry: MlflowClient, behaviour: str, seconds: float = 600) -> str:
-    """A model with a healthy champion and a challenger that behaves so."""
-    model = register(registry, "Healthy", behaviour)
-    gateway.admin.refresh(model)
-    assert gateway.admin.put_challenger(model, 2, OWNER, seconds).state == "serving"
-    return model
 
 
 def settled(gateway: Running, model: str) -> ChallengerStatus:
@@ -45,19 +56,20 @@ def settled(gateway: Running, model: str) -> ChallengerStatus:
     return until(all_answered, "the challenger dealt with everything")
 
 
-def test_both_answers_of_every_request_are_paired(gateway: Running, registry: MlflowClient) -> None:
-    model = shadowed(gateway, registry, "Healthy")
+def test_both_answers_of_every_request_are_paired(gateway: Running, model: str) -> None:
     xs = [i / 100 for i in range(60)]
-    with ThreadPoolExecutor(8) as callers:
+    with shadow(gateway, model, "Healthy") as (version, owner), ThreadPoolExecutor(8) as callers:
         ids = [answer.headers["X-Taxiway-Request-Id"] for answer in callers.map(lambda x: gateway.ask(model, x), xs)]
-    status = settled(gateway, model)
+        status = settled(gateway, model)
+        polled = asyncio.run(gateway.admin.challenger_async(model))
+    assert polled == status
     assert (status.mirrored, status.answered, status.errors, status.dropped) == (60, 60, 0, 0)
-    log = gateway.admin.pairs(model, 2, OWNER)
+    log = gateway.admin.pairs(model, version, owner)
     by_id = {pair.request_id: pair for pair in log.pairs}
     for x, request_id in zip(xs, ids, strict=True):
         pair = by_id[request_id]
         assert pair.champion.predictions == pair.challenger.predictions == [[1 - x, x]]
-        assert (pair.champion.version, pair.challenger.version) == (1, 2)
+        assert (pair.champion.version, pair.challenger.version) == (1, version)
         assert pair.champion.latency_ms > 0 < pair.challenger.latency_ms
     assert (log.dropped, log.unanswered) == (0, 0)
 
@@ -66,85 +78,89 @@ def test_both_answers_of_every_request_are_paired(gateway: Running, registry: Ml
     ("behaviour", "error"),
     [("Raises", "broken on purpose"), ("OneTooFew", "gave 0 answers for 1 rows"), ("AnswersNaN", "not JSON compliant")],
 )
-def test_a_failing_challenger_is_only_counted(gateway: Running, registry: MlflowClient, behaviour: str, error: str) -> None:
-    model = shadowed(gateway, registry, behaviour)
-    for x in (0.1, 0.2, 0.3):
-        assert gateway.ask(model, x).json() == {"predictions": [[1 - x, x]]}
-    status = settled(gateway, model)
+def test_a_failing_challenger_is_only_counted(gateway: Running, model: str, behaviour: str, error: str) -> None:
+    with shadow(gateway, model, behaviour) as (version, owner):
+        for x in (0.1, 0.2, 0.3):
+            assert gateway.ask(model, x).json() == {"predictions": [[1 - x, x]]}
+        status = settled(gateway, model)
     assert (status.answered, status.errors) == (0, 3)
-    assert all(error in pair.challenger.error for pair in gateway.admin.pairs(model, 2, OWNER).pairs)
+    assert all(error in pair.challenger.error for pair in gateway.admin.pairs(model, version, owner).pairs)
 
 
-def test_a_sleeping_challenger_holds_up_nobody(impatient: Running, registry: MlflowClient) -> None:
-    model = shadowed(impatient, registry, "Sleeps")
-    began = time.monotonic()
-    assert [impatient.ask(model, 0.5).status_code for _ in range(20)] == [200] * 20
-    assert time.monotonic() - began < 1, "20 answers took longer than the challenger's first time-out"
-    status = impatient.admin.challenger(model)
-    assert status is not None
-    assert status.dropped >= 20 - 4 - 1, "more was queued than the queue holds"
-    assert status.mirrored + status.dropped == 20
-    until(lambda: impatient.admin.pairs(model, 2, OWNER).pairs, "the first request is given up on")
-    assert "in time" in impatient.admin.pairs(model, 2, OWNER).pairs[0].challenger.error
-    impatient.admin.delete_challenger(model, OWNER)
+def test_what_the_champion_fails_is_paired_and_what_the_gateway_refuses_is_not(gateway: Running, model: str) -> None:
+    with shadow(gateway, model, "Healthy") as (version, owner):
+        assert gateway.ask(model, -1).status_code == 500
+        assert gateway.post(model, {"dataframe_records": []}).status_code == 400
+        settled(gateway, model)
+        (pair,) = (pair for pair in gateway.admin.pairs(model, version, owner).pairs if pair.champion.error)
+    assert "x = -1" in pair.champion.error
+    assert "x = -1" in pair.challenger.error
 
 
-def test_a_challenger_that_kills_its_process_fails_only_that_request(gateway: Running, registry: MlflowClient) -> None:
-    model = shadowed(gateway, registry, "DiesOnTwo")
-    assert [gateway.ask(model, x).status_code for x in (1, 2, 3)] == [200] * 3
-    status = settled(gateway, model)
+def test_a_sleeping_challenger_holds_up_nobody(impatient: Running, model: str) -> None:
+    impatient.admin.refresh(model)
+    with shadow(impatient, model, "Sleeps") as (version, owner):
+        began = time.monotonic()
+        assert [impatient.ask(model, 0.5).status_code for _ in range(20)] == [200] * 20
+        assert time.monotonic() - began < 1, "20 answers took longer than the challenger's first time-out"
+        status = impatient.admin.challenger(model)
+        assert status is not None
+        assert status.dropped >= 20 - 4 - 1, "more was queued than the queue holds"
+        assert status.mirrored + status.dropped == 20
+        until(lambda: impatient.admin.pairs(model, version, owner).pairs, "the first request is given up on")
+        assert "in time" in impatient.admin.pairs(model, version, owner).pairs[0].challenger.error
+
+
+def test_an_expired_lease_ends_the_challenger_and_its_process(impatient: Running, model: str) -> None:
+    impatient.admin.refresh(model)
+    with shadow(impatient, model, "Healthy") as (version, owner):
+        assert len(impatient.workers()) == 2
+        impatient.admin.put_challenger(model, version, owner, 0.1)
+        until(lambda: impatient.admin.challenger(model) is None, "the lease ended")
+        until(lambda: len(impatient.workers()) == 1, "its process ended")
+
+
+def test_a_challenger_that_kills_its_process_fails_only_that_request(gateway: Running, model: str) -> None:
+    with shadow(gateway, model, "DiesOnTwo") as (version, owner):
+        assert [gateway.ask(model, x).status_code for x in (1, 2, 3)] == [200] * 3
+        status = settled(gateway, model)
     assert (status.answered, status.errors) == (2, 1)
-    assert "died twice" in gateway.admin.pairs(model, 2, OWNER).pairs[1].challenger.error
+    assert "died twice" in gateway.admin.pairs(model, version, owner).pairs[1].challenger.error
 
 
-def test_a_killed_challenger_is_replaced(gateway: Running, registry: MlflowClient) -> None:
+def test_a_killed_challenger_is_replaced_and_belongs_to_its_owner(gateway: Running, model: str) -> None:
     before = {worker.pid for worker in gateway.workers()}
-    model = register(registry, "Healthy", "Healthy")
-    gateway.admin.refresh(model)
-    champion = {worker.pid for worker in gateway.workers()} - before
     gateway.admin.put_challenger(model, 2, OWNER, 600)
-    challenger = {worker.pid for worker in gateway.workers()} - before - champion
-    assert len(champion) == len(challenger) == 1
-    os.kill(challenger.pop(), signal.SIGKILL)
-    assert [gateway.ask(model, 0.5).status_code for _ in range(5)] == [200] * 5
-    assert settled(gateway, model).answered == 5
-
-
-def test_a_challenger_is_one_owners(gateway: Running, registry: MlflowClient) -> None:
-    model = shadowed(gateway, registry, "Healthy")
-    again = gateway.admin.put_challenger(model, 2, OWNER, 900)
-    assert again.version == 2
+    (challenger,) = {worker.pid for worker in gateway.workers()} - before
+    assert gateway.admin.put_challenger(model, 2, OWNER, 900).version == 2
+    assert {worker.pid for worker in gateway.workers()} - before == {challenger}, "the same challenger was loaded twice"
     with pytest.raises(TerminalError, match=f"409.*version 2 of {OWNER}"):
         gateway.admin.put_challenger(model, 2, "flights.late/run-2", 60)
     with pytest.raises(TerminalError, match=f"409.*belongs to {OWNER}"):
         gateway.admin.delete_challenger(model, "flights.late/run-2")
+    os.kill(challenger, signal.SIGKILL)
+    assert [gateway.ask(model, 0.5).status_code for _ in range(5)] == [200] * 5
+    assert settled(gateway, model).errors == 5, "version 2 raises, so each of the five reached a new process"
+    assert "broken on purpose" in gateway.admin.pairs(model, 2, OWNER).pairs[0].challenger.error
     gateway.admin.delete_challenger(model, OWNER)
     gateway.admin.delete_challenger(model, OWNER)
     assert gateway.admin.challenger(model) is None
+    until(lambda: {worker.pid for worker in gateway.workers()} == before, "its process ended")
 
 
-def test_a_challenger_that_cannot_be_loaded_is_refused(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, "Healthy", "Unloadable")
-    gateway.admin.refresh(model)
+def test_a_challenger_that_cannot_be_loaded_is_refused(gateway: Running, model: str) -> None:
     with pytest.raises(TerminalError, match=r"422.*unloadable on purpose"):
-        gateway.admin.put_challenger(model, 2, OWNER, 60)
-    with pytest.raises(TerminalError, match=r"404.*no version 9"):
-        gateway.admin.put_challenger(model, 9, OWNER, 60)
+        gateway.admin.put_challenger(model, VERSIONS.index("Unloadable") + 1, OWNER, 60)
+    with pytest.raises(TerminalError, match=r"404.*no version 99"):
+        gateway.admin.put_challenger(model, 99, OWNER, 60)
     assert gateway.admin.challenger(model) is None
     assert gateway.ask(model, 1).status_code == 200
 
 
-def test_an_expired_lease_ends_the_challenger_and_its_process(impatient: Running, registry: MlflowClient) -> None:
-    model = shadowed(impatient, registry, "Healthy", seconds=600)
-    workers = len(impatient.workers())
-    impatient.admin.put_challenger(model, 2, OWNER, 0.1)
-    until(lambda: impatient.admin.challenger(model) is None, "the lease ended")
-    until(lambda: len(impatient.workers()) == workers - 1, "its process ended")
-
-
-def test_a_challenger_and_its_counts_outlive_a_killed_gateway(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
+def test_a_challenger_and_its_counts_outlive_a_killed_gateway(mlflow_url: str, model: str, tmp_path: Path) -> None:
     first = start_gateway(mlflow_url, tmp_path / "state")
-    model = shadowed(first, registry, "Healthy")
+    first.admin.refresh(model)
+    first.admin.put_challenger(model, 1, OWNER, 600)
     ids = {first.ask(model, x).headers["X-Taxiway-Request-Id"] for x in (0.1, 0.2, 0.3)}
     settled(first, model)
     ids.add(first.ask(model, 0.4).headers["X-Taxiway-Request-Id"])
@@ -153,17 +169,8 @@ def test_a_challenger_and_its_counts_outlive_a_killed_gateway(mlflow_url: str, r
     second = start_gateway(mlflow_url, tmp_path / "state")
     until(lambda: (status := second.admin.challenger(model)) and status.state == "serving", "the challenger is loaded again")
     until(lambda: second.ask(model, 0.5).status_code == 200, "the champion is followed again")
-    until(lambda: len(second.admin.pairs(model, 2, OWNER).pairs) >= 4, "the new request is paired too")
-    log = second.admin.pairs(model, 2, OWNER)
+    until(lambda: len(second.admin.pairs(model, 1, OWNER).pairs) >= 4, "the new request is paired too")
+    log = second.admin.pairs(model, 1, OWNER)
     second.stop()
     assert len(log.pairs) + log.unanswered == 5, "a request that was answered is not in the log"
     assert len(ids - {pair.request_id for pair in log.pairs}) == log.unanswered <= 1
-
-
-def test_the_counts_can_be_polled_from_an_event_loop(gateway: Running, registry: MlflowClient) -> None:
-    model = shadowed(gateway, registry, "Healthy")
-    gateway.ask(model, 0.5)
-    settled(gateway, model)
-    status = asyncio.run(gateway.admin.challenger_async(model))
-    assert status is not None
-    assert status.answered == 1

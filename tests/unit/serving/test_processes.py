@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -36,6 +36,27 @@ def test_no_request_is_lost_while_champions_are_swapped(gateway: Running, regist
         answers = [answer for some in asking for answer in some]
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["X-Taxiway-Model-Version"] for answer in answers} == {"1", "2"}
+
+
+def test_one_stuck_process_of_two_does_not_stop_the_other(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
+    model = register(registry, "Healthy")
+    running = start_gateway(mlflow_url, tmp_path / "state", models=[model], workers=2)
+    until(lambda: running.admin.status(model).champion == 1, "the champion is loaded")
+    stuck, _ = running.workers()
+    asked: list[Future[httpx.Response]] = []
+    with ThreadPoolExecutor(16) as callers:
+
+        def one_more_is_answered() -> bool:
+            asked.append(callers.submit(running.ask, model, 0.5))
+            return len([future for future in asked if future.done()]) >= 3
+
+        stuck.suspend()
+        try:
+            until(one_more_is_answered, "the other process answers", 10)
+        finally:
+            stuck.resume()
+        assert {future.result().status_code for future in asked} == {200}
+    running.stop()
 
 
 def test_requests_in_flight_survive_a_killed_champion(gateway: Running, registry: MlflowClient) -> None:
@@ -72,14 +93,14 @@ def test_a_row_that_kills_the_champion_fails_no_other_request(gateway: Running, 
 
 
 @pytest.fixture
-def busy_gateway(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> Any:
+def busy_gateway(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> Iterator[tuple[Running, list[psutil.Process]]]:
     """A gateway with a champion and a challenger, and its processes."""
     model = register(registry, "Healthy", "Healthy")
-    running = start_gateway(mlflow_url, tmp_path / "state", models=[model], workers=2)
+    running = start_gateway(mlflow_url, tmp_path / "state", models=[model])
     until(lambda: running.admin.status(model).champion == 1, "the champion is loaded")
     running.admin.put_challenger(model, 2, "owner", 600)
     processes = psutil.Process(running.process.pid).children(recursive=True)
-    assert len(running.workers()) == 4
+    assert len(running.workers()) == 2
     yield running, processes
     running.process.kill()
     running.process.wait()
