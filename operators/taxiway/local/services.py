@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.local.home import Home
+from taxiway.local.plan import Plan
 
 # Every one of these would otherwise send usage data from our processes.
 NO_TELEMETRY = {
@@ -36,12 +37,12 @@ class Service:
     is_well: Callable[[bytes, datetime], bool]
 
 
-def services(home: Home, ports: Mapping[str, int], dags: Path, databases: Mapping[str, str]) -> tuple[Service, ...]:
+def services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[Service, ...]:
     """MLflow, the gateway and Airflow, as they run in `home`; `databases` are their SQLAlchemy addresses by name."""
     return (
-        _mlflow(home, ports["mlflow"], databases["mlflow"]),
-        _gateway(home, ports),
-        _airflow(home, ports, dags, databases["airflow"]),
+        _mlflow(home, plan.ports["mlflow"], databases["mlflow"]),
+        _gateway(home, plan.ports),
+        _airflow(home, plan, databases["airflow"]),
     )
 
 
@@ -74,12 +75,12 @@ def _gateway(home: Home, ports: Mapping[str, int]) -> Service:
     )
 
 
-def _airflow(home: Home, ports: Mapping[str, int], dags: Path, database: str) -> Service:
+def _airflow(home: Home, plan: Plan, database: str) -> Service:
     return Service(
         "airflow",
         (sys.executable, "-m", "airflow", "standalone"),
-        {**_base(), **airflow_environment(home, ports, dags, database)},
-        f"http://127.0.0.1:{ports['airflow']}/api/v2/monitor/health",
+        {**_base(), **airflow_environment(home, plan.ports, plan.dags, database), **plan.airflow_settings},
+        f"http://127.0.0.1:{plan.ports['airflow']}/api/v2/monitor/health",
         _airflow_is_well,
     )
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psutil
 
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.home import Home, Secrets
+from taxiway.local.plan import Plan
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 
@@ -36,23 +37,20 @@ class Stack:
 
 
 class Starting:
-    """A stack on its way up: iterate its events until `ready`, then use `stack`; `stop` ends everything, at any time."""
+    """A stack on its way up: iterate its events until `ready`, then use `stack`; `stop` ends everything, at any time.
 
-    def __init__(self, home: Home, dags: Path) -> None:
+    `airflow_settings` are environment variables for Airflow over those of the embedded stack.
+    """
+
+    def __init__(self, home: Home, dags: Path, airflow_settings: Mapping[str, str] | None = None) -> None:
         if not dags.is_dir():
             raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
         refuse_second(home)
         self.stack = Stack(home, home.choose_ports(), home.secrets())
+        plan = Plan(home=home.root, dags=dags.resolve(), ports=self.stack.ports, airflow_settings=dict(airflow_settings or {}))
         with (home.logs / "supervisor.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "taxiway.local.supervisor",
-                    str(home.root),
-                    str(dags.resolve()),
-                    json.dumps(self.stack.ports),
-                ],
+                [sys.executable, "-m", "taxiway.local.supervisor", plan.model_dump_json()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

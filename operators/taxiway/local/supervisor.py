@@ -15,10 +15,10 @@ import time
 import urllib.request
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from taxiway.local.home import Home
+from taxiway.local.plan import Plan
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import Service, services
@@ -36,8 +36,9 @@ class Stopped(Exception):
 
 
 def main() -> None:
-    """Run a stack until standard input closes or a signal asks to stop. Arguments: home, DAGs folder, ports as JSON."""
-    home, dags, ports = Home.at(Path(sys.argv[1])), Path(sys.argv[2]), json.loads(sys.argv[3])
+    """Run a stack until standard input closes or a signal asks to stop. Its argument is a Plan as JSON."""
+    plan = Plan.model_validate_json(sys.argv[1])
+    home = Home.at(plan.home)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
@@ -45,8 +46,8 @@ def main() -> None:
     postgres = Postgres(home.postgres)
     failed = False
     try:
-        _write_running(home, ports)
-        _run(home, dags, ports, postgres, stopping)
+        _write_running(home, plan.ports)
+        _run(home, plan, postgres, stopping)
     except Stopped:
         pass
     except Exception as error:  # whatever it was: the user reads why, and nothing is left running
@@ -61,12 +62,12 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def _run(home: Home, dags: Path, ports: dict[str, int], postgres: Postgres, stopping: threading.Event) -> None:
+def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) -> None:
     began = time.monotonic()
     _say(event="starting", service="postgres")
     databases = postgres.start(DATABASES)
     _say(event="healthy", service="postgres", seconds=time.monotonic() - began)
-    started = [(service, _start(home, service)) for service in services(home, ports, dags, databases)]
+    started = [(service, _start(home, service)) for service in services(home, plan, databases)]
     with ThreadPoolExecutor(len(started)) as pool:
         waits = [pool.submit(_wait_until_well, home, service, process, stopping) for service, process in started]
         done, _ = wait(waits, return_when=FIRST_EXCEPTION)

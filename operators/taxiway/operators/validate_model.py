@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from taxiway.operators.base import Input, StageOperator, sentences
 from taxiway.records import Candidate, DataReport, Evaluation, Record, Snapshot, Status, Verdict
 
@@ -29,8 +31,11 @@ class ValidateModelOperator(StageOperator):
 
     def run(self, run: "MlflowRun", context: "Context") -> Verdict:
         from taxiway.gates.model_gate import decide
+        from taxiway.registry.aliases import CHAMPION, version_at
 
         candidate, report = self.read(Candidate, self.candidate), self.read(DataReport, self.report)
+        if version_at(run.client, candidate.model, CHAMPION) == candidate.version:
+            raise AirflowSkipException(f"version {candidate.version} is the champion already: nothing is to be decided again")
         evaluation = self._evaluate(run, candidate)
         self.store.put(evaluation)
         verdict = decide(candidate, report, evaluation, self.pipeline.gate)
@@ -60,7 +65,7 @@ class ValidateModelOperator(StageOperator):
         return evaluate(
             self.read(Snapshot, self.snapshot),
             loaded(candidate.version),
-            loaded(champion) if champion not in (0, candidate.version) else None,
+            loaded(champion) if champion else None,
             model=candidate.model,
             label=self.pipeline.source.label,
             gate=self.pipeline.gate,

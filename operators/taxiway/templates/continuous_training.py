@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, chain
 
+from taxiway.hooks.mlflow import MlflowHook
 from taxiway.operators import (
     CloseRunOperator,
     IngestOperator,
@@ -21,13 +22,16 @@ from taxiway.templates.schedule import schedule_of
 DEFAULT_ARGS = {"retries": 2}
 
 
-def continuous_training(pipeline: Pipeline, *, default_args: dict[str, Any] | None = None) -> DAG:
+def continuous_training(
+    pipeline: Pipeline, *, mlflow_conn_id: str = MlflowHook.default_conn_name, default_args: dict[str, Any] | None = None
+) -> DAG:
     """The DAG that takes `pipeline`'s model from each new span to production.
 
     One run at a time: a run decides one span. Tasks are named `ingest`, `validate_data`, `transform`, `train`,
     `validate_model`, `shadow`, `push` and `close_run`, so a team can put own tasks between them by `dag.get_task`.
 
     :param pipeline: the pipeline
+    :param mlflow_conn_id: the Airflow connection of the MLflow server
     :param default_args: Airflow's default arguments for all tasks, over two retries
     """
     with DAG(
@@ -37,7 +41,7 @@ def continuous_training(pipeline: Pipeline, *, default_args: dict[str, Any] | No
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=timedelta(days=2) + (pipeline.shadow.max_wait if pipeline.shadow else timedelta()),
-        default_args={**DEFAULT_ARGS, "owner": pipeline.team, **(default_args or {})},
+        default_args={**DEFAULT_ARGS, "owner": pipeline.team, **(default_args or {}), "mlflow_conn_id": mlflow_conn_id},
         tags=["taxiway", pipeline.team],
         params=_params(),
         doc_md=_describe(pipeline),

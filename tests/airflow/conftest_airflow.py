@@ -1,0 +1,131 @@
+"""One real embedded stack for all tests of this folder: PostgreSQL, MLflow, gateway, Airflow."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flaky import in_front_of
+from mlflow import MlflowClient
+
+from taxiway.lineage.outcomes import summaries
+from taxiway.local.airflow_api import AirflowApi, TaskSeen
+from taxiway.local.home import Home
+from taxiway.local.stack import Stack, Starting
+from taxiway.records import RunSummary
+from taxiway.store import Store
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Refusals:
+    """How many of the next requests to `mlflow` and `gateway` the flaky connections refuse."""
+
+    left: Counter[str] = field(default_factory=Counter)
+
+    def rule(self, name: str) -> Any:
+        def decide(_: int, __: str, ___: str) -> str:
+            self.left[name] -= 1
+            return "refuse" if self.left[name] >= 0 else "pass"
+
+        return decide
+
+
+@dataclass(frozen=True)
+class Running:
+    """The stack of this test run, and what tests ask of it."""
+
+    stack: Stack
+    refusals: Refusals
+
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(self.stack.url("airflow"), self.stack.secrets.airflow_password)
+
+    @property
+    def mlflow(self) -> MlflowClient:
+        return MlflowClient(self.stack.url("mlflow"))
+
+    @property
+    def store(self) -> Store:
+        return Store(str(self.stack.home.store))
+
+    def write_small(self, name: str, span: int, *, seed: int | None = None) -> Path:
+        """A span of 2,000 rows in which `y` depends on `a`, as the source of the pipeline `faults.NAME`."""
+        rng = np.random.default_rng(span if seed is None else seed)
+        a = rng.normal(size=2000)
+        rows = pd.DataFrame(
+            {
+                "id": np.arange(2000) + 10_000 * span,
+                "a": a,
+                "b": rng.choice(list("xyz"), 2000),
+                "y": a + rng.normal(size=2000) > 0,
+            }
+        )
+        folder = self.stack.home.data / name
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{span}.parquet"
+        rows.to_parquet(path.with_suffix(".beside"))
+        return path.with_suffix(".beside").replace(path)
+
+    def run(self, dag: str, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, TaskSeen]]:
+        """Run a DAG to its end; its run id, and its tasks by name."""
+        api = self.api
+        api.wait_for_dag(dag)
+        run = api.trigger(dag, conf or {})
+        for _ in api.follow(dag, run):
+            pass
+        return run, {task.task: task for task in api.tasks(dag, run)}
+
+    def wait_for_outcomes(self, pipeline: str, count: int, seconds: float = 120) -> tuple[RunSummary, ...]:
+        """What the runs of a pipeline came to, once there are `count` of them."""
+        deadline = time.monotonic() + seconds
+        while len(found := summaries(self.store, pipeline)) < count:
+            assert time.monotonic() < deadline, f"{pipeline} came to {found} in {seconds} s"
+            time.sleep(0.2)
+        return found
+
+    def mlflow_run(self, dag: str, run: str) -> Any:
+        """The MLflow run of a DAG run."""
+        client = self.mlflow
+        experiment = client.get_experiment_by_name(dag.replace(".", "/"))
+        assert experiment is not None
+        (found,) = client.search_runs([experiment.experiment_id], f"tags.`taxiway.dag_run` = '{dag}/{run}'")
+        return found
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("stack")
+    dags = folder / "dags"
+    shutil.copytree(REPOSITORY / "dags", dags)
+    shutil.copytree(Path(__file__).parent / "dags", dags, dirs_exist_ok=True)
+    refusals, urls = Refusals(), {}
+    with (
+        in_front_of(lambda: urls["mlflow"], refusals.rule("mlflow")) as mlflow,
+        in_front_of(lambda: urls["gateway"], refusals.rule("gateway")) as gateway,
+    ):
+        home = Home.at(folder / "home")
+        flaky_gateway = {"conn_type": "taxiway_gateway", "host": gateway, "password": home.secrets().gateway_admin_token}
+        settings = {
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+            "AIRFLOW_CONN_FLAKY_MLFLOW": json.dumps({"conn_type": "mlflow", "host": mlflow}),
+            "AIRFLOW_CONN_FLAKY_GATEWAY": json.dumps(flaky_gateway),
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        }
+        starting = Starting(home, dags, settings)
+        urls.update({name: starting.stack.url(name) for name in ("mlflow", "gateway")})
+        try:
+            for _ in starting.events():
+                pass
+            yield Running(starting.stack, refusals)
+        finally:
+            starting.stop()

@@ -1,0 +1,59 @@
+"""Pipelines that meet faults: a team's DAGs in Python, on the template, with tasks that are killed once."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from taxiway.operators import PushOperator, TrainOperator
+from taxiway.pipeline import Pipeline
+from taxiway.templates import continuous_training
+
+HERE = Path(__file__).parent
+
+
+def pipeline(name: str, **changes: Any) -> Pipeline:
+    content = {
+        "pipeline": name,
+        "team": "faults",
+        "source": {"spans": f"{{data}}/{name}/{{SPAN}}.parquet", "window": 1, "label": "y"},
+        "schema": str(HERE / "small.schema.yaml"),
+        "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
+        "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+    }
+    return Pipeline.model_validate({**content, **changes})
+
+
+def die_once(name: str) -> None:
+    """kill -9 of this process, the first time."""
+    marker = Path(os.environ["AIRFLOW__TAXIWAY__DATA"]) / f"{name}.killed"
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KilledTrainOperator(TrainOperator):
+    """Dies after the version was registered, before anybody was told."""
+
+    def _train(self, *args: Any) -> int:
+        version = super()._train(*args)
+        die_once("killed_train")
+        return version
+
+
+class KilledPushOperator(PushOperator):
+    """Dies after the alias moved, before the task is over."""
+
+    def _read_back(self, *args: Any) -> None:
+        die_once("killed_push")
+        super()._read_back(*args)
+
+
+killed_train = continuous_training(pipeline("killed_train"))
+killed_train.get_task("train").__class__ = KilledTrainOperator
+killed_push = continuous_training(pipeline("killed_push"))
+killed_push.get_task("push").__class__ = KilledPushOperator
+refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlflow_conn_id="flaky_mlflow")
+broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
+truncated = continuous_training(pipeline("truncated"))
+arrivals = continuous_training(pipeline("arrivals", schedule="new_span"))

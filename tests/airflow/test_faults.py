@@ -1,0 +1,121 @@
+"""Whole DAGs through a real Airflow, while things are killed, refused and broken."""
+
+import json
+
+import httpx
+import pytest
+from conftest_airflow import Running
+
+from taxiway.lineage.outcomes import decided_spans, summaries
+from taxiway.records import Outcome
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.ledger import State, entries
+
+WAY = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push", "close_run")
+
+
+def states(tasks: dict) -> dict[str, str]:
+    return {name: tasks[name].state for name in WAY}
+
+
+@pytest.mark.parametrize("name", ["killed_train", "killed_push"])
+def test_a_kill_in_the_middle_and_a_retry_is_as_no_kill(running: Running, name: str) -> None:
+    for span in (1, 2):
+        running.write_small(name, span)
+    model = f"faults.{name}"
+    run, tasks = running.run(model)
+    assert (running.stack.home.data / f"{name}.killed").exists()
+    assert states(tasks) == dict.fromkeys(WAY, "success")
+    assert len(running.mlflow.search_model_versions(f"name='{model}'")) == 1
+    assert [e.state for e in entries(running.mlflow, model)] == [State.DONE]
+    assert version_at(running.mlflow, model, CHAMPION) == 1
+    assert running.mlflow_run(model, run).info.status == "FINISHED"
+    assert [s.outcome for s in summaries(running.store, model)] == [Outcome.FIRST_CHAMPION]
+
+    # The same span again: nothing is new, so nothing is done; asked for by name, nothing is done twice.
+    _, again = running.run(model)
+    assert again["ingest"].state == "skipped"
+    assert again["close_run"].state == "success"
+    _, named = running.run(model, {"span": "2"})
+    assert (named["train"].state, named["validate_model"].state, named["push"].state) == ("success", "skipped", "skipped")
+    assert len(running.mlflow.search_model_versions(f"name='{model}'")) == 1
+    assert len(entries(running.mlflow, model)) == 1
+
+
+def test_refused_first_calls_are_tried_again(running: Running) -> None:
+    for span in (1, 2):
+        running.write_small("refused", span)
+    running.refusals.left.update({"mlflow": 1, "gateway": 1})
+    run, tasks = running.run("faults.refused")
+    assert states(tasks) == dict.fromkeys(WAY, "success")
+    assert max(running.refusals.left.values()) < 0
+    assert running.mlflow_run("faults.refused", run).info.status == "FINISHED"
+    status = httpx.get(
+        f"{running.stack.url('gateway')}/models/faults.refused",
+        headers={"Authorization": f"Bearer {running.stack.secrets.gateway_caller_token}"},
+    ).json()
+    assert status["champion"] == 1
+
+
+def test_a_stage_that_fails_leaves_the_mlflow_run_failed_and_the_span_open(running: Running) -> None:
+    for span in (1, 2):
+        running.write_small("broken_stage", span)
+    run, tasks = running.run("faults.broken_stage")
+    assert states(tasks)["transform"] == "failed"
+    assert states(tasks)["push"] == "upstream_failed"
+    assert states(tasks)["close_run"] == "success"
+    assert running.api.run_state("faults.broken_stage", run) == "failed"
+    assert running.mlflow_run("faults.broken_stage", run).info.status == "FAILED"
+    assert decided_spans(running.store, "faults.broken_stage") == frozenset()
+
+
+def test_a_truncated_file_stops_the_run_and_nothing_is_recorded_as_good(running: Running) -> None:
+    running.write_small("truncated", 1)
+    path = running.write_small("truncated", 2)
+    path.write_bytes(path.read_bytes()[:-100])
+    run, tasks = running.run("faults.truncated")
+    assert (tasks["ingest"].state, tasks["validate_data"].state) == ("failed", "upstream_failed")
+    found = running.mlflow_run("faults.truncated", run)
+    assert found.info.status == "FAILED"
+    assert found.inputs.dataset_inputs == []
+    assert decided_spans(running.store, "faults.truncated") == frozenset()
+
+    # Mended under the same name, the next run takes it.
+    running.write_small("truncated", 2)
+    _, tasks = running.run("faults.truncated")
+    assert tasks["push"].state == "success"
+
+
+def test_a_broken_pipeline_file_is_its_own_import_error_and_breaks_nobody_else(running: Running) -> None:
+    api = running.api
+    api.wait_for_dag("flights.late_arrivals")
+    errors = {e["filename"]: e["stack_trace"] for e in api._get("/importErrors")["import_errors"]}
+    (broken,) = [name for name in errors if name.endswith("broken.py")]
+    assert len(errors) == 1, errors
+    assert 'broken.pipeline.yaml:8: gate.against_champion.metric is "auc"' in errors[broken]
+    assert 'did you mean "roc_auc"?' in errors[broken]
+    dags = {d["dag_id"]: d for d in api._get("/dags?exclude_stale=false&limit=100")["dags"]}
+    assert not dags["flights.late_arrivals"]["is_stale"]
+    assert not [name for name, dag in dags.items() if dag["is_stale"]]
+
+
+def test_the_trigger_form_asks_for_span_and_model_parameters(running: Running) -> None:
+    api = running.api
+    api.wait_for_dag("flights.late_arrivals")
+    params = api._get("/dags/flights.late_arrivals/details")["params"]
+    assert params["span"]["schema"]["type"] == ["null", "string"]
+    assert params["model_params"]["schema"]["type"] == "object"
+    refused = api._http.post("/dags/flights.late_arrivals/dagRuns", json={"conf": {"model_params": 3}, "logical_date": None})
+    assert refused.status_code == 400
+    assert "model_params" in json.dumps(refused.json())
+
+
+def test_new_spans_start_runs_oldest_first_each_once(running: Running) -> None:
+    api = running.api
+    api.wait_for_dag("faults.arrivals")
+    for span in (1, 2, 3):
+        running.write_small("arrivals", span)
+    found = running.wait_for_outcomes("faults.arrivals", 2)
+    assert [(s.span.name, s.outcome) for s in found][0] == ("2", Outcome.FIRST_CHAMPION)
+    assert [s.span.name for s in found] == ["2", "3"]
+    assert len({s.run for s in found}) == 2
