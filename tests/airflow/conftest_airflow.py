@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from flaky import in_front_of
 from mlflow import MlflowClient
 
+from flaky import in_front_of
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import AirflowApi, TaskSeen
 from taxiway.local.home import Home

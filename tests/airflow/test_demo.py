@@ -1,0 +1,172 @@
+"""The demonstration on a real stack, and everything that must be true after it."""
+
+import io
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from conftest_airflow import Running
+from rich.console import Console
+
+from taxiway.cli import main
+from taxiway.lineage.outcomes import summaries
+from taxiway.local import demo
+from taxiway.local.demo import PIPELINE, Course
+from taxiway.local.demo_report import champion_of, print_table, write_report
+from taxiway.records import Outcome
+from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
+from taxiway.registry.ledger import State, entries
+
+
+@pytest.fixture(scope="module")
+def played(running: Running) -> Course:
+    course, shown = Course(), io.StringIO()
+    demo._play(Console(file=shown, width=120), running.stack, course)
+    course.shown = shown.getvalue()  # type: ignore[attr-defined]
+    return course
+
+
+def test_three_months_come_to_their_outcomes(running: Running, played: Course) -> None:
+    found = summaries(running.store, PIPELINE)
+    assert [(s.span.name, s.outcome, s.version) for s in found] == [
+        ("2013-04", Outcome.FIRST_CHAMPION, 1),
+        ("2013-05", Outcome.PROMOTED, 2),
+        ("2013-06", Outcome.BLOCKED, 0),
+    ]
+    first, second, third = found
+    assert any("no champion" in reason for reason in first.reasons)
+    assert any("against" in reason and "version 1" in reason for reason in second.reasons)
+    for words in ("wind_speed", "carrier", '"UA"'):
+        assert any(words in reason for reason in third.reasons)
+    champion = champion_of(running.stack.url("mlflow"), PIPELINE)
+    assert demo._problem(found, champion, played.traffic) == ""
+
+
+def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Course) -> None:
+    assert played.traffic is not None
+    assert (played.traffic.sent, played.traffic.answered, played.traffic.lost) == (2500, 2500, 0)
+
+
+def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Course) -> None:
+    states = {task.task: task.state for task in played.tasks["2013-06"]}
+    assert states["ingest"] == "success"
+    assert states["validate_data"] == "failed"
+    assert {states[t] for t in ("transform", "train", "validate_model", "shadow", "push")} == {"upstream_failed"}
+    assert len(running.mlflow.search_model_versions(f"name='{PIPELINE}'")) == 2
+
+
+def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Course) -> None:
+    client = running.mlflow
+    experiment = client.get_experiment_by_name("flights/late_arrivals")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
+    assert [r.info.status for r in runs] == ["FINISHED", "FINISHED", "FAILED"]
+    assert [r.data.tags["taxiway.outcome"] for r in runs] == ["FIRST_CHAMPION", "PROMOTED", "BLOCKED"]
+    by_context = {(i.dataset.name, i.tags[0].value): i.dataset.digest for i in runs[1].inputs.dataset_inputs}
+    assert [name for name, context in sorted(by_context) if context == "training"] == ["2013-02", "2013-03", "2013-04"]
+    assert [name for name, context in by_context if context == "evaluation"] == ["2013-05"]
+    spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
+    assert by_context["2013-05", "evaluation"] == spans["2013-05"]
+    assert len(runs[1].outputs.model_outputs) == 1
+    version = client.get_model_version(PIPELINE, "2")
+    assert version.run_id == runs[1].info.run_id
+    assert version.tags["taxiway.newest_span"] == "2013-05"
+    records = {a.path for a in client.list_artifacts(runs[1].info.run_id, "records")}
+    expected = (
+        "Snapshot",
+        "DataReport",
+        "FeatureSet",
+        "Candidate",
+        "Evaluation",
+        "Verdict",
+        "ShadowReport",
+        "Promotion",
+        "RunSummary",
+    )
+    assert records == {f"records/{kind}.json" for kind in expected}
+
+
+def test_aliases_and_the_ledger_agree(running: Running, played: Course) -> None:
+    client = running.mlflow
+    assert [version_at(client, PIPELINE, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)] == [2, 1, 0]
+    assert [(e.state, e.promotion.from_version, e.promotion.to_version) for e in entries(client, PIPELINE)] == [
+        (State.DONE, 1, 2),
+        (State.DONE, 0, 1),
+    ]
+
+
+def test_links_lead_both_ways(running: Running, played: Course) -> None:
+    run = summaries(running.store, PIPELINE)[1]
+    tags = running.mlflow.get_run(run.mlflow_run).data.tags
+    assert tags["airflow.url"] == f"{running.stack.url('airflow')}/dags/{PIPELINE}/runs/{run.run}"
+    for task in ("ingest", "train", "shadow", "push", "close_run"):
+        links = running.api._get(f"/dags/{PIPELINE}/dagRuns/{run.run}/taskInstances/{task}/links")["extra_links"]
+        assert links["MLflow run"].endswith(f"/runs/{run.mlflow_run}"), task
+
+
+def test_only_references_go_through_xcom(running: Running, played: Course) -> None:
+    run = summaries(running.store, PIPELINE)[1].run
+    found = running.api._get(f"/dags/{PIPELINE}/dagRuns/{run}/taskInstances/~/xcomEntries?limit=100")["xcom_entries"]
+    assert len(found) >= 8
+    for entry in found:
+        path = f"/dags/{PIPELINE}/dagRuns/{run}/taskInstances/{entry['task_id']}/xcomEntries/{entry['key']}"
+        value = json.dumps(running.api._get(path)["value"])
+        assert len(value) < 300, (entry["task_id"], entry["key"], value)
+        assert running.stack.secrets.gateway_admin_token not in value
+
+
+def test_no_token_is_in_a_log(running: Running, played: Course) -> None:
+    keys = running.stack.secrets
+    secrets = (keys.gateway_admin_token, keys.gateway_caller_token, keys.airflow_password, keys.airflow_jwt_secret)
+    logs = [p for p in running.stack.home.logs.rglob("*") if p.is_file()]
+    assert len(logs) > 20
+    for path in logs:
+        text = path.read_text(errors="replace")
+        assert not [s for s in secrets if s in text], path
+
+
+def test_every_request_is_in_the_gateways_log_with_both_answers(running: Running, played: Course) -> None:
+    import sqlite3
+
+    with sqlite3.connect(running.stack.home.gateway / "requests.sqlite") as log:
+        assert log.execute("SELECT count(*) FROM requests").fetchone()[0] >= 2500
+
+
+def test_the_viewer_is_told_what_happens(played: Course, running: Running, tmp_path: Path) -> None:
+    shown = played.shown  # type: ignore[attr-defined]
+    for words in ("1. April arrives", "✓ ingest", "sent 2,500, answered 2,500", "✗ validate_data", "upstream failed"):
+        assert words in shown
+    out = io.StringIO()
+    found, champion = summaries(running.store, PIPELINE), champion_of(running.stack.url("mlflow"), PIPELINE)
+    print_table(Console(file=out, width=120), found, champion, played.traffic)
+    for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "version 2, since", "lost 0"):
+        assert words in out.getvalue()
+    write_report(tmp_path / "report.json", found, champion, played.tasks, played.traffic, played.seconds)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED"]
+    assert report["champion"]["version"] == 2
+    assert report["traffic"]["lost"] == 0
+
+
+def test_a_second_demonstration_does_nothing_twice(running: Running, played: Course) -> None:
+    shown, again = io.StringIO(), Course()
+    demo._play(Console(file=shown, width=120), running.stack, again)
+    assert shown.getvalue().count("decided in an earlier demonstration") == 3
+    assert again.tasks == {}
+
+
+def test_rollback_puts_the_first_champion_back_and_the_gateway_follows(running: Running, played: Course) -> None:
+    """Runs last here: it changes the champion."""
+    arguments = ["rollback", PIPELINE, "--tracking-uri", running.stack.url("mlflow"), "--reason", "tried", "--by", "ann"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert f"champion of {PIPELINE}: version 1 (was 2)" in done.output
+    assert entries(running.mlflow, PIPELINE)[0].promotion.by == "ann"
+    admin = {"Authorization": f"Bearer {running.stack.secrets.gateway_admin_token}"}
+    status = httpx.post(f"{running.stack.url('gateway')}/models/{PIPELINE}/refresh", headers=admin, timeout=60).json()
+    assert status["champion"] == 1
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 1
+    assert "the first champion cannot be rolled back" in again.output
