@@ -1,6 +1,8 @@
 """One real embedded stack for all tests of this folder: PostgreSQL, MLflow, gateway, Airflow."""
 
+import contextlib
 import json
+import os
 import shutil
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -102,6 +105,16 @@ class Running:
         return found
 
 
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process that names the stack's folder in its command line, or runs in it or its session."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(home) in " ".join(process.cmdline()) or process.cwd().startswith(str(home)):
+                found.append(process)
+    return [p for p in found if p.pid != os.getpid()]
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("stack")
@@ -129,3 +142,4 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield Running(starting.stack, refusals)
         finally:
             starting.stop()
+        assert processes_of(home.root) == []

@@ -25,12 +25,12 @@ dags_option = click.option(
 
 
 class Commands(click.Group):
-    """Shows our own errors as sentences, without a traceback."""
+    """Shows our own errors, and those of files and folders, as sentences without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except TaxiwayError as error:
+        except (TaxiwayError, OSError) as error:
             click.secho(f"taxiway: {error}", fg="red", err=True)
             sys.exit(1)
 
