@@ -14,6 +14,8 @@ import pytest
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+# Threads that spin while they wait for each other would make training ten times slower beside a running stack.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -13,9 +13,8 @@ _HOP = {"transfer-encoding", "connection", "content-length"}
 
 
 @contextmanager
-def in_front_of(url: str, rule: Rule) -> Iterator[str]:
+def in_front_of(url: str | Callable[[], str], rule: Rule) -> Iterator[str]:
     """The address of a proxy of `url`; `rule` answers `pass` or `refuse` for each request, and may block or kill meanwhile."""
-    target = urlsplit(url)
     lock, count = threading.Lock(), iter(range(10**9))
 
     class Proxy(BaseHTTPRequestHandler):
@@ -28,6 +27,7 @@ def in_front_of(url: str, rule: Rule) -> Iterator[str]:
             if rule(number, self.command, self.path) == "refuse":
                 self.send_error(503, "refused by the test")
                 return
+            target = urlsplit(url() if callable(url) else url)
             upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", *_HOP)}
             upstream.request(self.command, self.path, body=body, headers={**headers, "Host": target.netloc})
@@ -42,7 +42,7 @@ def in_front_of(url: str, rule: Rule) -> Iterator[str]:
             self.wfile.write(content)
             upstream.close()
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         def log_message(self, *_: object) -> None:
             pass

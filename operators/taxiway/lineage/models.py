@@ -64,6 +64,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         run_id=run_id,
         model_id=logged.model_id,
         tags={**to_save.tags, CANDIDATE_TAG: to_save.key},
+        await_creation_for=0,  # over HTTP it is there at once; waiting only logs that it waits
     )
     return int(created.version)
 

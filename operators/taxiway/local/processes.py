@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psutil
 
-TERM_SECONDS = 15.0
+TERM_SECONDS = 8.0
 
 
 def session_members(session: int) -> list[psutil.Process]:

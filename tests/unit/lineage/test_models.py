@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from flaky import in_front_of
 from mlflow import MlflowClient
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from flaky import in_front_of
 from taxiway.errors import UntrustedModel
 from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
@@ -72,7 +72,7 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     pipeline = make_pipeline(FunctionTransformer(os.listdir))
-    with pytest.raises(UntrustedModel, match="posix.listdir"):
+    with pytest.raises(UntrustedModel, match=r"posix\.listdir"):
         register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
     assert run.client.search_registered_models(f"name='{name}'") == []
 

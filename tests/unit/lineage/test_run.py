@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -54,9 +55,8 @@ def test_what_is_said_twice_is_there_once(client: MlflowClient) -> None:
     assert found.data.metrics == {"rows": 3.0}
     assert [(i.dataset.name, i.dataset.digest) for i in found.inputs.dataset_inputs] == [("2013-04", "a" * 32)]
     assert found.data.tags["taxiway.record.Snapshot"] == SNAPSHOT.digest
-    path = client.download_artifacts(run.run_id, "records/Snapshot.json")
-    with open(path) as file:
-        assert json.load(file)["pipeline"] == "f.late"
+    path = Path(client.download_artifacts(run.run_id, "records/Snapshot.json"))
+    assert json.loads(path.read_text())["pipeline"] == "f.late"
 
 
 def test_runs_are_found_by_the_digest_of_what_they_read(client: MlflowClient) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flaky import in_front_of
 from mlflow import MlflowClient
 
+from flaky import in_front_of
 from taxiway.errors import TerminalError, TransientError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry import ledger
