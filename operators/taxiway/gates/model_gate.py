@@ -70,7 +70,9 @@ def _data(candidate: Candidate, report: DataReport | None) -> Iterator[Reason]:
         yield _fail(f"the data did not pass: {len(report.blocking)} blocking anomalies{first}")
     if sound:
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
-        yield _pass(f"the data passed: {report.checks} checks, {len(report.anomalies)} anomalies, none blocking{waived}")
+        found = len(report.anomalies)
+        warnings = f"{found} {'anomaly' if found == 1 else 'anomalies'}, none blocking" if found else "no anomaly"
+        yield _pass(f"the data passed: {report.checks} checks, {warnings}{waived}")
 
 
 def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:

@@ -8,9 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from taxiway.local.home import Home
 from taxiway.local.stack import Stack, Starting
@@ -27,6 +25,7 @@ def run_until_stopped(home: Path, dags: Path) -> int:
     console = Console()
     with running_stack(console, home, dags) as starting:
         show_addresses(console, starting.stack)
+        show_keys(console, starting.stack)
         return stay(console, starting)
 
 
@@ -58,13 +57,17 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting
 
 
 def show_addresses(console: Console, stack: Stack) -> None:
-    """The three addresses, and who may enter."""
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Airflow", stack.url("airflow"), f"user admin, password {stack.secrets.airflow_password}")
-    table.add_row("MLflow", stack.url("mlflow"), "")
-    table.add_row("Gateway", stack.url("gateway"), f"caller token {stack.secrets.gateway_caller_token}")
-    table.add_row("", "", f"admin token  {stack.secrets.gateway_admin_token}")
-    console.print(Panel(table, title="Taxiway is up", expand=False), highlight=False, soft_wrap=True)
+    """Where Airflow, MLflow and the gateway are."""
+    for service in ("airflow", "mlflow", "gateway"):
+        console.print(f"[bold]{SERVICES[service]:<14}[/bold] {stack.url(service)}", highlight=False)
+
+
+def show_keys(console: Console, stack: Stack) -> None:
+    """With what one enters; shown once."""
+    keys = stack.secrets
+    console.print(f"log in to Airflow as admin, password {keys.airflow_password}", highlight=False)
+    console.print(f"token for the gateway's callers  {keys.gateway_caller_token}", highlight=False)
+    console.print(f"token for the gateway's admin    {keys.gateway_admin_token}", highlight=False)
 
 
 def _show_start(console: Console, starting: Starting) -> None:

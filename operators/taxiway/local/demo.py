@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
-from taxiway.local.console import running_stack, show_addresses, stay
+from taxiway.local.console import running_stack, show_addresses, show_keys, stay
 from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
 from taxiway.local.flights import CORRUPTIONS, corrupt, flights_by_month, write_span
 from taxiway.local.stack import Stack
@@ -43,7 +43,7 @@ class Act:
 ACTS = (
     Act("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
     Act("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
-    Act("2013-06", "June arrives corrupted: another wind unit, a carrier missing, shifted columns", Outcome.BLOCKED),
+    Act("2013-06", "June arrives corrupted: wind unit, lost carrier, shifted columns", Outcome.BLOCKED),
 )
 FIRST_MONTHS = ("2013-01", "2013-02", "2013-03")
 TRAFFIC_MONTH = "2013-06"
@@ -65,6 +65,7 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         course.seconds["start"] = time.monotonic() - began
         stack = starting.stack
         show_addresses(console, stack)
+        show_keys(console, stack)
         _play(console, stack, course)
         course.seconds["total"] = time.monotonic() - began
         found, champion = summaries(Store(str(stack.home.store)), PIPELINE), champion_of(stack.url("mlflow"), PIPELINE)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from taxiway.local.airflow_api import TaskSeen
@@ -41,19 +42,26 @@ def champion_of(tracking_uri: str, model: str) -> Champion | None:
 
 def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
     """Runs, outcomes with their reasons, the champion and since when."""
-    table = Table(title="What the pipeline decided", title_justify="left", show_lines=True)
-    for heading in ("span", "outcome", "version", "reasons"):
-        table.add_column(heading, no_wrap=heading != "reasons")
+    table = Table(title="What the pipeline decided", title_justify="left", show_lines=True, expand=True)
+    table.add_column("run", no_wrap=True)
+    table.add_column("reasons", ratio=1)
     for summary in found:
-        outcome = summary.outcome.replace("_", " ")
-        style = _STYLES.get(summary.outcome, "red")
-        reasons = "\n".join(f"- {reason}" for reason in summary.reasons)
-        table.add_row(summary.span.label, f"[{style}]{outcome}[/{style}]", str(summary.version or "none"), reasons)
+        outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
+        made = f"version {summary.version}" if summary.version else "no model"
+        table.add_row(f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}", _bullets(summary.reasons))
     console.print(table)
     if champion is not None:
         console.print(f"Champion of {champion.model}: version {champion.version}, since {champion.since:%Y-%m-%d %H:%M:%S} UTC")
     if traffic is not None:
         console.print(f"Live requests: sent {traffic.sent:,}, answered {traffic.answered:,}, lost {traffic.lost}")
+
+
+def _bullets(reasons: Sequence[str]) -> Table:
+    """A reason a line, its following lines indented."""
+    lines = Table.grid(padding=(0, 1))
+    for reason in reasons:
+        lines.add_row("-", escape(reason))
+    return lines
 
 
 def write_report(
@@ -89,4 +97,6 @@ def write_report(
 
 def _times(task: TaskSeen) -> dict[str, str | float | None]:
     waited = (task.started - task.queued).total_seconds() if task.started and task.queued else None
+    if waited is not None and waited < 0:
+        waited = None  # it was deferred, and queued again after its start
     return {"task": task.task, "state": task.state, "queued_seconds": waited, "seconds": task.seconds}

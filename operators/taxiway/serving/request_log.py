@@ -51,6 +51,14 @@ SELECT count(*) FILTER (WHERE mirror = 'queued'), count(*) FILTER (WHERE challen
 count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped') FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ?
 """
+# A challenger answers in the order in which it was asked, so what is older than its newest answer and has none is lost;
+# what is newer is on its way.
+_LOST = """
+SELECT count(*) FROM requests
+WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3 AND mirror = 'queued' AND challenger_status IS NULL
+AND seq < (SELECT max(seq) FROM requests WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3
+AND challenger_status IS NOT NULL)
+"""
 _RETENTION_EVERY = 1000
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
@@ -151,7 +159,7 @@ class RequestLog:
 
     def pairs(self, model: str, version: int, owner: str, limit: int) -> PairedLog:
         """The newest `limit` requests that both sides dealt with, oldest first."""
-        mirrored, answered, errors, dropped = self._read(_COUNTS, model, version, owner)[0]
+        *_, dropped = self._read(_COUNTS, model, version, owner)[0]
         rows = reversed(self._read(_PAIRS, model, version, owner, limit))
         return PairedLog(
             model=model,
@@ -159,7 +167,7 @@ class RequestLog:
             owner=owner,
             pairs=tuple(_pair(version, row) for row in rows),
             dropped=dropped,
-            unanswered=mirrored - answered - errors,
+            unanswered=self._read(_LOST, model, version, owner)[0][0],
         )
 
     def _submit(self, sql: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:

@@ -73,7 +73,8 @@ class Pair(Wire):
 class PairedLog(Wire):
     """The newest pairs of one challenger, oldest first, and the requests of its time that made no pair.
 
-    `dropped` never reached the challenger; `unanswered` did, but no answer is known (yet, or its process was lost).
+    `dropped` never reached the challenger; `unanswered` did, but their answers were lost, as with its process. Requests newer than
+    its newest answer are still on their way, and count as neither.
     """
 
     model: str

@@ -61,20 +61,26 @@ def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog) -> None:
     async def write() -> None:
         await log.add([request(1, mirror="queued"), request(2, mirror="queued"), request(3, mirror="dropped")])
         await log.add([request(4, mirror="queued"), request(5), request(6, mirror="queued", owner="run-2")])
+        await log.add([request(7, mirror="queued"), request(8, mirror="queued")])
         await log.challenger_answered(
-            [(200, "[0.6]", "", 11.0, "r1"), (500, "", "broken", 1.0, "r2"), (200, "[0.1]", "", 9.0, "r6")]
+            [
+                (200, "[0.6]", "", 11.0, "r1"),
+                (500, "", "broken", 1.0, "r2"),
+                (200, "[0.1]", "", 9.0, "r6"),
+                (200, "[0.2]", "", 9.0, "r7"),
+            ]
         )
 
     asyncio.run(write())
     found = log.pairs(MODEL, 2, "run-1", limit=10)
-    assert [pair.request_id for pair in found.pairs] == ["r1", "r2"]
+    assert [pair.request_id for pair in found.pairs] == ["r1", "r2", "r7"]
     assert found.pairs[0].challenger.predictions == [0.6]
     assert (found.pairs[1].challenger.predictions, found.pairs[1].challenger.error) == (None, "broken")
-    assert (found.dropped, found.unanswered) == (1, 1)
-    assert [pair.request_id for pair in log.pairs(MODEL, 2, "run-1", limit=1).pairs] == ["r2"], "the newest are kept"
+    assert (found.dropped, found.unanswered) == (1, 1), "r4 is lost, r8 is on its way"
+    assert [pair.request_id for pair in log.pairs(MODEL, 2, "run-1", limit=1).pairs] == ["r7"], "the newest are kept"
     status = ChallengerStatus.model_validate({"version": 2, "owner": "run-1", "state": "serving", "expires_at": 0})
     counted = log.counted(MODEL, status)
-    assert (counted.mirrored, counted.answered, counted.errors, counted.dropped) == (3, 1, 1, 1)
+    assert (counted.mirrored, counted.answered, counted.errors, counted.dropped) == (5, 2, 1, 1)
 
 
 def test_models_and_leases_are_remembered(tmp_path: Path) -> None:
