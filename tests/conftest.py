@@ -17,8 +17,6 @@ os.environ["DO_NOT_TRACK"] = "true"
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-
 
 def require(what: str, present: bool, reason: str) -> None:
     """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail."""

@@ -40,6 +40,7 @@ def test_a_kill_in_the_middle_and_a_retry_is_as_no_kill(running: Running, name: 
     assert (named["train"].state, named["validate_model"].state, named["push"].state) == ("success", "skipped", "skipped")
     assert len(running.mlflow.search_model_versions(f"name='{model}'")) == 1
     assert len(entries(running.mlflow, model)) == 1
+    assert [s.run for s in summaries(running.store, model)] == [run], "the first run's reasons are kept"
 
 
 def test_refused_first_calls_are_tried_again(running: Running) -> None:

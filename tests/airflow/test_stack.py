@@ -16,7 +16,7 @@ from conftest_airflow import processes_of
 from taxiway.cli import main
 from taxiway.local.home import Home
 from taxiway.local.processes import end_all, session_members
-from taxiway.local.services import _airflow_is_well
+from taxiway.local.services import _well
 
 
 def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -40,7 +40,7 @@ def start(home: Path) -> "subprocess.Popen[bytes]":
     """`taxiway up`, waited for until the services are being started."""
     command = [sys.executable, "-m", "taxiway.cli", "up", "--home", str(home), "--dags", str(home.parent / "dags")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until((home / "logs" / "airflow.log").exists, "the services are being started")
+    wait_until((home / "logs" / "airflow-tables.log").exists, "the services are being started")
     wait_until(lambda: len(processes_of(home)) >= 5, "all services have processes")
     return process
 
@@ -134,11 +134,12 @@ def test_health_is_seen_rather_than_assumed() -> None:
         parts = {n: {"status": "healthy", f"latest_{n}_heartbeat": beat} for n in ("scheduler", "dag_processor", "triggerer")}
         return json.dumps({"metadatabase": {"status": "healthy"}, **parts, **changes}).encode()
 
-    assert _airflow_is_well(health(), now)
-    assert not _airflow_is_well(health(metadatabase={"status": "unhealthy"}), now)
-    assert not _airflow_is_well(health(scheduler={"status": "unhealthy", "latest_scheduler_heartbeat": None}), now)
+    for part in ("api-server", "scheduler", "dag-processor", "triggerer"):
+        assert _well(part)(health(), now)
+    assert not _well("api-server")(health(metadatabase={"status": "unhealthy"}), now)
+    assert not _well("scheduler")(health(scheduler={"status": "unhealthy", "latest_scheduler_heartbeat": None}), now)
     last_start = (now - timedelta(seconds=5)).isoformat()
-    assert not _airflow_is_well(health(triggerer={"status": "healthy", "latest_triggerer_heartbeat": last_start}), now)
+    assert not _well("triggerer")(health(triggerer={"status": "healthy", "latest_triggerer_heartbeat": last_start}), now)
 
 
 def test_end_all_kills_who_ignores_a_polite_request(tmp_path: Path) -> None:

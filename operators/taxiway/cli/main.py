@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.errors import TaxiwayError
+from taxiway.errors import TaxiwayError, TransientError
 
 home_option = click.option(
     "--home",
@@ -83,10 +83,14 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
 def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
     """Make the version before the champion of MODEL the champion again."""
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     from taxiway.registry.promote import rollback as roll_back
 
-    done = roll_back(MlflowClient(tracking_uri), model, by=by, reason=reason)
+    try:
+        done = roll_back(MlflowClient(tracking_uri), model, by=by, reason=reason)
+    except MlflowException as error:
+        raise TransientError(f"MLflow at {tracking_uri} did not do it: {error.message}; try again when it answers") from error
     click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")
 
 
@@ -94,12 +98,20 @@ def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
 @click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the request log.")
 @click.option("--model", "models", multiple=True, help="A registered model to serve; others are added as they are pushed.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for each model version.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
 def serve(
-    tracking_uri: str, state: Path, models: tuple[str, ...], host: str, port: int, caller_token: str, admin_token: str
+    tracking_uri: str,
+    state: Path,
+    models: tuple[str, ...],
+    workers: int,
+    host: str,
+    port: int,
+    caller_token: str,
+    admin_token: str,
 ) -> None:
     """Serve champions, mirror requests to challengers, log both answers.
 
@@ -116,6 +128,7 @@ def serve(
                 "tracking_uri": tracking_uri,
                 "state_folder": state,
                 "models": models,
+                "workers": workers,
                 "host": host,
                 "port": port,
                 "caller_token": caller_token,

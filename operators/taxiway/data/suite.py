@@ -4,6 +4,7 @@ Each expectation that fails becomes an Anomaly of kind `gx:` and the expectation
 """
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,7 @@ def _rows(span: Span, store: Store, expectations: list[dict[str, Any]]) -> "pd.D
 def _run(path: Path, expectations: list[dict[str, Any]], rows: "pd.DataFrame") -> list[dict[str, Any]]:
     """The results of all expectations, in their order, as plain values."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported; nobody is told what we check
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # else a line for each of its metrics, at its import
     try:
         import great_expectations
         from great_expectations.data_context.types.base import ProgressBarsConfig

@@ -113,5 +113,9 @@ def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "F
     for column, value, index in groups:
         tellable = len(index) >= gate.slices.min_rows and 0 < labels[index].sum() < len(index)
         difference = compare(metric, labels[index], ours[index], theirs[index], shared).difference if tellable else None
-        found.append(SliceResult(metric=metric.name, column=column, value=value, rows=len(index), difference=difference))
+        found.append(
+            SliceResult(
+                metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference
+            )
+        )
     return tuple(found)

@@ -123,7 +123,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for slice_ in fallen:
         assert slice_.difference is not None
         yield _fail(
-            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, evaluation.reliability)} {slice_.metric} "
+            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.reliability)} {slice_.metric} "
             f"({slice_.rows} rows); a drop of at most {gate.slices.max_drop:g} is allowed"
         )
     if not fallen:
@@ -158,13 +158,13 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
 
 def _text(interval: Interval, evaluation: Evaluation) -> str:
     return (
-        f"{interval.value:.3f} ({interval.rows:,} rows, {evaluation.reliability:.4g} interval "
+        f"{interval.value:.3f} ({interval.rows:,} rows, {100 * evaluation.reliability:.4g}% interval "
         f"{interval.low:.3f} to {interval.high:.3f})"
     )
 
 
 def _signed(interval: Interval, reliability: float) -> str:
-    return f"{interval.value:+.3f} ({reliability:.4g} interval {interval.low:+.3f} to {interval.high:+.3f})"
+    return f"{interval.value:+.3f} ({100 * reliability:.4g}% interval {interval.low:+.3f} to {interval.high:+.3f})"
 
 
 def _fail(sentence: str) -> Reason:

@@ -21,7 +21,8 @@ def decide_span(store: Store, summary: RunSummary) -> None:
 
 def summaries(store: Store, pipeline: str) -> tuple[RunSummary, ...]:
     """What the runs of `pipeline` came to, a summary for each decided span, oldest span first."""
-    return tuple(store.get(RunSummary, digest) for _, digest in sorted(store.pointers(f"decided/{pipeline}").items()))
+    found = [store.get(RunSummary, digest) for digest in store.pointers(f"decided/{pipeline}").values()]
+    return tuple(sorted(found, key=lambda summary: summary.span.order))
 
 
 def summarize(
@@ -34,7 +35,10 @@ def summarize(
     run: str,
     mlflow_run: str,
 ) -> RunSummary | None:
-    """What the run came to; None where a stage broke before anything was decided, so that the span stays open."""
+    """What the run came to; None where a stage broke before anything was decided, so that the span stays open.
+
+    A promotion without a verdict is one of an earlier run whose end was lost: this run found its model to be champion already.
+    """
     found = _outcome(report, verdict, shadow, promotion)
     if found is None:
         return None
@@ -45,7 +49,7 @@ def summarize(
         span=snapshot.newest,
         outcome=outcome,
         reasons=reasons,
-        version=verdict.version if verdict else 0,
+        version=verdict.version if verdict else promotion.to_version if promotion else 0,
         mlflow_run=mlflow_run,
     )
 
@@ -55,6 +59,10 @@ def _outcome(
 ) -> tuple[Outcome, tuple[str, ...]] | None:
     if report is not None and report.status is not Status.PASS:
         return Outcome.BLOCKED, tuple(anomaly.sentence for anomaly in report.blocking)
+    if promotion is not None and verdict is None:
+        return _promoted(promotion), (
+            f"version {promotion.to_version} was made champion on this span before, at {promotion.at:%Y-%m-%d %H:%M:%S} UTC",
+        )
     for decision in (verdict, shadow):
         if decision is None:
             return None
@@ -63,5 +71,8 @@ def _outcome(
             return outcome, tuple(r.sentence for r in decision.reasons if r.status is decision.status)
     if promotion is None or verdict is None or shadow is None:
         return None
-    reasons = tuple(r.sentence for r in (*verdict.reasons, *shadow.reasons))
-    return (Outcome.PROMOTED if promotion.from_version else Outcome.FIRST_CHAMPION), reasons
+    return _promoted(promotion), tuple(r.sentence for r in (*verdict.reasons, *shadow.reasons))
+
+
+def _promoted(promotion: Promotion) -> Outcome:
+    return Outcome.PROMOTED if promotion.from_version else Outcome.FIRST_CHAMPION

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from taxiway.records import Record, Span
 
@@ -98,8 +99,10 @@ class MlflowRun:
 
 
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
-    """The page of a run on an MLflow server."""
-    return f"{tracking_uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    """The page of a run on an MLflow server, without the credentials that the address may carry."""
+    parts = urlsplit(tracking_uri)
+    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:

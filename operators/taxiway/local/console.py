@@ -13,7 +13,17 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from taxiway.local.home import Home
 from taxiway.local.stack import Stack, Starting
 
-SERVICES = {"postgres": "PostgreSQL", "mlflow": "MLflow", "gateway": "Model gateway", "airflow": "Airflow"}
+SERVICES = {
+    "postgres": "PostgreSQL",
+    "mlflow": "MLflow",
+    "gateway": "Model gateway",
+    "airflow-tables": "Airflow's tables",
+    "api-server": "Airflow API server",
+    "scheduler": "Airflow scheduler",
+    "dag-processor": "Airflow DAG processor",
+    "triggerer": "Airflow triggerer",
+}
+ADDRESSES = {"airflow": "Airflow", "mlflow": "MLflow", "gateway": "Gateway"}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -58,8 +68,8 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting
 
 def show_addresses(console: Console, stack: Stack) -> None:
     """Where Airflow, MLflow and the gateway are."""
-    for service in ("airflow", "mlflow", "gateway"):
-        console.print(f"[bold]{SERVICES[service]:<14}[/bold] {stack.url(service)}", highlight=False)
+    for service, name in ADDRESSES.items():
+        console.print(f"[bold]{name:<8}[/bold] {stack.url(service)}", highlight=False)
 
 
 def show_keys(console: Console, stack: Stack) -> None:
@@ -80,7 +90,7 @@ def _show_start(console: Console, starting: Starting) -> None:
                 case {"event": "starting", "service": service}:
                     rows[service] = bar.add_task(SERVICES[service], total=1)
                 case {"event": "healthy", "service": service}:
-                    bar.update(rows[service], completed=1, description=f"{SERVICES[service]} is healthy")
+                    bar.update(rows[service], completed=1)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

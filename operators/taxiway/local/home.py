@@ -9,7 +9,7 @@ from pathlib import Path
 
 from taxiway.errors import ConfigError
 
-PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8500, "worker_logs": 8793, "trigger_logs": 8794}
+PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8500}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The services of the embedded stack: how each is started and how one sees that it is well."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ NO_TELEMETRY = {
     "GX_ANALYTICS_ENABLED": "false",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
-_COMPONENTS = ("scheduler", "dag_processor", "triggerer")
+_AIRFLOW = (sys.executable, "-m", "airflow")
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,32 @@ class Service:
 
 
 def services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[Service, ...]:
-    """MLflow, the gateway and Airflow, as they run in `home`; `databases` are their SQLAlchemy addresses by name."""
-    return (
-        _mlflow(home, plan.ports["mlflow"], databases["mlflow"]),
-        _gateway(home, plan.ports),
-        _airflow(home, plan, databases["airflow"]),
+    """MLflow and the gateway, as they run in `home`; `databases` are the services' SQLAlchemy addresses by name."""
+    return _mlflow(home, plan.ports["mlflow"], databases["mlflow"]), _gateway(home, plan.ports)
+
+
+def airflow_services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[Service, ...]:
+    """Airflow's four parts, to be started on a database that `airflow_migration` has prepared.
+
+    They are what `airflow standalone` starts. Started one by one, each is seen to be well and noticed when it dies, and none
+    serves its logs to the whole network: all parts read them from the same folder.
+    """
+    health_url = f"http://127.0.0.1:{plan.ports['airflow']}/api/v2/monitor/health"
+    commands = {
+        "api-server": ("api-server",),
+        "scheduler": ("scheduler", "--skip-serve-logs"),
+        "dag-processor": ("dag-processor",),
+        "triggerer": ("triggerer", "--skip-serve-logs"),
+    }
+    environment = _airflow_environment(home, plan, databases)
+    return tuple(
+        Service(name, (*_AIRFLOW, *arguments), environment, health_url, _well(name)) for name, arguments in commands.items()
     )
+
+
+def airflow_migration(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The command that makes or updates Airflow's tables, and its environment."""
+    return (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, plan, databases)
 
 
 def _mlflow(home: Home, port: int, database: str) -> Service:
@@ -75,14 +94,8 @@ def _gateway(home: Home, ports: Mapping[str, int]) -> Service:
     )
 
 
-def _airflow(home: Home, plan: Plan, database: str) -> Service:
-    return Service(
-        "airflow",
-        (sys.executable, "-m", "airflow", "standalone"),
-        {**_base(), **airflow_environment(home, plan.ports, plan.dags, database), **plan.airflow_settings},
-        f"http://127.0.0.1:{plan.ports['airflow']}/api/v2/monitor/health",
-        _airflow_is_well,
-    )
+def _airflow_environment(home: Home, plan: Plan, databases: Mapping[str, str]) -> dict[str, str]:
+    return {**_base(), **airflow_environment(home, plan.ports, plan.dags, databases["airflow"]), **plan.airflow_settings}
 
 
 def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, database: str) -> dict[str, str]:
@@ -114,8 +127,6 @@ def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, databa
         "AIRFLOW__API__SECRET_KEY": keys.airflow_jwt_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.airflow_jwt_secret,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home.logs / "tasks"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_logs"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_logs"]),
         # The default second between a task's end and the next one's start would be most of a short run.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
@@ -128,20 +139,19 @@ def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, databa
 
 
 def _base() -> dict[str, str]:
-    # `airflow standalone` starts its parts by the name `airflow`, so ours must be the first on the path.
-    bin_folder = str(Path(sys.executable).parent)
     # OMP: threads that spin while they wait for each other make training ten times slower on a machine that is busy.
-    quiet = {**NO_TELEMETRY, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
-    return {**quiet, "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return {**NO_TELEMETRY, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
 
 
-def _airflow_is_well(body: bytes, started: datetime) -> bool:
-    """Every component healthy, by a heartbeat of this start: one of the last start may still look fresh."""
-    health: dict[str, Any] = json.loads(body)
-    if health["metadatabase"]["status"] != "healthy":
-        return False
-    for name in _COMPONENTS:
-        beat = health[name].get(f"latest_{name}_heartbeat")
-        if health[name]["status"] != "healthy" or not beat or datetime.fromisoformat(beat) < started:
-            return False
-    return True
+def _well(name: str) -> Callable[[bytes, datetime], bool]:
+    """Whether a part of Airflow is well, by Airflow's own health page: a heartbeat of the last start may still look fresh there."""
+    part = name.replace("-", "_")
+
+    def is_well(body: bytes, started: datetime) -> bool:
+        health: dict[str, Any] = json.loads(body)
+        if name == "api-server":
+            return bool(health["metadatabase"]["status"] == "healthy")
+        beat = health[part].get(f"latest_{part}_heartbeat")
+        return health[part]["status"] == "healthy" and bool(beat) and datetime.fromisoformat(beat) >= started
+
+    return is_well

@@ -21,7 +21,7 @@ from taxiway.local.home import Home
 from taxiway.local.plan import Plan
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
-from taxiway.local.services import Service, services
+from taxiway.local.services import Service, airflow_migration, airflow_services, services
 
 START_SECONDS = 180.0
 DATABASES = ("airflow", "mlflow")
@@ -68,6 +68,8 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
     databases = postgres.start(DATABASES)
     _say(event="healthy", service="postgres", seconds=time.monotonic() - began)
     started = [(service, _start(home, service)) for service in services(home, plan, databases)]
+    _migrate(home, plan, databases, stopping)
+    started += [(service, _start(home, service)) for service in airflow_services(home, plan, databases)]
     with ThreadPoolExecutor(len(started)) as pool:
         waits = [pool.submit(_wait_until_well, home, service, process, stopping) for service, process in started]
         done, _ = wait(waits, return_when=FIRST_EXCEPTION)
@@ -79,7 +81,23 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
     while not stopping.wait(0.5):
         for service, process in started:
             if process.poll() is not None:
-                raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}", service))
+                raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}", service.name))
+
+
+def _migrate(home: Home, plan: Plan, databases: dict[str, str], stopping: threading.Event) -> None:
+    began = time.monotonic()
+    _say(event="starting", service="airflow-tables")
+    command, environment = airflow_migration(home, plan, databases)
+    with (home.logs / "airflow-tables.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=home.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    while process.poll() is None:
+        if stopping.wait(0.1):
+            raise Stopped
+    if process.returncode:
+        raise StartError(_tail(home, f"airflow db migrate ended with code {process.returncode}", "airflow-tables"))
+    _say(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
 
 
 def _start(home: Home, service: Service) -> "subprocess.Popen[bytes]":
@@ -101,7 +119,7 @@ def _wait_until_well(home: Home, service: Service, process: "subprocess.Popen[by
         if stopping.is_set():
             raise Stopped
         if process.poll() is not None:
-            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode} while starting", service))
+            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode} while starting", service.name))
         with (
             contextlib.suppress(OSError, ValueError, KeyError),
             urllib.request.urlopen(service.health_url, timeout=5) as answer,  # noqa: S310 - our own http address
@@ -110,11 +128,11 @@ def _wait_until_well(home: Home, service: Service, process: "subprocess.Popen[by
                 _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
                 return
         stopping.wait(0.2)
-    raise StartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service))
+    raise StartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service.name))
 
 
-def _tail(home: Home, what: str, service: Service) -> str:
-    log = home.logs / f"{service.name}.log"
+def _tail(home: Home, what: str, name: str) -> str:
+    log = home.logs / f"{name}.log"
     lines = log.read_text(errors="replace").splitlines()[-15:]
     return f"{what}; the end of {log}:\n" + "\n".join(f"    {line}" for line in lines)
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taxiway.operators.base import StageOperator
-from taxiway.records import DataReport, Promotion, Record, RunSummary, ShadowReport, Snapshot, Verdict
+from taxiway.records import DataReport, Outcome, Promotion, Record, RunSummary, ShadowReport, Snapshot, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,10 +42,22 @@ class CloseRunOperator(StageOperator):
     def _write(self, run: "MlflowRun", summary: RunSummary) -> None:
         from taxiway.lineage.outcomes import decide_span
 
-        decide_span(self.store, summary)
+        if not self._is_said(summary):
+            decide_span(self.store, summary)
         run.record(summary)
         run.tags({"taxiway.outcome": summary.outcome, "mlflow.note.content": "\n\n".join(summary.reasons)})
         self.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
+
+    def _is_said(self, summary: RunSummary) -> bool:
+        """Whether an earlier run has said in full how this version became champion: a repeated run knows less."""
+        from taxiway.lineage.outcomes import summaries
+
+        promoted = {
+            (s.span, s.version)
+            for s in summaries(self.store, self.pipeline.name)
+            if s.outcome in (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
+        }
+        return (summary.span, summary.version) in promoted
 
     def _summarize(self, run: "MlflowRun", run_id: str) -> RunSummary | None:
         from taxiway.lineage.outcomes import summarize

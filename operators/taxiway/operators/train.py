@@ -74,7 +74,7 @@ class TrainOperator(StageOperator):
         snapshot = self.read(Snapshot, self.snapshot)
         fitted = train(features, self.pipeline.model, overrides, store=self.store, recorder=run)
         example = example_rows(read_rows(snapshot.training[:1], self.store, list(features.columns)), features)
-        tags = {"taxiway.snapshot": snapshot.digest, "taxiway.features": features.digest, SPAN_TAG: snapshot.newest.label}
+        tags = {"taxiway.snapshot": snapshot.digest, "taxiway.features": features.digest, SPAN_TAG: snapshot.newest.name}
         params = {name: str(value) for name, value in {**self.pipeline.model.params, **overrides}.items()}
         version = register(run.client, run.run_id, self.pipeline.name, ModelToSave(fitted, example, key, tags, params))
         self.log.info("registered %s version %d", self.pipeline.name, version)

@@ -35,6 +35,7 @@ class ValidateModelOperator(StageOperator):
 
         candidate, report = self.read(Candidate, self.candidate), self.read(DataReport, self.report)
         if version_at(run.client, candidate.model, CHAMPION) == candidate.version:
+            self._repeat(run, candidate)
             raise AirflowSkipException(f"version {candidate.version} is the champion already: nothing is to be decided again")
         evaluation = self._evaluate(run, candidate)
         self.store.put(evaluation)
@@ -50,6 +51,16 @@ class ValidateModelOperator(StageOperator):
             return ""
         grounds = [r.sentence for r in record.reasons if r.status is record.status]
         return f"{record.model} version {record.version} is not let on, {record.status}:\n{sentences(grounds)}"
+
+    def _repeat(self, run: "MlflowRun", candidate: Candidate) -> None:
+        """Say in this run too how its model became champion: the run that did it may have broken before its end."""
+        from taxiway.registry.ledger import State, entries
+
+        for entry in entries(run.client, candidate.model):
+            if entry.state is State.DONE and entry.promotion.to_version == candidate.version:
+                self.store.put(entry.promotion)
+                run.record(entry.promotion)
+                return
 
     def _evaluate(self, run: "MlflowRun", candidate: Candidate) -> Evaluation:
         from taxiway.evaluation.evaluate import LoadedModel, evaluate

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
-from taxiway.records import Promotion, ShadowReport, Status, Verdict
+from taxiway.records import Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, point, version_at
 from taxiway.registry.ledger import Entry, State
@@ -112,7 +112,7 @@ def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int) -> 
     newest, theirs = (
         client.get_model_version(verdict.model, str(version)).tags.get(SPAN_TAG, "") for version in (verdict.version, champion)
     )
-    if newest < theirs:
+    if span_order(newest) < span_order(theirs):
         raise TerminalError(
             f"{verdict.model} version {verdict.version} is not pushed: its newest span is {newest}, the champion's is {theirs}"
         )

@@ -51,7 +51,7 @@ SELECT count(*) FILTER (WHERE mirror = 'queued'), count(*) FILTER (WHERE challen
 count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped') FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ?
 """
-# A challenger answers in the order in which it was asked, so what is older than its newest answer and has none is lost;
+# A challenger answers in the order in which it was asked (several workers: nearly), so what is older than its newest answer and has none is lost;
 # what is newer is on its way.
 _LOST = """
 SELECT count(*) FROM requests

@@ -65,7 +65,9 @@ def evaluation(
 
 
 def slice_of(low: float, high: float, rows: int = 400) -> SliceResult:
-    return SliceResult(metric="roc_auc", column="carrier", value="YV", rows=rows, difference=interval(low, high))
+    return SliceResult(
+        metric="roc_auc", column="carrier", value="YV", rows=rows, reliability=0.999, difference=interval(low, high)
+    )
 
 
 def test_a_better_candidate_on_sound_data_passes() -> None:
@@ -105,11 +107,13 @@ def test_a_slice_blocks_only_where_its_interval_excludes_the_limit(drop: tuple[f
     verdict = decide(CANDIDATE, REPORT, evaluation(slices=(slice_of(*drop),)), GATE)
     assert verdict.status is expected
     if expected is Status.FAIL:
-        assert any("carrier YV" in r.sentence and "400 rows" in r.sentence for r in verdict.reasons)
+        assert any(
+            "carrier YV" in r.sentence and "400 rows" in r.sentence and "99.9% interval" in r.sentence for r in verdict.reasons
+        )
 
 
 def test_a_slice_too_small_to_tell_does_not_block() -> None:
-    small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, difference=None)
+    small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, reliability=0.999, difference=None)
     verdict = decide(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
     assert verdict.status is Status.PASS
     assert any("1 too small" in r.sentence for r in verdict.reasons)

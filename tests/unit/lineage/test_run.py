@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from taxiway.lineage.outcomes import decide_span, decided_spans, summaries, summarize
-from taxiway.lineage.run import MlflowRun
+from taxiway.lineage.run import MlflowRun, run_url
 from taxiway.records import (
     Anomaly,
     DataReport,
@@ -149,6 +149,32 @@ def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, r
 )
 def test_a_run_that_broke_in_between_came_to_nothing(records: tuple) -> None:
     assert summarize(SNAPSHOT, *records, run="r", mlflow_run="m") is None
+
+
+def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
+    made = summarize(SNAPSHOT, OK, None, None, promotion(1), run="r", mlflow_run="m")
+    assert made is not None
+    assert (made.outcome, made.version) == (Outcome.PROMOTED, 2)
+    assert "made champion on this span before, at 2026-01-01 00:00:00 UTC" in made.reasons[0]
+
+
+def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    for name in ("10", "9", "11"):
+        span = SPAN.model_copy(update={"name": name})
+        snapshot = Snapshot(pipeline="f.late", training=(SPAN,), evaluation=(span,))
+        made = summarize(snapshot, report(Status.FAIL), None, None, None, run="r", mlflow_run="m")
+        assert made is not None
+        decide_span(store, made)
+    assert [s.span.name for s in summaries(store, "f.late")] == ["9", "10", "11"]
+
+
+def test_the_address_of_a_run_carries_no_credentials() -> None:
+    assert (
+        run_url("https://ann:secret@mlflow.example.com/base/", "1", "r")
+        == "https://mlflow.example.com/base/#/experiments/1/runs/r"
+    )
+    assert run_url("http://127.0.0.1:5000", "1", "r") == "http://127.0.0.1:5000/#/experiments/1/runs/r"
 
 
 def test_a_decided_span_is_remembered_with_its_version(tmp_path) -> None:

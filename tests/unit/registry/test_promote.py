@@ -120,6 +120,14 @@ def test_a_model_of_older_data_is_refused(client: MlflowClient, model: str) -> N
         promote(client, model, 1, 3)
 
 
+def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) -> None:
+    _versions(client, model, "9", "10")
+    promote(client, model, 4, 0)
+    promote(client, model, 5, 4)
+    with pytest.raises(TerminalError, match="newest span is 9, the champion's is 10"):
+        push(client, verdict(model, 4, 5), shadow(model, 4, 5).model_copy(update={"requests": 1}), by="test")
+
+
 def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
     ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)))
     with pytest.raises(TransientError, match="version 3 is being promoted by other"):

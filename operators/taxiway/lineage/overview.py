@@ -1,0 +1,82 @@
+"""Overview: the records of one run, read from the store by their references, for pages and for people at a prompt.
+
+Which references a run handed on is asked elsewhere: Airflow keeps them between its tasks, MLflow as tags.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import get_args, get_type_hints
+
+from taxiway.errors import TaxiwayError
+from taxiway.records import (
+    Candidate,
+    DataReport,
+    Evaluation,
+    FeatureSet,
+    Promotion,
+    Record,
+    RecordRef,
+    RunSummary,
+    ShadowReport,
+    Snapshot,
+    Verdict,
+)
+from taxiway.store import Store
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """What a run handed on, as far as it came. `unread` says in a sentence each which of it could not be read."""
+
+    snapshot: Snapshot | None = None
+    report: DataReport | None = None
+    features: FeatureSet | None = None
+    candidate: Candidate | None = None
+    evaluation: Evaluation | None = None
+    verdict: Verdict | None = None
+    shadow: ShadowReport | None = None
+    promotion: Promotion | None = None
+    summary: RunSummary | None = None
+    unread: tuple[str, ...] = ()
+
+
+def run_records(store: Store, refs: Iterable[RecordRef]) -> RunRecords:
+    """The records that `refs` name, and the Evaluation that the Verdict among them names; other kinds are left out."""
+    found = RunRecords()
+    for ref in refs:
+        if ref.record in _KINDS:
+            found = _with(found, store, ref)
+    if found.verdict is not None and found.verdict.evaluation:
+        found = _with(found, store, RecordRef(record=Evaluation.__name__, digest=found.verdict.evaluation))
+    return found
+
+
+def behind_verdict(store: Store, verdict: str) -> RunRecords:
+    """The Verdict of this digest with its Snapshot, DataReport and Evaluation: what a promotion rests on.
+
+    Empty where there is no verdict, as for a rollback.
+    """
+    if not verdict:
+        return RunRecords()
+    found = run_records(store, [RecordRef(record=Verdict.__name__, digest=verdict)])
+    if found.verdict is None:
+        return found
+    return _with(found, store, RecordRef(record=Snapshot.__name__, digest=found.verdict.snapshot))
+
+
+def _with(found: RunRecords, store: Store, ref: RecordRef) -> RunRecords:
+    field, kind = _KINDS[ref.record]
+    try:
+        # mypy cannot know that the field is of this kind; _KINDS is made from the fields themselves.
+        return replace(found, **{field: store.get(kind, ref.digest)})  # type: ignore[arg-type]
+    except (TaxiwayError, ValueError, OSError) as error:
+        return replace(found, unread=(*found.unread, f"the {ref.record} {ref.digest} cannot be read: {error}"))
+
+
+def _kinds() -> dict[str, tuple[str, type[Record]]]:
+    hints = get_type_hints(RunRecords)
+    typed = {field.name: get_args(hints[field.name])[0] for field in fields(RunRecords) if field.name != "unread"}
+    return {kind.__name__: (name, kind) for name, kind in typed.items()}
+
+
+_KINDS = _kinds()

@@ -1,0 +1,176 @@
+"""The records of a model: from its features to its promotion, and what a run came to."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import field_validator
+
+from taxiway.records.base import Record, Status
+from taxiway.records.data import Span
+
+
+class FeatureSet(Record):
+    """A fitted transform and the training rows that it made, both in the store.
+
+    `transform` is the digest of the fitted scikit-learn object (skops); `rows` the digest of the transformed training rows
+    and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order.
+    """
+
+    snapshot: str
+    schema_version: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    label: str
+    transform: str
+    rows: str
+    row_count: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that a model of this feature set takes."""
+        return self.numeric + self.categorical
+
+
+class Candidate(Record):
+    """A registered model version, with what it was trained from and under. `params` is JSON text, keys sorted."""
+
+    model: str
+    version: int
+    snapshot: str
+    report: str
+    features: str
+    schema_version: str
+    estimator: str
+    params: str
+
+
+class Interval(Record):
+    """An estimate with its interval at the gate's reliability, over `rows` rows."""
+
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+class MetricResult(Record):
+    """One metric on all evaluation rows; `champion` and `difference` (candidate minus champion) are empty without one."""
+
+    metric: str
+    candidate: Interval
+    champion: Interval | None
+    difference: Interval | None
+
+
+class SliceResult(Record):
+    """One metric on the evaluation rows where `column` is `value`; the difference is candidate minus champion.
+
+    `difference` is empty where the slice is too small, or of one class, to tell. `reliability` is that of its interval: higher than
+    the evaluation's, because many slices share it.
+    """
+
+    metric: str
+    column: str
+    value: str
+    rows: int
+    reliability: float
+    difference: Interval | None
+
+
+class Evaluation(Record):
+    """Candidate and champion (version 0: there is none), scored on the same rows of a snapshot by the same code."""
+
+    snapshot: str
+    model: str
+    candidate: int
+    champion: int
+    reliability: float
+    metrics: tuple[MetricResult, ...]
+    slices: tuple[SliceResult, ...] = ()
+
+
+class Reason(Record):
+    """One ground of a verdict, as a sentence with numbers."""
+
+    status: Status
+    sentence: str
+
+
+class Verdict(Record):
+    """The model gate's decision on one model version. FAIL if any reason fails, else UNDECIDED if any is, else PASS."""
+
+    model: str
+    version: int
+    champion: int
+    snapshot: str
+    report: str
+    evaluation: str
+    status: Status
+    reasons: tuple[Reason, ...]
+
+
+class ShadowReport(Record):
+    """The paired comparison of challenger and champion on live requests, and its decision.
+
+    `champion` is version 0 where there was nobody to compare with; the status is then NOT_APPLICABLE, as it is where the
+    pipeline switches shadow off. `requests` counts the pairs in which both answers are known.
+    """
+
+    model: str
+    version: int
+    champion: int
+    status: Status
+    reasons: tuple[Reason, ...]
+    requests: int = 0
+    agreement: Interval | None = None
+    score_shift: Interval | None = None
+    champion_errors: int = 0
+    challenger_errors: int = 0
+    latency_p50_ratio: Interval | None = None
+    latency_p99_ratio: Interval | None = None
+
+
+class Promotion(Record):
+    """An alias that moved: an event, recorded append-only. Version 0 means that the alias did not exist."""
+
+    model: str
+    alias: str
+    from_version: int
+    to_version: int
+    by: str
+    at: datetime
+    verdict: str
+    shadow: str
+    reason: str
+
+    @field_validator("at")
+    @classmethod
+    def _aware(cls, at: datetime) -> datetime:
+        if at.tzinfo is None:
+            raise ValueError("a promotion's time needs a time zone")
+        return at
+
+
+class Outcome(StrEnum):
+    """How a run over a span ended."""
+
+    FIRST_CHAMPION = "FIRST_CHAMPION"
+    PROMOTED = "PROMOTED"
+    BLOCKED = "BLOCKED"
+    REJECTED = "REJECTED"
+    UNDECIDED = "UNDECIDED"
+
+
+class RunSummary(Record):
+    """What a run came to, in one look: it marks its newest span as decided, and fills the tables that people read.
+
+    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not. `version` is 0 where no model was trained.
+    """
+
+    pipeline: str
+    run: str
+    span: Span
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    version: int
+    mlflow_run: str
