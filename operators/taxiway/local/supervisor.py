@@ -15,7 +15,7 @@ import time
 import urllib.request
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from taxiway.local.home import Home
 from taxiway.local.plan import Plan
@@ -25,6 +25,7 @@ from taxiway.local.services import Service, airflow_migration, airflow_services,
 
 START_SECONDS = 180.0
 DATABASES = ("airflow", "mlflow")
+_events: list[TextIO] = []
 
 
 class StartError(Exception):
@@ -38,6 +39,9 @@ class Stopped(Exception):
 def main() -> None:
     """Run a stack until standard input closes or a signal asks to stop. Its argument is a Plan as JSON."""
     plan = Plan.model_validate_json(sys.argv[1])
+    # Standard output is for our events alone: whatever else is printed, by us or by who we start, goes to the log.
+    _events.append(os.fdopen(os.dup(1), "w"))
+    os.dup2(2, 1)
     home = Home.at(plan.home)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -151,7 +155,7 @@ def _wait_for_the_end_of_input(stopping: threading.Event) -> None:
 def _say(**event: Any) -> None:
     # Nobody may be listening any more: the terminal is gone.
     with contextlib.suppress(BrokenPipeError):
-        print(json.dumps(event), flush=True)
+        print(json.dumps(event), file=_events[0], flush=True)
 
 
 if __name__ == "__main__":
