@@ -3,6 +3,7 @@
 libyaml's loader, because every task of a DAG parses its file again.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -38,6 +39,11 @@ def read_pipeline(path: Path) -> Pipeline:
         found = [_describe(path.name, node, details) for details in error.errors()]
         raise ConfigError("\n".join(found)) from error
     return pipeline.model_copy(update=_beside(path, pipeline))
+
+
+def line_of(path: Path, key: Sequence[int | str]) -> int:
+    """The line on which a key of a pipeline file stands, or the nearest key above it."""
+    return _line(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader), list(key))
 
 
 def _beside(path: Path, pipeline: Pipeline) -> dict[str, str]:

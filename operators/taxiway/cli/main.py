@@ -76,6 +76,31 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
 
 
 @main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+def lint(paths: tuple[Path, ...]) -> None:
+    """Find the mistakes in pipeline files, their schemas, suites and stubs; PATHS are files or folders."""
+    from taxiway.cli.lint import lint as find_mistakes
+    from taxiway.cli.lint import pipeline_files
+
+    files = pipeline_files(paths)
+    mistakes = find_mistakes(files)
+    for mistake in mistakes:
+        click.echo(mistake)
+    click.echo(f"{len(files)} pipeline {'file' if len(files) == 1 else 'files'}, {len(mistakes) or 'no'} mistakes", err=True)
+    sys.exit(1 if mistakes else 0)
+
+
+@main.command("schema-json")
+def schema_json() -> None:
+    """Print the JSON schema of pipeline files, for editors."""
+    import json
+
+    from taxiway.pipeline import Pipeline
+
+    click.echo(json.dumps(Pipeline.model_json_schema(by_alias=True), indent=2))
+
+
+@main.command()
 @click.argument("model")
 @click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
 @click.option("--reason", required=True, help="Why, for the ledger.")

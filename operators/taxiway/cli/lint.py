@@ -1,0 +1,98 @@
+"""Finding the mistakes in pipeline files without Airflow: each file, its schema, its suite, its stub, and the files together."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from taxiway.data.schema import Schema, load_schema
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.features.transform import choose_columns
+from taxiway.pipeline import Pipeline
+from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
+
+STUB = """from taxiway.templates import load_pipeline  # an airflow dag
+
+dag = load_pipeline(__file__)
+"""
+
+
+def pipeline_files(paths: Iterable[Path]) -> list[Path]:
+    """The pipeline files that `paths` are, or hold at any depth. Raises ConfigError where a path holds none."""
+    found: list[Path] = []
+    for path in paths:
+        here = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path] if path.name.endswith(SUFFIX) else []
+        if not here:
+            raise ConfigError(f"{path} is no pipeline file and holds none; their names end in {SUFFIX}")
+        found.extend(here)
+    return found
+
+
+def lint(files: Iterable[Path]) -> list[str]:
+    """Every mistake in `files`, as `FILE:LINE: what it is`, with what is allowed on a line of its own."""
+    mistakes: list[str] = []
+    names: dict[str, Path] = {}
+    for file in files:
+        try:
+            pipeline = read_pipeline(file)
+        except ConfigError as error:
+            mistakes.append(str(error))
+            continue
+        mistakes.extend(_beside(file, pipeline))
+        if pipeline.name in names:
+            mistakes.append(
+                f"{file.name}:{line_of(file, ['pipeline'])}: pipeline {pipeline.name} is already that of {names[pipeline.name]}\n"
+                "    allowed: one pipeline for each model"
+            )
+        names.setdefault(pipeline.name, file)
+    return mistakes
+
+
+def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    try:
+        schema = load_schema(Path(pipeline.schema_file))
+    except ConfigError as error:
+        yield str(error)
+    else:
+        yield from _columns(file, pipeline, schema)
+    if pipeline.suite is not None:
+        yield from _suite(Path(pipeline.suite))
+    yield from _stub(file)
+
+
+def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
+    known = [feature.name for feature in schema.features]
+    asked = [(["source", "label"], pipeline.source.label)]
+    if pipeline.gate.slices is not None:
+        asked += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
+    for path, column in asked:
+        if column not in known:
+            yield f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", no column of the schema\n    {allowed_values(column, known)}'
+    if pipeline.source.label in known:
+        try:
+            choose_columns(schema, pipeline.features, pipeline.source.label)
+        except ConfigError as error:
+            yield f"{file.name}:{line_of(file, ['features'])}: {error}"
+
+
+def _suite(path: Path) -> Iterator[str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        yield f"{path.name}:{getattr(error, 'lineno', 1)}: this is not JSON: {error}"
+        return
+    if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
+        yield f"{path.name}:1: this is no suite of Great Expectations; allowed: an object with a list of expectations"
+
+
+def _stub(file: Path) -> Iterator[str]:
+    stub = file.with_name(file.name.removesuffix(SUFFIX) + ".py")
+    if not stub.is_file():
+        yield f"{file.name}:1: there is no {stub.name} beside it, so Airflow does not see it; its content:\n{_indented(STUB)}"
+        return
+    text = stub.read_text(encoding="utf-8")
+    if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
+        yield f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; its content should be:\n{_indented(STUB)}'
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,92 @@
+"""`taxiway lint` and `taxiway schema-json`: what an editor and a continuous integration ask."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from taxiway.cli import main
+from taxiway.cli.lint import STUB
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DAGS / "flights", tmp_path / "flights"))
+
+
+def lint(*paths: Path) -> tuple[int, str]:
+    shown = CliRunner().invoke(main, ["lint", *map(str, paths)])
+    return shown.exit_code, shown.output
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
+    code, shown = lint(DAGS)
+    assert (code, "no mistakes" in shown) == (0, True), shown
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("pipeline.yaml", "team: flights", "teem: flights", "late_arrivals.pipeline.yaml:3: teem is not a key here"),
+        ("pipeline.yaml", "label: late", "label: lat", 'late_arrivals.pipeline.yaml:8: source.label is "lat"'),
+        ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
+        (
+            "pipeline.yaml",
+            "drop: [tailnum, flight]",
+            "drop: [tailnumber]",
+            'late_arrivals.pipeline.yaml:11: features name the column "tailnumber"',
+        ),
+        ("schema.yaml", "type: string", "type: strng", "late_arrivals.schema.yaml"),
+        ("suite.json", "{", "[", "late_arrivals.suite.json"),
+        ("py", "airflow", "air flow", 'late_arrivals.py:1: Airflow skips files without the words "airflow" and "dag"'),
+    ],
+)
+def test_a_mistake_is_found_with_its_place(team: Path, file: str, old: str, new: str, expected: str) -> None:
+    change(team / f"late_arrivals.{file}", old, new)
+    code, shown = lint(team)
+    assert code == 1
+    assert expected in shown
+
+
+def test_a_missing_stub_is_said_with_its_content(team: Path) -> None:
+    (team / "late_arrivals.py").unlink()
+    code, shown = lint(team / "late_arrivals.pipeline.yaml")
+    assert code == 1
+    assert "there is no late_arrivals.py beside it" in shown
+    assert "dag = load_pipeline(__file__)" in shown
+    assert (DAGS / "flights" / "late_arrivals.py").read_text() == STUB
+
+
+def test_two_pipelines_of_one_model_are_refused(team: Path) -> None:
+    for suffix in ("pipeline.yaml", "py"):
+        shutil.copy(team / f"late_arrivals.{suffix}", team / f"again.{suffix}")
+    code, shown = lint(team)
+    assert code == 1
+    assert "pipeline flights.late_arrivals is already that of" in shown
+
+
+def test_a_folder_without_pipelines_is_refused(tmp_path: Path) -> None:
+    code, shown = lint(tmp_path)
+    assert code == 1
+    assert "is no pipeline file and holds none" in shown
+    assert CliRunner().invoke(main, ["lint", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_the_json_schema_names_the_keys_of_the_file() -> None:
+    shown = CliRunner().invoke(main, ["schema-json"])
+    assert shown.exit_code == 0
+    schema = json.loads(shown.output)
+    assert {"pipeline", "team", "source", "schema", "gate"} <= set(schema["properties"])
+    assert "schema_file" not in schema["properties"]
+    assert schema["additionalProperties"] is False
+    assert "roc_auc" in json.dumps(schema)
