@@ -23,12 +23,14 @@ _PAGE = 1000
 class Champion:
     """The version that a model's alias `champion` points to, and the promotion that moved it there.
 
-    `promotion` is None where the alias was set by something else than Taxiway.
+    `promotion` is None where the alias was set by something else than Taxiway. `verdict` is the digest of the Verdict that let
+    this version through: that of `promotion`, or where that was a rollback, of the one that first made it champion.
     """
 
     model: str
     version: int
     promotion: Promotion | None
+    verdict: str
 
 
 def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Champion]:
@@ -37,10 +39,10 @@ def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Cham
     newest = _newest_entries(client) if versions else []
     found = {}
     for model, version in versions.items():
-        promotion = _made(newest, model, version)
-        if promotion is None and len(newest) == _PAGE:
-            promotion = _made(ledger.entries(client, model), model, version)
-        found[model] = Champion(model, version, promotion)
+        champion = _champion(newest, model, version)
+        if not champion.verdict and len(newest) == _PAGE:
+            champion = _champion(ledger.entries(client, model), model, version)
+        found[model] = champion
     return found
 
 
@@ -64,9 +66,9 @@ def _newest_entries(client: "MlflowClient") -> list[Entry]:
     return [ledger._entry(run) for run in runs]
 
 
-def _made(entries: Collection[Entry], model: str, version: int) -> Promotion | None:
-    """The newest promotion of `model` that was carried out, if it was the one to `version`: the champion is due to it."""
-    for entry in entries:
-        if entry.promotion.model == model and entry.state is State.DONE:
-            return entry.promotion if entry.promotion.to_version == version else None
-    return None
+def _champion(entries: Collection[Entry], model: str, version: int) -> Champion:
+    """The champion by the ledger, newest entry first: it is due to the last promotion, if that was one to `version`."""
+    done = [entry.promotion for entry in entries if entry.promotion.model == model and entry.state is State.DONE]
+    last = done[0] if done and done[0].to_version == version else None
+    verdict = next((promotion.verdict for promotion in done if promotion.to_version == version and promotion.verdict), "")
+    return Champion(model, version, last, verdict)

@@ -1,0 +1,114 @@
+"""What Airflow's own database knows: which DAGs are pipelines, how far their runs came, which records they handed on.
+
+Read in the API server through its session. Each function is one to three queries, whatever the number of pipelines.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from pydantic import ValidationError
+from sqlalchemy import Text, cast, func, select
+from sqlalchemy.orm import Session
+
+from taxiway.records import RecordRef, RunSummary
+
+TAG = "taxiway"
+_RESULT = "return_value"
+_MLFLOW_LINK = "_link_MlflowRunLink"
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """A DAG run: its state, that of its tasks by their names, and what they handed on. `mlflow_url` is empty before it is known."""
+
+    dag: str
+    run: str
+    state: str
+    began: datetime | None
+    tasks: dict[str, str]
+    refs: tuple[RecordRef, ...]
+    mlflow_url: str
+
+
+def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
+    """The DAGs that are pipelines, of those that the caller may read."""
+    known = (
+        select(DagModel.dag_id)
+        .join(DagTag, DagTag.dag_id == DagModel.dag_id)
+        .where(DagTag.name == TAG, DagModel.is_stale.is_(False))
+        .order_by(DagModel.dag_id)
+    )
+    return tuple(dag for dag in session.scalars(known) if dag in readable)
+
+
+def last_runs(session: Session, dags: Collection[str]) -> dict[str, RunSeen]:
+    """The run of each of `dags` that was started last."""
+    newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags)).group_by(DagRun.dag_id)
+    runs = session.scalars(select(DagRun).where(DagRun.id.in_(newest))).all()
+    return {seen.dag: seen for seen in _seen(session, runs)}
+
+
+def find_run(session: Session, dag: str, run: str) -> RunSeen | None:
+    """This run, or None."""
+    runs = session.scalars(select(DagRun).where(DagRun.dag_id == dag, DagRun.run_id == run)).all()
+    return next(iter(_seen(session, runs)), None)
+
+
+def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordRef]:
+    """The RunSummary of the last run of each of `dags` that came to a decision."""
+    # Most runs of a pipeline that waits for spans decide nothing, so the database looks for those that did.
+    decided = cast(XComModel.value, Text).like(f'%"{RunSummary.__name__}"%')
+    of_these = XComModel.dag_id.in_(dags), XComModel.task_id == "close_run", XComModel.key == _RESULT
+    newest = select(func.max(XComModel.dag_run_id)).where(*of_these, decided).group_by(XComModel.dag_id)
+    rows = session.execute(select(XComModel.dag_id, XComModel.value).where(*of_these, XComModel.dag_run_id.in_(newest))).all()
+    found = {dag: _ref(value) for dag, value in rows}
+    return {dag: ref for dag, ref in found.items() if ref is not None}
+
+
+def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunSeen]:
+    keys = {run.id: (run.dag_id, run.run_id) for run in runs}
+    tasks: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    refs: dict[int, list[RecordRef]] = defaultdict(list)
+    links: dict[int, str] = {}
+    states = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.state)
+    of_these = (
+        TaskInstance.run_id.in_([run for _, run in keys.values()]),
+        TaskInstance.dag_id.in_([d for d, _ in keys.values()]),
+    )
+    for dag, run, task, state in session.execute(states.where(*of_these)):
+        tasks[dag, run][task] = str(state or "")
+    handed_on = select(XComModel.dag_run_id, XComModel.key, XComModel.value)
+    wanted = XComModel.dag_run_id.in_(keys), XComModel.key.in_((_RESULT, _MLFLOW_LINK))
+    for number, key, value in session.execute(handed_on.where(*wanted)):
+        ref = _ref(value)
+        if key == _MLFLOW_LINK:
+            links[number] = str(value or "").strip('"') or links.get(number, "")
+        elif ref is not None:
+            refs[number].append(ref)
+    return [
+        RunSeen(
+            run.dag_id,
+            run.run_id,
+            str(run.state),
+            run.start_date,
+            tasks[keys[run.id]],
+            tuple(refs[run.id]),
+            links.get(run.id, ""),
+        )
+        for run in runs
+    ]
+
+
+def _ref(value: Any) -> RecordRef | None:
+    """The reference that a task handed on; None where it handed on something else, as a team's own task may."""
+    try:
+        return RecordRef.model_validate_json(value) if isinstance(value, str) else RecordRef.model_validate(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,79 @@
+"""The pages' web application: closed to who is not logged in to Airflow, and to each DAG that the caller may not read.
+
+Routes are plain functions, so they run in threads and never hold up the API server's event loop.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
+
+from taxiway_ui import views
+from taxiway_ui.render import FOLDER, page
+
+app = FastAPI(dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
+
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suffix in _TYPES}
+# Nothing but our own files; Airflow shows the pages in a frame of its own origin.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@app.get("/")
+def pipelines(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """Every pipeline that the caller may read."""
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
+    found = views.overview(session, readable)
+    return _html(request, "pipelines.html", _status(found.incomplete), view=found)
+
+
+@app.get("/pipelines/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
+def pipeline(request: Request, dag_id: str, session: SessionDep) -> Response:
+    """One pipeline: its promotions and its decisions."""
+    found = views.history(session, dag_id)
+    if found is None:
+        return _html(request, "absent.html", 404, sentence=f"{dag_id} is not a pipeline of Taxiway.")
+    return _html(request, "pipeline.html", _status(found.incomplete), view=found)
+
+
+@app.get("/pipelines/{dag_id}/runs/{run_id:path}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
+def run(request: Request, dag_id: str, run_id: str, session: SessionDep) -> Response:
+    """One run: its stages and what each recorded."""
+    found = views.run_page(session, dag_id, run_id)
+    if found is None:
+        sentence = f"{dag_id} is not a pipeline of Taxiway, or has no run {run_id}: there are no records to show."
+        return _html(request, "absent.html", 404, sentence=sentence)
+    return _html(request, "run.html", 200, view=found)
+
+
+@app.get("/static/{name}")
+def static(name: str) -> Response:
+    """The style sheet, the script and the icons."""
+    path: Path | None = _STATIC.get(name)
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _status(incomplete: bool) -> int:
+    return 503 if incomplete else 200
+
+
+def _html(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
+    here = str(request.scope.get("root_path", ""))
+    text = page(template, here=here, airflow=here.removesuffix("/taxiway"), **values)
+    return HTMLResponse(text, status_code=status, headers=_HEADERS)

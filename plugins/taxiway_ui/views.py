@@ -1,0 +1,172 @@
+"""What each page shows, put together from Airflow's database, the store and MLflow; how it looks is in the templates."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from taxiway.lineage.outcomes import summaries
+from taxiway.lineage.overview import RunRecords, behind_verdict, run_records
+from taxiway.records import RecordRef, RunSummary
+from taxiway.registry.ledger import Entry, entries
+from taxiway.registry.overview import Champion, champions
+from taxiway.store import Store
+from taxiway_ui import airflow_db
+from taxiway_ui.airflow_db import RunSeen
+from taxiway_ui.memory import ask_mlflow, open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+WAY = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push")
+NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
+
+
+class Mark(StrEnum):
+    """How a stage went, of one run."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    RUNNING = "running"
+    SKIPPED = "skipped"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage on the way of one run."""
+
+    name: str
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A champion and what its promotion rests on; without `promotion` nothing is known but the version."""
+
+    champion: Champion
+    behind: RunRecords
+
+
+@dataclass(frozen=True)
+class PipelineRow:
+    """A pipeline on the first page. `last` and `decision` may be of different runs: the last one may not have decided yet."""
+
+    name: str
+    reign: Reign | None
+    last: RunSeen | None
+    decision: RunSummary | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first page. `notices` say what is missing; `incomplete` where MLflow did not answer."""
+
+    rows: tuple[PipelineRow, ...]
+    notices: tuple[str, ...]
+    incomplete: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """The page of one pipeline: its champion, the ledger newest first, and its decisions newest span first."""
+
+    name: str
+    reign: Reign | None
+    promotions: tuple[Entry, ...]
+    decisions: tuple[RunSummary, ...]
+    notices: tuple[str, ...]
+    incomplete: bool
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """The page of one run."""
+
+    run: RunSeen
+    records: RunRecords
+    notices: tuple[str, ...]
+
+
+def stages(run: RunSeen) -> tuple[Stage, ...]:
+    """The way of a run as marks."""
+    return tuple(Stage(name, _mark(run.tasks.get(name, ""))) for name in WAY)
+
+
+def stopped_at(run: RunSeen) -> str:
+    """The stage that stopped the run; empty where none did."""
+    return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
+
+
+def overview(session: Session, readable: set[str]) -> Overview:
+    """The first page, for a caller who may read the DAGs `readable`. Three requests to MLflow, however many pipelines."""
+    names = airflow_db.pipelines(session, readable)
+    reigning: dict[str, Champion] = {}
+    problem = ""
+    if names:
+        reigning, problem = ask_mlflow(lambda client: champions(client, names), reigning)
+    store = open_store()
+    last, decided = airflow_db.last_runs(session, names), airflow_db.last_summaries(session, names)
+    rows = tuple(
+        PipelineRow(name, _reign(store, reigning.get(name)), last.get(name), _decision(store, name, decided.get(name)))
+        for name in names
+    )
+    return Overview(rows, _notices(problem, store), bool(problem))
+
+
+def history(session: Session, name: str) -> History | None:
+    """The page of one pipeline; None where there is none of this name. Five requests to MLflow."""
+    if name not in airflow_db.pipelines(session, {name}):
+        return None
+    nothing: tuple[Champion | None, tuple[Entry, ...]] = (None, ())
+    (champion, promotions), problem = ask_mlflow(lambda client: _remembered(client, name), nothing)
+    store = open_store()
+    decisions = tuple(reversed(summaries(store, name))) if store else ()
+    return History(name, _reign(store, champion), promotions, decisions, _notices(problem, store), bool(problem))
+
+
+def run_page(session: Session, dag: str, run: str) -> RunPage | None:
+    """The page of one run of a pipeline; None where there is none. MLflow is not asked."""
+    if dag not in airflow_db.pipelines(session, {dag}):
+        return None
+    seen = airflow_db.find_run(session, dag, run)
+    if seen is None:
+        return None
+    store = open_store()
+    records = run_records(store, seen.refs) if store else RunRecords()
+    return RunPage(seen, records, (*_notices("", store), *records.unread))
+
+
+def _remembered(client: "MlflowClient", name: str) -> tuple[Champion | None, tuple[Entry, ...]]:
+    return champions(client, [name]).get(name), tuple(entries(client, name))
+
+
+def _reign(store: Store | None, champion: Champion | None) -> Reign | None:
+    if champion is None:
+        return None
+    return Reign(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
+
+
+def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunSummary | None:
+    if store is None:
+        return None
+    if ref is not None:
+        return run_records(store, [ref]).summary
+    # Airflow may have forgotten the run; the store has not.
+    return next(iter(reversed(summaries(store, pipeline))), None)
+
+
+def _mark(state: str) -> Mark:
+    return {
+        "success": Mark.DONE,
+        "failed": Mark.STOPPED,
+        "skipped": Mark.SKIPPED,
+        "": Mark.OPEN,
+        "upstream_failed": Mark.OPEN,
+        "removed": Mark.OPEN,
+    }.get(state, Mark.RUNNING)
+
+
+def _notices(problem: str, store: Store | None) -> tuple[str, ...]:
+    return tuple(sentence for sentence in (problem, "" if store else NO_STORE) if sentence)

@@ -1,0 +1,102 @@
+"""The plugin as Airflow takes it: views that its interface accepts, nothing heavy on import, no route open to a stranger."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.api_fastapi.core_api.datamodels.plugins import PluginResponse
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from mlflow import MlflowClient
+
+from conftest import free_port
+from taxiway.registry.overview import champions
+from taxiway_ui.app import app
+from taxiway_ui.memory import ask
+from taxiway_ui.plugin import TaxiwayPlugin
+
+HEAVY = ["mlflow", "pandas", "numpy", "sklearn", "duckdb", "jinja2.environment", "fastapi", "airflow.api_fastapi.core_api"]
+
+
+def test_airflows_interface_accepts_the_views() -> None:
+    """A view that it does not accept would take the whole plugin off the interface, with a warning in a log."""
+    names = PluginResponse.model_fields
+    empty = {name: [] for name in names if name not in ("name", "source")}
+    views = TaxiwayPlugin.external_views
+    described = {**empty, "name": "taxiway", "source": "x", "external_views": views, "fastapi_apps": TaxiwayPlugin.fastapi_apps}
+    described["fastapi_apps"] = [{**entry, "app": str(entry["app"])} for entry in TaxiwayPlugin.fastapi_apps]
+    found = PluginResponse.model_validate(described)
+    assert [(view.destination, view.url_route, view.href) for view in found.external_views] == [
+        ("nav", "taxiway", "/taxiway/"),
+        ("dag_run", "taxiway-run", "/taxiway/pipelines/{DAG_ID}/runs/{RUN_ID}"),
+    ]
+
+
+@pytest.mark.parametrize("base", ["http://host", "https://host/team/airflow", "https://host/team/airflow/"])
+def test_views_are_found_where_airflow_is_served_below_a_path(base: str, tmp_path: Path) -> None:
+    code = "import json; from taxiway_ui.plugin import TaxiwayPlugin as P; print(json.dumps([v['href'] for v in P.external_views]))"
+    found = run(code, tmp_path, AIRFLOW__API__BASE_URL=base)
+    prefix = "/team/airflow" if "team" in base else ""
+    assert found == [f"{prefix}/taxiway/", f"{prefix}/taxiway/pipelines/{{DAG_ID}}/runs/{{RUN_ID}}"]
+
+
+def test_importing_the_plugin_costs_scheduler_and_workers_nothing_heavy(tmp_path: Path) -> None:
+    before = run(
+        "import json, sys; import airflow.plugins_manager, airflow.sdk; print(json.dumps(list(sys.modules)))", tmp_path
+    )
+    after = run("import json, sys; import taxiway_ui.plugin; print(json.dumps(list(sys.modules)))", tmp_path)
+    added = set(after) - set(before)
+    assert [name for name in HEAVY if name in added] == []
+    assert not {"mlflow", "pandas"} & set(after)
+
+
+def test_every_route_asks_who_calls() -> None:
+    client = TestClient(app)
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    assert len(routes) == len(app.routes) == 4
+    for route in routes:
+        path = re.sub(r"\{[^}]+\}", "page.css", route.path)
+        assert client.get(path).status_code == 401, route.path
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert client.get(path).status_code == 404
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ask` sets how long MLflow tries, for the whole process; the other tests keep their own."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_an_mlflow_that_does_not_answer_is_a_sentence_without_its_password() -> None:
+    found, problem = ask(f"http://ann:secret@127.0.0.1:{free_port()}", lambda client: champions(client, ["a.b"]), {})
+    assert found == {}
+    assert "does not answer" in problem
+    assert "secret" not in problem
+    assert "ann" not in problem
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_an_mlflow_that_answers_is_asked(mlflow_url: str) -> None:
+    def count(client: MlflowClient) -> int:
+        return len(client.search_experiments())
+
+    found, problem = ask(mlflow_url, count, 0)
+    assert (found > 0, problem) == (True, "")
+
+
+def run(code: str, home: Path, **settings: str) -> list[str]:
+    """What `code` prints, as JSON, in a process with an Airflow home of its own."""
+    environment = {
+        "AIRFLOW_HOME": str(home),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": ":".join(p for p in sys.path if p),
+        **settings,
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=home)
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found

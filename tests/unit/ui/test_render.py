@@ -1,0 +1,190 @@
+"""What a page shows is what was recorded: escaped, with intervals where they belong, and sentences where something is missing."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.lineage.overview import RunRecords
+from taxiway.records import (
+    Anomaly,
+    Candidate,
+    DataReport,
+    Evaluation,
+    Interval,
+    MetricResult,
+    Outcome,
+    Promotion,
+    Reason,
+    RunSummary,
+    Severity,
+    ShadowReport,
+    SliceResult,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+    Waiver,
+)
+from taxiway.registry.ledger import Entry, State
+from taxiway.registry.overview import Champion
+from taxiway_ui.airflow_db import RunSeen
+from taxiway_ui.render import WIDTH, page, scale_of, side
+from taxiway_ui.views import WAY, History, Mark, Overview, PipelineRow, Reign, RunPage, stages, stopped_at
+
+HOSTILE = "<script>alert('x')</script>\"'"
+PLACES = {"here": "/taxiway", "airflow": ""}
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+UP = Interval(value=0.02, low=0.01, high=0.03, rows=1000)
+
+
+def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/2") -> RunSeen:
+    return RunSeen(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
+
+
+def hostile_records() -> RunRecords:
+    span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
+    reason = Reason(status=Status.FAIL, sentence=HOSTILE)
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
+    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, reliability=0.999, difference=UP)
+    anomaly = Anomaly(
+        kind=HOSTILE,
+        span=HOSTILE,
+        column=HOSTILE,
+        severity=Severity.ERROR,
+        observed=HOSTILE,
+        expected=HOSTILE,
+        sentence=HOSTILE,
+        proposal=HOSTILE,
+    )
+    waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
+    common = {"model": HOSTILE, "version": 2, "champion": 1}
+    return RunRecords(
+        snapshot=Snapshot(pipeline=HOSTILE, training=(span,), evaluation=(span,)),
+        report=DataReport(
+            snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
+        ),
+        candidate=Candidate(
+            model=HOSTILE,
+            version=2,
+            snapshot="s",
+            report="r",
+            features="f",
+            schema_version=HOSTILE,
+            estimator=HOSTILE,
+            params=HOSTILE,
+        ),
+        evaluation=Evaluation(
+            snapshot="s", model=HOSTILE, candidate=2, champion=1, reliability=0.99, metrics=(metric,), slices=(slice_,)
+        ),
+        verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
+        shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
+        promotion=hostile_promotion(),
+        summary=RunSummary(
+            pipeline=HOSTILE,
+            run=HOSTILE,
+            span=span,
+            outcome=Outcome.REJECTED,
+            reasons=(HOSTILE,) * 9,
+            version=2,
+            mlflow_run=HOSTILE,
+        ),
+        unread=(HOSTILE,),
+    )
+
+
+def hostile_promotion() -> Promotion:
+    return Promotion(
+        model=HOSTILE,
+        alias=HOSTILE,
+        from_version=1,
+        to_version=2,
+        by=HOSTILE,
+        at=WHEN,
+        verdict="v",
+        shadow="s",
+        reason=HOSTILE,
+    )
+
+
+def every_page() -> dict[str, str]:
+    records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
+    reign = Reign(Champion(HOSTILE, 2, hostile_promotion(), "v"), records)
+    entry = Entry(HOSTILE, State.DONE, HOSTILE, hostile_promotion())
+    row = PipelineRow(HOSTILE, reign, run, records.summary)
+    assert records.summary is not None
+    return {
+        "pipelines": page("pipelines.html", view=Overview((row,), (HOSTILE,), True), **PLACES),
+        "pipeline": page(
+            "pipeline.html", view=History(HOSTILE, reign, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
+        ),
+        "run": page("run.html", view=RunPage(run, records, (HOSTILE,)), **PLACES),
+        "absent": page("absent.html", sentence=HOSTILE, **PLACES),
+    }
+
+
+@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+def test_hostile_text_is_shown_and_never_markup(name: str) -> None:
+    html = every_page()[name]
+    assert "alert(" in html
+    assert "<script>alert" not in html
+    assert html.count("<script") == 1, "the only script is the page's own file"
+    # Links to a pipeline and to a run hold its name as one part of the path.
+    assert f'href="/taxiway/pipelines/{HOSTILE[0]}' not in html
+
+
+@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+def test_nothing_of_a_page_needs_what_its_policy_forbids(name: str) -> None:
+    html = every_page()[name]
+    assert " style=" not in html
+    assert "<style" not in html
+    assert not [word for word in ("onclick", "onload", "onerror") if f" {word}=" in html]
+
+
+def test_an_address_that_is_not_of_the_web_does_not_become_a_link() -> None:
+    run = seen({}, url="javascript:alert(1)")
+    html = page("run.html", view=RunPage(run, RunRecords(), ()), **PLACES)
+    assert "javascript:" not in html
+    assert "MLflow run" not in html
+
+
+def test_the_way_names_the_stage_that_stopped_the_run() -> None:
+    run = seen({"ingest": "success", "validate_data": "failed", "transform": "upstream_failed"})
+    assert [stage.name for stage in stages(run)] == list(WAY)
+    assert [stage.mark for stage in stages(run)] == [Mark.DONE, Mark.STOPPED, *[Mark.OPEN] * 5]
+    assert stopped_at(run) == "validate_data"
+
+
+@pytest.mark.parametrize("state", ["running", "queued", "deferred", "up_for_retry", "scheduled"])
+def test_a_stage_that_goes_on_is_not_shown_as_stopped(state: str) -> None:
+    run = seen({"ingest": "success", "shadow": state})
+    assert {stage.name: stage.mark for stage in stages(run)}["shadow"] is Mark.RUNNING
+    assert stopped_at(run) == ""
+
+
+def test_a_champion_set_by_hand_is_said_to_be_unknown_to_the_ledger() -> None:
+    row = PipelineRow("a.b", Reign(Champion("a.b", 3, None, ""), RunRecords()), None, None)
+    html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
+    assert "the ledger does not say since when" in html
+    assert "has not run yet" in html
+
+
+def test_nothing_to_read_is_a_sentence() -> None:
+    assert "no pipeline here that you may read" in page("pipelines.html", view=Overview((), (), False), **PLACES)
+
+
+def test_better_is_by_the_metrics_own_direction() -> None:
+    assert side("roc_auc", UP) == "better"
+    assert side("log_loss", UP) == "worse"
+    assert side("roc_auc", Interval(value=0.0, low=-0.1, high=0.1, rows=1)) == "open"
+    assert side("unheard_of", UP) == "open"
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 3).map(sorted), max_size=5))
+def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: list[list[float]]) -> None:
+    intervals = [Interval(value=value, low=low, high=high, rows=1) for low, value, high in ends]
+    scale = scale_of(intervals)
+    assert scale.x(0) == WIDTH / 2
+    for interval in intervals:
+        assert 0 <= scale.x(interval.low) <= scale.x(interval.value) <= scale.x(interval.high) <= WIDTH
