@@ -1,12 +1,19 @@
 """The commands, each in a few lines: what they do lives in the library, and is imported when they run."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from taxiway import __version__
-from taxiway.errors import TaxiwayError, TransientError
+from taxiway.errors import TaxiwayError, TerminalError, TransientError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 home_option = click.option(
     "--home",
@@ -22,6 +29,25 @@ dags_option = click.option(
     show_default=True,
     help="The folder that Airflow reads.",
 )
+
+
+tracking_option = click.option(
+    "--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
+
+
+@contextmanager
+def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
+    """A client of the MLflow server; its errors become sentences, and it does not wait for minutes."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield MlflowClient(tracking_uri)
+    except MlflowException as error:
+        raise TransientError(f"MLflow at {tracking_uri} refused: {error.message}") from error
 
 
 class Commands(click.Group):
@@ -100,27 +126,84 @@ def schema_json() -> None:
     click.echo(json.dumps(Pipeline.model_json_schema(by_alias=True), indent=2))
 
 
+@main.group()
+def lineage() -> None:
+    """Ask what made a model, and what some rows touched."""
+
+
+@lineage.command("model")
+@click.argument("name")
+@tracking_option
+@json_option
+def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
+    """What made a model version: NAME, NAME@alias or NAME/version; the champion where nothing else is said."""
+    from rich.console import Console
+
+    from taxiway.cli import lineage as answers
+    from taxiway.registry.questions import model_lineage, resolve
+
+    with mlflow_at(tracking_uri) as client:
+        found = model_lineage(client, *resolve(client, name))
+    if as_json:
+        click.echo(answers.as_json(found))
+    else:
+        answers.show_model(Console(), found)
+
+
+@lineage.command("data")
+@click.argument("data")
+@tracking_option
+@json_option
+def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
+    """Which runs, models and promotions the rows of a span touched: DATA is its name or its content digest."""
+    from rich.console import Console
+
+    from taxiway.cli import lineage as answers
+    from taxiway.registry.questions import data_uses
+
+    with mlflow_at(tracking_uri) as client:
+        found = data_uses(client, data)
+    if as_json:
+        click.echo(answers.as_json(found))
+    else:
+        answers.show_uses(Console(), data, found)
+
+
 @main.command()
 @click.argument("model")
-@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
+@tracking_option
+def history(model: str, tracking_uri: str) -> None:
+    """Every promotion and rollback of MODEL, newest first."""
+    from rich.console import Console
+
+    from taxiway.cli.lineage import show_history
+    from taxiway.registry.ledger import entries
+
+    with mlflow_at(tracking_uri) as client:
+        found = entries(client, model)
+    if not found:
+        raise TerminalError(
+            f"the ledger at {tracking_uri} holds no promotion of {model}; allowed: the name of a model with one"
+        )
+    show_history(Console(), model, found)
+
+
+@main.command()
+@click.argument("model")
+@tracking_option
 @click.option("--reason", required=True, help="Why, for the ledger.")
 @click.option("--by", envvar="USER", default="somebody", show_envvar=True, help="Who, for the ledger.")
 def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
     """Make the version before the champion of MODEL the champion again."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
     from taxiway.registry.promote import rollback as roll_back
 
-    try:
-        done = roll_back(MlflowClient(tracking_uri), model, by=by, reason=reason)
-    except MlflowException as error:
-        raise TransientError(f"MLflow at {tracking_uri} did not do it: {error.message}; try again when it answers") from error
+    with mlflow_at(tracking_uri) as client:
+        done = roll_back(client, model, by=by, reason=reason)
     click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")
 
 
 @main.command()
-@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True)
+@tracking_option
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the request log.")
 @click.option("--model", "models", multiple=True, help="A registered model to serve; others are added as they are pushed.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for each model version.")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.operators.base import Input, StageOperator, parse_params
@@ -67,6 +68,7 @@ class TrainOperator(StageOperator):
 
     def _train(self, run: "MlflowRun", features: FeatureSet, overrides: dict[str, Any], key: str) -> int:
         from taxiway.data.rows import read_rows
+        from taxiway.lineage.environment import code_commit, environment
         from taxiway.lineage.models import ModelToSave, register
         from taxiway.registry.promote import SPAN_TAG
         from taxiway.training.train import example_rows, train
@@ -74,7 +76,13 @@ class TrainOperator(StageOperator):
         snapshot = self.read(Snapshot, self.snapshot)
         fitted = train(features, self.pipeline.model, overrides, store=self.store, recorder=run)
         example = example_rows(read_rows(snapshot.training[:1], self.store, list(features.columns)), features)
-        tags = {"taxiway.snapshot": snapshot.digest, "taxiway.features": features.digest, SPAN_TAG: snapshot.newest.name}
+        tags = {
+            "taxiway.snapshot": snapshot.digest,
+            "taxiway.features": features.digest,
+            "taxiway.environment": environment(),
+            "taxiway.code": code_commit(Path(self.pipeline.schema_file).parent),
+            SPAN_TAG: snapshot.newest.name,
+        }
         params = {name: str(value) for name, value in {**self.pipeline.model.params, **overrides}.items()}
         version = register(run.client, run.run_id, self.pipeline.name, ModelToSave(fitted, example, key, tags, params))
         self.log.info("registered %s version %d", self.pipeline.name, version)
