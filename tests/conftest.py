@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
+pytest_plugins = ["conftest_airflow"]
+
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.

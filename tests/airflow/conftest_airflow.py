@@ -1,6 +1,10 @@
-"""One real embedded stack for all tests of this folder: PostgreSQL, MLflow, gateway, Airflow."""
+"""One real embedded stack for all tests that need one: PostgreSQL, MLflow, gateway, Airflow; and the demonstration, played on it.
+
+Loaded by the conftest of all tests, so whatever is heavy is imported where it is used.
+"""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -9,28 +13,32 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+import httpx
 import psutil
 import pytest
-from mlflow import MlflowClient
+from rich.console import Console
 
 from flaky import in_front_of
 from taxiway.lineage.outcomes import summaries
+from taxiway.local import demo
 from taxiway.local.airflow_api import AirflowApi, TaskSeen
+from taxiway.local.demo import Course
 from taxiway.local.home import Home
 from taxiway.local.stack import Stack, Starting
 from taxiway.records import RunSummary
 from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass
 class Refusals:
-    """How many of the next requests to `mlflow` and `gateway` the flaky connections refuse."""
+    """How many of the next requests are refused: to `mlflow` and `gateway` by the flaky connections, to `default` by `mlflow_default`."""
 
     left: Counter[str] = field(default_factory=Counter)
 
@@ -54,8 +62,18 @@ class Running:
         return AirflowApi(self.stack.url("airflow"), self.stack.secrets.airflow_password)
 
     @property
-    def mlflow(self) -> MlflowClient:
+    def mlflow(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
         return MlflowClient(self.stack.url("mlflow"))
+
+    def token(self, user: str) -> str:
+        """A token of `admin`, of `viewer`, or of `nobody`, who has no role."""
+        passwords = json.loads(self.stack.home.passwords_file.read_text())
+        login = {"username": user, "password": passwords[user]}
+        answer = httpx.post(f"{self.stack.url('airflow')}/auth/token", json=login, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
 
     @property
     def store(self) -> Store:
@@ -63,6 +81,9 @@ class Running:
 
     def write_small(self, name: str, span: int, *, seed: int | None = None) -> Path:
         """A span of 2,000 rows in which `y` depends on `a`, as the source of the pipeline `faults.NAME`."""
+        import numpy as np
+        import pandas as pd
+
         rng = np.random.default_rng(span if seed is None else seed)
         a = rng.normal(size=2000)
         rows = pd.DataFrame(
@@ -124,12 +145,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     refusals, urls = Refusals(), {}
     with (
         in_front_of(lambda: urls["mlflow"], refusals.rule("mlflow")) as mlflow,
+        in_front_of(lambda: urls["mlflow"], refusals.rule("default")) as default,
         in_front_of(lambda: urls["gateway"], refusals.rule("gateway")) as gateway,
     ):
         home = Home.at(folder / "home")
         flaky_gateway = {"conn_type": "taxiway_gateway", "host": gateway, "password": home.secrets().gateway_admin_token}
         settings = {
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,nobody:",
+            "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": default}),
             "AIRFLOW_CONN_FLAKY_MLFLOW": json.dumps({"conn_type": "mlflow", "host": mlflow}),
             "AIRFLOW_CONN_FLAKY_GATEWAY": json.dumps(flaky_gateway),
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -143,3 +167,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         finally:
             starting.stop()
         assert processes_of(home.root) == []
+
+
+@dataclass(frozen=True)
+class Played:
+    """The demonstration as it went, and what the viewer was shown."""
+
+    course: Course
+    shown: str
+
+
+@pytest.fixture(scope="session")
+def played(running: Running) -> Played:
+    course, shown = Course(), io.StringIO()
+    demo._play(Console(file=shown, width=120), running.stack, course)
+    return Played(course, shown.getvalue())

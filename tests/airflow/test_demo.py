@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from conftest_airflow import Running
+from conftest_airflow import Played, Running
 from rich.console import Console
 
 from taxiway.cli import main
@@ -20,15 +20,7 @@ from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
 
 
-@pytest.fixture(scope="module")
-def played(running: Running) -> Course:
-    course, shown = Course(), io.StringIO()
-    demo._play(Console(file=shown, width=120), running.stack, course)
-    course.shown = shown.getvalue()  # type: ignore[attr-defined]
-    return course
-
-
-def test_three_months_come_to_their_outcomes(running: Running, played: Course) -> None:
+def test_three_months_come_to_their_outcomes(running: Running, played: Played) -> None:
     found = summaries(running.store, PIPELINE)
     assert [(s.span.name, s.outcome, s.version) for s in found] == [
         ("2013-04", Outcome.FIRST_CHAMPION, 1),
@@ -41,23 +33,23 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Course) -
     for words in ("wind_speed", "carrier", '"UA"'):
         assert any(words in reason for reason in third.reasons)
     champion = champion_of(running.stack.url("mlflow"), PIPELINE)
-    assert demo._problem(found, champion, played.traffic) == ""
+    assert demo._problem(found, champion, played.course.traffic) == ""
 
 
-def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Course) -> None:
-    assert played.traffic is not None
-    assert (played.traffic.sent, played.traffic.answered, played.traffic.lost) == (2500, 2500, 0)
+def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Played) -> None:
+    assert played.course.traffic is not None
+    assert (played.course.traffic.sent, played.course.traffic.answered, played.course.traffic.lost) == (2500, 2500, 0)
 
 
-def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Course) -> None:
-    states = {task.task: task.state for task in played.tasks["2013-06"]}
+def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Played) -> None:
+    states = {task.task: task.state for task in played.course.tasks["2013-06"]}
     assert states["ingest"] == "success"
     assert states["validate_data"] == "failed"
     assert {states[t] for t in ("transform", "train", "validate_model", "shadow", "push")} == {"upstream_failed"}
     assert len(running.mlflow.search_model_versions(f"name='{PIPELINE}'")) == 2
 
 
-def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Course) -> None:
+def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Played) -> None:
     client = running.mlflow
     experiment = client.get_experiment_by_name("flights/late_arrivals")
     assert experiment is not None
@@ -88,7 +80,7 @@ def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running
     assert records == {f"records/{kind}.json" for kind in expected}
 
 
-def test_aliases_and_the_ledger_agree(running: Running, played: Course) -> None:
+def test_aliases_and_the_ledger_agree(running: Running, played: Played) -> None:
     client = running.mlflow
     assert [version_at(client, PIPELINE, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)] == [2, 1, 0]
     assert [(e.state, e.promotion.from_version, e.promotion.to_version) for e in entries(client, PIPELINE)] == [
@@ -97,7 +89,7 @@ def test_aliases_and_the_ledger_agree(running: Running, played: Course) -> None:
     ]
 
 
-def test_links_lead_both_ways(running: Running, played: Course) -> None:
+def test_links_lead_both_ways(running: Running, played: Played) -> None:
     run = summaries(running.store, PIPELINE)[1]
     tags = running.mlflow.get_run(run.mlflow_run).data.tags
     assert tags["airflow.url"] == f"{running.stack.url('airflow')}/dags/{PIPELINE}/runs/{run.run}"
@@ -106,7 +98,7 @@ def test_links_lead_both_ways(running: Running, played: Course) -> None:
         assert links["MLflow run"].endswith(f"/runs/{run.mlflow_run}"), task
 
 
-def test_only_references_go_through_xcom(running: Running, played: Course) -> None:
+def test_only_references_go_through_xcom(running: Running, played: Played) -> None:
     run = summaries(running.store, PIPELINE)[1].run
     found = running.api._get(f"/dags/{PIPELINE}/dagRuns/{run}/taskInstances/~/xcomEntries?limit=100")["xcom_entries"]
     assert len(found) >= 8
@@ -117,7 +109,7 @@ def test_only_references_go_through_xcom(running: Running, played: Course) -> No
         assert running.stack.secrets.gateway_admin_token not in value
 
 
-def test_no_token_is_in_a_log(running: Running, played: Course) -> None:
+def test_no_token_is_in_a_log(running: Running, played: Played) -> None:
     keys = running.stack.secrets
     secrets = (keys.gateway_admin_token, keys.gateway_caller_token, keys.airflow_password, keys.airflow_jwt_secret)
     logs = [p for p in running.stack.home.logs.rglob("*") if p.is_file()]
@@ -127,37 +119,103 @@ def test_no_token_is_in_a_log(running: Running, played: Course) -> None:
         assert not [s for s in secrets if s in text], path
 
 
-def test_every_request_is_in_the_gateways_log_with_both_answers(running: Running, played: Course) -> None:
+def test_every_request_is_in_the_gateways_log_with_both_answers(running: Running, played: Played) -> None:
     import sqlite3
 
     with sqlite3.connect(running.stack.home.gateway / "requests.sqlite") as log:
         assert log.execute("SELECT count(*) FROM requests").fetchone()[0] >= 2500
 
 
-def test_the_viewer_is_told_what_happens(played: Course, running: Running, tmp_path: Path) -> None:
-    shown = played.shown  # type: ignore[attr-defined]
+def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_path: Path) -> None:
+    shown = played.shown
     for words in ("1. April arrives", "✓ ingest", "sent 2,500, answered 2,500", "✗ validate_data", "upstream failed"):
         assert words in shown
     out = io.StringIO()
     found, champion = summaries(running.store, PIPELINE), champion_of(running.stack.url("mlflow"), PIPELINE)
-    print_table(Console(file=out, width=120), found, champion, played.traffic)
+    print_table(Console(file=out, width=120), found, champion, played.course.traffic)
     for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "version 2, since", "lost 0"):
         assert words in out.getvalue()
-    write_report(tmp_path / "report.json", found, champion, played.tasks, played.traffic, played.seconds)
+    write_report(tmp_path / "report.json", found, champion, played.course.tasks, played.course.traffic, played.course.seconds)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED"]
     assert report["champion"]["version"] == 2
     assert report["traffic"]["lost"] == 0
 
 
-def test_a_second_demonstration_does_nothing_twice(running: Running, played: Course) -> None:
+def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:
     shown, again = io.StringIO(), Course()
     demo._play(Console(file=shown, width=120), running.stack, again)
     assert shown.getvalue().count("decided in an earlier demonstration") == 3
     assert again.tasks == {}
 
 
-def test_rollback_puts_the_first_champion_back_and_the_gateway_follows(running: Running, played: Course) -> None:
+def ask(running: Running, *arguments: str) -> str:
+    shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+def test_lineage_tells_what_made_the_champion(running: Running, played: Course) -> None:
+    spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
+    shown = ask(running, "lineage", "model", PIPELINE)
+    for words in (
+        f"{PIPELINE} version 2",
+        "trained on 2013-02",
+        f"evaluated on 2013-05: 28,128 rows, content {spans['2013-05']}",
+        "DataReport: PASS",
+        "HistGradientBoostingClassifier",
+        "environment: python 3.",
+        "Verdict: PASS",
+        "ShadowReport: PASS",
+        "champion from version 1 to 2",
+    ):
+        assert words in shown, words
+    assert ask(running, "lineage", "model", f"{PIPELINE}@champion") == shown
+    first = json.loads(ask(running, "lineage", "model", f"{PIPELINE}/1", "--json"))
+    assert first["version"] == 1
+    assert [s["name"] for s in first["snapshot"]["training"]] == ["2013-01", "2013-02", "2013-03"]
+    assert first["shadow"]["status"] == "NOT_APPLICABLE"
+
+
+def test_lineage_tells_what_a_span_touched(running: Running, played: Course) -> None:
+    spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
+    by_name, by_digest = (ask(running, "lineage", "data", data) for data in ("2013-04", spans["2013-04"]))
+    assert "2013-04 was read by 3 runs" in by_name
+    for words in (
+        "evaluation on 2013-04, FIRST CHAMPION, version 1",
+        "training on 2013-04, PROMOTED, version 2",
+        "BLOCKED, no model",
+    ):
+        assert words in by_name
+        assert words in by_digest
+    assert json.loads(ask(running, "lineage", "data", "2099-01", "--json")) == []
+
+
+def test_history_lists_every_promotion(running: Running, played: Course) -> None:
+    shown = ask(running, "history", PIPELINE)
+    assert shown.index("passed the gate and the shadow") < shown.index("first champion")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("lineage", "model", f"{PIPELINE}/9"), "has no version 9; it has the versions 1, 2"),
+        (("lineage", "model", f"{PIPELINE}@challenger"), 'has no alias "challenger"'),
+        (("lineage", "model", "no.such"), "the registry has no versions of it"),
+        (("lineage", "model", "a@b@c"), "names no model"),
+        (("lineage", "data", "x' OR '1'='1"), "names nothing here"),
+        (("history", "no.such"), "holds no promotion of no.such"),
+    ],
+)
+def test_a_question_about_nothing_is_answered_in_a_sentence(
+    running: Running, played: Course, arguments: tuple[str, ...], words: str
+) -> None:
+    shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")])
+    assert shown.exit_code == 1
+    assert words in shown.output
+
+
+def test_rollback_puts_the_first_champion_back_and_the_gateway_follows(running: Running, played: Played) -> None:
     """Runs last here: it changes the champion."""
     arguments = ["rollback", PIPELINE, "--tracking-uri", running.stack.url("mlflow"), "--reason", "tried", "--by", "ann"]
     done = CliRunner().invoke(main, arguments)

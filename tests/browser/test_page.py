@@ -1,0 +1,157 @@
+"""The pages as a person meets them: in Airflow's own frame, in Chromium, in both colours."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from conftest_airflow import Played, Running
+
+from conftest import require
+from taxiway.lineage.outcomes import summaries
+from taxiway.local.demo import PIPELINE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, FrameLocator, Page
+
+SECONDS = 30_000  # of milliseconds: a page of Airflow on a busy machine
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    require("browser", bool(found), "there is no Chromium; install it: apt-get install chromium")
+    return found
+
+
+@pytest.fixture
+def browser(chromium: str, running: Running, played: Played) -> "Iterator[BrowserContext]":
+    """A browser in which a viewer is logged in."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-background-networking"]
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=flags) as launched:
+        context = launched.new_context(viewport={"width": 1400, "height": 900})
+        context.set_default_timeout(SECONDS)
+        context.add_cookies([{"name": "_token", "value": running.token("viewer"), "url": running.stack.url("airflow")}])
+        yield context
+
+
+@pytest.fixture
+def page(browser: "BrowserContext") -> "Page":
+    return browser.new_page()
+
+
+def frame(page: "Page") -> "FrameLocator":
+    found = page.frame_locator("iframe[title=Taxiway]")
+    found.locator("main").wait_for()
+    return found
+
+
+def run_address(running: Running, number: int) -> str:
+    run = quote(summaries(running.store, PIPELINE)[number].run, safe="")
+    return f"{running.stack.url('airflow')}/dags/{PIPELINE}/runs/{run}"
+
+
+def ground(page: "Page") -> float:
+    """How light the page's ground is, of 0 to 1."""
+    frame(page)
+    inner = next(found for found in page.frames if "/taxiway/" in found.url and found != page.main_frame)
+    found: str = inner.evaluate("getComputedStyle(document.body).backgroundColor")
+    return float(found.partition("(")[2].split()[0])
+
+
+def test_the_page_is_reached_by_logging_in_and_the_navigation(chromium: str, running: Running, played: Played) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as launched,
+    ):
+        page = launched.new_page()
+        page.set_default_timeout(SECONDS)
+        page.goto(running.stack.url("airflow"))
+        page.locator("[name=username]").fill("admin")
+        page.locator("[name=password]").fill(running.stack.secrets.airflow_password)
+        page.locator("[type=submit]").click()
+        page.get_by_role("link", name="Taxiway").click()
+        assert frame(page).get_by_role("link", name=PIPELINE).is_visible()
+
+
+def test_the_first_page_shows_the_champion_and_where_the_last_run_stopped(page: "Page", running: Running) -> None:
+    page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
+    card = frame(page).locator("article", has_text=PIPELINE)
+    assert "is champion since" in card.locator(".champion").inner_text()
+    assert card.locator(".way .stopped").inner_text().startswith("validate data")
+    assert card.locator(".way .done").count() == 1
+    assert "blocked" in card.locator(".decision").inner_text()
+
+
+def test_a_runs_tab_shows_its_records(page: "Page", running: Running) -> None:
+    page.goto(run_address(running, 1))
+    page.get_by_role("link", name="Taxiway").last.click()
+    inside = frame(page)
+    assert inside.get_by_role("heading", name="Span 2013-05").is_visible()
+    assert inside.get_by_role("heading", name="Verdict").is_visible()
+    assert inside.locator("svg.picture").count() > 10
+
+
+def test_links_lead_out_of_the_frame(page: "Page", browser: "BrowserContext", running: Running) -> None:
+    """The frame's sandbox allows neither windows nor leaving it, so this is by Airflow's own page."""
+    page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
+    card = frame(page).locator("article", has_text=PIPELINE)
+    with browser.expect_page() as opened:
+        card.get_by_role("link", name="MLflow run").click()
+    opened.value.wait_for_url("**/#/experiments/*/runs/*")
+    with browser.expect_page() as opened:
+        card.get_by_role("link", name="DAG run").click(modifiers=["Control"])
+    opened.value.wait_for_url(f"**/dags/{PIPELINE}/runs/*")
+    card.get_by_role("link", name="DAG run").click()
+    page.wait_for_url(f"**/dags/{PIPELINE}/runs/*")
+
+
+def test_from_the_list_to_the_history_to_a_run_and_back(page: "Page", running: Running) -> None:
+    page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
+    frame(page).get_by_role("link", name=PIPELINE).click()
+    inside = frame(page)
+    inside.get_by_role("heading", name="Promotions").wait_for()
+    inside.locator("tr", has_text="2013-05").get_by_role("link", name="Numbers").click()
+    inside.get_by_role("heading", name="Span 2013-05").wait_for()
+    inside.get_by_role("link", name=PIPELINE).click()
+    inside.get_by_role("link", name="Taxiway").click()
+    inside.locator("article", has_text=PIPELINE).wait_for()
+
+
+def test_colours_follow_airflows_setting_as_it_changes(page: "Page", running: Running) -> None:
+    page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
+    for mode, dark in (("light", False), ("dark", True), ("light", False)):
+        page.evaluate(f"localStorage.setItem('theme', '{mode}')")
+        frame(page).locator(f"html[data-theme={mode}]").wait_for(state="attached")
+        assert (ground(page) < 0.5) is dark
+    page.evaluate("localStorage.setItem('theme', 'system')")
+    frame(page).locator("html[data-theme=system]").wait_for(state="attached")
+    for scheme, dark in (("dark", True), ("light", False)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert (ground(page) < 0.5) is dark
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_nothing_is_wider_than_the_page(page: "Page", running: Running, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    runs = [summary.run for summary in summaries(running.store, PIPELINE)]
+    base = f"{running.stack.url('airflow')}/taxiway"
+    of_runs = [f"{base}/pipelines/{PIPELINE}/runs/{quote(run, safe='')}" for run in runs]
+    for address in (f"{base}/", f"{base}/pipelines/{PIPELINE}", *of_runs):
+        page.goto(address)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, address
+
+
+def test_the_pages_break_no_rule_of_their_own_policy(page: "Page", running: Running) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if "taxiway" in str(message.location) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for address in ("/taxiway/", f"/taxiway/pipelines/{PIPELINE}"):
+        page.goto(running.stack.url("airflow") + address)
+    assert complaints == []
