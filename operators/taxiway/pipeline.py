@@ -10,9 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from taxiway.errors import allowed_values
+
 CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", "roc_auc")
 Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "roc_auc"]
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
+_SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -32,7 +36,30 @@ def off_is_none(value: Any) -> Any:
     return None if value is False or value == "off" else value
 
 
+def _name(value: Any) -> Any:
+    """Lower case letters, digits and underscores, a letter first, at most 80: it becomes a part of ids and file names."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise ValueError("allowed: up to 80 lower case letters, digits and underscores, a letter first")
+
+
+def _columns(value: Any) -> Any:
+    """`auto`, or a list of column names."""
+    if value == "auto" or (isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)):
+        return value
+    raise ValueError("allowed: auto, or a list of column names")
+
+
+def _schedule(value: Any) -> Any:
+    """Never (None), `new_span`, one of cron's presets, or a cron expression of five fields."""
+    if value is None or value in _SCHEDULES or (isinstance(value, str) and len(value.split()) == 5):
+        return value
+    raise ValueError(allowed_values(str(value), (*_SCHEDULES, "a cron expression of five fields")))
+
+
+Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Name = Annotated[str, BeforeValidator(_name)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -50,15 +77,15 @@ class Source(Section):
     """
 
     spans: str
-    window: int = Field(default=3, ge=1)
+    window: int = Field(default=3, ge=1, le=10_000, strict=True)
     label: str
 
 
 class Features(Section):
     """Which columns the model takes. `auto`: those that the schema declares numeric, or categorical, less `drop` and the label."""
 
-    numeric: Literal["auto"] | tuple[str, ...] = "auto"
-    categorical: Literal["auto"] | tuple[str, ...] = "auto"
+    numeric: Columns = "auto"
+    categorical: Columns = "auto"
     drop: tuple[str, ...] = ()
 
 
@@ -80,7 +107,7 @@ class AgainstChampion(Section):
     """The candidate may be worse than the champion by no more than `-min_gain` in `metric` (higher is better after its sign)."""
 
     metric: Metric
-    min_gain: float = 0.0
+    min_gain: float = Field(default=0.0, allow_inf_nan=False)
 
 
 class Slices(Section):
@@ -98,6 +125,16 @@ class Gate(Section):
     against_champion: AgainstChampion
     slices: Slices | None = None
     reliability: float = Field(default=0.99, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _floors_can_be_kept(self) -> "Gate":
+        for metric, floor in self.floors.items():
+            top = float("inf") if metric == "log_loss" else 1.0
+            if not 0 <= floor <= top:
+                raise ValueError(
+                    f"the floor of {metric} is {floor}; allowed: {'0 or more' if metric == 'log_loss' else '0 to 1'}"
+                )
+        return self
 
 
 class Shadow(Section):
@@ -120,10 +157,10 @@ class Pipeline(Section):
     `gateway` is the Airflow connection of the model gateway; without one, nothing is shadowed and push is not read back.
     """
 
-    pipeline: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    team: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    pipeline: Name
+    team: Name
     template: Literal["continuous_training"] = "continuous_training"
-    schedule: str | None = None
+    schedule: Annotated[str | None, BeforeValidator(_schedule)] = None
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None

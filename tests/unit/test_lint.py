@@ -46,6 +46,8 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
             "drop: [tailnumber]",
             'late_arrivals.pipeline.yaml:11: features name the column "tailnumber"',
         ),
+        ("pipeline.yaml", "params: {max_iter: 150}", "params: {max_itr: 150}", 'did you mean "max_iter"?'),
+        ("schema.yaml", "label: late", "label: engine", "the schema's label"),
         ("schema.yaml", "type: string", "type: strng", "late_arrivals.schema.yaml"),
         ("suite.json", "{", "[", "late_arrivals.suite.json"),
         ("py", "airflow", "air flow", 'late_arrivals.py:1: Airflow skips files without the words "airflow" and "dag"'),

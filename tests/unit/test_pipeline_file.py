@@ -65,16 +65,28 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         ("floors: {roc_auc: 0.6}", "floors: {}", ["late.pipeline.yaml:10: gate.floors"]),
         ("  label: late", "  label: late\n  window: 0", ["late.pipeline.yaml:6: source.window is 0"]),
         ("  label: late\n", "", ["late.pipeline.yaml:3: source.label is missing"]),
-        ("team: flights", "team: Flights Team", ["late.pipeline.yaml:2: team is 'Flights Team'"]),
+        (
+            "team: flights",
+            "team: Flights Team",
+            ['late.pipeline.yaml:2: team is "Flights Team"; allowed: up to 80 lower case letters'],
+        ),
         (
             "schema: late.schema.yaml",
             "schema: lat.schema.yaml",
             ['schema is "lat.schema.yaml"', 'did you mean "late.schema.yaml"?'],
         ),
         ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "either estimator", "or build"]),
-        ("gate:", "shadow: {max_wait: 1w}\ngate:", ["late.pipeline.yaml:9: shadow.max_wait is '1w'", "30m"]),
+        ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
         ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
+        ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is no file beside it"]),
+        ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team is there twice, first in line 2"]),
+        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: 60}", ["late.pipeline.yaml:9: gate", "the floor of roc_auc is 60"]),
+        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: .nan}", ["the floor of roc_auc is nan"]),
+        ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is True"]),
+        ("gate:", "schedule: newspan\ngate:", ['schedule is "newspan"', 'did you mean "new_span"?']),
+        ("gate:", "features: {numeric: temp}\ngate:", ['features.numeric is "temp"; allowed: auto, or a list of column names']),
+        ("team: flights", f"team: {'t' * 300}", ["late.pipeline.yaml:2: team: allowed: up to 80"]),
         ("team: flights", "team: [flights", ["late.pipeline.yaml:3", "not YAML"]),
     ],
 )
@@ -90,7 +102,7 @@ def test_all_mistakes_are_named_at_once(write) -> None:
     text = GOOD.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
     with pytest.raises(ConfigError) as caught:
         read_pipeline(write(text))
-    assert "team is 'X'" in str(caught.value)
+    assert 'team is "X"' in str(caught.value)
     assert 'metric is "f1"' in str(caught.value)
 
 
@@ -100,9 +112,34 @@ def test_a_file_that_is_no_mapping_is_refused(write, text: str) -> None:
         read_pipeline(write(text))
 
 
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (BOMB.encode(), "an alias"),
+        (b"a: &a {b: *a}", "an alias"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"\xff\xfe\x00binary", "not UTF-8"),
+        (b"pipeline: a\x00b", "not YAML"),
+        (b"pipeline: 2013-13-45", "not YAML"),
+    ],
+    ids=["bomb", "cycle", "deep", "binary", "nul", "date"],
+)
+def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "late.pipeline.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_pipeline(path)
+    assert "late.pipeline.yaml:1" in str(caught.value)
+
+
 def test_a_missing_file_lists_its_neighbours(write) -> None:
     path = write(GOOD)
-    with pytest.raises(ConfigError, match=r"in its folder: late\.pipeline\.yaml"):
+    with pytest.raises(ConfigError, match=r"YAML files there: .*late\.pipeline\.yaml"):
         read_pipeline(path.with_name("early.pipeline.yaml"))
 
 

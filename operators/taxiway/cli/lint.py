@@ -9,6 +9,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.training.estimator import build_estimator
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
 
@@ -57,6 +58,10 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
     if pipeline.suite is not None:
         yield from _suite(Path(pipeline.suite))
     yield from _stub(file)
+    try:
+        build_estimator(pipeline.model, {})
+    except ConfigError as error:
+        yield f"{file.name}:{line_of(file, ['model'])}: {error}"
 
 
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
@@ -68,6 +73,11 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
         if column not in known:
             yield f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", no column of the schema\n    {allowed_values(column, known)}'
     if pipeline.source.label in known:
+        if pipeline.source.label != schema.label:
+            yield (
+                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema\'s label '
+                f'"{schema.label}"\n    allowed: the same in both'
+            )
         try:
             choose_columns(schema, pipeline.features, pipeline.source.label)
         except ConfigError as error:

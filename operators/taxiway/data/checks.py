@@ -8,8 +8,8 @@ from taxiway.data.findings import Findings
 from taxiway.data.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.value_checks import CheckedSpan, anomaly_in, check_values, shown
 from taxiway.data.words import SHOWN_VALUES, listed, percent, quoted, share
-from taxiway.data.yaml_file import spelled
 from taxiway.records import Anomaly, Severity
+from taxiway.yaml_file import spelled
 
 
 def check_span(span: CheckedSpan, schema: Schema, findings: Findings) -> None:

@@ -9,8 +9,8 @@ from taxiway.data.features import CATEGORICAL_TYPES, Drift, Feature, Schema
 from taxiway.data.findings import Findings
 from taxiway.data.profile import ColumnProfile, Profile
 from taxiway.data.words import percent, quoted
-from taxiway.data.yaml_file import spelled
 from taxiway.records import Anomaly
+from taxiway.yaml_file import spelled
 
 
 def check_drift(training: Profile, newest: Profile, span: str, schema: Schema, findings: Findings) -> None:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from taxiway.data.features import KINDS, Drift, Feature, Range, Schema
 from taxiway.data.infer import infer_schema
-from taxiway.data.yaml_file import KeyPath, YamlFile, explain, read_yaml
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import Waiver
+from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
 __all__ = ["Drift", "Feature", "Range", "Schema", "infer_schema", "load_schema", "schema_to_yaml"]
 

@@ -11,8 +11,8 @@ from taxiway.data.findings import Findings
 from taxiway.data.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.table import Table
 from taxiway.data.words import SHOWN_VALUES, listed, quoted, share
-from taxiway.data.yaml_file import spelled
 from taxiway.records import Anomaly, Severity
+from taxiway.yaml_file import spelled
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from taxiway.data.rows import read_rows
 from taxiway.errors import BadData
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
-from taxiway.features.transform import raw_frame
+from taxiway.features.transform import label_classes, label_text, raw_frame
 from taxiway.pipeline import Gate
 from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered version, loaded: anything with an MLflow signature whose `predict` gives a probability for each class."""
+    """A registered version, loaded: anything with an MLflow signature whose `predict` gives a probability for each class.
+
+    `classes` are the label's values as text, in the order of those probabilities.
+    """
 
     version: int
     predictor: Any
+    classes: tuple[str, ...]
 
 
 def evaluate(
@@ -43,10 +47,15 @@ def evaluate(
     """All metrics that the gate names, and accuracy, on the evaluation rows, and the comparison's metric by slice.
 
     Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises BadData where
-    the labels are not of two values.
+    a label is missing or none that the candidate was trained on, and where the champion was trained on others.
     """
     rows = read_rows(snapshot.evaluation, store)
-    labels = _binary(rows, label)
+    labels = _binary(rows, label, candidate.classes)
+    if champion is not None and champion.classes != candidate.classes:
+        raise BadData(
+            f"version {candidate.version} tells {' from '.join(candidate.classes)}, champion version {champion.version} "
+            f"{' from '.join(champion.classes)}: they cannot be compared; give the new label a pipeline of its own"
+        )
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
     names = sorted({"accuracy", *gate.floors, gate.against_champion.metric})
@@ -86,15 +95,18 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     return positive
 
 
-def _binary(rows: "pd.DataFrame", label: str) -> "Floats":
+def _binary(rows: "pd.DataFrame", label: str, classes: tuple[str, ...]) -> "Floats":
+    """1 where the label is the second of the candidate's two classes, 0 where it is the first."""
     import numpy as np
 
-    classes = sorted(rows[label].dropna().unique())
-    if len(classes) != 2 or rows[label].isna().any():
+    if rows[label].isna().any():
+        raise BadData(f"{label} is missing in {int(rows[label].isna().sum()):,} evaluation rows; the schema should require it")
+    unknown = [value for value in label_classes(rows[label]) if value not in classes]
+    if unknown:
         raise BadData(
-            f"{label} in the evaluation rows is of {len(classes)} values, missing in {rows[label].isna().sum()}; two needed"
+            f"{label} is {', '.join(unknown[:5])} in some evaluation rows; the model was trained to tell {' from '.join(classes)}"
         )
-    labels: Floats = (rows[label] == classes[1]).to_numpy().astype(np.float64)
+    labels: Floats = (rows[label].map(label_text) == classes[1]).to_numpy().astype(np.float64)
     return labels
 
 

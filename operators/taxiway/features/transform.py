@@ -79,8 +79,12 @@ def _fit(
     labels = rows[label]
     if labels.isna().any():
         raise BadData(f"{int(labels.isna().sum())} training rows have no {label}; the schema should require it: presence 1.0")
-    if labels.nunique() < 2:
-        raise BadData(f"{label} has one value in all {len(rows)} training rows; a model needs at least two")
+    classes = label_classes(labels)
+    if len(classes) != 2:
+        raise BadData(
+            f"{label} has {len(classes)} values in the {len(rows):,} training rows, {', '.join(classes[:5])}; two are needed: "
+            "declare it boolean, or of two values, in the schema"
+        )
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
     matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
     names = [str(name) for name in fitted.get_feature_names_out()]
@@ -90,6 +94,7 @@ def _fit(
         numeric=numeric,
         categorical=categorical,
         label=label,
+        classes=(classes[0], classes[1]),
         transform=dump_fitted(fitted, store),
         rows=_store_rows(matrix, names, labels, store),
         row_count=len(rows),
@@ -122,6 +127,16 @@ def raw_frame(rows: "pd.DataFrame", numeric: Sequence[str], categorical: Sequenc
         values = rows[name].astype("object")
         columns[name] = values.where(values.isna(), values.astype(str)).where(values.notna(), None)
     return pd.DataFrame(columns, index=rows.index)
+
+
+def label_classes(labels: "pd.Series[Any]") -> list[str]:
+    """The values of a label as text, in the order in which scikit-learn numbers its classes; missing ones left out."""
+    return [label_text(value) for value in sorted(labels.dropna().unique())]
+
+
+def label_text(value: Any) -> str:
+    """A label's value as text, the same whether a file holds it as integer or as float."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def dump_fitted(fitted: Any, store: Store) -> str:

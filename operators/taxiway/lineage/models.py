@@ -1,5 +1,6 @@
 """Models in MLflow: saving a fitted scikit-learn pipeline as a registered version, once; loading one after it was checked."""
 
+import json
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version as installed
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
 CANDIDATE_TAG = "taxiway.candidate"
+CLASSES_TAG = "taxiway.classes"
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 
@@ -67,6 +69,11 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         await_creation_for=0,  # over HTTP it is there at once; waiting only logs that it waits
     )
     return int(created.version)
+
+
+def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
+    """The label's values that a version tells apart, as text, in the order of its probabilities; empty where it was not recorded."""
+    return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(CLASSES_TAG, "[]")))
 
 
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg, conf
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
+    from taxiway.data.schema import Schema
     from taxiway.lineage.run import MlflowRun
 
 R = TypeVar("R", bound=Record)
@@ -91,6 +93,17 @@ class StageOperator(BaseOperator):
     def store(self) -> Store:
         """The installation's store."""
         return Store(setting("store"))
+
+    def schema(self) -> "Schema":
+        """The pipeline's schema. Raises ConfigError where it guards another label than the pipeline learns."""
+        from taxiway.data.schema import load_schema
+
+        schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
+        if schema.label != label:
+            raise ConfigError(
+                f'the pipeline\'s source.label is "{label}", the schema\'s label "{schema.label}"; make them the same'
+            )
+        return schema
 
     def read(self, kind: type[R], ref: Input | None) -> R:
         """The record that an earlier task handed on."""

@@ -41,7 +41,7 @@ class ShadowDeployOperator(StageOperator):
             raise TerminalError(f"{verdict.model} version {verdict.version} is not shadowed: its verdict is {verdict.status}")
         shadow = self.pipeline.shadow
         if shadow is None:
-            return self._record(run, not_applicable(verdict.model, verdict.version, "the pipeline file switches shadow off"))
+            return self._record(run, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
         if verdict.champion == 0:
             return self._record(run, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
         self._deploy(run, verdict, shadow, _owner(context))

@@ -69,7 +69,7 @@ class TrainOperator(StageOperator):
     def _train(self, run: "MlflowRun", features: FeatureSet, overrides: dict[str, Any], key: str) -> int:
         from taxiway.data.rows import read_rows
         from taxiway.lineage.environment import code_commit, environment
-        from taxiway.lineage.models import ModelToSave, register
+        from taxiway.lineage.models import CLASSES_TAG, ModelToSave, register
         from taxiway.registry.promote import SPAN_TAG
         from taxiway.training.train import example_rows, train
 
@@ -81,6 +81,7 @@ class TrainOperator(StageOperator):
             "taxiway.features": features.digest,
             "taxiway.environment": environment(),
             "taxiway.code": code_commit(Path(self.pipeline.schema_file).parent),
+            CLASSES_TAG: json.dumps(features.classes),
             SPAN_TAG: snapshot.newest.name,
         }
         params = {name: str(value) for name, value in {**self.pipeline.model.params, **overrides}.items()}

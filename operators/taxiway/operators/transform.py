@@ -1,6 +1,5 @@
 """Transform: the fitted transform and the rows that it made of the training spans."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.operators.base import Input, StageOperator
@@ -25,13 +24,12 @@ class TransformOperator(StageOperator):
         self.snapshot = snapshot
 
     def run(self, run: "MlflowRun", context: "Context") -> FeatureSet:
-        from taxiway.data.schema import load_schema
         from taxiway.features.transform import transform
         from taxiway.training.estimator import accepts_missing, build_estimator
 
         made = transform(
             self.read(Snapshot, self.snapshot),
-            load_schema(Path(self.pipeline.schema_file)),
+            self.schema(),
             self.pipeline.features,
             label=self.pipeline.source.label,
             accepts_missing=accepts_missing(build_estimator(self.pipeline.model, {})),

@@ -27,12 +27,11 @@ class ValidateDataOperator(StageOperator):
     def run(self, run: "MlflowRun", context: "Context") -> DataReport:
         from datetime import UTC, datetime
 
-        from taxiway.data.schema import load_schema
         from taxiway.data.validate import validate
 
         report = validate(
             self.read(Snapshot, self.snapshot),
-            load_schema(Path(self.pipeline.schema_file)),
+            self.schema(),
             store=self.store,
             today=datetime.now(UTC).date(),
             suite=Path(self.pipeline.suite) if self.pipeline.suite else None,

@@ -64,14 +64,15 @@ class ValidateModelOperator(StageOperator):
 
     def _evaluate(self, run: "MlflowRun", candidate: Candidate) -> Evaluation:
         from taxiway.evaluation.evaluate import LoadedModel, evaluate
-        from taxiway.lineage.models import load_trusted
+        from taxiway.lineage.models import classes_of, load_trusted
         from taxiway.registry.aliases import CHAMPION, version_at
 
         champion = version_at(run.client, candidate.model, CHAMPION)
         uri = run.client.tracking_uri
 
         def loaded(version: int) -> LoadedModel:
-            return LoadedModel(version, load_trusted(uri, candidate.model, version))
+            classes = classes_of(run.client, candidate.model, version)
+            return LoadedModel(version, load_trusted(uri, candidate.model, version), classes)
 
         return evaluate(
             self.read(Snapshot, self.snapshot),

@@ -13,7 +13,8 @@ class FeatureSet(Record):
     """A fitted transform and the training rows that it made, both in the store.
 
     `transform` is the digest of the fitted scikit-learn object (skops); `rows` the digest of the transformed training rows
-    and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order.
+    and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order. `classes` are the
+    label's two values as text, the negative one first.
     """
 
     snapshot: str
@@ -21,6 +22,7 @@ class FeatureSet(Record):
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     label: str
+    classes: tuple[str, str]
     transform: str
     rows: str
     row_count: int

@@ -122,7 +122,7 @@ def test_a_schema_comes_back_from_yaml_and_json_as_it_was(tmp_path: Path) -> Non
         ("key: id", "{a: b}: id", "a key is one word"),
         ("key: id", "? [a, b]\n: id", "a key is one word"),
         ("unit: mph", "unit: mph\n    name: breeze", "features.wind.name is not a key here"),
-        (WHOLE, "", "made.schema.yaml is empty"),
+        (WHOLE, "", "made.schema.yaml:1: the file is empty"),
         (WHOLE, "- a", "a schema is a mapping with the keys label, key, min_rows, features, waivers"),
         (WHOLE, "label: x\nfeatures: [a]", "features is a list; allowed: column names"),
         (WHOLE, "label: x\nfeatures: {}", "features is []"),

@@ -11,6 +11,7 @@ from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
 from taxiway.errors import BadData, ConfigError
 from taxiway.features import raw_frame, transform
+from taxiway.features.transform import label_classes
 from taxiway.pipeline import Features, Model
 from taxiway.recorder import Notes
 from taxiway.records import FeatureSet, Snapshot
@@ -98,8 +99,17 @@ def test_a_label_of_one_value_is_refused(tmp_path: Path, flights_folder: Path) -
     plan = plan_window(find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet"), window=1, decided=frozenset(), requested=None)
     assert plan is not None
     snapshot = ingest(plan, pipeline="f.late", source="flights", store=store)
-    with pytest.raises(BadData, match="one value in all"):
+    with pytest.raises(BadData, match="late has 1 values in the"):
         features_for((snapshot, store), BOOSTING)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"), [([False, True], "False"), ([0, 1], "0"), ([0.0, 1.0], "0"), (["no", "yes"], "no")]
+)
+def test_a_label_is_the_same_text_however_a_file_holds_it(values: list, text: str) -> None:
+    import pandas as pd
+
+    assert label_classes(pd.Series([values[1], values[0], values[0], None]))[0] == text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reading a schema's YAML into plain values with the line of every key, and naming mistakes by file, line and key.
+"""Reading the YAML that people write into plain values with the line of every key, and naming mistakes by file, line and key.
 
 What the keys mean is not known here.
 """
@@ -40,32 +40,42 @@ def spelled(key: KeyPath) -> str:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file with libyaml. Raises ConfigError where it is absent, not YAML, or has a key twice."""
+    """Read a file with libyaml. Raises ConfigError where it is absent, empty, not YAML, has a key twice, or an alias.
+
+    Aliases are refused because a few lines of them can stand for more values than there is memory.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = sorted(file.name for file in path.parent.glob("*.yaml"))
         raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text: {error}") from None
+        raise ConfigError(f"{path}:1: this is not UTF-8 text: {error}") from None
     loader = yaml.CSafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
         node = loader.get_single_node()
         if node is None:
-            raise ConfigError(f"{path} is empty")
-        _note_lines(path, node, (), lines)
+            raise ConfigError(f"{path}:1: the file is empty")
+        _note_lines(path, node, (), lines, set())
         return YamlFile(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: this is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: this is not YAML: {error}") from None
+        raise ConfigError(f"{path}:1: this is not YAML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}:1: this is nested too deeply; a file of ours needs five levels") from None
     finally:
         loader.dispose()
 
 
-def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
+    if id(node) in seen:
+        raise ConfigError(
+            f"{path}:{node.start_mark.line + 1}: an alias (*name) stands for this; write it out where it is needed"
+        )
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -75,11 +85,11 @@ def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, i
             if here in lines:  # YAML itself would take the last and say nothing
                 raise ConfigError(f"{path}:{line}: {spelled(here)} is there twice, first in line {lines[here]}; keep one")
             lines[here] = line
-            _note_lines(path, value, here, lines)
+            _note_lines(path, value, here, lines, seen)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*at, number)] = item.start_mark.line + 1
-            _note_lines(path, item, (*at, number), lines)
+            _note_lines(path, item, (*at, number), lines, seen)
 
 
 def explain(

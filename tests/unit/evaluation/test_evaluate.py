@@ -1,0 +1,118 @@
+"""Evaluation on a snapshot's rows: the same rows for both, the label as the candidate learned it, slices that can tell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.models import infer_signature
+from sklearn.metrics import roc_auc_score
+
+from taxiway.data.ingest import ingest
+from taxiway.data.spans import find_spans
+from taxiway.errors import BadData
+from taxiway.evaluation.evaluate import LoadedModel, evaluate
+from taxiway.pipeline import Gate
+from taxiway.recorder import Notes
+from taxiway.records import Evaluation, Snapshot
+from taxiway.store import Store
+
+GATE = Gate.model_validate(
+    {
+        "floors": {"roc_auc": 0.6},
+        "against_champion": {"metric": "roc_auc"},
+        "slices": {"by": ["b"], "max_drop": 0.05, "min_rows": 300},
+    }
+)
+
+
+@dataclass
+class Metadata:
+    schema: Any
+
+    def get_input_schema(self) -> Any:
+        return self.schema
+
+
+class Scorer:
+    """Answers with the column `a`, turned into a probability, or with the opposite."""
+
+    def __init__(self, sign: int = 1) -> None:
+        self.sign = sign
+        self.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "b": ["x"]})).inputs)
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        positive = 1 / (1 + np.exp(-self.sign * rows["a"].to_numpy()))
+        return np.column_stack([1 - positive, positive])
+
+
+def made(tmp_path: Path, labels: Any) -> tuple[Snapshot, Store, pd.DataFrame]:
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=2000)
+    late = a + rng.normal(size=2000) > 0
+    rows = pd.DataFrame({"a": a, "b": np.where(np.arange(2000) < 1900, "big", "small"), "y": labels(late)})
+    source = tmp_path / "source"
+    source.mkdir()
+    for span in (1, 2):
+        rows.to_parquet(source / f"{span}.parquet")
+    store = Store(str(tmp_path / "store"))
+    return ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store), store, rows
+
+
+def run(snapshot: Snapshot, store: Store, candidate: LoadedModel, champion: LoadedModel | None = None) -> Evaluation:
+    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=GATE, store=store, recorder=Notes())
+
+
+def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: late)
+    found = run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True")))
+    auc = next(m for m in found.metrics if m.metric == "roc_auc")
+    assert auc.candidate.value == pytest.approx(roc_auc_score(rows["y"], rows["a"]))
+    assert auc.candidate.rows == 2000
+    assert (found.champion, auc.champion, found.slices) == (0, None, ())
+
+
+def test_a_model_compared_with_itself_differs_by_nothing(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: late)
+    same = (LoadedModel(2, Scorer(), ("False", "True")), LoadedModel(1, Scorer(), ("False", "True")))
+    found = run(snapshot, store, *same)
+    for metric in found.metrics:
+        assert metric.difference is not None
+        assert (metric.difference.low, metric.difference.value, metric.difference.high) == (0, 0, 0)
+    assert [(s.value, s.rows, s.difference is not None) for s in found.slices] == [("big", 1900, True), ("small", 100, False)]
+    assert found.slices[0].reliability == pytest.approx(0.99)
+
+
+@pytest.mark.parametrize("values", [("no", "yes"), (0, 1), (0.0, 1.0), (5, 9)])
+def test_the_second_class_that_was_learned_is_the_positive_one(tmp_path: Path, values: tuple[Any, Any]) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: np.where(late, values[1], values[0]))
+    classes = tuple(str(int(v)) if isinstance(v, float) else str(v) for v in values)
+    found = run(snapshot, store, LoadedModel(1, Scorer(), classes))
+    auc = next(m for m in found.metrics if m.metric == "roc_auc")
+    assert auc.candidate.value == pytest.approx(roc_auc_score(rows["y"] == values[1], rows["a"]))
+
+
+def test_labels_that_were_recoded_are_refused(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 2, 1))
+    with pytest.raises(BadData, match="y is 2 in some evaluation rows; the model was trained to tell 0 from 1"):
+        run(snapshot, store, LoadedModel(1, Scorer(), ("0", "1")))
+
+
+def test_a_champion_of_another_label_is_not_compared_with(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 1, 0))
+    with pytest.raises(BadData, match="cannot be compared"):
+        run(snapshot, store, LoadedModel(2, Scorer(), ("0", "1")), LoadedModel(1, Scorer(-1), ("no", "yes")))
+
+
+def test_a_missing_label_and_a_missing_column_are_said(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: pd.Series(late).astype("object").where(np.arange(2000) > 2, None))
+    with pytest.raises(BadData, match="y is missing in 3 evaluation rows"):
+        run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True")))
+    other = Scorer()
+    other.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "gone": [2.0]})).inputs)
+    (tmp_path / "again").mkdir()
+    snapshot, store, _ = made(tmp_path / "again", lambda late: late)
+    with pytest.raises(BadData, match="needs the columns gone"):
+        run(snapshot, store, LoadedModel(1, other, ("False", "True")))
