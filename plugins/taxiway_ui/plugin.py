@@ -30,7 +30,14 @@ def _views() -> list[dict[str, Any]]:
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX
     icon = f"{base}/static/icon.svg"
     return [
-        {"name": "Taxiway", "destination": "nav", "href": f"{base}/", "url_route": "taxiway", "nav_top_level": True, "icon": icon},
+        {
+            "name": "Taxiway",
+            "destination": "nav",
+            "href": f"{base}/",
+            "url_route": "taxiway",
+            "nav_top_level": True,
+            "icon": icon,
+        },
         {
             "name": "Taxiway",
             "destination": "dag_run",

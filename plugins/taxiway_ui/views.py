@@ -2,22 +2,18 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.overview import RunRecords, behind_verdict, run_records
 from taxiway.records import RecordRef, RunSummary
-from taxiway.registry.ledger import Entry, entries
-from taxiway.registry.overview import Champion, champions
+from taxiway.registry.ledger import Entry
+from taxiway.registry.overview import Champion, champion_and_history, champions
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunSeen
 from taxiway_ui.memory import ask_mlflow, open_store
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 WAY = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push")
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
@@ -116,11 +112,11 @@ def overview(session: Session, readable: set[str]) -> Overview:
 
 
 def history(session: Session, name: str) -> History | None:
-    """The page of one pipeline; None where there is none of this name. Five requests to MLflow."""
+    """The page of one pipeline; None where there is none of this name. Three requests to MLflow."""
     if name not in airflow_db.pipelines(session, {name}):
         return None
     nothing: tuple[Champion | None, tuple[Entry, ...]] = (None, ())
-    (champion, promotions), problem = ask_mlflow(lambda client: _remembered(client, name), nothing)
+    (champion, promotions), problem = ask_mlflow(lambda client: champion_and_history(client, name), nothing)
     store = open_store()
     decisions = tuple(reversed(summaries(store, name))) if store else ()
     return History(name, _reign(store, champion), promotions, decisions, _notices(problem, store), bool(problem))
@@ -136,10 +132,6 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     store = open_store()
     records = run_records(store, seen.refs) if store else RunRecords()
     return RunPage(seen, records, (*_notices("", store), *records.unread))
-
-
-def _remembered(client: "MlflowClient", name: str) -> tuple[Champion | None, tuple[Entry, ...]]:
-    return champions(client, [name]).get(name), tuple(entries(client, name))
 
 
 def _reign(store: Store | None, champion: Champion | None) -> Reign | None:

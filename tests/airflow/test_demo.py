@@ -155,7 +155,7 @@ def ask(running: Running, *arguments: str) -> str:
     return shown.output
 
 
-def test_lineage_tells_what_made_the_champion(running: Running, played: Course) -> None:
+def test_lineage_tells_what_made_the_champion(running: Running, played: Played) -> None:
     spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
     shown = ask(running, "lineage", "model", PIPELINE)
     for words in (
@@ -177,7 +177,7 @@ def test_lineage_tells_what_made_the_champion(running: Running, played: Course) 
     assert first["shadow"]["status"] == "NOT_APPLICABLE"
 
 
-def test_lineage_tells_what_a_span_touched(running: Running, played: Course) -> None:
+def test_lineage_tells_what_a_span_touched(running: Running, played: Played) -> None:
     spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
     by_name, by_digest = (ask(running, "lineage", "data", data) for data in ("2013-04", spans["2013-04"]))
     assert "2013-04 was read by 3 runs" in by_name
@@ -191,7 +191,7 @@ def test_lineage_tells_what_a_span_touched(running: Running, played: Course) -> 
     assert json.loads(ask(running, "lineage", "data", "2099-01", "--json")) == []
 
 
-def test_history_lists_every_promotion(running: Running, played: Course) -> None:
+def test_history_lists_every_promotion(running: Running, played: Played) -> None:
     shown = ask(running, "history", PIPELINE)
     assert shown.index("passed the gate and the shadow") < shown.index("first champion")
 
@@ -208,7 +208,7 @@ def test_history_lists_every_promotion(running: Running, played: Course) -> None
     ],
 )
 def test_a_question_about_nothing_is_answered_in_a_sentence(
-    running: Running, played: Course, arguments: tuple[str, ...], words: str
+    running: Running, played: Played, arguments: tuple[str, ...], words: str
 ) -> None:
     shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")])
     assert shown.exit_code == 1

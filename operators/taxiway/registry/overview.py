@@ -1,6 +1,6 @@
-"""Overview: the champions of many models, since when and by which promotion, in a number of requests that does not grow.
+"""Overview: who is champion, since when and by which promotion, in few requests: of many models at once, or of one with its history.
 
-The history of one model is the ledger itself, `registry.ledger.entries`.
+It only reads; what moves a champion is `registry.promote`.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.records import Promotion
 from taxiway.registry import ledger
-from taxiway.registry.aliases import CHAMPION
+from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.ledger import Entry, State
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Cham
             champion = _champion(ledger.entries(client, model), model, version)
         found[model] = champion
     return found
+
+
+def champion_and_history(client: "MlflowClient", model: str) -> tuple[Champion | None, tuple[Entry, ...]]:
+    """The champion of `model`, None if it has none, and its whole ledger, newest first. Three requests for up to 1,000 entries."""
+    version, found = version_at(client, model, CHAMPION), tuple(ledger.entries(client, model))
+    return (_champion(found, model, version) if version else None), found
 
 
 def _versions(client: "MlflowClient") -> dict[str, int]:

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from flaky import in_front_of
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, point
-from taxiway.registry.overview import champions
+from taxiway.registry.overview import champion_and_history, champions
 from taxiway.registry.promote import push, rollback
 
 
@@ -80,6 +80,15 @@ def test_an_alias_that_somebody_else_moved_has_no_promotion(client: MlflowClient
     point(client, models[0], CHAMPION, 2)
     champion = champions(client, models)[models[0]]
     assert (champion.version, champion.promotion, champion.verdict) == (2, None, "")
+
+
+def test_one_model_comes_with_its_whole_ledger(client: MlflowClient, models: list[str]) -> None:
+    assert champion_and_history(client, models[0]) == (None, ())
+    promote(client, models[0], 1, 0)
+    promote(client, models[0], 2, 1)
+    champion, entries = champion_and_history(client, models[0])
+    assert champion == champions(client, models)[models[0]]
+    assert [entry.promotion.to_version for entry in entries] == [2, 1]
 
 
 def test_models_that_were_not_asked_for_are_left_out(client: MlflowClient, models: list[str]) -> None:
