@@ -77,6 +77,8 @@ def test_commands_and_options_that_are_named_exist(page: Path) -> None:
         words = shlex.split(line.rstrip("\\"))
         command = main.commands.get(words[1])
         assert command is not None, f"there is no `taxiway {words[1]}`; there are {sorted(main.commands)}"
+        if isinstance(command, click.Group) and len(words) > 2:
+            command = command.commands[words[2]]
         known = {option for param in command.params if isinstance(param, click.Option) for option in param.opts} | {"--help"}
         assert {word for word in words if word.startswith("--")} <= known, line
 
