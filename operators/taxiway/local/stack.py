@@ -17,6 +17,7 @@ import psutil
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.home import Home, Secrets
 from taxiway.local.plan import Plan
+from taxiway.local.ports import Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 
@@ -43,10 +44,10 @@ class Starting:
     """
 
     def __init__(self, home: Home, dags: Path, airflow_settings: Mapping[str, str] | None = None) -> None:
-        if not dags.is_dir():
-            raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
+        require_dags(dags)
         refuse_second(home)
-        self.stack = Stack(home, home.choose_ports(), home.secrets())
+        self._ports = Ports(home.ports_file)
+        self.stack = Stack(home, self._ports.by_service, home.secrets())
         plan = Plan(home=home.root, dags=dags.resolve(), ports=self.stack.ports, airflow_settings=dict(airflow_settings or {}))
         with (home.logs / "supervisor.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -54,6 +55,7 @@ class Starting:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                cwd="/",
                 start_new_session=True,
             )
 
@@ -65,20 +67,26 @@ class Starting:
             if event["event"] == "failed":
                 self.stop()
                 raise TransientError(f"the stack did not start: {event['detail']}")
+            if event["event"] == "stopping":
+                raise TransientError("the stack was stopped from elsewhere while it started, as `taxiway down` does")
             yield event
             if event["event"] == "ready":
                 return
-        raise TransientError(f"the stack's supervisor ended; its log: {self.stack.home.logs / 'supervisor.log'}")
+        raise TransientError(f"the stack did not start: {self._killed()}")
 
     def wait(self) -> str:
-        """Wait until the stack ends by itself; returns why, empty if it was asked to."""
+        """Wait until the stack ends by itself; returns why, empty if somebody asked it to, as `taxiway down` does."""
         assert self._process.stdout is not None
-        why = ""
         for line in self._process.stdout:
             event = json.loads(line)
             if event["event"] == "failed":
-                why = event["detail"]
-        return why
+                return str(event["detail"])
+            if event["event"] == "stopping":
+                return ""
+        return self._killed()
+
+    def _killed(self) -> str:
+        return f"its supervisor ended without a word; its log: {self.stack.home.logs / 'supervisor.log'}"
 
     def stop(self) -> None:
         """Ask the supervisor to end everything, and see that it did."""
@@ -90,6 +98,7 @@ class Starting:
         except subprocess.TimeoutExpired:
             self._process.kill()
         _end_session(self.stack.home, self._process.pid)
+        self._ports.release()
 
 
 def down(home: Home) -> bool:
@@ -108,6 +117,12 @@ def down(home: Home) -> bool:
             time.sleep(0.1)
     _end_session(home, running["session"])
     return True
+
+
+def require_dags(dags: Path) -> None:
+    """Raise ConfigError where `dags` is not a folder."""
+    if not dags.is_dir():
+        raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
 
 
 def refuse_second(home: Home) -> None:

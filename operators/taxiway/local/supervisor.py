@@ -13,9 +13,13 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
+from urllib.parse import urlsplit
+
+import psutil
 
 from taxiway.local.home import Home
 from taxiway.local.plan import Plan
@@ -30,6 +34,13 @@ _events: list[TextIO] = []
 
 class StartError(Exception):
     """A service did not come up."""
+
+
+class Started(NamedTuple):
+    """A service and its process."""
+
+    service: Service
+    process: "subprocess.Popen[bytes]"
 
 
 class Stopped(Exception):
@@ -71,11 +82,11 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
     _say(event="starting", service="postgres")
     databases = postgres.start(DATABASES)
     _say(event="healthy", service="postgres", seconds=time.monotonic() - began)
-    started = [(service, _start(home, service)) for service in services(home, plan, databases)]
-    _migrate(home, plan, databases, stopping)
-    started += [(service, _start(home, service)) for service in airflow_services(home, plan, databases)]
+    started = [_start(home, service) for service in services(home, plan, databases)]
+    _migrate(home, plan, databases, started, stopping)
+    started += [_start(home, service) for service in airflow_services(home, plan, databases)]
     with ThreadPoolExecutor(len(started)) as pool:
-        waits = [pool.submit(_wait_until_well, home, service, process, stopping) for service, process in started]
+        waits = [pool.submit(_wait_until_well, home, one.service, started, stopping) for one in started]
         done, _ = wait(waits, return_when=FIRST_EXCEPTION)
         broken = [future for future in done if future.exception()]
         if broken:
@@ -83,12 +94,17 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
             raise broken[0].exception() or StartError()
     _say(event="ready", seconds=time.monotonic() - began)
     while not stopping.wait(0.5):
-        for service, process in started:
-            if process.poll() is not None:
-                raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}", service.name))
+        _require_all(home, started, "")
 
 
-def _migrate(home: Home, plan: Plan, databases: dict[str, str], stopping: threading.Event) -> None:
+def _require_all(home: Home, started: Sequence[Started], when: str) -> None:
+    """Raise StartError where one of the services has ended; all of them are asked about while one is waited for."""
+    for service, process in started:
+        if process.poll() is not None:
+            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))
+
+
+def _migrate(home: Home, plan: Plan, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event) -> None:
     began = time.monotonic()
     _say(event="starting", service="airflow-tables")
     command, environment = airflow_migration(home, plan, databases)
@@ -99,15 +115,16 @@ def _migrate(home: Home, plan: Plan, databases: dict[str, str], stopping: thread
     while process.poll() is None:
         if stopping.wait(0.1):
             raise Stopped
+        _require_all(home, started, " while starting")
     if process.returncode:
         raise StartError(_tail(home, f"airflow db migrate ended with code {process.returncode}", "airflow-tables"))
     _say(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
 
 
-def _start(home: Home, service: Service) -> "subprocess.Popen[bytes]":
+def _start(home: Home, service: Service) -> Started:
     _say(event="starting", service=service.name)
     with (home.logs / f"{service.name}.log").open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             service.command,
             env={**os.environ, **service.environment},
             cwd=home.root,
@@ -115,24 +132,34 @@ def _start(home: Home, service: Service) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    return Started(service, process)
 
 
-def _wait_until_well(home: Home, service: Service, process: "subprocess.Popen[bytes]", stopping: threading.Event) -> None:
-    began, started = time.monotonic(), datetime.now(UTC)
+def _wait_until_well(home: Home, service: Service, started: Sequence[Started], stopping: threading.Event) -> None:
+    began, since = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - began < START_SECONDS:
         if stopping.is_set():
             raise Stopped
-        if process.poll() is not None:
-            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode} while starting", service.name))
+        _require_all(home, started, " while starting")
         with (
             contextlib.suppress(OSError, ValueError, KeyError),
             urllib.request.urlopen(service.health_url, timeout=5) as answer,  # noqa: S310 - our own http address
         ):
-            if service.is_well(answer.read(), started):
+            if service.is_well(answer.read(), since) and _is_ours(answer.url):
                 _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
                 return
         stopping.wait(0.2)
     raise StartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service.name))
+
+
+def _is_ours(url: str) -> bool:
+    """Whether one of this stack's processes listens there: another stack's service would be as well as ours."""
+    port = urlsplit(url).port
+    for process in session_members(os.getsid(0)):
+        with contextlib.suppress(psutil.Error):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp")):
+                return True
+    return False
 
 
 def _tail(home: Home, what: str, name: str) -> str:
