@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from taxiway_ui import views
+from taxiway_ui.plugin import PREFIX
 from taxiway_ui.render import FOLDER, page
 
 app = FastAPI(dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
@@ -75,5 +76,5 @@ def _status(incomplete: bool) -> int:
 
 def _html(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
     here = str(request.scope.get("root_path", ""))
-    text = page(template, here=here, airflow=here.removesuffix("/taxiway"), **values)
+    text = page(template, here=here, airflow=here.removesuffix(PREFIX), **values)
     return HTMLResponse(text, status_code=status, headers=_HEADERS)
