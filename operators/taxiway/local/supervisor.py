@@ -95,6 +95,8 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
     _say(event="ready", seconds=time.monotonic() - began)
     while not stopping.wait(0.5):
         _require_all(home, started, "")
+        if not postgres.processes():
+            raise StartError(f"PostgreSQL ended; its log: {postgres.data / 'log'}")
 
 
 def _require_all(home: Home, started: Sequence[Started], when: str) -> None:

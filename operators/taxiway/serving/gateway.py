@@ -203,7 +203,7 @@ async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, Refused):
         return refusal(error.status, error.sentence)
     status, sentence = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
-    return refusal(status, f"{sentence}")
+    return refusal(status, f"{sentence}", getattr(error, "headers", None))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -24,7 +24,7 @@ class Refused(TerminalError):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one request: `data` holds one list of JSON values per row, in the order of `columns`."""
+    """The rows of one request: `data` holds one list of cells per row, in the order of `columns`; no cell is a list or object."""
 
     columns: tuple[str, ...]
     data: list[list[Any]]
@@ -46,7 +46,16 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         _refuse(f"{form} has no rows; send at least one")
     if len(set(rows.columns)) != len(rows.columns):
         _refuse(f"{form} names a column twice: {', '.join(rows.columns)}")
+    _require_cells(rows)
     return text, rows
+
+
+def _require_cells(rows: Rows) -> None:
+    for position, row in enumerate(rows.data):
+        for name, cell in zip(rows.columns, row, strict=True):
+            if isinstance(cell, list | dict):
+                got = "a list" if isinstance(cell, list) else "an object"
+                _refuse(f'row {position} has {got} in column "{name}"; a cell is a number, a text, true, false or null')
 
 
 def _from_records(form: str, value: list[Any]) -> Rows:

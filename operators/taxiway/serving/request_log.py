@@ -5,6 +5,7 @@ requests are kept, older ones are deleted as new ones come. Only one gateway at 
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import queue
@@ -108,6 +109,8 @@ class RequestLog:
         except BlockingIOError:
             self._lock.close()
             raise ConfigError(f"{folder} is in use by another gateway; give each its own state folder") from None
+        with contextlib.suppress(FileExistsError):
+            self._path.touch(mode=0o600, exist_ok=False)  # SQLite gives its other files the same mode
         with closing(sqlite3.connect(self._path)) as connection:
             connection.executescript(_SCHEMA)
         self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None]] | None] = queue.SimpleQueue()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NAMED = 10
 _loaded: list[Any] = []  # the one model of this process; a list, because it comes after the process started
 
 
@@ -57,6 +58,8 @@ def begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_gateway, daemon=True).start()
+    for talkative in ("mlflow.models.utils", "mlflow.pyfunc"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)  # they warn of every request with a column too many
     for library in ("OMP", "OPENBLAS", "MKL"):
         # Libraries take every core for one row, and wait for each other spinning: two workers on two cores then answer
         # ten times slower than one. Read when the library is loaded, hence before the model.
@@ -112,7 +115,9 @@ def _predict_call(requests: list[Rows], call: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
         answers = _answers(_loaded[0], requests)
-    except (MlflowException, _BadRows) as error:
+    except _BadRows as error:
+        failed = (400, str(error))
+    except MlflowException as error:
         # MLflow's own errors are about rows that do not fit the model's signature: the caller's to repair.
         failed = (400, f"the rows do not fit the model: {error}")
     except Exception as error:
@@ -147,15 +152,27 @@ def _frame(model: "PyFuncModel", requests: list[Rows]) -> "pd.DataFrame":
     split = {"columns": list(requests[0].columns), "data": [row for request in requests for row in request.data]}
     metadata = getattr(model, "metadata", None)
     schema = metadata.get_input_schema() if metadata else None
+    missing = _missing(schema, requests[0].columns)
+    if missing:
+        raise _BadRows(f"missing: {missing}; give each column of the model a value, null where there is none")
     try:
         frame: pd.DataFrame = dataframe_from_parsed_json(split, "split", schema)  # type: ignore[no-untyped-call]
     except Exception as error:
-        raise _BadRows(str(error)) from error
+        raise _BadRows(f"the rows do not fit the model: {error}") from error
     return frame
 
 
+def _missing(schema: Any, columns: tuple[str, ...]) -> str:
+    """The columns that the model's signature asks for and the rows lack, the first ten by name."""
+    if schema is None or not schema.has_input_names():
+        return ""
+    names = [name for name in schema.required_input_names() if name not in columns]
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return ", ".join(names[:_NAMED] + more)
+
+
 class _BadRows(Exception):
-    """Values that the columns of the model's signature cannot hold."""
+    """Rows that do not fit the model's signature; says why."""
 
 
 def _end_with_gateway() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,11 +79,25 @@ def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.Data
 
 def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Running, flights: pd.DataFrame) -> None:
     row = records(flights)[0]
-    for broken, says in (({**row, "hour": "noon"}, "hour"), ({k: v for k, v in row.items() if k != "carrier"}, "carrier")):
+    fewer = {name: cell for name, cell in row.items() if name not in ("carrier", "origin")}
+    for broken, says in (
+        ({**row, "hour": "noon"}, "the rows do not fit the model: .*hour"),
+        (fewer, "missing: carrier, origin; give each column"),
+        ({**row, "carrier": ["UA"]}, 'row 0 has a list in column "carrier"'),
+        ({**row, "carrier": {"a": 1}}, 'row 0 has an object in column "carrier"'),
+    ):
         response = served.post(MODEL, {"dataframe_records": [broken]})
         assert response.status_code == 400
-        assert says in response.json()["message"]
+        assert re.match(says, response.json()["message"])
+        assert len(response.json()["message"]) < 300
     assert served.post(MODEL, {"dataframe_records": [{**row, "carrier": "never seen", "temp": None}]}).status_code == 200
+
+
+def test_a_column_too_many_is_ignored_without_a_word_in_the_log(served: Running, flights: pd.DataFrame) -> None:
+    row = records(flights)[0]
+    answers = [served.post(MODEL, {"dataframe_records": [sent]}).json() for sent in (row, {**row, "tailnum": "N1"})]
+    assert answers[0] == answers[1]
+    assert "extra inputs" not in (served.state / "output").read_text()
 
 
 def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd.DataFrame) -> None:

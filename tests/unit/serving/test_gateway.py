@@ -49,6 +49,8 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
         (b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "row 0"),
         (b'{"dataframe_split": {"columns": ["x", "x"], "data": [[1, 2]]}}', "twice"),
         (b'{"inputs": "/etc/hostname"}', "not in its form"),
+        (b'{"inputs": {"x": [1, [2]]}}', 'row 1 has a list in column "x"'),
+        (b'{"dataframe_split": {"columns": ["x"], "data": [[{}]]}}', 'row 0 has an object in column "x"'),
         (b'{"inputs": {"x": [1], "y": [1, 2]}}', "different lengths"),
         (b'{"dataframe_records": [{"x": 1}], "params": {}}', "exactly one"),
     ],
@@ -99,11 +101,24 @@ def test_a_caller_changes_nothing(gateway: Running, model: str) -> None:
     assert gateway.admin.challenger(model) is None
 
 
+def test_a_verb_that_a_route_does_not_know_is_named_as_that(gateway: Running, model: str) -> None:
+    response = httpx.get(f"{gateway.url}/models/{model}/invocations", headers={"Authorization": f"Bearer {CALLER}"})
+    assert (response.status_code, response.json()["error_code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert response.headers["Allow"] == "POST"
+
+
 def test_there_are_no_pages_about_the_routes(gateway: Running) -> None:
     admin = {"Authorization": f"Bearer {ADMIN}"}
     assert [httpx.get(gateway.url + path, headers=admin).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [
         404
     ] * 3
+
+
+def test_the_log_of_requests_is_its_owners_alone(gateway: Running, model: str) -> None:
+    gateway.ask(model, 1)
+    files = list(gateway.state.glob("requests.sqlite*"))
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
+    assert files
 
 
 def test_no_token_is_ever_logged(gateway: Running, model: str) -> None:
