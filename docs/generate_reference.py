@@ -39,6 +39,8 @@ OBEYED_BY = {
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file beside this file",
     "suite": "`validate_data`: the name of a Great Expectations suite beside this file (extra `gx`)",
+    "bad_data": "`validate_data`: where the data did not pass, `stop` the run, or `go_on` and train, to see what comes of it; "
+    "`validate_model` fails the model in any case",
     "features": "`transform`; see below",
     "model": "`train`; see below",
     "gate": "`validate_model`; see below",

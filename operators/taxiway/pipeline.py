@@ -154,6 +154,8 @@ class Shadow(Section):
 class Pipeline(Section):
     """One model's whole way. `schema` and `suite` are file names beside the pipeline file.
 
+    `bad_data` says what a run does where the data did not pass: `stop` there, or `go_on` and train all the same, to see what comes
+    of it. The model gate fails such a model in any case.
     `gateway` is the Airflow connection of the model gateway; without one, nothing is shadowed and push is not read back.
     """
 
@@ -164,6 +166,7 @@ class Pipeline(Section):
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None
+    bad_data: Literal["stop", "go_on"] = "stop"
     features: Features = Features()
     model: Model
     gate: Gate

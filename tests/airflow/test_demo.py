@@ -152,7 +152,7 @@ def test_a_second_demonstration_does_nothing_twice(running: Running, played: Pla
 def ask(running: Running, *arguments: str) -> str:
     shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
-    return shown.output
+    return shown.stdout
 
 
 def test_lineage_tells_what_made_the_champion(running: Running, played: Played) -> None:

@@ -57,7 +57,7 @@ def summarize(
 def _outcome(
     report: DataReport | None, verdict: Verdict | None, shadow: ShadowReport | None, promotion: Promotion | None
 ) -> tuple[Outcome, tuple[str, ...]] | None:
-    if report is not None and report.status is not Status.PASS:
+    if report is not None and report.status is not Status.PASS and verdict is None:
         return Outcome.BLOCKED, tuple(anomaly.sentence for anomaly in report.blocking)
     if promotion is not None and verdict is None:
         return _promoted(promotion), (

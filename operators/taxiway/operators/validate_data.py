@@ -48,4 +48,8 @@ class ValidateDataOperator(StageOperator):
         assert isinstance(record, DataReport)
         if record.status is Status.PASS:
             return ""
-        return f"the data did not pass; no model is trained:\n{sentences([a.sentence for a in record.blocking])}"
+        why = sentences([anomaly.sentence for anomaly in record.blocking])
+        if self.pipeline.bad_data == "go_on":
+            self.log.warning("the data did not pass, and bad_data is go_on: the model gate will fail the model\n%s", why)
+            return ""
+        return f"the data did not pass; no model is trained:\n{why}"

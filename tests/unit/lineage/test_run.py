@@ -121,6 +121,7 @@ OK = report(Status.PASS)
     ("records", "outcome", "reasons"),
     [
         ((report(Status.FAIL), None, None, None), Outcome.BLOCKED, ("c is wrong",)),
+        ((report(Status.FAIL), verdict(Status.FAIL), None, None), Outcome.REJECTED, ("auc",)),
         ((OK, verdict(Status.FAIL), None, None), Outcome.REJECTED, ("auc",)),
         ((OK, verdict(Status.UNDECIDED), None, None), Outcome.UNDECIDED, ("auc",)),
         ((OK, verdict(Status.PASS), shadow(Status.FAIL), None), Outcome.REJECTED, ("shadowed",)),

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def pipeline(name: str, **changes: Any) -> Pipeline:
-    content = {
+    content: dict[str, Any] = {
         "pipeline": name,
         "team": "faults",
         "source": {"spans": f"{{data}}/{name}/{{SPAN}}.parquet", "window": 1, "label": "y"},
@@ -56,4 +56,5 @@ killed_push.get_task("push").__class__ = KilledPushOperator
 refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlflow_conn_id="flaky_mlflow")
 broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
 truncated = continuous_training(pipeline("truncated"))
+poisoned = continuous_training(pipeline("poisoned", bad_data="go_on"))
 arrivals = continuous_training(pipeline("arrivals", schedule="new_span"))
