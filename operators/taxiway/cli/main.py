@@ -41,6 +41,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
     """A client of the MLflow server; its errors become sentences, and it does not wait for minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

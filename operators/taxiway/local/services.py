@@ -140,7 +140,8 @@ def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, databa
 
 def _base() -> dict[str, str]:
     # OMP: threads that spin while they wait for each other make training ten times slower on a machine that is busy.
-    return {**NO_TELEMETRY, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+    quiet = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "PYTHONUNBUFFERED": "1"}
+    return {**NO_TELEMETRY, **quiet, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _well(name: str) -> Callable[[bytes, datetime], bool]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "taxiway/promotions"
 STALE_AFTER = timedelta(minutes=10)
-_PREFIX = "taxiway.promotion."
+TAG_PREFIX = "taxiway.promotion."
 
 
 class State(StrEnum):
@@ -59,11 +59,11 @@ def entries(client: "MlflowClient", model: str) -> list[Entry]:
     while True:
         page = client.search_runs(
             [known.experiment_id],
-            f"tags.`{_PREFIX}model` = '{model}'",
+            f"tags.`{TAG_PREFIX}model` = '{model}'",
             order_by=["attributes.start_time DESC"],
             page_token=token,
         )
-        found.extend(_entry(run) for run in page)
+        found.extend(read_entry(run) for run in page)
         token = page.token
         if not token:
             return found
@@ -75,10 +75,10 @@ def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
         experiment_id(client, EXPERIMENT),
         run_name=f"{promotion.model} {promotion.from_version} to {promotion.to_version}",
         tags={
-            f"{_PREFIX}model": promotion.model,
-            f"{_PREFIX}key": key,
-            f"{_PREFIX}state": State.INTENT,
-            f"{_PREFIX}record": promotion.to_json(),
+            f"{TAG_PREFIX}model": promotion.model,
+            f"{TAG_PREFIX}key": key,
+            f"{TAG_PREFIX}state": State.INTENT,
+            f"{TAG_PREFIX}record": promotion.to_json(),
         },
     )
     mine = Entry(run.info.run_id, State.INTENT, key, promotion)
@@ -103,17 +103,18 @@ def settle(client: "MlflowClient", entry: Entry) -> None:
 
 def close(client: "MlflowClient", entry: Entry, state: State) -> None:
     """Write how an entry ended, and end its run; nothing is written to it afterwards."""
-    client.set_tag(entry.run_id, f"{_PREFIX}state", state)
+    client.set_tag(entry.run_id, f"{TAG_PREFIX}state", state)
     client.set_terminated(entry.run_id, "FINISHED" if state is State.DONE else "KILLED")
 
 
-def _entry(run: "Run") -> Entry:
+def read_entry(run: "Run") -> Entry:
+    """The entry that an MLflow run of the ledger's experiment holds."""
     tags = run.data.tags
     return Entry(
         run_id=run.info.run_id,
-        state=State(tags[f"{_PREFIX}state"]),
-        key=tags[f"{_PREFIX}key"],
-        promotion=Promotion.from_json(tags[f"{_PREFIX}record"]),
+        state=State(tags[f"{TAG_PREFIX}state"]),
+        key=tags[f"{TAG_PREFIX}key"],
+        promotion=Promotion.from_json(tags[f"{TAG_PREFIX}record"]),
     )
 
 

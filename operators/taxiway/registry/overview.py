@@ -67,9 +67,9 @@ def _newest_entries(client: "MlflowClient") -> list[Entry]:
     known = client.get_experiment_by_name(ledger.EXPERIMENT)
     if known is None:
         return []
-    done = f"tags.`{ledger._PREFIX}state` = '{State.DONE}'"
+    done = f"tags.`{ledger.TAG_PREFIX}state` = '{State.DONE}'"
     runs = client.search_runs([known.experiment_id], done, order_by=["attributes.start_time DESC"], max_results=_PAGE)
-    return [ledger._entry(run) for run in runs]
+    return [ledger.read_entry(run) for run in runs]
 
 
 def _champion(entries: Collection[Entry], model: str, version: int) -> Champion:

@@ -109,7 +109,10 @@ class Store:
             raise CorruptArtifact(
                 f"{path} was altered: its content no longer has the digest in its name; delete it and run again"
             )
-        return kind.from_json(text)
+        try:
+            return kind.from_json(text)
+        except ValueError as error:
+            raise TerminalError(f"{path} was written by another version of Taxiway and cannot be read: {error}") from error
 
     def point(self, name: str, value: str) -> None:
         """Set the pointer `name` (a path like `profiles/DIGEST`) to `value`; the last writer wins."""
