@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,15 @@ from rich.console import Console
 from taxiway.cli import main
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
+from taxiway.local.demo import PIPELINE, _problem
+from taxiway.local.demo_report import Champion, print_table
 from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
+from taxiway.records import Outcome, RunSummary, Span
+from taxiway.serving.replay import Replayed
 
 
 def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -194,15 +199,26 @@ def test_a_postgres_that_does_not_start_shows_its_log(home: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the data of root's PostgreSQL are kept elsewhere")
-def test_a_copied_home_does_not_share_its_databases(home: Path) -> None:
+def test_a_home_keeps_its_databases_when_it_is_moved_and_shares_them_with_no_copy(home: Path) -> None:
     home.mkdir()
-    postgres = Postgres(home / "postgres")
-    postgres.start(["one"])
-    postgres.stop()
+
+    def start_and_stop(home: Path) -> Path:
+        postgres = Postgres(home / "postgres")
+        postgres.start(["one"])
+        postgres.stop()
+        return (home / "postgres").readlink()
+
+    first = start_and_stop(home)
     copy = home.with_name("copy")
     shutil.copytree(home, copy, symlinks=True)
     with pytest.raises(ConfigError, match="is a copy of"):
-        Postgres(copy / "postgres").start(["one"])
+        start_and_stop(copy)
+    shutil.rmtree(home)
+    assert start_and_stop(copy) == first, "without the first one it is not a copy but the home, moved"
+    shutil.rmtree(copy)
+    home.mkdir()
+    assert start_and_stop(home) != first
+    assert not first.exists(), "a temporary home is gone, and its databases stay"
 
 
 def test_errors_are_printed_as_they_are() -> None:
@@ -224,8 +240,6 @@ def test_the_demonstration_refuses_at_once_what_it_cannot_do(tmp_path: Path) -> 
 
 
 def test_health_is_seen_rather_than_assumed() -> None:
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.now(UTC)
 
     def health(**changes: object) -> bytes:
@@ -251,3 +265,34 @@ def test_end_all_kills_who_ignores_a_polite_request(tmp_path: Path) -> None:
     end_all(lambda: session_members(leader.pid), patience=0.5)
     leader.wait(10)
     assert session_members(leader.pid) == []
+
+
+def decided(month: str, outcome: Outcome, version: int, reasons: int = 1) -> RunSummary:
+    span = Span(source="flights", name=month, rows=1, content="0" * 64)
+    said = tuple(f"reason {number}" for number in range(1, reasons + 1))
+    return RunSummary(pipeline=PIPELINE, run=month, span=span, outcome=outcome, reasons=said, version=version, mlflow_run="run")
+
+
+def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now() -> None:
+    found = (
+        decided("2013-04", Outcome.FIRST_CHAMPION, 1),
+        decided("2013-05", Outcome.PROMOTED, 2),
+        decided("2013-06", Outcome.BLOCKED, 0),
+    )
+    rolled_back = Champion(PIPELINE, 1, datetime.now(UTC))
+    assert _problem(found, rolled_back, None) == ""
+    traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
+    assert _problem(found, rolled_back, traffic) == "version 1 is the champion, expected version 2"
+    assert _problem(found, None, traffic) == "no version is the champion, expected version 2"
+    assert _problem(found[:2], None, None).startswith("2013-06 came to no decision, expected BLOCKED")
+
+
+def test_the_table_names_the_first_reasons_of_a_blocked_run() -> None:
+    shown = io.StringIO()
+    found = [decided("2013-06", Outcome.BLOCKED, 0, reasons=9), decided("2013-05", Outcome.PROMOTED, 2, reasons=9)]
+    print_table(Console(file=shown, width=100), found, None, None)
+    blocked, promoted = shown.getvalue().split("2013-05")
+    assert "reason 5 " in blocked
+    assert "reason 6" not in blocked
+    assert "and 4 more, in the log of validate_data" in blocked
+    assert "reason 9 " in promoted

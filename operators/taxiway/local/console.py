@@ -67,6 +67,9 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting
         starting = Starting(Home.at(home), dags)
         _show_other_ports(console, starting.stack)
         _show_start(console, starting)
+        if starting.stack.home.postgres.is_symlink():
+            databases = starting.stack.home.postgres.readlink()
+            console.print(f"root's PostgreSQL runs as a user of its own; its data are in {databases}", highlight=False)
         yield starting
     except KeyboardInterrupt:
         console.print()

