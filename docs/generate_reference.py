@@ -57,6 +57,7 @@ OBEYED_BY = {
     "model.estimator": "`train`: the dotted path of a scikit-learn class; this or `build`",
     "model.build": "`train`: `module:function`, called with the parameters as one dict, returns an estimator; this or `estimator`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` go over them",
+    "gate.min_rows": "`validate_model`: fewer evaluation rows than this decide nothing, so the verdict is UNDECIDED",
     "gate.floors": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`)",
     "gate.against_champion": "`validate_model`; see below",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from helping import free_port
+
 # One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
 pytest_plugins = ["conftest_airflow"]
 
@@ -19,21 +20,6 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-
-def require(what: str, present: bool, reason: str) -> None:
-    """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail."""
-    if present:
-        return
-    if what in os.environ.get("TAXIWAY_REQUIRE", "").split(","):
-        pytest.fail(f"TAXIWAY_REQUIRE names {what}, but {reason}")
-    pytest.skip(reason)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -119,11 +119,15 @@ class Slices(Section):
 
 
 class Gate(Section):
-    """When a candidate may go on. `reliability` is the confidence of every interval that decides."""
+    """When a candidate may go on. `reliability` is the confidence of every interval that decides.
+
+    Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
+    """
 
     floors: Mapping[Metric, float] = Field(min_length=1)
     against_champion: AgainstChampion
     slices: Slices | None = None
+    min_rows: int = Field(default=300, ge=2, strict=True)
     reliability: float = Field(default=0.99, gt=0.5, lt=1)
 
     @model_validator(mode="after")

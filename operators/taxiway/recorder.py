@@ -16,7 +16,7 @@ class Recorder(Protocol):
         """Numbers about the run, by name."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Settings of the run, by name; a setting never changes its value within a run."""
+        """Settings of the run, by name."""
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Facts about the run that may still change, by name."""

@@ -44,6 +44,24 @@ def test_a_kill_in_the_middle_and_a_retry_is_as_no_kill(running: Running, name: 
     assert [s.run for s in summaries(running.store, model)] == [run], "the first run's reasons are kept"
 
 
+def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> None:
+    for span in (1, 2):
+        running.write_small("cleared", span)
+    dag = "faults.cleared"
+    run, _ = running.run(dag)
+    running.write_small("cleared", 3)
+    body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True}
+    running.api._http.post(f"/dags/{dag}/clearTaskInstances", json=body).raise_for_status()
+    for _ in running.api.follow(dag, run):
+        pass
+    tasks = {task.task: task.state for task in running.api.tasks(dag, run)}
+    assert (tasks["ingest"], tasks["train"], tasks["validate_model"]) == ("success", "success", "skipped")
+    found = running.mlflow_run(dag, run)
+    assert (found.info.status, found.data.tags["taxiway.span"]) == ("FINISHED", "2")
+    assert [(s.span.name, s.outcome) for s in summaries(running.store, dag)] == [("2", Outcome.FIRST_CHAMPION)]
+    assert len(entries(running.mlflow, dag)) == 1
+
+
 def test_refused_first_calls_are_tried_again(running: Running) -> None:
     for span in (1, 2):
         running.write_small("refused", span)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from conftest_airflow import Played, Running
 
-from conftest import require
+from helping import require
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.demo import PIPELINE
 

@@ -1,5 +1,6 @@
 """Scoring candidate and champion on a snapshot's evaluation rows: the same rows, the same code, in one go."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,11 +114,16 @@ def _binary(rows: "pd.DataFrame", label: str, classes: tuple[str, ...]) -> "Floa
 def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate) -> tuple[SliceResult, ...]:
     if gate.slices is None:
         return ()
+    missing = [column for column in gate.slices.by if column not in rows]
+    if missing:
+        raise BadData(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
     metric = METRICS[gate.against_champion.metric]
     groups = [
         (column, str(value), index)
         for column in gate.slices.by
-        for value, index in sorted(rows.groupby(column, observed=True).indices.items(), key=lambda item: str(item[0]))
+        for value, index in sorted(
+            rows.groupby(column, observed=True, dropna=False).indices.items(), key=lambda item: str(item[0])
+        )
     ]
     large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
     shared = 1 - (1 - gate.reliability) / max(large, 1)
@@ -125,6 +131,8 @@ def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "F
     for column, value, index in groups:
         tellable = len(index) >= gate.slices.min_rows and 0 < labels[index].sum() < len(index)
         difference = compare(metric, labels[index], ours[index], theirs[index], shared).difference if tellable else None
+        if difference is not None and not math.isfinite(difference.low):
+            difference = None  # so few rows of one class that some replicate has none
         found.append(
             SliceResult(
                 metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference

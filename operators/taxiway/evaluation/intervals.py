@@ -1,5 +1,6 @@
 """Intervals by the paired bootstrap: rows are drawn anew, for candidate and champion the same ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def compare(metric: Metric, labels: "Floats", candidate: "Floats", champion: "Fl
     sides = [candidate] if champion is None else [candidate, champion]
     ones = np.ones((1, len(labels)))
     values = np.array([metric.compute(side, labels, ones)[0] for side in sides])
-    draws = np.hstack([_replicates(metric, labels, sides, batch) for batch in _batches(len(labels))])
+    draws = np.hstack([_replicates(metric, labels, sides, count, rng) for count, rng in _batches(len(labels))])
     z = _z(reliability)
 
     def interval(value: float, drawn: "Floats") -> Interval:
@@ -56,17 +57,18 @@ def _z(reliability: float) -> float:
     return NormalDist().inv_cdf((1 + reliability) / 2)
 
 
-def _batches(rows: int) -> "list[np.random.Generator]":
+def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":
+    """How many replicates to draw at a time, so that their weights fit into memory, and from which seed."""
     import numpy as np
 
-    per_batch = max(1, _BATCH_CELLS // max(rows, 1))
-    return [np.random.default_rng([20130101, start]) for start in range(0, REPLICATES, per_batch)]
+    each = min(REPLICATES, max(1, _BATCH_CELLS // rows))
+    for start in range(0, REPLICATES, each):
+        yield min(each, REPLICATES - start), np.random.default_rng([20130101, start])
 
 
-def _replicates(metric: Metric, labels: "Floats", sides: "list[Floats]", rng: "np.random.Generator") -> "Floats":
+def _replicates(metric: Metric, labels: "Floats", sides: "list[Floats]", count: int, rng: "np.random.Generator") -> "Floats":
     import numpy as np
 
     rows = len(labels)
-    count = min(max(1, _BATCH_CELLS // max(rows, 1)), REPLICATES)
     weights = np.stack([np.bincount(rng.integers(0, rows, rows), minlength=rows) for _ in range(count)]).astype(float)
     return np.stack([metric.compute(side, labels, weights) for side in sides])

@@ -22,8 +22,10 @@ from taxiway.records import (
 )
 
 
-def decide(candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate) -> Verdict:
-    """Whether `candidate` may go on.
+def decide(
+    candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, outdated: str = ""
+) -> Verdict:
+    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's; it then fails.
 
     Without a champion the first-champion policy holds: floors must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
     passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
@@ -31,7 +33,9 @@ def decide(candidate: Candidate, report: DataReport | None, evaluation: Evaluati
     """
     reasons = (
         *_data(candidate, report),
+        *((_fail(f"version {candidate.version} comes too late: {outdated}"),) if outdated else ()),
         *_same_rows(candidate, evaluation),
+        *_rows(evaluation, gate),
         *_floors(evaluation, gate),
         *_against_champion(evaluation, gate),
         *_slices(evaluation, gate),
@@ -80,6 +84,15 @@ def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]
         yield _fail(
             f"the evaluation is of version {evaluation.candidate} on the snapshot {evaluation.snapshot}, "
             f"not of version {candidate.version} on {candidate.snapshot}"
+        )
+
+
+def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+    rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
+    if rows < gate.min_rows:
+        yield Reason(
+            status=Status.UNDECIDED,
+            sentence=f"{rows} evaluation rows are too few to decide on; at least {gate.min_rows} are needed",
         )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.pyfunc import PyFuncModel
+    from mlflow.types import Schema
 
 CANDIDATE_TAG = "taxiway.candidate"
 CLASSES_TAG = "taxiway.classes"
@@ -104,22 +105,29 @@ def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
 
 def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, model_id: str) -> None:
     import mlflow.sklearn
-    from mlflow.models import Model, infer_signature
+    from mlflow.models import Model, ModelSignature, infer_signature
 
-    kind = "predict_proba" if hasattr(to_save.pipeline, "predict_proba") else "predict"
-    answers = getattr(to_save.pipeline, kind)(to_save.example)
+    answers = to_save.pipeline.predict_proba(to_save.example)
     mlflow.sklearn.save_model(
         to_save.pipeline,
         str(path),
         mlflow_model=Model(run_id=run_id, model_id=model_id),
-        signature=infer_signature(to_save.example, answers),
+        signature=ModelSignature(_inputs(to_save.example), infer_signature(to_save.example, answers).outputs),
         input_example=to_save.example.head(3),
         # Named here, because finding them out by importing everything costs MLflow eight seconds.
         pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         serialization_format="skops",
         skops_trusted_types=trusted,
-        pyfunc_predict_fn=kind,
+        pyfunc_predict_fn="predict_proba",
     )
+
+
+def _inputs(example: "pd.DataFrame") -> "Schema":
+    """The model's columns by their types; what a few rows hold does not matter. Any value may be missing."""
+    from mlflow.types import ColSpec, Schema
+
+    kinds = {name: "double" if kind.kind == "f" else "string" for name, kind in example.dtypes.items()}
+    return Schema([ColSpec(kind, str(name), required=False) for name, kind in kinds.items()])
 
 
 def _types_to_trust(pipeline: Any) -> list[str]:

@@ -39,6 +39,15 @@ def summarize(
 
     A promotion without a verdict is one of an earlier run whose end was lost: this run found its model to be champion already.
     """
+    # A run that was cleared and ran again may have left records of its first pass: those that do not belong together are dropped.
+    if report is not None and report.snapshot != snapshot.digest:
+        report = None
+    if verdict is not None and (report is None or verdict.report != report.digest):
+        verdict = None
+    if shadow is not None and (verdict is None or shadow.version != verdict.version):
+        shadow = None
+    if promotion is not None and verdict is not None and promotion.verdict != verdict.digest:
+        promotion = None
     found = _outcome(report, verdict, shadow, promotion)
     if found is None:
         return None

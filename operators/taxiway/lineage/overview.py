@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import get_args, get_type_hints
 
-from pydantic import ValidationError
-
 from taxiway.errors import TaxiwayError
 from taxiway.records import (
     Candidate,
@@ -71,8 +69,6 @@ def _with(found: RunRecords, store: Store, ref: RecordRef) -> RunRecords:
     try:
         # mypy cannot know that the field is of this kind; _KINDS is made from the fields themselves.
         return replace(found, **{field: store.get(kind, ref.digest)})  # type: ignore[arg-type]
-    except ValidationError as error:
-        why = f"another version of Taxiway wrote it, {error.error_count()} of its fields are not as this one knows them"
     except (TaxiwayError, ValueError, OSError) as error:
         why = str(error)
     return replace(found, unread=(*found.unread, f"the {ref.record} {ref.digest} cannot be read: {why}"))

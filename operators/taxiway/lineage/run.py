@@ -55,6 +55,10 @@ class MlflowRun:
         """End the run; only one task of a DAG run does this."""
         self.client.set_terminated(self.run_id, status)
 
+    def tag(self, name: str) -> str:
+        """The value of a tag; empty where it was not set."""
+        return str(self.client.get_run(self.run_id).data.tags.get(name, ""))
+
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log numbers, all in one request."""
         import time
@@ -65,10 +69,15 @@ class MlflowRun:
         self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log settings; MLflow refuses a setting that changes within a run."""
+        """Log settings. MLflow refuses to change one, so what a cleared task sets anew is told in tags `taxiway.changed.NAME`."""
         from mlflow.entities import Param
 
-        self.client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in values.items()])
+        known = self.client.get_run(self.run_id).data.params
+        told = {name: str(value) for name, value in values.items()}
+        self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in told.items() if name not in known])
+        changed = {f"taxiway.changed.{name}": value for name, value in told.items() if known.get(name, value) != value}
+        if changed:
+            self.tags(changed)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""

@@ -28,6 +28,9 @@ TRUSTED_TYPES = frozenset(
     }
 )
 _FLAVORS = {"python_function", "sklearn"}
+# Every other key is refused: `data`, for one, would make MLflow read another MLmodel, from a folder inside the model.
+_PYFUNC_KEYS = {"env", "loader_module", "model_path", "predict_fn", "python_version"}
+_SKLEARN_KEYS = {"code", "pickled_model", "serialization_format", "sklearn_version", "skops_trusted_types"}
 
 
 def check_model(folder: Path) -> None:
@@ -44,8 +47,13 @@ def check_model(folder: Path) -> None:
     pyfunc, sklearn = flavors["python_function"], flavors["sklearn"]
     _require(folder, "python_function.loader_module", pyfunc.get("loader_module"), "mlflow.sklearn")
     _require(folder, "sklearn.serialization_format", sklearn.get("serialization_format"), "skops")
-    for flavor in (pyfunc, sklearn):
+    for flavor, allowed in ((pyfunc, _PYFUNC_KEYS), (sklearn, _SKLEARN_KEYS)):
         _require(folder, "code", flavor.get("code"), None)
+        beyond = sorted(set(flavor) - allowed)
+        if beyond:
+            raise UntrustedModel(
+                f"{folder}: MLmodel has {', '.join(beyond)}; allowed: {', '.join(sorted(allowed))}; it was not loaded"
+            )
     if pyfunc.get("model_path") != sklearn.get("pickled_model"):
         raise UntrustedModel(f"{folder}: the two flavors name different model files; save the model again with `train`")
     _check_types(folder, "MLmodel lists", sklearn.get("skops_trusted_types") or [])

@@ -31,12 +31,14 @@ class CloseRunOperator(StageOperator):
             return {}
         self.mlflow_run_url = run.url
         self.log.info("MLflow run: %s", run.url)
-        self._remove_challenger(f"{ti.dag_id}/{ti.run_id}")
-        summary = self._summarize(run, ti.run_id)
-        if summary is not None:
-            self._write(run, summary)
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-        run.end("FAILED" if any(state in _BROKEN for state in states.values()) else "FINISHED")
+        try:
+            self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
+            summary = self._summarize(run, ti.run_id)
+            if summary is not None:
+                self._write(run, summary)
+        finally:
+            states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+            run.end("FAILED" if any(state in _BROKEN for state in states.values()) else "FINISHED")
         return self.store.put(summary).model_dump() if summary else {}
 
     def _write(self, run: "MlflowRun", summary: RunSummary) -> None:
@@ -81,14 +83,21 @@ class CloseRunOperator(StageOperator):
             mlflow_run=run.run_id,
         )
 
-    def _remove_challenger(self, owner: str) -> None:
+    def _remove_challenger(self, run: "MlflowRun", owner: str) -> None:
+        """Take down the challenger whose owner begins with `owner`, where a killed shadow task left one."""
         from taxiway.errors import TaxiwayError
         from taxiway.hooks.gateway import GatewayHook
+        from taxiway.registry.aliases import CHALLENGER, point
 
         if self.pipeline.gateway is None or self.pipeline.shadow is None:
             return
         try:
-            GatewayHook(self.pipeline.gateway).get_conn().delete_challenger(self.pipeline.name, owner=owner)
+            with GatewayHook(self.pipeline.gateway).get_conn() as gateway:
+                challenger = gateway.challenger(self.pipeline.name)
+                if challenger is None or not challenger.owner.startswith(owner):
+                    return
+                gateway.delete_challenger(self.pipeline.name, owner=challenger.owner)
+            point(run.client, self.pipeline.name, CHALLENGER, 0)
         except TaxiwayError as error:
             # The gateway takes it down itself when the lease ends; the run's end must not hang on this.
             self.log.warning("the challenger could not be taken down now, its lease will: %s", error)

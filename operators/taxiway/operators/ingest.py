@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from taxiway.lineage.run import MlflowRun
 
 
+SPAN_NAME_TAG = "taxiway.span_name"
+
+
 class IngestOperator(StageOperator):
     """Take the oldest span that is not decided yet, with the window before it; skip the run where there is none.
 
@@ -29,7 +32,7 @@ class IngestOperator(StageOperator):
 
     def execute(self, context: "Context") -> dict[str, str]:
         """Skip before an MLflow run is opened where nothing is to be done."""
-        self._plan = self._look()
+        self._plan = self._look(self.span or self._span_of_first_pass(context))
         return super().execute(context)
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
@@ -38,12 +41,20 @@ class IngestOperator(StageOperator):
         made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
         run.datasets(made.training, "training")
         run.datasets(made.evaluation, "evaluation")
-        run.tags({"taxiway.span": made.newest.label})
+        run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
         run.record(made)
         self.log.info("trains on %s, evaluates on %s", ", ".join(s.label for s in made.training), made.newest.label)
         return made
 
-    def _look(self) -> "tuple[FoundSpan, ...]":
+    def _span_of_first_pass(self, context: "Context") -> str:
+        """The span that this DAG run took when it ran before it was cleared: a run keeps its span."""
+        from taxiway.lineage.run import MlflowRun
+
+        ti: Any = context["ti"]
+        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
+        return run.tag(SPAN_NAME_TAG) if run else ""
+
+    def _look(self, requested: str) -> "tuple[FoundSpan, ...]":
         from airflow.sdk.exceptions import AirflowFailException
 
         from taxiway.data.ingest import plan_window
@@ -57,7 +68,7 @@ class IngestOperator(StageOperator):
                 find_spans(pattern),
                 window=self.pipeline.source.window,
                 decided=decided_spans(self.store, self.pipeline.name),
-                requested=self.span or None,
+                requested=requested or None,
             )
         except TerminalError as error:
             raise AirflowFailException(str(error)) from error

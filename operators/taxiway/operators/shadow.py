@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from taxiway.errors import ConfigError, TerminalError
+from taxiway.errors import ConfigError, TaxiwayError, TerminalError
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.operators.base import Input, StageOperator, sentences
 from taxiway.pipeline import Shadow
@@ -44,20 +44,22 @@ class ShadowDeployOperator(StageOperator):
             return self._record(run, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
         if verdict.champion == 0:
             return self._record(run, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
-        self._deploy(run, verdict, shadow, _owner(context))
+        self._deploy(run, verdict, shadow, _owner(context, verdict))
         raise AssertionError("defer() does not return")
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> dict[str, str]:
         """Called when there are requests enough, or no time left: compare, and take the challenger down."""
-        run, verdict, owner = self.open_run(context), self.read(Verdict, self.verdict), _owner(context)
         self.log.info("waited for requests: %s", event.get("why"))
         try:
-            report = self._compare(verdict, owner)
+            run, verdict = self.open_run(context), self.read(Verdict, self.verdict)
+            owner = _owner(context, verdict)
+            try:
+                report = self._compare(verdict, owner)
+            finally:
+                self._take_down(run, verdict, owner)
+            return self._hand_on(context, self._record(run, report))
         except TerminalError as error:
             raise AirflowFailException(str(error)) from error
-        finally:
-            self._take_down(run, verdict, owner)
-        return self._hand_on(context, self._record(run, report))
 
     def refusal(self, record: Record) -> str:
         assert isinstance(record, ShadowReport)
@@ -105,8 +107,12 @@ class ShadowDeployOperator(StageOperator):
     def _take_down(self, run: "MlflowRun", verdict: Verdict, owner: str) -> None:
         from taxiway.registry.aliases import CHALLENGER, point
 
-        with self._gateway() as gateway:
-            gateway.delete_challenger(verdict.model, owner)
+        try:
+            with self._gateway() as gateway:
+                gateway.delete_challenger(verdict.model, owner)
+        except TaxiwayError as error:
+            # Its lease ends too, and the end of the run tries again: the comparison's own result must not be lost over it.
+            self.log.warning("the challenger could not be taken down now: %s", error)
         point(run.client, verdict.model, CHALLENGER, 0)
 
     def _record(self, run: "MlflowRun", report: ShadowReport) -> ShadowReport:
@@ -124,6 +130,7 @@ class ShadowDeployOperator(StageOperator):
         return self.pipeline.gateway
 
 
-def _owner(context: "Context") -> str:
+def _owner(context: "Context", verdict: Verdict) -> str:
+    """Whose challenger it is: a run's, against one champion, so that a run that is cleared does not meet its own old pairs."""
     ti: Any = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}"
+    return f"{ti.dag_id}/{ti.run_id}@{verdict.champion}"

@@ -32,14 +32,17 @@ class ValidateModelOperator(StageOperator):
     def run(self, run: "MlflowRun", context: "Context") -> Verdict:
         from taxiway.gates.model_gate import decide
         from taxiway.registry.aliases import CHAMPION, version_at
+        from taxiway.registry.promote import older_than_champion
 
         candidate, report = self.read(Candidate, self.candidate), self.read(DataReport, self.report)
-        if version_at(run.client, candidate.model, CHAMPION) == candidate.version:
+        champion = version_at(run.client, candidate.model, CHAMPION)
+        if champion == candidate.version:
             self._repeat(run, candidate)
             raise AirflowSkipException(f"version {candidate.version} is the champion already: nothing is to be decided again")
-        evaluation = self._evaluate(run, candidate)
+        evaluation = self._evaluate(run, candidate, champion)
         self.store.put(evaluation)
-        verdict = decide(candidate, report, evaluation, self.pipeline.gate)
+        outdated = older_than_champion(run.client, candidate.model, candidate.version, champion)
+        verdict = decide(candidate, report, evaluation, self.pipeline.gate, outdated=outdated)
         run.record(verdict)
         run.client.set_model_version_tag(verdict.model, str(verdict.version), "taxiway.verdict", verdict.status)
         self.log.info("%s\n%s", verdict.status, sentences([f"{r.status}: {r.sentence}" for r in verdict.reasons]))
@@ -62,12 +65,10 @@ class ValidateModelOperator(StageOperator):
                 run.record(entry.promotion)
                 return
 
-    def _evaluate(self, run: "MlflowRun", candidate: Candidate) -> Evaluation:
+    def _evaluate(self, run: "MlflowRun", candidate: Candidate, champion: int) -> Evaluation:
         from taxiway.evaluation.evaluate import LoadedModel, evaluate
         from taxiway.lineage.models import classes_of, load_trusted
-        from taxiway.registry.aliases import CHAMPION, version_at
 
-        champion = version_at(run.client, candidate.model, CHAMPION)
         uri = run.client.tracking_uri
 
         def loaded(version: int) -> LoadedModel:

@@ -19,13 +19,13 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
     """Make the version that `verdict` and `shadow` are about the champion; tried again, it finds the first promotion.
 
     Raises TerminalError where one of them did not pass or is about another version, where the champion is no longer the one
-    that the verdict compared with, or where it was trained on newer data. A promotion that was since rolled back stays so.
+    that the verdict compared with, where it was trained on newer data, or where this promotion was rolled back since.
     """
     _check(verdict, shadow)
     key = ledger.promotion_key(verdict.model, verdict.version, verdict.digest)
     known = {entry.state: entry for entry in reversed(ledger.entries(client, verdict.model)) if entry.key == key}
     if State.DONE in known:
-        return known[State.DONE].promotion
+        return _still_champion(client, known[State.DONE].promotion)
     champion = version_at(client, verdict.model, CHAMPION)
     entry = known.get(State.INTENT)
     if entry is None:
@@ -46,15 +46,26 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
     return entry.promotion
 
 
+def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:
+    if version_at(client, done.model, CHAMPION) != done.to_version:
+        raise TerminalError(
+            f"{done.model} version {done.to_version} was promoted at {done.at:%Y-%m-%d %H:%M:%S} UTC and is champion no longer: "
+            "it is not promoted twice on one verdict"
+        )
+    return done
+
+
 def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Promotion:
     """Make the version before the champion the champion again; recorded like any promotion.
 
     `previous` then leads one promotion further back. Raises TerminalError where there is nothing to go back to.
     """
-    champion, previous = version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)
+    champion = version_at(client, model, CHAMPION)
+    # The ledger knows: a push that died between its two aliases has left `previous` at the champion itself.
+    previous = _champion_before(client, model, champion) or version_at(client, model, PREVIOUS)
     if not champion:
         raise TerminalError(f"{model} has no champion, so there is nothing to roll back; allowed: the name of a model with one")
-    if not previous:
+    if previous in (0, champion):
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
     promotion = Promotion(
         model=model,
@@ -68,12 +79,19 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Pro
         reason=f"rollback: {reason}",
     )
     entry = ledger.open_entry(client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion)
-    _move(client, entry, previous=_before(client, model, previous))
+    _move(client, entry, previous=_champion_before(client, model, previous))
     return promotion
 
 
 def _move(client: "MlflowClient", entry: Entry, *, previous: int) -> None:
     promotion = entry.promotion
+    now = version_at(client, promotion.model, CHAMPION)
+    if now not in (promotion.from_version, promotion.to_version):
+        ledger.close(client, entry, State.WITHDRAWN)
+        raise TerminalError(
+            f"{promotion.model}: the champion became version {now} meanwhile, so version {promotion.to_version} is not pushed; "
+            "run the model gate again"
+        )
     if version_at(client, promotion.model, PREVIOUS) != previous:
         point(client, promotion.model, PREVIOUS, previous)
     point(client, promotion.model, CHAMPION, promotion.to_version)
@@ -83,7 +101,7 @@ def _move(client: "MlflowClient", entry: Entry, *, previous: int) -> None:
     ledger.close(client, entry, State.DONE)
 
 
-def _before(client: "MlflowClient", model: str, version: int) -> int:
+def _champion_before(client: "MlflowClient", model: str, version: int) -> int:
     """The version that was champion before `version` was first promoted; 0 if none."""
     for entry in reversed(ledger.entries(client, model)):
         if entry.state is State.DONE and entry.promotion.to_version == version:
@@ -101,18 +119,20 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; PASS is needed")
 
 
+def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int) -> str:
+    """Why a version may not follow the champion: its newest span is the older one. Empty where it may."""
+    if not champion:
+        return ""
+    newest, theirs = (client.get_model_version(model, str(v)).tags.get(SPAN_TAG, "") for v in (version, champion))
+    return f"its newest span is {newest}, the champion's is {theirs}" if span_order(newest) < span_order(theirs) else ""
+
+
 def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int) -> None:
     if champion != verdict.champion:
         raise TerminalError(
             f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion}, "
             f"but the champion is now {champion or 'none'}; run the model gate again"
         )
-    if not champion:
-        return
-    newest, theirs = (
-        client.get_model_version(verdict.model, str(version)).tags.get(SPAN_TAG, "") for version in (verdict.version, champion)
-    )
-    if span_order(newest) < span_order(theirs):
-        raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: its newest span is {newest}, the champion's is {theirs}"
-        )
+    older = older_than_champion(client, verdict.model, verdict.version, champion)
+    if older:
+        raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {older}")

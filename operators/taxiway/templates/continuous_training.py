@@ -1,6 +1,6 @@
 """The way: ingest, validate data, transform, train, validate model, shadow, push; closed however it ends."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import DAG, Param, chain
@@ -40,7 +40,6 @@ def continuous_training(
         start_date=datetime(2013, 1, 1),
         catchup=False,
         max_active_runs=1,
-        dagrun_timeout=timedelta(days=2) + (pipeline.shadow.max_wait if pipeline.shadow else timedelta()),
         default_args={**DEFAULT_ARGS, "owner": pipeline.team, **(default_args or {}), "mlflow_conn_id": mlflow_conn_id},
         tags=["taxiway", pipeline.team],
         params=_params(),

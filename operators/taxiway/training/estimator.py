@@ -17,10 +17,15 @@ def build_estimator(model: Model, overrides: Mapping[str, Any]) -> Any:
     Raises ConfigError where the path leads nowhere, to something that cannot be fitted, or a parameter is unknown.
     """
     params = {**model.params, **overrides}
-    estimator = _look_up(model.build, ":")(params) if model.build else _construct(str(model.estimator), params)
+    estimator = look_up(model.build, ":")(params) if model.build else _construct(str(model.estimator), params)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
             f"model: {model.build or model.estimator} gives a {type(estimator).__name__}, which has no fit: {_WANTED}"
+        )
+    if not hasattr(estimator, "predict_proba"):
+        raise ConfigError(
+            f"model: {model.build or model.estimator} has no predict_proba with these parameters, and the gate compares "
+            "probabilities; allowed: a classifier that gives them, such as sklearn.ensemble.HistGradientBoostingClassifier"
         )
     if estimator.get_params().get("random_state", 0) is None:
         estimator.set_params(random_state=SEED)
@@ -38,7 +43,7 @@ _WANTED = "allowed: a scikit-learn estimator, or a function of one dict of param
 
 
 def _construct(path: str, params: Mapping[str, Any]) -> Any:
-    kind = _look_up(path, ".")
+    kind = look_up(path, ".")
     if not inspect.isclass(kind):
         raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
     if not hasattr(kind, "fit"):
@@ -50,7 +55,8 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     return kind(**params)
 
 
-def _look_up(path: str, separator: str) -> Any:
+def look_up(path: str, separator: str) -> Any:
+    """What `package.module` and `name`, joined by `separator`, lead to. Raises ConfigError where they lead nowhere."""
     module_name, found, name = path.rpartition(separator)
     if not found or not name:
         raise ConfigError(f'model: "{path}" is not a path; allowed: package.module{separator}name')

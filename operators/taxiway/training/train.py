@@ -1,8 +1,8 @@
 """Training: the estimator on the transformed rows, joined with the transform into the one object that is served."""
 
+import inspect
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from taxiway.pipeline import Model
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet
 from taxiway.store import Store
-from taxiway.training.estimator import build_estimator
+from taxiway.training.estimator import build_estimator, look_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ EXAMPLE_ROWS = 100
 def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Mapping[str, Any]) -> str:
     """The digest of everything that makes this candidate: rows, transform, DataReport, estimator, parameters, scikit-learn.
 
-    For `build`, the file that defines the function counts too. The same key means the same model, so a second try finds the version that the first one registered.
+    For `build`, the file that defines the function counts too, not those that it imports. The same key means the same model, so a second try finds the version that the first one registered.
     """
     parts = {
         "features": features.digest,
@@ -40,7 +40,7 @@ def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Ma
 def _code_digest(model: Model) -> str:
     if model.build is None:
         return ""
-    file = import_module(model.build.partition(":")[0]).__file__
+    file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":")))
     return digest_of_file(Path(file)) if file else ""
 
 
@@ -56,10 +56,10 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
         table = pq.read_table(path)
     labels = table.column("label").to_numpy()
     matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
+    recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     started = time.monotonic()
     estimator.fit(matrix, labels)
     recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
-    recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     return Pipeline([("transform", load_fitted(features.transform, store)), ("model", estimator)])
 
 

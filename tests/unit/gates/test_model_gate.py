@@ -166,6 +166,21 @@ def test_an_evaluation_of_other_rows_or_another_version_fails() -> None:
         assert decide(CANDIDATE, REPORT, evaluation().model_copy(update=change), GATE).status is Status.FAIL
 
 
+def test_a_model_of_older_data_than_the_champions_fails() -> None:
+    verdict = decide(CANDIDATE, REPORT, evaluation(), GATE, outdated="its newest span is 9, the champion's is 10")
+    assert verdict.status is Status.FAIL
+    assert any("comes too late: its newest span is 9" in r.sentence for r in verdict.reasons)
+
+
+def test_few_rows_decide_nothing_however_good_they_look() -> None:
+    perfect = Interval(value=1, low=1, high=1, rows=5)
+    result = MetricResult(metric="roc_auc", candidate=perfect, champion=None, difference=None)
+    few = evaluation(gain=None).model_copy(update={"metrics": (result,)})
+    verdict = decide(CANDIDATE, REPORT, few, GATE)
+    assert verdict.status is Status.UNDECIDED
+    assert any("5 evaluation rows are too few to decide on; at least 300" in r.sentence for r in verdict.reasons)
+
+
 def test_lower_is_better_for_losses() -> None:
     gate = Gate.model_validate({"floors": {"log_loss": 0.5}, "against_champion": {"metric": "log_loss", "min_gain": 0.01}})
     result = MetricResult(

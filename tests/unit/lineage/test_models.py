@@ -20,7 +20,7 @@ from flaky import in_front_of
 from taxiway.errors import UntrustedModel
 from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
-from taxiway.lineage.trust import TRUSTED_TYPES, check_model
+from taxiway.lineage.trust import check_model
 
 ESTIMATORS = [
     HistGradientBoostingClassifier(max_iter=3),
@@ -101,6 +101,9 @@ def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path:
         (lambda c: c["flavors"]["python_function"].update(loader_module="os"), "loader_module is 'os'"),
         (lambda c: c["flavors"]["sklearn"].update(serialization_format="pickle"), "serialization_format is 'pickle'"),
         (lambda c: c["flavors"]["sklearn"].update(code="code"), "code is 'code'"),
+        (lambda c: c["flavors"]["python_function"].update(data="inner"), "MLmodel has data"),
+        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), "MLmodel has config"),
+        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), "MLmodel has uv_project"),
         (lambda c: c["flavors"].update(other={}), "flavors are"),
         (lambda c: c.pop("flavors"), "flavors are"),
         (lambda c: c["flavors"]["sklearn"].update(pickled_model="../../etc/passwd"), "two flavors name different"),
@@ -137,8 +140,22 @@ def test_a_broken_mlmodel_is_refused(tmp_path: Path, text: str) -> None:
         check_model(tmp_path / "nothing")
 
 
-def test_nothing_on_the_list_is_a_function_that_can_do_harm() -> None:
-    assert not [name for name in TRUSTED_TYPES if name.split(".")[0] not in ("sklearn", "numpy", "functools")]
+def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str, tmp_path: Path) -> None:
+    """MLflow would follow `data` into an inner folder, read its MLmodel, and unpickle what that names."""
+    name, canary = f"team.m{uuid.uuid4().hex[:8]}", tmp_path / "canary"
+    logged = run.client.create_logged_model(run.experiment_id)
+    folder = _saved(tmp_path)
+    _edit(folder, lambda conf: conf["flavors"]["python_function"].update(data="inner"))
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": {"pickled_model": "m.pkl"}}}))
+    (inner / "m.pkl").write_bytes(f"cposix\nmkdir\n(V{canary}\ntR.".encode())
+    run.client.log_model_artifacts(logged.model_id, str(folder))
+    run.client.create_registered_model(name)
+    run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
+    with pytest.raises(UntrustedModel, match="MLmodel has data"):
+        load_trusted(mlflow_url, name, 1)
+    assert not canary.exists()
 
 
 def _register_in_child(url: str, run_id: str, name: str) -> None:

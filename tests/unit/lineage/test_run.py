@@ -3,10 +3,10 @@
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from taxiway.lineage.outcomes import decide_span, decided_spans, summaries, summarize
 from taxiway.lineage.run import MlflowRun, run_url
@@ -67,11 +67,13 @@ def test_runs_are_found_by_the_digest_of_what_they_read(client: MlflowClient) ->
     assert [r.info.run_id for r in found] == [run.run_id]
 
 
-def test_a_setting_that_changes_within_a_run_is_refused(client: MlflowClient) -> None:
+def test_a_setting_that_a_cleared_task_sets_anew_is_told_beside_the_first(client: MlflowClient) -> None:
     run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
-    run.params({"max_iter": 150})
-    with pytest.raises(MlflowException, match="Changing param values is not allowed"):
-        run.params({"max_iter": 151})
+    run.params({"max_iter": 150, "depth": 3})
+    run.params({"max_iter": 300, "depth": 3, "rate": 0.1})
+    found = client.get_run(run.run_id).data
+    assert found.params == {"max_iter": "150", "depth": "3", "rate": "0.1"}
+    assert {n: v for n, v in found.tags.items() if n.startswith("taxiway.changed")} == {"taxiway.changed.max_iter": "300"}
 
 
 def test_a_run_that_ended_is_reopened_by_a_task_that_was_cleared(client: MlflowClient) -> None:
@@ -93,7 +95,7 @@ def report(status: Status) -> DataReport:
 
 def verdict(status: Status) -> Verdict:
     reasons = (Reason(status=Status.PASS, sentence="fine"), Reason(status=status, sentence="auc"))
-    return Verdict(model="m", version=2, champion=1, snapshot="s", report="r", evaluation="e", status=status, reasons=reasons)
+    return Verdict(model="m", version=2, champion=1, snapshot="s", report="", evaluation="e", status=status, reasons=reasons)
 
 
 def shadow(status: Status) -> ShadowReport:
@@ -117,6 +119,15 @@ def promotion(from_version: int) -> Promotion:
 OK = report(Status.PASS)
 
 
+def of_one_pass(data: Any, judged: Any, shadowed: Any, promoted: Any) -> tuple:
+    """The records with the digests by which they name each other."""
+    if judged is not None:
+        judged = judged.model_copy(update={"report": data.digest})
+    if promoted is not None and judged is not None:
+        promoted = promoted.model_copy(update={"verdict": judged.digest})
+    return data, judged, shadowed, promoted
+
+
 @pytest.mark.parametrize(
     ("records", "outcome", "reasons"),
     [
@@ -131,7 +142,7 @@ OK = report(Status.PASS)
     ],
 )
 def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, reasons: tuple[str, ...] | None) -> None:
-    made = summarize(SNAPSHOT, *records, run="r", mlflow_run="m")
+    made = summarize(SNAPSHOT, *of_one_pass(*records), run="r", mlflow_run="m")
     assert made is not None
     assert made.outcome is outcome
     assert made.span == SPAN
@@ -149,7 +160,18 @@ def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, r
     ],
 )
 def test_a_run_that_broke_in_between_came_to_nothing(records: tuple) -> None:
-    assert summarize(SNAPSHOT, *records, run="r", mlflow_run="m") is None
+    assert summarize(SNAPSHOT, *of_one_pass(*records), run="r", mlflow_run="m") is None
+
+
+def test_records_of_a_first_pass_are_not_mixed_with_those_of_a_second() -> None:
+    """A promoted run is cleared; now its data fail, or its new model breaks before the shadow is over."""
+    first = (verdict(Status.PASS).model_copy(update={"report": OK.digest}), shadow(Status.PASS))
+    promoted = promotion(1).model_copy(update={"verdict": first[0].digest})
+    again = summarize(SNAPSHOT, report(Status.FAIL), *first, promoted, run="r", mlflow_run="m")
+    assert again is not None
+    assert again.outcome is Outcome.BLOCKED
+    third = first[0].model_copy(update={"version": 3})
+    assert summarize(SNAPSHOT, OK, third, first[1], promoted, run="r", mlflow_run="m") is None
 
 
 def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
@@ -164,7 +186,8 @@ def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:
     for name in ("10", "9", "11"):
         span = SPAN.model_copy(update={"name": name})
         snapshot = Snapshot(pipeline="f.late", training=(SPAN,), evaluation=(span,))
-        made = summarize(snapshot, report(Status.FAIL), None, None, None, run="r", mlflow_run="m")
+        bad = report(Status.FAIL).model_copy(update={"snapshot": snapshot.digest})
+        made = summarize(snapshot, bad, None, None, None, run="r", mlflow_run="m")
         assert made is not None
         decide_span(store, made)
     assert [s.span.name for s in summaries(store, "f.late")] == ["9", "10", "11"]

@@ -80,8 +80,30 @@ def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: s
     promote(client, model, 1, 0)
     promote(client, model, 2, 1)
     rollback(client, model, by="ann", reason="bad")
-    promote(client, model, 2, 1)
+    with pytest.raises(TerminalError, match="is champion no longer: it is not promoted twice on one verdict"):
+        promote(client, model, 2, 1)
     assert version_at(client, model, CHAMPION) == 1
+
+
+def test_a_rollback_after_a_push_that_died_between_its_aliases_goes_back_all_the_same(client: MlflowClient, model: str) -> None:
+    promote(client, model, 1, 0)
+    promote(client, model, 2, 1)
+    ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
+    client.set_registered_model_alias(model, PREVIOUS, "2")
+    assert rollback(client, model, by="ann", reason="bad").to_version == 1
+    assert version_at(client, model, CHAMPION) == 1
+
+
+def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: MlflowClient, model: str) -> None:
+    promote(client, model, 1, 0)
+    judged, shadowed = verdict(model, 3, 1), shadow(model, 3, 1)
+    key = ledger.promotion_key(model, 3, judged.digest)
+    mine = _intent(model, 3, datetime.now(UTC)).model_copy(update={"from_version": 1, "verdict": judged.digest})
+    ledger.open_entry(client, key, mine)
+    client.set_registered_model_alias(model, CHAMPION, "2")
+    with pytest.raises(TerminalError, match="the champion became version 2 meanwhile"):
+        push(client, judged, shadowed, by="test")
+    assert version_at(client, model, CHAMPION) == 2
 
 
 def test_nothing_is_rolled_back_where_nothing_is(client: MlflowClient, model: str) -> None:

@@ -122,6 +122,8 @@ def test_a_label_is_the_same_text_however_a_file_holds_it(values: list, text: st
         (Model(estimator="collections.OrderedDict"), "no fit"),
         (Model(estimator="sklearn.linear_model.LogisticRegression", params={"max_itr": 3}), 'did you mean "max_iter"'),
         (Model(build="builtins:dict"), "no fit"),
+        (Model(estimator="sklearn.svm.LinearSVC"), "no predict_proba"),
+        (Model(estimator="sklearn.linear_model.LinearRegression"), "no predict_proba"),
     ],
 )
 def test_a_wrong_model_says_what_is_allowed(model: Model, words: str) -> None:

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from mlflow import MlflowClient
 
-from conftest import free_port
+from helping import free_port
 from taxiway.registry.overview import champions
 from taxiway_ui.app import app
 from taxiway_ui.memory import ask

@@ -1,0 +1,22 @@
+"""What several test folders need: a free port, and skipping what cannot run here."""
+
+import os
+import socket
+
+import pytest
+
+
+def require(what: str, present: bool, reason: str) -> None:
+    """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail."""
+    if present:
+        return
+    if what in os.environ.get("TAXIWAY_REQUIRE", "").split(","):
+        pytest.fail(f"TAXIWAY_REQUIRE names {what}, but {reason}")
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
