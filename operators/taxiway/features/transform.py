@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
+_TEXT_RULE = 2  # raised when `category_text` changes, so that what was fitted on other texts is not found again
 
 
 def transform(
@@ -53,7 +54,16 @@ def transform(
 def _pointer(
     snapshot: Snapshot, schema: Schema, numeric: Sequence[str], categorical: Sequence[str], label: str, *, accepts_missing: bool
 ) -> str:
-    parts = [snapshot.digest, schema.digest, list(numeric), list(categorical), label, accepts_missing, MIN_CATEGORY_ROWS]
+    parts = [
+        snapshot.digest,
+        schema.digest,
+        list(numeric),
+        list(categorical),
+        label,
+        accepts_missing,
+        MIN_CATEGORY_ROWS,
+        _TEXT_RULE,
+    ]
     return f"features/{digest_of_bytes(json.dumps([*parts, installed('scikit-learn')]).encode())}"
 
 
@@ -123,20 +133,30 @@ def raw_frame(rows: "pd.DataFrame", numeric: Sequence[str], categorical: Sequenc
     import pandas as pd
 
     columns: dict[str, Any] = {name: rows[name].astype("float64") for name in numeric}
-    for name in categorical:
-        values = rows[name].astype("object")
-        columns[name] = values.where(values.isna(), values.astype(str)).where(values.notna(), None)
+    columns |= {name: as_text(rows[name]) for name in categorical}
     return pd.DataFrame(columns, index=rows.index)
+
+
+def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A column of categories as the model gets it: each value's `category_text`, None where it is missing."""
+    import pandas as pd
+
+    texts = [None if gone else category_text(value) for value, gone in zip(values.astype("object"), values.isna(), strict=True)]
+    return pd.Series(texts, index=values.index, dtype="object")
+
+
+def category_text(value: Any) -> str:
+    """A category's or a label's value as text: the same for an integer, for the float that a file with gaps holds it as, and
+    for what a request has of it as JSON."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+label_text = category_text  # a label is a category like any other
 
 
 def label_classes(labels: "pd.Series[Any]") -> list[str]:
     """The values of a label as text, in the order in which scikit-learn numbers its classes; missing ones left out."""
-    return [label_text(value) for value in sorted(labels.dropna().unique())]
-
-
-def label_text(value: Any) -> str:
-    """A label's value as text, the same whether a file holds it as integer or as float."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return [category_text(value) for value in sorted(labels.dropna().unique())]
 
 
 def dump_fitted(fitted: Any, store: Store) -> str:

@@ -149,17 +149,40 @@ def _answers(model: "PyFuncModel", requests: list[Rows]) -> list[str]:
 def _frame(model: "PyFuncModel", requests: list[Rows]) -> "pd.DataFrame":
     from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 
-    split = {"columns": list(requests[0].columns), "data": [row for request in requests for row in request.data]}
+    columns = requests[0].columns
     metadata = getattr(model, "metadata", None)
     schema = metadata.get_input_schema() if metadata else None
-    missing = _missing(schema, requests[0].columns)
+    missing = _missing(schema, columns)
     if missing:
         raise _BadRows(f"missing: {missing}; give each column of the model a value, null where there is none")
+    categories = _text_columns(schema)
+    rows = [_texts(columns, row, categories) for request in requests for row in request.data]
+    split = {"columns": list(columns), "data": rows}
     try:
         frame: pd.DataFrame = dataframe_from_parsed_json(split, "split", schema)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise _BadRows(f"the rows do not fit the model: {error}") from error
     return frame
+
+
+def _text_columns(schema: Any) -> frozenset[str]:
+    """The columns that the model's signature has as text."""
+    from mlflow.types import DataType
+
+    if schema is None or not schema.has_input_names():
+        return frozenset()
+    return frozenset(name for name, kind in schema.input_dict().items() if kind.type is DataType.string)
+
+
+def _texts(columns: tuple[str, ...], row: list[Any], categories: frozenset[str]) -> list[Any]:
+    """The row with its categories as the texts that the model learned them as: JSON has true where a file's row says "True"."""
+    from taxiway.features.transform import category_text
+
+    # Cell by cell and not by column: of [1, null] pandas makes floats, and who shares the call must not change a text.
+    return [
+        category_text(cell) if name in categories and cell is not None and cell == cell else cell
+        for name, cell in zip(columns, row, strict=True)
+    ]
 
 
 def _missing(schema: Any, columns: tuple[str, ...]) -> str:
