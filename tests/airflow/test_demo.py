@@ -56,7 +56,10 @@ def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running
     runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
     assert [r.info.status for r in runs] == ["FINISHED", "FINISHED", "FAILED"]
     assert [r.data.tags["taxiway.outcome"] for r in runs] == ["FIRST_CHAMPION", "PROMOTED", "BLOCKED"]
-    by_context = {(i.dataset.name, i.tags[0].value): i.dataset.digest for i in runs[1].inputs.dataset_inputs}
+    by_context = {
+        (i.dataset.name, next(t.value for t in i.tags if t.key == "mlflow.data.context")): i.dataset.digest
+        for i in runs[1].inputs.dataset_inputs
+    }
     assert [name for name, context in sorted(by_context) if context == "training"] == ["2013-02", "2013-03", "2013-04"]
     assert [name for name, context in by_context if context == "evaluation"] == ["2013-05"]
     spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}

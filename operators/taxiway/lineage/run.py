@@ -93,8 +93,8 @@ class MlflowRun:
             self.run_id,
             [
                 DatasetInput(
-                    Dataset(name=span.label, digest=span.content, source_type="taxiway", source=span.source),
-                    [InputTag("mlflow.data.context", context)],
+                    Dataset(name=span.name, digest=span.content, source_type="taxiway", source=span.source),
+                    [InputTag("mlflow.data.context", context), InputTag("taxiway.span_version", str(span.version))],
                 )
                 for span in spans
             ],
