@@ -47,6 +47,7 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
 
     fs, root = fsspec.core.url_to_fs(pattern)
     parsed = _parse(pattern, root)
+    fs.invalidate_cache()  # fsspec keeps one file system for a process, and object stores' listings for as long
     newest: dict[tuple[int, ...], FoundSpan] = {}
     for path, info in sorted(fs.glob(parsed.glob, detail=True).items()):
         match = parsed.expression.fullmatch(path)

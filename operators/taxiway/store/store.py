@@ -42,7 +42,7 @@ class Store:
         """Copy a local file in; returns its digest."""
         digest = digest_of_file(source)
         path = self._object_path(digest)
-        if not self._fs.exists(path):
+        if not self._exists(path):
             with self._beside(path) as beside:
                 self._fs.put_file(str(source), beside)
         return digest
@@ -51,7 +51,7 @@ class Store:
         """Write `content` in; returns its digest."""
         digest = digest_of_bytes(content)
         path = self._object_path(digest)
-        if not self._fs.exists(path):
+        if not self._exists(path):
             with self._beside(path) as beside:
                 self._fs.pipe_file(beside, content)
         return digest
@@ -63,7 +63,7 @@ class Store:
         Raises CorruptArtifact if the bytes do not have this digest, TerminalError if there are none.
         """
         path = self._object_path(digest)
-        if not self._fs.exists(path):
+        if not self._exists(path):
             raise TerminalError(
                 f"{self.url} holds no object {digest}: it was deleted, or this is not the store it was written to"
             )
@@ -82,7 +82,7 @@ class Store:
 
     def holds(self, digest: str) -> bool:
         """Whether there is an object of this digest; its bytes are not looked at."""
-        return bool(self._fs.exists(self._object_path(digest)))
+        return self._exists(self._object_path(digest))
 
     def get_bytes(self, digest: str) -> bytes:
         """The content of `digest`, verified; for small things."""
@@ -93,7 +93,7 @@ class Store:
         """Write a record; returns the reference that goes through XCom."""
         ref = RecordRef(record=type(record).__name__, digest=record.digest)
         path = self._record_path(ref)
-        if not self._fs.exists(path):
+        if not self._exists(path):
             with self._beside(path) as beside:
                 self._fs.pipe_file(beside, record.to_json().encode())
         return ref
@@ -129,6 +129,7 @@ class Store:
 
     def pointers(self, folder: str) -> dict[str, str]:
         """All pointers directly below `folder`, by their last name."""
+        self._fs.invalidate_cache()  # fsspec keeps listings of object stores as long as the process lives
         place = self._index_path(folder)
         if not self._fs.isdir(place):
             return {}
@@ -148,8 +149,13 @@ class Store:
             else:
                 self._fs.mv(beside, path)
         finally:
-            if self._fs.exists(beside):
+            if self._exists(beside):
                 self._fs.rm_file(beside)
+
+    def _exists(self, path: str) -> bool:
+        """Asks the file system itself, and not a listing of it from before another process wrote or deleted."""
+        self._fs.invalidate_cache(posixpath.dirname(path))
+        return bool(self._fs.exists(path))
 
     @staticmethod
     def _verify(path: Path, digest: str) -> None:
