@@ -1,6 +1,7 @@
 """Talking to a gateway: one small method a route, answers as typed forms, errors as those that a retry may heal or not."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -25,7 +26,14 @@ class GatewayClient:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
-        self._http = httpx.Client(headers=self._headers, timeout=self._timeout)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        return httpx.Client(headers=self._headers, timeout=self._timeout)
+
+    def async_http(self) -> httpx.AsyncClient:
+        """Connections for `challenger_async`; making them costs more than a poll, so one is made for many: `async with` it."""
+        return httpx.AsyncClient(headers=self._headers, timeout=self._timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +42,9 @@ class GatewayClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        """Close the connections, if there are any."""
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def predict(self, model: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
         """The champion's predictions, one for each record."""
@@ -61,13 +70,12 @@ class GatewayClient:
         """The challenger and its counts, None without one."""
         return _challenger(self._call("GET", model, "/challenger"))
 
-    async def challenger_async(self, model: str) -> ChallengerStatus | None:
-        """The same as `challenger`, for an event loop: a trigger's poll."""
-        async with httpx.AsyncClient(headers=self._headers, timeout=self._timeout) as http:
-            try:
-                response = await http.get(self._url(model, "/challenger"))
-            except httpx.TransportError as error:
-                raise self._unreachable(error) from error
+    async def challenger_async(self, http: httpx.AsyncClient, model: str) -> ChallengerStatus | None:
+        """The same as `challenger`, for an event loop: a trigger's poll, over the connections of `async_http`."""
+        try:
+            response = await http.get(self._url(model, "/challenger"))
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
         return _challenger(self._content(response))
 
     def delete_challenger(self, model: str, owner: str) -> None:

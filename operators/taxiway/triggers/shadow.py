@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 
 
 class ShadowTrigger(BaseTrigger):
@@ -44,20 +44,26 @@ class ShadowTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event, which says why the wait is over."""
         client = await self._client()
+        # The connections are closed before the event: who is given it need not ask for what comes after.
+        async with client.async_http() as http:
+            why = await self._wait(client, http)
+        yield TriggerEvent({"why": why})
+
+    async def _wait(self, client: Any, http: Any) -> str:
+        """Why the wait is over."""
         until = datetime.fromisoformat(self.until)
         while datetime.now(UTC) < until:
-            over = await self._over(client)
+            over = await self._over(client, http)
             if over:
-                yield TriggerEvent({"why": over})
-                return
+                return over
             await asyncio.sleep(POLL_SECONDS)
-        yield TriggerEvent({"why": f"the time was over at {self.until}"})
+        return f"the time was over at {self.until}"
 
-    async def _over(self, client: Any) -> str:
+    async def _over(self, client: Any, http: Any) -> str:
         from taxiway.errors import TransientError
 
         try:
-            challenger = await client.challenger_async(self.model)
+            challenger = await client.challenger_async(http, self.model)
         except TransientError as error:
             self.log.warning("looking again: %s", error)
             return ""
