@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Of all requests, the share that may have made no pair: beyond it, what was compared may not be what is asked live.
 MAX_UNPAIRED = 0.1
+# Of fewer calls, the 99th percentile is the slowest one, and one call tells nothing of the next.
+MIN_CALLS_FOR_P99 = 100
 _RESAMPLES = 1000
 _NUMBER_TOLERANCE = 1e-6
 
@@ -22,8 +24,9 @@ def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits
     """Decide whether challenger `version` answered live requests like `champion`, within `limits`.
 
     Each limit on an estimate: PASS if the estimate keeps it, FAIL if the whole interval (two-sided, at `reliability`) is
-    beyond it, UNDECIDED if only the estimate is. UNDECIDED too where more than a tenth of the requests made no pair, and,
-    whatever the rest says, where there are fewer than `min_requests` pairs or another champion answered some of them.
+    beyond it, UNDECIDED if only the estimate is. UNDECIDED too where more than a tenth of the requests made no pair or where
+    fewer than 100 calls have to tell a 99th percentile, and, whatever the rest says, where there are fewer than `min_requests`
+    pairs or another champion answered some of them.
 
     Agreement is of labels, over rows: the argmax of probabilities, equality of labels, closeness of other numbers; its interval
     and that of the error rate are exact (Clopper and Pearson 1934, Biometrika 26:404). The error rate is of the challenger,
@@ -85,10 +88,10 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
 
 def _enough(pairs: PairedLog, usable: int, needed: int) -> Reason:
     if usable >= needed:
-        return _reason(Status.PASS, f"{usable:,} requests were answered by both sides (at least {needed:,} needed)")
+        return _reason(Status.PASS, f"{usable:,} requests were dealt with by both sides (at least {needed:,} needed)")
     return _reason(
         Status.UNDECIDED,
-        f"{usable:,} of {needed:,} requests were answered by both sides: {needed - usable:,} are missing "
+        f"{usable:,} of {needed:,} requests were dealt with by both sides: {needed - usable:,} are missing "
         f"({pairs.dropped:,} were dropped before the challenger, {pairs.unanswered:,} have no answer of it)",
     )
 
@@ -161,6 +164,9 @@ def _describe_p50(ratio: Interval | None, reliability: float) -> Reason:
 def _judge_p99(ratio: Interval | None, most: float, reliability: float) -> Reason:
     if ratio is None:
         return _reason(Status.UNDECIDED, "no call was answered by both sides, so latency is unknown")
+    if ratio.rows < MIN_CALLS_FOR_P99:
+        calls = "1 call is" if ratio.rows == 1 else f"{ratio.rows} calls are"
+        return _reason(Status.UNDECIDED, f"{calls} too few for a 99th percentile; {MIN_CALLS_FOR_P99} are needed")
     sentence = f"the challenger's 99th percentile of calls {_took(ratio, reliability)}; at most {most:.2f} allowed)"
     return _reason(_judged(ratio.value <= most, ratio.low > most), sentence)
 

@@ -149,6 +149,24 @@ def test_slow_calls_are_counted_once_however_many_requests_they_carried() -> Non
     assert report.latency_p99_ratio.rows == 125
 
 
+@pytest.mark.parametrize("slower", [1.0, 9.0])
+@pytest.mark.parametrize(("calls", "decided"), [(99, False), (100, True)])
+def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: int, decided: bool, slower: float) -> None:
+    report = judge([pair(i, call=i % calls, slower=slower) for i in range(1000)])
+    told = reason(report, "99th percentile")
+    assert told.status is report.status
+    if decided:
+        assert told.status is (Status.PASS if slower == 1 else Status.FAIL)
+    else:
+        assert told.status is Status.UNDECIDED
+        assert told.sentence == "99 calls are too few for a 99th percentile; 100 are needed"
+
+
+def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
+    report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
+    assert reason(report, "at least 1,000 needed").sentence.startswith("1,000 requests were dealt with by both sides")
+
+
 def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
     report = judge([pair(i, slower=3.0 if i % 91 == 0 else 1.0) for i in range(1000)])
     p99 = reason(report, "99th percentile")
