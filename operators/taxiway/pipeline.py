@@ -148,7 +148,7 @@ class Shadow(Section):
     beyond the champion's; `max_p99_ratio` of its 99th percentile of latency to the champion's; `min_agreement` of equal labels.
     """
 
-    min_requests: int = Field(default=2000, ge=30, le=50_000)
+    min_requests: int = Field(default=2000, ge=100, le=50_000)
     max_wait: Duration = timedelta(days=1)
     min_agreement: Fraction = 0.5
     max_error_rate: Fraction = 0.001

@@ -8,7 +8,7 @@ from taxiway.data.rows import read_rows
 from taxiway.errors import BadData
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
-from taxiway.features.transform import label_classes, label_text, raw_frame
+from taxiway.features.transform import category_text, label_classes, raw_frame
 from taxiway.pipeline import Gate
 from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
@@ -107,7 +107,7 @@ def _binary(rows: "pd.DataFrame", label: str, classes: tuple[str, ...]) -> "Floa
         raise BadData(
             f"{label} is {', '.join(unknown[:5])} in some evaluation rows; the model was trained to tell {' from '.join(classes)}"
         )
-    labels: Floats = (rows[label].map(label_text) == classes[1]).to_numpy().astype(np.float64)
+    labels: Floats = (rows[label].map(category_text) == classes[1]).to_numpy().astype(np.float64)
     return labels
 
 

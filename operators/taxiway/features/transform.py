@@ -151,9 +151,6 @@ def category_text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-label_text = category_text  # a label is a category like any other
-
-
 def label_classes(labels: "pd.Series[Any]") -> list[str]:
     """The values of a label as text, in the order in which scikit-learn numbers its classes; missing ones left out."""
     return [category_text(value) for value in sorted(labels.dropna().unique())]

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from pydantic import ValidationError
 
 from taxiway.digests import digest_of_bytes, digest_of_file
 from taxiway.errors import CorruptArtifact, TerminalError
@@ -111,8 +112,12 @@ class Store:
             )
         try:
             return kind.from_json(text)
+        except ValidationError as error:
+            raise TerminalError(
+                f"{path}: another version of Taxiway wrote it, {error.error_count()} of its fields are not as this one knows them"
+            ) from error
         except ValueError as error:
-            raise TerminalError(f"{path} was written by another version of Taxiway and cannot be read: {error}") from error
+            raise TerminalError(f"{path}: {error}") from error
 
     def point(self, name: str, value: str) -> None:
         """Set the pointer `name` (a path like `profiles/DIGEST`) to `value`; the last writer wins."""

@@ -239,7 +239,7 @@ def test_a_pass_keeps_every_limit(disagree: float, failing: float, slower: float
         )
         for i in range(count)
     ]
-    limits = Shadow(min_requests=60, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
+    limits = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
     report = judge(pairs, dropped=dropped, limits=limits)
     if report.status is Status.PASS:
         assert report.agreement is not None
