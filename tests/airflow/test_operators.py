@@ -109,7 +109,7 @@ def test_ingest_fails_at_once_on_a_pattern_that_cannot_be(monkeypatch: pytest.Mo
     monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(tmp_path))
     wrong = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update={"spans": f"{tmp_path}/{{MM}}.parquet"})})
     with pytest.raises(AirflowFailException):
-        taxiway.operators.IngestOperator(task_id="ingest", pipeline=wrong).execute({})
+        taxiway.operators.IngestOperator(task_id="ingest", pipeline=wrong, span="2013-04").execute({})
 
 
 def test_the_template_is_the_way_closed_by_a_teardown() -> None:

@@ -54,13 +54,15 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frozen = run(UV, "pip", "freeze", "--exclude-editable", "--python", sys.executable).splitlines()
     versions.write_text("\n".join(line for line in frozen if "==" in line))
     packages = (f"taxiway[ml] @ {wheel.as_uri()}", "apache-airflow")
-    run(UV, "pip", "install", "--no-compile-bytecode", "--python", str(venv / "bin/python"), "-c", str(versions), *packages)
+    run(UV, "pip", "install", "--python", str(venv / "bin/python"), "-c", str(versions), *packages)
     return venv / "bin/airflow"
 
 
 def run(*command: str, **settings: str) -> str:
     environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("AIRFLOW", "PYTHONDONTWRITEBYTECODE", "UV_COMPILE", "VIRTUAL_ENV"))
     }
     done = subprocess.run(command, capture_output=True, text=True, env={**environment, **settings})
     assert done.returncode == 0, f"{command}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

@@ -123,11 +123,11 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
 
 
 def _inputs(example: "pd.DataFrame") -> "Schema":
-    """The model's columns by their types; what a few rows hold does not matter. Any value may be missing."""
+    """The model's columns by their types; what a few rows hold does not matter. Each column must be there, its values may be null."""
     from mlflow.types import ColSpec, Schema
 
     kinds = {name: "double" if kind.kind == "f" else "string" for name, kind in example.dtypes.items()}
-    return Schema([ColSpec(kind, str(name), required=False) for name, kind in kinds.items()])
+    return Schema([ColSpec(kind, str(name)) for name, kind in kinds.items()])
 
 
 def _types_to_trust(pipeline: Any) -> list[str]:

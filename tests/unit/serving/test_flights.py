@@ -90,7 +90,10 @@ def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Runnin
         assert response.status_code == 400
         assert re.match(says, response.json()["message"])
         assert len(response.json()["message"]) < 300
-    assert served.post(MODEL, {"dataframe_records": [{**row, "carrier": "never seen", "temp": None}]}).status_code == 200
+    assert (
+        served.post(MODEL, {"dataframe_records": [{**row, "carrier": "never seen", "temp": None, "engine": None}]}).status_code
+        == 200
+    )
 
 
 def test_a_column_too_many_is_ignored_without_a_word_in_the_log(served: Running, flights: pd.DataFrame) -> None:
