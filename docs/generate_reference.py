@@ -50,7 +50,8 @@ OBEYED_BY = {
     "source.spans": "`ingest`: a pattern of Parquet files on any fsspec URL. `{YYYY}`, `{MM}`, `{DD}` or `{SPAN}` name the span; "
     "of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`",
     "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on",
-    "source.label": "`transform`, `train`, `validate_model`: the column to predict; it has two values",
+    "source.label": "`transform`, `train`, `validate_model`: the column to predict: of two values, or a number where the gate's metrics "
+    "are of numbers",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.drop": "`transform`: columns that the model does not take",
@@ -58,7 +59,9 @@ OBEYED_BY = {
     "model.build": "`train`: `module:function`, called with the parameters as one dict, returns an estimator; this or `estimator`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` go over them",
     "gate.min_rows": "`validate_model`: fewer evaluation rows than this decide nothing, so the verdict is UNDECIDED",
-    "gate.floors": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`)",
+    "gate.floors": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`, "
+    "`mae`, `rmse`); an unlike pair of metrics, of classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and of "
+    "numbers (`mae`, `r2`, `rmse`), is refused",
     "gate.against_champion": "`validate_model`; see below",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
     "gate.reliability": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
@@ -66,11 +69,13 @@ OBEYED_BY = {
     "gate.against_champion.min_gain": "`validate_model`: the least gain over the champion; below zero is an allowed loss. A gain "
     "is a rise, or a fall where lower is better",
     "gate.slices.by": "`validate_model`: columns; every value of each is a slice",
-    "gate.slices.max_drop": "`validate_model`: how much a slice may lose against the champion",
+    "gate.slices.max_drop": "`validate_model`: how much of the metric a slice may lose against the champion, in the metric's unit",
     "gate.slices.min_rows": "`validate_model`: smaller slices decide nothing",
     "shadow.min_requests": "`shadow`: how many requests both sides must have answered",
     "shadow.max_wait": "`shadow`: when to stop waiting for them: `90s`, `30m`, `12h`, `1d`",
-    "shadow.min_agreement": "`shadow`: the least share of rows with the same label",
+    "shadow.min_agreement": "`shadow`: the least share of rows with the same label, or with numbers `agree_within` of each other",
+    "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the label's unit; must be given where the "
+    "model estimates a number, and only there",
     "shadow.max_error_rate": "`shadow`: the largest share of failed requests among those that the champion answered",
     "shadow.max_p99_ratio": "`shadow`: the 99th percentile of the challenger's predict calls, in multiples of the champion's",
 }

@@ -6,14 +6,19 @@ Every key is there because something obeys it; an unknown key is an error.
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from taxiway.errors import allowed_values
 
+Problem = Literal["classification", "regression"]
 CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", "roc_auc")
-Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "roc_auc"]
+REGRESSION_METRICS = ("mae", "r2", "rmse")
+Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "mae", "r2", "rmse", "roc_auc"]
+# The least and the largest value that each metric can take, for floors that nothing or everything would keep.
+_METRIC_RANGES = {"log_loss": (0.0, inf), "mae": (0.0, inf), "rmse": (0.0, inf), "r2": (-inf, 1.0)}
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -121,7 +126,7 @@ class Slices(Section):
 class Gate(Section):
     """When a candidate may go on. `reliability` is the confidence of every interval that decides.
 
-    Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
+    Its metrics are all of classification or all of regression: they say which of the two the pipeline is. Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
     """
 
     floors: Mapping[Metric, float] = Field(min_length=1)
@@ -133,24 +138,42 @@ class Gate(Section):
     @model_validator(mode="after")
     def _floors_can_be_kept(self) -> "Gate":
         for metric, floor in self.floors.items():
-            top = float("inf") if metric == "log_loss" else 1.0
-            if not 0 <= floor <= top:
-                raise ValueError(
-                    f"the floor of {metric} is {floor}; allowed: {'0 or more' if metric == 'log_loss' else '0 to 1'}"
-                )
+            least, most = _METRIC_RANGES.get(metric, (0.0, 1.0))
+            if not least <= floor <= most:
+                allowed = "0 to 1" if (least, most) == (0, 1) else f"{most:g} or less" if most < inf else f"{least:g} or more"
+                raise ValueError(f"the floor of {metric} is {floor}; allowed: {allowed}")
         return self
+
+    @model_validator(mode="after")
+    def _one_problem(self) -> "Gate":
+        metrics = sorted({*self.floors, self.against_champion.metric})
+        numbers = [metric for metric in metrics if metric in REGRESSION_METRICS]
+        if numbers and len(numbers) < len(metrics):
+            classes = [metric for metric in metrics if metric not in numbers]
+            raise ValueError(
+                f"{', '.join(numbers)} is for numbers and {', '.join(classes)} for classes; allowed together: "
+                f"{', '.join(REGRESSION_METRICS)}; or {', '.join(CLASSIFICATION_METRICS)}"
+            )
+        return self
+
+    @property
+    def problem(self) -> Problem:
+        """What the model learns, as the metrics say: to tell two classes apart, or to estimate a number."""
+        return "regression" if self.against_champion.metric in REGRESSION_METRICS else "classification"
 
 
 class Shadow(Section):
     """When a challenger's answers to live requests let it go on.
 
     `min_requests` pairs of answers decide; fewer after `max_wait` are UNDECIDED. `max_error_rate` is of the challenger's errors
-    beyond the champion's; `max_p99_ratio` of its 99th percentile of latency to the champion's; `min_agreement` of equal labels.
+    beyond the champion's; `max_p99_ratio` of its 99th percentile of latency to the champion's; `min_agreement` of rows with equal
+    labels, or, where the model estimates a number, with numbers at most `agree_within` apart, in the label's unit.
     """
 
     min_requests: int = Field(default=2000, ge=100, le=50_000)
     max_wait: Duration = timedelta(days=1)
     min_agreement: Fraction = 0.5
+    agree_within: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_error_rate: Fraction = 0.001
     max_p99_ratio: float = Field(default=1.5, gt=0)
 
@@ -183,6 +206,18 @@ class Pipeline(Section):
     def _shadow_needs_a_gateway(self) -> "Pipeline":
         if self.shadow is not None and self.gateway is None:
             raise ValueError("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway")
+        return self
+
+    @model_validator(mode="after")
+    def _agreement_can_be_told(self) -> "Pipeline":
+        if self.shadow is None:
+            return self
+        if self.gate.problem == "regression" and self.shadow.agree_within is None:
+            raise ValueError(
+                f"shadow needs agree_within: how far apart two estimates of {self.source.label} may be and still agree"
+            )
+        if self.gate.problem == "classification" and self.shadow.agree_within is not None:
+            raise ValueError("shadow.agree_within is for estimates of a number; classes agree where they are the same")
         return self
 
     @property

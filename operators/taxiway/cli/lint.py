@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from taxiway.data.features import NUMERIC_TYPES
 from taxiway.data.schema import Schema, load_schema
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
@@ -59,7 +60,7 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
         yield from _suite(Path(pipeline.suite))
     yield from _stub(file)
     try:
-        build_estimator(pipeline.model, {})
+        build_estimator(pipeline.model, {}, pipeline.gate.problem)
     except ConfigError as error:
         yield f"{file.name}:{line_of(file, ['model'])}: {error}"
 
@@ -78,10 +79,20 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
                 f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema\'s label '
                 f'"{schema.label}"\n    allowed: the same in both'
             )
+        yield from _label(file, pipeline, schema)
         try:
             choose_columns(schema, pipeline.features, pipeline.source.label)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
+
+
+def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
+    feature = schema.feature(pipeline.source.label)
+    if pipeline.gate.problem == "regression" and feature is not None and feature.type not in NUMERIC_TYPES:
+        yield (
+            f'{file.name}:{line_of(file, ["gate"])}: the metrics of gate are of numbers, and the schema has "{feature.name}" as '
+            f"{feature.type}\n    allowed: a label of type {' or '.join(NUMERIC_TYPES)}; or metrics of classes, such as roc_auc"
+        )
 
 
 def _suite(path: Path) -> Iterator[str]:

@@ -8,8 +8,9 @@ from taxiway.data.rows import read_rows
 from taxiway.errors import BadData
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
-from taxiway.features.transform import category_text, label_classes, raw_frame
-from taxiway.pipeline import Gate
+from taxiway.features.labels import true_labels
+from taxiway.features.raw import raw_frame
+from taxiway.pipeline import Gate, Problem
 from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
 from taxiway.store import Store
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+# What people ask first, whatever the gate decides by.
+_ALWAYS: dict[Problem, str] = {"classification": "accuracy", "regression": "mae"}
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A registered version, loaded: anything with an MLflow signature whose `predict` gives a probability for each class.
 
-    `classes` are the label's values as text, in the order of those probabilities.
+    `classes` are the label's values as text, in the order of those probabilities; of a regression, whose `predict` gives numbers,
+    there are none.
     """
 
     version: int
@@ -45,21 +51,21 @@ def evaluate(
     store: Store,
     recorder: Recorder,
 ) -> Evaluation:
-    """All metrics that the gate names, and accuracy, on the evaluation rows, and the comparison's metric by slice.
+    """All metrics that the gate names, and accuracy or MAE, on the evaluation rows, and the comparison's metric by slice.
 
     Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises BadData where
     a label is missing or none that the candidate was trained on, and where the champion was trained on others.
     """
     rows = read_rows(snapshot.evaluation, store)
-    labels = _binary(rows, label, candidate.classes)
+    labels = true_labels(rows[label], gate.problem, candidate.classes)
     if champion is not None and champion.classes != candidate.classes:
         raise BadData(
-            f"version {candidate.version} tells {' from '.join(candidate.classes)}, champion version {champion.version} "
-            f"{' from '.join(champion.classes)}: they cannot be compared; give the new label a pipeline of its own"
+            f"version {candidate.version} {_tells(candidate)}, champion version {champion.version} {_tells(champion)}: "
+            "they cannot be compared; give the new label a pipeline of its own"
         )
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
-    names = sorted({"accuracy", *gate.floors, gate.against_champion.metric})
+    names = sorted({_ALWAYS[gate.problem], *gate.floors, gate.against_champion.metric})
     results = []
     for name in names:
         found = compare(METRICS[name], labels, ours, theirs, gate.reliability)
@@ -82,7 +88,7 @@ def evaluate(
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
-    """The probability of the positive class for each of `rows`, by the model's own signature."""
+    """The probability of the positive class, or the number, that `model` gives each of `rows`, by its own signature."""
     import numpy as np
 
     inputs = model.predictor.metadata.get_input_schema()
@@ -92,23 +98,12 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     if missing:
         raise BadData(f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have")
     answers = np.asarray(model.predictor.predict(raw_frame(rows, numeric, categorical)), dtype=float)
-    positive: Floats = answers[:, 1]
-    return positive
+    scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
+    return scores
 
 
-def _binary(rows: "pd.DataFrame", label: str, classes: tuple[str, ...]) -> "Floats":
-    """1 where the label is the second of the candidate's two classes, 0 where it is the first."""
-    import numpy as np
-
-    if rows[label].isna().any():
-        raise BadData(f"{label} is missing in {int(rows[label].isna().sum()):,} evaluation rows; the schema should require it")
-    unknown = [value for value in label_classes(rows[label]) if value not in classes]
-    if unknown:
-        raise BadData(
-            f"{label} is {', '.join(unknown[:5])} in some evaluation rows; the model was trained to tell {' from '.join(classes)}"
-        )
-    labels: Floats = (rows[label].map(category_text) == classes[1]).to_numpy().astype(np.float64)
-    return labels
+def _tells(model: LoadedModel) -> str:
+    return f"tells {' from '.join(model.classes)}" if model.classes else "estimates a number"
 
 
 def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate) -> tuple[SliceResult, ...]:
@@ -129,10 +124,10 @@ def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "F
     shared = 1 - (1 - gate.reliability) / max(large, 1)
     found = []
     for column, value, index in groups:
-        tellable = len(index) >= gate.slices.min_rows and 0 < labels[index].sum() < len(index)
+        tellable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
         difference = compare(metric, labels[index], ours[index], theirs[index], shared).difference if tellable else None
         if difference is not None and not math.isfinite(difference.low):
-            difference = None  # so few rows of one class that some replicate has none
+            difference = None  # so few rows of one label that some replicate has no other
         found.append(
             SliceResult(
                 metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference

@@ -1,14 +1,14 @@
-"""Metrics of binary classification that take weights, so that one function serves the estimate and its bootstrap.
+"""Metrics of binary classification and of regression that take weights, so that one function serves estimate and bootstrap.
 
-A metric is a function of scores (n, probability of the positive class), labels (n, 0 or 1) and weights (replicates, n), and
-gives one value a replicate. Weights are counts of rows in a bootstrap replicate, or ones.
+A metric is a function of scores (n), labels (n) and weights (replicates, n), and gives one value a replicate. In classification
+a score is the probability of the positive class and a label 0 or 1; in regression both are numbers in the label's unit. Weights are counts of rows in a bootstrap replicate, or ones.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.pipeline import CLASSIFICATION_METRICS
+from taxiway.pipeline import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,14 +71,41 @@ def average_precision(scores: "Floats", labels: "Floats", weights: "Floats") -> 
     return area
 
 
+def mae(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Mean absolute error, in the label's unit."""
+    return _mean(abs(scores - labels), weights)
+
+
+def rmse(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Root of the mean squared error, in the label's unit."""
+    import numpy as np
+
+    root: Floats = np.sqrt(_mean((scores - labels) ** 2, weights))
+    return root
+
+
+def r2(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
+    """Share of the labels' variance that the scores explain (coefficient of determination); NaN where all labels are one."""
+    import numpy as np
+
+    centred = labels - labels.mean()
+    variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2
+    unexplained = _mean((scores - labels) ** 2, weights)
+    share: Floats = 1 - np.divide(unexplained, variance, out=np.full_like(variance, np.nan), where=variance > 0)
+    return share
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", 1, accuracy),
     "average_precision": Metric("average_precision", 1, average_precision),
     "brier": Metric("brier", -1, brier),
     "log_loss": Metric("log_loss", -1, log_loss),
+    "mae": Metric("mae", -1, mae),
+    "r2": Metric("r2", 1, r2),
+    "rmse": Metric("rmse", -1, rmse),
     "roc_auc": Metric("roc_auc", 1, roc_auc),
 }
-assert set(METRICS) == set(CLASSIFICATION_METRICS)
+assert set(METRICS) == {*CLASSIFICATION_METRICS, *REGRESSION_METRICS}
 
 
 def _mean(values: "Floats", weights: "Floats") -> "Floats":

@@ -1,4 +1,4 @@
-"""Fitting the transform on the training rows, and the shape in which raw rows reach it, in training and serving alike."""
+"""Fitting the transform on the training rows."""
 
 import json
 import tempfile
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Schema
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import BadData, ConfigError, allowed_values
-from taxiway.pipeline import Features
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.features.labels import learnable_classes
+from taxiway.features.raw import raw_frame
+from taxiway.pipeline import Features, Problem
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.store import Store
@@ -29,6 +31,7 @@ def transform(
     features: Features,
     *,
     label: str,
+    problem: Problem,
     accepts_missing: bool,
     store: Store,
     recorder: Recorder,
@@ -38,13 +41,15 @@ def transform(
     Numbers go through as they are where the estimator `accepts_missing` values, and categories become ordinal numbers;
     otherwise numbers are imputed and scaled, and categories become one column each. Categories of fewer than 20 rows are one.
     Only training spans are read. What was fitted once for the same rows and columns is found again, since the file that skops
-    makes of it is never twice the same. Raises BadData where a label is missing or of one value.
+    makes of it is never twice the same. Raises BadData where labels cannot be learned.
     """
     numeric, categorical = choose_columns(schema, features, label)
-    pointer = _pointer(snapshot, schema, numeric, categorical, label, accepts_missing=accepts_missing)
+    pointer = _pointer(snapshot, schema, numeric, categorical, label, problem, accepts_missing=accepts_missing)
     made = _fitted_before(pointer, store)
     if made is None:
-        made = _fit(snapshot, schema, numeric, categorical, label=label, accepts_missing=accepts_missing, store=store)
+        made = _fit(
+            snapshot, schema, numeric, categorical, label=label, problem=problem, accepts_missing=accepts_missing, store=store
+        )
         store.point(pointer, store.put(made).digest)
     recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
     recorder.record(made)
@@ -52,7 +57,14 @@ def transform(
 
 
 def _pointer(
-    snapshot: Snapshot, schema: Schema, numeric: Sequence[str], categorical: Sequence[str], label: str, *, accepts_missing: bool
+    snapshot: Snapshot,
+    schema: Schema,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    label: str,
+    problem: Problem,
+    *,
+    accepts_missing: bool,
 ) -> str:
     parts = [
         snapshot.digest,
@@ -60,6 +72,7 @@ def _pointer(
         list(numeric),
         list(categorical),
         label,
+        problem,
         accepts_missing,
         MIN_CATEGORY_ROWS,
         _TEXT_RULE,
@@ -82,19 +95,13 @@ def _fit(
     categorical: tuple[str, ...],
     *,
     label: str,
+    problem: Problem,
     accepts_missing: bool,
     store: Store,
 ) -> FeatureSet:
     rows = read_rows(snapshot.training, store, [*numeric, *categorical, label])
     labels = rows[label]
-    if labels.isna().any():
-        raise BadData(f"{int(labels.isna().sum())} training rows have no {label}; the schema should require it: presence 1.0")
-    classes = label_classes(labels)
-    if len(classes) != 2:
-        raise BadData(
-            f"{label} has {len(classes)} values in the {len(rows):,} training rows, {', '.join(classes[:5])}; two are needed: "
-            "declare it boolean, or of two values, in the schema"
-        )
+    classes = learnable_classes(labels, problem)
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
     matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
     names = [str(name) for name in fitted.get_feature_names_out()]
@@ -104,7 +111,7 @@ def _fit(
         numeric=numeric,
         categorical=categorical,
         label=label,
-        classes=(classes[0], classes[1]),
+        classes=classes,
         transform=dump_fitted(fitted, store),
         rows=_store_rows(matrix, names, labels, store),
         row_count=len(rows),
@@ -126,34 +133,6 @@ def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tupl
     if not chosen[0] and not chosen[1]:
         raise ConfigError("features leave no column for the model; drop fewer of them")
     return chosen[0], chosen[1]
-
-
-def raw_frame(rows: "pd.DataFrame", numeric: Sequence[str], categorical: Sequence[str]) -> "pd.DataFrame":
-    """The model's raw columns, of the types that its signature has: numbers as float64, categories as text or missing."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {name: rows[name].astype("float64") for name in numeric}
-    columns |= {name: as_text(rows[name]) for name in categorical}
-    return pd.DataFrame(columns, index=rows.index)
-
-
-def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A column of categories as the model gets it: each value's `category_text`, None where it is missing."""
-    import pandas as pd
-
-    texts = [None if gone else category_text(value) for value, gone in zip(values.astype("object"), values.isna(), strict=True)]
-    return pd.Series(texts, index=values.index, dtype="object")
-
-
-def category_text(value: Any) -> str:
-    """A category's or a label's value as text: the same for an integer, for the float that a file with gaps holds it as, and
-    for what a request has of it as JSON."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def label_classes(labels: "pd.Series[Any]") -> list[str]:
-    """The values of a label as text, in the order in which scikit-learn numbers its classes; missing ones left out."""
-    return [category_text(value) for value in sorted(labels.dropna().unique())]
 
 
 def dump_fitted(fitted: Any, store: Store) -> str:

@@ -73,7 +73,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
 
 
 def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
-    """The label's values that a version tells apart, as text, in the order of its probabilities; empty where it was not recorded."""
+    """The label's values that a version tells apart, as text, in the order of its probabilities; empty for a regression."""
     return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(CLASSES_TAG, "[]")))
 
 
@@ -107,7 +107,9 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
     import mlflow.sklearn
     from mlflow.models import Model, ModelSignature, infer_signature
 
-    answers = to_save.pipeline.predict_proba(to_save.example)
+    # Classifiers answer with probabilities, regressors have none.
+    answer = "predict_proba" if hasattr(to_save.pipeline, "predict_proba") else "predict"
+    answers = getattr(to_save.pipeline, answer)(to_save.example)
     mlflow.sklearn.save_model(
         to_save.pipeline,
         str(path),
@@ -118,7 +120,7 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
         pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         serialization_format="skops",
         skops_trusted_types=trusted,
-        pyfunc_predict_fn="predict_proba",
+        pyfunc_predict_fn=answer,
     )
 
 

@@ -32,7 +32,8 @@ class TransformOperator(StageOperator):
             self.schema(),
             self.pipeline.features,
             label=self.pipeline.source.label,
-            accepts_missing=accepts_missing(build_estimator(self.pipeline.model, {})),
+            problem=self.pipeline.gate.problem,
+            accepts_missing=accepts_missing(build_estimator(self.pipeline.model, {}, self.pipeline.gate.problem)),
             store=self.store,
             recorder=run,
         )

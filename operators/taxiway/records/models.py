@@ -14,7 +14,7 @@ class FeatureSet(Record):
 
     `transform` is the digest of the fitted scikit-learn object (skops); `rows` the digest of the transformed training rows
     and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order. `classes` are the
-    label's two values as text, the negative one first.
+    label's two values as text, the negative one first; empty where the label is a number to estimate.
     """
 
     snapshot: str
@@ -22,7 +22,7 @@ class FeatureSet(Record):
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     label: str
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     transform: str
     rows: str
     row_count: int

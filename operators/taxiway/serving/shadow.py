@@ -28,8 +28,8 @@ def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits
     fewer than 100 calls have to tell a 99th percentile, and, whatever the rest says, where there are fewer than `min_requests`
     pairs or another champion answered some of them.
 
-    Agreement is of labels, over rows: the argmax of probabilities, equality of labels, closeness of other numbers; its interval
-    and that of the error rate are exact (Clopper and Pearson 1934, Biometrika 26:404). The error rate is of the challenger,
+    Agreement is of labels, over rows: the argmax of probabilities, equality of labels, numbers at most `limits.agree_within`
+    (else a millionth) apart; its interval and that of the error rate are exact (Clopper and Pearson 1934, Biometrika 26:404). The error rate is of the challenger,
     over the requests that the champion answered. The score is the probability of the second class of two, that of the
     champion's class among more, or the number; its mean shift has Student's interval and no limit. Latencies are in ms of
     predict calls, which both sides made with the same rows; their ratios have a percentile bootstrap over calls.
@@ -45,12 +45,13 @@ def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits
         _unpaired(pairs),
     ]
     both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
-    agreement, shift = _agreement(both, reliability), _score_shift(both, reliability)
+    agreement = _agreement(both, limits.agree_within, reliability)
+    shift = _score_shift(both, reliability)
     p50, p99 = _latency_ratios(both, reliability)
     champion_errors = sum(bool(pair.champion.error) for pair in usable)
     challenger_errors = sum(bool(pair.challenger.error) for pair in usable)
     reasons += [
-        _judge_agreement(agreement, limits.min_agreement, reliability),
+        _judge_agreement(agreement, limits, reliability),
         _judge_errors(usable, limits.max_error_rate, reliability),
         _describe_shift(shift, reliability),
         _describe_p50(p50, reliability),
@@ -118,13 +119,15 @@ def _unpaired(pairs: PairedLog) -> Reason:
     )
 
 
-def _judge_agreement(agreement: Interval | None, least: float, reliability: float) -> Reason:
+def _judge_agreement(agreement: Interval | None, limits: Shadow, reliability: float) -> Reason:
+    least = limits.min_agreement
     if agreement is None:
         return _reason(Status.UNDECIDED, "no request was answered by both sides, so agreement is unknown")
     status = _judged(agreement.value >= least, agreement.high < least)
+    same = "the same label" if limits.agree_within is None else f"numbers at most {limits.agree_within:g} apart"
     return _reason(
         status,
-        f"both gave the same label for {agreement.value:.2%} of {agreement.rows:,} rows "
+        f"both gave {same} for {agreement.value:.2%} of {agreement.rows:,} rows "
         f"({_percent(reliability)} interval {agreement.low:.2%} to {agreement.high:.2%}; at least {least:.2%} needed)",
     )
 
@@ -204,17 +207,17 @@ def _rows(both: Sequence[Pair]) -> list[tuple[Any, Any]]:
     ]
 
 
-def _agreement(both: Sequence[Pair], reliability: float) -> Interval | None:
+def _agreement(both: Sequence[Pair], within: float | None, reliability: float) -> Interval | None:
     rows = _rows(both)
-    return _proportion(sum(_same_label(a, b) for a, b in rows), len(rows), reliability) if rows else None
+    return _proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), reliability) if rows else None
 
 
-def _same_label(champion: Any, challenger: Any) -> bool:
+def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     champion, challenger = _vector(champion), _vector(challenger)
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and _argmax(champion) == _argmax(challenger)
     if _is_number(champion) and _is_number(challenger):
-        return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
+        return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=within or _NUMBER_TOLERANCE)
     return bool(champion == challenger)
 
 

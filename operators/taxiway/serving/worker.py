@@ -176,7 +176,7 @@ def _text_columns(schema: Any) -> frozenset[str]:
 
 def _texts(columns: tuple[str, ...], row: list[Any], categories: frozenset[str]) -> list[Any]:
     """The row with its categories as the texts that the model learned them as: JSON has true where a file's row says "True"."""
-    from taxiway.features.transform import category_text
+    from taxiway.features.raw import category_text
 
     # Cell by cell and not by column: of [1, null] pandas makes floats, and who shares the call must not change a text.
     return [

@@ -6,15 +6,16 @@ from importlib import import_module
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.pipeline import Model
+from taxiway.pipeline import Model, Problem
 
 SEED = 20130101
 
 
-def build_estimator(model: Model, overrides: Mapping[str, Any]) -> Any:
+def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem) -> Any:
     """The estimator that `model` describes, with `overrides` over its parameters, and a fixed seed where it takes one.
 
-    Raises ConfigError where the path leads nowhere, to something that cannot be fitted, or a parameter is unknown.
+    Raises ConfigError where the path leads nowhere, to something that cannot be fitted or solves another problem, or where a
+    parameter is unknown.
     """
     params = {**model.params, **overrides}
     estimator = look_up(model.build, ":")(params) if model.build else _construct(str(model.estimator), params)
@@ -22,14 +23,27 @@ def build_estimator(model: Model, overrides: Mapping[str, Any]) -> Any:
         raise ConfigError(
             f"model: {model.build or model.estimator} gives a {type(estimator).__name__}, which has no fit: {_WANTED}"
         )
-    if not hasattr(estimator, "predict_proba"):
-        raise ConfigError(
-            f"model: {model.build or model.estimator} has no predict_proba with these parameters, and the gate compares "
-            "probabilities; allowed: a classifier that gives them, such as sklearn.ensemble.HistGradientBoostingClassifier"
-        )
+    _check_problem(model, estimator, problem)
     if estimator.get_params().get("random_state", 0) is None:
         estimator.set_params(random_state=SEED)
     return estimator
+
+
+def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
+    from sklearn.base import is_regressor
+
+    name = model.build or model.estimator
+    if problem == "regression" and not is_regressor(estimator):
+        raise ConfigError(
+            f"model: {name} is no regressor, and the gate's metrics are of numbers; allowed: a regressor, such as "
+            "sklearn.ensemble.HistGradientBoostingRegressor; or metrics of classes, such as roc_auc"
+        )
+    if problem == "classification" and not hasattr(estimator, "predict_proba"):
+        hint = "or metrics of numbers, such as rmse" if is_regressor(estimator) else "this one has none with these parameters"
+        raise ConfigError(
+            f"model: {name} has no predict_proba, and the gate compares probabilities; allowed: a classifier that gives them, "
+            f"such as sklearn.ensemble.HistGradientBoostingClassifier; {hint}"
+        )
 
 
 def accepts_missing(estimator: Any) -> bool:

@@ -45,13 +45,16 @@ def _code_digest(model: Model) -> str:
 
 
 def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
-    """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments."""
+    """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments.
+
+    It gives a probability for each of the two classes of `features`, or a number where it has none.
+    """
     import time
 
     import pyarrow.parquet as pq
     from sklearn.pipeline import Pipeline
 
-    estimator = build_estimator(model, overrides)
+    estimator = build_estimator(model, overrides, "classification" if features.classes else "regression")
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
     labels = table.column("label").to_numpy()
@@ -65,6 +68,6 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
 
 def example_rows(rows: "pd.DataFrame", features: FeatureSet) -> "pd.DataFrame":
     """The first raw training rows, in the model's shape: what its signature and input example are made of."""
-    from taxiway.features.transform import raw_frame
+    from taxiway.features.raw import raw_frame
 
     return raw_frame(rows.head(EXAMPLE_ROWS), features.numeric, features.categorical)

@@ -28,12 +28,32 @@ GATE = Gate.model_validate(
 )
 
 
+NUMBERS = Gate.model_validate(
+    {
+        "floors": {"r2": 0.1},
+        "against_champion": {"metric": "rmse"},
+        "slices": {"by": ["b"], "max_drop": 0.05, "min_rows": 50},
+    }
+)
+
+
 @dataclass
 class Metadata:
     schema: Any
 
     def get_input_schema(self) -> Any:
         return self.schema
+
+
+class Estimator:
+    """Answers with the column `a`, moved by an offset."""
+
+    def __init__(self, offset: float = 0) -> None:
+        self.offset = offset
+        self.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "b": ["x"]})).inputs)
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        return rows["a"].to_numpy() + self.offset
 
 
 class Scorer:
@@ -61,8 +81,10 @@ def made(tmp_path: Path, labels: Any) -> tuple[Snapshot, Store, pd.DataFrame]:
     return ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store), store, rows
 
 
-def run(snapshot: Snapshot, store: Store, candidate: LoadedModel, champion: LoadedModel | None = None) -> Evaluation:
-    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=GATE, store=store, recorder=Notes())
+def run(
+    snapshot: Snapshot, store: Store, candidate: LoadedModel, champion: LoadedModel | None = None, gate: Gate = GATE
+) -> Evaluation:
+    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=gate, store=store, recorder=Notes())
 
 
 def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
@@ -116,3 +138,34 @@ def test_a_missing_label_and_a_missing_column_are_said(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path / "again", lambda late: late)
     with pytest.raises(BadData, match="needs the columns gone"):
         run(snapshot, store, LoadedModel(1, other, ("False", "True")))
+
+
+def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: 10 * late)
+    found = run(snapshot, store, LoadedModel(2, Estimator(), ()), LoadedModel(1, Estimator(1), ()), NUMBERS)
+    assert [m.metric for m in found.metrics] == ["mae", "r2", "rmse"]
+    rmse = found.metrics[2]
+    assert rmse.candidate.value == pytest.approx(np.sqrt(((rows["a"] - rows["y"]) ** 2).mean()))
+    assert rmse.champion is not None
+    assert rmse.champion.value == pytest.approx(np.sqrt(((rows["a"] + 1 - rows["y"]) ** 2).mean()))
+    assert [(s.value, s.metric, s.difference is not None) for s in found.slices] == [
+        ("big", "rmse", True),
+        ("small", "rmse", True),
+    ]
+
+
+def test_a_champion_that_told_classes_is_not_compared_with_numbers(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: late.astype(int))
+    with pytest.raises(BadData, match="version 2 estimates a number, champion version 1 tells 0 from 1"):
+        run(snapshot, store, LoadedModel(2, Estimator(), ()), LoadedModel(1, Scorer(), ("0", "1")), NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [(lambda late: late, "of type bool"), (lambda late: np.where(late, np.inf, 1.0), "infinite in")],
+    ids=["truth", "infinity"],
+)
+def test_labels_that_are_no_finite_numbers_are_refused(tmp_path: Path, labels: Any, words: str) -> None:
+    snapshot, store, _ = made(tmp_path, labels)
+    with pytest.raises(BadData, match=words):
+        run(snapshot, store, LoadedModel(1, Estimator(), ()), None, NUMBERS)

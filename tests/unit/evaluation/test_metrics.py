@@ -17,9 +17,15 @@ THEIRS = {
     "log_loss": lambda y, s, w: reference.log_loss(y, s, sample_weight=w),
     "roc_auc": lambda y, s, w: reference.roc_auc_score(y, s, sample_weight=w),
 }
+OF_NUMBERS = {
+    "mae": lambda y, s, w: reference.mean_absolute_error(y, s, sample_weight=w),
+    "r2": lambda y, s, w: reference.r2_score(y, s, sample_weight=w),
+    "rmse": lambda y, s, w: reference.root_mean_squared_error(y, s, sample_weight=w),
+}
+assert {*THEIRS, *OF_NUMBERS} == set(METRICS)
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", sorted(THEIRS))
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_metric_is_scikit_learns_with_weights_and_ties(name: str, data: st.DataObject) -> None:
@@ -32,6 +38,24 @@ def test_a_metric_is_scikit_learns_with_weights_and_ties(name: str, data: st.Dat
     weights[0] = weights[-1] = 1  # both classes stay in
     ours = METRICS[name].compute(scores, labels, weights[None, :])[0]
     assert ours == pytest.approx(THEIRS[name](labels, scores, weights), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(OF_NUMBERS))
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_metric_of_numbers_is_scikit_learns_with_weights(name: str, data: st.DataObject) -> None:
+    rows = data.draw(st.integers(4, 60))
+    numbers = hnp.arrays(np.float64, rows, elements=st.floats(-1e3, 1e3, width=32))
+    scores, labels = data.draw(numbers), data.draw(numbers)
+    labels[0], labels[-1] = 2000, 1000  # they differ, whatever was drawn
+    weights = data.draw(hnp.arrays(np.float64, rows, elements=st.integers(0, 4).map(float)))
+    weights[0] = weights[-1] = 1
+    ours = METRICS[name].compute(scores, labels, weights[None, :])[0]
+    assert ours == pytest.approx(OF_NUMBERS[name](labels, scores, weights), rel=1e-7, abs=1e-7)
+
+
+def test_r2_of_labels_that_are_all_one_is_not_a_number() -> None:
+    assert np.isnan(METRICS["r2"].compute(np.array([0.1, 0.9]), np.full(2, 3.0), np.ones((1, 2)))[0])
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision"])

@@ -11,14 +11,19 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from flaky import in_front_of
 from taxiway.errors import UntrustedModel
-from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, find_version, load_trusted, register
+from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, classes_of, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
 from taxiway.lineage.trust import check_model
 
@@ -47,6 +52,17 @@ def run(mlflow_url: str) -> MlflowRun:
 
 def _open(url: str) -> MlflowRun:
     return MlflowRun.find_or_make(MlflowClient(url), "team/models", f"dag/{uuid.uuid4()}", {})
+
+
+@pytest.mark.parametrize("estimator", [HistGradientBoostingRegressor(max_iter=3), LinearRegression()])
+def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
+    data, name = rows(), f"team.m{uuid.uuid4().hex[:8]}"
+    fitted = make_pipeline(estimator).fit(data, data["a"].to_numpy() * 2)
+    version = register(run.client, run.run_id, name, ModelToSave(fitted, data, "key", {"taxiway.classes": "[]"}, {}))
+    answers = load_trusted(mlflow_url, name, version).predict(data)
+    assert answers.shape == (60,)
+    assert np.allclose(answers, fitted.predict(data))
+    assert classes_of(run.client, name, version) == ()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)

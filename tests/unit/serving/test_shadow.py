@@ -199,6 +199,17 @@ def test_what_counts_as_the_same_label(champion: Any, challenger: Any, same: boo
     assert report.agreement.value == (1 if same else 0)
 
 
+@pytest.mark.parametrize(("apart", "same"), [(0, True), (20, True), (20.1, False), (-20, True), (-25, False)])
+def test_estimates_agree_within_what_the_pipeline_says(apart: float, same: bool) -> None:
+    limits = LIMITS.model_copy(update={"agree_within": 20.0})
+    report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], limits=limits)
+    assert report.agreement is not None
+    assert report.agreement.value == (1 if same else 0)
+    assert "gave numbers at most 20 apart for" in reason(report, "apart").sentence
+    assert report.score_shift is not None
+    assert report.score_shift.value == pytest.approx(apart)
+
+
 def test_labels_have_no_score() -> None:
     report = judge([pair(i, "late", "late") for i in range(1000)])
     assert report.score_shift is None

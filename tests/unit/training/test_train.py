@@ -11,7 +11,7 @@ from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
 from taxiway.errors import BadData, ConfigError
 from taxiway.features import raw_frame, transform
-from taxiway.features.transform import label_classes
+from taxiway.features.labels import label_classes
 from taxiway.pipeline import Features, Model
 from taxiway.recorder import Notes
 from taxiway.records import FeatureSet, Snapshot
@@ -35,8 +35,17 @@ def snapshot_and_store(flights_folder: Path, tmp_path_factory: pytest.TempPathFa
 
 def features_for(snapshot_and_store: tuple[Snapshot, Store], model: Model, features: Features = DROP) -> FeatureSet:
     snapshot, store = snapshot_and_store
-    tolerant = accepts_missing(build_estimator(model, {}))
-    return transform(snapshot, SCHEMA, features, label="late", accepts_missing=tolerant, store=store, recorder=Notes())
+    tolerant = accepts_missing(build_estimator(model, {}, "classification"))
+    return transform(
+        snapshot,
+        SCHEMA,
+        features,
+        label="late",
+        problem="classification",
+        accepts_missing=tolerant,
+        store=store,
+        recorder=Notes(),
+    )
 
 
 @pytest.mark.parametrize("model", [BOOSTING, LOGISTIC], ids=["boosting", "logistic"])
@@ -123,12 +132,12 @@ def test_a_label_is_the_same_text_however_a_file_holds_it(values: list, text: st
         (Model(estimator="sklearn.linear_model.LogisticRegression", params={"max_itr": 3}), 'did you mean "max_iter"'),
         (Model(build="builtins:dict"), "no fit"),
         (Model(estimator="sklearn.svm.LinearSVC"), "no predict_proba"),
-        (Model(estimator="sklearn.linear_model.LinearRegression"), "no predict_proba"),
+        (Model(estimator="sklearn.linear_model.LinearRegression"), "no predict_proba.*metrics of numbers, such as rmse"),
     ],
 )
 def test_a_wrong_model_says_what_is_allowed(model: Model, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        build_estimator(model, {})
+        build_estimator(model, {}, "classification")
 
 
 def test_the_key_of_a_candidate_changes_with_all_that_makes_it(snapshot_and_store: tuple[Snapshot, Store]) -> None:
@@ -143,3 +152,38 @@ def test_the_key_of_a_candidate_changes_with_all_that_makes_it(snapshot_and_stor
     ]
     assert len(set(keys)) == len(keys)
     assert candidate_key(made, "report", BOOSTING, {}) == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [("HistGradientBoostingClassifier", "is no regressor.*roc_auc"), ("HistGradientBoostingRegressor", "")],
+)
+def test_numbers_need_a_regressor(estimator: str, words: str) -> None:
+    model = Model(estimator=f"sklearn.ensemble.{estimator}")
+    if words:
+        with pytest.raises(ConfigError, match=words):
+            build_estimator(model, {}, "regression")
+    else:
+        assert hasattr(build_estimator(model, {}, "regression"), "predict")
+
+
+def test_a_number_is_estimated_by_the_same_object_in_training_and_serving(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    snapshot, store = snapshot_and_store
+    model = Model(estimator="sklearn.ensemble.HistGradientBoostingRegressor", params={"max_iter": 10})
+    schema = SCHEMA.model_copy(update={"label": "distance"})
+    made = transform(
+        snapshot,
+        schema,
+        Features(numeric=("temp", "hour"), categorical=("dest",)),
+        label="distance",
+        problem="regression",
+        accepts_missing=True,
+        store=store,
+        recorder=Notes(),
+    )
+    assert made.classes == ()
+    fitted = train(made, model, {}, store=store, recorder=Notes())
+    rows = read_rows(snapshot.evaluation, store)
+    answers = fitted.predict(raw_frame(rows, made.numeric, made.categorical))
+    assert not hasattr(fitted, "predict_proba")
+    assert np.corrcoef(answers, rows["distance"])[0, 1] > 0.9  # the destination tells the distance
