@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from taxiway.pipeline import AgainstChampion, Features, Gate, Model, Pipeline, Shadow, Slices, Source
+from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Source, Sweep
 
 REFERENCE = Path(__file__).parent / "reference" / "pipeline-file.md"
 
@@ -24,6 +24,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("source", Source),
     ("features", Features),
     ("model", Model),
+    ("sweep", Sweep),
     ("gate", Gate),
     ("gate.against_champion", AgainstChampion),
     ("gate.slices", Slices),
@@ -43,6 +44,7 @@ OBEYED_BY = {
     "`validate_model` fails the model in any case",
     "features": "`transform`; see below",
     "model": "`train`; see below",
+    "sweep": "`plan_sweep`, `trials`, `train`; see below. `null`: no parameters are searched",
     "gate": "`validate_model`; see below",
     "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it nothing is shadowed, and "
     "`push` does not wait for the new version to be served",
@@ -58,6 +60,12 @@ OBEYED_BY = {
     "model.estimator": "`train`: the dotted path of a scikit-learn class; this or `build`",
     "model.build": "`train`: `module:function`, called with the parameters as one dict, returns an estimator; this or `estimator`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` go over them",
+    "sweep.search": "`plan_sweep`: every combination, or some that are drawn",
+    "sweep.trials": "`plan_sweep`: how many are drawn; for `random` only",
+    "sweep.trials_per_task": "`trials`: how many one mapped task runs, one after another",
+    "sweep.metric": "`trials`, `train`: by which the best is chosen; none: that of `gate.against_champion`",
+    "sweep.space": "`plan_sweep`: for each parameter a list of values, or for `random` also `{low: L, high: H}`, with `log: true` where "
+    "magnitudes matter; whole numbers are drawn where both ends are",
     "gate.min_rows": "`validate_model`: fewer evaluation rows than this decide nothing, so the verdict is UNDECIDED",
     "gate.floors": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`, "
     "`mae`, `rmse`); an unlike pair of metrics, of classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and of "
@@ -149,10 +157,12 @@ def _name(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in args)
     if origin is Annotated:
         return _name(args[0])
+    if Between in (annotation, *get_args(annotation)):
+        return "list of values or `{low, high, log}`"
     if origin in (Union, UnionType):
         return " or ".join(_name(arg) for arg in args if arg is not NoneType)
     if origin is tuple:
-        return "list of names"
+        return "list of values" if args[0] is Any else "list of names"
     if origin is not None and issubclass(origin, Mapping):
         return f"mapping of {'metric' if get_origin(args[0]) is Literal else 'name'} to {_name(args[1])}"
     raise SystemExit(f"no words for the type {annotation}; add them to {__file__}")

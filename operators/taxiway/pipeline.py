@@ -3,75 +3,56 @@
 Every key is there because something obeys it; an unknown key is an error.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
-from math import inf
+from math import inf, prod
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from taxiway.errors import allowed_values
+from taxiway.pipeline_types import (
+    CLASSIFICATION_METRICS,
+    REGRESSION_METRICS,
+    Columns,
+    Duration,
+    Fraction,
+    Metric,
+    Name,
+    Problem,
+    Schedule,
+    Section,
+    off_is_none,
+)
 
-Problem = Literal["classification", "regression"]
-CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", "roc_auc")
-REGRESSION_METRICS = ("mae", "r2", "rmse")
-Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "mae", "r2", "rmse", "roc_auc"]
 # The least and the largest value that each metric can take, for floors that nothing or everything would keep.
 _METRIC_RANGES = {"log_loss": (0.0, inf), "mae": (0.0, inf), "rmse": (0.0, inf), "r2": (-inf, 1.0)}
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-_SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+class Between(Section):
+    """Numbers from `low` to `high`, both included, whole ones where both are; with `log`, all magnitudes are as likely."""
+
+    low: Annotated[int | float, Field(allow_inf_nan=False)]
+    high: Annotated[int | float, Field(allow_inf_nan=False)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Between":
+        if not self.low < self.high:
+            raise ValueError(f"low is {self.low} and high {self.high}; allowed: low below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low is {self.low}; with log, allowed: above 0")
+        return self
 
 
-def parse_duration(text: Any) -> timedelta:
-    """`90s`, `30m`, `12h`, `1d`; a timedelta is passed on."""
-    if isinstance(text, timedelta):
-        return text
-    match = _DURATION.fullmatch(str(text))
-    if not match:
-        raise ValueError(f"{text!r} is not a duration; allowed: a whole number and s, m, h or d, as in 90s, 30m, 12h, 1d")
-    return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
-
-
-def off_is_none(value: Any) -> Any:
-    """YAML reads a bare `off` as false: both mean that the stage is switched off."""
-    return None if value is False or value == "off" else value
-
-
-def _name(value: Any) -> Any:
-    """Lower case letters, digits and underscores, a letter first, at most 80: it becomes a part of ids and file names."""
-    if isinstance(value, str) and _NAME.fullmatch(value):
+def _values(value: Any) -> Any:
+    """The values that a parameter may take in a sweep: a list of them, or {low, high, log}."""
+    if isinstance(value, list | tuple) and value:
+        return tuple(value)
+    if isinstance(value, dict) and {"low", "high"} <= set(value) <= {"low", "high", "log"}:
+        return Between.model_validate(value)
+    if isinstance(value, Between):
         return value
-    raise ValueError("allowed: up to 80 lower case letters, digits and underscores, a letter first")
-
-
-def _columns(value: Any) -> Any:
-    """`auto`, or a list of column names."""
-    if value == "auto" or (isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)):
-        return value
-    raise ValueError("allowed: auto, or a list of column names")
-
-
-def _schedule(value: Any) -> Any:
-    """Never (None), `new_span`, one of cron's presets, or a cron expression of five fields."""
-    if value is None or value in _SCHEDULES or (isinstance(value, str) and len(value.split()) == 5):
-        return value
-    raise ValueError(allowed_values(str(value), (*_SCHEDULES, "a cron expression of five fields")))
-
-
-Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Name = Annotated[str, BeforeValidator(_name)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """The base of all parts of a pipeline: frozen, and closed against keys that nothing obeys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    raise ValueError("allowed: a list of values, or {low: L, high: H} with numbers, and log: true to spread their magnitudes")
 
 
 class Source(Section):
@@ -105,6 +86,40 @@ class Model(Section):
     def _one_of_two(self) -> "Model":
         if (self.estimator is None) == (self.build is None):
             raise ValueError("give either estimator (module.Class) or build (module:function), not both and not neither")
+        return self
+
+
+class Sweep(Section):
+    """Which parameters to try before the model is trained: every combination of the lists in `space` (`grid`), or `trials` drawn
+    from it, always the same ones (`random`).
+
+    Trials learn from all spans of the window but its newest, and are scored on that one by `metric`, without which it is that of
+    `gate.against_champion`. The best one's parameters go on; the gate's span is not read. A task runs `trials_per_task` of them.
+    """
+
+    search: Literal["grid", "random"]
+    trials: int | None = Field(default=None, ge=2, le=1000)
+    trials_per_task: int = Field(default=4, ge=1, le=100)
+    metric: Metric | None = None
+    space: Mapping[str, Annotated[tuple[Any, ...] | Between, BeforeValidator(_values)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_the_search(self) -> "Sweep":
+        lists = [values for values in self.space.values() if isinstance(values, tuple)]
+        combinations = prod(len(values) for values in lists)
+        listed = len(lists) == len(self.space)
+        if self.search == "grid" and not listed:
+            raise ValueError("a grid tries every value, so each parameter needs a list of them; or search: random")
+        if self.search == "grid" and self.trials is not None:
+            raise ValueError(f"a grid tries all {combinations} combinations; leave trials out, or search: random")
+        if self.search == "random" and self.trials is None:
+            raise ValueError("a random search needs trials: how many to draw, 2 to 1000")
+        if listed and not 2 <= combinations <= 1000:
+            raise ValueError(f"space has {combinations} combinations; allowed: 2 to 1000")
+        if listed and self.trials is not None and self.trials > combinations:
+            raise ValueError(
+                f"trials is {self.trials} and space has only {combinations} combinations; search: grid tries them all"
+            )
         return self
 
 
@@ -189,13 +204,14 @@ class Pipeline(Section):
     pipeline: Name
     team: Name
     template: Literal["continuous_training"] = "continuous_training"
-    schedule: Annotated[str | None, BeforeValidator(_schedule)] = None
+    schedule: Schedule = None
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None
     bad_data: Literal["stop", "go_on"] = "stop"
     features: Features = Features()
     model: Model
+    sweep: Sweep | None = None
     gate: Gate
     gateway: str | None = None
     shadow: Annotated[Shadow | None, BeforeValidator(off_is_none)] = None
@@ -219,6 +235,26 @@ class Pipeline(Section):
         if self.gate.problem == "classification" and self.shadow.agree_within is not None:
             raise ValueError("shadow.agree_within is for estimates of a number; classes agree where they are the same")
         return self
+
+    @model_validator(mode="after")
+    def _sweep_fits(self) -> "Pipeline":
+        if self.sweep is None:
+            return self
+        if self.source.window < 2:
+            raise ValueError(
+                "sweep needs source.window of 2 or more: trials learn from the older spans of the window and are scored on its newest"
+            )
+        both = sorted(set(self.sweep.space) & set(self.model.params))
+        if both:
+            raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; leave it out of one of them")
+        if (self.tuning_metric in REGRESSION_METRICS) != (self.gate.problem == "regression"):
+            raise ValueError(f"sweep.metric is {self.tuning_metric}, which does not fit the metrics of gate")
+        return self
+
+    @property
+    def tuning_metric(self) -> Metric:
+        """What the trials of a sweep are scored by."""
+        return (self.sweep.metric if self.sweep else None) or self.gate.against_champion.metric
 
     @property
     def name(self) -> str:

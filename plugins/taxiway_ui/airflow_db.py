@@ -83,7 +83,7 @@ def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunSeen]:
         TaskInstance.dag_id.in_([d for d, _ in keys.values()]),
     )
     for dag, run, task, state in session.execute(states.where(*of_these)):
-        tasks[dag, run][task] = str(state or "")
+        tasks[dag, run][task] = _telling(tasks[dag, run].get(task), str(state or ""))
     handed_on = select(XComModel.dag_run_id, XComModel.key, XComModel.value)
     wanted = XComModel.dag_run_id.in_(keys), XComModel.key.in_((_RESULT, _MLFLOW_LINK))
     for number, key, value in session.execute(handed_on.where(*wanted)):
@@ -104,6 +104,13 @@ def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunSeen]:
         )
         for run in runs
     ]
+
+
+def _telling(one: str | None, other: str) -> str:
+    """Of the states of two instances of a mapped task, the one that tells more of the whole: a failure, then what is not over."""
+    if one is None:
+        return other
+    return min(one, other, key=lambda state: {"failed": 0, "upstream_failed": 1, "success": 3, "skipped": 4}.get(state, 2))
 
 
 def _ref(value: Any) -> RecordRef | None:

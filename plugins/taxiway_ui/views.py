@@ -15,7 +15,8 @@ from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunSeen
 from taxiway_ui.memory import ask_mlflow, open_store
 
-WAY = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push")
+SWEEP = "trials"  # a stage of those pipelines that search parameters
+WAY = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 
 
@@ -87,7 +88,8 @@ class RunPage:
 
 def stages(run: RunSeen) -> tuple[Stage, ...]:
     """The way of a run as marks."""
-    return tuple(Stage(name, _mark(run.tasks.get(name, ""))) for name in WAY)
+    names = [name for name in WAY if name != SWEEP or name in run.tasks]
+    return tuple(Stage(name, _mark(run.tasks.get(name, ""))) for name in names)
 
 
 def stopped_at(run: RunSeen) -> str:

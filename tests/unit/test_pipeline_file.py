@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.errors import ConfigError
-from taxiway.pipeline import parse_duration
 from taxiway.pipeline_file import read_pipeline
+from taxiway.pipeline_types import parse_duration
 
 GOOD = """\
 pipeline: late_arrivals

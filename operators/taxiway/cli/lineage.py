@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+_TRIALS = 5
+
+
 def as_json(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
     """An answer as JSON, records in their own form."""
     plain = [asdict(a) for a in answer] if isinstance(answer, Sequence) else asdict(answer)
@@ -61,6 +64,13 @@ def _add_training(tree: Tree, found: ModelLineage) -> None:
         tree.add(f"features: {columns}, transform {found.features.transform}")
     if found.candidate is not None:
         tree.add(escape(f"trained: {found.candidate.estimator} {found.candidate.params}"))
+    if found.sweep is not None:
+        best = found.sweep.best
+        node = tree.add(
+            f"sweep: best of {len(found.sweep.trials)} trials by {best.metric} {best.score:.4f}, on {best.rows:,} rows"
+        )
+        for trial in found.sweep.trials[:_TRIALS]:
+            node.add(escape(f"{f'{trial.score:.4f}' if trial.score is not None else 'failed'} {trial.params}"))
     for name, value in (("environment", found.environment), ("code", found.code)):
         tree.add(f"{name}: {escape(value) or 'not recorded'}")
 

@@ -11,6 +11,7 @@ from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.training.estimator import build_estimator
+from taxiway.tuning.space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
 
@@ -63,6 +64,8 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
         build_estimator(pipeline.model, {}, pipeline.gate.problem)
     except ConfigError as error:
         yield f"{file.name}:{line_of(file, ['model'])}: {error}"
+    else:
+        yield from _swept(file, pipeline)
 
 
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
@@ -113,6 +116,16 @@ def _stub(file: Path) -> Iterator[str]:
     text = stub.read_text(encoding="utf-8")
     if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
         yield f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; its content should be:\n{_indented(STUB)}'
+
+
+def _swept(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    """The first parameter set that the estimator refuses; all sets have the same names."""
+    if pipeline.sweep is None:
+        return
+    try:
+        build_estimator(pipeline.model, parameter_sets(pipeline.sweep)[0], pipeline.gate.problem)
+    except ConfigError as error:
+        yield f"{file.name}:{line_of(file, ['sweep', 'space'])}: sweep.space: {error}"
 
 
 def _indented(text: str) -> str:

@@ -10,7 +10,8 @@ from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
 from taxiway.features.raw import raw_frame
-from taxiway.pipeline import Gate, Problem
+from taxiway.pipeline import Gate
+from taxiway.pipeline_types import Problem
 from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
 from taxiway.store import Store

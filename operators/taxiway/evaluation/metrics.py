@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.pipeline import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from taxiway.pipeline_types import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import BadData
 from taxiway.features.raw import category_text
-from taxiway.pipeline import Problem
+from taxiway.pipeline_types import Problem
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,8 @@ from taxiway.digests import digest_of_bytes
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.labels import learnable_classes
 from taxiway.features.raw import raw_frame
-from taxiway.pipeline import Features, Problem
+from taxiway.pipeline import Features
+from taxiway.pipeline_types import Problem
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.store import Store

@@ -19,6 +19,7 @@ from taxiway.records import (
     RunSummary,
     ShadowReport,
     Snapshot,
+    SweepReport,
     Verdict,
 )
 from taxiway.store import Store
@@ -32,6 +33,7 @@ class RunRecords:
     report: DataReport | None = None
     features: FeatureSet | None = None
     candidate: Candidate | None = None
+    sweep: SweepReport | None = None
     evaluation: Evaluation | None = None
     verdict: Verdict | None = None
     shadow: ShadowReport | None = None
@@ -41,13 +43,18 @@ class RunRecords:
 
 
 def run_records(store: Store, refs: Iterable[RecordRef]) -> RunRecords:
-    """The records that `refs` name, and the Evaluation that the Verdict among them names; other kinds are left out."""
+    """The records that `refs` name, the Evaluation that the Verdict among them names, and the Candidate's SweepReport.
+
+    Other kinds are left out.
+    """
     found = RunRecords()
     for ref in refs:
         if ref.record in _KINDS:
             found = _with(found, store, ref)
     if found.verdict is not None and found.verdict.evaluation:
         found = _with(found, store, RecordRef(record=Evaluation.__name__, digest=found.verdict.evaluation))
+    if found.candidate is not None and found.candidate.sweep:
+        found = _with(found, store, RecordRef(record=SweepReport.__name__, digest=found.candidate.sweep))
     return found
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 RUN_TAG = "taxiway.dag_run"
+TRIAL_TAG = "taxiway.trial"
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -29,6 +30,18 @@ class MlflowRun:
             return None
         runs = client.search_runs([known.experiment_id], f"tags.`{RUN_TAG}` = '{dag_run}'", order_by=["attributes.start_time"])
         return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
+
+    def nested(self, key: str, name: str) -> "MlflowRun":
+        """The run below this one that was made for the trial `key`; made, and shown as `name`, if there is none."""
+        tags = {"mlflow.parentRunId": self.run_id, TRIAL_TAG: key}
+        filters = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+        runs = self.client.search_runs([self.experiment_id], filters, order_by=["attributes.start_time"])
+        if runs:
+            found = MlflowRun(self.client, runs[0].info.run_id, self.experiment_id)
+            found.reopen()
+            return found
+        made = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
+        return MlflowRun(self.client, made.info.run_id, self.experiment_id)
 
     def reopen(self) -> None:
         """Say that the run goes on, where a task that was cleared runs again after the end."""

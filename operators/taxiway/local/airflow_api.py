@@ -17,9 +17,13 @@ FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 
 @dataclass(frozen=True)
 class TaskSeen:
-    """One task instance as Airflow reports it; `seconds` from its start to its end, 0 where it never started."""
+    """One task instance as Airflow reports it; `seconds` from its start to its end, 0 where it never started.
+
+    `part` is how Airflow shows one of a mapped task's instances, empty for any other task.
+    """
 
     task: str
+    part: str
     state: str
     queued: datetime | None
     started: datetime | None
@@ -59,12 +63,12 @@ class AirflowApi:
 
     def follow(self, dag: str, run: str) -> Iterator[TaskSeen]:
         """Each task of the run whenever its state changes, until the run is over."""
-        seen: dict[str, str] = {}
+        seen: dict[tuple[str, str], str] = {}
         while True:
             over = self.run_state(dag, run) in ("success", "failed")
             for task in sorted(self.tasks(dag, run), key=lambda t: t.ended.timestamp() if t.ended else float("inf")):
-                if task.state and seen.get(task.task) != task.state:
-                    seen[task.task] = task.state
+                if task.state and seen.get((task.task, task.part)) != task.state:
+                    seen[task.task, task.part] = task.state
                     yield task
             if over:
                 return
@@ -78,7 +82,14 @@ class AirflowApi:
         """All task instances of a run."""
         found = self._get(f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances")["task_instances"]
         return [
-            TaskSeen(t["task_id"], t["state"] or "", _time(t["queued_when"]), _time(t["start_date"]), _time(t["end_date"]))
+            TaskSeen(
+                t["task_id"],
+                str(t["rendered_map_index"] or t["map_index"]) if t["map_index"] >= 0 else "",
+                t["state"] or "",
+                _time(t["queued_when"]),
+                _time(t["start_date"]),
+                _time(t["end_date"]),
+            )
             for t in found
         ]
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
+from taxiway.local.bikes import lay_out_rentals
 from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
 from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
 from taxiway.local.flights import CORRUPTIONS, corrupt, flights_by_month, write_span
@@ -104,6 +105,7 @@ def _play(console: Console, stack: Stack, course: Course) -> None:
     with console.status("laying out the flights of 2013"):
         months = flights_by_month()
     source = stack.home.data / "flights"
+    lay_out_rentals(stack.home.data / "bikes")  # for the second team's pipeline, which is there to be run by hand
     for month in FIRST_MONTHS:
         _arrive(source, month, months[month])
     api = AirflowApi(stack.url("airflow"), stack.secrets.airflow_password)

@@ -4,6 +4,7 @@ from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator
 from taxiway.operators.push import PushOperator
 from taxiway.operators.shadow import ShadowDeployOperator
+from taxiway.operators.sweep import PlanSweepOperator, RunTrialsOperator
 from taxiway.operators.train import TrainOperator
 from taxiway.operators.transform import TransformOperator
 from taxiway.operators.validate_data import ValidateDataOperator
@@ -12,7 +13,9 @@ from taxiway.operators.validate_model import ValidateModelOperator
 __all__ = [
     "CloseRunOperator",
     "IngestOperator",
+    "PlanSweepOperator",
     "PushOperator",
+    "RunTrialsOperator",
     "ShadowDeployOperator",
     "TrainOperator",
     "TransformOperator",

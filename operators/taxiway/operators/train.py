@@ -1,17 +1,23 @@
 """Train: a registered model version, once for the same rows, transform, report and parameters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.operators.base import Input, StageOperator, parse_params
-from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot
+from airflow.sdk import XComArg
+
+from taxiway.errors import ConfigError
+from taxiway.operators.base import Input, StageOperator, parse_params, sentences
+from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, SweepPlan, SweepReport, Trials
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from taxiway.lineage.run import MlflowRun
+
+
+_SHOWN = 10
 
 
 class TrainOperator(StageOperator):
@@ -21,9 +27,10 @@ class TrainOperator(StageOperator):
     :param report: the reference of the DataReport that the model is trained under
     :param features: the reference of the FeatureSet to train on
     :param model_params: parameters over those of the pipeline file, a mapping or its JSON text
+    :param trials: the references of the Trials of a sweep, whose best parameters are taken; none without a sweep
     """
 
-    template_fields = ("snapshot", "report", "features", "model_params")
+    template_fields = ("snapshot", "report", "features", "model_params", "trials")
 
     def __init__(
         self,
@@ -32,6 +39,7 @@ class TrainOperator(StageOperator):
         report: Input,
         features: Input,
         model_params: Mapping[str, Any] | str = "{}",
+        trials: Iterable[Input] | XComArg = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -39,13 +47,15 @@ class TrainOperator(StageOperator):
         self.report = report
         self.features = features
         self.model_params = model_params
+        self.trials = trials
 
     def run(self, run: "MlflowRun", context: "Context") -> Candidate:
         from taxiway.lineage.models import find_version
         from taxiway.training.train import candidate_key
 
         features, report = self.read(FeatureSet, self.features), self.read(DataReport, self.report)
-        overrides = parse_params(self.model_params)
+        sweep = self._best_trial(run)
+        overrides = {**(json.loads(sweep.best.params) if sweep else {}), **parse_params(self.model_params)}
         key = candidate_key(features, report.digest, self.pipeline.model, overrides)
         version = find_version(run.client, self.pipeline.name, key)
         if version is None:
@@ -61,10 +71,29 @@ class TrainOperator(StageOperator):
             schema_version=features.schema_version,
             estimator=self.pipeline.model.estimator or str(self.pipeline.model.build),
             params=json.dumps({**self.pipeline.model.params, **overrides}, sort_keys=True),
+            sweep=sweep.digest if sweep else "",
         )
         run.record(made)
         run.tags({"taxiway.version": str(version)})
         return made
+
+    def _best_trial(self, run: "MlflowRun") -> SweepReport | None:
+        """The trials of the sweep, the best one first; None where the pipeline has no sweep."""
+        if self.pipeline.sweep is None:
+            return None
+        from taxiway.tuning.trials import choose, words
+
+        # Airflow has put the references in the place of an XComArg before a task runs.
+        parts = [] if isinstance(self.trials, XComArg) else [self.read(Trials, ref) for ref in self.trials]
+        if not parts:
+            raise ConfigError(f"{self.task_id} got no trials of the sweep; connect it to the tasks that run them")
+        report = choose(self.store.get(SweepPlan, parts[0].plan), [trial for part in parts for trial in part.trials])
+        self.store.put(report)
+        run.record(report)
+        run.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score or 0.0})
+        ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {words(t.params)}" for t in report.trials[:_SHOWN]]
+        self.log.info("best of %d trials by %s:\n%s", len(report.trials), report.metric, sentences(ranked))
+        return report
 
     def _train(self, run: "MlflowRun", features: FeatureSet, overrides: dict[str, Any], key: str) -> int:
         from taxiway.data.rows import read_rows

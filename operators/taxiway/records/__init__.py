@@ -18,6 +18,10 @@ from taxiway.records.models import (
     RunSummary,
     ShadowReport,
     SliceResult,
+    SweepPlan,
+    SweepReport,
+    Trial,
+    Trials,
     Verdict,
 )
 
@@ -41,6 +45,10 @@ __all__ = [
     "Snapshot",
     "Span",
     "Status",
+    "SweepPlan",
+    "SweepReport",
+    "Trial",
+    "Trials",
     "Verdict",
     "Waiver",
     "span_order",

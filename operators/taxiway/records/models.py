@@ -34,7 +34,10 @@ class FeatureSet(Record):
 
 
 class Candidate(Record):
-    """A registered model version, with what it was trained from and under. `params` is JSON text, keys sorted."""
+    """A registered model version, with what it was trained from and under.
+
+    `params` is JSON text, keys sorted; `sweep` is the SweepReport that some of them were chosen by, empty without a sweep.
+    """
 
     model: str
     version: int
@@ -44,6 +47,49 @@ class Candidate(Record):
     schema_version: str
     estimator: str
     params: str
+    sweep: str = ""
+
+
+class SweepPlan(Record):
+    """The trials of a sweep, before they run: which rows they share, and the parameters of each as JSON text, keys sorted.
+
+    `snapshot` is the tuning snapshot: the training window alone, with its newest span to be scored on; `features` are made of it.
+    """
+
+    snapshot: str
+    features: str
+    metric: str
+    trials: tuple[str, ...]
+
+
+class Trial(Record):
+    """One trial of a sweep: its parameters as JSON text, and its score, or why it has none (`error`)."""
+
+    params: str
+    metric: str
+    score: float | None
+    rows: int
+    error: str = ""
+
+
+class Trials(Record):
+    """What one task of a sweep came to: some of a plan's trials, in its order."""
+
+    plan: str
+    trials: tuple[Trial, ...]
+
+
+class SweepReport(Record):
+    """All trials of a sweep, the best one first, failed ones last. `snapshot` is the tuning snapshot that they were scored on."""
+
+    snapshot: str
+    metric: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The trial whose parameters go on."""
+        return self.trials[0]
 
 
 class Interval(Record):

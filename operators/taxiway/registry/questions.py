@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from taxiway.errors import TerminalError
+from taxiway.lineage.run import TRIAL_TAG
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -16,6 +17,7 @@ from taxiway.records import (
     RunSummary,
     ShadowReport,
     Snapshot,
+    SweepReport,
     Verdict,
 )
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -43,6 +45,7 @@ class ModelLineage:
     report: DataReport | None
     features: FeatureSet | None
     candidate: Candidate | None
+    sweep: SweepReport | None
     evaluation: Evaluation | None
     verdict: Verdict | None
     shadow: ShadowReport | None
@@ -102,6 +105,7 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         report=_recorded(client, run, DataReport),
         features=_recorded(client, run, FeatureSet),
         candidate=_recorded(client, run, Candidate),
+        sweep=_recorded(client, run, SweepReport),
         evaluation=_recorded(client, run, Evaluation),
         verdict=_recorded(client, run, Verdict),
         shadow=_recorded(client, run, ShadowReport),
@@ -115,7 +119,8 @@ def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
     key = "digest" if re.fullmatch(r"[0-9a-f]{32}", data) else "name"
     experiments = [e.experiment_id for e in client.search_experiments()]
     runs = client.search_runs(experiments, f"dataset.{key} = '{_quoted(data)}'", order_by=["attributes.start_time DESC"])
-    return tuple(use for run in runs for use in _uses(client, run, key, data))
+    own = [run for run in runs if TRIAL_TAG not in run.data.tags]  # the trials of a sweep read what their run read
+    return tuple(use for run in own for use in _uses(client, run, key, data))
 
 
 def _uses(client: "MlflowClient", run: "Run", key: str, data: str) -> list[DataUse]:

@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import DAG, Param, chain
+from airflow.sdk import DAG, BaseOperator, Param, XComArg, chain
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.operators import (
     CloseRunOperator,
     IngestOperator,
+    PlanSweepOperator,
     PushOperator,
+    RunTrialsOperator,
     ShadowDeployOperator,
     TrainOperator,
     TransformOperator,
@@ -20,6 +23,7 @@ from taxiway.pipeline import Pipeline
 from taxiway.templates.schedule import schedule_of
 
 DEFAULT_ARGS = {"retries": 2}
+MODEL_PARAMS = "{{ params.model_params | tojson }}"
 
 
 def continuous_training(
@@ -28,7 +32,8 @@ def continuous_training(
     """The DAG that takes `pipeline`'s model from each new span to production.
 
     One run at a time: a run decides one span. Tasks are named `ingest`, `validate_data`, `transform`, `train`,
-    `validate_model`, `shadow`, `push` and `close_run`, so a team can put own tasks between them by `dag.get_task`.
+    `validate_model`, `shadow`, `push` and `close_run`, and with a sweep `plan_sweep` and `trials`, so a team can put own tasks
+    between them by `dag.get_task`.
 
     :param pipeline: the pipeline
     :param mlflow_conn_id: the Airflow connection of the MLflow server
@@ -54,6 +59,7 @@ def _stages(pipeline: Pipeline) -> None:
     ingest = IngestOperator(task_id="ingest", pipeline=pipeline, span="{{ params.span or '' }}")
     snapshot = ingest.output
     validate_data = ValidateDataOperator(task_id="validate_data", pipeline=pipeline, snapshot=snapshot)
+    trials = _sweep(pipeline, snapshot, validate_data) if pipeline.sweep else None
     transform = TransformOperator(task_id="transform", pipeline=pipeline, snapshot=snapshot)
     train = TrainOperator(
         task_id="train",
@@ -61,7 +67,8 @@ def _stages(pipeline: Pipeline) -> None:
         snapshot=snapshot,
         report=validate_data.output,
         features=transform.output,
-        model_params="{{ params.model_params | tojson }}",
+        model_params=MODEL_PARAMS,
+        trials=trials.output if trials else (),
     )
     validate_model = ValidateModelOperator(
         task_id="validate_model", pipeline=pipeline, candidate=train.output, snapshot=snapshot, report=validate_data.output
@@ -72,6 +79,14 @@ def _stages(pipeline: Pipeline) -> None:
     way = [ingest, validate_data, transform, train, validate_model, shadow, push]
     chain(*way)
     way >> close_run.as_teardown()
+
+
+def _sweep(pipeline: Pipeline, snapshot: XComArg, after: BaseOperator) -> MappedOperator:
+    """The trials, a task for every few of them, named by their parameters in Airflow's grid."""
+    plan = PlanSweepOperator(task_id="plan_sweep", pipeline=pipeline, snapshot=snapshot, model_params=MODEL_PARAMS)
+    after >> plan
+    trials = RunTrialsOperator.partial(task_id="trials", pipeline=pipeline, map_index_template="{{ task.chunk['name'] }}")
+    return trials.expand(chunk=plan.output)
 
 
 def _params() -> dict[str, Param]:

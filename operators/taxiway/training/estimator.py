@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.pipeline import Model, Problem
+from taxiway.pipeline import Model
+from taxiway.pipeline_types import Problem
 
 SEED = 20130101
 

@@ -1,0 +1,151 @@
+"""The trials of a sweep: each is trained and scored on rows of the training window alone, and the best one is chosen."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.schema import Schema
+from taxiway.digests import digest_of_bytes
+from taxiway.errors import BadData, ConfigError, TaxiwayError
+from taxiway.evaluation.metrics import METRICS
+from taxiway.features.labels import true_labels
+from taxiway.features.raw import raw_frame
+from taxiway.features.transform import transform
+from taxiway.pipeline import Pipeline
+from taxiway.recorder import Notes, Recorder
+from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
+from taxiway.store import Store
+from taxiway.training.estimator import accepts_missing, build_estimator
+from taxiway.training.train import candidate_key, train
+from taxiway.tuning.space import parameter_sets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tuning_snapshot(snapshot: Snapshot) -> Snapshot:
+    """The training window of `snapshot` by itself: its older spans to learn from, its newest to be scored on.
+
+    The span that the gate decides on is no part of it, so nothing that is given only this can read it.
+    """
+    if len(snapshot.training) < 2:
+        raise ConfigError(f"a sweep needs a window of 2 spans or more, got {len(snapshot.training)}; see source.window")
+    return Snapshot(pipeline=snapshot.pipeline, training=snapshot.training[:-1], evaluation=snapshot.training[-1:])
+
+
+def plan_sweep(
+    pipeline: Pipeline, snapshot: Snapshot, schema: Schema, overrides: Mapping[str, Any], *, store: Store
+) -> SweepPlan:
+    """The trials of `pipeline`'s sweep on `snapshot`'s window, and the feature set that they share, both in `store`.
+
+    Raises ConfigError where `overrides` set a parameter that is searched, or where the estimator does not know one.
+    """
+    assert pipeline.sweep is not None
+    both = sorted(set(pipeline.sweep.space) & set(overrides))
+    if both:
+        raise ConfigError(
+            f"the run's model_params set {', '.join(both)}, which the sweep searches; leave it out of one of them"
+        )
+    problem, tuning = pipeline.gate.problem, tuning_snapshot(snapshot)
+    sets = [{**overrides, **point} for point in parameter_sets(pipeline.sweep)]
+    unfitted = [build_estimator(pipeline.model, point, problem) for point in sets]
+    features = transform(
+        tuning,
+        schema,
+        pipeline.features,
+        label=pipeline.source.label,
+        problem=problem,
+        accepts_missing=accepts_missing(unfitted[0]),
+        store=store,
+        recorder=Notes(),  # the run's own feature set is the one that its model is trained on
+    )
+    plan = SweepPlan(
+        snapshot=store.put(tuning).digest,
+        features=store.put(features).digest,
+        metric=pipeline.tuning_metric,
+        trials=tuple(json.dumps(point, sort_keys=True) for point in sets),
+    )
+    store.put(plan)
+    return plan
+
+
+def trial_key(features: FeatureSet, pipeline: Pipeline, metric: str, params: Mapping[str, Any]) -> str:
+    """The digest of all that makes a trial's score: a second try finds the first one's."""
+    return digest_of_bytes(f"{candidate_key(features, '', pipeline.model, params)} {metric}".encode())
+
+
+def run_trial(
+    params: Mapping[str, Any],
+    features: FeatureSet,
+    rows: "pd.DataFrame",
+    pipeline: Pipeline,
+    *,
+    store: Store,
+    recorder: Recorder,
+) -> Trial:
+    """Train on `features` with `params` and score on `rows`, the tuning snapshot's newest span; once for the same of all of them.
+
+    What an estimator raises over its parameters is the trial's `error`: one bad corner of a space does not end a sweep.
+    """
+    metric = pipeline.tuning_metric
+    pointer = f"trials/{trial_key(features, pipeline, metric, params)}"
+    known = store.pointer(pointer)
+    if known is not None:
+        recorder.tags({"taxiway.trial_reused": "scored before, on the same rows"})
+        return store.get(Trial, known)
+    labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
+    score, error = math.nan, ""
+    try:
+        fitted = train(features, pipeline.model, params, store=store, recorder=recorder)
+        raw = raw_frame(rows, features.numeric, features.categorical)
+        answers = fitted.predict_proba(raw)[:, 1] if features.classes else fitted.predict(raw)
+        score = float(METRICS[metric].compute(answers, labels, _ones(len(rows)))[0])
+        if not math.isfinite(score):
+            error = f"{metric} is {score} on these rows"
+    except (TaxiwayError, OSError):
+        raise  # not of the parameters: the task fails, and is tried again where that helps
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    made = Trial(
+        params=json.dumps(dict(params), sort_keys=True),
+        metric=metric,
+        score=None if error else score,
+        rows=len(rows),
+        error=error[:1000],
+    )
+    store.point(pointer, store.put(made).digest)
+    return made
+
+
+def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
+    """All trials of `plan`, the best one first; of equal ones the first that was planned.
+
+    Raises BadData where none has a score, with the reasons, and ConfigError where a planned one is missing.
+    """
+    by_params = {trial.params: trial for trial in trials}
+    missing = [params for params in plan.trials if params not in by_params]
+    if missing:
+        raise ConfigError(
+            f"{len(missing)} of {len(plan.trials)} trials are missing, first {missing[0]}; run the sweep's tasks again"
+        )
+    sign = METRICS[plan.metric].sign
+    ranked = sorted(
+        (by_params[params] for params in plan.trials),
+        key=lambda trial: math.inf if trial.score is None else -sign * trial.score,
+    )
+    if ranked[0].score is None:
+        raise BadData(f"none of {len(ranked)} trials has a score; the first says: {ranked[0].error}")
+    return SweepReport(snapshot=plan.snapshot, metric=plan.metric, trials=tuple(ranked))
+
+
+def words(params: str) -> str:
+    """A trial's parameters as people read them: `learning_rate=0.0512, max_leaf_nodes=31`."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in json.loads(params).items()}
+    return ", ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _ones(rows: int) -> Any:
+    import numpy as np
+
+    return np.ones((1, rows))
