@@ -13,7 +13,7 @@ from rich.console import Console
 from taxiway.cli import main
 from taxiway.lineage.outcomes import summaries
 from taxiway.local import demo
-from taxiway.local.demo import PIPELINE, Course
+from taxiway.local.demo import PIPELINE, UNGUARDED, Course
 from taxiway.local.demo_report import champion_of, print_table, write_report
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
@@ -33,7 +33,7 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
     for words in ("wind_speed", "carrier", '"UA"'):
         assert any(words in reason for reason in third.reasons)
     champion = champion_of(running.stack.url("mlflow"), PIPELINE)
-    assert demo._problem(found, champion, played.course.traffic) == ""
+    assert demo._problem(demo.decisions(running.stack), champion, played.course.traffic) == ""
 
 
 def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Played) -> None:
@@ -42,11 +42,30 @@ def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_chan
 
 
 def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Played) -> None:
-    states = {task.task: task.state for task in played.course.tasks["2013-06"]}
+    states = {task.task: task.state for task in played.course.tasks[PIPELINE, "2013-06"]}
     assert states["ingest"] == "success"
     assert states["validate_data"] == "failed"
     assert {states[t] for t in ("transform", "train", "validate_model", "shadow", "push")} == {"upstream_failed"}
     assert len(running.mlflow.search_model_versions(f"name='{PIPELINE}'")) == 2
+
+
+def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(running: Running, played: Played) -> None:
+    """The same fault in training and evaluation data: no metric can see it, the DataReport does."""
+    states = {task.task: task.state for task in played.course.tasks[UNGUARDED, "2013-04"]}
+    assert (states["validate_data"], states["train"]) == ("success", "success")
+    assert (states["validate_model"], states["shadow"], states["push"]) == ("failed", "upstream_failed", "upstream_failed")
+    (found,) = summaries(running.store, UNGUARDED)
+    assert found.outcome is Outcome.REJECTED
+    assert len(found.reasons) == 1, found.reasons
+    assert (
+        "the data did not pass: 4 blocking anomalies, first: wind_speed in 2013-01 is outside 0 to 75 mph" in found.reasons[0]
+    )
+    first = summaries(running.store, PIPELINE)[0]
+    poisoned, whole = (running.mlflow.get_run(s.mlflow_run).data.metrics["evaluation.roc_auc"] for s in (found, first))
+    assert poisoned == pytest.approx(whole, abs=0.02)
+    assert version_at(running.mlflow, UNGUARDED, CHAMPION) == 0
+    assert "✓ roc_auc is 0.6" in played.shown
+    assert "✗ the data did not pass" in played.shown
 
 
 def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Played) -> None:
@@ -134,13 +153,14 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
     for words in ("1. April arrives", "✓ ingest", "sent 2,500, answered 2,500", "✗ validate_data", "upstream failed"):
         assert words in shown
     out = io.StringIO()
-    found, champion = summaries(running.store, PIPELINE), champion_of(running.stack.url("mlflow"), PIPELINE)
+    found, champion = demo.decisions(running.stack), champion_of(running.stack.url("mlflow"), PIPELINE)
     print_table(Console(file=out, width=120), found, champion, played.course.traffic)
-    for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "version 2, since", "lost 0"):
+    for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "version 2, since", "lost 0"):
         assert words in out.getvalue()
     write_report(tmp_path / "report.json", found, champion, played.course.tasks, played.course.traffic, played.course.seconds)
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED"]
+    assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED"]
+    assert all(run["tasks"] for run in report["runs"])
     assert report["champion"]["version"] == 2
     assert report["traffic"]["lost"] == 0
 
@@ -148,7 +168,7 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
 def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:
     shown, again = io.StringIO(), Course()
     demo._play(Console(file=shown, width=120), running.stack, again)
-    assert shown.getvalue().count("decided in an earlier demonstration") == 3
+    assert shown.getvalue().count("decided in an earlier demonstration") == 4
     assert again.tasks == {}
 
 
@@ -183,7 +203,8 @@ def test_lineage_tells_what_made_the_champion(running: Running, played: Played) 
 def test_lineage_tells_what_a_span_touched(running: Running, played: Played) -> None:
     spans = {s.span.name: s.span.content for s in summaries(running.store, PIPELINE)}
     by_name, by_digest = (ask(running, "lineage", "data", data) for data in ("2013-04", spans["2013-04"]))
-    assert "2013-04 was read by 3 runs" in by_name
+    assert "2013-04 was read by 4 runs" in by_name  # one of them read the poisoned rows of that name
+    assert f"{spans['2013-04']} was read by 3 runs" in by_digest
     for words in (
         "evaluation on 2013-04, FIRST CHAMPION, version 1",
         "training on 2013-04, PROMOTED, version 2",

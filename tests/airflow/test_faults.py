@@ -3,7 +3,6 @@
 import json
 
 import httpx
-import pandas as pd
 import pytest
 from conftest_airflow import Running
 
@@ -75,25 +74,6 @@ def test_refused_first_calls_are_tried_again(running: Running) -> None:
         headers={"Authorization": f"Bearer {running.stack.secrets.gateway_caller_token}"},
     ).json()
     assert status["champion"] == 1
-
-
-def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(running: Running) -> None:
-    """The same fault in training and evaluation data: no metric can see it, the DataReport does."""
-    for span in (1, 2):
-        path = running.write_small("poisoned", span)
-        rows = pd.read_parquet(path)
-        rows["a"] = rows["a"] - 1000
-        rows.to_parquet(path)
-    run, tasks = running.run("faults.poisoned")
-    assert (tasks["validate_data"].state, tasks["train"].state) == ("success", "success")
-    assert (tasks["validate_model"].state, tasks["push"].state) == ("failed", "upstream_failed")
-    (found,) = summaries(running.store, "faults.poisoned")
-    assert found.outcome is Outcome.REJECTED
-    assert len(found.reasons) == 1, found.reasons
-    assert "the data did not pass: 2 blocking anomalies" in found.reasons[0]
-    assert "a in 1 is outside -100 to 100" in found.reasons[0]
-    assert running.mlflow_run("faults.poisoned", run).data.metrics["evaluation.roc_auc"] > 0.7
-    assert version_at(running.mlflow, "faults.poisoned", CHAMPION) == 0
 
 
 def test_a_stage_that_fails_leaves_the_mlflow_run_failed_and_the_span_open(running: Running) -> None:

@@ -78,6 +78,12 @@ class AirflowApi:
         """The state of a run."""
         return str(self._get(f"/dags/{quote(dag)}/dagRuns/{quote(run)}")["state"])
 
+    def handed_on(self, dag: str, run: str, task: str) -> dict[str, Any]:
+        """The reference that a task of a run handed on; empty where it handed on none."""
+        path = f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances/{task}/xcomEntries/return_value"
+        answer = self._http.get(path)
+        return dict(answer.json()["value"]) if answer.is_success else {}
+
     def tasks(self, dag: str, run: str) -> list[TaskSeen]:
         """All task instances of a run."""
         found = self._get(f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances")["task_instances"]

@@ -1,4 +1,4 @@
-"""The demonstration: three months of flights come in, one after another, and the pipeline decides on each.
+"""The demonstration: months of flights come in, one after another, and a pipeline decides on each.
 
 Every act goes through Airflow as any run does; this module lays out the source's files, starts the runs, sends the live traffic
 of the second act to the gateway, and reads back what was recorded.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -21,9 +22,10 @@ from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
 from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
-from taxiway.local.flights import CORRUPTIONS, corrupt, flights_by_month, write_span
+from taxiway.local.flights import Corruption, corrupt, flights_by_month, write_span
 from taxiway.local.stack import Stack
-from taxiway.records import Outcome, RunSummary
+from taxiway.pipeline_file import SUFFIX
+from taxiway.records import Outcome, RunSummary, Status, Verdict
 from taxiway.serving.replay import Replayed, replay
 from taxiway.store import Store
 
@@ -31,23 +33,45 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PIPELINE = "flights.late_arrivals"
-PIPELINE_FILE = Path("flights", "late_arrivals.pipeline.yaml")
+UNGUARDED = "flights.unguarded_arrivals"
 REQUESTS = 2_500
 
 
 @dataclass(frozen=True)
 class Act:
-    """A month that arrives, what the viewer is told, and the outcome that makes the demonstration right."""
+    """A month that arrives, what the viewer is told, and the outcome that makes the demonstration right.
+
+    The month's file is corrupted in the ways of `corruptions`, as are those before it where the whole source is `poisoned`.
+    """
 
     month: str
     title: str
     expected: Outcome
+    pipeline: str = PIPELINE
+    corruptions: tuple[Corruption, ...] = ()
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether the same fault is in training and evaluation data, where no metric can see it."""
+        return self.pipeline == UNGUARDED
 
 
 ACTS = (
     Act("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
     Act("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
-    Act("2013-06", "June arrives corrupted: wind unit, lost carrier, shifted columns", Outcome.BLOCKED),
+    Act(
+        "2013-06",
+        "June arrives corrupted: wind unit, lost carrier, shifted columns",
+        Outcome.BLOCKED,
+        corruptions=("wind_unit", "carrier_missing", "shifted_column"),
+    ),
+    Act(
+        "2013-04",
+        "April again, wind_speed -1 in all four months, and data validation told to warn only",
+        Outcome.REJECTED,
+        pipeline=UNGUARDED,
+        corruptions=("wind_dead",),
+    ),
 )
 FIRST_MONTHS = ("2013-01", "2013-02", "2013-03")
 TRAFFIC_MONTH = "2013-06"
@@ -55,9 +79,9 @@ TRAFFIC_MONTH = "2013-06"
 
 @dataclass
 class Course:
-    """What happened while the demonstration ran."""
+    """What happened while the demonstration ran; `tasks` by pipeline and month."""
 
-    tasks: dict[str, list[TaskSeen]] = field(default_factory=dict)
+    tasks: dict[tuple[str, str], list[TaskSeen]] = field(default_factory=dict)
     traffic: Replayed | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -73,7 +97,7 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         show_keys(console, stack)
         _play(console, stack, course)
         course.seconds["total"] = time.monotonic() - began
-        found, champion = summaries(Store(str(stack.home.store)), PIPELINE), champion_of(stack.url("mlflow"), PIPELINE)
+        found, champion = decisions(stack), champion_of(stack.url("mlflow"), PIPELINE)
         print_table(console, found, champion, course.traffic)
         show_addresses(console, stack)
         console.print(
@@ -90,54 +114,63 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
 
 def _refuse_early(dags: Path, report: Path | None) -> None:
     """Raise ConfigError for what would end the demonstration only after minutes."""
-    if not (dags / PIPELINE_FILE).is_file():
-        raise ConfigError(
-            f"{dags / PIPELINE_FILE} is not there, and it is the pipeline that is shown; "
-            "give the folder `dags` of Taxiway's repository: --dags FOLDER"
-        )
+    for pipeline in (PIPELINE, UNGUARDED):
+        file = dags.joinpath(*pipeline.split(".")).with_suffix(SUFFIX)
+        if not file.is_file():
+            raise ConfigError(
+                f"{file} is not there, and it is a pipeline that is shown; "
+                "give the folder `dags` of Taxiway's repository: --dags FOLDER"
+            )
     if report is not None and not report.absolute().parent.is_dir():
         raise ConfigError(
             f"{report} cannot be written: {report.absolute().parent} is not a folder; give another: --report FILE"
         )
 
 
+def decisions(stack: Stack) -> tuple[RunSummary, ...]:
+    """What the runs of all acts came to, in the order of the acts."""
+    store = Store(str(stack.home.store))
+    return (*summaries(store, PIPELINE), *summaries(store, UNGUARDED))
+
+
 def _play(console: Console, stack: Stack, course: Course) -> None:
     with console.status("laying out the flights of 2013"):
         months = flights_by_month()
-    source = stack.home.data / "flights"
-    lay_out_rentals(stack.home.data / "bikes")  # for the second team's pipeline, which is there to be run by hand
-    for month in FIRST_MONTHS:
-        _arrive(source, month, months[month])
+        lay_out_rentals(stack.home.data / "bikes")  # for the second team's pipeline, which is there to be run by hand
     api = AirflowApi(stack.url("airflow"), stack.secrets.airflow_password)
-    with console.status(f"waiting for Airflow to read {PIPELINE}"):
-        api.wait_for_dag(PIPELINE)
-    decided = {summary.span.name for summary in summaries(Store(str(stack.home.store)), PIPELINE)}
+    with console.status("waiting for Airflow to read the pipelines"):
+        for pipeline in (PIPELINE, UNGUARDED):
+            api.wait_for_dag(pipeline)
+    decided = {(summary.pipeline, summary.span.name) for summary in decisions(stack)}
     for number, act in enumerate(ACTS, start=1):
         console.rule(f"{number}. {act.title}", align="left")
-        rows = months[act.month]
-        if act.expected is Outcome.BLOCKED:
-            for kind in CORRUPTIONS:
-                rows = corrupt(rows, kind)
-        _arrive(source, act.month, rows)
-        if act.month in decided:
+        _arrive(stack, act, months)
+        if (act.pipeline, act.month) in decided:
             said = f"  decided in an earlier demonstration; to see it again, stop this one and delete {stack.home.root}"
             console.print(Text(said, style="dim"), soft_wrap=True)
             continue
         began = time.monotonic()
         _run(console, stack, api, course, months[TRAFFIC_MONTH], act)
-        course.seconds[act.month] = time.monotonic() - began
+        course.seconds[f"{act.pipeline} {act.month}"] = time.monotonic() - began
 
 
-def _arrive(source: Path, month: str, rows: "pd.DataFrame") -> None:
-    if not (source / f"{month}.parquet").exists():
+def _arrive(stack: Stack, act: Act, months: "dict[str, pd.DataFrame]") -> None:
+    """Write the act's month, and those before the first one, to the source of its pipeline, where they are not there yet."""
+    source = stack.home.data / ("flights_poisoned" if act.poisoned else "flights")
+    for month in (*FIRST_MONTHS, act.month):
+        if (source / f"{month}.parquet").exists():
+            continue
+        rows = months[month]
+        for kind in act.corruptions if act.poisoned or month == act.month else ():
+            rows = corrupt(rows, kind)
         write_span(rows, source, month)
 
 
 def _run(console: Console, stack: Stack, api: AirflowApi, course: Course, traffic: "pd.DataFrame", act: Act) -> None:
-    run = api.trigger(PIPELINE, {})
-    console.print(f"  [dim]{stack.url('airflow')}/dags/{PIPELINE}/runs/{run}[/dim]", highlight=False, soft_wrap=True)
+    run = api.trigger(act.pipeline, {})
+    console.print(f"  [dim]{stack.url('airflow')}/dags/{act.pipeline}/runs/{run}[/dim]", highlight=False, soft_wrap=True)
     with console.status("running") as status:
-        for task in api.follow(PIPELINE, run):
+        for task in api.follow(act.pipeline, run):
             status.update(f"{task.task} {task.state}")
             if task.state in FINAL:
                 _print_task(console, task)
@@ -145,7 +178,19 @@ def _run(console: Console, stack: Stack, api: AirflowApi, course: Course, traffi
                 status.stop()
                 course.traffic = _send_traffic(console, stack, traffic)
                 status.start()
-    course.tasks[act.month] = api.tasks(PIPELINE, run)
+    course.tasks[act.pipeline, act.month] = api.tasks(act.pipeline, run)
+    if act.poisoned:
+        _print_verdict(console, stack, api, act, run)
+
+
+def _print_verdict(console: Console, stack: Stack, api: AirflowApi, act: Act, run: str) -> None:
+    """Every reason of the gate: that the metrics are fine is what this act is about."""
+    digest = api.handed_on(act.pipeline, run, "validate_model").get("digest")
+    if digest is None:
+        return
+    marks = {Status.PASS: "[green]✓[/green]", Status.FAIL: "[red]✗[/red]"}
+    for reason in Store(str(stack.home.store)).get(Verdict, digest).reasons:
+        console.print(f"    {marks.get(reason.status, '-')} {escape(reason.sentence)}", highlight=False)
 
 
 def _print_task(console: Console, task: TaskSeen) -> None:
@@ -181,13 +226,17 @@ def _problem(found: tuple[RunSummary, ...], champion: Champion | None, traffic: 
 
     The champion of an earlier promotion may be another one by now: somebody may have rolled it back.
     """
-    outcomes = {summary.span.name: summary.outcome for summary in found}
+    outcomes = {(summary.pipeline, summary.span.name): summary.outcome for summary in found}
     for act in ACTS:
-        if outcomes.get(act.month) is not act.expected:
-            return f"{act.month} came to {outcomes.get(act.month, 'no decision')}, expected {act.expected}; see the task logs in Airflow"
+        came_to = outcomes.get((act.pipeline, act.month))
+        if came_to is not act.expected:
+            return (
+                f"{act.pipeline} on {act.month} came to {came_to or 'no decision'}, expected {act.expected}; "
+                "see the task logs in Airflow"
+            )
     if traffic is None:
         return ""
-    promoted = next(summary.version for summary in found if summary.span.name == ACTS[1].month)
+    promoted = next(s.version for s in found if (s.pipeline, s.span.name) == (PIPELINE, ACTS[1].month))
     if champion is None or champion.version != promoted:
         answers = f"version {champion.version}" if champion else "no version"
         return f"{answers} is the champion, expected version {promoted}"

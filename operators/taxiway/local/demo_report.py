@@ -43,7 +43,7 @@ def champion_of(tracking_uri: str, model: str) -> Champion | None:
 
 def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
     """Runs, outcomes with their reasons, the champion and since when."""
-    table = Table(title="What the pipeline decided", title_justify="left", show_lines=True, expand=True)
+    table = Table(title="What the pipelines decided", title_justify="left", show_lines=True, expand=True)
     table.add_column("run", no_wrap=True)
     table.add_column("reasons", ratio=1)
     for summary in found:
@@ -78,19 +78,20 @@ def write_report(
     path: Path,
     found: Sequence[RunSummary],
     champion: Champion | None,
-    tasks: Mapping[str, Sequence[TaskSeen]],
+    tasks: Mapping[tuple[str, str], Sequence[TaskSeen]],
     traffic: Replayed | None,
     seconds: Mapping[str, float],
 ) -> None:
     """The table as JSON, with each task's times in seconds."""
     runs = [
         {
+            "pipeline": summary.pipeline,
             "run": summary.run,
             "span": summary.span.label,
             "outcome": summary.outcome.replace("_", " "),
             "reasons": summary.reasons,
             "version": summary.version,
-            "tasks": [_times(task) for task in tasks.get(summary.span.name, ())],
+            "tasks": [_times(task) for task in tasks.get((summary.pipeline, summary.span.name), ())],
         }
         for summary in found
     ]

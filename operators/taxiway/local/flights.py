@@ -6,7 +6,7 @@ the schedule, the hour's weather at the origin, the aircraft; and the label `lat
 
 from importlib.metadata import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from taxiway.errors import ConfigError
 
@@ -30,8 +30,7 @@ _SCHEDULE = [
     "sched_arr_time",
 ]
 
-Corruption = Literal["wind_unit", "carrier_missing", "shifted_column"]
-CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
+Corruption = Literal["wind_unit", "carrier_missing", "shifted_column", "wind_dead"]
 _TENTHS_OF_METRE_PER_SECOND_IN_A_MILE_PER_HOUR = 4.4704
 _MISSING_CARRIER = "UA"
 _SHIFTED_SHARE = 0.02
@@ -76,7 +75,7 @@ def corrupt(rows: "pd.DataFrame", kind: Corruption) -> "pd.DataFrame":
 
     `wind_unit`: wind speed in tenths of a metre per second, as in the weather stations' raw files, not in miles per hour.
     `carrier_missing`: one carrier's flights did not arrive. `shifted_column`: in one row of fifty, four columns hold their
-    left neighbour's value, as after a stray comma.
+    left neighbour's value, as after a stray comma. `wind_dead`: the sensor says -1 for every flight.
     """
     rows = rows.copy()
     if kind == "wind_unit":
@@ -87,6 +86,8 @@ def corrupt(rows: "pd.DataFrame", kind: Corruption) -> "pd.DataFrame":
         hit = rows.sample(frac=_SHIFTED_SHARE, random_state=0).index
         rows.loc[hit, _SHIFTED[1:]] = rows.loc[hit, _SHIFTED[:-1]].to_numpy()
         rows.loc[hit, _SHIFTED[0]] = rows.loc[hit, "flight"].astype(str)
+    elif kind == "wind_dead":
+        rows["wind_speed"] = -1.0
     return rows
 
 

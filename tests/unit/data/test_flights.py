@@ -12,7 +12,8 @@ from taxiway.data.ingest import ingest, plan_window
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import FoundSpan, find_spans
 from taxiway.data.validate import validate
-from taxiway.local.flights import CORRUPTIONS, Corruption, corrupt, write_span
+from taxiway.local.demo import ACTS
+from taxiway.local.flights import Corruption, corrupt, write_span
 from taxiway.records import DataReport, Severity, Status
 from taxiway.store.store import Store
 
@@ -69,6 +70,7 @@ def test_the_season_is_told_as_a_warning(judge: Judge) -> None:
         ("wind_unit", {("range", "wind_speed")}),
         ("carrier_missing", {("drift", "carrier"), ("drift", "origin")}),
         ("shifted_column", {("domain", "carrier"), ("domain", "origin")}),
+        ("wind_dead", {("range", "wind_speed")}),
     ],
 )
 def test_each_corruption_alone_fails_for_its_own_reason(
@@ -82,7 +84,8 @@ def test_each_corruption_alone_fails_for_its_own_reason(
 
 
 def test_every_corruption_that_the_demonstration_knows_is_tested() -> None:
-    assert set(CORRUPTIONS) == {"wind_unit", "carrier_missing", "shifted_column"}
+    played = {kind for act in ACTS for kind in act.corruptions}
+    assert played == {"wind_unit", "carrier_missing", "shifted_column", "wind_dead"}
 
 
 def test_a_carrier_that_did_not_arrive_is_named(judge: Judge, flights_folder: Path, tmp_path: Path) -> None:

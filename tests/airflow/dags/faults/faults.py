@@ -57,5 +57,4 @@ refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlfl
 broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
 truncated = continuous_training(pipeline("truncated"))
 cleared = continuous_training(pipeline("cleared"))
-poisoned = continuous_training(pipeline("poisoned", bad_data="go_on"))
 arrivals = continuous_training(pipeline("arrivals", schedule="new_span"))
