@@ -1,4 +1,4 @@
-"""Writes docs/reference/pipeline-file.md from the models of `taxiway.pipeline`; a test checks that it is up to date.
+"""Writes docs/reference/ from the models of `taxiway.pipeline` and `taxiway.team`; a test checks that it is up to date.
 
 What obeys a key cannot be read from the models, so it stands here; a key without such a sentence is an error.
 """
@@ -16,10 +16,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Source, Sweep
+from taxiway.team import Notification, Team, TeamGate, TeamShadow
 
-REFERENCE = Path(__file__).parent / "reference" / "pipeline-file.md"
+REFERENCE = Path(__file__).parent / "reference"
+Sections = tuple[tuple[str, type[BaseModel]], ...]
 
-SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+PIPELINE_SECTIONS: Sections = (
     ("", Pipeline),
     ("source", Source),
     ("features", Features),
@@ -31,10 +33,18 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("shadow", Shadow),
 )
 
-OBEYED_BY = {
+TEAM_SECTIONS: Sections = (
+    ("", Team),
+    ("notification", Notification),
+    ("gate", TeamGate),
+    ("shadow", TeamShadow),
+)
+
+PIPELINE_OBEYED_BY = {
     "pipeline": "the loader: the DAG is called `team.pipeline`, and so is the registered model",
     "team": "the loader: owner and tag of the DAG, first half of its name; the MLflow experiment is `team/pipeline`",
-    "template": "the loader: which template makes the DAG",
+    "template": "the loader: `continuous_training`, or a Python file beside this one with a function `template(pipeline, team)` "
+    "that gives the DAG",
     "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` wakes the DAG when a new span is due; "
     "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
@@ -88,7 +98,29 @@ OBEYED_BY = {
     "shadow.max_p99_ratio": "`shadow`: the 99th percentile of the challenger's predict calls, in multiples of the champion's",
 }
 
-HEAD = """\
+TEAM_OBEYED_BY = {
+    "team": "the loader: the `team` of every pipeline file beside it",
+    "owner": "Airflow: shown as the owner of the DAGs; none: the team's name",
+    "pool": "Airflow: the pool of all tasks; make it in Airflow, a task of an unknown pool waits for ever",
+    "notification": "`close_run`; see below",
+    "gate": "the loader, `taxiway lint`: a looser pipeline does not load; see below",
+    "shadow": "the loader, `taxiway lint`; see below. None: pipelines may do without a shadow",
+    "notification.notifier": "`close_run`: an Airflow notifier by its dotted path, such as "
+    "`airflow.providers.smtp.notifications.smtp.SmtpNotifier`",
+    "notification.params": "`close_run`: its parameters; those that are templates may use `taxiway`",
+    "notification.events": "`close_run`: of which ends to tell",
+    "gate.floors": "at least these metrics, with floors at least this high, or low for `brier`, `log_loss`, `mae`, `rmse`",
+    "gate.min_gain": "`against_champion.metric` is one of these, and its `min_gain` not below",
+    "gate.max_drop": "there are `slices`, and their `max_drop` is not above",
+    "gate.min_rows": "`gate.min_rows` is not below",
+    "gate.reliability": "`gate.reliability` is not below",
+    "shadow.min_requests": "`shadow.min_requests` is not below",
+    "shadow.min_agreement": "`shadow.min_agreement` is not below",
+    "shadow.max_error_rate": "`shadow.max_error_rate` is not above",
+    "shadow.max_p99_ratio": "`shadow.max_p99_ratio` is not above",
+}
+
+PIPELINE_HEAD = """\
 # The pipeline file
 
 Written by `docs/generate_reference.py` from the models in `operators/taxiway/pipeline.py`; do not edit it by hand.
@@ -98,15 +130,32 @@ line, what is allowed and the nearest right word. How a file comes about: [the f
 Names in `code` in the last column are tasks of the DAG.
 """
 
+TEAM_HEAD = """\
+# The team file
 
-def reference() -> str:
-    """The whole page."""
-    parts = [HEAD]
-    for path, model in SECTIONS:
-        parts.append(f"## {f'`{path}`' if path else 'The file'}\n\n{_about(model)}\n\n" + "\n".join(_table(path, model)) + "\n")
-    unknown = set(OBEYED_BY) - {f"{path}.{key}".lstrip(".") for path, model in SECTIONS for key, _ in _fields(model)}
+Written by `docs/generate_reference.py` from the models in `operators/taxiway/team.py`; do not edit it by hand.
+
+`team.yaml` lies in the folder of a team's pipelines and holds for all of them. It may be absent. How it is used: [templates
+for teams](../guides/teams.md).
+"""
+
+
+def pages() -> dict[Path, str]:
+    """The pages of the reference by their paths."""
+    return {
+        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_OBEYED_BY),
+        REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_OBEYED_BY),
+    }
+
+
+def _page(head: str, sections: Sections, obeyed_by: Mapping[str, str]) -> str:
+    parts = [head]
+    for path, model in sections:
+        table = "\n".join(_table(path, model, obeyed_by))
+        parts.append(f"## {f'`{path}`' if path else 'The file'}\n\n{_about(model)}\n\n{table}\n")
+    unknown = set(obeyed_by) - {f"{path}.{key}".lstrip(".") for path, model in sections for key, _ in _fields(model)}
     if unknown:
-        raise SystemExit(f"no such key in the pipeline file: {', '.join(sorted(unknown))}; take it out of OBEYED_BY")
+        raise SystemExit(f"no such key in {head.splitlines()[0]}: {', '.join(sorted(unknown))}; take it out of {__file__}")
     return "\n".join(parts)
 
 
@@ -122,14 +171,14 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
         yield field.alias or name, field
 
 
-def _table(path: str, model: type[BaseModel]) -> Iterator[str]:
+def _table(path: str, model: type[BaseModel], obeyed_by: Mapping[str, str]) -> Iterator[str]:
     yield "| key | type | default | obeyed by |"
     yield "|---|---|---|---|"
     for key, field in _fields(model):
         whole = f"{path}.{key}".lstrip(".")
-        if whole not in OBEYED_BY:
-            raise SystemExit(f"{whole} is a new key: say in OBEYED_BY of {__file__} who obeys it")
-        yield f"| `{key}` | {_type(field)} | {_default(field)} | {OBEYED_BY[whole]} |"
+        if whole not in obeyed_by:
+            raise SystemExit(f"{whole} is a new key: say in {__file__} who obeys it")
+        yield f"| `{key}` | {_type(field)} | {_default(field)} | {obeyed_by[whole]} |"
 
 
 def _type(field: FieldInfo) -> str:
@@ -162,6 +211,8 @@ def _name(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(_name(arg) for arg in args if arg is not NoneType)
     if origin is tuple:
+        if get_origin(args[0]) is Literal:
+            return f"list of {_name(args[0])}"
         return "list of values" if args[0] is Any else "list of names"
     if origin is not None and issubclass(origin, Mapping):
         return f"mapping of {'metric' if get_origin(args[0]) is Literal else 'name'} to {_name(args[1])}"
@@ -184,4 +235,5 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    REFERENCE.write_text(reference())
+    for file, text in pages().items():
+        file.write_text(text)

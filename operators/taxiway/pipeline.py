@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from taxiway.pipeline_types import (
     CLASSIFICATION_METRICS,
+    CONTINUOUS_TRAINING,
     REGRESSION_METRICS,
     Columns,
     Duration,
@@ -21,6 +22,7 @@ from taxiway.pipeline_types import (
     Problem,
     Schedule,
     Section,
+    Template,
     off_is_none,
 )
 
@@ -196,6 +198,8 @@ class Shadow(Section):
 class Pipeline(Section):
     """One model's whole way. `schema` and `suite` are file names beside the pipeline file.
 
+    `template` is `continuous_training`, or the name of a Python file beside the pipeline file with the team's own template.
+
     `bad_data` says what a run does where the data did not pass: `stop` there, or `go_on` and train all the same, to see what comes
     of it. The model gate fails such a model in any case.
     `gateway` is the Airflow connection of the model gateway; without one, nothing is shadowed and push is not read back.
@@ -203,7 +207,7 @@ class Pipeline(Section):
 
     pipeline: Name
     team: Name
-    template: Literal["continuous_training"] = "continuous_training"
+    template: Template = CONTINUOUS_TRAINING
     schedule: Schedule = None
     source: Source
     schema_file: str = Field(alias="schema")

@@ -1,4 +1,4 @@
-"""Reading a pipeline file: YAML to Pipeline, with errors that name file, line, what was got, what is allowed.
+"""Reading a pipeline file and the team file beside it, with errors that name file, line, what was got, what is allowed.
 
 libyaml's loader, because every task of a DAG parses its file again.
 """
@@ -6,30 +6,48 @@ libyaml's loader, because every task of a DAG parses its file again.
 from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.pipeline import Pipeline
+from taxiway.pipeline_types import CONTINUOUS_TRAINING
+from taxiway.team import Team, loosened
 from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
 SUFFIX = ".pipeline.yaml"
+TEAM_FILE = "team.yaml"
+M = TypeVar("M", bound=BaseModel)
 
 
 def read_pipeline(path: Path) -> Pipeline:
-    """The pipeline that `path` describes, with the paths of its schema and suite made absolute.
+    """The pipeline that `path` describes, with the paths of the files that it names made absolute.
 
-    Raises ConfigError naming every mistake in the file.
+    Raises ConfigError naming every mistake in the file, and where it is looser than the team file beside it allows.
     """
     file = read_yaml(path)
-    if not isinstance(file.content, dict):
-        raise ConfigError(f"{path}:1: a pipeline file is a mapping with the keys {', '.join(_keys_at(()))}")
-    try:
-        pipeline = Pipeline.model_validate(file.content)
-    except ValidationError as error:
-        raise explain(file, error.errors(), _key_of, lambda place: _keys_at(_key_of(place))) from None
+    pipeline = _parse(file, Pipeline, "a pipeline file")
+    team = read_team(path.parent)
+    looser = loosened(pipeline, team) if team else ()
+    if looser:
+        raise ConfigError("\n".join(f"{file.where(key)} {said} ({TEAM_FILE})" for key, said in looser))
     return pipeline.model_copy(update=_beside(file, pipeline))
+
+
+def read_team(folder: Path) -> Team | None:
+    """The team whose pipelines lie in `folder`; None where it has no team file. Raises ConfigError naming every mistake in it."""
+    path = folder / TEAM_FILE
+    return _parse(read_yaml(path), Team, "a team file") if path.is_file() else None
+
+
+def _parse(file: YamlFile, model: type[M], what: str) -> M:
+    if not isinstance(file.content, dict):
+        raise ConfigError(f"{file.path}:1: {what} is a mapping with the keys {', '.join(_keys_at(model, ()))}")
+    try:
+        return model.model_validate(file.content)
+    except ValidationError as error:
+        raise explain(file, error.errors(), _key_of, lambda place: _keys_at(model, _key_of(place))) from None
 
 
 def line_of(path: Path, key: Sequence[int | str]) -> int:
@@ -40,14 +58,20 @@ def line_of(path: Path, key: Sequence[int | str]) -> int:
     return lines.get(known, 1)
 
 
+_KINDS = {"schema": (".yaml",), "suite": (".json",), "template": (".py",)}
+
+
 def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, str]:
     found = {}
-    for key, field, name in (("schema", "schema_file", pipeline.schema_file), ("suite", "suite", pipeline.suite)):
+    files = [("schema", "schema_file", pipeline.schema_file), ("suite", "suite", pipeline.suite)]
+    if pipeline.template != CONTINUOUS_TRAINING:
+        files.append(("template", "template", pipeline.template))
+    for key, field, name in files:
         if name is None:
             continue
         beside = file.path.parent / name
         if Path(name).name != name or not beside.is_file():
-            there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix in (".yaml", ".json") and p != file.path)
+            there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix in _KINDS[key] and p != file.path)
             raise ConfigError(
                 f'{file.where((key,))} is "{name}", which is no file beside it\n    {allowed_values(name, there)}'
             )
@@ -60,9 +84,8 @@ def _key_of(place: KeyPath) -> KeyPath:
     return tuple(part for part in place if not (isinstance(part, str) and (part.startswith("function-") or part == "[key]")))
 
 
-def _keys_at(key: KeyPath) -> list[str]:
-    """The keys that the part of the pipeline at `key` has."""
-    model: type[BaseModel] = Pipeline
+def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
+    """The keys that the part of a `model` at `key` has."""
     for part in key:
         fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
         model = _model_in(fields.get(str(part))) or model

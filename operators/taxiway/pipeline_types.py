@@ -11,7 +11,9 @@ from taxiway.errors import allowed_values
 Problem = Literal["classification", "regression"]
 CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", "roc_auc")
 REGRESSION_METRICS = ("mae", "r2", "rmse")
+LOWER_IS_BETTER = ("brier", "log_loss", "mae", "rmse")
 Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "mae", "r2", "rmse", "roc_auc"]
+CONTINUOUS_TRAINING = "continuous_training"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
@@ -54,9 +56,19 @@ def _schedule(value: Any) -> Any:
     raise ValueError(allowed_values(str(value), (*_SCHEDULES, "a cron expression of five fields")))
 
 
+def _template(value: Any) -> Any:
+    """Our own template by its name, or a Python file beside the pipeline file."""
+    if isinstance(value, str) and (value == CONTINUOUS_TRAINING or value.endswith(".py")):
+        return value
+    raise ValueError(
+        allowed_values(str(value), (CONTINUOUS_TRAINING, "a Python file beside this file, such as with_report.py"))
+    )
+
+
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
+Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

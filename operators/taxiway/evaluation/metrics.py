@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.pipeline_types import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from taxiway.pipeline_types import CLASSIFICATION_METRICS, LOWER_IS_BETTER, REGRESSION_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,16 +95,17 @@ def r2(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
     return share
 
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric("accuracy", 1, accuracy),
-    "average_precision": Metric("average_precision", 1, average_precision),
-    "brier": Metric("brier", -1, brier),
-    "log_loss": Metric("log_loss", -1, log_loss),
-    "mae": Metric("mae", -1, mae),
-    "r2": Metric("r2", 1, r2),
-    "rmse": Metric("rmse", -1, rmse),
-    "roc_auc": Metric("roc_auc", 1, roc_auc),
+_FUNCTIONS: dict[str, MetricFunction] = {
+    "accuracy": accuracy,
+    "average_precision": average_precision,
+    "brier": brier,
+    "log_loss": log_loss,
+    "mae": mae,
+    "r2": r2,
+    "rmse": rmse,
+    "roc_auc": roc_auc,
 }
+METRICS = {name: Metric(name, -1 if name in LOWER_IS_BETTER else 1, compute) for name, compute in _FUNCTIONS.items()}
 assert set(METRICS) == {*CLASSIFICATION_METRICS, *REGRESSION_METRICS}
 
 

@@ -1,9 +1,13 @@
 """Close run: the one task that ends the MLflow run, says what the DAG run came to, and clears away what a killed task left."""
 
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import conf
 
 from taxiway.operators.base import StageOperator
 from taxiway.records import DataReport, Outcome, Promotion, Record, RunSummary, ShadowReport, Snapshot, Verdict
+from taxiway.team import Notification
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from taxiway.lineage.run import MlflowRun
 
 R = TypeVar("R", bound=Record)
+BROKEN = "BROKEN"
 _BROKEN = ("failed", "upstream_failed")
 
 
@@ -18,7 +23,13 @@ class CloseRunOperator(StageOperator):
     """End the DAG run's MLflow run, FAILED where a task failed, and mark the span as decided where a decision was reached.
 
     Made a teardown by the template, so that it runs however the others ended, and does not turn a failed DAG run green.
+
+    :param notification: whom to tell how the run ended
     """
+
+    def __init__(self, *, notification: Notification | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.notification = notification
 
     def execute(self, context: "Context") -> dict[str, str]:
         """Nothing to close where ingest found nothing to do."""
@@ -26,9 +37,16 @@ class CloseRunOperator(StageOperator):
 
         ti: Any = context["ti"]
         run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        broken = any(state in _BROKEN for state in states.values())
+        summary = self._close(run, ti, broken=broken) if run else None
         if run is None:
             self.log.info("this run did nothing, so there is nothing to close")
-            return {}
+        if summary is not None or broken:
+            self._notify(context, summary)
+        return self.store.put(summary).model_dump() if summary else {}
+
+    def _close(self, run: "MlflowRun", ti: Any, *, broken: bool) -> RunSummary | None:
         self.mlflow_run_url = run.url
         self.log.info("MLflow run: %s", run.url)
         try:
@@ -37,9 +55,31 @@ class CloseRunOperator(StageOperator):
             if summary is not None:
                 self._write(run, summary)
         finally:
-            states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-            run.end("FAILED" if any(state in _BROKEN for state in states.values()) else "FINISHED")
-        return self.store.put(summary).model_dump() if summary else {}
+            run.end("FAILED" if broken else "FINISHED")
+        return summary
+
+    def _notify(self, context: "Context", summary: RunSummary | None) -> None:
+        """Tell whom the team file names, last of all; a message that cannot be sent changes nothing about the run."""
+        event = summary.outcome if summary else BROKEN
+        if self.notification is None or event not in self.notification.events:
+            return
+        ti: Any = context["ti"]
+        told = {
+            "pipeline": self.pipeline.name,
+            "span": summary.span.label if summary else "",
+            "event": str(event),
+            "reasons": list(summary.reasons) if summary else ["a task failed before anything was decided; see its log"],
+            "version": summary.version if summary else 0,
+            "airflow_url": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{ti.dag_id}/runs/{ti.run_id}",
+            "mlflow_url": self.mlflow_run_url,
+        }
+        try:
+            notifier = resolve_name(self.notification.notifier)(**self.notification.params)
+            notifier({**context, "taxiway": told})
+        except Exception:
+            self.log.exception("nobody could be notified by %s", self.notification.notifier)
+        else:
+            self.log.info("notified by %s of %s", self.notification.notifier, event)
 
     def _write(self, run: "MlflowRun", summary: RunSummary) -> None:
         from taxiway.lineage.outcomes import decide_span

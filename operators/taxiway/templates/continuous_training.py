@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, Param, XComArg, chain
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.operators import (
     CloseRunOperator,
@@ -20,6 +21,7 @@ from taxiway.operators import (
     ValidateModelOperator,
 )
 from taxiway.pipeline import Pipeline
+from taxiway.team import Notification, Team, loosened
 from taxiway.templates.schedule import schedule_of
 
 DEFAULT_ARGS = {"retries": 2}
@@ -27,7 +29,11 @@ MODEL_PARAMS = "{{ params.model_params | tojson }}"
 
 
 def continuous_training(
-    pipeline: Pipeline, *, mlflow_conn_id: str = MlflowHook.default_conn_name, default_args: dict[str, Any] | None = None
+    pipeline: Pipeline,
+    team: Team | None = None,
+    *,
+    mlflow_conn_id: str = MlflowHook.default_conn_name,
+    default_args: dict[str, Any] | None = None,
 ) -> DAG:
     """The DAG that takes `pipeline`'s model from each new span to production.
 
@@ -35,27 +41,34 @@ def continuous_training(
     `validate_model`, `shadow`, `push` and `close_run`, and with a sweep `plan_sweep` and `trials`, so a team can put own tasks
     between them by `dag.get_task`.
 
+    Raises ConfigError where the pipeline is looser than `team` allows.
+
     :param pipeline: the pipeline
+    :param team: what holds for all pipelines of its team
     :param mlflow_conn_id: the Airflow connection of the MLflow server
     :param default_args: Airflow's default arguments for all tasks, over two retries
     """
+    looser = loosened(pipeline, team) if team else ()
+    if looser:
+        raise ConfigError("\n".join(f"{pipeline.name}: {'.'.join(key)} {said}" for key, said in looser))
+    ours = {"owner": (team and team.owner) or pipeline.team, **({"pool": team.pool} if team and team.pool else {})}
     with DAG(
         dag_id=pipeline.name,
         schedule=schedule_of(pipeline),
         start_date=datetime(2013, 1, 1),
         catchup=False,
         max_active_runs=1,
-        default_args={**DEFAULT_ARGS, "owner": pipeline.team, **(default_args or {}), "mlflow_conn_id": mlflow_conn_id},
+        default_args={**DEFAULT_ARGS, **ours, **(default_args or {}), "mlflow_conn_id": mlflow_conn_id},
         tags=["taxiway", pipeline.team],
         params=_params(),
         doc_md=_describe(pipeline),
         is_paused_upon_creation=pipeline.schedule is not None,
     ) as dag:
-        _stages(pipeline)
+        _stages(pipeline, team.notification if team else None)
     return dag
 
 
-def _stages(pipeline: Pipeline) -> None:
+def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     ingest = IngestOperator(task_id="ingest", pipeline=pipeline, span="{{ params.span or '' }}")
     snapshot = ingest.output
     validate_data = ValidateDataOperator(task_id="validate_data", pipeline=pipeline, snapshot=snapshot)
@@ -75,7 +88,7 @@ def _stages(pipeline: Pipeline) -> None:
     )
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
     push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
-    close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline)
+    close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification)
     way = [ingest, validate_data, transform, train, validate_model, shadow, push]
     chain(*way)
     way >> close_run.as_teardown()

@@ -1,17 +1,44 @@
 """From a stub beside a pipeline file to its DAG: one file a pipeline, so that a broken one breaks nobody else's."""
 
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 from airflow.sdk import DAG
 
-from taxiway.pipeline_file import SUFFIX, read_pipeline
+from taxiway.errors import ConfigError
+from taxiway.pipeline import Pipeline
+from taxiway.pipeline_file import SUFFIX, read_pipeline, read_team
+from taxiway.pipeline_types import CONTINUOUS_TRAINING
+from taxiway.team import Team
 from taxiway.templates.continuous_training import continuous_training
 
-_TEMPLATES = {"continuous_training": continuous_training}
+Template = Callable[[Pipeline, Team | None], DAG]
 
 
 def load_pipeline(stub: str) -> DAG:
-    """The DAG of the pipeline file beside `stub`: `NAME.py` goes with `NAME.pipeline.yaml`. Call it with `__file__`."""
+    """The DAG of the pipeline file beside `stub`: `NAME.py` goes with `NAME.pipeline.yaml`. Call it with `__file__`.
+
+    Raises ConfigError where the pipeline file, the team file or the team's own template is wrong.
+    """
     path = Path(stub)
-    pipeline = read_pipeline(path.with_name(path.stem + SUFFIX))
-    return _TEMPLATES[pipeline.template](pipeline)
+    pipeline, team = read_pipeline(path.with_name(path.stem + SUFFIX)), read_team(path.parent)
+    if pipeline.template == CONTINUOUS_TRAINING:
+        return continuous_training(pipeline, team)
+    dag = _own_template(Path(pipeline.template))(pipeline, team)
+    if not isinstance(dag, DAG) or dag.dag_id != pipeline.name:
+        got = f'the DAG "{dag.dag_id}"' if isinstance(dag, DAG) else f"a {type(dag).__name__}"
+        raise ConfigError(f'{pipeline.template}: template gave {got}; allowed: a DAG whose dag_id is "{pipeline.name}"')
+    return dag
+
+
+def _own_template(path: Path) -> Template:
+    """The function `template` of a Python file, which is read anew: nothing of it stays between two DAG files."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    template: Template | None = getattr(module, "template", None)
+    if not callable(template):
+        raise ConfigError(f"{path} has no function template; write: def template(pipeline, team): ... and give back a DAG")
+    return template

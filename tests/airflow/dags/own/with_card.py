@@ -1,0 +1,33 @@
+"""The team's own template: Taxiway's way, and between the gate and the shadow a card about the model for its users."""
+
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from taxiway.hooks.settings import setting
+from taxiway.pipeline import Pipeline
+from taxiway.records import Verdict
+from taxiway.store import Store
+from taxiway.team import Team
+from taxiway.templates import continuous_training
+
+
+def template(pipeline: Pipeline, team: Team | None) -> DAG:
+    """What Taxiway calls for each pipeline file that names this one."""
+    dag = continuous_training(pipeline, team)
+    with dag:
+        gate, shadow = dag.get_task("validate_model"), dag.get_task("shadow")
+        gate >> write_card(gate.output) >> shadow
+    return dag
+
+
+@task
+def write_card(verdict: dict[str, Any]) -> str:
+    """A page about the version that passed the gate, beside the data; returns its path."""
+    found = Store(setting("store")).get(Verdict, verdict["digest"])
+    lines = [f"# {found.model}, version {found.version}", "", *(f"* {reason.sentence}" for reason in found.reasons)]
+    card = Path(setting("data")) / "cards" / f"{found.model}-{found.version}.md"
+    card.parent.mkdir(exist_ok=True)
+    card.write_text("\n".join(lines))
+    return str(card)

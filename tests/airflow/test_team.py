@@ -1,0 +1,48 @@
+"""A team's file and its own template, in a real Airflow: owner, pool, message, and a task of its own between ours."""
+
+import pytest
+from conftest_airflow import Running
+
+from taxiway.local.airflow_api import TaskSeen
+
+DAG = "own.small"
+
+
+@pytest.fixture(scope="module")
+def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
+    """One run of the team's pipeline to its first champion, and one over a broken file."""
+    running.api._http.post("/pools", json={"name": "own", "slots": 2}).raise_for_status()
+    for span in (1, 2):
+        running.write_small("own", span)
+    run = running.run(DAG)
+    running.write_small("own", 3).write_bytes(b"PAR1 and no more")
+    running.run(DAG)
+    return run
+
+
+def test_a_task_of_the_teams_own_runs_between_the_gate_and_the_shadow(
+    running: Running, ran: tuple[str, dict[str, TaskSeen]]
+) -> None:
+    tasks = ran[1]
+    assert {task.state for task in tasks.values()} == {"success"}
+    gate, card, shadow = (tasks[name] for name in ("validate_model", "write_card", "shadow"))
+    assert gate.ended is not None
+    assert card.started is not None
+    assert card.ended is not None
+    assert shadow.started is not None
+    assert gate.ended <= card.started < card.ended <= shadow.started
+    text = (running.stack.home.data / "cards" / "own.small-1.md").read_text()
+    assert text.startswith("# own.small, version 1\n\n* the data passed: ")
+
+
+def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(running: Running, ran: tuple[str, dict[str, TaskSeen]]) -> None:
+    found = running.api._get(f"/dags/{DAG}/dagRuns/{ran[0]}/taskInstances")["task_instances"]
+    assert {t["pool"] for t in found if t["task_id"] != "write_card"} == {"own"}
+    assert "Ann and Bob" in running.api._get(f"/dags/{DAG}")["owners"]
+
+
+def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, ran: tuple[str, dict[str, TaskSeen]]) -> None:
+    first, broken = (running.stack.home.data / "messages.txt").read_text().splitlines()
+    assert first.startswith("own.small FIRST_CHAMPION on 2: the data passed: ")
+    assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
+    assert broken.startswith("own.small BROKEN on : a task failed before anything was decided")
