@@ -68,7 +68,8 @@ PIPELINE_OBEYED_BY = {
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.drop": "`transform`: columns that the model does not take",
     "model.estimator": "`train`: the dotted path of a scikit-learn class; this or `build`",
-    "model.build": "`train`: `module:function`, called with the parameters as one dict, returns an estimator; this or `estimator`",
+    "model.build": "`train`: `FILE.py:function` beside this file, or `package.module:function`, called with the parameters as one "
+    "dict, returns an estimator; this or `estimator`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` go over them",
     "sweep.search": "`plan_sweep`: every combination, or some that are drawn",
     "sweep.trials": "`plan_sweep`: how many are drawn; for `random` only",

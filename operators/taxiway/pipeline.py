@@ -78,7 +78,10 @@ class Features(Section):
 
 
 class Model(Section):
-    """The estimator: a scikit-learn class by its dotted path with `params`, or `build`: a function of one dict that returns one."""
+    """The estimator: a scikit-learn class by its dotted path with `params`, or `build`: a function of one dict that returns one.
+
+    `build` is `FILE.py:function` with a Python file beside the pipeline file, or `package.module:function`.
+    """
 
     estimator: str | None = None
     build: str | None = None

@@ -58,25 +58,26 @@ def line_of(path: Path, key: Sequence[int | str]) -> int:
     return lines.get(known, 1)
 
 
-_KINDS = {"schema": (".yaml",), "suite": (".json",), "template": (".py",)}
-
-
-def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, str]:
-    found = {}
-    files = [("schema", "schema_file", pipeline.schema_file), ("suite", "suite", pipeline.suite)]
+def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
+    """The fields of `pipeline` that name files, with their absolute paths."""
+    found: dict[str, Any] = {"schema_file": _find(file, ("schema",), pipeline.schema_file, ".yaml")}
+    if pipeline.suite is not None:
+        found["suite"] = _find(file, ("suite",), pipeline.suite, ".json")
     if pipeline.template != CONTINUOUS_TRAINING:
-        files.append(("template", "template", pipeline.template))
-    for key, field, name in files:
-        if name is None:
-            continue
-        beside = file.path.parent / name
-        if Path(name).name != name or not beside.is_file():
-            there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix in _KINDS[key] and p != file.path)
-            raise ConfigError(
-                f'{file.where((key,))} is "{name}", which is no file beside it\n    {allowed_values(name, there)}'
-            )
-        found[field] = str(beside.resolve())
+        found["template"] = _find(file, ("template",), pipeline.template, ".py")
+    source, _, function = (pipeline.model.build or "").rpartition(":")
+    if source.endswith(".py"):
+        path = _find(file, ("model", "build"), source, ".py")
+        found["model"] = pipeline.model.model_copy(update={"build": f"{path}:{function}"})
     return found
+
+
+def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
+    beside = file.path.parent / name
+    if Path(name).name != name or not beside.is_file():
+        there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix == suffix and p != file.path)
+        raise ConfigError(f'{file.where(key)} is "{name}", which is no file beside it\n    {allowed_values(name, there)}')
+    return str(beside.resolve())
 
 
 def _key_of(place: KeyPath) -> KeyPath:

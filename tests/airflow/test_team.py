@@ -12,10 +12,10 @@ DAG = "own.small"
 def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
     """One run of the team's pipeline to its first champion, and one over a broken file."""
     running.api._http.post("/pools", json={"name": "own", "slots": 2}).raise_for_status()
-    for span in (1, 2):
+    for span in (1, 2, 3):
         running.write_small("own", span)
     run = running.run(DAG)
-    running.write_small("own", 3).write_bytes(b"PAR1 and no more")
+    running.write_small("own", 4).write_bytes(b"PAR1 and no more")
     running.run(DAG)
     return run
 
@@ -43,6 +43,6 @@ def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(running: Running
 
 def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, ran: tuple[str, dict[str, TaskSeen]]) -> None:
     first, broken = (running.stack.home.data / "messages.txt").read_text().splitlines()
-    assert first.startswith("own.small FIRST_CHAMPION on 2: the data passed: ")
+    assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed: ")
     assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
     assert broken.startswith("own.small BROKEN on : a task failed before anything was decided")

@@ -1,5 +1,6 @@
 """Reading pipeline files: what is right becomes a Pipeline, what is wrong is said with line and remedy."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -173,3 +174,24 @@ def test_the_pipelines_of_this_repository_are_good() -> None:
     for path in found:
         read_pipeline(path)
         assert path.with_name(path.name.removesuffix(".pipeline.yaml") + ".py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ("model.py:build", ""),
+        (
+            "modle.py:build",
+            'late.pipeline.yaml:8: model.build is "modle.py", which is no file beside it.*did you mean "model.py"',
+        ),
+        ("../model.py:build", "which is no file beside it"),
+    ],
+)
+def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> None:
+    path = write(GOOD.replace("estimator: sklearn.ensemble.HistGradientBoostingClassifier", f"build: {build}"))
+    path.with_name("model.py").write_text("")
+    if words:
+        with pytest.raises(ConfigError, match=re.compile(words, re.DOTALL)):
+            read_pipeline(path)
+    else:
+        assert read_pipeline(path).model.build == f"{path.with_name('model.py').resolve()}:build"

@@ -24,6 +24,7 @@ TRUSTED_TYPES = frozenset(
         "sklearn._loss.loss.HalfSquaredError",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
         "sklearn.utils.validation.check_array",
     }
 )

@@ -69,7 +69,7 @@ class TrainOperator(StageOperator):
             report=report.digest,
             features=features.digest,
             schema_version=features.schema_version,
-            estimator=self.pipeline.model.estimator or str(self.pipeline.model.build),
+            estimator=self.pipeline.model.estimator or Path(str(self.pipeline.model.build)).name,
             params=json.dumps({**self.pipeline.model.params, **overrides}, sort_keys=True),
             sweep=sweep.digest if sweep else "",
         )

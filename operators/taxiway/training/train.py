@@ -24,12 +24,13 @@ EXAMPLE_ROWS = 100
 def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Mapping[str, Any]) -> str:
     """The digest of everything that makes this candidate: rows, transform, DataReport, estimator, parameters, scikit-learn.
 
-    For `build`, the file that defines the function counts too, not those that it imports. The same key means the same model, so a second try finds the version that the first one registered.
+    For `build`, the content of the file that defines the function counts, not where it lies, and not the files that it imports.
+    The same key means the same model, so a second try finds the version that the first one registered.
     """
     parts = {
         "features": features.digest,
         "report": report,
-        "model": model.model_dump(mode="json"),
+        "model": {**model.model_dump(mode="json"), "build": model.build and Path(model.build).name},
         "overrides": dict(overrides),
         "scikit-learn": installed("scikit-learn"),
         "code": _code_digest(model),
@@ -40,6 +41,9 @@ def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Ma
 def _code_digest(model: Model) -> str:
     if model.build is None:
         return ""
+    source = model.build.rpartition(":")[0]
+    if source.endswith(".py"):
+        return digest_of_file(Path(source))
     file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":")))
     return digest_of_file(Path(file)) if file else ""
 

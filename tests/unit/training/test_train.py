@@ -187,3 +187,34 @@ def test_a_number_is_estimated_by_the_same_object_in_training_and_serving(snapsh
     answers = fitted.predict(raw_frame(rows, made.numeric, made.categorical))
     assert not hasattr(fitted, "predict_proba")
     assert np.corrcoef(answers, rows["distance"])[0, 1] > 0.9  # the destination tells the distance
+
+
+def test_a_model_of_a_file_is_known_by_its_content_wherever_it_lies(
+    snapshot_and_store: tuple[Snapshot, Store], tmp_path: Path
+) -> None:
+    made = features_for(snapshot_and_store, BOOSTING)
+    code = (
+        "from sklearn.linear_model import LogisticRegression\n\ndef build(params):\n    return LogisticRegression(**params)\n"
+    )
+    keys = []
+    for folder, text in (("a", code), ("b", code), ("c", f"{code}# changed\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.py").write_text(text)
+        model = Model(build=f"{tmp_path / folder / 'model.py'}:build", params={"C": 2.0})
+        assert build_estimator(model, {}, "classification").C == 2.0
+        keys.append(candidate_key(made, "report", model, {}))
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def other(params): ...", 'has no "build"'),
+        ("1 / 0", "cannot be read: ZeroDivisionError"),
+        ("import nowhere", "nowhere"),
+    ],
+)
+def test_a_file_without_a_model_is_said(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "model.py").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        build_estimator(Model(build=f"{tmp_path / 'model.py'}:build"), {}, "classification")
