@@ -13,8 +13,26 @@ def get_provider_info() -> dict[str, Any]:
         "description": "One marked way for every model, from raw data to production.",
         "versions": [__version__],
         "connection-types": [
-            {"connection-type": "mlflow", "hook-class-name": "taxiway.hooks.mlflow.MlflowHook"},
-            {"connection-type": "taxiway_gateway", "hook-class-name": "taxiway.hooks.gateway.GatewayHook"},
+            {
+                "connection-type": "mlflow",
+                "hook-class-name": "taxiway.hooks.mlflow.MlflowHook",
+                "hook-name": "MLflow",
+                "ui-field-behaviour": _form(
+                    hidden=["schema", "extra"],
+                    host=("Address", "https://mlflow.example.com"),
+                    login=("User, where the server asks for one", ""),
+                ),
+            },
+            {
+                "connection-type": "taxiway_gateway",
+                "hook-class-name": "taxiway.hooks.gateway.GatewayHook",
+                "hook-name": "Taxiway gateway",
+                "ui-field-behaviour": _form(
+                    hidden=["schema", "login", "extra"],
+                    host=("Address", "http://gateway.example.com:8500"),
+                    password=("Admin token", ""),
+                ),
+            },
         ],
         "extra-links": ["taxiway.operators.base.MlflowRunLink"],
         "config": {
@@ -29,6 +47,15 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+    }
+
+
+def _form(*, hidden: list[str], **fields: tuple[str, str]) -> dict[str, Any]:
+    """How Airflow shows a connection's form: fields that mean nothing are hidden, others have a label and an example."""
+    return {
+        "hidden-fields": hidden,
+        "relabeling": {name: label for name, (label, _) in fields.items()},
+        "placeholders": {name: example for name, (_, example) in fields.items() if example},
     }
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
+from taxiway.errors import ConfigError, TaxiwayError
 from taxiway.hooks.mlflow import http_address
 
 if TYPE_CHECKING:
@@ -26,8 +27,22 @@ class GatewayHook(BaseHook):
         self.gateway_conn_id = gateway_conn_id
 
     def get_conn(self) -> "GatewayClient":
-        """A client of the gateway with the rights of its admin."""
+        """A client of the gateway with the rights of its admin. Raises ConfigError where address or token is missing."""
         from taxiway.serving.client import GatewayClient
 
         connection: Any = self.get_connection(self.gateway_conn_id)
-        return GatewayClient(http_address(connection), connection.password or "")
+        address = http_address(connection)
+        if not connection.password:
+            raise ConfigError(f"the connection {connection.conn_id} has no password; give it the gateway's admin token")
+        return GatewayClient(address, connection.password)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """For the test button of Airflow's connections: whether the gateway answers, and the token is its admin's."""
+        try:
+            with self.get_conn() as gateway:
+                role, url = gateway.role(), gateway.url
+        except TaxiwayError as error:
+            return False, str(error)
+        if role != "admin":
+            return False, f"the gateway at {url} knows this token as that of a caller; pipelines need the admin's as password"
+        return True, f"the gateway at {url} answers, and the token is its admin's"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+_TEST_SECONDS = 10
+
+
 class MlflowHook(BaseHook):
     """Connect to the MLflow server of an Airflow connection: its address as host, or as schema, host and port.
 
@@ -41,6 +44,26 @@ class MlflowHook(BaseHook):
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.tracking_uri())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """For the test button of Airflow's connections: whether an MLflow server answers, and lets this user read."""
+        import httpx
+
+        try:
+            connection: Any = self.get_connection(self.mlflow_conn_id)
+            address = http_address(connection)
+            login = (connection.login, connection.password or "") if connection.login else None
+            asked = f"{address}/api/2.0/mlflow/experiments/search"
+            answer = httpx.get(asked, params={"max_results": 1}, auth=login, timeout=_TEST_SECONDS)
+        except ConfigError as error:
+            return False, str(error)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return False, f"nothing answers at {address}: {type(error).__name__}: {error}"
+        if answer.status_code in (401, 403):
+            return False, f"MLflow at {address} refuses this login ({answer.status_code}); set login and password"
+        if not answer.is_success or "json" not in answer.headers.get("content-type", ""):
+            return False, f"what answers at {address} is no MLflow server: {answer.status_code} {answer.text[:200]}"
+        return True, f"MLflow answers at {address}"
 
 
 def http_address(connection: Any) -> str:

@@ -120,6 +120,8 @@ def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, databa
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home.passwords_file),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        # Airflow keeps the test button of connections off, because whoever may edit one could probe the network with it.
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(ports["airflow"]),
         "AIRFLOW__API__BASE_URL": url,

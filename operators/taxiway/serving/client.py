@@ -46,6 +46,17 @@ class GatewayClient:
         if "_http" in self.__dict__:
             self._http.close()
 
+    def role(self) -> str:
+        """What this client's token opens: `admin` or `caller`."""
+        try:
+            response = self._http.get(f"{self.url}/version")
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        if not response.is_success or "X-Taxiway-Role" not in response.headers:
+            self._content(response)
+            raise TerminalError(f"what answers at {self.url} is no gateway of Taxiway")
+        return str(response.headers["X-Taxiway-Role"])
+
     def predict(self, model: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
         """The champion's predictions, one for each record."""
         predictions: list[Any] = self._call("POST", model, "/invocations", json={"dataframe_records": list(records)})[
@@ -102,7 +113,10 @@ class GatewayClient:
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_success:
-            return response.json()
+            try:
+                return response.json()
+            except ValueError:
+                raise TerminalError(f"what answers at {self.url} is no gateway of Taxiway") from None
         try:
             sentence = str(response.json()["message"])
         except (ValueError, KeyError, TypeError):

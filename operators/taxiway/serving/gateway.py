@@ -125,9 +125,10 @@ async def ping() -> Response:
 
 
 @_callers.get("/version")
-async def version() -> Response:
-    """MLflow's version as text, as its own servers answer; ours beside it in a header."""
-    return PlainTextResponse(installed("mlflow-skinny"), headers={"X-Taxiway-Version": installed("taxiway")})
+async def version(request: Request) -> Response:
+    """MLflow's version as text, as its own servers answer; in headers ours, and whether the caller's token is the admin's."""
+    told = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.role}
+    return PlainTextResponse(installed("mlflow-skinny"), headers=told)
 
 
 @_callers.post("/invocations")
