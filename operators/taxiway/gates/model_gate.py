@@ -5,6 +5,7 @@ consumed, under exactly the schema recorded on it, the verdict is FAIL whatever 
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 from taxiway.evaluation.metrics import METRICS
 from taxiway.pipeline import Gate
@@ -23,16 +24,24 @@ from taxiway.records import (
 
 
 def decide(
-    candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, outdated: str = ""
+    candidate: Candidate,
+    report: DataReport | None,
+    evaluation: Evaluation,
+    gate: Gate,
+    *,
+    today: date,
+    outdated: str = "",
 ) -> Verdict:
     """Whether `candidate` may go on. `outdated` says why its data are older than the champion's; it then fails.
+
+    `today` is the day by which waivers of the report may have ended: what was excused when the data were looked at is not for ever.
 
     Without a champion the first-champion policy holds: floors must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
     passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
     whole interval lies below the allowed drop, and never decides below its minimum of rows.
     """
     reasons = (
-        *_data(candidate, report),
+        *_data(candidate, report, today),
         *((_fail(f"version {candidate.version} comes too late: {outdated}"),) if outdated else ()),
         *_same_rows(candidate, evaluation),
         *_rows(evaluation, gate),
@@ -52,7 +61,7 @@ def decide(
     )
 
 
-def _data(candidate: Candidate, report: DataReport | None) -> Iterator[Reason]:
+def _data(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
     if report is None:
         yield _fail(
             f"there is no DataReport of the snapshot {candidate.snapshot} that version {candidate.version} was trained on"
@@ -72,6 +81,13 @@ def _data(candidate: Candidate, report: DataReport | None) -> Iterator[Reason]:
         sound = False
         first = f", first: {report.blocking[0].sentence}" if report.blocking else ""
         yield _fail(f"the data did not pass: {len(report.blocking)} blocking anomalies{first}")
+    for waiver in report.waivers:
+        if waiver.until < today:
+            sound = False
+            yield _fail(
+                f"the data passed by a waiver that ended on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, "
+                f"waived by {waiver.owner}"
+            )
     if sound:
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
         found = len(report.anomalies)

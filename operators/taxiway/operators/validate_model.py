@@ -1,5 +1,6 @@
 """Validate model: candidate and champion on the same rows, and the gate's verdict."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -42,7 +43,7 @@ class ValidateModelOperator(StageOperator):
         evaluation = self._evaluate(run, candidate, champion)
         self.store.put(evaluation)
         outdated = older_than_champion(run.client, candidate.model, candidate.version, champion)
-        verdict = decide(candidate, report, evaluation, self.pipeline.gate, outdated=outdated)
+        verdict = decide(candidate, report, evaluation, self.pipeline.gate, today=datetime.now(UTC).date(), outdated=outdated)
         run.record(verdict)
         run.client.set_model_version_tag(verdict.model, str(verdict.version), "taxiway.verdict", verdict.status)
         self.log.info("%s\n%s", verdict.status, sentences([f"{r.status}: {r.sentence}" for r in verdict.reasons]))

@@ -1,5 +1,7 @@
 """The model gate: three-valued, coupled to the data's report, and never passed by default."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from taxiway.records import (
     SliceResult,
     Status,
     Verdict,
+    Waiver,
 )
 
 GATE = Gate.model_validate(
@@ -37,6 +40,15 @@ CANDIDATE = Candidate(
     estimator="e",
     params="{}",
 )
+
+
+TODAY = date(2026, 11, 1)
+
+
+def judge(
+    candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, outdated: str = ""
+) -> Verdict:
+    return decide(candidate, report, evaluation, gate, today=TODAY, outdated=outdated)
 
 
 def interval(low: float, high: float) -> Interval:
@@ -71,7 +83,7 @@ def slice_of(low: float, high: float, rows: int = 400) -> SliceResult:
 
 
 def test_a_better_candidate_on_sound_data_passes() -> None:
-    verdict = decide(CANDIDATE, REPORT, evaluation(), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(), GATE)
     assert verdict.status is Status.PASS
     assert (verdict.version, verdict.champion, verdict.report) == (2, 1, REPORT.digest)
 
@@ -81,7 +93,7 @@ def test_a_better_candidate_on_sound_data_passes() -> None:
     [((0.61, 0.63), Status.PASS), ((0.60, 0.62), Status.PASS), ((0.59, 0.61), Status.UNDECIDED), ((0.5, 0.59), Status.FAIL)],
 )
 def test_a_floor_is_kept_by_the_whole_interval(auc: tuple[float, float], expected: Status) -> None:
-    assert decide(CANDIDATE, REPORT, evaluation(auc=auc), GATE).status is expected
+    assert judge(CANDIDATE, REPORT, evaluation(auc=auc), GATE).status is expected
 
 
 @pytest.mark.parametrize(
@@ -89,22 +101,22 @@ def test_a_floor_is_kept_by_the_whole_interval(auc: tuple[float, float], expecte
     [((-0.004, 0.01), Status.PASS), ((-0.02, 0.01), Status.UNDECIDED), ((-0.03, -0.01), Status.FAIL)],
 )
 def test_the_gain_is_kept_by_the_whole_interval(gain: tuple[float, float], expected: Status) -> None:
-    assert decide(CANDIDATE, REPORT, evaluation(gain=gain), GATE).status is expected
+    assert judge(CANDIDATE, REPORT, evaluation(gain=gain), GATE).status is expected
 
 
 def test_without_a_champion_comparisons_are_not_applicable_rather_than_passed() -> None:
-    verdict = decide(CANDIDATE, REPORT, evaluation(gain=None), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(gain=None), GATE)
     assert verdict.status is Status.PASS
     assert [r.status for r in verdict.reasons].count(Status.NOT_APPLICABLE) == 2
 
 
 def test_a_first_champion_below_the_floor_fails() -> None:
-    assert decide(CANDIDATE, REPORT, evaluation(gain=None, auc=(0.5, 0.55)), GATE).status is Status.FAIL
+    assert judge(CANDIDATE, REPORT, evaluation(gain=None, auc=(0.5, 0.55)), GATE).status is Status.FAIL
 
 
 @pytest.mark.parametrize(("drop", "expected"), [((-0.2, -0.06), Status.FAIL), ((-0.2, -0.04), Status.PASS)])
 def test_a_slice_blocks_only_where_its_interval_excludes_the_limit(drop: tuple[float, float], expected: Status) -> None:
-    verdict = decide(CANDIDATE, REPORT, evaluation(slices=(slice_of(*drop),)), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(slices=(slice_of(*drop),)), GATE)
     assert verdict.status is expected
     if expected is Status.FAIL:
         assert any(
@@ -114,13 +126,13 @@ def test_a_slice_blocks_only_where_its_interval_excludes_the_limit(drop: tuple[f
 
 def test_a_slice_too_small_to_tell_does_not_block() -> None:
     small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, reliability=0.999, difference=None)
-    verdict = decide(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
     assert verdict.status is Status.PASS
     assert any("1 too small" in r.sentence for r in verdict.reasons)
 
 
 def test_a_missing_report_fails_whatever_the_metrics_say() -> None:
-    verdict = decide(CANDIDATE, None, evaluation(auc=(0.99, 1.0)), GATE)
+    verdict = judge(CANDIDATE, None, evaluation(auc=(0.99, 1.0)), GATE)
     assert verdict.status is Status.FAIL
     assert "there is no DataReport" in verdict.reasons[0].sentence
 
@@ -140,7 +152,7 @@ def test_a_report_that_is_not_exactly_the_models_fails(change: dict[str, object]
     candidate = CANDIDATE
     if "checks" not in change:
         candidate = CANDIDATE.model_copy(update={"report": report.digest})
-    verdict = decide(candidate, report, evaluation(), GATE)
+    verdict = judge(candidate, report, evaluation(), GATE)
     assert verdict.status is Status.FAIL
     assert any(words in r.sentence for r in verdict.reasons)
 
@@ -156,18 +168,36 @@ def test_a_blocking_anomaly_fails_even_under_a_report_that_says_pass() -> None:
         sentence="wind is -1",
     )
     report = REPORT.model_copy(update={"anomalies": (anomaly,)})
-    verdict = decide(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
+    verdict = judge(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
     assert verdict.status is Status.FAIL
     assert any("wind is -1" in r.sentence for r in verdict.reasons)
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"), [(date(2026, 11, 2), Status.PASS), (TODAY, Status.PASS), (date(2026, 10, 31), Status.FAIL)]
+)
+def test_a_waiver_holds_until_its_last_day(until: date, expected: Status) -> None:
+    anomaly = Anomaly(
+        kind="range", span="s", column="wind", severity=Severity.ERROR, observed="-1", expected="0", sentence="wind is -1"
+    )
+    waiver = Waiver(kind="range", column="wind", owner="kim", reason="new sensor", until=until)
+    report = REPORT.model_copy(update={"anomalies": (anomaly,), "waivers": (waiver,)})
+    verdict = judge(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
+    assert verdict.status is expected
+    if expected is Status.PASS:
+        assert verdict.reasons[0].sentence == "the data passed: 9 checks, 1 anomaly, none blocking, 1 waived"
+    else:
+        sentence = "the data passed by a waiver that ended on 2026-10-31: range in wind, waived by kim"
+        assert sentence in [r.sentence for r in verdict.reasons]
+
+
 def test_an_evaluation_of_other_rows_or_another_version_fails() -> None:
     for change in ({"snapshot": "other"}, {"candidate": 7}):
-        assert decide(CANDIDATE, REPORT, evaluation().model_copy(update=change), GATE).status is Status.FAIL
+        assert judge(CANDIDATE, REPORT, evaluation().model_copy(update=change), GATE).status is Status.FAIL
 
 
 def test_a_model_of_older_data_than_the_champions_fails() -> None:
-    verdict = decide(CANDIDATE, REPORT, evaluation(), GATE, outdated="its newest span is 9, the champion's is 10")
+    verdict = judge(CANDIDATE, REPORT, evaluation(), GATE, outdated="its newest span is 9, the champion's is 10")
     assert verdict.status is Status.FAIL
     assert any("comes too late: its newest span is 9" in r.sentence for r in verdict.reasons)
 
@@ -176,7 +206,7 @@ def test_few_rows_decide_nothing_however_good_they_look() -> None:
     perfect = Interval(value=1, low=1, high=1, rows=5)
     result = MetricResult(metric="roc_auc", candidate=perfect, champion=None, difference=None)
     few = evaluation(gain=None).model_copy(update={"metrics": (result,)})
-    verdict = decide(CANDIDATE, REPORT, few, GATE)
+    verdict = judge(CANDIDATE, REPORT, few, GATE)
     assert verdict.status is Status.UNDECIDED
     assert any("5 evaluation rows are too few to decide on; at least 300" in r.sentence for r in verdict.reasons)
 
@@ -187,22 +217,22 @@ def test_lower_is_better_for_losses() -> None:
         metric="log_loss", candidate=interval(0.4, 0.42), champion=interval(0.45, 0.47), difference=interval(-0.06, -0.04)
     )
     better = evaluation().model_copy(update={"metrics": (result,)})
-    assert decide(CANDIDATE, REPORT, better, gate).status is Status.PASS
+    assert judge(CANDIDATE, REPORT, better, gate).status is Status.PASS
     worse = result.model_copy(update={"difference": interval(0.04, 0.06)})
-    assert decide(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (worse,)}), gate).status is Status.FAIL
+    assert judge(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (worse,)}), gate).status is Status.FAIL
 
 
 def test_a_number_that_could_not_be_computed_is_not_passed() -> None:
     nan = float("nan")
     broken = Interval(value=nan, low=nan, high=nan, rows=5)
     result = MetricResult(metric="roc_auc", candidate=broken, champion=broken, difference=broken)
-    verdict = decide(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (result,)}), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (result,)}), GATE)
     assert verdict.status is Status.UNDECIDED
 
 
 @given(st.floats(0, 1), st.floats(0, 0.2), st.floats(-0.3, 0.3), st.floats(0, 0.1))
 def test_pass_means_that_no_reason_fails_or_is_open(auc: float, width: float, gain: float, gain_width: float) -> None:
-    verdict = decide(
+    verdict = judge(
         CANDIDATE, REPORT, evaluation(auc=(auc - width, auc + width), gain=(gain - gain_width, gain + gain_width)), GATE
     )
     assert (verdict.status is Status.PASS) == (auc - width >= 0.6 and gain - gain_width >= -0.005)
