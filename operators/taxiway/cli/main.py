@@ -117,6 +117,31 @@ def lint(paths: tuple[Path, ...]) -> None:
     sys.exit(1 if mistakes else 0)
 
 
+@main.command()
+@click.argument("pipeline")
+@click.option(
+    "--from",
+    "data",
+    required=True,
+    help="A folder of Parquet files, one a span, or a pattern such as sales/{YYYY}-{MM}.parquet.",
+)
+@click.option("--label", required=True, help="The column to predict.")
+@click.option("--team", required=True, help="Whose pipeline it is: the folder below DAGS.")
+@dags_option
+@click.option("--data", "data_root", default=".taxiway/data", show_default=True, help="What {data} stands for, where it runs.")
+def new(pipeline: str, data: str, label: str, team: str, dags: Path, data_root: str) -> None:
+    """Draft PIPELINE, its schema and a README from data that are there."""
+    from taxiway.cli.new import new_pipeline
+
+    files, mistakes = new_pipeline(pipeline, team, data, label, dags=dags, data_root=data_root)
+    for file in files:
+        click.echo(f"wrote {file}")
+    for mistake in mistakes:
+        click.echo(mistake)
+    click.echo(f"next: read {files[-1]}", err=True)
+    sys.exit(1 if mistakes else 0)
+
+
 @main.command("schema-json")
 def schema_json() -> None:
     """Print the JSON schema of pipeline files, for editors."""

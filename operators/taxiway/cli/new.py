@@ -1,0 +1,195 @@
+"""`taxiway new`: the first draft of a pipeline from the data that are there, as files that run and that people then edit."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from taxiway.cli.lint import STUB, lint
+from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, schema_text
+from taxiway.data.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
+from taxiway.data.features import CATEGORICAL_TYPES, NUMERIC_TYPES, Drift, Feature, Schema
+from taxiway.data.infer import infer_schema
+from taxiway.data.ingest import ingest
+from taxiway.data.merge import merged
+from taxiway.data.profile import ColumnProfile, Profile, profile_span
+from taxiway.data.rows import read_rows
+from taxiway.data.spans import find_spans
+from taxiway.errors import BadData, ConfigError
+from taxiway.features.labels import label_classes
+from taxiway.pipeline_file import SUFFIX
+from taxiway.pipeline_types import Name, Problem
+from taxiway.records import Severity, Span
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MANY_VALUES = 500
+_CLOSE = 0.9
+# File names of spans, and the patterns that they suggest.
+_NAMES = (
+    (re.compile(r"\d{4}-\d{2}-\d{2}"), "{YYYY}-{MM}-{DD}"),
+    (re.compile(r"\d{4}-\d{2}"), "{YYYY}-{MM}"),
+    (re.compile(r"\d{8}"), "{YYYY}{MM}{DD}"),
+    (re.compile(r"\d{1,9}"), "{SPAN}"),
+)
+
+
+def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, data_root: str) -> tuple[list[Path], list[str]]:
+    """Write the files of a new pipeline into `dags/team`; returns them, and what `taxiway lint` has to say.
+
+    `data` is a span pattern, or a folder of Parquet files that are named by date or number. Where it lies below `data_root`,
+    which is what {data} stands for in it, the pipeline says {data}. Raises ConfigError where a file is there already or the data cannot be read as spans.
+    """
+    for word, what in ((name, "pipeline"), (team, "team")):
+        _check_name(word, what)
+    folder = dags / team
+    texts = {f"{name}{SUFFIX}": "", f"{name}.schema.yaml": "", f"{name}.py": STUB, f"{name}.md": ""}
+    there = [file for file in texts if (folder / file).exists()]
+    if there:
+        raise ConfigError(
+            f"{folder} has {', '.join(there)} already, and nothing is overwritten; give the pipeline another name"
+        )
+    seen = look(span_pattern(data.replace("{data}", data_root.rstrip("/"))), label)
+    texts[f"{name}{SUFFIX}"] = pipeline_text(name, team, seen, data_root)
+    texts[f"{name}.schema.yaml"] = schema_text(seen)
+    texts[f"{name}.md"] = readme_text(name, team, seen, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return [folder / file for file in texts], lint([folder / f"{name}{SUFFIX}"])
+
+
+def _check_name(word: str, what: str) -> None:
+    try:
+        TypeAdapter(Name).validate_python(word)
+    except ValidationError as error:
+        raise ConfigError(f'the {what} is called "{word}"; {error.errors()[0]["msg"].removeprefix("Value error, ")}') from None
+
+
+def span_pattern(data: str) -> str:
+    """`data` itself where it is a pattern; where it is a folder, the pattern that its Parquet files are named by."""
+    if "{" in data:
+        return data
+    folder = Path(data)
+    names = sorted(path.stem for path in folder.glob("*.parquet")) if folder.is_dir() else []
+    for expression, pattern in _NAMES:
+        if names and all(expression.fullmatch(name) for name in names):
+            return str(folder.resolve() / f"{pattern}.parquet")
+    got = f"a folder with the files {', '.join(names[:5])}" if names else "no folder with Parquet files"
+    raise ConfigError(
+        f"{data} is {got}; allowed: a folder of files such as 2026-01.parquet, 2026-01-31.parquet or 7.parquet, one for each "
+        "span of time, or a pattern, such as sales/{YYYY}-{MM}.parquet"
+    )
+
+
+def look(pattern: str, label: str) -> Seen:
+    """Read all spans of `pattern` once, and draft what a schema and a pipeline can be drafted from."""
+    found = find_spans(pattern)
+    if len(found) < 2:
+        raise ConfigError(
+            f"{pattern} matches {len(found)} files; a pipeline trains on one span and decides on the next: 2 or more"
+        )
+    with tempfile.TemporaryDirectory(prefix="taxiway-new-") as folder:
+        store = Store(folder)
+        spans = ingest(found, pipeline="new", source=pattern, store=store).spans
+        schema = infer_schema(spans, store, label)
+        profiles = [profile_span(span, store) for span in spans]
+        labels = read_rows(spans, store, [label])[label]
+        problem = _problem(labels, schema)
+        key = _key(merged(profiles), spans, store, schema)
+        features = tuple(_with_drift(feature, profiles, {label, *key}) for feature in schema.features)
+        return Seen(
+            pattern=pattern,
+            spans=spans,
+            schema=schema.model_copy(update={"key": key, "features": features}),
+            problem=problem,
+            label_std=float(labels.std()) if problem == "regression" else 0.0,
+            suspects=_suspects(read_rows(spans[-1:], store), label, schema),
+            drop=_to_drop(merged(profiles), {label, *key}, schema),
+        )
+
+
+def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
+    feature = schema.feature(str(labels.name))
+    assert feature is not None
+    if labels.isna().any():
+        raise BadData(f"{labels.name} is missing in {int(labels.isna().sum()):,} rows; a label must be known for every row")
+    if labels.nunique() == 2:
+        return "classification"
+    if feature.type in NUMERIC_TYPES and labels.nunique() > 2:
+        return "regression"
+    raise BadData(
+        f"{labels.name} is a {feature.type} with the values {', '.join(label_classes(labels)[:5])}; allowed: a label of two values, "
+        "or a number"
+    )
+
+
+def _key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Schema) -> tuple[str, ...]:
+    """The first column, in the order of the files, whose values tell all rows apart."""
+    columns = {column.name: column for column in profile.columns}
+    for feature in schema.features:
+        column = columns[feature.name]
+        # `distinct` is approximate, and a lower bound once merged, so it only spares reading most columns.
+        likely = feature.type in ("integer", "string") and column.present == column.rows and feature.name != schema.label
+        if (
+            likely
+            and column.distinct * (len(spans) + 1) >= column.rows
+            and not read_rows(spans, store, [feature.name]).duplicated().any()
+        ):
+            return (feature.name,)
+    return ()
+
+
+def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str]:
+    """Columns that a model is better without, and why."""
+    found = {}
+    usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES)} - roles
+    for column in profile.columns:
+        if column.name not in usable:
+            continue
+        if column.type == "string" and column.distinct > _MANY_VALUES:
+            found[column.name] = f"about {column.distinct:,} values: they would be learned by heart"
+        elif _is_constant(column):
+            found[column.name] = "one value in all rows"
+    return found
+
+
+def _suspects(rows: "pd.DataFrame", label: str, schema: Schema) -> dict[str, float]:
+    """Numeric columns of the newest span that nearly are the label, with their correlation; strongest first."""
+    codes = rows[label].rank(method="dense") if rows[label].nunique() == 2 else rows[label]
+    numbers = rows[[f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label]]
+    found = numbers.astype(float).corrwith(codes.astype(float)).dropna()
+    return {
+        str(name): float(value) for name, value in found.sort_values(key=abs, ascending=False).items() if abs(value) > _CLOSE
+    }
+
+
+def _is_constant(column: ColumnProfile) -> bool:
+    if column.type in CATEGORICAL_TYPES:
+        return column.values_complete and len(column.values) <= 1
+    return column.minimum == column.maximum
+
+
+def _with_drift(feature: Feature, profiles: Sequence[Profile], roles: set[str]) -> Feature:
+    """A limit of drift at twice the largest distance of a span from those before it, as a warning; none where it tells nothing."""
+    if feature.name in roles or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
+        return feature
+    seen = []
+    for at in range(1, len(profiles)):
+        before = {c.name: c for c in merged(profiles[max(0, at - WINDOW) : at]).columns}.get(feature.name)
+        now = {c.name: c for c in profiles[at].columns}.get(feature.name)
+        if before is None or now is None or not (before.present and now.present):
+            return feature
+        if feature.type in NUMERIC_TYPES:
+            seen.append(max(jensen_shannon(before, now), jensen_shannon_noise(before, now), RESOLUTION))
+        elif before.values_complete and now.values_complete:
+            seen.append(max(l_infinity(before, now).distance, l_infinity_noise(before, now)))
+        else:
+            return feature
+    limit = float(f"{2 * max(seen):.2g}")
+    return feature.model_copy(update={"drift": Drift(limit=limit, severity=Severity.WARNING)}) if 0 < limit < 1 else feature
