@@ -25,7 +25,8 @@ from taxiway.records import (
 def decide(
     candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, outdated: str = ""
 ) -> Verdict:
-    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's; it then fails.
+    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's: it then fails, and is compared with
+    nothing, because the champion may have learned these very rows.
 
     Without a champion the first-champion policy holds: floors must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
     passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
@@ -33,12 +34,14 @@ def decide(
     """
     reasons = (
         *_data(candidate, report),
-        *((_fail(f"version {candidate.version} comes too late: {outdated}"),) if outdated else ()),
         *_same_rows(candidate, evaluation),
         *_rows(evaluation, gate),
         *_floors(evaluation, gate),
-        *_against_champion(evaluation, gate),
-        *_slices(evaluation, gate),
+        *(
+            (_fail(f"version {candidate.version} comes too late: {outdated}"),)
+            if outdated
+            else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
+        ),
     )
     return Verdict(
         model=candidate.model,

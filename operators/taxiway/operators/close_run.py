@@ -25,6 +25,10 @@ class CloseRunOperator(StageOperator):
         from taxiway.lineage.run import MlflowRun
 
         ti: Any = context["ti"]
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        if all(state == "skipped" for task, state in states.items() if task != ti.task_id):
+            self.log.info("every task was skipped, so there is nothing to close")
+            return {}
         run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
         if run is None:
             self.log.info("this run did nothing, so there is nothing to close")
@@ -37,7 +41,6 @@ class CloseRunOperator(StageOperator):
             if summary is not None:
                 self._write(run, summary)
         finally:
-            states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
             run.end("FAILED" if any(state in _BROKEN for state in states.values()) else "FINISHED")
         return self.store.put(summary).model_dump() if summary else {}
 

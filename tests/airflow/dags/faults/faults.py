@@ -58,4 +58,13 @@ broken_stage = continuous_training(pipeline("broken_stage", features={"numeric":
 truncated = continuous_training(pipeline("truncated"))
 cleared = continuous_training(pipeline("cleared"))
 poisoned = continuous_training(pipeline("poisoned", bad_data="go_on"))
-arrivals = continuous_training(pipeline("arrivals", schedule="new_span"))
+
+
+def months(name: str, schedule: str, window: int) -> Pipeline:
+    source = {"spans": f"{{data}}/{name}/{{YYYY}}-{{MM}}_v{{VERSION}}.parquet", "window": window, "label": "y"}
+    return pipeline(name, schedule=schedule, source=source)
+
+
+arrivals = continuous_training(months("arrivals", "new_span", 2))
+monthly = continuous_training(months("monthly", "@monthly", 1))
+idle = continuous_training(pipeline("idle", schedule="@daily"))
