@@ -43,6 +43,10 @@ def get_provider_info() -> dict[str, Any]:
                         "Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"
                     ),
                     "preload": _option("Whether the scheduler imports the heavy libraries before it forks its tasks.", "True"),
+                    "poll_seconds": _option(
+                        "How many seconds pipelines with schedule: new_span wait between two looks at their source; 10 by default.",
+                        "60",
+                    ),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }

@@ -8,6 +8,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from taxiway.local import demo
 from taxiway.local.airflow_api import AirflowApi, TaskSeen
 from taxiway.local.demo import Course
 from taxiway.local.home import Home
+from taxiway.local.services import airflow_environment
 from taxiway.local.stack import Stack, Starting
 from taxiway.records import RunSummary
 from taxiway.store import Store
@@ -56,6 +59,7 @@ class Running:
 
     stack: Stack
     refusals: Refusals
+    dags: Path
 
     @property
     def api(self) -> AirflowApi:
@@ -79,8 +83,8 @@ class Running:
     def store(self) -> Store:
         return Store(str(self.stack.home.store))
 
-    def write_small(self, name: str, span: int, *, seed: int | None = None) -> Path:
-        """A span of 2,000 rows in which `y` depends on `a`, as the source of the pipeline `faults.NAME`."""
+    def write_small(self, name: str, span: int, *, seed: int | None = None, file: str = "") -> Path:
+        """A span of 2,000 rows in which `y` depends on `a`, as the source of the pipeline `faults.NAME`; `file` if not `SPAN`."""
         import numpy as np
         import pandas as pd
 
@@ -96,9 +100,25 @@ class Running:
         )
         folder = self.stack.home.data / name
         folder.mkdir(exist_ok=True)
-        path = folder / f"{span}.parquet"
+        path = folder / f"{file or span}.parquet"
         rows.to_parquet(path.with_suffix(".beside"))
         return path.with_suffix(".beside").replace(path)
+
+    def month(self, name: str, month: int, version: int = 1, *, seed: int | None = None) -> Path:
+        """`write_small` as the given version of a month of 2013."""
+        return self.write_small(name, month, seed=seed, file=f"2013-{month:02}_v{version}")
+
+    def airflow(self, *arguments: str) -> str:
+        """What the command `airflow` prints, run on this stack as its services are."""
+        home = self.stack.home
+        sockets = (home.postgres.resolve() / "postmaster.pid").read_text().splitlines()[4]
+        database = f"postgresql+psycopg2://postgres:@/airflow?host={sockets}"
+        environment = airflow_environment(home, self.stack.ports, self.dags, database)
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments], env={**os.environ, **environment}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"airflow {arguments}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
 
     def run(self, dag: str, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, TaskSeen]]:
         """Run a DAG to its end; its run id, and its tasks by name."""
@@ -152,6 +172,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         flaky_gateway = {"conn_type": "taxiway_gateway", "host": gateway, "password": home.secrets().gateway_admin_token}
         settings = {
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+            "AIRFLOW__TAXIWAY__POLL_SECONDS": "1",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,nobody:",
             "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": default}),
             "AIRFLOW_CONN_FLAKY_MLFLOW": json.dumps({"conn_type": "mlflow", "host": mlflow}),
@@ -163,7 +184,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         try:
             for _ in starting.events():
                 pass
-            yield Running(starting.stack, refusals)
+            yield Running(starting.stack, refusals, dags)
         finally:
             starting.stop()
         assert processes_of(home.root) == []

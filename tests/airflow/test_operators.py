@@ -4,17 +4,22 @@ import inspect
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 import taxiway.operators
 from taxiway.operators.base import MlflowRunLink, StageOperator, parse_params
+from taxiway.operators.shadow import LEASE_SLACK, wait_until
 from taxiway.pipeline_file import read_pipeline
 from taxiway.provider_info import get_provider_info
 from taxiway.records import Span
+from taxiway.serving.wire import ChallengerStatus
 from taxiway.templates import load_pipeline
 
 REPOSITORY = Path(__file__).parents[2]
@@ -109,7 +114,24 @@ def test_ingest_fails_at_once_on_a_pattern_that_cannot_be(monkeypatch: pytest.Mo
     monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(tmp_path))
     wrong = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update={"spans": f"{tmp_path}/{{MM}}.parquet"})})
     with pytest.raises(AirflowFailException):
-        taxiway.operators.IngestOperator(task_id="ingest", pipeline=wrong, span="2013-04").execute({})
+        taxiway.operators.IngestOperator(task_id="ingest", pipeline=wrong, span="2013-04").execute(first_try({}))
+
+
+def first_try(conf: dict[str, object]) -> Context:
+    """As much of a run's context as ingest asks for before it reads anything: no run of an earlier date is under way."""
+    ti = SimpleNamespace(try_number=1, get_previous_dagrun=lambda state=None: None)
+    run = SimpleNamespace(conf=conf, run_type="manual", logical_date=None, data_interval_end=None)
+    return cast("Context", {"ti": ti, "dag_run": run, "dag": SimpleNamespace(params={"span": None, "model_params": {}})})
+
+
+def test_a_try_again_of_the_shadow_waits_no_longer_than_the_first_would_have() -> None:
+    now = datetime.now(UTC)
+    begun = ChallengerStatus(version=3, owner="dag/run@2", state="serving", expires_at=now + timedelta(hours=1) + LEASE_SLACK)
+    latest = now + timedelta(days=1)
+    assert wait_until(begun, 3, "dag/run@2", latest) == now + timedelta(hours=1)
+    for version, owner, held in ((3, "dag/run@2", None), (4, "dag/run@2", begun), (3, "dag/other@2", begun)):
+        assert wait_until(held, version, owner, latest) == latest
+    assert wait_until(begun, 3, "dag/run@2", now) == now
 
 
 def test_the_template_is_the_way_closed_by_a_teardown() -> None:

@@ -5,6 +5,7 @@ Whether the rows are right is not asked here, only whether they can be read.
 
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,28 @@ def plan_window(
         if (found[at].name, found[at].version) not in decided:
             return found[at - window : at + 1]
     return None
+
+
+def plan_as_of(
+    found: tuple[FoundSpan, ...], *, window: int, moment: datetime, before: datetime | None = None
+) -> tuple[FoundSpan, ...] | None:
+    """What a run for a past `moment` reads: the newest span whose period had ended by then and, before it, `window` spans.
+
+    `before` is the moment of the run before this one: a span that had ended by then is that run's, so that of many moments
+    within one period only the first decides. None where nothing is to be done.
+
+    Raises ConfigError where the spans are numbers, which say nothing about time.
+    """
+    numbers = [span.name for span in found if span.ends is None]
+    if numbers:
+        raise ConfigError(
+            f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so no run can be made for {moment:%Y-%m-%d}; allowed "
+            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Start runs with the parameter span instead"
+        )
+    ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
+    if len(ended) <= window or (before is not None and ended[-1].ends is not None and ended[-1].ends <= before):
+        return None
+    return ended[-window - 1 :]
 
 
 def _place_of(requested: str, found: tuple[FoundSpan, ...], window: int) -> int:

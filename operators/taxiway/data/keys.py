@@ -63,7 +63,7 @@ def _duplicates(span: Span, other: Span, key: tuple[str, ...], found: tuple[int,
         sentence = f"{keys} of {name} in {span.label} {'are' if count > 1 else 'is'} also in {other.label}: rows would be learned and examined twice"
     return Anomaly(
         kind="duplicate_key",
-        span=span.name,
+        span=span.label,
         column=name,
         severity=Severity.ERROR,
         observed=f"{keys} more than once",

@@ -5,7 +5,7 @@ What is in the files is not looked at here.
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 from taxiway.errors import ConfigError, allowed_values
 
@@ -17,11 +17,15 @@ _GLOB_SIGNS = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True)
 class FoundSpan:
-    """A span that lies at the source and was not read yet. `version` is 0 where the pattern has no {VERSION}."""
+    """A span that lies at the source and was not read yet. `version` is 0 where the pattern has no {VERSION}.
+
+    `ends` is the first moment (UTC) after the period that the name stands for; None where the name is a number.
+    """
 
     name: str
     version: int
     path: str
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
             raise ConfigError(
                 f"{path} matches {pattern}, but is a folder; a span is one file: make the pattern end at the file"
             )
-        order, name = _span_of(match, path, pattern)
+        order, name, ends = _span_of(match, path, pattern)
         version = int(match["VERSION"]) if "VERSION" in parsed.placeholders else 0
-        found = FoundSpan(name, version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)))
+        found = FoundSpan(name, version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)), ends)
         known = newest.get(order)
         if known is not None and known.version == version:
             raise ConfigError(
@@ -74,21 +78,31 @@ def _is_plain(pattern: str) -> bool:
     return "://" not in pattern
 
 
-def _span_of(match: re.Match[str], path: str, pattern: str) -> tuple[tuple[int, ...], str]:
-    """The sort key of the span that a path belongs to, and its name."""
+def _span_of(match: re.Match[str], path: str, pattern: str) -> tuple[tuple[int, ...], str, datetime | None]:
+    """The sort key of the span that a path belongs to, its name, and the end of its period."""
     parts = match.groupdict()
     if "SPAN" in parts:
         number = int(parts["SPAN"])
-        return (number,), str(number)
+        return (number,), str(number), None
     texts = [parts[part] for part in _DATE_DIGITS if part in parts]
     numbers = tuple(int(text) for text in texts)
     try:
-        date(*(*numbers, 1, 1)[:3])
-    except ValueError as error:
+        ends = _end_of_period(*numbers)
+    except (ValueError, OverflowError) as error:
         raise ConfigError(
             f"{path} matches {pattern}, but {'-'.join(texts)} is no date ({error}); rename the file, or narrow the pattern"
         ) from None
-    return numbers, "-".join(texts)
+    return numbers, "-".join(texts), ends
+
+
+def _end_of_period(*numbers: int) -> datetime:
+    """The first moment after a year, a month or a day. Raises ValueError or OverflowError where that is no date."""
+    begins = datetime.combine(date(*(*numbers, 1, 1)[:3]), time(), UTC)
+    if len(numbers) == 3:
+        return begins + timedelta(days=1)
+    if len(numbers) == 2:
+        return (begins + timedelta(days=31)).replace(day=1)
+    return begins.replace(year=begins.year + 1)
 
 
 def _parse(pattern: str, root: str) -> _Pattern:

@@ -128,12 +128,12 @@ def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: Span, path: Pa
     why = f" ({asked['description']})" if asked.get("description") else ""
     return Anomaly(
         kind=f"gx:{asked['type']}",
-        span=span.name,
+        span=span.label,
         column=column,
         severity=_severity(asked, str(path)),
         observed=observed,
         expected=expected,
-        sentence=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
+        sentence=f"{column or 'the table'} in {span.label} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
         proposal=f"change {asked['type']} of {column or 'the table'} in {path.name}",
     )

@@ -37,7 +37,7 @@ def validate(snapshot: Snapshot, schema: Schema, *, store: Store, today: date, s
     if schema.key:
         check_keys(snapshot.spans, schema.key, store, findings)
     training = merged(profiles[: len(snapshot.training)])
-    check_drift(training, profiles[-1], snapshot.newest.name, schema, findings)
+    check_drift(training, profiles[-1], snapshot.newest.label, schema, findings)
     if suite is not None:
         check_suite(suite, snapshot.newest, store, findings)
     return findings.decide(snapshot.digest, schema, today)
@@ -51,4 +51,4 @@ def _check_one(span: Span, profile: Profile, schema: Schema, store: Store, findi
             path = stack.enter_context(store.local_file(span.content))
             return stack.enter_context(open_table(path, f"span {span.label}"))
 
-        check_span(CheckedSpan(span.name, profile, table), schema, findings)
+        check_span(CheckedSpan(span.label, profile, table), schema, findings)

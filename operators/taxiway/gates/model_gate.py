@@ -32,7 +32,8 @@ def decide(
     today: date,
     outdated: str = "",
 ) -> Verdict:
-    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's; it then fails.
+    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's: it then fails, and is compared with
+    nothing, because the champion may have learned these very rows.
 
     `today` is the day by which waivers of the report may have ended: what was excused when the data were looked at is not for ever.
 
@@ -42,12 +43,14 @@ def decide(
     """
     reasons = (
         *_data(candidate, report, today),
-        *((_fail(f"version {candidate.version} comes too late: {outdated}"),) if outdated else ()),
         *_same_rows(candidate, evaluation),
         *_rows(evaluation, gate),
         *_floors(evaluation, gate),
-        *_against_champion(evaluation, gate),
-        *_slices(evaluation, gate),
+        *(
+            (_fail(f"version {candidate.version} comes too late: {outdated}"),)
+            if outdated
+            else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
+        ),
     )
     return Verdict(
         model=candidate.model,

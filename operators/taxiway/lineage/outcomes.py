@@ -1,6 +1,6 @@
 """Outcomes: what a run came to, derived from its records, and which spans are decided for good."""
 
-from taxiway.records import DataReport, Outcome, Promotion, RunSummary, ShadowReport, Snapshot, Status, Verdict
+from taxiway.records import DataReport, Outcome, Promotion, RunSummary, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.store import Store
 
 
@@ -13,10 +13,29 @@ def decided_spans(store: Store, pipeline: str) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
+def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
+    """A sentence for each span of `snapshot` that was decided, in the same version, with other content."""
+    found = []
+    for span in snapshot.spans:
+        digest = store.pointer(_pointer(snapshot.pipeline, span))
+        decided = store.get(RunSummary, digest) if digest else None
+        if decided is not None and decided.span.content != span.content:
+            found.append(
+                f"{span.label} was decided as {decided.outcome} by {decided.run} with the content {decided.span.content} and is now "
+                f"{span.content}: its file was written again under the same name. It is read as it is now and not decided again; "
+                f"name corrected files with {{VERSION}}, or start a run with the parameter span={span.name}"
+            )
+    return tuple(found)
+
+
 def decide_span(store: Store, summary: RunSummary) -> None:
     """Mark the summary's span as decided."""
     digest = store.put(summary).digest
-    store.point(f"decided/{summary.pipeline}/{summary.span.name}@{summary.span.version}", digest)
+    store.point(_pointer(summary.pipeline, summary.span), digest)
+
+
+def _pointer(pipeline: str, span: Span) -> str:
+    return f"decided/{pipeline}/{span.name}@{span.version}"
 
 
 def summaries(store: Store, pipeline: str) -> tuple[RunSummary, ...]:

@@ -36,8 +36,11 @@ class CloseRunOperator(StageOperator):
         from taxiway.lineage.run import MlflowRun
 
         ti: Any = context["ti"]
-        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        if all(state == "skipped" for task, state in states.items() if task != ti.task_id):
+            self.log.info("every task was skipped, so there is nothing to close")
+            return {}
+        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
         broken = any(state in _BROKEN for state in states.values())
         summary = self._close(run, ti, broken=broken) if run else None
         if run is None:

@@ -1,9 +1,12 @@
 """Ingest: the next span to decide on, and the spans before it, into the store."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from taxiway.errors import ConfigError, TerminalError, allowed_values
 from taxiway.hooks.settings import source_pattern
 from taxiway.operators.base import StageOperator
 from taxiway.records import Snapshot
@@ -16,10 +19,15 @@ if TYPE_CHECKING:
 
 
 SPAN_NAME_TAG = "taxiway.span_name"
+BACKFILL = "backfill"
+_POLL_SECONDS = 2.0
 
 
 class IngestOperator(StageOperator):
     """Take the oldest span that is not decided yet, with the window before it; skip the run where there is none.
+
+    A run of a backfill takes the newest span that had ended by its date instead. A run with a date waits, without a worker slot,
+    until no run of an earlier date is under way: Airflow runs the runs of a backfill side by side.
 
     :param span: the name of the span to evaluate on, instead of the oldest undecided one
     """
@@ -32,11 +40,21 @@ class IngestOperator(StageOperator):
 
     def execute(self, context: "Context") -> dict[str, str]:
         """Skip before an MLflow run is opened where nothing is to be done."""
-        self._plan = self._look(self.span or self._span_of_first_pass(context))
+        try:
+            check_conf(context["dag_run"].conf or {}, context["dag"].params)
+            self._wait_for_earlier_run(context)
+            self._plan = self._look(context)
+        except TerminalError as error:
+            raise AirflowFailException(str(error)) from error
         return super().execute(context)
+
+    def resume(self, context: "Context", event: Mapping[str, Any]) -> dict[str, str]:
+        """Called when the run of an earlier date is over: there may be one more."""
+        return self.execute(context)
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
         from taxiway.data.ingest import ingest
+        from taxiway.lineage.outcomes import changed_since
 
         made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
         run.datasets(made.training, "training")
@@ -44,36 +62,68 @@ class IngestOperator(StageOperator):
         run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
         run.record(made)
         self.log.info("trains on %s, evaluates on %s", ", ".join(s.label for s in made.training), made.newest.label)
+        changed = changed_since(self.store, made)
+        if changed:
+            self.log.warning("%s", "\n".join(changed))
+            run.tags({"taxiway.changed_spans": "\n".join(changed)})
         return made
+
+    def _wait_for_earlier_run(self, context: "Context") -> None:
+        from airflow.providers.standard.triggers.external_task import DagStateTrigger
+
+        ti: Any = context["ti"]
+        earlier = ti.get_previous_dagrun(state="running")
+        if earlier is None:
+            return
+        self.log.info("waits for the run of the earlier date, %s: runs of a pipeline go one after another", earlier.run_id)
+        over: Any = ["success", "failed"]
+        trigger = DagStateTrigger(ti.dag_id, states=over, run_ids=[earlier.run_id], poll_interval=_POLL_SECONDS)
+        self.defer(trigger=trigger, method_name="resume")
+
+    def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
+        from taxiway.data.ingest import plan_as_of, plan_window
+        from taxiway.data.spans import find_spans
+        from taxiway.lineage.outcomes import decided_spans
+
+        pattern, window = source_pattern(self.pipeline), self.pipeline.source.window
+        requested, moment = self.span or self._span_of_first_pass(context), _moment_of_backfill(context)
+        if moment is None or requested:
+            decided = decided_spans(self.store, self.pipeline.name)
+            plan = plan_window(find_spans(pattern), window=window, decided=decided, requested=requested or None)
+            nothing = f"no undecided span of {pattern} has {window} spans before it"
+        else:
+            ti: Any = context["ti"]
+            earlier = ti.get_previous_dagrun()
+            before = (earlier.data_interval_end or earlier.logical_date) if earlier else None
+            plan = plan_as_of(find_spans(pattern), window=window, moment=moment, before=before)
+            nothing = f"no span of {pattern} that had ended by {moment:%Y-%m-%d %H:%M} has {window} spans before it"
+            if earlier:
+                nothing += f", or it belongs to the run before this one, {earlier.run_id}"
+        if plan is None:
+            raise AirflowSkipException(f"nothing to do: {nothing}")
+        return plan
 
     def _span_of_first_pass(self, context: "Context") -> str:
         """The span that this DAG run took when it ran before it was cleared: a run keeps its span."""
         from taxiway.lineage.run import MlflowRun
 
         ti: Any = context["ti"]
+        if ti.try_number == 1:
+            return ""  # MLflow is not asked by a run that may have nothing to do
         run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
         return run.tag(SPAN_NAME_TAG) if run else ""
 
-    def _look(self, requested: str) -> "tuple[FoundSpan, ...]":
-        from airflow.sdk.exceptions import AirflowFailException
 
-        from taxiway.data.ingest import plan_window
-        from taxiway.data.spans import find_spans
-        from taxiway.errors import TerminalError
-        from taxiway.lineage.outcomes import decided_spans
+def _moment_of_backfill(context: "Context") -> datetime | None:
+    """Up to when the run of a backfill sees data: the end of its data interval. None for every other run."""
+    run = context["dag_run"]
+    return (run.data_interval_end or run.logical_date) if run.run_type == BACKFILL else None
 
-        try:
-            pattern = source_pattern(self.pipeline)
-            plan = plan_window(
-                find_spans(pattern),
-                window=self.pipeline.source.window,
-                decided=decided_spans(self.store, self.pipeline.name),
-                requested=requested or None,
+
+def check_conf(conf: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a run was started with a key that is no parameter of its DAG: nothing would obey it."""
+    for key in conf:
+        if key not in params:
+            raise ConfigError(
+                f'the run was started with "{key}" in its conf, which is no parameter of this DAG\n    {allowed_values(key, params)}'
             )
-        except TerminalError as error:
-            raise AirflowFailException(str(error)) from error
-        if plan is None:
-            raise AirflowSkipException(
-                f"nothing to do: no undecided span of {pattern} has {self.pipeline.source.window} spans before it"
-            )
-        return plan

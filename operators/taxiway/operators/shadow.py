@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from taxiway.lineage.run import MlflowRun
+    from taxiway.serving.wire import ChallengerStatus
 
 # The gateway takes a challenger down by itself this long after the wait should have ended.
 LEASE_SLACK = timedelta(minutes=10)
@@ -72,10 +73,11 @@ class ShadowDeployOperator(StageOperator):
         from taxiway.registry.aliases import CHALLENGER, point
         from taxiway.triggers.shadow import ShadowTrigger
 
-        lease = shadow.max_wait + LEASE_SLACK
+        now = datetime.now(UTC)
         with self._gateway() as gateway:
             gateway.refresh(verdict.model)
-            gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds())
+            until = wait_until(gateway.challenger(verdict.model), verdict.version, owner, now + shadow.max_wait)
+            gateway.put_challenger(verdict.model, verdict.version, owner, (until + LEASE_SLACK - now).total_seconds())
         point(run.client, verdict.model, CHALLENGER, verdict.version)
         self.log.info("version %d answers in the shadow of version %d", verdict.version, verdict.champion)
         self.defer(
@@ -84,7 +86,7 @@ class ShadowDeployOperator(StageOperator):
                 model=verdict.model,
                 owner=owner,
                 min_requests=shadow.min_requests,
-                until=(datetime.now(UTC) + shadow.max_wait).isoformat(),
+                until=until.isoformat(),
             ),
             method_name="resume",
         )
@@ -128,6 +130,13 @@ class ShadowDeployOperator(StageOperator):
         if self.pipeline.gateway is None:
             raise ConfigError("shadow needs gateway in the pipeline file: the Airflow connection of the model gateway")
         return self.pipeline.gateway
+
+
+def wait_until(held: "ChallengerStatus | None", version: int, owner: str, latest: datetime) -> datetime:
+    """When to stop waiting: `latest`, or sooner where an earlier try of this task has put the challenger up, and begun to wait."""
+    if held is None or (held.version, held.owner) != (version, owner):
+        return latest
+    return min(latest, held.expires_at - LEASE_SLACK)
 
 
 def _owner(context: "Context", verdict: Verdict) -> str:

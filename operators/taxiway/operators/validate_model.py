@@ -40,9 +40,9 @@ class ValidateModelOperator(StageOperator):
         if champion == candidate.version:
             self._repeat(run, candidate)
             raise AirflowSkipException(f"version {candidate.version} is the champion already: nothing is to be decided again")
-        evaluation = self._evaluate(run, candidate, champion)
-        self.store.put(evaluation)
         outdated = older_than_champion(run.client, candidate.model, candidate.version, champion)
+        evaluation = self._evaluate(run, candidate, 0 if outdated else champion)
+        self.store.put(evaluation)
         verdict = decide(candidate, report, evaluation, self.pipeline.gate, today=datetime.now(UTC).date(), outdated=outdated)
         run.record(verdict)
         run.client.set_model_version_tag(verdict.model, str(verdict.version), "taxiway.verdict", verdict.status)

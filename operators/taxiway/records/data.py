@@ -50,7 +50,7 @@ class Snapshot(Record):
 class Anomaly(Record):
     """One finding in the data, with its evidence.
 
-    `span` is the name of the span that it was found in, `column` is empty for findings on whole tables;
+    `span` is the label of the span that it was found in, `column` is empty for findings on whole tables;
     `proposal` says what to change in the schema if the data are right after all (empty where nothing would help).
     """
 

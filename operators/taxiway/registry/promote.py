@@ -120,7 +120,7 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
 
 
 def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int) -> str:
-    """Why a version may not follow the champion: its newest span is the older one. Empty where it may."""
+    """Why a version may not follow the champion: its newest span, or that span's version, is the older one. Empty where it may."""
     if not champion:
         return ""
     newest, theirs = (client.get_model_version(model, str(v)).tags.get(SPAN_TAG, "") for v in (version, champion))

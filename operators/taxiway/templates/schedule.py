@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
-from taxiway.hooks.settings import source_pattern
+from taxiway.hooks.settings import poll_seconds, source_pattern
 from taxiway.pipeline import Pipeline
 
 NEW_SPAN = "new_span"
@@ -21,7 +21,12 @@ def schedule_of(pipeline: Pipeline) -> Any:
         return pipeline.schedule
     from taxiway.triggers.new_span import NewSpanTrigger
 
-    trigger = NewSpanTrigger(pattern=source_pattern(pipeline), pipeline=pipeline.name, window=pipeline.source.window)
+    trigger = NewSpanTrigger(
+        pattern=source_pattern(pipeline),
+        pipeline=pipeline.name,
+        window=pipeline.source.window,
+        poll_seconds=poll_seconds(),
+    )
     asset = Asset(
         name=f"{pipeline.name}.spans",
         uri=f"taxiway://{pipeline.team}/{pipeline.pipeline}/spans",

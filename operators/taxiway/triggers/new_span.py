@@ -6,12 +6,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-POLL_SECONDS = 10.0
-
 
 class NewSpanTrigger(BaseEventTrigger):
     """Fire when the oldest undecided span of a pipeline is another one than before.
 
+    A look that fails is logged and made again: what is wrong for good is said by the run that the schedule starts once an hour.
     It holds no state that could be lost: source and store are read anew at each look, so files that came while nobody looked
     are found, and a burst of files leads to one run after another, oldest first.
 
@@ -21,7 +20,7 @@ class NewSpanTrigger(BaseEventTrigger):
     :param poll_seconds: how long to wait between two looks
     """
 
-    def __init__(self, *, pattern: str, pipeline: str, window: int, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, *, pattern: str, pipeline: str, window: int, poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pattern = pattern
         self.pipeline = pipeline
@@ -42,7 +41,11 @@ class NewSpanTrigger(BaseEventTrigger):
         """One event for each span that becomes the oldest undecided one."""
         last: tuple[str, int] | None = None
         while True:
-            due = await asyncio.to_thread(self.due)
+            try:
+                due = await asyncio.to_thread(self.due)
+            except Exception as error:  # file systems raise what they like; a watcher that ends would watch no more
+                self.log.warning("looking again in %g s: %s: %s", self.poll_seconds, type(error).__name__, error)
+                due = last
             if due is not None and due != last:
                 yield TriggerEvent({"span": due[0], "version": due[1]})
             last = due

@@ -1,6 +1,7 @@
 """Ingest: the right window is planned, and nothing broken or half-written becomes a span."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
 
-from taxiway.data.ingest import ingest, plan_window
+from taxiway.data.ingest import ingest, plan_as_of, plan_window
 from taxiway.data.spans import FoundSpan, find_spans
 from taxiway.digests import digest_of_file
 from taxiway.errors import BadData, ConfigError, TransientError
@@ -63,6 +66,66 @@ def test_too_few_spans_are_nothing_to_do() -> None:
 def test_a_request_that_cannot_be_met_lists_what_there_is(requested: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         plan_window(FOUND, window=3, decided=frozenset(), requested=requested)
+
+
+def month(number: int) -> FoundSpan:
+    """A month, counted from January 2013."""
+    year, at = divmod(number, 12)
+    return FoundSpan(f"{2013 + year}-{at + 1:02}", 0, "/", first_of(number + 1))
+
+
+def first_of(number: int) -> datetime:
+    year, at = divmod(number, 12)
+    return datetime(2013 + year, at + 1, 1, tzinfo=UTC)
+
+
+MONTHS = tuple(month(number) for number in range(6))
+
+
+@pytest.mark.parametrize(
+    ("moment", "before", "planned"),
+    [
+        (datetime(2013, 5, 1, tzinfo=UTC), None, MONTHS[1:4]),
+        (datetime(2013, 4, 30, 23, 59, tzinfo=UTC), None, MONTHS[0:3]),
+        (datetime(2013, 4, 1, tzinfo=UTC), None, MONTHS[0:3]),
+        (datetime(2013, 3, 31, tzinfo=UTC), None, None),
+        (datetime(2026, 1, 1, tzinfo=UTC), None, MONTHS[3:6]),
+        (datetime(2013, 5, 1, tzinfo=UTC), datetime(2013, 4, 1, tzinfo=UTC), MONTHS[1:4]),
+        (datetime(2013, 5, 2, tzinfo=UTC), datetime(2013, 5, 1, tzinfo=UTC), None),
+    ],
+)
+def test_a_past_moment_sees_the_periods_that_had_ended(
+    moment: datetime, before: datetime | None, planned: tuple[FoundSpan, ...] | None
+) -> None:
+    assert plan_as_of(MONTHS, window=2, moment=moment, before=before) == planned
+
+
+@given(
+    there=st.sets(st.integers(0, 30), max_size=20),
+    window=st.integers(1, 4),
+    moments=st.lists(st.datetimes(datetime(2012, 12, 1), datetime(2016, 3, 1)), min_size=1, max_size=60),
+)
+def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldest_first(
+    there: set[int], window: int, moments: list[datetime]
+) -> None:
+    found, before, decided = tuple(month(number) for number in sorted(there)), None, []
+    for moment in sorted(m.replace(tzinfo=UTC) for m in moments):
+        plan = plan_as_of(found, window=window, moment=moment, before=before)
+        if plan is not None:
+            assert len(plan) == window + 1
+            assert all(span.ends is not None and span.ends <= moment for span in plan)
+            at = found.index(plan[-1])
+            assert plan == found[at - window : at + 1]
+            assert not [span for span in found[at + 1 :] if span.ends is not None and span.ends <= moment]
+            decided.append(at)
+        before = moment
+    assert decided == sorted(set(decided))
+
+
+def test_numbers_are_no_dates_to_backfill_by() -> None:
+    numbers = (FoundSpan("1", 0, "/1"), FoundSpan("2", 0, "/2"))
+    with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbers and have no dates.*the parameter span"):
+        plan_as_of(numbers, window=1, moment=datetime(2013, 5, 1, tzinfo=UTC))
 
 
 def write(folder: Path, **tables: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Finding spans: wrong patterns are refused, the newest version wins, order is the order of time."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
@@ -31,7 +32,32 @@ def test_months_come_oldest_first_and_other_files_are_left_alone(tmp_path: Path)
     )
     spans = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")
     assert [span.name for span in spans] == ["2012-12", "2013-09", "2013-10"]
-    assert spans[0] == FoundSpan("2012-12", 0, f"{tmp_path}/2012-12.parquet")
+    assert spans[0] == FoundSpan("2012-12", 0, f"{tmp_path}/2012-12.parquet", datetime(2013, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "ends"),
+    [
+        ("2013.p", "{YYYY}.p", datetime(2014, 1, 1, tzinfo=UTC)),
+        ("2013-04.p", "{YYYY}-{MM}.p", datetime(2013, 5, 1, tzinfo=UTC)),
+        ("2012-02.p", "{YYYY}-{MM}.p", datetime(2012, 3, 1, tzinfo=UTC)),
+        ("2013-12.p", "{YYYY}-{MM}.p", datetime(2014, 1, 1, tzinfo=UTC)),
+        ("2012-02-29.p", "{YYYY}-{MM}-{DD}.p", datetime(2012, 3, 1, tzinfo=UTC)),
+        ("2013.p", "{SPAN}.p", None),
+    ],
+)
+def test_a_span_knows_when_its_period_ends(tmp_path: Path, file: str, pattern: str, ends: datetime | None) -> None:
+    touch(tmp_path, file)
+    assert [span.ends for span in find_spans(f"{tmp_path}/{pattern}")] == [ends]
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"), [("9999.p", "{YYYY}.p"), ("9999-12.p", "{YYYY}-{MM}.p"), ("2013-00.p", "{YYYY}-{MM}.p")]
+)
+def test_a_period_that_the_calendar_does_not_hold_is_refused(tmp_path: Path, file: str, pattern: str) -> None:
+    touch(tmp_path, file)
+    with pytest.raises(ConfigError, match="is no date"):
+        find_spans(f"{tmp_path}/{pattern}")
 
 
 def test_days_and_years_are_spans_too(tmp_path: Path) -> None:

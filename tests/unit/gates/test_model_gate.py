@@ -200,6 +200,7 @@ def test_a_model_of_older_data_than_the_champions_fails() -> None:
     verdict = judge(CANDIDATE, REPORT, evaluation(), GATE, outdated="its newest span is 9, the champion's is 10")
     assert verdict.status is Status.FAIL
     assert any("comes too late: its newest span is 9" in r.sentence for r in verdict.reasons)
+    assert not any("against" in r.sentence for r in verdict.reasons), "the champion may have learned these rows"
 
 
 def test_few_rows_decide_nothing_however_good_they_look() -> None:

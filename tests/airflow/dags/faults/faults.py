@@ -57,4 +57,13 @@ refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlfl
 broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
 truncated = continuous_training(pipeline("truncated"))
 cleared = continuous_training(pipeline("cleared"))
-arrivals = continuous_training(pipeline("arrivals", schedule="new_span"))
+
+
+def months(name: str, schedule: str, window: int) -> Pipeline:
+    source = {"spans": f"{{data}}/{name}/{{YYYY}}-{{MM}}_v{{VERSION}}.parquet", "window": window, "label": "y"}
+    return pipeline(name, schedule=schedule, source=source)
+
+
+arrivals = continuous_training(months("arrivals", "new_span", 2))
+monthly = continuous_training(months("monthly", "@monthly", 1))
+idle = continuous_training(pipeline("idle", schedule="@daily"))

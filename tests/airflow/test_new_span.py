@@ -1,0 +1,186 @@
+"""The watcher for new spans, on real files and a real store, without a stack: what it sees, and what it survives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from airflow.sdk import AssetOrTimeSchedule
+from fsspec.implementations.local import LocalFileSystem
+
+from taxiway.errors import ConfigError
+from taxiway.hooks.settings import poll_seconds
+from taxiway.lineage.outcomes import changed_since, decide_span, decided_spans
+from taxiway.pipeline_file import read_pipeline
+from taxiway.records import Outcome, RunSummary, Snapshot, Span
+from taxiway.store import Store
+from taxiway.templates.schedule import schedule_of
+from taxiway.triggers.new_span import NewSpanTrigger
+
+REPOSITORY = Path(__file__).parents[2]
+PIPELINE = read_pipeline(REPOSITORY / "dags/flights/late_arrivals.pipeline.yaml").model_copy(update={"schedule": "new_span"})
+
+
+class AilingFileSystem(LocalFileSystem):
+    """A source, or a store, that cannot be reached for some looks."""
+
+    protocol = "ailing"
+    failures = 0
+
+    def glob(self, path: str, **kwargs: Any) -> Any:
+        self.ail()
+        return super().glob(path, **kwargs)
+
+    def isdir(self, path: str) -> bool:
+        self.ail()
+        return bool(super().isdir(path))
+
+    @classmethod
+    def ail(cls) -> None:
+        if cls.failures:
+            cls.failures -= 1
+            raise ConnectionResetError("the network is down")
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    fsspec.register_implementation("ailing", AilingFileSystem, clobber=True)
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(tmp_path / "store"))
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def arrive(source: Path, *names: str) -> None:
+    for name in names:
+        (source / f"{name}.parquet").write_bytes(b"not looked at")
+
+
+def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
+    return NewSpanTrigger(pattern=f"{scheme}{source}/{{SPAN}}.parquet", pipeline="team.made", window=1, poll_seconds=0.005)
+
+
+def summary(span: str, content: str = "a") -> RunSummary:
+    return RunSummary(
+        pipeline="team.made",
+        run="run 1",
+        span=Span(source="there", name=span, rows=1, content=content),
+        outcome=Outcome.BLOCKED,
+        reasons=("made",),
+        version=0,
+        mlflow_run="0",
+    )
+
+
+def decide(source: Path, span: str) -> None:
+    decide_span(Store(str(source.parent / "store")), summary(span))
+
+
+async def next_span(events: AsyncIterator[Any]) -> str:
+    event = await asyncio.wait_for(anext(events), 10)
+    return str(event.payload["span"])
+
+
+async def sees_nothing(events: AsyncIterator[Any]) -> None:
+    """A hundred looks without an event; the watcher cannot be asked again after this."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(events), 0.5)
+
+
+def test_each_span_wakes_once_oldest_first_and_a_watcher_that_starts_anew_finds_what_came_meanwhile(source: Path) -> None:
+    async def watch() -> None:
+        arrive(source, "1", "2", "3", "4")
+        events = watcher(source).run()
+        for span in ("2", "3"):
+            assert await next_span(events) == span
+            decide(source, span)
+        assert await next_span(events) == "4"
+        # The run for 4 broke: nothing changed, so nothing is said again. The run of the next hour takes it up.
+        await sees_nothing(events)
+        # This watcher is dead now. One that knows nothing of it sees what is undecided, and what came while nobody looked.
+        arrive(source, "5")
+        events = watcher(source).run()
+        assert await next_span(events) == "4"
+        decide(source, "4")
+        assert await next_span(events) == "5"
+        decide(source, "5")
+        arrive(source, "2", "5")
+        await sees_nothing(events)
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize("ailing", ["source", "store"])
+def test_a_watcher_outlives_a_source_and_a_store_that_cannot_be_reached(
+    source: Path, ailing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if ailing == "store":
+        monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", f"ailing://{source.parent}/store")
+
+    async def watch() -> None:
+        arrive(source, "1", "2")
+        events = watcher(source, "ailing://" if ailing == "source" else "").run()
+        AilingFileSystem.failures = 5
+        assert await next_span(events) == "2"
+        assert AilingFileSystem.failures == 0
+        # Down again after the event: that is no news, and the next span is seen when it is over.
+        decide(source, "2")
+        AilingFileSystem.failures = 5
+        arrive(source, "3")
+        assert await next_span(events) == "3"
+
+    asyncio.run(watch())
+    assert AilingFileSystem.failures == 0
+
+
+def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:
+    async def watch() -> None:
+        arrive(source, "1", "2", "02")
+        looker = watcher(source)
+        with pytest.raises(ConfigError, match="are both version 0 of span 2"):
+            looker.due()
+        looking = asyncio.ensure_future(next_span(looker.run()))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(looking), 0.2)
+        (source / "02.parquet").unlink()
+        assert await looking == "2"
+
+    asyncio.run(watch())
+
+
+def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__DATA", "/data")
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__POLL_SECONDS", "60")
+    schedule = schedule_of(PIPELINE)
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert schedule.timetable.expression == "0 * * * *"
+    (asset,) = schedule.asset_condition.objects
+    arguments = asset.watchers[0].trigger.serialize()[1]
+    assert arguments == {
+        "pattern": "/data/flights/{YYYY}-{MM}.parquet",
+        "pipeline": "flights.late_arrivals",
+        "window": 3,
+        "poll_seconds": 60.0,
+    }
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "inf", "nan"])
+def test_an_interval_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__POLL_SECONDS", value)
+    with pytest.raises(ConfigError, match=r"poll_seconds.*allowed: a number of seconds above 0"):
+        poll_seconds()
+
+
+def test_a_decided_span_whose_file_has_other_content_now_is_told_and_stays_decided(source: Path) -> None:
+    store = Store(str(source.parent / "store"))
+    for span in ("1", "2"):
+        decide_span(store, summary(span, content="a"))
+    spans = tuple(
+        Span(source="there", name=name, rows=1, content=content) for name, content in [("1", "b"), ("2", "a"), ("3", "c")]
+    )
+    (said,) = changed_since(store, Snapshot(pipeline="team.made", training=spans[:2], evaluation=spans[2:]))
+    assert said.startswith("1 was decided as BLOCKED by run 1 with the content a and is now b")
+    assert "{VERSION}" in said
+    assert decided_spans(store, "team.made") == {("1", 0), ("2", 0)}

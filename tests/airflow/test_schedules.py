@@ -1,0 +1,152 @@
+"""Runs that nobody starts by hand: by cron, by a backfill, by spans that arrive. Whole DAGs through a real Airflow."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from conftest_airflow import Running, processes_of
+
+from taxiway.records import Outcome, RunSummary
+from taxiway.registry.aliases import CHAMPION, version_at
+
+ARRIVALS, MONTHLY, IDLE = "faults.arrivals", "faults.monthly", "faults.idle"
+BACKFILL = ("--from-date", "2013-03-01", "--to-date", "2013-05-01")
+
+
+def wait_for(found: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+    return value
+
+
+def runs(running: Running, dag: str) -> dict[str, dict[str, Any]]:
+    return {run["dag_run_id"]: run for run in running.api._get(f"/dags/{dag}/dagRuns?limit=100")["dag_runs"]}
+
+
+def read(running: Running, dag: str, run: str) -> dict[str, list[str]]:
+    """The spans that a run has read by their names and versions, for what."""
+    found: dict[str, list[str]] = {"training": [], "evaluation": []}
+    for given in running.mlflow_run(dag, run).inputs.dataset_inputs:
+        tags = {tag.key: tag.value for tag in given.tags}
+        found[tags["mlflow.data.context"]].append(f"{given.dataset.name} v{tags['taxiway.span_version']}")
+    return found
+
+
+@contextlib.contextmanager
+def frozen_triggerer(running: Running) -> Iterator[None]:
+    """The stack's triggerer stands still meanwhile; without it for good, the whole stack would end."""
+    processes = [p for p in processes_of(running.stack.home.root) if "triggerer" in " ".join(p.cmdline())]
+    assert processes
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def labels(found: Iterable[RunSummary]) -> list[str]:
+    return [summary.span.label for summary in found]
+
+
+@pytest.fixture(scope="module")
+def started(running: Running) -> None:
+    """Files lie there before anybody looks: then the backfill is ordered, and the three pipelines may run, side by side."""
+    for month in range(1, 7):
+        running.month("monthly", month)
+    for month in (1, 2, 4, 5):
+        running.month("arrivals", month)
+    for dag in (IDLE, ARRIVALS, MONTHLY):
+        wait_for(lambda dag=dag: running.api._http.get(f"/dags/{dag}").is_success, f"Airflow has read {dag}")
+    running.airflow("backfill", "create", "--dag-id", MONTHLY, *BACKFILL)
+    for dag in (IDLE, MONTHLY, ARRIVALS):
+        running.api.wait_for_dag(dag)
+    # Airflow starts the watcher of a DAG when it reads its file anew.
+    token = running.api._get(f"/dags/{ARRIVALS}")["file_token"]
+    assert running.api._http.put(f"/parseDagFile/{token}").is_success
+
+
+def test_a_scheduled_run_with_nothing_to_do_is_skipped_and_asks_nobody(running: Running, started: None) -> None:
+    (run,) = wait_for(
+        lambda: [r for r in runs(running, IDLE).values() if r["state"] == "success"], "the schedule started a run"
+    )
+    assert run["run_type"] == "scheduled"
+    states = {task.task: task.state for task in running.api.tasks(IDLE, run["dag_run_id"])}
+    assert states.pop("close_run") == "success"
+    assert set(states.values()) == {"skipped"}
+    assert running.mlflow.get_experiment_by_name("faults/idle") is None
+
+
+def test_an_unknown_key_in_a_runs_conf_fails_ingest_and_names_the_right_one(running: Running, started: None) -> None:
+    run, tasks = running.run(IDLE, {"spn": "2"})
+    assert (tasks["ingest"].state, tasks["close_run"].state) == ("failed", "success")
+    log = running.api._get(f"/dags/{IDLE}/dagRuns/{run}/taskInstances/ingest/logs/1?full_content=true")
+    assert 'did you mean \\"span\\"?' in json.dumps(log), log
+
+
+def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(running: Running, started: None) -> None:
+    found = running.wait_for_outcomes(MONTHLY, 4)
+    assert labels(found) == ["2013-02 v1", "2013-03 v1", "2013-04 v1", "2013-05 v1"]
+    assert [summary.outcome for summary in found] == [Outcome.FIRST_CHAMPION, *[Outcome.PROMOTED] * 3]
+    assert [summary.run[:20] for summary in found] == [
+        "backfill__2013-03-01", "backfill__2013-04-01", "backfill__2013-05-01", found[3].run[:20],
+    ]  # fmt: skip
+    assert found[3].run.startswith("scheduled__")
+    for month, summary in enumerate(found, start=2):
+        expected = {"training": [f"2013-{month - 1:02} v1"], "evaluation": [f"2013-{month:02} v1"]}
+        assert read(running, MONTHLY, summary.run) == expected
+    # Airflow would run them all at once: each has waited for the one before.
+    ends = [wait_for(lambda s=s: runs(running, MONTHLY)[s.run]["end_date"], "the run is over") for s in found]
+    assert ends == sorted(ends)
+    assert version_at(running.mlflow, MONTHLY, CHAMPION) == 4
+
+
+def test_a_second_backfill_of_the_same_dates_runs_only_what_it_is_told_to(running: Running, started: None) -> None:
+    running.wait_for_outcomes(MONTHLY, 4)
+    wanted = {"dag_id": MONTHLY, "from_date": "2013-03-01T00:00:00Z", "to_date": "2013-05-01T00:00:00Z"}
+    for behavior, count in (("none", 0), ("failed", 0), ("completed", 3)):
+        answer = running.api._http.post("/backfills/dry_run", json={**wanted, "reprocess_behavior": behavior})
+        assert answer.json()["total_entries"] == count, answer.text
+
+
+def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected_ones_too(
+    running: Running, started: None
+) -> None:
+    """A burst before anybody watched; then, while the triggerer stands still, a late span, a corrected one, the next one, and one
+    that is only written again.
+    """
+    first = running.wait_for_outcomes(ARRIVALS, 2)
+    assert labels(first) == ["2013-04 v1", "2013-05 v1"]
+    assert [s.outcome for s in first] == [Outcome.FIRST_CHAMPION, Outcome.PROMOTED]
+    assert version_at(running.mlflow, ARRIVALS, CHAMPION) == 2
+
+    with frozen_triggerer(running):
+        running.month("arrivals", 3)
+        running.month("arrivals", 5, 2, seed=55)
+        running.month("arrivals", 4)
+        running.month("arrivals", 6)
+    found = {s.span.label: s for s in running.wait_for_outcomes(ARRIVALS, 5)}
+    assert [found[s.span.label] for s in first] == list(first), "what was decided stays decided"
+
+    late, corrected, last = (found[label] for label in ("2013-03 v1", "2013-05 v2", "2013-06 v1"))
+    assert late.outcome is Outcome.REJECTED
+    assert late.reasons == ("version 3 comes too late: its newest span is 2013-03 v1, the champion's is 2013-05 v1",)
+    assert read(running, ARRIVALS, late.run) == {"training": ["2013-01 v1", "2013-02 v1"], "evaluation": ["2013-03 v1"]}
+    assert "champion.roc_auc" not in running.mlflow_run(ARRIVALS, late.run).data.metrics
+
+    assert corrected.outcome is Outcome.PROMOTED
+    assert running.mlflow_run(ARRIVALS, corrected.run).data.tags["taxiway.span"] == "2013-05 v2"
+    assert running.mlflow.get_model_version(ARRIVALS, "4").tags["taxiway.newest_span"] == "2013-05 v2"
+    assert read(running, ARRIVALS, last.run) == {"training": ["2013-04 v1", "2013-05 v2"], "evaluation": ["2013-06 v1"]}
+    # Versions are counted in the order in which they were trained: each span once, oldest first, by a run of its own.
+    trained = sorted(found.values(), key=lambda s: s.version)
+    assert [s.version for s in trained] == [1, 2, 3, 4, 5]
+    assert labels(trained) == ["2013-04 v1", "2013-05 v1", "2013-03 v1", "2013-05 v2", "2013-06 v1"]
+    assert len({s.run for s in trained}) == 5
+    assert len(running.mlflow.search_model_versions(f"name='{ARRIVALS}'")) == 5
