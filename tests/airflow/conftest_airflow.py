@@ -59,7 +59,7 @@ class Running:
 
     stack: Stack
     refusals: Refusals
-    dags: Path
+    environment: dict[str, str]
 
     @property
     def api(self) -> AirflowApi:
@@ -110,12 +110,13 @@ class Running:
 
     def airflow(self, *arguments: str) -> str:
         """What the command `airflow` prints, run on this stack as its services are."""
-        home = self.stack.home
-        sockets = (home.postgres.resolve() / "postmaster.pid").read_text().splitlines()[4]
-        database = f"postgresql+psycopg2://postgres:@/airflow?host={sockets}"
-        environment = airflow_environment(home, self.stack.ports, self.dags, database)
+        sockets = (self.stack.home.postgres.resolve() / "postmaster.pid").read_text().splitlines()[4]
+        database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://postgres:@/airflow?host={sockets}"}
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments], env={**os.environ, **environment}, capture_output=True, text=True
+            [sys.executable, "-m", "airflow", *arguments],
+            env={**os.environ, **self.environment, **database},
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, f"airflow {arguments}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
         return done.stdout
@@ -180,11 +181,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         }
         starting = Starting(home, dags, settings)
+        # Made before Airflow adds its users' passwords to the file that this writes.
+        environment = {**airflow_environment(home, starting.stack.ports, dags, ""), **settings}
         urls.update({name: starting.stack.url(name) for name in ("mlflow", "gateway")})
         try:
             for _ in starting.events():
                 pass
-            yield Running(starting.stack, refusals, dags)
+            yield Running(starting.stack, refusals, environment)
         finally:
             starting.stop()
         assert processes_of(home.root) == []

@@ -3,7 +3,6 @@
 import json
 
 import httpx
-import pytest
 from conftest_airflow import Running
 
 from taxiway.lineage.outcomes import decided_spans, summaries
@@ -18,13 +17,13 @@ def states(tasks: dict) -> dict[str, str]:
     return {name: tasks[name].state for name in WAY}
 
 
-@pytest.mark.parametrize("name", ["killed_train", "killed_push"])
-def test_a_kill_in_the_middle_and_a_retry_is_as_no_kill(running: Running, name: str) -> None:
+def test_kills_in_the_middle_and_retries_are_as_no_kill(running: Running) -> None:
     for span in (1, 2):
-        running.write_small(name, span)
-    model = f"faults.{name}"
+        running.write_small("killed", span)
+    model = "faults.killed"
     run, tasks = running.run(model)
-    assert (running.stack.home.data / f"{name}.killed").exists()
+    for task in ("train", "push"):
+        assert (running.stack.home.data / f"killed.{task}.killed").exists()
     assert states(tasks) == dict.fromkeys(WAY, "success")
     assert len(running.mlflow.search_model_versions(f"name='{model}'")) == 1
     assert [e.state for e in entries(running.mlflow, model)] == [State.DONE]
@@ -34,8 +33,8 @@ def test_a_kill_in_the_middle_and_a_retry_is_as_no_kill(running: Running, name: 
 
 
 def test_a_decided_span_is_not_taken_again_and_asked_for_by_name_nothing_is_done_twice(running: Running) -> None:
-    """Runs after the kills: the span of `killed_push` is decided."""
-    model = "faults.killed_push"
+    """Runs after the kills: the span of `killed` is decided."""
+    model = "faults.killed"
     (first,) = summaries(running.store, model)
     _, again = running.run(model)
     assert again["ingest"].state == "skipped"

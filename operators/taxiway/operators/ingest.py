@@ -69,12 +69,12 @@ class IngestOperator(StageOperator):
         return made
 
     def _wait_for_earlier_run(self, context: "Context") -> None:
-        from airflow.providers.standard.triggers.external_task import DagStateTrigger
-
         ti: Any = context["ti"]
         earlier = ti.get_previous_dagrun(state="running")
         if earlier is None:
             return
+        from airflow.providers.standard.triggers.external_task import DagStateTrigger
+
         self.log.info("waits for the run of the earlier date, %s: runs of a pipeline go one after another", earlier.run_id)
         over: Any = ["success", "failed"]
         trigger = DagStateTrigger(ti.dag_id, states=over, run_ids=[earlier.run_id], poll_interval=_POLL_SECONDS)

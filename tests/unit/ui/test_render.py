@@ -24,6 +24,8 @@ from taxiway.records import (
     Snapshot,
     Span,
     Status,
+    SweepReport,
+    Trial,
     Verdict,
     Waiver,
 )
@@ -31,7 +33,7 @@ from taxiway.registry.ledger import Entry, State
 from taxiway.registry.overview import Champion
 from taxiway_ui.airflow_db import RunSeen
 from taxiway_ui.render import WIDTH, page, scale_of, side
-from taxiway_ui.views import WAY, History, Mark, Overview, PipelineRow, Reign, RunPage, stages, stopped_at
+from taxiway_ui.views import SWEEP, WAY, History, Mark, Overview, PipelineRow, Reign, RunPage, stages, stopped_at
 
 HOSTILE = "<script>alert('x')</script>\"'"
 PLACES = {"here": "/taxiway", "airflow": ""}
@@ -74,6 +76,14 @@ def hostile_records() -> RunRecords:
             schema_version=HOSTILE,
             estimator=HOSTILE,
             params=HOSTILE,
+        ),
+        sweep=SweepReport(
+            snapshot="s",
+            metric=HOSTILE,
+            trials=(
+                Trial(params=HOSTILE, metric=HOSTILE, score=0.5, rows=10),
+                Trial(params=HOSTILE, metric=HOSTILE, score=None, rows=10, error=HOSTILE),
+            ),
         ),
         evaluation=Evaluation(
             snapshot="s", model=HOSTILE, candidate=2, champion=1, reliability=0.99, metrics=(metric,), slices=(slice_,)
@@ -151,9 +161,15 @@ def test_an_address_that_is_not_of_the_web_does_not_become_a_link() -> None:
 
 def test_the_way_names_the_stage_that_stopped_the_run() -> None:
     run = seen({"ingest": "success", "validate_data": "failed", "transform": "upstream_failed"})
-    assert [stage.name for stage in stages(run)] == list(WAY)
+    assert [stage.name for stage in stages(run)] == [name for name in WAY if name != SWEEP]
     assert [stage.mark for stage in stages(run)] == [Mark.DONE, Mark.STOPPED, *[Mark.OPEN] * 5]
     assert stopped_at(run) == "validate_data"
+
+
+def test_the_way_of_a_sweep_has_its_trials_and_tells_their_failure() -> None:
+    run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
+    assert [stage.name for stage in stages(run)] == list(WAY)
+    assert stopped_at(run) == SWEEP
 
 
 @pytest.mark.parametrize("state", ["running", "queued", "deferred", "up_for_retry", "scheduled"])

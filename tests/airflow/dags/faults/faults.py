@@ -24,9 +24,9 @@ def pipeline(name: str, **changes: Any) -> Pipeline:
     return Pipeline.model_validate({**content, **changes})
 
 
-def die_once(name: str) -> None:
+def die_once(name: str, task: str) -> None:
     """kill -9 of this process, the first time."""
-    marker = Path(os.environ["AIRFLOW__TAXIWAY__DATA"]) / f"{name}.killed"
+    marker = Path(os.environ["AIRFLOW__TAXIWAY__DATA"]) / f"{name}.{task}.killed"
     if not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -37,7 +37,7 @@ class KilledTrainOperator(TrainOperator):
 
     def _train(self, *args: Any) -> int:
         version = super()._train(*args)
-        die_once("killed_train")
+        die_once("killed", "train")
         return version
 
 
@@ -45,14 +45,13 @@ class KilledPushOperator(PushOperator):
     """Dies after the alias moved, before the task is over."""
 
     def _read_back(self, *args: Any) -> None:
-        die_once("killed_push")
+        die_once("killed", "push")
         super()._read_back(*args)
 
 
-killed_train = continuous_training(pipeline("killed_train"))
-killed_train.get_task("train").__class__ = KilledTrainOperator
-killed_push = continuous_training(pipeline("killed_push"))
-killed_push.get_task("push").__class__ = KilledPushOperator
+killed = continuous_training(pipeline("killed"))
+killed.get_task("train").__class__ = KilledTrainOperator
+killed.get_task("push").__class__ = KilledPushOperator
 refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlflow_conn_id="flaky_mlflow")
 broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
 truncated = continuous_training(pipeline("truncated"))
