@@ -24,7 +24,10 @@ def get_provider_info() -> dict[str, Any]:
                     "store": _option(
                         "Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"
                     ),
-                    "preload": _option("Whether the scheduler imports the heavy libraries before it forks its tasks.", "True"),
+                    "shared_store": _switch(
+                        "Whether a store that is a local path is the same folder on all hosts that run tasks."
+                    ),
+                    "preload": _switch("Whether the scheduler imports the heavy libraries before it forks its tasks."),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }
@@ -34,3 +37,8 @@ def get_provider_info() -> dict[str, Any]:
 
 def _option(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": ""}
+
+
+def _switch(description: str) -> dict[str, Any]:
+    # Airflow reads an option that nobody set as its default here, and an empty text as no boolean.
+    return {"description": description, "version_added": "0.1.0", "type": "boolean", "example": "True", "default": "False"}

@@ -29,8 +29,7 @@ class CloseRunOperator(StageOperator):
         if run is None:
             self.log.info("this run did nothing, so there is nothing to close")
             return {}
-        self.mlflow_run_url = run.url
-        self.log.info("MLflow run: %s", run.url)
+        self.show(run)
         try:
             self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
             summary = self._summarize(run, ti.run_id)
