@@ -31,11 +31,14 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# After a change of dependencies in pyproject.toml. The old lock is removed first: uv would keep its versions.
+# After a change of dependencies in pyproject.toml. The old locks are removed first: uv would keep their versions. The image's
+# lock is a part of the other.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make lock"
 lock: setup
-	@rm -f requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-		--all-extras --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@rm -f requirements.lock docker/requirements.lock
+	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra compose --constraint requirements.lock pyproject.toml -o docker/requirements.lock
 
 clean:
 	@if [ -x $(BIN)/taxiway ] && [ -d .taxiway ]; then $(BIN)/taxiway down; fi

@@ -22,6 +22,13 @@ def get_provider_info() -> dict[str, Any]:
                     host=("Address", "https://mlflow.example.com"),
                     login=("User, where the server asks for one", ""),
                 ),
+                "conn-fields": {
+                    "public_url": {
+                        "label": "Address for people, where it is another",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Links to MLflow lead there, such as https://mlflow.example.com",
+                    }
+                },
             },
             {
                 "connection-type": "taxiway_gateway",
@@ -42,11 +49,14 @@ def get_provider_info() -> dict[str, Any]:
                     "store": _option(
                         "Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"
                     ),
-                    "preload": _option("Whether the scheduler imports the heavy libraries before it forks its tasks.", "True"),
                     "poll_seconds": _option(
                         "How many seconds pipelines with schedule: new_span wait between two looks at their source; 10 by default.",
                         "60",
                     ),
+                    "shared_store": _switch(
+                        "Whether a store that is a local path is the same folder on all hosts that run tasks."
+                    ),
+                    "preload": _switch("Whether the scheduler imports the heavy libraries before it forks its tasks."),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }
@@ -65,3 +75,8 @@ def _form(*, hidden: list[str], **fields: tuple[str, str]) -> dict[str, Any]:
 
 def _option(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": ""}
+
+
+def _switch(description: str) -> dict[str, Any]:
+    # Airflow reads an option that nobody set as its default here, and an empty text as no boolean.
+    return {"description": description, "version_added": "0.1.0", "type": "boolean", "example": "True", "default": "False"}

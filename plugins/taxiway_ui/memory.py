@@ -9,8 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow.sdk.exceptions import AirflowException
 
 from taxiway.errors import TaxiwayError
+from taxiway.hooks import settings
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.hooks.settings import setting
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -52,6 +52,6 @@ def ask(uri: str, question: Callable[["MlflowClient"], T], otherwise: T) -> tupl
 def open_store() -> Store | None:
     """The installation's store; None where none is set."""
     try:
-        return Store(setting("store"))
+        return settings.open_store()
     except TaxiwayError:
         return None

@@ -18,6 +18,7 @@ def test_the_forms_show_what_means_something(running: Running) -> None:
     assert forms["mlflow"]["hook_name"] == "MLflow"
     host = forms["mlflow"]["standard_fields"]["host"]
     assert (host["title"], host["placeholder"], host["hidden"]) == ("Address", "https://mlflow.example.com", False)
+    assert forms["mlflow"]["extra_fields"]["public_url"]["schema"]["title"] == "Address for people, where it is another"
     gateway = forms["taxiway_gateway"]["standard_fields"]
     assert gateway["password"]["title"] == "Admin token"
     assert gateway["login"]["hidden"] is True

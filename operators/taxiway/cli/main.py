@@ -102,6 +102,21 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
     sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
 
 
+@main.command("compose-env")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path(".env"), show_default=True, help="The file."
+)
+def compose_env(output: Path) -> None:
+    """Write the environment file of docker-compose.yml, with fresh secrets."""
+    from taxiway.local.compose_env import write_compose_env
+
+    write_compose_env(output)
+    click.echo(
+        f"wrote {output}, which only you can read; next: docker compose --env-file {output} up -d\n"
+        "then log in at http://127.0.0.1:8080 as admin, with the AIRFLOW_ADMIN_PASSWORD of that file"
+    )
+
+
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def lint(paths: tuple[Path, ...]) -> None:

@@ -17,7 +17,8 @@ _TEST_SECONDS = 10
 class MlflowHook(BaseHook):
     """Connect to the MLflow server of an Airflow connection: its address as host, or as schema, host and port.
 
-    :param mlflow_conn_id: the connection of type `mlflow`; login and password are sent as basic auth.
+    :param mlflow_conn_id: the connection of type `mlflow`; login and password are sent as basic auth. Where people reach the
+        server at another address than tasks do, the connection's extra says so: `{"public_url": "https://mlflow.example.com"}`.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -38,6 +39,12 @@ class MlflowHook(BaseHook):
         parts = urlsplit(address)
         credentials = f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}"
         return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
+
+    def public_url(self, page: str) -> str:
+        """The address at which people see `page`, a page of the server as tasks address it."""
+        connection: Any = self.get_connection(self.mlflow_conn_id)
+        public = str(connection.extra_dejson.get("public_url", "")).rstrip("/")
+        return page.replace(http_address(connection), public, 1) if public else page
 
     def get_conn(self) -> "MlflowClient":
         """A client of the server."""

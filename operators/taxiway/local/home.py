@@ -88,7 +88,7 @@ class Home:
         """This home's secrets, made at the first call."""
         path = self.root / "secrets.json"
         if not path.exists():
-            _write_private(path, json.dumps(asdict(_new_secrets())))
+            _write_private(path, json.dumps(asdict(new_secrets())))
         try:
             found = Secrets(**json.loads(path.read_text()))
         except (TypeError, json.JSONDecodeError) as error:
@@ -101,7 +101,8 @@ class Home:
         return self.root / "ports.json"
 
 
-def _new_secrets() -> Secrets:
+def new_secrets() -> Secrets:
+    """Fresh ones, in characters that addresses and environment files take as they are."""
     import base64
 
     return Secrets(

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.hooks.settings import setting
+from taxiway.hooks.settings import open_store
 from taxiway.pipeline import Pipeline
 from taxiway.records import Record
 from taxiway.store import Store
@@ -81,9 +81,13 @@ class StageOperator(BaseOperator):
             "taxiway.pipeline": self.pipeline.name,
         }
         run = MlflowRun.find_or_make(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}", tags)
-        self.mlflow_run_url = run.url
-        self.log.info("MLflow run: %s", run.url)
+        self.show(run)
         return run
+
+    def show(self, run: "MlflowRun") -> None:
+        """Lead people to the run: by the task's link, and in its log."""
+        self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(run.url)
+        self.log.info("MLflow run: %s", self.mlflow_run_url)
 
     def mlflow(self) -> Any:
         """A client of the MLflow server."""
@@ -92,7 +96,7 @@ class StageOperator(BaseOperator):
     @property
     def store(self) -> Store:
         """The installation's store."""
-        return Store(setting("store"))
+        return open_store()
 
     def schema(self) -> "Schema":
         """The pipeline's schema. Raises ConfigError where it guards another label than the pipeline learns."""

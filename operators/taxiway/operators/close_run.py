@@ -50,8 +50,7 @@ class CloseRunOperator(StageOperator):
         return self.store.put(summary).model_dump() if summary else {}
 
     def _close(self, run: "MlflowRun", ti: Any, *, broken: bool) -> RunSummary | None:
-        self.mlflow_run_url = run.url
-        self.log.info("MLflow run: %s", run.url)
+        self.show(run)
         try:
             self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
             summary = self._summarize(run, ti.run_id)

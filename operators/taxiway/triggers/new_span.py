@@ -55,10 +55,9 @@ class NewSpanTrigger(BaseEventTrigger):
         """Name and version of the span that a run started now would decide on; None where there is none."""
         from taxiway.data.ingest import plan_window
         from taxiway.data.spans import find_spans
-        from taxiway.hooks.settings import setting
+        from taxiway.hooks.settings import open_store
         from taxiway.lineage.outcomes import decided_spans
-        from taxiway.store import Store
 
-        decided = decided_spans(Store(setting("store")), self.pipeline)
+        decided = decided_spans(open_store(), self.pipeline)
         plan = plan_window(find_spans(self.pattern), window=self.window, decided=decided, requested=None)
         return (plan[-1].name, plan[-1].version) if plan else None

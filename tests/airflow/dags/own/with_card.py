@@ -5,10 +5,9 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from taxiway.hooks.settings import setting
+from taxiway.hooks.settings import open_store, setting
 from taxiway.pipeline import Pipeline
 from taxiway.records import Verdict
-from taxiway.store import Store
 from taxiway.team import Team
 from taxiway.templates import continuous_training
 
@@ -25,7 +24,7 @@ def template(pipeline: Pipeline, team: Team | None) -> DAG:
 @task
 def write_card(verdict: dict[str, Any]) -> str:
     """A page about the version that passed the gate, beside the data; returns its path."""
-    found = Store(setting("store")).get(Verdict, verdict["digest"])
+    found = open_store().get(Verdict, verdict["digest"])
     lines = [f"# {found.model}, version {found.version}", "", *(f"* {reason.sentence}" for reason in found.reasons)]
     card = Path(setting("data")) / "cards" / f"{found.model}-{found.version}.md"
     card.parent.mkdir(exist_ok=True)

@@ -1,0 +1,51 @@
+"""The environment file of docker-compose.yml: every secret that the full stack needs, made anew."""
+
+import os
+import secrets
+from pathlib import Path
+
+from taxiway.errors import ConfigError
+from taxiway.local.home import new_secrets
+
+_HEAD = """\
+# Secrets of the stack that docker-compose.yml describes, and settings that are none. Keep it as you keep passwords.
+# PostgreSQL takes its password only when its volume is made, and what Airflow has encrypted needs its Fernet key.
+"""
+_SETTINGS = """
+# Where the published ports are, the folders with DAGs and raw data, and how many tasks a worker runs at once.
+#BIND_ADDRESS=127.0.0.1
+#AIRFLOW_PORT=8080
+#MLFLOW_PORT=5000
+#GATEWAY_PORT=8500
+#DAGS_FOLDER=./dags
+#DATA_FOLDER=./data
+#WORKER_CONCURRENCY=4
+"""
+
+
+def compose_env() -> str:
+    """The content of an environment file with fresh secrets."""
+    made = new_secrets()
+    values = {
+        "POSTGRES_PASSWORD": secrets.token_urlsafe(24),
+        "REDIS_PASSWORD": secrets.token_urlsafe(24),
+        "AIRFLOW_ADMIN_PASSWORD": made.airflow_password,
+        "AIRFLOW_FERNET_KEY": made.airflow_fernet_key,
+        "AIRFLOW_JWT_SECRET": made.airflow_jwt_secret,
+        "TAXIWAY_CALLER_TOKEN": made.gateway_caller_token,
+        "TAXIWAY_ADMIN_TOKEN": made.gateway_admin_token,
+    }
+    return _HEAD + "".join(f"{name}={value}\n" for name, value in values.items()) + _SETTINGS
+
+
+def write_compose_env(path: Path) -> None:
+    """Write it where there is none yet, readable by its owner alone. Raises ConfigError where there is one."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} is there already, and a stack may run with its secrets; "
+            "give another file (-o FILE), or move it away: the databases of an old stack open with the old secrets only"
+        ) from None
+    with os.fdopen(file, "w") as opened:
+        opened.write(compose_env())

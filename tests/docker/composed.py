@@ -1,0 +1,98 @@
+"""The stack of docker-compose.yml, as the guide says to start it, under a project name and ports of its own."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from click.testing import CliRunner
+from engine import REPOSITORY, compose_command, docker, images, inspect, run, until
+
+from helping import free_port
+from taxiway.cli.main import main
+from taxiway.local.airflow_api import AirflowApi
+from taxiway.serving.client import GatewayClient
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SERVICES = {
+    *("postgres", "redis", "mlflow", "gateway"),
+    *(f"airflow-{part}" for part in ("api-server", "scheduler", "dag-processor", "triggerer", "worker")),
+}
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A stack that runs; `settings` are those of its environment file."""
+
+    project: str
+    env_file: Path
+    settings: dict[str, str]
+
+    def compose(self, *arguments: str, within_s: float = 300) -> str:
+        """A command of compose on this stack."""
+        command = (*compose_command(), "-f", str(REPOSITORY / "docker-compose.yml"), "-p", self.project)
+        return run(*command, "--env-file", str(self.env_file), *arguments, within_s=within_s)
+
+    def containers(self, service: str = "") -> list[dict[str, Any]]:
+        """What the engine knows of the service's containers; of all, where none is named."""
+        labels = [f"label=com.docker.compose.project={self.project}"]
+        labels += [f"label=com.docker.compose.service={service}"] if service else []
+        return inspect(*docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split())
+
+    def is_well(self) -> bool:
+        """Whether every service has a container and all of them are healthy."""
+        well = [c for c in self.containers() if c["State"].get("Health", {}).get("Status") == "healthy"]
+        return {c["Config"]["Labels"]["com.docker.compose.service"] for c in well} == SERVICES
+
+    def url(self, service: str) -> str:
+        """The address of `airflow`, `mlflow` or `gateway`."""
+        return f"http://127.0.0.1:{self.settings[f'{service.upper()}_PORT']}"
+
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(self.url("airflow"), self.settings["AIRFLOW_ADMIN_PASSWORD"])
+
+    @property
+    def mlflow(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.url("mlflow"))
+
+    @property
+    def caller(self) -> GatewayClient:
+        return GatewayClient(self.url("gateway"), self.settings["TAXIWAY_CALLER_TOKEN"])
+
+
+@contextmanager
+def composed(folder: Path, data: Path) -> Iterator[Composed]:
+    """Bring the stack up with fresh secrets, and take down all of it, its volumes too, however the block ends."""
+    env_file, project = folder / "env", f"taxiway-test-{os.getpid()}"
+    written = CliRunner().invoke(main, ["compose-env", "-o", str(env_file)])
+    assert written.exit_code == 0, written.output
+    ports = {f"{name}_PORT": str(free_port()) for name in ("AIRFLOW", "MLFLOW", "GATEWAY")}
+    with env_file.open("a") as file:
+        file.writelines(f"{k}={v}\n" for k, v in (ports | images() | {"DATA_FOLDER": str(data)}).items())
+    lines = [line for line in env_file.read_text().splitlines() if line and not line.startswith("#")]
+    stack = Composed(project, env_file, dict(line.split("=", 1) for line in lines))
+    try:
+        stack.compose("up", "-d", "--no-build")
+        until(stack.is_well, f"all services are healthy: {docker('ps', '-a')}", 240)
+        yield stack
+    except BaseException:
+        print(_logs(stack))  # pytest shows it with the failure
+        raise
+    finally:
+        stack.compose("down", "--volumes", "--remove-orphans")
+        assert stack.containers() == []
+        assert docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={project}") == ""
+
+
+def _logs(stack: Composed) -> str:
+    command = (*compose_command(), "-f", str(REPOSITORY / "docker-compose.yml"), "-p", stack.project)
+    tail = ("--env-file", str(stack.env_file), "logs", "--no-color", "--tail", "40")
+    return subprocess.run([*command, *tail], capture_output=True, text=True, cwd=REPOSITORY).stdout

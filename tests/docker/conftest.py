@@ -1,0 +1,27 @@
+"""One stack of docker-compose.yml for all tests of this folder."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of this folder share
+
+from composed import Composed, composed
+from engine import require_engine
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    """The stack with January to May of the flights as raw data."""
+    require_engine()
+    from taxiway.local.flights import flights_by_month, write_span
+
+    data = tmp_path_factory.mktemp("data")
+    for month, rows in flights_by_month().items():
+        if month <= "2013-05":
+            write_span(rows, data / "flights", month)
+    data.chmod(0o755)  # the services are another user
+    with composed(tmp_path_factory.mktemp("compose"), data) as running:
+        yield running

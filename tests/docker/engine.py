@@ -1,0 +1,137 @@
+"""The container engine of the tests: its commands, and images made without any registry of images.
+
+The base image comes from debootstrap, with this machine's certificates; each image is made once for its recipe and found again by its tag.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helping import require
+
+REPOSITORY = Path(__file__).parents[2]
+RECIPES = Path(__file__).parent / "images"
+MIRROR = "http://deb.debian.org/debian"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+
+
+def run(*command: str, within_s: float = 600, environment: dict[str, str] | None = None) -> str:
+    """What the command prints; the test fails with its last words where it fails."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=within_s, env={**os.environ, **(environment or {})}, cwd=REPOSITORY
+    )
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def docker(*arguments: str, within_s: float = 120) -> str:
+    """A command of the engine."""
+    return run("docker", *arguments, within_s=within_s).strip()
+
+
+def inspect(*names: str) -> list[dict[str, Any]]:
+    """What the engine knows of these containers."""
+    found: list[dict[str, Any]] = json.loads(docker("inspect", *names)) if names else []
+    return found
+
+
+def until(holds: Callable[[], Any], what: str, within_s: float = 120) -> Any:
+    """Poll until `holds` gives something true, and return that."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.3)
+    pytest.fail(f"not within {within_s:g} s: {what}")
+
+
+def require_engine() -> None:
+    """Skip, or fail where it is required, without an engine that runs, compose, and what makes the base image."""
+    try:
+        answer = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=30)
+        reason = answer.stderr.strip()[-200:] if answer.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    require("docker", not reason, f"the container engine does not answer: {reason}")
+    require("docker", bool(compose_command()), "neither docker-compose nor docker compose is there")
+    require("docker", _there(base_tag()) or bool(shutil.which("debootstrap")), "debootstrap is not installed")
+    require("docker", _there(base_tag()) or os.geteuid() == 0, "debootstrap makes the base image as root only")
+
+
+def compose_command() -> tuple[str, ...]:
+    """Compose as a plugin of the engine, or as a program of its own."""
+    if not subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        return ("docker", "compose")
+    return ("docker-compose",) if shutil.which("docker-compose") else ()
+
+
+def images() -> dict[str, str]:
+    """The images that docker-compose.yml asks for, by the variable that names each."""
+    base = base_tag()
+    if not _there(base):
+        _make_base(base)
+    with ThreadPoolExecutor(2) as builders:
+        ours, databases = builders.submit(_make_ours, base), builders.submit(_make_databases, base)
+        return {"TAXIWAY_IMAGE": ours.result(), **databases.result()}
+
+
+def base_tag() -> str:
+    """The name of the base image: another one for other contents."""
+    return f"taxiway-test-base:{_digest(MIRROR, BASE_PACKAGES, Path(CERTIFICATES).read_text())}"
+
+
+def _make_base(tag: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="taxiway-base-"))
+    try:
+        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder), MIRROR, within_s=900)
+        (folder / CERTIFICATES[1:]).write_bytes(Path(CERTIFICATES).read_bytes())
+        trust = f"SSL_CERT_FILE={CERTIFICATES} PIP_CERT={CERTIFICATES}"
+        change = f"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin {trust}"
+        with subprocess.Popen(["tar", "-C", str(folder), "-c", "."], stdout=subprocess.PIPE) as tar:
+            subprocess.run(
+                ["docker", "import", "--change", change, "-", tag], stdin=tar.stdout, check=True, capture_output=True
+            )
+        assert tar.returncode == 0
+    finally:
+        shutil.rmtree(folder)
+
+
+def _make_ours(base: str) -> str:
+    tag = "taxiway-test:latest"
+    _build(REPOSITORY / "docker" / "Dockerfile", REPOSITORY, base, tag)
+    return tag
+
+
+def _make_databases(base: str) -> dict[str, str]:
+    digest = _digest(base, *(path.read_text() for path in sorted(RECIPES.iterdir())))
+    databases = f"taxiway-test-databases:{digest}"
+    made = {f"{name.upper()}_IMAGE": f"taxiway-test-{name}:{digest}" for name in ("postgres", "redis")}
+    if not all(map(_there, made.values())):
+        _build(RECIPES / "databases.Dockerfile", RECIPES, base, databases)
+        for name in ("postgres", "redis"):
+            _build(RECIPES / f"{name}.Dockerfile", RECIPES, databases, made[f"{name.upper()}_IMAGE"])
+    return made
+
+
+def _build(recipe: Path, context: Path, base: str, tag: str) -> None:
+    arguments = ("--network", "host", "--build-arg", f"BASE_IMAGE={base}", "-f", str(recipe), "-t", tag, str(context))
+    docker("build", "-q", *arguments, within_s=900)
+
+
+def _there(tag: str) -> bool:
+    return not subprocess.run(["docker", "image", "inspect", tag], capture_output=True).returncode
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
