@@ -3,6 +3,7 @@
 Every key is there because something obeys it; an unknown key is an error.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from math import inf, prod
@@ -49,6 +50,10 @@ class Between(Section):
 def _values(value: Any) -> Any:
     """The values that a parameter may take in a sweep: a list of them, or {low, high, log}."""
     if isinstance(value, list | tuple) and value:
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError("allowed in a list: text, finite numbers, true, false, null, and lists of them") from None
         return tuple(value)
     if isinstance(value, dict) and {"low", "high"} <= set(value) <= {"low", "high", "log"}:
         return Between.model_validate(value)

@@ -21,7 +21,7 @@ from rich.console import Console
 from taxiway.cli import main
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
-from taxiway.local.demo import PIPELINE, _problem
+from taxiway.local.demo import PIPELINE, UNGUARDED, _problem
 from taxiway.local.demo_report import Champion, print_table
 from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS, Ports
@@ -278,13 +278,15 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
         decided("2013-04", Outcome.FIRST_CHAMPION, 1),
         decided("2013-05", Outcome.PROMOTED, 2),
         decided("2013-06", Outcome.BLOCKED, 0),
+        decided("2013-04", Outcome.REJECTED, 1).model_copy(update={"pipeline": UNGUARDED}),
     )
     rolled_back = Champion(PIPELINE, 1, datetime.now(UTC))
     assert _problem(found, rolled_back, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
     assert _problem(found, rolled_back, traffic) == "version 1 is the champion, expected version 2"
     assert _problem(found, None, traffic) == "no version is the champion, expected version 2"
-    assert _problem(found[:2], None, None).startswith("2013-06 came to no decision, expected BLOCKED")
+    assert _problem(found[:2], None, None).startswith(f"{PIPELINE} on 2013-06 came to no decision, expected BLOCKED")
+    assert _problem(found[:3], None, None).startswith(f"{UNGUARDED} on 2013-04 came to no decision, expected REJECTED")
 
 
 def test_the_table_names_the_first_reasons_of_a_blocked_run() -> None:

@@ -92,3 +92,37 @@ def test_the_json_schema_names_the_keys_of_the_file() -> None:
     assert "schema_file" not in schema["properties"]
     assert schema["additionalProperties"] is False
     assert "roc_auc" in json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def template(pipeline, team): ...", ""),
+        ("def other(): ...", "own.py:1: there is no function template"),
+        ("def template(:", "own.py:1: this is not Python"),
+    ],
+)
+def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: str) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "template: continuous_training", "template: own.py")
+    (team / "own.py").write_text(text)
+    code, shown = lint(team)
+    assert (code, expected in shown) == (1 if expected else 0, True), shown
+
+
+def test_a_sweep_over_a_parameter_that_is_none_is_named(team: Path) -> None:
+    space = "sweep: {search: grid, space: {max_lef_nodes: [15, 31]}}\ngate:"
+    change(team / "late_arrivals.pipeline.yaml", "gate:", space)
+    code, shown = lint(team)
+    assert code == 1
+    assert 'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier takes no "max_lef_nodes"' in shown
+
+
+def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    change(file, "floors: {roc_auc: 0.6}", "floors: {mae: 6}")
+    change(file, "metric: roc_auc, min_gain: -0.005", "metric: mae")
+    change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
+    change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+    code, shown = lint(file)
+    assert code == 1
+    assert 'the metrics of gate are of numbers, and the schema has "late" as boolean' in shown

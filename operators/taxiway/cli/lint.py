@@ -1,5 +1,6 @@
 """Finding the mistakes in pipeline files without Airflow: each file, its schema, its suite, its stub, and the files together."""
 
+import ast
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.pipeline_types import CONTINUOUS_TRAINING
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.space import parameter_sets
 
@@ -59,6 +61,8 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
         yield from _columns(file, pipeline, schema)
     if pipeline.suite is not None:
         yield from _suite(Path(pipeline.suite))
+    if pipeline.template != CONTINUOUS_TRAINING:
+        yield from _template(Path(pipeline.template))
     yield from _stub(file)
     try:
         build_estimator(pipeline.model, {}, pipeline.gate.problem)
@@ -106,6 +110,17 @@ def _suite(path: Path) -> Iterator[str]:
         return
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
         yield f"{path.name}:1: this is no suite of Great Expectations; allowed: an object with a list of expectations"
+
+
+def _template(path: Path) -> Iterator[str]:
+    """It imports Airflow, which need not be here, so it is read and not run."""
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, UnicodeDecodeError) as error:
+        yield f"{path.name}:{getattr(error, 'lineno', 1)}: this is not Python: {error}"
+        return
+    if not any(isinstance(part, ast.FunctionDef) and part.name == "template" for part in body):
+        yield f"{path.name}:1: there is no function template\n    allowed: def template(pipeline, team): ... that gives back a DAG"
 
 
 def _stub(file: Path) -> Iterator[str]:

@@ -93,8 +93,17 @@ class Home:
             found = Secrets(**json.loads(path.read_text()))
         except (TypeError, json.JSONDecodeError) as error:
             raise ConfigError(f"{path} is not what `taxiway up` wrote: {error}; delete it and start again") from error
-        _write_private(self.passwords_file, json.dumps({"admin": found.airflow_password}))
+        self._let_in("admin", found.airflow_password)
         return found
+
+    def _let_in(self, user: str, password: str) -> None:
+        """Write a password to where Airflow looks it up, beside those of users that Airflow made passwords for."""
+        try:
+            known = dict(json.loads(self.passwords_file.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            known = {}
+        if known.get(user) != password:
+            _write_private(self.passwords_file, json.dumps({**known, user: password}))
 
     @property
     def ports_file(self) -> Path:

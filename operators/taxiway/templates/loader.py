@@ -1,6 +1,5 @@
 """From a stub beside a pipeline file to its DAG: one file a pipeline, so that a broken one breaks nobody else's."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from taxiway.errors import ConfigError
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import SUFFIX, read_pipeline, read_team
 from taxiway.pipeline_types import CONTINUOUS_TRAINING
+from taxiway.python_file import load_python
 from taxiway.team import Team
 from taxiway.templates.continuous_training import continuous_training
 
@@ -33,12 +33,7 @@ def load_pipeline(stub: str) -> DAG:
 
 
 def _own_template(path: Path) -> Template:
-    """The function `template` of a Python file, which is read anew: nothing of it stays between two DAG files."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    template: Template | None = getattr(module, "template", None)
+    template: Template | None = getattr(load_python(path), "template", None)
     if not callable(template):
         raise ConfigError(f"{path} has no function template; write: def template(pipeline, team): ... and give back a DAG")
     return template

@@ -3,14 +3,13 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.pipeline import Model
 from taxiway.pipeline_types import Problem
+from taxiway.python_file import load_python
 
 SEED = 20130101
 
@@ -79,24 +78,12 @@ def look_up(path: str, separator: str) -> Any:
     if not found or not name or not module_name:
         raise ConfigError(f'model: "{path}" is not a path; allowed: package.module{separator}name')
     try:
-        module = _load(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
+        module = load_python(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
     except ImportError as error:
         raise ConfigError(f'model: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
+    except Exception as error:
+        raise ConfigError(f"model: {module_name} cannot be read: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         public = [n for n in dir(module) if not n.startswith("_")]
         raise ConfigError(f'model: {module_name} has no "{name}"; {allowed_values(name, public)}')
     return getattr(module, name)
-
-
-def _load(path: Path) -> ModuleType:
-    """The module in a Python file of the team's, which is on no path that Python looks into."""
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except ImportError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"model: {path} cannot be read: {type(error).__name__}: {error}") from error
-    return module

@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,8 @@ def test_with_log_each_magnitude_is_as_likely() -> None:
         ({"trials": 4, "space": {"x": {"low": 0, "high": 1, "log": True}}}, "with log, allowed: above 0"),
         ({"trials": 4, "space": {"x": {"low": 0, "hi": 1}}}, "allowed: a list of values, or"),
         ({"trials": 4, "space": {"x": 3}}, "allowed: a list of values, or"),
+        ({"trials": 2, "space": {"x": [date(2026, 1, 1), 2]}}, "allowed in a list: text, finite numbers"),
+        ({"trials": 2, "space": {"x": [float("nan"), 2]}}, "allowed in a list: text, finite numbers"),
         ({"trials": 4, "search": "tpe", "space": {"x": [1, 2]}}, "'grid' or 'random'"),
         ({"trials": 4, "space": {"x": {"low": float("nan"), "high": 1}}}, "finite"),
     ],
