@@ -90,6 +90,8 @@ PIPELINE_OBEYED_BY = {
     "gate.slices.by": "`validate_model`: columns; every value of each is a slice",
     "gate.slices.max_drop": "`validate_model`: how much of the metric a slice may lose against the champion, in the metric's unit",
     "gate.slices.min_rows": "`validate_model`: smaller slices decide nothing",
+    "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in the gateway's own, or `docker`, in a container "
+    "that the Airflow worker starts; the installation says in which image and network",
     "shadow.min_requests": "`shadow`: how many requests both sides must have answered",
     "shadow.max_wait": "`shadow`: when to stop waiting for them: `90s`, `30m`, `12h`, `1d`",
     "shadow.min_agreement": "`shadow`: the least share of rows with the same label, or with numbers `agree_within` of each other",

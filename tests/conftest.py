@@ -22,6 +22,14 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share one stack go to one process, where tests run in several (`-n 2 --dist loadgroup`)."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in ("airflow", "browser", "docker"):
+            item.add_marker(pytest.mark.xdist_group(folder.replace("browser", "airflow")))
+
+
 @pytest.fixture(scope="session")
 def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The flights of 2013-01 to 2013-06, a Parquet file a month."""

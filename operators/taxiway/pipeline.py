@@ -193,8 +193,10 @@ class Shadow(Section):
     `min_requests` pairs of answers decide; fewer after `max_wait` are UNDECIDED. `max_error_rate` is of the challenger's errors
     beyond the champion's; `max_p99_ratio` of its 99th percentile of latency to the champion's; `min_agreement` of rows with equal
     labels, or, where the model estimates a number, with numbers at most `agree_within` apart, in the label's unit.
+    `deployer` says where it runs: in a process of the gateway, or in a container of its own, with limits of its own.
     """
 
+    deployer: Literal["process", "docker"] = "process"
     min_requests: int = Field(default=2000, ge=100, le=50_000)
     max_wait: Duration = timedelta(days=1)
     min_agreement: Fraction = 0.5

@@ -57,6 +57,15 @@ def get_provider_info() -> dict[str, Any]:
                         "Whether a store that is a local path is the same folder on all hosts that run tasks."
                     ),
                     "preload": _switch("Whether the scheduler imports the heavy libraries before it forks its tasks."),
+                    "challenger_image": _option(
+                        "The image in which challengers are served where a pipeline file says deployer: docker.",
+                        "taxiway:0.1.0",
+                    ),
+                    "challenger_network": _option(
+                        "The engine's network for them, which the gateway and MLflow are on.", "taxiway-challengers"
+                    ),
+                    "challenger_memory": _option("How much memory each of them may use.", "2g", default="1g"),
+                    "challenger_cpus": _option("How many CPUs each of them may use.", "2", default="1"),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }
@@ -73,8 +82,8 @@ def _form(*, hidden: list[str], **fields: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _option(description: str, example: str) -> dict[str, Any]:
-    return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": ""}
+def _option(description: str, example: str, default: str = "") -> dict[str, Any]:
+    return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": default}
 
 
 def _switch(description: str) -> dict[str, Any]:

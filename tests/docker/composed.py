@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from click.testing import CliRunner
 from engine import REPOSITORY, compose_command, docker, images, inspect, run, until
 
@@ -19,6 +20,8 @@ from taxiway.serving.client import GatewayClient
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml")
+SOCKET = Path("/var/run/docker.sock")
 SERVICES = {
     *("postgres", "redis", "mlflow", "gateway"),
     *(f"airflow-{part}" for part in ("api-server", "scheduler", "dag-processor", "triggerer", "worker")),
@@ -35,8 +38,13 @@ class Composed:
 
     def compose(self, *arguments: str, within_s: float = 300) -> str:
         """A command of compose on this stack."""
-        command = (*compose_command(), "-f", str(REPOSITORY / "docker-compose.yml"), "-p", self.project)
-        return run(*command, "--env-file", str(self.env_file), *arguments, within_s=within_s)
+        return run(*self.command, *arguments, within_s=within_s)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Compose on this stack."""
+        files = [part for name in FILES for part in ("-f", str(REPOSITORY / name))]
+        return (*compose_command(), *files, "-p", self.project, "--env-file", str(self.env_file))
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """What the engine knows of the service's containers; of all, where none is named."""
@@ -54,6 +62,11 @@ class Composed:
         return f"http://127.0.0.1:{self.settings[f'{service.upper()}_PORT']}"
 
     @property
+    def data(self) -> Path:
+        """The folder of raw data."""
+        return Path(self.settings["DATA_FOLDER"])
+
+    @property
     def api(self) -> AirflowApi:
         return AirflowApi(self.url("airflow"), self.settings["AIRFLOW_ADMIN_PASSWORD"])
 
@@ -64,19 +77,44 @@ class Composed:
         return MlflowClient(self.url("mlflow"))
 
     @property
+    def admin(self) -> GatewayClient:
+        return GatewayClient(self.url("gateway"), self.settings["TAXIWAY_ADMIN_TOKEN"])
+
+    def task(self, dag: str, run: str, task: str) -> dict[str, Any]:
+        """A task instance as Airflow's API tells of it."""
+        found: dict[str, Any] = self.airflow(f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}").json()
+        return found
+
+    def airflow(self, path: str) -> httpx.Response:
+        """An answer of Airflow's API to its administrator."""
+        login = {"username": "admin", "password": self.settings["AIRFLOW_ADMIN_PASSWORD"]}
+        token = httpx.post(f"{self.url('airflow')}/auth/token", json=login, timeout=30).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.get(f"{self.url('airflow')}/api/v2{path}", headers=headers, timeout=30)
+
+    def outcome(self, dag: str, run: str) -> str:
+        """What a DAG run came to, as its MLflow run says."""
+        experiment = self.mlflow.get_experiment_by_name(dag.replace(".", "/"))
+        assert experiment is not None
+        (found,) = self.mlflow.search_runs([experiment.experiment_id], f"tags.`taxiway.dag_run` = '{dag}/{run}'")
+        return str(found.data.tags.get("taxiway.outcome", ""))
+
+    @property
     def caller(self) -> GatewayClient:
         return GatewayClient(self.url("gateway"), self.settings["TAXIWAY_CALLER_TOKEN"])
 
 
 @contextmanager
-def composed(folder: Path, data: Path) -> Iterator[Composed]:
+def composed(folder: Path, dags: Path, data: Path) -> Iterator[Composed]:
     """Bring the stack up with fresh secrets, and take down all of it, its volumes too, however the block ends."""
     env_file, project = folder / "env", f"taxiway-test-{os.getpid()}"
     written = CliRunner().invoke(main, ["compose-env", "-o", str(env_file)])
     assert written.exit_code == 0, written.output
+    folders = {"DATA_FOLDER": str(data), "DAGS_FOLDER": str(dags)}
+    engine = {"DOCKER_GROUP": str(SOCKET.stat().st_gid), "CHALLENGER_NETWORK": f"{project}-challengers"}
     ports = {f"{name}_PORT": str(free_port()) for name in ("AIRFLOW", "MLFLOW", "GATEWAY")}
     with env_file.open("a") as file:
-        file.writelines(f"{k}={v}\n" for k, v in (ports | images() | {"DATA_FOLDER": str(data)}).items())
+        file.writelines(f"{k}={v}\n" for k, v in (ports | images() | folders | engine).items())
     lines = [line for line in env_file.read_text().splitlines() if line and not line.startswith("#")]
     stack = Composed(project, env_file, dict(line.split("=", 1) for line in lines))
     try:
@@ -93,6 +131,5 @@ def composed(folder: Path, data: Path) -> Iterator[Composed]:
 
 
 def _logs(stack: Composed) -> str:
-    command = (*compose_command(), "-f", str(REPOSITORY / "docker-compose.yml"), "-p", stack.project)
-    tail = ("--env-file", str(stack.env_file), "logs", "--no-color", "--tail", "40")
-    return subprocess.run([*command, *tail], capture_output=True, text=True, cwd=REPOSITORY).stdout
+    tail = ("logs", "--no-color", "--tail", "40")
+    return subprocess.run([*stack.command, *tail], capture_output=True, text=True, cwd=REPOSITORY).stdout

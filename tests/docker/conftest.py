@@ -1,5 +1,6 @@
 """One stack of docker-compose.yml for all tests of this folder."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of this folder share
 
 from composed import Composed, composed
-from engine import require_engine
+from engine import REPOSITORY, require_engine
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     for month, rows in flights_by_month().items():
         if month <= "2013-05":
             write_span(rows, data / "flights", month)
-    data.chmod(0o755)  # the services are another user
-    with composed(tmp_path_factory.mktemp("compose"), data) as running:
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copytree(REPOSITORY / "dags", dags, dirs_exist_ok=True)
+    shutil.copytree(Path(__file__).parent / "dags", dags, dirs_exist_ok=True)
+    for folder in (data, dags):
+        folder.chmod(0o755)  # the services are another user
+    with composed(tmp_path_factory.mktemp("compose"), dags, data) as running:
         yield running

@@ -5,7 +5,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 from composed import Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
@@ -25,26 +24,17 @@ def test_a_run_on_the_celery_worker_makes_a_champion_that_the_gateway_serves(sta
         pass
     assert api.run_state(DAG, run) == "success"
 
-    token = httpx.post(
-        f"{stack.url('airflow')}/auth/token",
-        json={"username": "admin", "password": stack.settings["AIRFLOW_ADMIN_PASSWORD"]},
-        timeout=30,
-    ).json()["access_token"]
-    http = httpx.Client(base_url=f"{stack.url('airflow')}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30)
-    tasks = http.get(f"/dags/{DAG}/dagRuns/{run}/taskInstances").json()["task_instances"]
+    tasks = stack.airflow(f"/dags/{DAG}/dagRuns/{run}/taskInstances").json()["task_instances"]
     (worker,) = stack.containers("airflow-worker")
     assert {task["hostname"] for task in tasks} == {worker["Config"]["Hostname"]}
     assert {task["executor"] or "CeleryExecutor" for task in tasks} == {"CeleryExecutor"}
 
-    log = http.get(f"/dags/{DAG}/dagRuns/{run}/taskInstances/train/logs/1").text
+    log = stack.airflow(f"/dags/{DAG}/dagRuns/{run}/taskInstances/train/logs/1").text
     assert f"MLflow run: {stack.url('mlflow')}/#/experiments/" in log, (
         "the API server reads the worker's logs, with a link for people"
     )
 
-    experiment = stack.mlflow.get_experiment_by_name("flights/late_arrivals")
-    assert experiment is not None
-    (recorded,) = stack.mlflow.search_runs([experiment.experiment_id])
-    assert recorded.data.tags["taxiway.outcome"] == "FIRST_CHAMPION"
+    assert stack.outcome(DAG, run) == "FIRST_CHAMPION"
 
     rows = json.loads(flights_by_month()["2013-05"].head(3).to_json(orient="records"))
     with stack.caller as caller:

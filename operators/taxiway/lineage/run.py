@@ -1,5 +1,6 @@
 """One MLflow run a DAG run: found or made by a tag, written to by all tasks, ended by one."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -66,6 +67,8 @@ class MlflowRun:
 
     def end(self, status: RunStatus) -> None:
         """End the run; only one task of a DAG run does this."""
+        # Else MLflow prints the run's address, which people who read the log have seen in its first line.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         self.client.set_terminated(self.run_id, status)
 
     def tag(self, name: str) -> str:

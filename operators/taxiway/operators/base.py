@@ -126,6 +126,12 @@ class StageOperator(BaseOperator):
         return ref
 
 
+def dag_run_of(context: "Context") -> str:
+    """The DAG run as everything outside of Airflow knows it: `DAG/RUN`."""
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}"
+
+
 def parse_params(value: Mapping[str, Any] | str) -> dict[str, Any]:
     """Model parameters as a mapping, or as the JSON text that a template makes of one."""
     found = json.loads(value or "{}") if isinstance(value, str) else dict(value)

@@ -53,6 +53,7 @@ class CloseRunOperator(StageOperator):
         self.show(run)
         try:
             self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
+            self._remove_containers(f"{ti.dag_id}/{ti.run_id}")
             summary = self._summarize(run, ti.run_id)
             if summary is not None:
                 self._write(run, summary)
@@ -143,3 +144,18 @@ class CloseRunOperator(StageOperator):
         except TaxiwayError as error:
             # The gateway takes it down itself when the lease ends; the run's end must not hang on this.
             self.log.warning("the challenger could not be taken down now, its lease will: %s", error)
+
+    def _remove_containers(self, run: str) -> None:
+        """Remove what a killed shadow task left on the engine."""
+        from taxiway.errors import TaxiwayError
+        from taxiway.hooks.containers import remove_challengers
+
+        if self.pipeline.shadow is None or self.pipeline.shadow.deployer != "docker":
+            return
+        try:
+            left = remove_challengers(run)
+        except TaxiwayError as error:
+            self.log.warning("the challenger's container ends by itself with its lease: %s", error)
+            return
+        if left:
+            self.log.info("removed %d container(s) that a killed task left", left)

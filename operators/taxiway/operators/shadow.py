@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from taxiway.errors import ConfigError, TaxiwayError, TerminalError
 from taxiway.hooks.gateway import GatewayHook
-from taxiway.operators.base import Input, StageOperator, sentences
+from taxiway.hooks.mlflow import MlflowHook
+from taxiway.operators.base import Input, StageOperator, dag_run_of, sentences
 from taxiway.pipeline import Shadow
 from taxiway.records import Record, ShadowReport, Status, Verdict
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from taxiway.lineage.run import MlflowRun
-    from taxiway.serving.wire import ChallengerStatus
+    from taxiway.serving.wire import ChallengerStatus, Remote
 
 # The gateway takes a challenger down by itself this long after the wait should have ended.
 LEASE_SLACK = timedelta(minutes=10)
@@ -45,7 +46,7 @@ class ShadowDeployOperator(StageOperator):
             return self._record(run, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
         if verdict.champion == 0:
             return self._record(run, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
-        self._deploy(run, verdict, shadow, _owner(context, verdict))
+        self._deploy(run, verdict, shadow, context)
         raise AssertionError("defer() does not return")
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> dict[str, str]:
@@ -57,7 +58,7 @@ class ShadowDeployOperator(StageOperator):
             try:
                 report = self._compare(verdict, owner)
             finally:
-                self._take_down(run, verdict, owner)
+                self._take_down(run, verdict, context)
             return self._hand_on(context, self._record(run, report))
         except TerminalError as error:
             raise AirflowFailException(str(error)) from error
@@ -69,15 +70,17 @@ class ShadowDeployOperator(StageOperator):
         grounds = [r.sentence for r in record.reasons if r.status is record.status]
         return f"{record.model} version {record.version} is not pushed, its shadow is {record.status}:\n{sentences(grounds)}"
 
-    def _deploy(self, run: "MlflowRun", verdict: Verdict, shadow: Shadow, owner: str) -> None:
+    def _deploy(self, run: "MlflowRun", verdict: Verdict, shadow: Shadow, context: "Context") -> None:
         from taxiway.registry.aliases import CHALLENGER, point
         from taxiway.triggers.shadow import ShadowTrigger
 
-        now = datetime.now(UTC)
+        now, owner = datetime.now(UTC), _owner(context, verdict)
         with self._gateway() as gateway:
             gateway.refresh(verdict.model)
             until = wait_until(gateway.challenger(verdict.model), verdict.version, owner, now + shadow.max_wait)
-            gateway.put_challenger(verdict.model, verdict.version, owner, (until + LEASE_SLACK - now).total_seconds())
+            lease = until + LEASE_SLACK - now
+            remote = self._start_container(verdict, context, lease) if shadow.deployer == "docker" else None
+            gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds(), remote)
         point(run.client, verdict.model, CHALLENGER, verdict.version)
         self.log.info("version %d answers in the shadow of version %d", verdict.version, verdict.champion)
         self.defer(
@@ -106,12 +109,27 @@ class ShadowDeployOperator(StageOperator):
             reliability=self.pipeline.gate.reliability,
         )
 
-    def _take_down(self, run: "MlflowRun", verdict: Verdict, owner: str) -> None:
+    def _start_container(self, verdict: Verdict, context: "Context", lease: timedelta) -> "Remote":
+        from taxiway.hooks.containers import start_challenger
+
+        return start_challenger(
+            model=verdict.model,
+            version=verdict.version,
+            tracking_uri=MlflowHook(self.mlflow_conn_id).tracking_uri(),
+            run=dag_run_of(context),
+            lease_s=lease.total_seconds(),
+        )
+
+    def _take_down(self, run: "MlflowRun", verdict: Verdict, context: "Context") -> None:
+        from taxiway.hooks.containers import remove_challengers
         from taxiway.registry.aliases import CHALLENGER, point
 
+        assert self.pipeline.shadow is not None
         try:
             with self._gateway() as gateway:
-                gateway.delete_challenger(verdict.model, owner)
+                gateway.delete_challenger(verdict.model, _owner(context, verdict))
+            if self.pipeline.shadow.deployer == "docker":
+                remove_challengers(dag_run_of(context))
         except TaxiwayError as error:
             # Its lease ends too, and the end of the run tries again: the comparison's own result must not be lost over it.
             self.log.warning("the challenger could not be taken down now: %s", error)
@@ -141,5 +159,4 @@ def wait_until(held: "ChallengerStatus | None", version: int, owner: str, latest
 
 def _owner(context: "Context", verdict: Verdict) -> str:
     """Whose challenger it is: a run's, against one champion, so that a run that is cleared does not meet its own old pairs."""
-    ti: Any = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}@{verdict.champion}"
+    return f"{dag_run_of(context)}@{verdict.champion}"

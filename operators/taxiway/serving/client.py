@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.serving.wire import ChallengerRequest, ChallengerStatus, ModelStatus, PairedLog
+from taxiway.serving.wire import ChallengerRequest, ChallengerStatus, ModelStatus, PairedLog, Remote
 
 # A refresh and a new challenger answer when the model is loaded.
 _TIMEOUT_S = 180.0
@@ -72,10 +72,16 @@ class GatewayClient:
         """Make the gateway follow `model` and look up its champion now; waits until that is loaded (`problem` if it cannot)."""
         return ModelStatus.model_validate(self._call("POST", model, "/refresh"))
 
-    def put_challenger(self, model: str, version: int, owner: str, expires_in_s: float) -> ChallengerStatus:
-        """Load `version` as challenger for `owner` (a DAG run); waits until it is loaded. Saying it again prolongs the lease."""
-        asked = ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s)
-        return ChallengerStatus.model_validate(self._call("PUT", model, "/challenger", json=asked.model_dump())["challenger"])
+    def put_challenger(
+        self, model: str, version: int, owner: str, expires_in_s: float, remote: Remote | None = None
+    ) -> ChallengerStatus:
+        """Load `version` as challenger for `owner` (a DAG run), or take it as it is served at `remote`; waits until it answers.
+
+        Saying it again prolongs the lease.
+        """
+        asked = ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s, remote=remote)
+        content = self._call("PUT", model, "/challenger", json=asked.model_dump(exclude_none=True))
+        return ChallengerStatus.model_validate(content["challenger"])
 
     def challenger(self, model: str) -> ChallengerStatus | None:
         """The challenger and its counts, None without one."""

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 
 from taxiway.errors import TransientError
@@ -12,9 +12,10 @@ from taxiway.serving.aliases import champion_of, require_version
 from taxiway.serving.protocol import Refused, Rows
 from taxiway.serving.request_log import Lease, LoggedRequest, RequestLog
 from taxiway.serving.settings import GatewaySettings
-from taxiway.serving.side import CannotServe, Job, Side, Worker
+from taxiway.serving.side import CannotServe, Job, Lost, Side
 from taxiway.serving.wire import ChallengerRequest, ChallengerStatus, ModelStatus
-from taxiway.serving.worker import ModelSource, Outcome
+from taxiway.serving.worker import Outcome
+from taxiway.serving.workers import workers_of
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,9 @@ class FollowedModel:
                     await self.remove_challenger(held.lease.owner)
                 elif held and held.serving:
                     await held.side.heal()
+            except Lost as error:
+                log.warning("%s", error)
+                await self._forget(held)
             except Refused:
                 log.info("%s: the challenger changed hands just now", self.name)
             except Exception:
@@ -134,7 +138,7 @@ class FollowedModel:
 
         Raises Refused: 404 for an unknown version, 409 while another owner's lives, 422 if it cannot be loaded.
         """
-        lease = Lease(asked.version, asked.owner, time.time() + asked.expires_in_s)
+        lease = Lease(asked.version, asked.owner, time.time() + asked.expires_in_s, asked.remote)
         async with self._challenging:
             held = self._challenger
             if held and held.lease.owner != asked.owner and time.time() < held.lease.expires_at:
@@ -143,7 +147,7 @@ class FollowedModel:
                     409,
                     f"{self.name} has a challenger already: version {held.lease.version} of {held.lease.owner}, until {until}",
                 )
-            if held and (held.lease.version, held.lease.owner) == (asked.version, asked.owner):
+            if held and (held.lease.version, held.lease.owner, held.lease.remote) == (lease.version, lease.owner, lease.remote):
                 held.lease = lease
             else:
                 await asyncio.to_thread(require_version, self._settings.tracking_uri, self.name, asked.version)
@@ -195,7 +199,8 @@ class FollowedModel:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _load_champion(self, version: int) -> None:
-        side = self._side(version, self._settings.queue_limit, True, lambda done: self._champion_did(version, done))
+        did = partial(self._champion_did, version)
+        side = Side(workers_of(self.name, version, self._settings), limit=self._settings.queue_limit, gather=True, done=did)
         try:
             await side.start()
         except CannotServe as error:
@@ -241,8 +246,8 @@ class FollowedModel:
             self._log.challenger_answered(done).add_done_callback(_warn)
 
     def _new_challenger(self, lease: Lease) -> Challenger:
-        side = self._side(lease.version, self._settings.mirror_limit, False, self._challenger_did)
-        return Challenger(lease, side)
+        workers = workers_of(self.name, lease.version, self._settings, lease.remote)
+        return Challenger(lease, Side(workers, limit=self._settings.mirror_limit, gather=False, done=self._challenger_did))
 
     def _drop_challenger(self) -> None:
         if self._challenger is not None:
@@ -254,15 +259,19 @@ class FollowedModel:
         try:
             await asyncio.shield(challenger.ready)
         except CannotServe as error:
-            async with self._challenging:
-                if self._challenger is challenger:
-                    self._drop_challenger()
-                    await self._log.release(self.name)
+            await self._forget(challenger)
             raise Refused(422, str(error)) from None
         except asyncio.CancelledError:
             if not challenger.ready.cancelled():
                 raise
             raise Refused(409, f"the challenger of {self.name} was removed while it was being loaded") from None
+
+    async def _forget(self, challenger: Challenger | None) -> None:
+        """End this challenger, unless another one has taken its place."""
+        async with self._challenging:
+            if challenger is not None and self._challenger is challenger:
+                self._drop_challenger()
+                await self._log.release(self.name)
 
     async def _restore_challenger(self) -> None:
         lease = await asyncio.to_thread(self._log.lease, self.name)
@@ -273,12 +282,6 @@ class FollowedModel:
             await self._ready(self._challenger)
         except Refused as error:
             log.warning("%s: the challenger of before the restart is lost: %s", self.name, error)
-
-    def _side(self, version: int, limit: int, gather: bool, done: Callable[[list[tuple[Job, Outcome]]], None]) -> Side:
-        settings = self._settings
-        source = ModelSource(settings.loader, settings.tracking_uri, self.name, version)
-        timeouts = {"load_timeout_s": settings.load_timeout_s, "predict_timeout_s": settings.predict_timeout_s}
-        return Side([Worker(source, **timeouts) for _ in range(settings.workers)], limit=limit, gather=gather, done=done)
 
 
 def _call(done: tuple[Job, Outcome]) -> int:

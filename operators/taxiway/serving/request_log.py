@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError
-from taxiway.serving.wire import Answer, ChallengerStatus, Pair, PairedLog
+from taxiway.serving.wire import Answer, ChallengerStatus, Pair, PairedLog, Remote
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version, challenger_owner)
     WHERE challenger_version IS NOT NULL;
 CREATE TABLE IF NOT EXISTS followed (model TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS leases (model TEXT PRIMARY KEY, version INTEGER, owner TEXT, expires_at REAL);
+CREATE TABLE IF NOT EXISTS challengers (
+    model TEXT PRIMARY KEY, version INTEGER, owner TEXT, expires_at REAL, address TEXT, token TEXT);
 """
 _INSERT = """
 INSERT INTO requests (request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error,
@@ -60,6 +61,7 @@ WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3 AND mirro
 AND seq < (SELECT max(seq) FROM requests WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3
 AND challenger_status IS NOT NULL)
 """
+_HELD = "SELECT version, owner, expires_at, address, token FROM challengers WHERE model = ?"
 _RETENTION_EVERY = 1000
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
@@ -89,11 +91,12 @@ class LoggedRequest:
 
 @dataclass(frozen=True)
 class Lease:
-    """A challenger that somebody asked for, until a time (seconds since 1970)."""
+    """A challenger that somebody asked for, until a time (seconds since 1970); `remote` where it is not the gateway's to load."""
 
     version: int
     owner: str
     expires_at: float
+    remote: Remote | None = None
 
 
 class RequestLog:
@@ -138,12 +141,13 @@ class RequestLog:
 
     def hold(self, model: str, lease: Lease) -> asyncio.Future[None]:
         """Load this challenger again after a restart."""
-        row = (model, lease.version, lease.owner, lease.expires_at)
-        return self._submit("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", [row])
+        remote = (lease.remote.address, lease.remote.token) if lease.remote else (None, None)
+        row = (model, lease.version, lease.owner, lease.expires_at, *remote)
+        return self._submit("INSERT OR REPLACE INTO challengers VALUES (?, ?, ?, ?, ?, ?)", [row])
 
     def release(self, model: str) -> asyncio.Future[None]:
         """Forget the challenger of `model`."""
-        return self._submit("DELETE FROM leases WHERE model = ?", [(model,)])
+        return self._submit("DELETE FROM challengers WHERE model = ?", [(model,)])
 
     def followed(self) -> list[str]:
         """The models to follow again."""
@@ -151,9 +155,9 @@ class RequestLog:
 
     def lease(self, model: str) -> Lease | None:
         """The challenger to load again, expired or not."""
-        return next(
-            (Lease(*row) for row in self._read("SELECT version, owner, expires_at FROM leases WHERE model = ?", model)), None
-        )
+        for version, owner, expires_at, address, token in self._read(_HELD, model):
+            return Lease(version, owner, expires_at, Remote(address=address, token=token) if address else None)
+        return None
 
     def counted(self, model: str, status: ChallengerStatus) -> ChallengerStatus:
         """`status` with what became of the requests of its version and owner."""

@@ -8,10 +8,11 @@ import logging
 import multiprocessing
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from taxiway.errors import TaxiwayError
 from taxiway.serving import worker
@@ -25,6 +26,23 @@ _GATHER_ROWS = 256
 
 class CannotServe(TaxiwayError):
     """A model version could not be loaded, or its workers keep dying; says why."""
+
+
+class Lost(CannotServe):
+    """Workers that the gateway cannot start again are gone; says which."""
+
+
+class Predicts(Protocol):
+    """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
+
+    async def ensure(self) -> None:
+        """Be ready to predict. Raises CannotServe where that cannot be."""
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, CannotServe."""
+
+    def stop(self) -> None:
+        """Predict no more."""
 
 
 @dataclass(eq=False)
@@ -108,7 +126,7 @@ class Side:
     """
 
     def __init__(
-        self, workers: list[Worker], *, limit: int, gather: bool, done: Callable[[list[tuple[Job, Outcome]]], None]
+        self, workers: Sequence[Predicts], *, limit: int, gather: bool, done: Callable[[list[tuple[Job, Outcome]]], None]
     ) -> None:
         self._workers = workers
         self._gather = gather
@@ -134,10 +152,12 @@ class Side:
         return True
 
     async def heal(self) -> None:
-        """Replace workers that died while nobody asked them anything."""
+        """Replace workers that died while nobody asked them anything. Raises Lost where that is not in our hands."""
         for each in self._workers:
             try:
                 await each.ensure()
+            except Lost:
+                raise
             except CannotServe as error:
                 log.warning("%s", error)
 
@@ -159,7 +179,7 @@ class Side:
         while not self._queue.empty():
             self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in self._queue.get_nowait()])
 
-    async def _serve(self, worker_: Worker) -> None:
+    async def _serve(self, worker_: Predicts) -> None:
         while True:
             taken = [await self._queue.get()]
             if self._gather:
@@ -181,7 +201,7 @@ class Side:
             rows += sum(len(job.rows.data) for job in more[-1])
         return more
 
-    async def _outcomes(self, worker_: Worker, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+    async def _outcomes(self, worker_: Predicts, batch: list[Job]) -> list[tuple[Job, Outcome]]:
         """The outcome of each job. After a death each is tried once more, alone: one that kills its worker fails no other."""
         try:
             return list(zip(batch, await worker_.predict([job.rows for job in batch]), strict=True))
@@ -193,7 +213,7 @@ class Side:
             return [(job, _failed(503, str(error))) for job in batch]
         return [(job, await self._again(worker_, job, call)) for call, job in enumerate(batch)]
 
-    async def _again(self, worker_: Worker, job: Job, call: int) -> Outcome:
+    async def _again(self, worker_: Predicts, job: Job, call: int) -> Outcome:
         try:
             outcome = (await worker_.predict([job.rows]))[0]
         except BrokenProcessPool:

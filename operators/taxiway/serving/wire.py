@@ -12,13 +12,24 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Remote(Wire):
+    """Where a version answers that `taxiway serve-version` serves, and the token that it asks for."""
+
+    address: str = Field(pattern=r"^https?://[^\s/]+$")
+    token: str = Field(min_length=16, repr=False)
+
+
 class ChallengerRequest(Wire):
-    """Which version shall answer in the shadow, for whom, and for how many seconds at most. The owner is a DAG run."""
+    """Which version shall answer in the shadow, for whom, and for how many seconds at most. The owner is a DAG run.
+
+    Without `remote` the gateway loads the version into processes of its own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: int = Field(ge=1)
     owner: str = Field(min_length=1, max_length=300)
     expires_in_s: float = Field(gt=0, le=31 * 86400)
+    remote: Remote | None = None
 
 
 class ChallengerStatus(Wire):

@@ -60,6 +60,11 @@ def begin() -> None:
     threading.Thread(target=_end_with_gateway, daemon=True).start()
     for talkative in ("mlflow.models.utils", "mlflow.pyfunc"):
         logging.getLogger(talkative).setLevel(logging.ERROR)  # they warn of every request with a column too many
+    limit_threads()
+
+
+def limit_threads() -> None:
+    """One thread for each library's arithmetic; set before a model, and so a library, is loaded."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         # Libraries take every core for one row, and wait for each other spinning: two workers on two cores then answer
         # ten times slower than one. Read when the library is loaded, hence before the model.

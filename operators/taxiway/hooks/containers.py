@@ -1,0 +1,44 @@
+"""What the installation says about challengers in containers, and taking them down from a task."""
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import conf
+
+from taxiway.errors import ConfigError
+from taxiway.hooks.settings import setting
+
+if TYPE_CHECKING:
+    from taxiway.serving.containers import Place
+    from taxiway.serving.wire import Remote
+
+START_SECONDS = 180.0
+
+
+def start_challenger(*, model: str, version: int, tracking_uri: str, run: str, lease_s: float) -> "Remote":
+    """Serve a version in a container of the DAG run `run`, as `[taxiway]` says; see `taxiway.serving.containers.start`."""
+    from taxiway.serving.containers import Challenger, engine, start
+
+    challenger = Challenger(model=model, version=version, tracking_uri=tracking_uri, run=run, lease_s=lease_s)
+    return start(engine(), place(), challenger, within_s=START_SECONDS)
+
+
+def remove_challengers(run: str) -> int:
+    """Remove the containers of a DAG run; returns how many there were."""
+    from taxiway.serving.containers import engine, remove
+
+    return remove(engine(), run)
+
+
+def place() -> "Place":
+    """Image, network and limits. Raises ConfigError where one is missing or is none."""
+    from taxiway.serving.containers import Place
+
+    cpus = conf.get("taxiway", "challenger_cpus", fallback="1")
+    try:
+        number = float(cpus)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise ConfigError(f'[taxiway] challenger_cpus is "{cpus}"; allowed: a number above 0, such as 1 or 0.5')
+    memory = conf.get("taxiway", "challenger_memory", fallback="1g")
+    return Place(setting("challenger_image"), setting("challenger_network"), memory, number)

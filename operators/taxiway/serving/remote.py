@@ -1,0 +1,133 @@
+"""A worker that is not ours: a version that `taxiway serve-version` serves elsewhere, such as in a container.
+
+It may be slow, dead or lying: what it says is checked like what a stranger says, and no more of it is read than an answer can hold.
+"""
+
+import asyncio
+import json
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from taxiway.serving.protocol import Rows
+from taxiway.serving.side import CannotServe, Lost
+from taxiway.serving.wire import Remote
+from taxiway.serving.worker import Outcome
+
+_POLL_S = 0.2
+_PING_S = 2.0
+_LOST_AFTER_S = 10.0
+_MAX_ANSWER_BYTES = 16 << 20
+_OUTCOMES = TypeAdapter(list[Outcome])
+_STATUSES = (200, 400, 500)
+
+
+class RemoteWorker:
+    """One version at `remote`. Nothing here can start it again: once it is silent for 10 s, `ensure` says that it is lost."""
+
+    def __init__(self, remote: Remote, model: str, version: int, *, load_timeout_s: float, predict_timeout_s: float) -> None:
+        self._remote = remote
+        self._named = f"{model} version {version} at {remote.address}"
+        self._expected = {"model": model, "version": version}
+        self._load_timeout_s = load_timeout_s
+        self._predict_timeout_s = predict_timeout_s
+        headers = {"Authorization": f"Bearer {remote.token}", "Content-Type": "application/json"}
+        timeout = httpx.Timeout(predict_timeout_s)
+        self._http = httpx.AsyncClient(base_url=remote.address, headers=headers, timeout=timeout, trust_env=False)
+        self._closing: asyncio.Task[None] | None = None
+        self._seen_at: float | None = None
+        self._stopped = False
+
+    async def ensure(self) -> None:
+        """Wait until it answers as the version that it should be; later, see that it still does.
+
+        Raises CannotServe where it never does or is another version, Lost where it did and is silent now.
+        """
+        if self._stopped:
+            raise CannotServe(f"{self._named} is no longer served")
+        silent_after = time.monotonic() + self._load_timeout_s
+        while not await self._answers():
+            if self._seen_at is None and time.monotonic() > silent_after:
+                raise CannotServe(f"{self._named} did not answer within {self._load_timeout_s:g} s")
+            if self._seen_at is not None:
+                if time.monotonic() - self._seen_at > _LOST_AFTER_S:
+                    raise Lost(f"{self._named} does not answer any more")
+                return
+            await asyncio.sleep(_POLL_S)
+        self._seen_at = time.monotonic()
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        """The outcomes of a batch; one that is no answer to its request is an error of this version.
+
+        Raises CannotServe where it cannot be reached, TimeoutError if it takes too long.
+        """
+        asked = json.dumps([asdict(rows) for rows in batch]).encode()
+        try:
+            content = await asyncio.wait_for(self._read("POST", "/batch", content=asked), self._predict_timeout_s)
+        except httpx.TimeoutException:
+            raise TimeoutError from None
+        except httpx.TransportError as error:
+            raise CannotServe(f"{self._named} cannot be reached: {type(error).__name__}") from None
+        try:
+            outcomes = _OUTCOMES.validate_json(content, strict=True)
+        except ValidationError:
+            return [_no_answer("not in its form") for _ in batch]
+        if len(outcomes) != len(batch):
+            return [_no_answer(f"{len(outcomes)} outcomes of {len(batch)} requests") for _ in batch]
+        return [_checked(outcome, rows) for outcome, rows in zip(outcomes, batch, strict=True)]
+
+    def stop(self) -> None:
+        """Ask it nothing more; who started it ends it."""
+        if not self._stopped:
+            self._stopped = True
+            self._closing = asyncio.get_running_loop().create_task(self._http.aclose())
+
+    async def _answers(self) -> bool:
+        """Whether it answers a ping. Raises CannotServe where something else answers there."""
+        try:
+            answer = await asyncio.wait_for(self._read("GET", "/ping"), _PING_S)
+            found = json.loads(answer)
+        except (httpx.HTTPError, TimeoutError, ValueError):
+            return False
+        if found != self._expected:
+            raise CannotServe(f"{self._named} is something else: {str(found)[:200]}")
+        return True
+
+    async def _read(self, method: str, path: str, **content: Any) -> bytes:
+        """The body of a successful answer, `b""` for any other. Raises httpx.HTTPError where none came."""
+        if self._stopped:
+            raise CannotServe(f"{self._named} is no longer served")
+        async with self._http.stream(method, path, **content) as answer:
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _MAX_ANSWER_BYTES:
+                    return b""
+            return bytes(body) if answer.status_code == 200 else b""
+
+
+def _checked(outcome: Outcome, rows: Rows) -> Outcome:
+    """The outcome, if it can be the answer to these rows."""
+    if outcome.status not in _STATUSES or not math.isfinite(outcome.latency_ms) or outcome.latency_ms < 0:
+        return _no_answer("a status or a time that cannot be")
+    if outcome.status != 200:
+        return Outcome(outcome.status, "", outcome.error[:1000] or "no reason given", outcome.latency_ms, 0)
+    try:
+        predictions = json.loads(outcome.predictions, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return _no_answer("predictions that are not JSON")
+    if not isinstance(predictions, list) or len(predictions) != len(rows.data):
+        return _no_answer(f"not one prediction for each of {len(rows.data)} rows")
+    return Outcome(200, outcome.predictions, "", outcome.latency_ms, 0)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _no_answer(reason: str) -> Outcome:
+    return Outcome(500, "", f"the challenger's answer is none: {reason}", 0.0, 0)

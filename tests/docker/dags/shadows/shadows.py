@@ -1,0 +1,44 @@
+"""An Airflow DAG whose challengers run in containers; its shadow task is killed once, when the container answers already."""
+
+import os
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from taxiway.operators import ShadowDeployOperator
+from taxiway.pipeline import Pipeline
+from taxiway.templates import continuous_training
+
+HERE = Path(__file__).parent
+# The one place that tasks may write to.
+MARKER = Path(os.environ.get("AIRFLOW__TAXIWAY__STORE", HERE)) / "shadow.killed"
+
+
+class KilledShadowOperator(ShadowDeployOperator):
+    """Dies when its first container answers, before the gateway is told."""
+
+    def _start_container(self, *args: Any) -> Any:
+        remote = super()._start_container(*args)
+        if not MARKER.exists():
+            MARKER.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return remote
+
+
+contained = continuous_training(
+    Pipeline.model_validate(
+        {
+            "pipeline": "contained",
+            "team": "shadows",
+            "source": {"spans": "{data}/contained/{SPAN}.parquet", "window": 1, "label": "y"},
+            "schema": str(HERE / "small.schema.yaml"),
+            "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
+            "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+            "gateway": "taxiway_gateway",
+            "shadow": {"deployer": "docker", "min_requests": 100, "max_wait": "10m", "max_p99_ratio": 100},
+        }
+    ),
+    default_args={"retry_delay": timedelta(seconds=1)},
+)
+contained.get_task("shadow").__class__ = KilledShadowOperator

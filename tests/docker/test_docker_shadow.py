@@ -1,0 +1,173 @@
+"""Challengers in containers of a real engine: started by a Celery worker, mirrored to by the gateway, and never left behind."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from composed import Composed
+from engine import docker, inspect, until
+
+from taxiway.errors import ConfigError, TerminalError, TransientError
+from taxiway.serving.containers import RUN_LABEL, Challenger, Place, engine, remove, start
+
+pytestmark = pytest.mark.timeout(1200)
+DAG = "shadows.contained"
+
+
+def containers(run: str = "") -> list[dict[str, Any]]:
+    """The containers of challengers; those of one run, where it is named."""
+    label = f"label={RUN_LABEL}={run}" if run else f"label={RUN_LABEL}"
+    return inspect(*docker("ps", "-aq", "--filter", label).split())
+
+
+def write_span(folder: Path, span: int) -> None:
+    rng = np.random.default_rng(span)
+    a = rng.normal(size=2000)
+    y = a + rng.normal(size=2000) > 0
+    rows = pd.DataFrame({"id": np.arange(2000) + 10_000 * span, "a": a, "b": rng.choice(list("xyz"), 2000), "y": y})
+    folder.mkdir(exist_ok=True)
+    rows.to_parquet(folder / f"{span}.parquet")
+
+
+def ask_until(stack: Composed, over: Callable[[], bool]) -> int:
+    """Ask the gateway, one row at a time, until it is over; every request is answered. Returns how many there were."""
+    asked, deadline = 0, time.monotonic() + 120
+    with stack.caller as caller:
+        while not over():
+            assert time.monotonic() < deadline, f"not over after {asked} requests"
+            for a in np.random.default_rng(asked).normal(size=20):
+                assert len(caller.predict(DAG, [{"id": 1, "a": float(a), "b": "x"}])) == 1
+                asked += 1
+    return asked
+
+
+@pytest.fixture(scope="module")
+def decided(stack: Composed) -> str:
+    """A champion of two spans, and a run on the third whose challenger waits for requests, in its second container."""
+    for span in (1, 2):
+        write_span(stack.data / "contained", span)
+    api = stack.api
+    api.wait_for_dag(DAG)
+    first = api.trigger(DAG, {})
+    for _ in api.follow(DAG, first):
+        pass
+    assert api.run_state(DAG, first) == "success"
+    write_span(stack.data / "contained", 3)
+    run = api.trigger(DAG, {})
+    until(lambda: _serving(stack), f"a challenger: {api.tasks(DAG, run)}", 120)
+    return run
+
+
+def _serving(stack: Composed) -> bool:
+    challenger = stack.admin.challenger(DAG)
+    return challenger is not None and challenger.state == "serving"
+
+
+def test_a_task_killed_beside_its_container_is_tried_again_with_another(stack: Composed, decided: str) -> None:
+    (container,) = containers(f"{DAG}/{decided}")
+    assert container["State"]["Health"]["Status"] == "healthy"
+    tries = stack.task(DAG, decided, "shadow")["try_number"]
+    assert tries == 2, "the first try was killed"
+
+
+def test_a_challenger_has_limits_and_few_rights(stack: Composed, decided: str) -> None:
+    (container,) = containers(f"{DAG}/{decided}")
+    host = container["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (1 << 30, 1 << 30, 10**9, 256)
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["SecurityOpt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert (host["Privileged"], host["Binds"], host["PortBindings"] or {}, host["AutoRemove"]) == (False, None, {}, True)
+    assert "0" not in docker("top", container["Id"], "-eo", "uid,pid").split()[2::2]
+    assert list(container["NetworkSettings"]["Networks"]) == [stack.settings["CHALLENGER_NETWORK"]]
+
+    inside = ("exec", container["Id"], "python", "-c")
+    for forbidden in (
+        "open('/opt/taxiway/new', 'w')",
+        "import socket; socket.create_connection(('postgres', 5432), 3)",
+        "import socket; socket.create_connection(('1.1.1.1', 53), 3)",
+    ):
+        said = docker(*inside, f"try:\n {forbidden}\nexcept OSError as e: print('refused', e)")
+        assert said.startswith("refused"), forbidden
+    usage = docker(*inside, "print(open('/sys/fs/cgroup/memory.max' if __import__('os').path.exists("
+                   "'/sys/fs/cgroup/memory.max') else '/sys/fs/cgroup/memory/memory.limit_in_bytes').read())")  # fmt: skip
+    assert int(usage) == 1 << 30
+
+
+def test_only_the_worker_has_the_socket_of_the_engine(stack: Composed) -> None:
+    with_socket = {
+        container["Config"]["Labels"]["com.docker.compose.service"]
+        for container in stack.containers()
+        if any(mount["Destination"] == "/var/run/docker.sock" for mount in container["Mounts"])
+    }
+    assert with_socket == {"airflow-worker"}
+
+
+def test_the_shadow_is_decided_by_what_the_container_answered(stack: Composed, decided: str) -> None:
+    ask_until(stack, lambda: stack.admin.challenger(DAG) is None)
+    for _ in stack.api.follow(DAG, decided):
+        pass
+    assert stack.outcome(DAG, decided) == "PROMOTED"
+    assert stack.admin.status(DAG).champion == 2
+    assert containers() == []
+
+
+def test_a_container_killed_in_the_middle_decides_nothing_and_hurts_no_caller(stack: Composed, decided: str) -> None:
+    write_span(stack.data / "contained", 4)
+    api = stack.api
+    run = api.trigger(DAG, {})
+    until(lambda: _serving(stack), "a challenger", 120)
+    ask_until(stack, lambda: (c := stack.admin.challenger(DAG)) is not None and c.answered >= 20)
+    (container,) = containers(f"{DAG}/{run}")
+    docker("kill", container["Id"])
+    ask_until(stack, lambda: stack.admin.challenger(DAG) is None)
+    for _ in api.follow(DAG, run):
+        pass
+    assert stack.outcome(DAG, run) == "UNDECIDED"
+    assert stack.admin.status(DAG).champion == 2
+    assert containers() == []
+
+
+@pytest.fixture
+def place(stack: Composed) -> Iterator[Place]:
+    yield Place(stack.settings["TAXIWAY_IMAGE"], stack.settings["CHALLENGER_NETWORK"], "1g", 1)
+    assert containers() == [], "something was left behind"
+
+
+def challenger(version: int, lease_s: float = 600, tracking_uri: str = "http://mlflow:5000") -> Challenger:
+    return Challenger(model=DAG, version=version, tracking_uri=tracking_uri, run=f"by-hand/{version}", lease_s=lease_s)
+
+
+def test_a_container_that_is_never_well_is_given_up_and_removed(place: Place, decided: str) -> None:
+    nobody = challenger(1, tracking_uri="http://192.0.2.1:5000")
+    with pytest.raises(TransientError, match="was not well within 6 s"):
+        start(engine(), place, nobody, within_s=6)
+
+
+def test_a_container_that_ends_by_itself_says_why(place: Place, decided: str) -> None:
+    with pytest.raises(TerminalError, match=r"ended by itself; its last words: (.|\n)*99"):
+        start(engine(), place, challenger(99), within_s=60)
+
+
+def test_an_image_that_is_not_there_is_a_mistake_of_the_installation(place: Place) -> None:
+    with pytest.raises((ConfigError, TransientError), match="taxiway-test-nothing"):
+        start(engine(), Place("taxiway-test-nothing:1", place.network, "1g", 1), challenger(1), within_s=10)
+
+
+def test_a_container_ends_with_its_lease_though_nobody_comes_back(place: Place, decided: str) -> None:
+    remote = start(engine(), place, challenger(1, lease_s=15), within_s=60)
+    assert remote.token not in json.dumps([c["Config"]["Labels"] for c in containers("by-hand/1")])
+    until(lambda: containers("by-hand/1") == [], "the lease is over", 40)
+
+
+def test_a_second_start_for_a_run_replaces_the_first_and_removing_twice_is_fine(place: Place, decided: str) -> None:
+    start(engine(), place, challenger(1), within_s=60)
+    first = containers("by-hand/1")[0]["Id"]
+    start(engine(), place, challenger(1), within_s=60)
+    (second,) = containers("by-hand/1")
+    assert second["Id"] != first
+    assert remove(engine(), "by-hand/1") == 1
+    until(lambda: remove(engine(), "by-hand/1") == 0, "it is gone", 20)
