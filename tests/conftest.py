@@ -22,6 +22,7 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share one stack go to one process, where tests run in several (`-n 2 --dist loadgroup`)."""
     for item in items:

@@ -151,18 +151,6 @@ def test_the_examples_stub_is_every_stub() -> None:
     assert stubs == {(ROOT / "docs" / "examples" / "subscriptions" / "cancellations.py").read_text()}
 
 
-def test_a_schema_is_drafted_as_the_guide_says(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for month in range(1, 5):
-        rows = {"plan": ["basic", "family"] * 10, "months": list(range(20)), "cancelled": [True, False] * 10}
-        pq.write_table(pa.table(rows), tmp_path / f"2026-{month:02d}.parquet")
-    drafted = load(ROOT / "docs" / "examples" / "draft_schema.py").draft(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet", "cancelled")
-    (tmp_path / "drafted.yaml").write_text(drafted)
-    assert load_schema(tmp_path / "drafted.yaml").feature("plan").domain == ("basic", "family")
-
-
 def test_benchmarks_say_what_they_measure() -> None:
     for path in sorted((ROOT / "benchmarks").glob("*.py")):
         about = ast.get_docstring(ast.parse(path.read_text()))
