@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.evaluation.metrics import METRICS
 from taxiway.records import Interval
+from taxiway.tuning.trials import words as in_words
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent
@@ -72,6 +73,14 @@ def words(name: str) -> str:
     return name.replace("_", " ").lower()
 
 
+def params_text(text: str) -> str:
+    """A model's parameters, from JSON, as `learning_rate=0.05123, loss=poisson`; text that is no JSON object as it is."""
+    try:
+        return in_words(text)
+    except (ValueError, AttributeError):
+        return text
+
+
 def web_address(text: str) -> str:
     """`text` where it is an http address, else nothing: it becomes a link."""
     return text if urlsplit(text).scheme in ("http", "https") else ""
@@ -91,6 +100,7 @@ def _environment() -> Environment:
         "number": number_text,
         "signed": signed_text,
         "words": words,
+        "params": params_text,
         "web": web_address,
         "path": lambda text: quote(text, safe=""),
     }

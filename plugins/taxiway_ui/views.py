@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.overview import RunRecords, behind_verdict, run_records
-from taxiway.records import RecordRef, RunSummary
+from taxiway.records import DataReport, RecordRef, RunSummary, Status
 from taxiway.registry.ledger import Entry
 from taxiway.registry.overview import Champion, champion_and_history, champions
 from taxiway.store import Store
@@ -24,6 +24,7 @@ class Mark(StrEnum):
     """How a stage went, of one run."""
 
     DONE = "done"
+    WARNED = "warned"
     STOPPED = "stopped"
     RUNNING = "running"
     SKIPPED = "skipped"
@@ -86,10 +87,13 @@ class RunPage:
     notices: tuple[str, ...]
 
 
-def stages(run: RunSeen) -> tuple[Stage, ...]:
-    """The way of a run as marks."""
+def stages(run: RunSeen, report: DataReport | None = None) -> tuple[Stage, ...]:
+    """The way of a run as marks; data that did not pass in a run that went on all the same are marked as a warning."""
     names = [name for name in WAY if name != SWEEP or name in run.tasks]
-    return tuple(Stage(name, _mark(run.tasks.get(name, ""))) for name in names)
+    marks = {name: _mark(run.tasks.get(name, "")) for name in names}
+    if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
+        marks["validate_data"] = Mark.WARNED
+    return tuple(Stage(name, mark) for name, mark in marks.items())
 
 
 def stopped_at(run: RunSeen) -> str:

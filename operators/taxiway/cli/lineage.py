@@ -92,7 +92,7 @@ def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
     """The promotions of a model, newest first."""
     table = Table(title=f"Champions of {model}", title_justify="left")
     for heading in ("when (UTC)", "from", "to", "by", "why", "state"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for entry in found:
         p = entry.promotion
         row = (f"{p.at:%Y-%m-%d %H:%M:%S}", str(p.from_version or "none"), str(p.to_version), p.by, p.reason, entry.state)

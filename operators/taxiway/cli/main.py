@@ -131,7 +131,10 @@ def lint(paths: tuple[Path, ...]) -> None:
     mistakes = find_mistakes(files)
     for mistake in mistakes:
         click.echo(mistake)
-    click.echo(f"{len(files)} pipeline {'file' if len(files) == 1 else 'files'}, {len(mistakes) or 'no'} mistakes", err=True)
+    click.echo(
+        f"{len(files)} pipeline {'file' if len(files) == 1 else 'files'}, {len(mistakes) or 'no'} {'mistake' if len(mistakes) == 1 else 'mistakes'}",
+        err=True,
+    )
     sys.exit(1 if mistakes else 0)
 
 

@@ -44,9 +44,14 @@ def pipeline_text(name: str, team: str, seen: Seen, data_root: str) -> str:
     why = "".join(f"\n  # {column}: {reason}" for column, reason in seen.drop.items())
     regression = seen.problem == "regression"
     gain = float(f"{0.02 * seen.label_std:.1g}")
+    why += "".join(
+        f"\n  # {column} goes with the label by {found:+.2f}: where it is known only after the label, drop it"
+        for column, found in seen.suspects.items()
+    )
     gate = (
-        f"  floors: {{r2: 0}}                           # better than the mean: set what is of use\n"
-        f"  against_champion: {{metric: mae, min_gain: {-gain:g}}}   # may be worse by a fiftieth of the label's deviation"
+        f"  floors: {{r2: 0}}                             # better than the mean: set what is of use\n"
+        f"  # It may be worse than the champion by a fiftieth of the label's deviation.\n"
+        f"  against_champion: {{metric: mae, min_gain: {-gain:g}}}"
         if regression
         else "  floors: {roc_auc: 0.5}                      # better than chance: set what is of use\n"
         "  against_champion: {metric: roc_auc, min_gain: -0.01}"

@@ -26,7 +26,10 @@ def percent(fraction: float) -> str:
 
 def quoted(value: object) -> str:
     """Text in quotes with control characters escaped, everything else plainly; at most 60 characters of it."""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    if isinstance(value, list | tuple):  # str() of one would show numpy's names of its numbers
+        text = f"({', '.join(quoted(part) for part in value)})"
+    else:
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 

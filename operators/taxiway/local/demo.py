@@ -67,7 +67,7 @@ ACTS = (
     ),
     Act(
         "2013-04",
-        "April again, wind_speed -1 in all four months, and data validation told to warn only",
+        "April again: a dead wind sensor in all months, and validation only warns",
         Outcome.REJECTED,
         pipeline=UNGUARDED,
         corruptions=("wind_dead",),

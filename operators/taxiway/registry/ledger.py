@@ -5,6 +5,7 @@ would move the same model's alias both write their intent before they look for o
 withdraws. An intent left open by a crash is taken up by its own retry, and settled by anybody once it is stale.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -104,6 +105,7 @@ def settle(client: "MlflowClient", entry: Entry) -> None:
 def close(client: "MlflowClient", entry: Entry, state: State) -> None:
     """Write how an entry ended, and end its run; nothing is written to it afterwards."""
     client.set_tag(entry.run_id, f"{TAG_PREFIX}state", state)
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the ledger's runs are not for people to open
     client.set_terminated(entry.run_id, "FINISHED" if state is State.DONE else "KILLED")
 
 

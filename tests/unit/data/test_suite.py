@@ -13,6 +13,7 @@ import pytest
 
 from taxiway.data.findings import Findings
 from taxiway.data.suite import check_suite
+from taxiway.data.words import quoted
 from taxiway.errors import ConfigError
 from taxiway.records import Anomaly, Severity, Span
 from taxiway.store.store import Store
@@ -148,3 +149,9 @@ print(len(findings.anomalies))
     environment = {**os.environ, "GX_ANALYTICS_ENABLED": "true"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.split("\n") == ["false", "1", ""]
+
+
+def test_a_pair_of_values_is_shown_as_numbers() -> None:
+    import numpy as np
+
+    assert quoted((np.float64(18.5), "x")) == '(18.5, "x")'

@@ -166,6 +166,16 @@ def test_the_way_names_the_stage_that_stopped_the_run() -> None:
     assert stopped_at(run) == "validate_data"
 
 
+def test_data_that_did_not_pass_are_a_warning_on_the_way_of_a_run_that_went_on() -> None:
+    run = seen({"ingest": "success", "validate_data": "success", "train": "success"})
+    report = hostile_records().report
+    assert report is not None
+    marks = {stage.name: stage.mark for stage in stages(run, report)}
+    assert (marks["validate_data"], marks["train"]) == (Mark.WARNED, Mark.DONE)
+    passed = report.model_copy(update={"status": Status.PASS})
+    assert {stage.name: stage.mark for stage in stages(run, passed)}["validate_data"] is Mark.DONE
+
+
 def test_the_way_of_a_sweep_has_its_trials_and_tells_their_failure() -> None:
     run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
     assert [stage.name for stage in stages(run)] == list(WAY)
