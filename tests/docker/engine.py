@@ -41,8 +41,13 @@ def docker(*arguments: str, within_s: float = 120) -> str:
 
 
 def inspect(*names: str) -> list[dict[str, Any]]:
-    """What the engine knows of these containers."""
-    found: list[dict[str, Any]] = json.loads(docker("inspect", *names)) if names else []
+    """What the engine knows of these containers, less those that were removed just now."""
+    if not names:
+        return []
+    told = subprocess.run(["docker", "inspect", *names], capture_output=True, text=True, timeout=60)
+    others = [line for line in told.stderr.splitlines() if line and "No such object" not in line]
+    assert not others, others
+    found: list[dict[str, Any]] = json.loads(told.stdout)
     return found
 
 
