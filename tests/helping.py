@@ -7,7 +7,9 @@ import pytest
 
 
 def require(what: str, present: bool, reason: str) -> None:
-    """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail."""
+    """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail. Skip it where TAXIWAY_SKIP names it."""
+    if what in os.environ.get("TAXIWAY_SKIP", "").split(","):
+        pytest.skip(f"TAXIWAY_SKIP names {what}")
     if present:
         return
     if what in os.environ.get("TAXIWAY_REQUIRE", "").split(","):

@@ -1,6 +1,7 @@
 """The container engine of the tests: its commands, and images made without any registry of images.
 
-The base image comes from debootstrap, with this machine's certificates; each image is made once for its recipe and found again by its tag.
+The base image comes from debootstrap, with this machine's certificates; each image is made once for its recipe and found again by its
+tag. Run as a program it makes the base image and sees what a build and a container need of this machine, and nothing of ours.
 """
 
 import hashlib
@@ -21,7 +22,6 @@ from helping import require
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPES = Path(__file__).parent / "images"
-MIRROR = "http://deb.debian.org/debian"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 
@@ -83,23 +83,39 @@ def compose_command() -> tuple[str, ...]:
 
 def images() -> dict[str, str]:
     """The images that docker-compose.yml asks for, by the variable that names each."""
-    base = base_tag()
-    if not _there(base):
-        _make_base(base)
+    base = make_base()
     with ThreadPoolExecutor(2) as builders:
         ours, databases = builders.submit(_make_ours, base), builders.submit(_make_databases, base)
         return {"TAXIWAY_IMAGE": ours.result(), **databases.result()}
 
 
+def make_base() -> str:
+    """The base image, made where it is not there."""
+    tag = base_tag()
+    if not _there(tag):
+        _make_base(tag)
+    return tag
+
+
+def probe() -> None:
+    """Raise where this machine cannot run a container, or where what a build needs cannot be had from inside it."""
+    with tempfile.TemporaryDirectory(prefix="taxiway-probe-") as folder:
+        recipe = Path(folder) / "Dockerfile"
+        install = "python3 -m venv /probe && /probe/bin/pip download --quiet --no-deps --dest /probe uv"
+        recipe.write_text(f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN apt-get update -q && {install}\n")
+        _build(recipe, Path(folder), make_base(), "taxiway-test-probe:latest")
+    docker("run", "--rm", "taxiway-test-probe:latest", "true")
+
+
 def base_tag() -> str:
     """The name of the base image: another one for other contents."""
-    return f"taxiway-test-base:{_digest(MIRROR, BASE_PACKAGES, Path(CERTIFICATES).read_text())}"
+    return f"taxiway-test-base:{_digest(BASE_PACKAGES, Path(CERTIFICATES).read_text())}"
 
 
 def _make_base(tag: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taxiway-base-"))
     try:
-        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder), MIRROR, within_s=900)
+        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder), within_s=900)
         (folder / CERTIFICATES[1:]).write_bytes(Path(CERTIFICATES).read_bytes())
         trust = f"SSL_CERT_FILE={CERTIFICATES} PIP_CERT={CERTIFICATES}"
         change = f"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin {trust}"
@@ -140,3 +156,7 @@ def _there(tag: str) -> bool:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+if __name__ == "__main__":
+    probe()
