@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TRIALS = 5
 
 
-def as_json(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
+def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
     """An answer as JSON, records in their own form."""
     plain = [asdict(a) for a in answer] if isinstance(answer, Sequence) else asdict(answer)
     return json.dumps(plain, default=_record, indent=2)

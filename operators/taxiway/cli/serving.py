@@ -1,0 +1,76 @@
+"""The commands that serve models: the gateway, and one version for a gateway."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from taxiway.cli.options import tracking_option
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    S = TypeVar("S", bound=BaseModel)
+
+
+@click.command()
+@tracking_option
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the request log.")
+@click.option("--model", "models", multiple=True, help="A registered model to serve; others are added as they are pushed.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for each model version.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
+@click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
+@click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
+def serve(
+    tracking_uri: str,
+    state: Path,
+    models: tuple[str, ...],
+    workers: int,
+    host: str,
+    port: int,
+    caller_token: str,
+    admin_token: str,
+) -> None:
+    """Serve champions, mirror requests to challengers, log both answers.
+
+    Tokens are read from TAXIWAY_CALLER_TOKEN (who asks for predictions) and TAXIWAY_ADMIN_TOKEN (who changes what is served).
+    """
+    from taxiway.serving.server import serve as run
+    from taxiway.serving.settings import GatewaySettings
+
+    content: dict[str, object] = {"tracking_uri": tracking_uri, "state_folder": state, "models": models, "workers": workers}
+    tokens = {"caller_token": caller_token, "admin_token": admin_token}
+    run(_checked(GatewaySettings, content | {"host": host, "port": port} | tokens))
+
+
+@click.command("serve-version")
+@click.argument("model")
+@click.argument("version", type=click.IntRange(1))
+@tracking_option
+@click.option("--lease", type=click.FloatRange(1), required=True, help="End after so many seconds.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
+@click.option("--token", envvar="TAXIWAY_VERSION_TOKEN", required=True, show_envvar=True, hidden=True)
+def serve_version(model: str, version: int, tracking_uri: str, lease: float, host: str, port: int, token: str) -> None:
+    """Serve one VERSION of MODEL to a gateway that shadows it: what runs in a challenger's container.
+
+    The token that the gateway is told is read from TAXIWAY_VERSION_TOKEN: at least 16 characters.
+    """
+    from taxiway.serving.one_version import VersionSettings
+    from taxiway.serving.one_version import serve_version as run
+
+    content = {"tracking_uri": tracking_uri, "model": model, "version": version, "token": token}
+    run(_checked(VersionSettings, content | {"lease_s": lease, "host": host, "port": port}))
+
+
+def _checked(kind: "type[S]", content: dict[str, object]) -> "S":
+    """Settings from the command line; what is wrong with them is said as a mistake in its use."""
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise click.UsageError(
+            "; ".join(f"{e['loc'][-1] if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors())
+        ) from None
