@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # Two at a time: what shares a stack stays in one process, and the rest runs beside it, while the stack waits for itself.
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 # Compiled once at installation: importing scikit-learn from source costs each task ten seconds.
 export UV_COMPILE_BYTECODE := 1
 

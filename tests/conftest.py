@@ -8,8 +8,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from helping import free_port
 
@@ -22,13 +24,15 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share one stack go to one process, where tests run in several (`-n 2 --dist loadgroup`)."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ("airflow", "browser", "docker"):
-            item.add_marker(pytest.mark.xdist_group(folder.replace("browser", "airflow")))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Where tests run in several processes, those that share a stack run in one, and the others file by file beside it."""
+
+    class ByStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = nodeid.split("/")[1]
+            return {"airflow": "stack", "browser": "stack", "docker": "docker"}.get(folder, nodeid.split("::")[0])
+
+    return ByStack(config, log)
 
 
 @pytest.fixture(scope="session")
