@@ -115,12 +115,15 @@ TEAM_OBEYED_BY = {
     "gate.floors": "at least these metrics, with floors at least this high, or low for `brier`, `log_loss`, `mae`, `rmse`",
     "gate.min_gain": "`against_champion.metric` is one of these, and its `min_gain` not below",
     "gate.max_drop": "there are `slices`, and their `max_drop` is not above",
+    "gate.slices": "`gate.slices.by` has all of these columns",
+    "gate.max_slice_min_rows": "`gate.slices.min_rows` is not above",
     "gate.min_rows": "`gate.min_rows` is not below",
     "gate.reliability": "`gate.reliability` is not below",
     "shadow.min_requests": "`shadow.min_requests` is not below",
     "shadow.min_agreement": "`shadow.min_agreement` is not below",
     "shadow.max_error_rate": "`shadow.max_error_rate` is not above",
     "shadow.max_p99_ratio": "`shadow.max_p99_ratio` is not above",
+    "shadow.max_agree_within": "`shadow.agree_within` is not above",
 }
 
 PIPELINE_HEAD = """\

@@ -15,6 +15,10 @@ class TerminalError(TaxiwayError):
     """Trying again cannot help: the data, the configuration or a decision has to change. Fails an Airflow task at once."""
 
 
+class FitFailed(TerminalError):
+    """An estimator could not be fitted with these parameters on these rows; trying again would not help."""
+
+
 class TransientError(TaxiwayError):
     """Trying again may help: something outside did not answer. Airflow's retries apply."""
 

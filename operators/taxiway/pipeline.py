@@ -20,10 +20,12 @@ from taxiway.pipeline_types import (
     Fraction,
     Metric,
     Name,
+    Number,
     Problem,
     Schedule,
     Section,
     Template,
+    number,
     off_is_none,
 )
 
@@ -34,8 +36,8 @@ _METRIC_RANGES = {"log_loss": (0.0, inf), "mae": (0.0, inf), "rmse": (0.0, inf),
 class Between(Section):
     """Numbers from `low` to `high`, both included, whole ones where both are; with `log`, all magnitudes are as likely."""
 
-    low: Annotated[int | float, Field(allow_inf_nan=False)]
-    high: Annotated[int | float, Field(allow_inf_nan=False)]
+    low: Annotated[int | float, BeforeValidator(number), Field(allow_inf_nan=False)]
+    high: Annotated[int | float, BeforeValidator(number), Field(allow_inf_nan=False)]
     log: bool = False
 
     @model_validator(mode="after")
@@ -99,6 +101,15 @@ class Model(Section):
         return self
 
 
+def _count(values: "tuple[Any, ...] | Between") -> int | None:
+    """How many values a parameter may take; None where there is no end of them."""
+    if isinstance(values, tuple):
+        return len({json.dumps(value) for value in values})
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        return values.high - values.low + 1
+    return None
+
+
 class Sweep(Section):
     """Which parameters to try before the model is trained: every combination of the lists in `space` (`grid`), or `trials` drawn
     from it, always the same ones (`random`).
@@ -115,9 +126,10 @@ class Sweep(Section):
 
     @model_validator(mode="after")
     def _fits_the_search(self) -> "Sweep":
-        lists = [values for values in self.space.values() if isinstance(values, tuple)]
-        combinations = prod(len(values) for values in lists)
-        listed = len(lists) == len(self.space)
+        listed = all(isinstance(values, tuple) for values in self.space.values())
+        counts = [_count(values) for values in self.space.values()]
+        combinations = prod(count for count in counts if count is not None)
+        counted = None not in counts
         if self.search == "grid" and not listed:
             raise ValueError("a grid tries every value, so each parameter needs a list of them; or search: random")
         if self.search == "grid" and self.trials is not None:
@@ -126,7 +138,7 @@ class Sweep(Section):
             raise ValueError("a random search needs trials: how many to draw, 2 to 1000")
         if listed and not 2 <= combinations <= 1000:
             raise ValueError(f"space has {combinations} combinations; allowed: 2 to 1000")
-        if listed and self.trials is not None and self.trials > combinations:
+        if counted and self.trials is not None and self.trials > combinations:
             raise ValueError(
                 f"trials is {self.trials} and space has only {combinations} combinations; search: grid tries them all"
             )
@@ -137,14 +149,14 @@ class AgainstChampion(Section):
     """The candidate may be worse than the champion by no more than `-min_gain` in `metric` (higher is better after its sign)."""
 
     metric: Metric
-    min_gain: float = Field(default=0.0, allow_inf_nan=False)
+    min_gain: Number = Field(default=0.0, allow_inf_nan=False)
 
 
 class Slices(Section):
     """No slice of at least `min_rows` rows may lose more than `max_drop` of the champion comparison's metric."""
 
-    by: tuple[str, ...]
-    max_drop: float = Field(default=0.05, gt=0)
+    by: tuple[str, ...] = Field(min_length=1)
+    max_drop: Number = Field(default=0.05, gt=0)
     min_rows: int = Field(default=300, ge=2)
 
 
@@ -154,11 +166,11 @@ class Gate(Section):
     Its metrics are all of classification or all of regression: they say which of the two the pipeline is. Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
     """
 
-    floors: Mapping[Metric, float] = Field(min_length=1)
+    floors: Mapping[Metric, Number] = Field(min_length=1)
     against_champion: AgainstChampion
     slices: Slices | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
-    reliability: float = Field(default=0.99, gt=0.5, lt=1)
+    reliability: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
     def _floors_can_be_kept(self) -> "Gate":
@@ -179,6 +191,8 @@ class Gate(Section):
                 f"{', '.join(numbers)} is for numbers and {', '.join(classes)} for classes; allowed together: "
                 f"{', '.join(REGRESSION_METRICS)}; or {', '.join(CLASSIFICATION_METRICS)}"
             )
+        if numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
+            raise ValueError(f"slices needs max_drop: how much worse {self.against_champion.metric} may get, in its unit")
         return self
 
     @property
@@ -200,9 +214,9 @@ class Shadow(Section):
     min_requests: int = Field(default=2000, ge=100, le=50_000)
     max_wait: Duration = timedelta(days=1)
     min_agreement: Fraction = 0.5
-    agree_within: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    agree_within: Number | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_error_rate: Fraction = 0.001
-    max_p99_ratio: float = Field(default=1.5, gt=0)
+    max_p99_ratio: Number = Field(default=1.5, gt=0)
 
 
 class Pipeline(Section):
@@ -225,7 +239,7 @@ class Pipeline(Section):
     bad_data: Literal["stop", "go_on"] = "stop"
     features: Features = Features()
     model: Model
-    sweep: Sweep | None = None
+    sweep: Annotated[Sweep | None, BeforeValidator(off_is_none)] = None
     gate: Gate
     gateway: str | None = None
     shadow: Annotated[Shadow | None, BeforeValidator(off_is_none)] = None

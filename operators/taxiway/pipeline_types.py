@@ -65,12 +65,20 @@ def _template(value: Any) -> Any:
     )
 
 
+def number(value: Any) -> Any:
+    """A number, and not what YAML makes of `on`, `off`, `yes` and `no`."""
+    if isinstance(value, bool):
+        raise ValueError("YAML reads it as a truth value (as on, off, yes, no); allowed: a number")  # noqa: TRY004 pydantic's
+    return value
+
+
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, BeforeValidator(number)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from taxiway.pipeline import Pipeline
-from taxiway.pipeline_types import LOWER_IS_BETTER, REGRESSION_METRICS, Fraction, Metric, Name, Section
+from taxiway.pipeline_types import LOWER_IS_BETTER, REGRESSION_METRICS, Fraction, Metric, Name, Number, Section
 
 Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "BROKEN"]
 Loosened = tuple[tuple[str, ...], str]
@@ -28,14 +28,17 @@ class TeamGate(Section):
     """What the gate of every pipeline of the team must ask for at least.
 
     Limits by metric hold for pipelines of that metric's problem: each must have the floors, and compare with the champion by one
-    of the metrics of `min_gain`, with at least that gain, and in slices by one of `max_drop`, with at most that drop.
+    of the metrics of `min_gain`, with at least that gain, and in slices by one of `max_drop`, with at most that drop. `slices` are
+    columns that must be among them, and no slice of `max_slice_min_rows` rows may be too small to tell.
     """
 
-    floors: Mapping[Metric, float] = Field(default_factory=dict)
-    min_gain: Mapping[Metric, float] = Field(default_factory=dict)
-    max_drop: Mapping[Metric, float] = Field(default_factory=dict)
+    floors: Mapping[Metric, Number] = Field(default_factory=dict)
+    min_gain: Mapping[Metric, Number] = Field(default_factory=dict)
+    max_drop: Mapping[Metric, Number] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    max_slice_min_rows: int | None = Field(default=None, ge=2, strict=True)
     min_rows: int | None = Field(default=None, ge=2, strict=True)
-    reliability: float | None = Field(default=None, gt=0.5, lt=1)
+    reliability: Number | None = Field(default=None, gt=0.5, le=0.9999)
 
 
 class TeamShadow(Section):
@@ -44,7 +47,8 @@ class TeamShadow(Section):
     min_requests: int | None = Field(default=None, ge=100)
     min_agreement: Fraction | None = None
     max_error_rate: Fraction | None = None
-    max_p99_ratio: float | None = Field(default=None, gt=0)
+    max_p99_ratio: Number | None = Field(default=None, gt=0)
+    max_agree_within: Number | None = Field(default=None, gt=0)
 
 
 class Team(Section):
@@ -98,6 +102,16 @@ def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
 
 
 def _slices(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
+    slices = pipeline.gate.slices
+    missing = [column for column in gate.slices if slices is None or column not in slices.by]
+    if missing:
+        yield ("gate", "slices"), f"leaves out {', '.join(missing)}; the team asks for slices by {', '.join(gate.slices)}"
+    if slices is not None and gate.max_slice_min_rows is not None and slices.min_rows > gate.max_slice_min_rows:
+        yield ("gate", "slices", "min_rows"), f"is {slices.min_rows}; the team asks for {_bound(gate.max_slice_min_rows, True)}"
+    yield from _drops(pipeline, gate)
+
+
+def _drops(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     limits, metric = _of(gate.max_drop, pipeline), pipeline.gate.against_champion.metric
     if not limits:
         return
@@ -119,14 +133,18 @@ def _numbers(pipeline: Pipeline, team: Team) -> Iterator[Loosened]:
         ("gate", "min_rows", team.gate.min_rows, pipeline.gate.min_rows),
         ("gate", "reliability", team.gate.reliability, pipeline.gate.reliability),
         *(
-            ("shadow", key, limit, getattr(pipeline.shadow, key))
+            ("shadow", key, limit, getattr(pipeline.shadow, _OWN_NAMES.get(key, key)))
             for key, limit in (team.shadow.model_dump() if team.shadow and pipeline.shadow else {}).items()
         ),
     )
     for section, key, limit, own in asked:
         most = key.startswith("max_")
-        if limit is not None and (own > limit if most else own < limit):
-            yield (section, key), f"is {own:g}; the team asks for {_bound(limit, most)}"
+        if limit is not None and own is not None and (own > limit if most else own < limit):
+            yield (section, _OWN_NAMES.get(key, key)), f"is {own:g}; the team asks for {_bound(limit, most)}"
+
+
+# Where a limit is called by another name than what it limits.
+_OWN_NAMES = {"max_agree_within": "agree_within"}
 
 
 def _bound(limit: float, most: bool) -> str:

@@ -35,7 +35,7 @@ def recorded(running: Running, run: str, kind: Any) -> Any:
 def test_half_a_year_of_rentals_makes_a_first_champion(running: Running, first: tuple[str, list[TaskSeen]]) -> None:
     (summary,) = summaries(running.store, PIPELINE)
     assert (summary.span.name, summary.outcome, summary.version) == ("2012-02", Outcome.FIRST_CHAMPION, 1)
-    assert any(re.match(r"r2 is 0\.[89]\d* \(692 rows, 95% interval", reason) for reason in summary.reasons)
+    assert any(re.match(r"r2 is 0\.[89]\d* \(692 rows, 99\.9% interval", reason) for reason in summary.reasons)
     assert any(reason.startswith("mae is ") and "at most 60 is asked" in reason for reason in summary.reasons)
 
 

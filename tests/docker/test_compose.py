@@ -67,9 +67,12 @@ def test_our_services_give_up_all_capabilities(stack: Composed) -> None:
         assert "no-new-privileges:true" in container["HostConfig"]["SecurityOpt"], container["Name"]
 
 
-def test_the_worker_has_no_password_of_the_database(stack: Composed) -> None:
+def test_what_runs_the_code_of_dags_has_neither_the_databases_password_nor_the_key_of_logins(stack: Composed) -> None:
     (worker,) = stack.containers("airflow-worker")
     assert stack.settings["POSTGRES_PASSWORD"] not in json.dumps(worker["Config"]["Env"])
+    for part in ("airflow-worker", "airflow-dag-processor", "airflow-triggerer"):
+        (container,) = stack.containers(part)
+        assert stack.settings["AIRFLOW_JWT_SECRET"] not in json.dumps(container["Config"]["Env"]), part
 
 
 def test_the_image_carries_no_tools_of_development(stack: Composed) -> None:

@@ -100,6 +100,7 @@ def test_the_json_schema_names_the_keys_of_the_file() -> None:
         ("def template(pipeline, team): ...", ""),
         ("def other(): ...", "own.py:1: there is no function template"),
         ("def template(:", "own.py:1: this is not Python"),
+        ("def template(pipeline): ...", "own.py:1: template takes 1 arguments"),
     ],
 )
 def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: str) -> None:
@@ -126,3 +127,14 @@ def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None
     code, shown = lint(file)
     assert code == 1
     assert 'the metrics of gate are of numbers, and the schema has "late" as boolean' in shown
+
+
+def test_a_stub_that_loads_nothing_and_a_builder_that_ends_the_process_are_named(team: Path) -> None:
+    (team / "late_arrivals.py").write_text("x = 1  # an airflow dag")
+    (team / "m.py").write_text("def f(params):\n    raise SystemExit(0)\n")
+    change(team / "late_arrivals.pipeline.yaml", "estimator: sklearn.ensemble.HistGradientBoostingClassifier", "build: m.py:f")
+    code, shown = lint(team / "late_arrivals.pipeline.yaml")
+    assert code == 1
+    assert "late_arrivals.py:1: it does not load the pipeline beside it" in shown
+    assert "model.build: m.py:f raised SystemExit: 0" in shown
+    assert "1 pipeline file, 2 mistakes" in shown

@@ -121,3 +121,36 @@ def test_a_label_that_cannot_be_learned_is_said(tmp_path: Path, labels: list[obj
         pd.DataFrame({"x": range(12), "y": labels}).to_parquet(source / f"{span}.parquet")
     code, shown = new(tmp_path / "dags", tmp_path, "p", "--from", str(source), "--label", "y", "--team", "t")
     assert (code, words in shown) == (1, True), shown
+
+
+def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -> None:
+    source = tmp_path / "data" / "odd"
+    source.mkdir(parents=True)
+    for span in (1, 2):
+        rows = pd.DataFrame({"id": range(40 * span, 40 * span + 40), "x": [1.0, 2.0] * 20, "late": [True, False] * 20})
+        rows["endless"] = [float("inf"), 1.0] * 20
+        rows["nothing"] = None
+        rows["list"] = [[1, 2]] * 40
+        rows["a \U0001f600 name"] = range(40)
+        rows.to_parquet(source / f"{span}.parquet")
+    pipeline = drafted(tmp_path / "dags", tmp_path / "data", str(source), "late")
+    schema = load_schema(pipeline.schema_file)
+    assert "endless" in pipeline.features.drop
+    assert {"nothing", "list"} & {feature.name for feature in schema.features} == set()
+    assert schema.feature("a \U0001f600 name") is not None
+    readme = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
+    assert "`endless` (infinite in 40 rows" in readme
+    assert "Not in the schema: `nothing` (of type" in readme
+    store = Store(str(tmp_path / "store"))
+    snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
+    assert validate(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS
+
+
+def test_a_label_without_an_end_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for span in (1, 2):
+        pd.DataFrame({"x": range(12), "y": [1.0, 2.0, float("inf")] * 4}).to_parquet(source / f"{span}.parquet")
+    code, shown = new(tmp_path / "dags", tmp_path, "p", "--from", str(source), "--label", "y", "--team", "t")
+    assert (code, "y is infinite in 8 rows" in shown) == (1, True), shown
+    assert not (tmp_path / "dags").exists()

@@ -91,6 +91,12 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "gateway: g\nshadow: {}\ngate:\n  floors: {rmse: 6}\n  against_champion: {metric: rmse}",
             ["shadow needs agree_within", "estimates of late"],
         ),
+        (
+            "floors: {roc_auc: 0.6}",
+            "floors: {roc_auc: off}",
+            ["gate.floors.roc_auc is False", "truth value", "allowed: a number"],
+        ),
+        ("metric: roc_auc}", "metric: roc_auc, min_gain: no}", ["gate.against_champion.min_gain is False", "truth value"]),
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for estimates of a number"]),
         ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
         ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is no file beside it"]),
@@ -195,3 +201,8 @@ def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> 
             read_pipeline(path)
     else:
         assert read_pipeline(path).model.build == f"{path.with_name('model.py').resolve()}:build"
+
+
+def test_what_is_switched_off_is_none(write) -> None:
+    pipeline = read_pipeline(write(GOOD + "sweep: off\nshadow: off\n"))
+    assert (pipeline.sweep, pipeline.shadow) == (None, None)

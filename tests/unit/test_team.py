@@ -68,6 +68,11 @@ def test_a_pipeline_that_keeps_what_the_team_asks_is_read(folder: Path, team: st
         ("gate: {reliability: 0.999}", ":13: gate.reliability is 0.99; the team asks for at least 0.999"),
         ("gate: {min_rows: 500}", "gate.min_rows is 300; the team asks for at least 500"),
         ("shadow: {min_requests: 3000}", ":15: shadow.min_requests is 2000; the team asks for at least 3000"),
+        (
+            "gate: {slices: [origin, carrier]}",
+            ":12: gate.slices leaves out carrier; the team asks for slices by origin, carrier",
+        ),
+        ("gate: {max_slice_min_rows: 200}", "gate.slices.min_rows is 300; the team asks for at most 200"),
         ("shadow: {max_error_rate: 0.0001}", "shadow.max_error_rate is 0.001; the team asks for at most 0.0001"),
     ],
 )
@@ -145,3 +150,20 @@ def test_looser_is_looser_in_any_of_its_numbers(asked: tuple[float, ...], own: t
     )
     expected = (floor > asked[0]) + (gain < asked[1]) + (drop > asked[2]) + (reliability < asked[3])
     assert len(loosened(pipeline, team)) == expected
+
+
+def test_estimates_that_agree_whatever_they_say_are_looser_too() -> None:
+    team = Team.model_validate({"team": "t", "shadow": {"max_agree_within": 10}})
+    body = {
+        "pipeline": "p",
+        "team": "t",
+        "source": {"spans": "{SPAN}.parquet", "label": "y"},
+        "schema": "s",
+        "model": {"estimator": "sklearn.linear_model.Ridge"},
+        "gate": {"floors": {"mae": 3}, "against_champion": {"metric": "mae"}},
+        "gateway": "g",
+        "shadow": {"agree_within": 1e12},
+    }
+    assert loosened(Pipeline.model_validate(body), team) == (
+        (("shadow", "agree_within"), "is 1e+12; the team asks for at most 10"),
+    )

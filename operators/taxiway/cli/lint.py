@@ -119,8 +119,13 @@ def _template(path: Path) -> Iterator[str]:
     except (SyntaxError, UnicodeDecodeError) as error:
         yield f"{path.name}:{getattr(error, 'lineno', 1)}: this is not Python: {error}"
         return
-    if not any(isinstance(part, ast.FunctionDef) and part.name == "template" for part in body):
+    found = [part for part in body if isinstance(part, ast.FunctionDef) and part.name == "template"]
+    if not found:
         yield f"{path.name}:1: there is no function template\n    allowed: def template(pipeline, team): ... that gives back a DAG"
+    for function in found:
+        taken = function.args
+        if taken.vararg is None and len(taken.posonlyargs) + len(taken.args) != 2:
+            yield f"{path.name}:{function.lineno}: template takes {len(taken.args)} arguments\n    allowed: two, pipeline and team"
 
 
 def _stub(file: Path) -> Iterator[str]:
@@ -129,6 +134,8 @@ def _stub(file: Path) -> Iterator[str]:
         yield f"{file.name}:1: there is no {stub.name} beside it, so Airflow does not see it; its content:\n{_indented(STUB)}"
         return
     text = stub.read_text(encoding="utf-8")
+    if "load_pipeline(" not in text:
+        yield f"{stub.name}:1: it does not load the pipeline beside it; its content should be:\n{_indented(STUB)}"
     if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
         yield f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; its content should be:\n{_indented(STUB)}'
 

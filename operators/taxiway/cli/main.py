@@ -88,8 +88,9 @@ def lint(paths: tuple[Path, ...]) -> None:
     mistakes = find_mistakes(files)
     for mistake in mistakes:
         click.echo(mistake)
-    files_said, mistakes_said = "file" if len(files) == 1 else "files", "mistake" if len(mistakes) == 1 else "mistakes"
-    click.echo(f"{len(files)} pipeline {files_said}, {len(mistakes) or 'no'} {mistakes_said}", err=True)
+    count = sum(not line.startswith("    ") for mistake in mistakes for line in mistake.splitlines())
+    files_said, mistakes_said = "file" if len(files) == 1 else "files", "mistake" if count == 1 else "mistakes"
+    click.echo(f"{len(files)} pipeline {files_said}, {count or 'no'} {mistakes_said}", err=True)
     sys.exit(1 if mistakes else 0)
 
 

@@ -19,8 +19,8 @@ from taxiway.data.profile import ColumnProfile, Profile, profile_span
 from taxiway.data.rows import read_rows
 from taxiway.data.spans import find_spans
 from taxiway.errors import BadData, ConfigError
-from taxiway.features.labels import label_classes
-from taxiway.pipeline_file import SUFFIX
+from taxiway.features.labels import label_classes, label_numbers
+from taxiway.pipeline_file import SUFFIX, TEAM_FILE, read_team
 from taxiway.pipeline_types import Name, Problem
 from taxiway.records import Severity, Span
 from taxiway.store import Store
@@ -48,6 +48,11 @@ def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, dat
     for word, what in ((name, "pipeline"), (team, "team")):
         _check_name(word, what)
     folder = dags / team
+    there_is = read_team(folder)
+    if there_is is not None and there_is.team != team:
+        raise ConfigError(
+            f'{folder / TEAM_FILE} is that of the team "{there_is.team}"; give its folder, or --team {there_is.team}'
+        )
     texts = {f"{name}{SUFFIX}": "", f"{name}.schema.yaml": "", f"{name}.py": STUB, f"{name}.md": ""}
     there = [file for file in texts if (folder / file).exists()]
     if there:
@@ -97,12 +102,21 @@ def look(pattern: str, label: str) -> Seen:
     with tempfile.TemporaryDirectory(prefix="taxiway-new-") as folder:
         store = Store(folder)
         spans = ingest(found, pipeline="new", source=pattern, store=store).spans
-        schema = infer_schema(spans, store, label)
         profiles = [profile_span(span, store) for span in spans]
+        unread = {
+            c.name: f"of type {c.storage}, which has no statistics" for c in merged(profiles).columns if c.type == "other"
+        }
+        schema = infer_schema(spans, store, label, without=[name for name in unread if name != label])
         labels = read_rows(spans, store, [label])[label]
         problem = _problem(labels, schema)
         key = _key(merged(profiles), spans, store, schema)
-        features = tuple(_with_drift(feature, profiles, {label, *key}) for feature in schema.features)
+        infinite = {c.name for c in merged(profiles).columns if c.above or c.below}
+        features = tuple(
+            _with_drift(feature, profiles, {label, *key, *infinite}).model_copy(
+                update={"severity": Severity.WARNING} if feature.name in infinite else {}
+            )
+            for feature in schema.features
+        )
         return Seen(
             pattern=pattern,
             spans=spans,
@@ -110,6 +124,7 @@ def look(pattern: str, label: str) -> Seen:
             problem=problem,
             label_std=float(labels.std()) if problem == "regression" else 0.0,
             suspects=_suspects(read_rows(spans[-1:], store), label, schema),
+            unread=unread,
             drop=_to_drop(merged(profiles), {label, *key}, schema),
         )
 
@@ -119,6 +134,8 @@ def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
     assert feature is not None
     if labels.isna().any():
         raise BadData(f"{labels.name} is missing in {int(labels.isna().sum()):,} rows; a label must be known for every row")
+    if feature.type in NUMERIC_TYPES:
+        label_numbers(labels)
     if labels.nunique() == 2:
         return "classification"
     if feature.type in NUMERIC_TYPES and labels.nunique() > 2:
@@ -154,6 +171,10 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
             continue
         if column.type == "string" and column.distinct > _MANY_VALUES:
             found[column.name] = f"about {column.distinct:,} values: they would be learned by heart"
+        elif column.above or column.below:
+            found[column.name] = (
+                f"infinite in {column.above + column.below:,} rows; mend the source, then make its severity error"
+            )
         elif _is_constant(column):
             found[column.name] = "one value in all rows"
     return found
@@ -162,8 +183,10 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
 def _suspects(rows: "pd.DataFrame", label: str, schema: Schema) -> dict[str, float]:
     """Numeric columns of the newest span that nearly are the label, with their correlation; strongest first."""
     codes = rows[label].rank(method="dense") if rows[label].nunique() == 2 else rows[label]
-    numbers = rows[[f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label]]
-    found = numbers.astype(float).corrwith(codes.astype(float)).dropna()
+    numbers = rows[[f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label]].astype(float)
+    finite = numbers.where(numbers.abs() != float("inf"))
+    varied = finite.loc[:, finite.nunique() > 1]
+    found = varied.corrwith(codes.astype(float)).dropna()
     return {
         str(name): float(value) for name, value in found.sort_values(key=abs, ascending=False).items() if abs(value) > _CLOSE
     }

@@ -19,6 +19,7 @@ class Seen:
     """What the data say: all spans, the drafted schema, which problem the label is, and which columns are better left out.
 
     `suspects` are numeric columns that go with the label so closely (Pearson's correlation) that they may be known only after it.
+    `unread` are columns without statistics, which the schema leaves out, and why.
     """
 
     pattern: str
@@ -28,6 +29,7 @@ class Seen:
     label_std: float
     drop: Mapping[str, str]
     suspects: Mapping[str, float]
+    unread: Mapping[str, str]
 
     @property
     def window(self) -> int:
@@ -35,12 +37,17 @@ class Seen:
         return min(WINDOW, len(self.spans) - 1)
 
 
+def _quoted(text: str) -> str:
+    """Text in quotes as YAML reads it: unlike JSON's, its escapes end at 16 bits."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def pipeline_text(name: str, team: str, seen: Seen, data_root: str) -> str:
     """The pipeline file: what was seen, and gates that ask for little."""
     root = str(Path(data_root).resolve()) if "://" not in data_root else data_root.rstrip("/")
     pattern = seen.pattern if "://" in seen.pattern or "{data}" in seen.pattern else str(Path(seen.pattern).resolve())
     spans = pattern.replace(f"{root}/", "{data}/", 1) if pattern.startswith(f"{root}/") else pattern
-    dropped = f"\n  drop: [{', '.join(map(json.dumps, seen.drop))}]" if seen.drop else ""
+    dropped = f"\n  drop: [{', '.join(map(_quoted, seen.drop))}]" if seen.drop else ""
     why = "".join(f"\n  # {column}: {reason}" for column, reason in seen.drop.items())
     regression = seen.problem == "regression"
     gain = float(f"{0.02 * seen.label_std:.1g}")
@@ -63,9 +70,9 @@ team: {team}
 template: continuous_training
 schedule: null                                # or new_span, @monthly, a cron expression
 source:
-  spans: {json.dumps(spans)}
+  spans: {_quoted(spans)}
   window: {seen.window}                                   # train on so many spans, evaluate on the next
-  label: {json.dumps(seen.schema.label)}
+  label: {_quoted(seen.schema.label)}
 schema: {name}.schema.yaml
 features:{why}
   numeric: auto
@@ -100,6 +107,9 @@ def readme_text(name: str, team: str, seen: Seen, folder: Path) -> str:
         f"\n* `{column}` goes with `{seen.schema.label}` by {found:+.2f}: is it known before the label is? If not, drop it."
         for column, found in seen.suspects.items()
     )
+    unread = (
+        f" Not in the schema: {', '.join(f'`{column}` ({why})' for column, why in seen.unread.items())}." if seen.unread else ""
+    )
     left_out = f" Left out: {', '.join(f'`{column}` ({why})' for column, why in seen.drop.items())}." if seen.drop else ""
     return f"""# {team}.{name}
 
@@ -109,7 +119,7 @@ Drafted by `taxiway new`. The model {learned} `{seen.schema.label}`, trains on {
 |---|---|
 {rows}
 
-{key}.{left_out}
+{key}.{left_out}{unread}
 
 ## Run it
 

@@ -3,7 +3,7 @@
 It says what was seen, not what is right: a schema made of the very data that it checks would pass anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import cast
 
 from taxiway.data.features import Feature, FeatureType, Schema
@@ -16,11 +16,13 @@ from taxiway.store.store import Store
 _DOMAIN_VALUES = 100
 
 
-def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str) -> Schema:
+def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, without: Collection[str] = ()) -> Schema:
     """A schema that `data` pass: the training spans of a snapshot, or the given spans.
 
     Types are those in the files. A column is required if no row lacks it, else optional. Text with at most 100 values gets them
     as its domain, unless all of them are numbers. Ranges, keys and drift limits are people's knowledge and are not inferred.
+
+    Columns named in `without` are left out.
 
     Raises ConfigError if there is no column `label`, BadData where no type can be given to a column.
     """
@@ -29,7 +31,7 @@ def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str) -> S
     if not profiles:
         raise ConfigError("a schema is inferred from at least one span, got none")
     profile = merged(profiles)
-    order = _file_order(profiles)
+    order = [name for name in _file_order(profiles) if name not in without]
     if label not in order:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, order)}')
     columns = {column.name: column for column in profile.columns}

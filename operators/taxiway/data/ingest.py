@@ -149,6 +149,10 @@ def count_rows(copy: Path, path: str) -> int:
         ) from None
     if rows == 0:
         raise BadData(f"{path} has {len(names)} columns and no rows; have the source write it again, or remove it")
+    if not all(name.strip() for name in names):
+        raise BadData(
+            f"{path} has a column without a name, at place {[bool(n.strip()) for n in names].index(False) + 1}; name it"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadData(f"{path} has more than one column named {', '.join(twice)}; have the source name each column once")

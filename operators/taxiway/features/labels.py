@@ -24,7 +24,8 @@ def learnable_classes(labels: "pd.Series[Any]", problem: Problem) -> tuple[str, 
             f"{int(labels.isna().sum())} training rows have no {labels.name}; the schema should require it: presence 1.0"
         )
     if problem == "regression":
-        if label_numbers(labels).std() == 0:
+        numbers = label_numbers(labels)
+        if numbers.min() == numbers.max():
             raise BadData(f"{labels.name} is {labels.iloc[0]} in all {len(labels):,} training rows: there is nothing to learn")
         return ()
     classes = label_classes(labels)

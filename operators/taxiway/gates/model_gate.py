@@ -139,7 +139,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         status=status,
         sentence=(
             f"{rule.metric} is {result.candidate.value:.3f} against {result.champion.value:.3f} of the champion, version "
-            f"{evaluation.champion}: {_signed(result.difference, evaluation.reliability)}; "
+            f"{evaluation.champion}: {_gain(result.difference, sign, evaluation.reliability)}; "
             f"a gain of at least {rule.min_gain:+g} is asked"
         ),
     )
@@ -154,15 +154,18 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     fallen = [s for s in evaluation.slices if _fell(s, gate.slices.max_drop)]
     for slice_ in fallen:
         assert slice_.difference is not None
+        sign = METRICS[slice_.metric].sign
+        word = "drop" if sign > 0 else "rise"
         yield _fail(
             f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.reliability)} {slice_.metric} "
-            f"({slice_.rows} rows); a drop of at most {gate.slices.max_drop:g} is allowed"
+            f"({slice_.rows} rows); a {word} of at most {gate.slices.max_drop:g} is allowed"
         )
     if not fallen:
         told = [s for s in evaluation.slices if s.difference is not None]
         small = len(evaluation.slices) - len(told)
+        verb = "fell" if METRICS[gate.against_champion.metric].sign > 0 else "rose"
         yield _pass(
-            f"none of {len(told)} slices by {' and '.join(gate.slices.by)} surely fell by more than {gate.slices.max_drop:g} "
+            f"none of {len(told)} slices by {' and '.join(gate.slices.by)} surely {verb} by more than {gate.slices.max_drop:g} "
             f"({small} too small to tell)"
         )
 
@@ -193,6 +196,14 @@ def _text(interval: Interval, evaluation: Evaluation) -> str:
         f"{interval.value:.3f} ({interval.rows:,} rows, {100 * evaluation.reliability:.4g}% interval "
         f"{interval.low:.3f} to {interval.high:.3f})"
     )
+
+
+def _gain(difference: Interval, sign: int, reliability: float) -> str:
+    """What the candidate gains: where lower is better, the fall is the gain, and is called so."""
+    if sign > 0:
+        return _signed(difference, reliability)
+    gain = Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
+    return f"a gain of {_signed(gain, reliability)}"
 
 
 def _signed(interval: Interval, reliability: float) -> str:

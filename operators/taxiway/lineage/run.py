@@ -44,6 +44,12 @@ class MlflowRun:
         made = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
         return MlflowRun(self.client, made.info.run_id, self.experiment_id)
 
+    def end_nested(self, status: RunStatus) -> None:
+        """End those nested runs that a task which was killed left open."""
+        left = f"tags.`mlflow.parentRunId` = '{self.run_id}' and attributes.status = 'RUNNING'"
+        for child in self.client.search_runs([self.experiment_id], left):
+            MlflowRun(self.client, child.info.run_id, self.experiment_id).end(status)
+
     def reopen(self) -> None:
         """Say that the run goes on, where a task that was cleared runs again after the end."""
         if self.client.get_run(self.run_id).info.status != "RUNNING":

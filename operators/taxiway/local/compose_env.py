@@ -32,6 +32,7 @@ def compose_env() -> str:
         "AIRFLOW_ADMIN_PASSWORD": made.airflow_password,
         "AIRFLOW_FERNET_KEY": made.airflow_fernet_key,
         "AIRFLOW_JWT_SECRET": made.airflow_jwt_secret,
+        "AIRFLOW_SECRET_KEY": secrets.token_urlsafe(48),
         "TAXIWAY_CALLER_TOKEN": made.gateway_caller_token,
         "TAXIWAY_ADMIN_TOKEN": made.gateway_admin_token,
     }

@@ -103,6 +103,9 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         console.print(
             f"[dim]{course.seconds['total']:.0f} s, of which {course.seconds['start']:.0f} s to start the stack[/dim]"
         )
+        console.print(
+            f"To ask what made a model: export MLFLOW_TRACKING_URI={stack.url('mlflow')}; taxiway lineage model {PIPELINE}"
+        )
         console.print(f"Another team's pipeline waits to be started: {stack.url('airflow')}/dags/bikes.hourly_rentals")
         if report is not None:
             write_report(report, found, champion, course.tasks, course.traffic, course.seconds)

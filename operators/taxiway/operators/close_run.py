@@ -41,22 +41,30 @@ class CloseRunOperator(StageOperator):
             self.log.info("every task was skipped, so there is nothing to close")
             return {}
         run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
-        broken = any(state in _BROKEN for state in states.values())
-        summary = self._close(run, ti, broken=broken) if run else None
+        broken = [task for task, state in states.items() if state in _BROKEN]
+        summary = self._close(run, ti, broken) if run else None
         if run is None:
             self.log.info("this run did nothing, so there is nothing to close")
+        if broken and summary is None:
+            stages = [task for task, state in states.items() if state == "failed"]
+            self.log.error(
+                "BROKEN at %s: nothing was decided, and the span stays due; see its log", ", ".join(stages) or broken[0]
+            )
         if summary is not None or broken:
             self._notify(context, summary)
         return self.store.put(summary).model_dump() if summary else {}
 
-    def _close(self, run: "MlflowRun", ti: Any, *, broken: bool) -> RunSummary | None:
+    def _close(self, run: "MlflowRun", ti: Any, broken: list[str]) -> RunSummary | None:
         self.show(run)
         try:
-            self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
-            self._remove_containers(f"{ti.dag_id}/{ti.run_id}")
+            # What was decided is written before anything is cleared away: that may fail, and the decision must not be lost over it.
             summary = self._summarize(run, ti.run_id)
             if summary is not None:
                 self._write(run, summary)
+            self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
+            self._remove_containers(f"{ti.dag_id}/{ti.run_id}")
+            if self.pipeline.sweep is not None:
+                run.end_nested("FAILED")
         finally:
             run.end("FAILED" if broken else "FINISHED")
         return summary

@@ -1,7 +1,7 @@
 """Ingest: the next span to decide on, and the spans before it, into the store."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SPAN_NAME_TAG = "taxiway.span_name"
 BACKFILL = "backfill"
 _POLL_SECONDS = 2.0
+
+
+_LONGEST_WAIT = timedelta(hours=12)
 
 
 class IngestOperator(StageOperator):
@@ -78,7 +81,8 @@ class IngestOperator(StageOperator):
         self.log.info("waits for the run of the earlier date, %s: runs of a pipeline go one after another", earlier.run_id)
         over: Any = ["success", "failed"]
         trigger = DagStateTrigger(ti.dag_id, states=over, run_ids=[earlier.run_id], poll_interval=_POLL_SECONDS)
-        self.defer(trigger=trigger, method_name="resume")
+        # A run that was deleted is never over: a task whose wait times out is tried again, and looks anew.
+        self.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
     def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
         from taxiway.data.ingest import plan_as_of, plan_window

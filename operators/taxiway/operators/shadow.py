@@ -79,7 +79,11 @@ class ShadowDeployOperator(StageOperator):
             gateway.refresh(verdict.model)
             until = wait_until(gateway.challenger(verdict.model), verdict.version, owner, now + shadow.max_wait)
             lease = until + LEASE_SLACK - now
-            remote = self._start_container(verdict, context, lease) if shadow.deployer == "docker" else None
+            remote = None
+            if shadow.deployer == "docker":
+                # An earlier try's container goes with this: what is mirrored to it meanwhile would count as unanswered.
+                gateway.delete_challenger(verdict.model, owner)
+                remote = self._start_container(verdict, context, lease)
             gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds(), remote)
         point(run.client, verdict.model, CHALLENGER, verdict.version)
         self.log.info("version %d answers in the shadow of version %d", verdict.version, verdict.champion)

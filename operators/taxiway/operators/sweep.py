@@ -1,7 +1,7 @@
 """Sweep: plan a search over parameters, and run its trials, a few in each mapped task."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taxiway.operators.base import Input, StageOperator, parse_params
@@ -54,10 +54,19 @@ class PlanSweepOperator(StageOperator):
                 **ref,
                 "first": first,
                 "last": last,
-                "name": "; ".join(words(params) for params in record.trials[first:last])[:_NAME_LENGTH],
+                "name": _name(first, last, [words(params) for params in record.trials[first:last]]),
             }
             for first, last in chunks
         ]
+
+
+def _name(first: int, last: int, trials: Sequence[str]) -> str:
+    """`1 to 4: learning_rate=0.1; learning_rate=0.2 and 2 more`: as many as Airflow's grid has room for."""
+    shown = list(trials)
+    while len(shown) > 1 and len("; ".join(shown)) > _NAME_LENGTH:
+        shown.pop()
+    more = f" and {len(trials) - len(shown)} more" if len(shown) < len(trials) else ""
+    return f"{first + 1} to {last}: {'; '.join(shown)[:_NAME_LENGTH]}{more}"
 
 
 class RunTrialsOperator(StageOperator):
@@ -92,7 +101,11 @@ class RunTrialsOperator(StageOperator):
         nested = run.nested(key, words(params))
         nested.datasets(tuning.training, "training")
         nested.datasets(tuning.evaluation, "tuning")
-        trial = run_trial(chosen, features, rows, self.pipeline, store=self.store, recorder=nested)
+        try:
+            trial = run_trial(chosen, features, rows, self.pipeline, store=self.store, recorder=nested)
+        except BaseException:
+            nested.end("FAILED")
+            raise
         if trial.score is not None:
             nested.metrics({f"tuning.{trial.metric}": trial.score})
         else:

@@ -72,6 +72,7 @@ def start(client: "DockerClient", place: Place, challenger: Challenger, *, withi
     Raises TerminalError with its last words where it ended, TransientError where it is not well in time; nothing is left then.
     """
     from docker.errors import DockerException, ImageNotFound
+    from requests import RequestException  # the SDK lets these of its own connection through
 
     remove(client, challenger.run)
     name, token = f"taxiway-challenger-{secrets.token_hex(6)}", secrets.token_urlsafe(32)
@@ -79,7 +80,7 @@ def start(client: "DockerClient", place: Place, challenger: Challenger, *, withi
         container = client.containers.run(place.image, **_arguments(place, challenger, name, token))
     except ImageNotFound as error:
         raise ConfigError(f"there is no image {place.image} here; make it, or set [taxiway] challenger_image") from error
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         remove(client, challenger.run)
         raise TransientError(f"the engine did not start {challenger.model} version {challenger.version}: {error}") from error
     try:
@@ -93,6 +94,7 @@ def start(client: "DockerClient", place: Place, challenger: Challenger, *, withi
 def remove(client: "DockerClient", run: str) -> int:
     """Remove the containers of a DAG run, whoever started them; returns how many there were. Raises TransientError."""
     from docker.errors import APIError, DockerException, NotFound
+    from requests import RequestException
 
     try:
         found = client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={run}"}, ignore_removed=True)
@@ -104,7 +106,7 @@ def remove(client: "DockerClient", run: str) -> int:
             except APIError as error:
                 if error.status_code != 409:  # it is being removed already
                     raise
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         raise TransientError(f"the containers of {run} could not be removed: {error}") from error
     return len(found)
 
@@ -132,6 +134,7 @@ def _arguments(place: Place, challenger: Challenger, name: str, token: str) -> d
         "memswap_limit": place.memory,
         "nano_cpus": int(place.cpus * 10**9),
         "pids_limit": 256,
+        "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
         "healthcheck": {
             "test": ["CMD", "python", "-c", _PING],
             "interval": 2 * _SECOND_NS,
@@ -143,6 +146,7 @@ def _arguments(place: Place, challenger: Challenger, name: str, token: str) -> d
 
 def _wait_until_well(container: "Container", challenger: Challenger, within_s: float) -> None:
     from docker.errors import APIError
+    from requests import RequestException
 
     named, said = f"{challenger.model} version {challenger.version}", ""
     deadline = time.monotonic() + within_s
@@ -153,6 +157,8 @@ def _wait_until_well(container: "Container", challenger: Challenger, within_s: f
         except APIError as error:  # it ended, and the engine has removed it, or is about to
             if error.status_code in (404, 409):
                 raise TerminalError(f"the container of {named} ended by itself; its last words: {said or 'none'}") from None
+            raise TransientError(f"the engine does not tell how {named} is: {error}") from error
+        except RequestException as error:
             raise TransientError(f"the engine does not tell how {named} is: {error}") from error
         if container.attrs["State"].get("Health", {}).get("Status") == "healthy":
             return

@@ -217,7 +217,9 @@ def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and _argmax(champion) == _argmax(challenger)
     if _is_number(champion) and _is_number(challenger):
-        return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=within or _NUMBER_TOLERANCE)
+        if within is not None:
+            return bool(abs(champion - challenger) <= within)
+        return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
     return bool(champion == challenger)
 
 

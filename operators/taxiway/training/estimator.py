@@ -21,7 +21,7 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
     parameter is unknown.
     """
     params = {**model.params, **overrides}
-    estimator = look_up(model.build, ":")(params) if model.build else _construct(str(model.estimator), params)
+    estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
             f"model: {model.build or model.estimator} gives a {type(estimator).__name__}, which has no fit: {_WANTED}"
@@ -59,6 +59,16 @@ def accepts_missing(estimator: Any) -> bool:
 _WANTED = "allowed: a scikit-learn estimator, or a function of one dict of parameters that returns one"
 
 
+def _call(build: str, params: Mapping[str, Any]) -> Any:
+    name = build if not build.startswith("/") else Path(build).name
+    try:
+        return look_up(build, ":")(dict(params))
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:  # it is the team's code: whatever it does is said, and ends nothing else
+        raise ConfigError(f"model.build: {name} raised {type(error).__name__}: {error}") from error
+
+
 def _construct(path: str, params: Mapping[str, Any]) -> Any:
     kind = look_up(path, ".")
     if not inspect.isclass(kind):
@@ -69,7 +79,10 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     for name in params:
         if name not in known:
             raise ConfigError(f'model.params: {path} takes no "{name}"; {allowed_values(name, known)}')
-    return kind(**params)
+    try:
+        return kind(**params)
+    except Exception as error:
+        raise ConfigError(f"model: {path} refuses its params: {type(error).__name__}: {error}") from error
 
 
 def look_up(path: str, separator: str) -> Any:
@@ -81,7 +94,7 @@ def look_up(path: str, separator: str) -> Any:
         module = load_python(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
     except ImportError as error:
         raise ConfigError(f'model: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"model: {module_name} cannot be read: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         public = [n for n in dir(module) if not n.startswith("_")]

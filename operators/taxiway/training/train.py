@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.digests import digest_of_bytes, digest_of_file
+from taxiway.errors import FitFailed, TaxiwayError
 from taxiway.features.transform import load_fitted
 from taxiway.pipeline import Model
 from taxiway.recorder import Recorder
@@ -48,10 +49,23 @@ def _code_digest(model: Model) -> str:
     return digest_of_file(Path(file)) if file else ""
 
 
+def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:
+    """Fit in place. Raises FitFailed with what the estimator says of its parameters or of these rows."""
+    try:
+        estimator.fit(matrix, labels)
+    except (MemoryError, TaxiwayError, OSError):
+        raise  # not of parameters and rows
+    except Exception as error:
+        raise FitFailed(
+            f"{type(estimator).__name__} could not be fitted to {label} on {len(labels):,} rows: {type(error).__name__}: {error}"
+        ) from error
+
+
 def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
     """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments.
 
-    It gives a probability for each of the two classes of `features`, or a number where it has none.
+    It gives a probability for each of the two classes of `features`, or a number where it has none. Raises FitFailed where the
+    estimator refuses its parameters or the rows.
     """
     import time
 
@@ -65,7 +79,7 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
     matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     started = time.monotonic()
-    estimator.fit(matrix, labels)
+    fit(estimator, matrix, labels, label=features.label)
     recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
     return Pipeline([("transform", load_fitted(features.transform, store)), ("model", estimator)])
 

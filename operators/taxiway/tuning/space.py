@@ -1,10 +1,13 @@
 """The parameters that a sweep tries: always the same ones for the same words in the pipeline file."""
 
 import json
+from math import prod
 from typing import Any
 
 from taxiway.pipeline import Between, Sweep
 from taxiway.training.estimator import SEED
+
+_MOST_DRAWS = 200_000
 
 
 def parameter_sets(sweep: Sweep) -> tuple[dict[str, Any], ...]:
@@ -14,9 +17,21 @@ def parameter_sets(sweep: Sweep) -> tuple[dict[str, Any], ...]:
     space = {
         name: _distribution(values) if isinstance(values, Between) else list(values) for name, values in sweep.space.items()
     }
-    points = ParameterGrid(space) if sweep.search == "grid" else ParameterSampler(space, sweep.trials, random_state=SEED)
-    found = [{name: _plain(value, sweep.space[name]) for name, value in sorted(point.items())} for point in points]
-    return tuple({json.dumps(point, sort_keys=True): point for point in found}.values())
+    points = ParameterGrid(space) if sweep.search == "grid" else _drawn(ParameterSampler, space)
+    found: dict[str, dict[str, Any]] = {}
+    for point in points:
+        plain = {name: _plain(value, sweep.space[name]) for name, value in sorted(point.items())}
+        found.setdefault(json.dumps(plain, sort_keys=True), plain)
+        if len(found) == sweep.trials:
+            break
+    return tuple(found.values())
+
+
+def _drawn(sampler: Any, space: dict[str, Any]) -> Any:
+    """Points without an end to speak of: whole numbers come twice, and are drawn until there are enough different ones."""
+    if all(isinstance(values, list) for values in space.values()):
+        return sampler(space, prod(len(values) for values in space.values()), random_state=SEED)
+    return sampler(space, _MOST_DRAWS, random_state=SEED)
 
 
 def _distribution(values: Between) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.schema import Schema
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import BadData, ConfigError, TaxiwayError
+from taxiway.errors import BadData, ConfigError, FitFailed
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
 from taxiway.features.raw import raw_frame
@@ -49,14 +49,15 @@ def plan_sweep(
         )
     problem, tuning = pipeline.gate.problem, tuning_snapshot(snapshot)
     sets = [{**overrides, **point} for point in parameter_sets(pipeline.sweep)]
-    unfitted = [build_estimator(pipeline.model, point, problem) for point in sets]
+    # All sets have the same names, so the first tells whether the estimator knows them.
+    unfitted = build_estimator(pipeline.model, sets[0], problem)
     features = transform(
         tuning,
         schema,
         pipeline.features,
         label=pipeline.source.label,
         problem=problem,
-        accepts_missing=accepts_missing(unfitted[0]),
+        accepts_missing=accepts_missing(unfitted),
         store=store,
         recorder=Notes(),  # the run's own feature set is the one that its model is trained on
     )
@@ -86,27 +87,28 @@ def run_trial(
 ) -> Trial:
     """Train on `features` with `params` and score on `rows`, the tuning snapshot's newest span; once for the same of all of them.
 
-    What an estimator raises over its parameters is the trial's `error`: one bad corner of a space does not end a sweep.
+    What an estimator raises over its parameters is the trial's `error`: one bad corner of a space does not end a sweep. Only a
+    score is taken from an earlier try; what failed is tried again.
     """
     metric = pipeline.tuning_metric
     pointer = f"trials/{trial_key(features, pipeline, metric, params)}"
     known = store.pointer(pointer)
-    if known is not None:
+    before = store.get(Trial, known) if known is not None else None
+    if before is not None and before.score is not None:
         recorder.tags({"taxiway.trial_reused": "scored before, on the same rows"})
-        return store.get(Trial, known)
+        return before
     labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
     score, error = math.nan, ""
     try:
         fitted = train(features, pipeline.model, params, store=store, recorder=recorder)
+    except FitFailed as failed:
+        error = str(failed)
+    else:
         raw = raw_frame(rows, features.numeric, features.categorical)
         answers = fitted.predict_proba(raw)[:, 1] if features.classes else fitted.predict(raw)
         score = float(METRICS[metric].compute(answers, labels, _ones(len(rows)))[0])
         if not math.isfinite(score):
             error = f"{metric} is {score} on these rows"
-    except (TaxiwayError, OSError):
-        raise  # not of the parameters: the task fails, and is tried again where that helps
-    except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}"
     made = Trial(
         params=json.dumps(dict(params), sort_keys=True),
         metric=metric,

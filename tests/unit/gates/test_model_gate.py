@@ -218,7 +218,11 @@ def test_lower_is_better_for_losses() -> None:
         metric="log_loss", candidate=interval(0.4, 0.42), champion=interval(0.45, 0.47), difference=interval(-0.06, -0.04)
     )
     better = evaluation().model_copy(update={"metrics": (result,)})
-    assert judge(CANDIDATE, REPORT, better, gate).status is Status.PASS
+    passed = judge(CANDIDATE, REPORT, better, gate)
+    assert passed.status is Status.PASS
+    assert any(
+        "a gain of +0.050 (99% interval +0.040 to +0.060); a gain of at least +0.01" in r.sentence for r in passed.reasons
+    )
     worse = result.model_copy(update={"difference": interval(0.04, 0.06)})
     assert judge(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (worse,)}), gate).status is Status.FAIL
 

@@ -16,6 +16,12 @@ LIES = {
     "before_it_began": json.dumps([TRUE | {"latency_ms": -5.0}]).encode(),
     "forever": json.dumps([TRUE | {"latency_ms": float("inf")}]).encode(),
     "own_status": json.dumps([TRUE | {"status": 503}]).encode(),
+    "infinite": json.dumps([TRUE | {"predictions": "[[1e999, 1]]"}]).encode(),
+    "huge_number": json.dumps([TRUE | {"predictions": f"[{'9' * 2000}]"}]).encode(),
+    "nothing": json.dumps([TRUE | {"predictions": "[null]"}]).encode(),
+    "empty": json.dumps([TRUE | {"predictions": "[{}]"}]).encode(),
+    "later_than_it_came": json.dumps([TRUE | {"latency_ms": 1e9}]).encode(),
+    "large": json.dumps([TRUE | {"predictions": json.dumps(["x" * (8 << 20)])}]).encode(),
     "endless": b"[" + b" " * (64 << 20) + b"]",
     "deep": b"[" * 1_000_000,
 }

@@ -9,7 +9,7 @@ from taxiway.data.ingest import ingest, plan_window
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import BadData, ConfigError, FitFailed
 from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.pipeline import Features, Model
@@ -218,3 +218,10 @@ def test_a_file_without_a_model_is_said(tmp_path: Path, text: str, words: str) -
     (tmp_path / "model.py").write_text(text)
     with pytest.raises(ConfigError, match=words):
         build_estimator(Model(build=f"{tmp_path / 'model.py'}:build"), {}, "classification")
+
+
+def test_what_an_estimator_says_of_the_rows_is_said_with_the_label(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    _, store = snapshot_and_store
+    made = features_for(snapshot_and_store, BOOSTING)
+    with pytest.raises(FitFailed, match=r"HistGradientBoostingClassifier could not be fitted to late on .*max_leaf_nodes"):
+        train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=Notes())

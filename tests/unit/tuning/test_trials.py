@@ -1,6 +1,7 @@
 """Trials on real bike rentals: they see the training window alone, a second try repeats nothing, the best one goes on."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from taxiway.data.ingest import ingest
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import BadData, ConfigError, TerminalError
 from taxiway.features import raw_frame
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.pipeline import Pipeline
@@ -114,10 +115,41 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(made: Made) -> None:
     assert report.trials[-1].score is None
 
 
+class Unreachable(Notes):
+    """A recorder whose server is down, as MLflow may be."""
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        raise RuntimeError("connection refused")
+
+
+def test_a_recorder_that_fails_is_no_failure_of_the_parameters(made: Made) -> None:
+    plan = made.plan(SMALL)
+    features, tuning = made.store.get(FeatureSet, plan.features), made.store.get(Snapshot, plan.snapshot)
+    rows, params = read_rows(tuning.evaluation, made.store), json.loads(plan.trials[0])
+    with pytest.raises(RuntimeError, match="connection refused"):
+        run_trial(params, features, rows, SMALL, store=made.store, recorder=Unreachable())
+    assert run_trial(params, features, rows, SMALL, store=made.store, recorder=Notes()).score is not None
+
+
+def test_a_trial_that_failed_is_tried_again(made: Made) -> None:
+    pipeline = with_space({"max_leaf_nodes": [1, 31]})
+    plan = made.plan(pipeline)
+    first = made.trials(pipeline, plan)
+    assert first[0].error
+    made.trials(pipeline, plan)
+    features = made.store.get(FeatureSet, plan.features)
+    for path in [path for path in Path(made.store.url).rglob(f"*{features.rows}*") if path.is_file()]:
+        path.unlink()
+    with pytest.raises(TerminalError, match="holds no object"):  # it looks for the rows: it would train
+        made.trials(pipeline, plan)
+
+
 def test_where_all_trials_fail_the_sweep_says_why(made: Made) -> None:
     pipeline = with_space({"max_leaf_nodes": [0, 1]})
     plan = made.plan(pipeline)
-    with pytest.raises(BadData, match="none of 2 trials has a score; the first says: InvalidParameterError"):
+    with pytest.raises(
+        BadData, match="none of 2 trials has a score; the first says: HistGradientBoostingRegressor could not be fitted to cnt"
+    ):
         choose(plan, made.trials(pipeline, plan))
 
 
