@@ -5,13 +5,14 @@ Whether the rows are right is not asked here, only whether they can be read.
 
 import shutil
 import tempfile
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import BadData, ConfigError, TransientError
-from taxiway.records import Snapshot, Span
+from taxiway.records import Snapshot, Span, span_order
 from taxiway.store.store import Store
 
 if TYPE_CHECKING:
@@ -62,6 +63,22 @@ def plan_as_of(
     if len(ended) <= window or (before is not None and ended[-1].ends is not None and ended[-1].ends <= before):
         return None
     return ended[-window - 1 :]
+
+
+def gaps(plan: tuple[FoundSpan, ...]) -> tuple[str, ...]:
+    """A sentence for each two spans of `plan` that do not follow each other: what lies between has not come, or never will."""
+    return tuple(
+        f"nothing is there between {before.name} and {after.name}"
+        for before, after in pairwise(plan)
+        if not _adjacent(before, after)
+    )
+
+
+def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
+    if before.ends is None:
+        return int(after.name) == int(before.name) + 1
+    year, month, day = (*span_order(after.name), 1, 1)[:3]
+    return datetime(year, month, day, tzinfo=UTC) <= before.ends
 
 
 def _place_of(requested: str, found: tuple[FoundSpan, ...], window: int) -> int:

@@ -56,7 +56,7 @@ class IngestOperator(StageOperator):
         return self.execute(context)
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
-        from taxiway.data.ingest import ingest
+        from taxiway.data.ingest import gaps, ingest
         from taxiway.lineage.outcomes import changed_since
 
         made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
@@ -65,6 +65,8 @@ class IngestOperator(StageOperator):
         run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
         run.record(made)
         self.log.info("trains on %s, evaluates on %s", ", ".join(s.label for s in made.training), made.newest.label)
+        for gap in gaps(self._plan):
+            self.log.warning("%s; if it comes later, it is decided then, and its challenger comes too late", gap)
         changed = changed_since(self.store, made)
         if changed:
             self.log.warning("%s", "\n".join(changed))

@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.ingest import ingest, plan_as_of, plan_window
+from taxiway.data.ingest import gaps, ingest, plan_as_of, plan_window
 from taxiway.data.spans import FoundSpan, find_spans
 from taxiway.digests import digest_of_file
 from taxiway.errors import BadData, ConfigError, TransientError
@@ -236,3 +236,22 @@ def test_a_file_that_changes_while_it_is_read_is_worth_a_retry_and_not_kept(fold
 def test_a_plan_without_training_is_refused(folder: Path, store: Store) -> None:
     with pytest.raises(ConfigError, match="at least one span to train on"):
         ingest(find_spans(f"{folder}/{{SPAN}}.parquet")[:1], pipeline="made", source="there", store=store)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "expected"),
+    [
+        ("{YYYY}-{MM}", ["2024-11", "2024-12", "2025-01"], []),
+        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["nothing is there between 2024-01 and 2024-03"]),
+        ("{YYYY}-{MM}-{DD}", ["2024-02-28", "2024-02-29", "2024-03-01"], []),
+        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["nothing is there between 2023-02-28 and 2023-03-02"]),
+        ("{YYYY}", ["2023", "2024", "2026"], ["nothing is there between 2024 and 2026"]),
+        ("{SPAN}", ["9", "10", "12"], ["nothing is there between 10 and 12"]),
+    ],
+)
+def test_a_span_that_is_missing_between_two_is_told(
+    tmp_path: Path, pattern: str, names: list[str], expected: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.parquet").write_bytes(b"")
+    assert list(gaps(find_spans(f"{tmp_path}/{pattern}.parquet"))) == expected
