@@ -138,3 +138,11 @@ def test_a_stub_that_loads_nothing_and_a_builder_that_ends_the_process_are_named
     assert "late_arrivals.py:1: it does not load the pipeline beside it" in shown
     assert "model.build: m.py:f raised SystemExit: 0" in shown
     assert "1 pipeline file, 2 mistakes" in shown
+
+
+def test_a_mistake_in_a_team_file_is_said_once(team: Path) -> None:
+    (team / "team.yaml").write_text("team: flights\ngates: {}\n")
+    code, shown = lint(team)
+    assert code == 1
+    assert shown.count("gates is not a key here") == 1
+    assert "2 pipeline files, 1 mistake" in shown

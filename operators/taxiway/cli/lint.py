@@ -49,7 +49,7 @@ def lint(files: Iterable[Path]) -> list[str]:
                 "    allowed: one pipeline for each model"
             )
         names.setdefault(pipeline.name, file)
-    return mistakes
+    return list(dict.fromkeys(mistakes))  # one team file is read with each pipeline beside it
 
 
 def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
