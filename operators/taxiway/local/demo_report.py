@@ -49,7 +49,9 @@ def print_table(console: Console, found: Sequence[RunSummary], champion: Champio
     for summary in found:
         outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
         made = f"version {summary.version}" if summary.version else "no model"
-        table.add_row(f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}", _bullets(_shown(summary)))
+        other = summary.pipeline.partition(".")[2] if summary.pipeline != found[0].pipeline else ""
+        told = f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}\n[dim]{other}[/dim]"
+        table.add_row(told.rstrip("\n").removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
     console.print(table)
     if champion is not None:
         console.print(f"Champion of {champion.model}: version {champion.version}, since {champion.since:%Y-%m-%d %H:%M:%S} UTC")
