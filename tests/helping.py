@@ -2,6 +2,9 @@
 
 import os
 import socket
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,16 @@ def require(what: str, present: bool, reason: str) -> None:
     if what in os.environ.get("TAXIWAY_REQUIRE", "").split(","):
         pytest.fail(f"TAXIWAY_REQUIRE names {what}, but {reason}")
     pytest.skip(reason)
+
+
+def until(holds: Callable[[], Any], what: str, within_s: float, *, every_s: float = 0.02) -> Any:
+    """Poll until `holds` gives something true, and return that; fail with `what` after so many seconds."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(every_s)
+    pytest.fail(f"not within {within_s:g} s: {what}")
 
 
 def free_port() -> int:

@@ -22,9 +22,14 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_pipeline(path: Path) -> Pipeline:
-    """The pipeline that `path` describes, with the paths of the files that it names made absolute.
+    """The pipeline that `path` describes; see `read_pipeline_and_team`."""
+    return read_pipeline_and_team(path)[0]
 
-    Raises ConfigError naming every mistake in the file, and where it is looser than the team file beside it allows.
+
+def read_pipeline_and_team(path: Path) -> tuple[Pipeline, Team | None]:
+    """The pipeline that `path` describes, with the paths of the files that it names made absolute, and its team.
+
+    Raises ConfigError naming every mistake in either file, and where the pipeline is looser than its team allows.
     """
     file = read_yaml(path)
     pipeline = _parse(file, Pipeline, "a pipeline file")
@@ -32,7 +37,7 @@ def read_pipeline(path: Path) -> Pipeline:
     looser = loosened(pipeline, team) if team else ()
     if looser:
         raise ConfigError("\n".join(f"{file.where(key)} {said} ({TEAM_FILE})" for key, said in looser))
-    return pipeline.model_copy(update=_beside(file, pipeline))
+    return pipeline.model_copy(update=_beside(file, pipeline)), team
 
 
 def read_team(folder: Path) -> Team | None:

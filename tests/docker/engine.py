@@ -10,14 +10,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+import helping
 from helping import require
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,13 +50,8 @@ def inspect(*names: str) -> list[dict[str, Any]]:
 
 
 def until(holds: Callable[[], Any], what: str, within_s: float = 120) -> Any:
-    """Poll until `holds` gives something true, and return that."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if found := holds():
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"not within {within_s:g} s: {what}")
+    """Poll with the patience that these tests need; see `helping.until`."""
+    return helping.until(holds, what, within_s, every_s=0.3)
 
 
 def require_engine() -> None:

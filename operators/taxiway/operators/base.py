@@ -80,7 +80,7 @@ class StageOperator(BaseOperator):
             "airflow.url": f"{base}/dags/{ti.dag_id}/runs/{ti.run_id}",
             "taxiway.pipeline": self.pipeline.name,
         }
-        run = MlflowRun.find_or_make(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}", tags)
+        run = MlflowRun.find_or_make(self.mlflow(), self.pipeline.experiment, dag_run_of(context), tags)
         self.show(run)
         return run
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import conf
 
-from taxiway.operators.base import StageOperator
+from taxiway.operators.base import StageOperator, dag_run_of
+from taxiway.operators.shadow import ShadowDeployOperator
 from taxiway.records import DataReport, Outcome, Promotion, Record, RunSummary, ShadowReport, Snapshot, Verdict
 from taxiway.team import Notification
 
@@ -40,9 +41,9 @@ class CloseRunOperator(StageOperator):
         if all(state == "skipped" for task, state in states.items() if task != ti.task_id):
             self.log.info("every task was skipped, so there is nothing to close")
             return {}
-        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
+        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, dag_run_of(context))
         broken = [task for task, state in states.items() if state in _BROKEN]
-        summary = self._close(run, ti, broken) if run else None
+        summary = self._close(run, context, broken) if run else None
         if run is None:
             self.log.info("this run did nothing, so there is nothing to close")
         if broken and summary is None:
@@ -54,15 +55,15 @@ class CloseRunOperator(StageOperator):
             self._notify(context, summary)
         return self.store.put(summary).model_dump() if summary else {}
 
-    def _close(self, run: "MlflowRun", ti: Any, broken: list[str]) -> RunSummary | None:
+    def _close(self, run: "MlflowRun", context: "Context", broken: list[str]) -> RunSummary | None:
         self.show(run)
         try:
             # What was decided is written before anything is cleared away: that may fail, and the decision must not be lost over it.
-            summary = self._summarize(run, ti.run_id)
+            summary = self._summarize(run, context["dag_run"].run_id)
             if summary is not None:
                 self._write(run, summary)
-            self._remove_challenger(run, f"{ti.dag_id}/{ti.run_id}@")
-            self._remove_containers(f"{ti.dag_id}/{ti.run_id}")
+            self._remove_challenger(run, f"{dag_run_of(context)}@")
+            self._remove_containers(dag_run_of(context))
             if self.pipeline.sweep is not None:
                 run.end_nested("FAILED")
         finally:
@@ -158,7 +159,7 @@ class CloseRunOperator(StageOperator):
         from taxiway.errors import TaxiwayError
         from taxiway.hooks.containers import remove_challengers
 
-        if self.pipeline.shadow is None or self.pipeline.shadow.deployer != "docker":
+        if not any(isinstance(task, ShadowDeployOperator) and task.in_container for task in self.dag.tasks):
             return
         try:
             left = remove_challengers(run)

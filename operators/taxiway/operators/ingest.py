@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError, allowed_values
 from taxiway.hooks.settings import source_pattern
-from taxiway.operators.base import StageOperator
+from taxiway.operators.base import StageOperator, dag_run_of
 from taxiway.records import Snapshot
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class IngestOperator(StageOperator):
         ti: Any = context["ti"]
         if ti.try_number == 1:
             return ""  # MLflow is not asked by a run that may have nothing to do
-        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, f"{ti.dag_id}/{ti.run_id}")
+        run = MlflowRun.find(self.mlflow(), self.pipeline.experiment, dag_run_of(context))
         return run.tag(SPAN_NAME_TAG) if run else ""
 
 

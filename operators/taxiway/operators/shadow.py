@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -27,13 +27,21 @@ class ShadowDeployOperator(StageOperator):
     """Deploy the challenger in the shadow, wait without a worker slot, take it down, decide; fails unless it may go on.
 
     :param verdict: the reference of the Verdict on the challenger
+    :param deployer: `process` or `docker`, where the challenger runs; without it the pipeline file's `shadow.deployer`
     """
 
     template_fields = ("verdict",)
 
-    def __init__(self, *, verdict: Input, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: Input, deployer: Literal["process", "docker"] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.verdict = verdict
+        self.deployer = deployer
+
+    @property
+    def in_container(self) -> bool:
+        """Whether the challenger runs in a container of its own."""
+        shadow = self.pipeline.shadow
+        return shadow is not None and (self.deployer or shadow.deployer) == "docker"
 
     def run(self, run: "MlflowRun", context: "Context") -> ShadowReport:
         from taxiway.serving.shadow import not_applicable
@@ -80,7 +88,7 @@ class ShadowDeployOperator(StageOperator):
             until = wait_until(gateway.challenger(verdict.model), verdict.version, owner, now + shadow.max_wait)
             lease = until + LEASE_SLACK - now
             remote = None
-            if shadow.deployer == "docker":
+            if self.in_container:
                 # An earlier try's container goes with this: what is mirrored to it meanwhile would count as unanswered.
                 gateway.delete_challenger(verdict.model, owner)
                 remote = self._start_container(verdict, context, lease)
@@ -132,7 +140,7 @@ class ShadowDeployOperator(StageOperator):
         try:
             with self._gateway() as gateway:
                 gateway.delete_challenger(verdict.model, _owner(context, verdict))
-            if self.pipeline.shadow.deployer == "docker":
+            if self.in_container:
                 remove_challengers(dag_run_of(context))
         except TaxiwayError as error:
             # Its lease ends too, and the end of the run tries again: the comparison's own result must not be lost over it.

@@ -54,7 +54,7 @@ class TrainOperator(StageOperator):
         from taxiway.training.train import candidate_key
 
         features, report = self.read(FeatureSet, self.features), self.read(DataReport, self.report)
-        sweep = self._best_trial(run)
+        sweep = self._sweep_report(run)
         overrides = {**(json.loads(sweep.best.params) if sweep else {}), **parse_params(self.model_params)}
         key = candidate_key(features, report.digest, self.pipeline.model, overrides)
         version = find_version(run.client, self.pipeline.name, key)
@@ -77,7 +77,7 @@ class TrainOperator(StageOperator):
         run.tags({"taxiway.version": str(version)})
         return made
 
-    def _best_trial(self, run: "MlflowRun") -> SweepReport | None:
+    def _sweep_report(self, run: "MlflowRun") -> SweepReport | None:
         """The trials of the sweep, the best one first; None where the pipeline has no sweep."""
         if self.pipeline.sweep is None:
             return None

@@ -7,7 +7,7 @@ from airflow.sdk import DAG
 
 from taxiway.errors import ConfigError
 from taxiway.pipeline import Pipeline
-from taxiway.pipeline_file import SUFFIX, read_pipeline, read_team
+from taxiway.pipeline_file import SUFFIX, read_pipeline_and_team
 from taxiway.pipeline_types import CONTINUOUS_TRAINING
 from taxiway.python_file import load_python
 from taxiway.team import Team
@@ -22,7 +22,7 @@ def load_pipeline(stub: str) -> DAG:
     Raises ConfigError where the pipeline file, the team file or the team's own template is wrong.
     """
     path = Path(stub)
-    pipeline, team = read_pipeline(path.with_name(path.stem + SUFFIX)), read_team(path.parent)
+    pipeline, team = read_pipeline_and_team(path.with_name(path.stem + SUFFIX))
     if pipeline.template == CONTINUOUS_TRAINING:
         return continuous_training(pipeline, team)
     dag = _own_template(Path(pipeline.template))(pipeline, team)

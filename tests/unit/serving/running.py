@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
 from mlflow import MlflowClient
 
+import helping
 from taxiway.serving.client import GatewayClient
 
 CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
@@ -25,13 +24,8 @@ RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
 
 
 def until(holds: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
-    """Poll until `holds` gives something true, and return that."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if found := holds():
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"not within {within_s:g} s: {what}")
+    """Poll with the patience that these tests need; see `helping.until`."""
+    return helping.until(holds, what, within_s, every_s=0.02)
 
 
 @dataclass
