@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 import taxiway.operators
 from taxiway.operators.base import MlflowRunLink, StageOperator, parse_params
 from taxiway.operators.shadow import LEASE_SLACK, wait_until
+from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import read_pipeline
 from taxiway.provider_info import get_provider_info
 from taxiway.records import Span
@@ -61,8 +62,9 @@ class TestEveryOperator:
 
     def test_only_stores_what_it_is_given(self, operator: type[BaseOperator]) -> None:
         made = make(operator)
-        for name in own_parameters(operator):
-            assert hasattr(made, name)
+        for name, parameter in own_parameters(operator).items():
+            kept = getattr(made, name)
+            assert kept == PIPELINE if name == "pipeline" else kept in (parameter.default, {"record": "X", "digest": "0" * 32})
 
     def test_its_template_fields_are_its_parameters(self, operator: type[BaseOperator]) -> None:
         assert set(operator.template_fields) <= set(own_parameters(operator))
@@ -132,6 +134,18 @@ def test_a_try_again_of_the_shadow_waits_no_longer_than_the_first_would_have() -
     for version, owner, held in ((3, "dag/run@2", None), (4, "dag/run@2", begun), (3, "dag/other@2", begun)):
         assert wait_until(held, version, owner, latest) == latest
     assert wait_until(begun, 3, "dag/run@2", now) == now
+
+
+@pytest.mark.parametrize(
+    ("in_file", "given", "contained"),
+    [("process", None, False), ("docker", None, True), ("process", "docker", True), ("docker", "process", False)],
+)
+def test_the_deployer_that_is_given_goes_over_that_of_the_file(in_file: str, given: str | None, contained: bool) -> None:
+    body = PIPELINE.model_dump(by_alias=True) | {"gateway": "g", "shadow": {"deployer": in_file}}
+    made = taxiway.operators.ShadowDeployOperator(
+        task_id="shadow", pipeline=Pipeline.model_validate(body), verdict={"record": "Verdict", "digest": "0"}, deployer=given
+    )
+    assert made.in_container is contained
 
 
 def test_the_template_is_the_way_closed_by_a_teardown() -> None:
