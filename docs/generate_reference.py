@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Source, Sweep
+from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
+from taxiway.pipeline_source import Source
 from taxiway.team import Notification, Team, TeamGate, TeamShadow
 
 REFERENCE = Path(__file__).parent / "reference"

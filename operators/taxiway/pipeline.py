@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from taxiway.pipeline_source import Source
 from taxiway.pipeline_types import (
     CLASSIFICATION_METRICS,
     CONTINUOUS_TRAINING,
@@ -62,18 +63,6 @@ def _values(value: Any) -> Any:
     if isinstance(value, Between):
         return value
     raise ValueError("allowed: a list of values, or {low: L, high: H} with numbers, and log: true to spread their magnitudes")
-
-
-class Source(Section):
-    """Where the labelled rows come from.
-
-    `spans` is a pattern of paths on any fsspec URL with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}; {data} is the folder or URL
-    that the installation sets. A run evaluates on one span and trains on the `window` spans before it.
-    """
-
-    spans: str
-    window: int = Field(default=3, ge=1, le=10_000, strict=True)
-    label: str
 
 
 class Features(Section):
