@@ -151,11 +151,11 @@ def _key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Schema
     columns = {column.name: column for column in profile.columns}
     for feature in schema.features:
         column = columns[feature.name]
-        # `distinct` is approximate, and a lower bound once merged, so it only spares reading most columns.
+        # `distinct` may be an estimate, so it only spares reading most columns.
         likely = feature.type in ("integer", "string") and column.present == column.rows and feature.name != schema.label
         if (
             likely
-            and column.distinct * (len(spans) + 1) >= column.rows
+            and column.distinct.value >= 0.9 * column.rows
             and not read_rows(spans, store, [feature.name]).duplicated().any()
         ):
             return (feature.name,)
@@ -169,8 +169,8 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
     for column in profile.columns:
         if column.name not in usable:
             continue
-        if column.type == "string" and column.distinct > _MANY_VALUES:
-            found[column.name] = f"about {column.distinct:,} values: they would be learned by heart"
+        if column.type == "string" and column.distinct.value > _MANY_VALUES:
+            found[column.name] = f"about {column.distinct.value:,.0f} values: they would be learned by heart"
         elif column.above or column.below:
             found[column.name] = (
                 f"infinite in {column.above + column.below:,} rows; mend the source, then make its severity error"

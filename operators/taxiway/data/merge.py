@@ -8,7 +8,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from taxiway.data.profile import QUANTILES, ColumnProfile, Profile, kept_values
+from taxiway.data.distinct import merged_samples
+from taxiway.data.profile import PAIRED_VALUES, QUANTILES, ColumnProfile, Lengths, PairCount, Profile, WithLabel, kept_values
 
 _NUMERIC = {"integer", "number"}
 _EPSILON = 1e-12
@@ -27,7 +28,10 @@ def merged(profiles: Sequence[Profile]) -> Profile:
         there = [column for profile in parts if (column := profile.column(name)) is not None]
         absent = sum(profile.rows for profile in parts if profile.column(name) is None)
         columns.append(_merge_columns(there, absent))
-    return Profile(rows=sum(profile.rows for profile in parts), columns=tuple(columns))
+    labels = {profile.label for profile in parts}
+    return Profile(
+        rows=sum(profile.rows for profile in parts), columns=tuple(columns), label=labels.pop() if len(labels) == 1 else ""
+    )
 
 
 def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
@@ -35,12 +39,11 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
     telling = [part for part in parts if part.present] or parts
     kind = _common({part.type for part in telling})
     alike = [part for part in telling if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
-    finite = sum(part.finite for part in alike)
-    mean, std = _moments(alike, finite)
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
     for part in alike:
-        counts.update({item.value: item.count for item in part.values})
-    values, complete = kept_values(dict(counts), complete=all(part.values_complete for part in alike))
+        for item in part.values:
+            counts[item.value] = counts.get(item.value, 0) + item.count
+    values, complete = kept_values(counts, complete=all(part.values_complete for part in alike))
     return ColumnProfile(
         name=parts[0].name,
         type=kind,
@@ -52,16 +55,16 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
         below=sum(part.below for part in parts),
         zeros=sum(part.zeros for part in alike),
         fractional=sum(part.fractional for part in alike),
-        distinct=max((part.distinct for part in alike), default=0)
-        if not values
-        else max(len(values), *(p.distinct for p in alike)),
         minimum=min((part.minimum for part in alike if part.minimum is not None), default=None),
         maximum=max((part.maximum for part in alike if part.maximum is not None), default=None),
-        mean=mean,
-        std=std,
+        **merged_moments(alike),
         quantiles=mixed_quantiles([(part.quantiles, part.finite) for part in alike if part.quantiles]),
+        lengths=_lengths(alike),
+        frequencies=merged_samples([part.frequencies for part in alike]),
         values=values,
         values_complete=complete,
+        with_label=_with_label([part.with_label for part in alike if part.with_label is not None]),
+        label_pairs=_pairs(alike),
     )
 
 
@@ -72,14 +75,77 @@ def _common(types: set[str]) -> str:
     return "number" if types == _NUMERIC else "other"
 
 
-def _moments(parts: list[ColumnProfile], finite: int) -> tuple[float | None, float | None]:
-    """Mean and population standard deviation of the union (Chan, Golub and LeVeque 1979, for any number of parts)."""
-    known = [(part.finite, part.mean, part.std) for part in parts if part.mean is not None and part.std is not None]
-    if not known or not finite:
-        return None, None
-    mean = math.fsum(rows / finite * value for rows, value, _ in known)
-    variance = math.fsum(rows / finite * (std**2 + (value - mean) ** 2) for rows, value, std in known)
-    return mean, math.sqrt(variance)
+def merged_moments(parts: list[ColumnProfile]) -> dict[str, float | None]:
+    """Mean, population standard deviation, skewness and excess kurtosis of the union.
+
+    The central moments of the parts are moved to the common mean (Chan, Golub and LeVeque 1979; Pebay 2008), for any number of
+    parts at once. A part whose moments overflowed has none, and then the union has none.
+    """
+    known = [(part.finite, part.mean, part.std, part.skewness, part.kurtosis) for part in parts if part.mean is not None]
+    finite = sum(rows for rows, *_ in known)
+    if not finite:
+        return {"mean": None, "std": None, "skewness": None, "kurtosis": None}
+    # Around one of the means, not around 0: else the digits of a mean far from 0 are lost.
+    origin = known[0][1] or 0.0
+    mean = origin + math.fsum(rows / finite * ((value or 0.0) - origin) for rows, value, *_ in known)
+    second = third = fourth = 0.0
+    for rows, value, std, skewness, kurtosis in known:
+        share, away, spread = rows / finite, (value or 0.0) - mean, std or 0.0
+        m2, m3 = spread**2, (skewness if skewness is not None else math.nan) * spread**3
+        m4 = (kurtosis + 3 if kurtosis is not None else math.nan) * spread**4 if spread else 0.0
+        second += share * (m2 + away**2)
+        third += share * (m3 + 3 * away * m2 + away**3)
+        fourth += share * (m4 + 4 * away * m3 + 6 * away**2 * m2 + away**4)
+    std = math.sqrt(second)
+    if not std:
+        return {"mean": mean, "std": 0.0, "skewness": 0.0, "kurtosis": 0.0}
+    return {"mean": mean, "std": std, "skewness": _ratio(third, std, 3), "kurtosis": _ratio(fourth, std, 4, 3.0)}
+
+
+def _ratio(moment: float, std: float, power: int, less: float = 0.0) -> float | None:
+    """A standardized moment, or None where it cannot be told from what is kept."""
+    found = moment / std**power - less if std**power else math.nan
+    return found if math.isfinite(found) else None
+
+
+def _lengths(parts: list[ColumnProfile]) -> Lengths | None:
+    known = [(part.lengths, part.present) for part in parts if part.lengths is not None]
+    if not known:
+        return None
+    rows = sum(present for _, present in known)
+    return Lengths(
+        minimum=min(lengths.minimum for lengths, _ in known),
+        maximum=max(lengths.maximum for lengths, _ in known),
+        mean=math.fsum(lengths.mean * present / rows for lengths, present in known),
+    )
+
+
+def _with_label(parts: list[WithLabel]) -> WithLabel | None:
+    if not parts:
+        return None
+    rows = sum(part.rows for part in parts)
+    value = math.fsum(part.mean_value * part.rows / rows for part in parts)
+    label = math.fsum(part.mean_label * part.rows / rows for part in parts)
+    return WithLabel(
+        rows=rows,
+        mean_value=value,
+        mean_label=label,
+        m2_value=math.fsum(part.m2_value + part.rows * (part.mean_value - value) ** 2 for part in parts),
+        m2_label=math.fsum(part.m2_label + part.rows * (part.mean_label - label) ** 2 for part in parts),
+        comoment=math.fsum(part.comoment + part.rows * (part.mean_value - value) * (part.mean_label - label) for part in parts),
+    )
+
+
+def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
+    """The union's counts by value and label; None where a part has none, or they became too many."""
+    if not parts or any(part.label_pairs is None for part in parts):
+        return None
+    counts: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        counts.update({(pair.value, pair.label): pair.count for pair in part.label_pairs or ()})
+    if any(len(set(side)) > PAIRED_VALUES for side in zip(*counts, strict=True)):
+        return None
+    return tuple(PairCount(value=value, label=label, count=count) for (value, label), count in sorted(counts.items()))
 
 
 def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, ...]:

@@ -1,26 +1,28 @@
-"""Profiles: what one column's values look like, span by span, small enough to keep and to compare for ever.
+"""Profiles: what the values of each column look like, small enough to keep and to compare for ever, and mergeable.
 
-How profiles are merged is in `merge`, how they are compared in `distance`.
+They are computed in `aggregates`, merged in `merge`, compared in `distance`.
 """
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
+from taxiway.data.distinct import DistinctSample, Estimate
+from taxiway.digests import digest_of_bytes
 from taxiway.errors import TerminalError
 from taxiway.records import Record, Span
 from taxiway.store.store import Store
 
 if TYPE_CHECKING:
-    from taxiway.data.table import Column, Table
+    from pathlib import Path
 
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
 QUANTILES = 101
 VALUES_KEPT = 1000
+"""A list of values is complete up to here; of more values, the `FREQUENT_KEPT` most frequent are kept."""
+FREQUENT_KEPT = 200
+PAIRED_VALUES = 100
+"""With how many values a column, or a label, is counted value by label."""
 TEXT_KEPT = 256
-LARGEST = 1e100
-"""Numbers beyond this count as infinite: the squares of what is beyond overflow."""
-_ON_A_LINE = ("integer", "number", "date", "datetime")
-_ROWS_FOR_QUANTILES = 1_000_000
-_STEPS = [step / (QUANTILES - 1) for step in range(QUANTILES)]
 
 
 class ValueCount(Record):
@@ -30,16 +32,53 @@ class ValueCount(Record):
     count: int
 
 
+class PairCount(Record):
+    """How many rows hold one value together with one value of the label."""
+
+    value: str
+    label: str
+    count: int
+
+
+class Lengths(Record):
+    """The lengths of text in characters, or of lists in items, over the rows that have a value."""
+
+    minimum: int
+    maximum: int
+    mean: float
+
+
+class WithLabel(Record):
+    """A numeric column beside a numeric (or boolean) label, over the `rows` that have both.
+
+    `m2_value`, `m2_label` and `comoment` are sums of squared deviations from the means and of their products.
+    """
+
+    rows: int
+    mean_value: float
+    mean_label: float
+    m2_value: float
+    m2_label: float
+    comoment: float
+
+    @property
+    def correlation(self) -> float | None:
+        """Pearson's correlation; None where either side is constant."""
+        scale = math.sqrt(self.m2_value) * math.sqrt(self.m2_label)
+        return max(-1.0, min(1.0, self.comoment / scale)) if scale > 0 else None
+
+
 class ColumnProfile(Record):
     """One column of some rows.
 
-    `type` is integer, number, boolean, string, date, datetime or other; `storage` is DuckDB's name of the type in the file.
+    `type` is integer, number, boolean, string, date, datetime, list or other; `storage` is DuckDB's name of the type in the file.
     `missing` are nulls, `nan` floats that are no number; `above` and `below` count infinities and what is beyond 1e100.
     The moments, `minimum`, `maximum` and `quantiles` (101 values that occur, from the 0th to the 100th percentile) are of the
-    finite numbers, empty where there are none; dates and times count in seconds since 1970, UTC. `std` is the population's.
-    `fractional` counts numbers that are not whole. `distinct` is approximate (a lower bound after a merge).
-    `values` are counted for text and booleans, most frequent first: all of them if `values_complete`, else those among the
-    first 1,000 that occur more than once.
+    finite numbers, empty where there are none; dates and times count in seconds since 1970, UTC. `std` is the population's,
+    `skewness` and `kurtosis` (excess) are its third and fourth standardized moments, 0 for a constant, None where they overflow.
+    `fractional` counts numbers that are not whole. `frequencies` knows the distinct values.
+    `values` are counted for text, booleans and, where they have few values, integers, most frequent first: all of them if
+    `values_complete`, else the most frequent of those that occur more than once.
     """
 
     name: str
@@ -52,14 +91,19 @@ class ColumnProfile(Record):
     below: int = 0
     zeros: int = 0
     fractional: int = 0
-    distinct: int = 0
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None
     std: float | None = None
+    skewness: float | None = None
+    kurtosis: float | None = None
     quantiles: tuple[float, ...] = ()
+    lengths: Lengths | None = None
+    frequencies: DistinctSample = DistinctSample()
     values: tuple[ValueCount, ...] = ()
     values_complete: bool = True
+    with_label: WithLabel | None = None
+    label_pairs: tuple[PairCount, ...] | None = None
 
     @property
     def present(self) -> int:
@@ -76,113 +120,95 @@ class ColumnProfile(Record):
         """The share of rows with a value; 1 where there are no rows."""
         return self.present / self.rows if self.rows else 1.0
 
+    @property
+    def distinct(self) -> Estimate:
+        """The number of distinct values: exact up to 1,024, with a standard error of at most 3.1 % beyond."""
+        return self.frequencies.distinct(self.present, self._known)
+
+    @property
+    def uniqueness(self) -> Estimate:
+        """The share of the rows with a value whose value no other row has (Deequ's): 1 for a key, 0 without values."""
+        return self.frequencies.uniqueness(self.present, self._known)
+
+    @property
+    def entropy(self) -> Estimate:
+        """In nats, over the rows with a value: 0 for a constant, ln(rows) for a key."""
+        return self.frequencies.entropy(self.present, self._known)
+
+    @property
+    def _known(self) -> tuple[int, ...]:
+        return () if self.values_complete else tuple(item.count for item in self.values)
+
+    @property
+    def correlation(self) -> float | None:
+        """Pearson's correlation with the label; None where one of the two is not numeric, or constant."""
+        return self.with_label.correlation if self.with_label else None
+
+    @property
+    def label_information(self) -> float | None:
+        """The mutual information with the label in nats: sum p(x, y) ln(p(x, y) / p(x) p(y)); None where there are many values."""
+        if not self.label_pairs:
+            return None
+        total = sum(pair.count for pair in self.label_pairs)
+        values: dict[str, int] = {}
+        labels: dict[str, int] = {}
+        for pair in self.label_pairs:
+            values[pair.value] = values.get(pair.value, 0) + pair.count
+            labels[pair.label] = labels.get(pair.label, 0) + pair.count
+        return math.fsum(
+            pair.count / total * math.log(pair.count * total / (values[pair.value] * labels[pair.label]))
+            for pair in self.label_pairs
+        )
+
 
 class Profile(Record):
-    """All columns of some rows, in the order of the file."""
+    """All columns of some rows, in the order of the file. `label` is the column that the others were compared with, if any."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
+    label: str = ""
 
     def column(self, name: str) -> ColumnProfile | None:
         """The column of this name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
 
-def profile_span(span: Span, store: Store) -> Profile:
-    """The profile of a span: computed once for each content and kept in the store.
+def profile(data: "Path | str", *, label: str = "") -> Profile:
+    """The profile of a file, of all files that a pattern matches (`data/2024-*.csv`) as one table, or of a URL that fsspec reads.
+
+    `label` names the column whose relation to all others is measured.
+
+    Raises BadData where a file cannot be read or has no rows, ConfigError where nothing is there or no column is the label.
+    """
+    from taxiway.data.aggregates import profile_table
+    from taxiway.data.files import open_data
+
+    with open_data(data) as table:
+        return profile_table(table, label)
+
+
+def profile_span(span: Span, store: Store, label: str = "") -> Profile:
+    """The profile of a span: computed once for each content and label, and kept in the store.
 
     Raises BadData if the span's file cannot be read.
     """
-    pointer = f"profiles/{span.content}-v{PROFILE_VERSION}"
+    import duckdb
+
+    # Hashes are DuckDB's, and another version's may be others: profiles merge only where they are the same.
+    pointer = f"profiles/{span.content}-v{PROFILE_VERSION}-{duckdb.__version__}-{digest_of_bytes(label.encode())}"
     known = store.pointer(pointer)
     if known is not None:
         try:
             return store.get(Profile, known)
         except TerminalError:
             pass  # lost or altered: made again below
+    from taxiway.data.aggregates import profile_table
     from taxiway.data.table import open_table
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        profile = profile_table(table)
-    store.point(pointer, store.put(profile).digest)
-    return profile
-
-
-def profile_table(table: "Table") -> Profile:
-    """Profile all columns in one aggregate query, and count the values of text and booleans.
-
-    Quantiles are exact up to a million rows, beyond that of a million rows taken evenly; everything else is of all rows.
-    """
-    rows = int(table.rows("SELECT count(*) FROM span")[0][0])  # from the file's footer: reads no data
-    every = -(-rows // _ROWS_FOR_QUANTILES) or 1
-    summaries = ", ".join(f"{_summary(column, every)} AS {column.sql}" for column in table.columns)
-    numbers = "".join(f", {_finite(column)} AS f{column.sql}" for column in table.columns if column.type in _ON_A_LINE)
-    place = "" if every == 1 else ", row_number() OVER () AS place"
-    found = table.rows(f"SELECT {summaries} FROM (SELECT *{numbers}{place} FROM span)")[0]  # noqa: S608 our own names
-    return Profile(
-        rows=rows,
-        columns=tuple(_column(column, stats, rows, table) for column, stats in zip(table.columns, found, strict=True)),
-    )
-
-
-def _number(column: "Column") -> str:
-    return f"epoch({column.sql})" if column.type in ("date", "datetime") else f"{column.sql}::DOUBLE"
-
-
-def _finite(column: "Column") -> str:
-    """A column's finite numbers, null where it has none; made once for all aggregates over it."""
-    number = _number(column)
-    return f"CASE WHEN {number} BETWEEN -{LARGEST} AND {LARGEST} THEN {number} END"
-
-
-def _summary(column: "Column", every: int) -> str:
-    """The aggregates of one column, as one struct."""
-    sql, finite = column.sql, f"f{column.sql}"
-    if column.type not in _ON_A_LINE:
-        distinct = "" if column.type == "other" else f", 'distinct': approx_count_distinct({sql})"
-        return f"{{'present': count({sql}){distinct}}}"
-    number = _number(column)
-    sampled = "" if every == 1 else f" FILTER (place % {every} = 0)"
-    return f"""{{
-        'present': count({sql}), 'distinct': approx_count_distinct({sql}), 'nan': coalesce(count_if(isnan({number})), 0),
-        'above': coalesce(count_if({number} > {LARGEST} AND NOT isnan({number})), 0), 'below': coalesce(count_if({number} < -{LARGEST}), 0),
-        'zeros': coalesce(count_if({finite} = 0), 0), 'fractional': coalesce(count_if({finite} <> floor({finite})), 0),
-        'minimum': min({finite}), 'maximum': max({finite}), 'mean': avg({finite}), 'std': stddev_pop({finite}),
-        'quantiles': quantile_disc({finite}, {_STEPS}){sampled}}}"""
-
-
-def _column(column: "Column", stats: dict[str, Any], rows: int, table: "Table") -> ColumnProfile:
-    missing = rows - stats.pop("present")
-    values: tuple[ValueCount, ...] = ()
-    complete = True
-    if column.type in ("string", "boolean"):
-        values, complete = _values(column, table)
-        stats["distinct"] = len(values) if complete else stats["distinct"]
-    quantiles = tuple(stats.pop("quantiles", None) or ())
-    if quantiles:
-        # The extremes are of all rows, whatever the quantiles were taken of.
-        quantiles = (stats["minimum"], *quantiles[1:-1], stats["maximum"])
-    return ColumnProfile(
-        name=column.name,
-        type=column.type,
-        storage=column.storage,
-        rows=rows,
-        missing=missing,
-        quantiles=quantiles,
-        values=values,
-        values_complete=complete,
-        **stats,
-    )
-
-
-def _values(column: "Column", table: "Table") -> tuple[tuple[ValueCount, ...], bool]:
-    """The values of a column with their counts, and whether these are all."""
-    # A hash aggregate of its own: histogram() beside the other aggregates takes ten times as long on text.
-    found = table.rows(
-        f"""SELECT left({column.sql}::VARCHAR, {TEXT_KEPT}) AS value, count(*) AS rows FROM span
-        WHERE {column.sql} IS NOT NULL GROUP BY value ORDER BY rows DESC, value LIMIT {VALUES_KEPT + 1}"""  # noqa: S608
-    )
-    return kept_values({str(value): int(count) for value, count in found}, complete=len(found) <= VALUES_KEPT)
+        made = profile_table(table, label)
+    store.point(pointer, store.put(made).digest)
+    return made
 
 
 def kept_values(counts: dict[str, int], *, complete: bool) -> tuple[tuple[ValueCount, ...], bool]:
@@ -191,12 +217,5 @@ def kept_values(counts: dict[str, int], *, complete: bool) -> tuple[tuple[ValueC
     if complete and len(ordered) <= VALUES_KEPT:
         return tuple(ValueCount(value=value, count=count) for value, count in ordered), True
     # Values that occur once say nothing of a distribution, and would fill profiles with people's ids.
-    kept = [ValueCount(value=value, count=count) for value, count in ordered[:VALUES_KEPT] if count > 1]
+    kept = [ValueCount(value=value, count=count) for value, count in ordered[:FREQUENT_KEPT] if count > 1]
     return tuple(kept), False
-
-
-def merge_profiles(profiles: tuple[Profile, ...]) -> Profile:
-    """The profile of all rows together; see `merge`."""
-    from taxiway.data.merge import merged
-
-    return merged(profiles)

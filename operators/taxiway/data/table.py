@@ -1,12 +1,15 @@
-"""One span's Parquet file as a DuckDB view, safe against whatever its columns, values and folders are called.
+"""Parquet files as DuckDB views, safe against whatever their columns, values and folders are called.
 
-In the view `span` the columns are named c0, c1, ... by their place in the file: no name from the data gets into SQL.
+In the view `span` the columns are named c0, c1, ... by their place in the file: no name from the data gets into SQL. The view
+`plain` holds the same with fewer types: whole numbers as 64 bits, all other numbers, dates and times as doubles.
 """
 
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from taxiway.errors import BadData
 
 if TYPE_CHECKING:
     import duckdb
+    from numpy.typing import NDArray
 
 _TYPES = (
     ("boolean", re.compile(r"BOOLEAN")),
@@ -21,12 +25,18 @@ _TYPES = (
     ("number", re.compile(r"FLOAT|DOUBLE|DECIMAL\(.*\)")),
     ("string", re.compile(r"VARCHAR|ENUM\(.*\)")),
     ("date", re.compile(r"DATE")),
-    ("datetime", re.compile(r"TIMESTAMP.*")),
+    ("datetime", re.compile(r"TIMESTAMP[^\[]*")),
+    ("list", re.compile(r".*\[[0-9]*\]")),
 )
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    # What does not fit goes to disk: memory is bounded, whatever the number of rows.
+    "memory_limit": "700MB",
+    # A scan need not give rows in their order, and so need not wait for the slowest thread.
+    "preserve_insertion_order": "false",
 }
+_WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,11 @@ class Table:
         self.columns = columns
         self._what = what
 
+    @cached_property
+    def row_count(self) -> int:
+        """How many rows there are: from the file's footer, without reading data."""
+        return int(self.rows("SELECT count(*) FROM span")[0][0])
+
     def column(self, name: str) -> Column:
         """The column of this name. Raises KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
@@ -55,42 +70,88 @@ class Table:
         """All rows of a query. Raises BadData where the file cannot be read."""
         return run(self._connection, query, self._what, parameters)
 
+    def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
+        """The columns of a query as arrays, masked where they are null. Raises BadData where the file cannot be read."""
+        with _readable(self._what):
+            found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
+            return found
+
 
 @contextmanager
-def open_table(path: Path, what: str) -> Iterator[Table]:
-    """Open a Parquet file; `what` is how errors name it."""
+def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
+    """Open a Parquet file, or several with the same columns as one table; `what` is how errors name it."""
     with connect() as connection:
-        yield Table(connection, add_view(connection, "span", path, what), what)
+        columns = add_view(connection, "span", paths, what)
+        listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["place"])
+        names = ", ".join([column.sql for column in columns] + ["place"])
+        source = _source(paths, "file_row_number = true")
+        run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM {source} AS file({names})", what)  # noqa: S608 our own names
+        yield Table(connection, columns, what)
 
 
-def connect() -> "duckdb.DuckDBPyConnection":
-    """A database of its own in memory, that fetches no extensions."""
+@contextmanager
+def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A database of its own in memory, that fetches no extensions and keeps what does not fit in a folder of its own."""
     import duckdb
 
-    return duckdb.connect(":memory:", config=_SETTINGS)
+    with (
+        tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
+        duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder}) as connection,
+    ):
+        yield connection
 
 
-def add_view(connection: "duckdb.DuckDBPyConnection", view: str, path: Path, what: str) -> tuple[Column, ...]:
-    """Name a Parquet file `view`, a word of our own; returns its columns. Raises BadData where the file cannot be read."""
-    names = _names(path, what)
+def add_view(connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str) -> tuple[Column, ...]:
+    """Name one or more Parquet files `view`, a word of our own; returns the columns.
+
+    Raises BadData where a file cannot be read, or has other columns than the first.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    names = _names(files[0], what)
+    for file in files[1:]:
+        if _names(file, what) != names:
+            raise BadData(
+                f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
+            )
     listing = ", ".join(f"c{at}" for at in range(len(names)))
-    # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
-    source = f"read_parquet({_literal(path)}, hive_partitioning = false)"
-    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source} AS file({listing})", what)  # noqa: S608 our own names
+    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {_source(paths)} AS file({listing})", what)  # noqa: S608 our own names
     types = [str(row[1]) for row in run(connection, f"DESCRIBE {view}", what)]
     return tuple(
         Column(name, f"c{at}", _type_of(storage), storage) for at, (name, storage) in enumerate(zip(names, types, strict=True))
     )
 
 
+def _plain(column: Column) -> str:
+    """A column as the view `plain` has it."""
+    if column.type in ("date", "datetime"):
+        return f"epoch({column.sql})::DOUBLE"
+    if column.type == "number" or column.storage in _WIDE_INTEGERS:
+        return f"{column.sql}::DOUBLE"
+    casts = {"integer": "BIGINT", "string": "VARCHAR"}
+    return f"{column.sql}::{casts[column.type]}" if column.type in casts else column.sql
+
+
+def _source(paths: Path | Sequence[Path], *options: str) -> str:
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
+    arguments = ", ".join([f"[{', '.join(map(_literal, files))}]", "hive_partitioning = false", *options])
+    return f"read_parquet({arguments})"
+
+
 def run(
     connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """All rows of a query; `what` is how errors name the data. Raises BadData where they cannot be read."""
+    with _readable(what):
+        return connection.execute(query, parameters or []).fetchall()
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
     import duckdb
 
     try:
-        return connection.execute(query, parameters or []).fetchall()
+        yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
         raise BadData(f"{what} cannot be read: {error}; have the source write it again") from None
 

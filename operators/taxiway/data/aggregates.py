@@ -1,0 +1,214 @@
+"""Computing a profile: two scans of the file for all columns together, and one of each column for its values (in `values`)."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.expressions import LARGEST, finite, hashed, query, rows_of
+from taxiway.data.profile import QUANTILES, ColumnProfile, Lengths, Profile, WithLabel
+from taxiway.data.table import Column, Table
+from taxiway.data.values import LISTED, few, values_of
+from taxiway.errors import ConfigError, allowed_values
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ON_A_LINE = ("integer", "number", "date", "datetime")
+_WITH_LENGTH = ("string", "list")
+_COUNTS = ("nan", "above", "below", "zeros", "fractional")
+
+Stats = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Centre:
+    """Where a column's values lie. Sums of powers of (value - shift) / scale keep their digits, those of values lose them."""
+
+    shift: float
+    scale: float
+
+
+def profile_table(table: Table, label: str = "") -> Profile:
+    """Profile all columns of a table; `label` is the column that the others are compared with.
+
+    Raises ConfigError where no column is the label, BadData where the file cannot be read.
+    """
+    names = [column.name for column in table.columns]
+    if label and label not in names:
+        raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
+    labelled = table.column(label) if label else None
+    samples = _samples(table)
+    centres = {name: _Centre(float(values.mean()), float(values.std()) or 1.0) for name, values in samples.items()}
+    if labelled is not None and labelled.type == "boolean":
+        centres[labelled.sql] = _Centre(0.5, 0.5)
+    found = _aggregated(table, centres, labelled)
+    by = labelled if labelled and labelled.type in LISTED and few(int(found[labelled.sql]["distinct"])) else None
+    columns = []
+    for column in table.columns:
+        stats = found[column.sql]
+        values = values_of(column, table, int(stats["distinct"]), by, samples.get(column.sql))
+        columns.append(
+            ColumnProfile(
+                name=column.name,
+                type=column.type,
+                storage=column.storage,
+                rows=table.row_count,
+                missing=table.row_count - int(stats["present"]),
+                **{name: int(stats[name] or 0) for name in _COUNTS if name in stats},
+                **(_numbers(stats, centres[column.sql], samples[column.sql]) if column.sql in samples else {}),
+                lengths=_lengths(stats),
+                with_label=_with_label(stats, centres[column.sql], centres[labelled.sql])
+                if labelled and "both" in stats
+                else None,
+                frequencies=values.frequencies,
+                values=values.values,
+                values_complete=values.values_complete,
+                label_pairs=values.label_pairs,
+            )
+        )
+    return Profile(rows=table.row_count, columns=tuple(columns), label=label)
+
+
+def _samples(table: Table) -> "dict[str, NDArray[np.float64]]":
+    """The finite values of each numeric column in ascending order: all of them, or those of the rows that stand for all."""
+    import numpy as np
+
+    numeric = [column.sql for column in table.columns if column.type in _ON_A_LINE]
+    if not numeric:
+        return {}
+    rows = rows_of(table, sampled=True)
+    arrays = table.arrays(query(rows.select([finite(rows[name]).name(name) for name in numeric])))
+    kept = {name: np.ma.compressed(values).astype("float64") for name, values in arrays.items()}
+    for values in kept.values():
+        values.sort()
+    return {name: values for name, values in kept.items() if len(values)}
+
+
+def _aggregated(table: Table, centres: dict[str, _Centre], label: Column | None) -> dict[str, Stats]:
+    """The aggregates of all columns, in one scan: by the column's name in the view, and the statistic."""
+    wide = _with_deviations(rows_of(table), table, centres)
+    asked: dict[str, dict[str, Any]] = {}
+    for column in table.columns:
+        asked[column.sql] = _counts(wide, column)
+        if column.sql not in centres:
+            continue
+        asked[column.sql] |= _power_sums(wide, column.sql)
+        if label is not None and column != label and label.sql in centres:
+            asked[column.sql] |= _joint_sums(wide, column.sql, label.sql)
+    flat = {f"{statistic}_{name}": value for name, values in asked.items() for statistic, value in values.items()}
+    row = iter(table.rows(query(wide.aggregate(**flat)))[0])
+    return {name: {statistic: next(row) for statistic in values} for name, values in asked.items()}
+
+
+def _with_deviations(rows: "ir.Table", table: Table, centres: dict[str, _Centre]) -> "ir.Table":
+    """The rows with, for each numeric column c0, its finite numbers fc0, their deviations dc0 and the squares of these, qc0.
+
+    One step each: within one, every aggregate would compute them anew.
+    """
+    numeric = [column.sql for column in table.columns if column.type in _ON_A_LINE]
+    kept: Any = rows.mutate(**{f"f{name}": finite(rows[name]) for name in numeric})
+    kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in centres.items()})
+    return kept.mutate(**{f"q{name}": kept[f"d{name}"] * kept[f"d{name}"] for name in centres})
+
+
+def _number(rows: "ir.Table", name: str) -> Any:
+    """A numeric column's finite numbers, or a boolean as 0 and 1."""
+    return rows[f"f{name}"] if f"f{name}" in rows.columns else rows[name].cast("float64")
+
+
+def _counts(rows: "ir.Table", column: Column) -> Stats:
+    values: Any = rows[column.sql]
+    counts: Stats = {"present": values.count(), "distinct": hashed(values).approx_nunique()}
+    if column.type in _WITH_LENGTH:
+        lengths = values.length()
+        counts |= {"shortest": lengths.min(), "longest": lengths.max(), "length": lengths.mean()}
+    if column.type in _ON_A_LINE:
+        numbers: Any = rows[f"f{column.sql}"]
+        counts |= {"minimum": numbers.min(), "maximum": numbers.max()}
+    if column.type in ("integer", "number"):
+        counts["zeros"] = (values == 0).sum()
+    if column.type == "number":
+        counts |= {
+            "fractional": (numbers != numbers.floor()).sum(),
+            "nan": values.isnan().sum(),
+            "above": ((values > LARGEST) & ~values.isnan()).sum(),
+            "below": (values < -LARGEST).sum(),
+        }
+    return counts
+
+
+def _power_sums(rows: "ir.Table", name: str) -> Stats:
+    deviation: Any = rows[f"d{name}"]
+    square: Any = rows[f"q{name}"]
+    return {
+        "finite": deviation.count(),
+        "sum1": deviation.sum(),
+        "sum2": square.sum(),
+        "sum3": (square * deviation).sum(),
+        "sum4": (square * square).sum(),
+    }
+
+
+def _joint_sums(rows: "ir.Table", name: str, label_name: str) -> Stats:
+    """Sums over the rows that have both: nulls carry through sums and products, which is much faster than filters."""
+    value, value2, label, label2 = (rows[at] for at in (f"d{name}", f"q{name}", f"d{label_name}", f"q{label_name}"))
+    return {
+        "both": (value * label).count(),
+        "sum_value": (value + 0 * label).sum(),
+        "sum_label": (label + 0 * value).sum(),
+        "sum_value2": (value2 + 0 * label).sum(),
+        "sum_label2": (label2 + 0 * value).sum(),
+        "sum_both": (value * label).sum(),
+    }
+
+
+def _numbers(stats: Stats, centre: _Centre, values: "NDArray[np.float64]") -> Stats:
+    """Moments of all rows from the sums of powers, and quantiles from the sorted sample."""
+    import numpy as np
+
+    count = stats["finite"]
+    mean, mean2, mean3, mean4 = (stats[f"sum{power}"] / count for power in (1, 2, 3, 4))
+    variance = max(0.0, mean2 - mean**2)
+    third = mean3 - 3 * mean * mean2 + 2 * mean**3
+    fourth = mean4 - 4 * mean * mean3 + 6 * mean**2 * mean2 - 3 * mean**4
+    # Of a constant nothing but rounding is left, at any scale.
+    spread = stats["minimum"] != stats["maximum"] and variance > 0
+    places = np.ceil(np.linspace(0, 1, QUANTILES) * len(values)).astype(int) - 1
+    inner = values[np.maximum(places, 0)]
+    return {
+        "minimum": stats["minimum"],
+        "maximum": stats["maximum"],
+        "mean": centre.shift + centre.scale * mean if spread else stats["minimum"],
+        "std": centre.scale * variance**0.5 if spread else 0.0,
+        "skewness": _if_finite(third / variance**1.5) if spread else 0.0,
+        "kurtosis": _if_finite(fourth / variance**2 - 3) if spread else 0.0,
+        # The extremes are of all rows, whatever the quantiles were taken of.
+        "quantiles": (stats["minimum"], *map(float, inner[1:-1]), stats["maximum"]),
+    }
+
+
+def _if_finite(number: float) -> float | None:
+    return number if isfinite(number) else None
+
+
+def _lengths(stats: Stats) -> Lengths | None:
+    if stats.get("longest") is None:
+        return None
+    return Lengths(minimum=stats["shortest"], maximum=stats["longest"], mean=stats["length"])
+
+
+def _with_label(stats: Stats, centre: _Centre, label: _Centre) -> WithLabel | None:
+    rows = stats["both"]
+    if not rows:
+        return None
+    value, other = stats["sum_value"] / rows, stats["sum_label"] / rows
+    return WithLabel(
+        rows=rows,
+        mean_value=centre.shift + centre.scale * value,
+        mean_label=label.shift + label.scale * other,
+        m2_value=max(0.0, stats["sum_value2"] - rows * value**2) * centre.scale**2,
+        m2_label=max(0.0, stats["sum_label2"] - rows * other**2) * label.scale**2,
+        comoment=(stats["sum_both"] - rows * value * other) * centre.scale * label.scale,
+    )

@@ -1,0 +1,144 @@
+"""The values of one column: how many there are, which are the most frequent, and which labels they go with."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.distinct import HASHES, KEPT, DistinctSample, sample
+from taxiway.data.expressions import hashed, query, rows_of
+from taxiway.data.profile import (
+    FREQUENT_KEPT,
+    PAIRED_VALUES,
+    TEXT_KEPT,
+    VALUES_KEPT,
+    PairCount,
+    ValueCount,
+    kept_values,
+)
+from taxiway.data.table import Column, Table
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import numpy as np
+    from numpy.typing import NDArray
+
+LISTED = ("string", "boolean", "integer")
+"""The types whose values are listed where there are few of them."""
+# DuckDB's estimate of the number of distinct values is a few percent off; a sample should not come out too small for it.
+_MARGIN = 1.3
+_FREQUENT_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `values_of` found out about a column; the fields are those of a ColumnProfile."""
+
+    frequencies: DistinctSample
+    values: tuple[ValueCount, ...] = ()
+    values_complete: bool = False
+    label_pairs: tuple[PairCount, ...] | None = None
+
+
+def few(distinct: int) -> bool:
+    """Whether a column with about so many distinct values is counted value by value."""
+    return distinct * _MARGIN <= 2 * KEPT
+
+
+def values_of(
+    column: Column, table: Table, distinct: int, label: Column | None, numbers: "NDArray[np.float64] | None"
+) -> Found:
+    """The values of a column with about `distinct` of them.
+
+    `label` is the column to count them by, where that has few values; `numbers` a sorted sample of a numeric column.
+    """
+    if few(distinct):
+        return _of_few(column, table, label)
+    threshold = int(HASHES * _MARGIN * KEPT / distinct)
+    frequent = _frequent_text(column, table) if column.type == "string" else _frequent_numbers(column, table, numbers)
+    values, _ = kept_values(frequent, complete=False)
+    return Found(_sample(column, table, threshold), values)
+
+
+def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
+    """Each hash below the threshold with its rows: a scan that keeps little more than `KEPT` of the column's values."""
+    import ibis
+
+    rows = rows_of(table)
+    place: Any = hashed(rows[column.sql])
+    low = rows.filter(rows[column.sql].notnull(), place < ibis.literal(threshold, type="uint64")).select(hash=place)
+    found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
+    return sample([row[0] for row in found], [row[1] for row in found], threshold)
+
+
+def _of_few(column: Column, table: Table, label: Column | None) -> Found:
+    rows: Any = rows_of(table)
+    there = rows.filter(rows[column.sql].notnull())
+    by = {"value": there[column.sql]} | ({"label": there[label.sql]} if label else {})
+    grouped = there.group_by(**by).aggregate(rows=there.count())
+    listed = column.type in LISTED
+    parts = {
+        "hash": hashed(grouped.value),
+        "text": _text(grouped.value) if listed else grouped.value.isnull().cast("string"),
+        "label": _text(grouped.label) if label else grouped.value.isnull().cast("string"),
+        "rows": grouped.rows,
+    }
+    found = table.rows(query(grouped.select(**parts)))
+    by_hash = _summed((row[0], row[3]) for row in found)
+    frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
+    if not listed:
+        return Found(frequencies, values_complete=not found)
+    by_text = _summed((row[1], row[3]) for row in found)
+    pairs = None
+    if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
+        counts = _summed(((row[1], row[2]), row[3]) for row in found if row[2] is not None)
+        pairs = tuple(PairCount(value=value, label=text, count=count) for (value, text), count in sorted(counts.items()))
+    return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
+
+
+def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+    counts: dict[Any, int] = {}
+    for value, rows in counted:
+        counts[value] = counts.get(value, 0) + rows
+    return counts
+
+
+def _text(values: "ir.Value") -> "ir.Value":
+    text: Any = values.cast("string")
+    kept: ir.Value = text[:TEXT_KEPT]
+    return kept
+
+
+def _frequent_text(column: Column, table: Table) -> dict[str, int]:
+    """The most frequent values of text, with their exact rows.
+
+    Of very many rows a part says which they are, so that memory is bounded: one in fewer than 0.01 % of the rows may be
+    overlooked.
+    """
+    import ibis
+
+    rows: Any = rows_of(table, sampled=True)
+    there = rows.filter(rows[column.sql].notnull())
+    grouped = there.group_by(value=there[column.sql]).aggregate(rows=there.count())
+    found = table.rows(query(grouped.order_by(ibis.desc("rows"), "value").limit(FREQUENT_KEPT)))
+    values = [value for value, count in found if count > 1]
+    return _counted(values, f"{column.sql} IN (SELECT unnest($1::VARCHAR[]))", column, table)
+
+
+def _frequent_numbers(column: Column, table: Table, numbers: "NDArray[np.float64] | None") -> dict[str, int]:
+    """The numbers that are in at least 0.1 % of the rows, with their exact rows: zeros, defaults, codes."""
+    import numpy as np
+
+    if numbers is None:
+        return {}
+    ends = np.flatnonzero(np.concatenate([numbers[1:] != numbers[:-1], [True]]))
+    runs = np.diff(np.concatenate([[-1], ends]))
+    often = numbers[ends[runs >= max(2, _FREQUENT_SHARE * len(numbers))]]
+    return _counted(often.tolist(), f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))", column, table)
+
+
+def _counted(values: list[Any], among: str, column: Column, table: Table) -> dict[str, int]:
+    if not values:
+        return {}
+    text = f"left({column.sql}::VARCHAR, {TEXT_KEPT})"
+    found = table.rows(f"SELECT {text}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])  # noqa: S608 our own words
+    return {str(value): int(count) for value, count in found}
