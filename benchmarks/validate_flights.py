@@ -20,7 +20,7 @@ from taxiway.data.profile import profile_table
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import find_spans
 from taxiway.data.table import open_table
-from taxiway.data.validate import validate
+from taxiway.data.validate import validate_snapshot
 from taxiway.local.flights import flights_by_month, write_span
 from taxiway.records import Snapshot
 from taxiway.store import Store
@@ -62,7 +62,7 @@ class Prepared:
         self.store, _ = self.ingested()
 
     def validate(self, snapshot: Snapshot) -> Any:
-        return validate(snapshot, self.schema, store=self.store, today=TODAY)
+        return validate_snapshot(snapshot, self.schema, store=self.store, today=TODAY)
 
 
 def summarize(path: Path) -> Any:

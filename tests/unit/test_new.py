@@ -12,7 +12,7 @@ from taxiway.cli import main
 from taxiway.data.ingest import ingest
 from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
-from taxiway.data.validate import validate
+from taxiway.data.validate import validate_snapshot
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import read_pipeline
@@ -49,7 +49,7 @@ def test_rentals_become_a_regression_that_its_own_data_pass(tmp_path: Path, data
     store = Store(str(tmp_path / "store"))
     spans = find_spans(str(data / "rentals" / "{YYYY}-{MM}.parquet"))
     for at in range(3, len(spans)):
-        report = validate(
+        report = validate_snapshot(
             ingest(spans[at - 3 : at + 1], pipeline="p", source="s", store=store), schema, store=store, today=date(2026, 1, 1)
         )
         assert report.status is Status.PASS
@@ -143,7 +143,7 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
     assert "Not in the schema: `nothing` (of type" in readme
     store = Store(str(tmp_path / "store"))
     snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
-    assert validate(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS
+    assert validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS
 
 
 def test_a_label_without_an_end_is_refused_before_anything_is_written(tmp_path: Path) -> None:

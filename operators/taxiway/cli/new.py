@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from taxiway.cli.lint import STUB, lint
 from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, schema_text
 from taxiway.data.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
-from taxiway.data.features import CATEGORICAL_TYPES, NUMERIC_TYPES, Drift, Feature, Schema
+from taxiway.data.features import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
 from taxiway.data.infer import infer_schema
 from taxiway.data.ingest import ingest
+from taxiway.data.limits import Drift
 from taxiway.data.merge import merged
 from taxiway.data.profile import ColumnProfile, Profile, profile_span
 from taxiway.data.rows import read_rows

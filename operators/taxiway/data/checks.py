@@ -1,23 +1,24 @@
-"""One span against the schema: its columns, their types and presence, and its label.
+"""One span against the schema: its rows, its columns, their types and presence, and its label.
 
-What the values may be is in `value_checks`; distributions are compared in `drift`.
+What the values may be is in `value_checks`, conditions over several columns in `rules`; distributions are compared in `drift`.
 """
 
-from taxiway.data.features import Feature, Schema
-from taxiway.data.findings import Findings
-from taxiway.data.profile import TEXT_KEPT, ColumnProfile
-from taxiway.data.value_checks import CheckedSpan, anomaly_in, check_values, shown
+from taxiway.data.features import TRAINING, Feature, Schema
+from taxiway.data.findings import CheckedSpan, Findings, anomaly_in
+from taxiway.data.profile import ColumnProfile
+from taxiway.data.value_checks import check_values, examples_where
 from taxiway.data.words import SHOWN_VALUES, listed, percent, quoted, share
-from taxiway.records import Anomaly, Severity
-from taxiway.yaml_file import spelled
+from taxiway.records import Anomaly, SchemaChange, Severity
 
 
-def check_span(span: CheckedSpan, schema: Schema, findings: Findings) -> None:
-    """All checks of one span against the schema."""
-    findings.add(_min_rows(span, schema))
+def check_span(span: CheckedSpan, schema: Schema, findings: Findings, environment: str = TRAINING) -> None:
+    """All checks of one span against what the schema expects in `environment`."""
+    findings.add(_row_count(span, schema))
     findings.add(*_new_columns(span, schema))
     for feature in schema.features:
         column = span.profile.column(feature.name)
+        if not feature.expected_in(environment):
+            continue
         if feature.name == schema.label:
             _check_label(span, feature, column, findings)
         else:
@@ -41,68 +42,85 @@ def fits(feature: Feature, column: ColumnProfile) -> bool:
     return feature.type == "integer" and column.type == "number" and whole
 
 
-def _min_rows(span: CheckedSpan, schema: Schema) -> Anomaly | None:
-    rows = span.profile.rows
-    if rows >= schema.min_rows:
+def _row_count(span: CheckedSpan, schema: Schema) -> Anomaly | None:
+    rows, most = span.profile.rows, schema.max_rows
+    if rows < schema.min_rows:
+        kind, bound, word = "min_rows", schema.min_rows, "at least"
+    elif most is not None and rows > most:
+        kind, bound, word = "max_rows", most, "at most"
+    else:
         return None
+    fix = SchemaChange(path=(kind,), value=rows) if rows else None
     return Anomaly(
-        kind="min_rows",
+        kind=kind,
         span=span.name,
         column="",
         severity=Severity.ERROR,
         observed=f"{rows:,} rows",
-        expected=f"at least {schema.min_rows:,} rows",
-        sentence=f"{span.name} has {rows:,} rows; at least {schema.min_rows:,} are expected.",
-        proposal=f"min_rows: {rows}" if rows else "",
+        expected=f"{word} {bound:,} rows",
+        sentence=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
+        fix=fix,
+        proposal=fix.words if fix else "",
     )
 
 
 def _new_columns(span: CheckedSpan, schema: Schema) -> list[Anomaly]:
-    return [
-        Anomaly(
-            kind="new_column",
-            span=span.name,
-            column=column.name,
-            severity=Severity.WARNING,
-            observed=f"a column of type {column.type} ({column.storage})",
-            expected="only the columns of the schema",
-            sentence=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
-            examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
-            proposal=f"{spelled(('features', column.name))}: {{type: {column.type}}}" if column.type != "other" else "",
+    found = []
+    for column in span.profile.columns:
+        if schema.feature(column.name) is not None:
+            continue
+        body = {"type": column.type} if column.present_fraction == 1 else {"type": column.type, "presence": "optional"}
+        fix = SchemaChange(path=("features", column.name), value={**body}) if column.type != "other" else None
+        found.append(
+            Anomaly(
+                kind="new_column",
+                span=span.name,
+                column=column.name,
+                severity=Severity.WARNING,
+                observed=f"a column of type {column.type} ({column.storage})",
+                expected="only the columns of the schema",
+                sentence=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
+                examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
+                fix=fix,
+                proposal=fix.words if fix else "",
+            )
         )
-        for column in span.profile.columns
-        if schema.feature(column.name) is None
-    ]
+    return found
 
 
 def _missing_column(span: CheckedSpan, feature: Feature, column: ColumnProfile | None) -> Anomaly | None:
-    if column is not None or feature.presence == 0:
+    if column is not None or feature.presence == 0 or feature.stage.may_be_missing:
         return None
     near = [other.name for other in span.profile.columns if other.name.casefold() == feature.name.casefold()]
     hint = f", but one named {quoted(near[0])}" if near else ""
-    sentence = f"is missing: the file has no such column{hint}"
-    return anomaly_in("missing_column", span, feature, "no column", "a column", sentence, ".presence: optional", [])
+    return anomaly_in(
+        "missing_column",
+        span,
+        feature,
+        observed="no column",
+        expected="a column",
+        sentence=f"is missing: the data have no such column{hint}",
+        change=("stage", "deprecated"),
+    )
 
 
 def _presence(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
-    if column.present_fraction >= feature.presence:
+    if column.present_fraction >= feature.presence or (feature.stage.may_be_missing and not column.present):
         return None
     empty = column.missing + column.nan
     wanted = "a value in every row" if feature.presence == 1 else f"a value in at least {percent(feature.presence)} of the rows"
+    rounded_down = int(column.present_fraction * 1000) / 1000
+    meaning = f" ({feature.missing_means})" if feature.missing_means else ""
     return anomaly_in(
         "presence",
         span,
         feature,
-        f"no value in {share(empty, column.rows)}",
-        wanted,
-        f"has no value in {share(empty, column.rows)}; expected is {wanted}",
-        f".presence: {{min_fraction: {_rounded_down(column.present_fraction)}}}" if column.present else ".presence: optional",
-        [],
+        observed=f"no value in {share(empty, column.rows)}",
+        expected=wanted,
+        sentence=f"has no value{meaning} in {share(empty, column.rows)}; expected is {wanted}",
+        change=("presence", {"min_fraction": rounded_down} if column.present else "optional"),
+        rows=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).rows,
     )
-
-
-def _rounded_down(fraction: float) -> str:
-    return f"{int(fraction * 1000) / 1000:g}"
 
 
 def _check_label(span: CheckedSpan, feature: Feature, column: ColumnProfile | None, findings: Findings) -> None:
@@ -110,7 +128,9 @@ def _check_label(span: CheckedSpan, feature: Feature, column: ColumnProfile | No
     if column is None or empty:
         words = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
         sentence = f"is the label, and there is {words}; without it nothing can be learned or compared"
-        findings.add(anomaly_in("label_missing", span, feature, words, "a label in every row", sentence, "", []))
+        findings.add(
+            anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", sentence=sentence)
+        )
     else:
         findings.add()
     if column is not None and column.present:
@@ -126,9 +146,15 @@ def _label_constant(span: CheckedSpan, feature: Feature, column: ColumnProfile) 
         value = f"{column.minimum:g}" if column.minimum is not None else ""
     if not constant:
         return None
-    sentence = f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from a constant"
     return anomaly_in(
-        "label_constant", span, feature, f"only {quoted(value)}", "at least two values", sentence, "", [quoted(value)]
+        "label_constant",
+        span,
+        feature,
+        observed=f"only {quoted(value)}",
+        expected="at least two values",
+        sentence=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from "
+        "a constant",
+        examples=[value],
     )
 
 
@@ -137,21 +163,17 @@ def _type(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly
         return None
     if feature.type == "integer" and column.fractional:
         observed = f"{share(column.fractional, column.rows)} hold a number that is not whole"
-        examples = _examples(span, feature, "value <> floor(value)")
+        found = examples_where(span, feature, "value <> floor(value)")
     else:
         observed = f"{column.type} ({column.storage})"
-        examples = _examples(span, feature, "true")
-    sentence = f"should be of type {feature.type}; got {observed}, such as {listed(examples)}"
-    proposal = f".type: {column.type}" if column.type != "other" else ""
-    return anomaly_in("type", span, feature, observed, feature.type, sentence, proposal, shown(examples))
-
-
-def _examples(span: CheckedSpan, feature: Feature, where: str) -> list[str]:
-    """The most frequent values of a column where a condition of our own on `value` holds, as text."""
-    table = span.table()
-    sql = table.column(feature.name).sql
-    found = table.rows(
-        f"""SELECT left(value::VARCHAR, {TEXT_KEPT}) AS text FROM (SELECT {sql} AS value FROM span)
-        WHERE value IS NOT NULL AND {where} GROUP BY text ORDER BY count(*) DESC, text LIMIT {SHOWN_VALUES}"""  # noqa: S608
+        found = examples_where(span, feature, "value IS NOT NULL")
+    return anomaly_in(
+        "type",
+        span,
+        feature,
+        observed=observed,
+        expected=feature.type,
+        sentence=f"should be of type {feature.type}; got {observed}, such as {listed(found.values)}",
+        change=("type", column.type) if column.type != "other" else None,
+        examples=found.values,
     )
-    return [str(row[0]) for row in found]

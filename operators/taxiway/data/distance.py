@@ -74,6 +74,34 @@ def l_infinity_noise(a: ColumnProfile, b: ColumnProfile) -> float:
     return math.sqrt(math.log(2 * max(values, 1) / CHANCE) / 2 * _harmonic(a.present, b.present))
 
 
+def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
+    """The largest difference between a value's number of rows in `a` and in `b`, as a share of the rows of both together.
+
+    Unlike L-infinity it sees that there are more rows of everything. The shares of the change are numbers of rows here.
+    """
+    counts_a = {item.value: item.count for item in a.values}
+    counts_b = {item.value: item.count for item in b.values}
+    total = (a.present + b.present) or 1
+    changes = [
+        LargestChange(
+            abs(counts_a.get(value, 0) - counts_b.get(value, 0)) / total, value, counts_a.get(value, 0), counts_b.get(value, 0)
+        )
+        for value in sorted(counts_a.keys() | counts_b.keys())
+    ]
+    return max(changes, key=lambda change: round(change.distance, 12), default=LargestChange(0.0, "", 0.0, 0.0))
+
+
+def normalized_difference_noise(a: ColumnProfile, b: ColumnProfile) -> float:
+    """A normalized difference that counts of one stream of rows exceed in at most about one of 1,000 cases.
+
+    Of the rows with one value, as many fall to either side as heads in so many throws of a coin: Hoeffding's inequality, and a
+    union bound over the values.
+    """
+    values = len({item.value for item in a.values} | {item.value for item in b.values})
+    total = a.present + b.present
+    return math.sqrt(2 * math.log(2 * max(values, 1) / CHANCE) / total) if total else math.inf
+
+
 def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
     """The Jensen-Shannon divergence (base 2) of two numeric columns, from their quantiles; missing rows do not count.
 

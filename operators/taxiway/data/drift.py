@@ -1,93 +1,141 @@
-"""The newest span's distributions against those of the training spans together: drift, where the schema sets a limit.
+"""Two sets of rows compared by their distributions: drift (the newest span and those before it), skew (serving and training).
 
 A distance counts where it is above its limit and above what sampling alone would give at these numbers of rows.
 """
 
+from dataclasses import dataclass
+
 from taxiway.data.checks import fits
-from taxiway.data.distance import jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
-from taxiway.data.features import CATEGORICAL_TYPES, Drift, Feature, Schema
+from taxiway.data.distance import (
+    jensen_shannon,
+    jensen_shannon_noise,
+    l_infinity,
+    l_infinity_noise,
+    normalized_difference,
+    normalized_difference_noise,
+)
+from taxiway.data.features import CATEGORICAL_TYPES, Feature, Schema
 from taxiway.data.findings import Findings
+from taxiway.data.limits import Drift
 from taxiway.data.profile import ColumnProfile, Profile
 from taxiway.data.words import percent, quoted
-from taxiway.records import Anomaly
-from taxiway.yaml_file import spelled
+from taxiway.records import Anomaly, SchemaChange, Severity
 
 
-def check_drift(training: Profile, newest: Profile, span: str, schema: Schema, findings: Findings) -> None:
-    """Compare each feature that has a drift limit; a column that is not there, or of another type, is other checks' business."""
+@dataclass(frozen=True)
+class Compared:
+    """What is compared with what: the kind of anomaly, the name of the rows under judgement, and what the others are called."""
+
+    kind: str
+    name: str
+    others: str
+
+    def limit(self, feature: Feature) -> Drift | None:
+        """The feature's limit for this comparison."""
+        return feature.drift if self.kind == "drift" else feature.skew
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A distance with its null quantile: what samples of one distribution exceed in one of 1,000 cases."""
+
+    name: str
+    distance: float
+    noise: float
+    sentence: str
+    value: str = ""
+
+
+def check_drift(
+    earlier: Profile, newest: Profile, span: str, schema: Schema, findings: Findings, others: str = "the training spans"
+) -> None:
+    """Compare each feature that has a drift limit with earlier rows, which sentences call `others`."""
+    _check(earlier, newest, Compared("drift", span, others), schema, findings)
+
+
+def check_skew(training: Profile, serving: Profile, schema: Schema, findings: Findings) -> None:
+    """Compare each feature that has a skew limit in serving data with training data."""
+    _check(training, serving, Compared("skew", "serving", "training"), schema, findings)
+
+
+def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, findings: Findings) -> None:
     for feature in schema.features:
-        column = newest.column(feature.name)
-        if feature.drift is None or column is None or not fits(feature, column):
-            continue
-        findings.add(_drift(training.column(feature.name), column, span, feature, feature.drift))
+        column, limit = rows.column(feature.name), compared.limit(feature)
+        if limit is None or column is None or not fits(feature, column):
+            continue  # a column that is not there, or of another type, is other checks' business
+        findings.add(_judged(others.column(feature.name), column, feature, limit, compared))
 
 
-def _drift(before: ColumnProfile | None, now: ColumnProfile, span: str, feature: Feature, drift: Drift) -> Anomaly | None:
-    if before is None or not fits(feature, before):
-        return _unmeasured(
-            "the training spans have no such column" if before is None else f"it is {before.storage} in the training spans",
-            span,
-            feature,
-            drift,
-        )
-    if not before.present or not now.present:
-        if before.present == now.present:
-            return None
-        return _unmeasured(f"{'the training spans have' if now.present else 'it has'} no values", span, feature, drift)
-    if feature.type in CATEGORICAL_TYPES:
-        return _l_infinity(before, now, span, feature, drift)
-    return _jensen_shannon(before, now, span, feature, drift)
-
-
-def _l_infinity(before: ColumnProfile, now: ColumnProfile, span: str, feature: Feature, drift: Drift) -> Anomaly | None:
-    change = l_infinity(before, now)
-    if change.distance <= max(drift.limit, l_infinity_noise(before, now)):
-        return None
-    sentence = (
-        f"{feature.name}: the share of {quoted(change.value)} went from {percent(change.share_a)} in the training spans "
-        f"to {percent(change.share_b)} in {span}"
+def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
+    """The distance of two columns that have values, of the kind that the limit or else the type asks for."""
+    if feature.type not in CATEGORICAL_TYPES:
+        return _jensen_shannon(before, now, feature, others, name)
+    volume = limit.distance == "normalized_difference"
+    change = normalized_difference(before, now) if volume else l_infinity(before, now)
+    noise = normalized_difference_noise(before, now) if volume else l_infinity_noise(before, now)
+    moved = (
+        f"the rows with {quoted(change.value)} went from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
+        if volume
+        else f"the share of {quoted(change.value)} went from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
     )
-    return _anomaly("L-infinity distance", change.distance, sentence, (quoted(change.value),), span, feature, drift)
+    kind = "normalized difference" if volume else "L-infinity distance"
+    return Measured(kind, change.distance, noise, f"{feature.name}: {moved} in {name}", quoted(change.value))
 
 
-def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, span: str, feature: Feature, drift: Drift) -> Anomaly | None:
-    distance = jensen_shannon(before, now)
-    if distance <= max(drift.limit, jensen_shannon_noise(before, now)):
-        return None
+def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature, others: str, name: str) -> Measured:
     unit = f" {feature.unit}" if feature.unit else ""
     medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (before, now) if profile.quantiles]
     went = (
         f"the median went from {medians[0]:g} to {medians[1]:g}{unit}" if len(medians) == 2 else "one side has no finite values"
     )
-    sentence = f"{feature.name}: {span} is unlike the training spans ({went})"
-    return _anomaly("Jensen-Shannon divergence", distance, sentence, (), span, feature, drift)
+    sentence = f"{feature.name}: {name} is unlike {others} ({went})"
+    return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_noise(before, now), sentence)
 
 
-def _anomaly(
-    name: str, distance: float, sentence: str, examples: tuple[str, ...], span: str, feature: Feature, drift: Drift
-) -> Anomaly:
+def _judged(
+    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared
+) -> Anomaly | None:
+    if before is None or not fits(feature, before):
+        verb = "has" if compared.others == "training" else "have"
+        why = f"{compared.others} {verb} no such column" if before is None else f"it is {before.storage} in {compared.others}"
+        return _unmeasured(why, feature, limit, compared)
+    if not before.present or not now.present:
+        if before.present == now.present:
+            return None
+        verb = "has" if compared.others == "training" else "have"
+        return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
+    found = measure(before, now, feature, limit, compared.others, compared.name)
+    if found.distance <= max(limit.limit, found.noise):
+        return None
     # Rounded up, so that the proposed limit lets this distance pass.
-    proposed = min(1.0, (int(distance * 1000) + 1) / 1000)
+    proposed = min(1.0, (int(found.distance * 1000) + 1) / 1000)
+    fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=proposed)
     return Anomaly(
-        kind="drift",
-        span=span,
+        kind=compared.kind,
+        span=compared.name,
         column=feature.name,
-        severity=drift.severity,
-        observed=f"{name} {distance:.3f}",
-        expected=f"at most {drift.limit:g}",
-        sentence=f"{sentence}: {name} {distance:.3f}, at most {drift.limit:g} allowed.",
-        examples=examples,
-        proposal=f"{spelled(('features', feature.name))}.drift.limit: {proposed:g}",
+        severity=_severity(feature, limit),
+        observed=f"{found.name} {found.distance:.3f}",
+        expected=f"at most {limit.limit:g}",
+        sentence=f"{found.sentence}: {found.name} {found.distance:.3f}, at most {limit.limit:g} allowed, and chance alone gives "
+        f"{found.noise:.3f} in one of 1,000 cases.",
+        examples=(found.value,) if found.value else (),
+        fix=fix,
+        proposal=fix.words,
     )
 
 
-def _unmeasured(why: str, span: str, feature: Feature, drift: Drift) -> Anomaly:
+def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Compared) -> Anomaly:
     return Anomaly(
-        kind="drift_unmeasured",
-        span=span,
+        kind=f"{compared.kind}_unmeasured",
+        span=compared.name,
         column=feature.name,
-        severity=drift.severity,
+        severity=_severity(feature, limit),
         observed=why,
         expected="values on both sides",
-        sentence=f"{feature.name}: {span} cannot be compared with the training spans: {why}.",
+        sentence=f"{feature.name}: {compared.name} cannot be compared with {compared.others}: {why}.",
     )
+
+
+def _severity(feature: Feature, limit: Drift) -> Severity:
+    return Severity.WARNING if feature.stage.warns else limit.severity

@@ -3,93 +3,75 @@
 Reading it from YAML is in `schema`, comparing data with it in `validate`.
 """
 
-import math
+import re
+from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from taxiway.data.distance import RESOLUTION
+from taxiway.data.history import Watch
+from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule, Semantic, Stage, domain_of, presence_of
 from taxiway.data.profile import TEXT_KEPT
 from taxiway.records import Record, Severity, Waiver
 
-FeatureType = Literal["boolean", "date", "datetime", "integer", "number", "string"]
+FeatureType = Literal["boolean", "date", "datetime", "integer", "list", "number", "string"]
 TYPES: tuple[str, ...] = get_args(FeatureType)
 NUMERIC_TYPES = ("integer", "number")
 CATEGORICAL_TYPES = ("boolean", "string")
+TRAINING, SERVING = "TRAINING", "SERVING"
 
 KINDS = (
-    "domain", "drift", "drift_unmeasured", "duplicate_key", "infinite", "label_constant", "label_missing", "min_rows",
-    "missing_column", "new_column", "presence", "range", "type",
+    "distinct", "domain", "drift", "drift_unmeasured", "duplicate_key", "history", "infinite", "join_match", "label_constant",
+    "label_missing", "max_rows", "min_rows", "missing_column", "new_column", "not_unique", "pattern", "presence", "range",
+    "row_skew", "rows_ratio", "rule", "skew", "skew_unmeasured", "stage", "type", "valency",
 )  # fmt: skip
 """The kinds of anomaly that the schema's checks find; those of a suite are called `gx:` and the expectation's type."""
-
-
-class Range(Record):
-    """The smallest and the largest number that may be, both included; a side left out is open."""
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Range":
-        given = [side for side in (self.min, self.max) if side is not None]
-        if not given or not all(math.isfinite(side) for side in given) or given != sorted(given):
-            raise ValueError("allowed: min and max, finite numbers, at least one of them, min not above max")
-        return self
-
-    @property
-    def words(self) -> str:
-        """`0 to 75`, `at least 0`, `at most 75`."""
-        if self.min is not None and self.max is not None:
-            return f"{self.min:g} to {self.max:g}"
-        return f"at least {self.min:g}" if self.min is not None else f"at most {self.max:g}"
-
-
-class Drift(Record):
-    """How far the newest span may be from the training spans.
-
-    The distance is L-infinity for strings and booleans (the largest change of one value's share of the rows) and the
-    Jensen-Shannon divergence, base 2, for numbers; both lie in [0, 1], and a distance equal to `limit` passes.
-    """
-
-    limit: float = Field(gt=0, le=1)
-    severity: Severity = Severity.ERROR
-
-
-def _presence(value: Any) -> Any:
-    if value in ("required", "optional") and isinstance(value, str):
-        return 1.0 if value == "required" else 0.0
-    if isinstance(value, dict) and list(value) == ["min_fraction"]:
-        value = value["min_fraction"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("allowed: required, optional, or {min_fraction: F} with F from 0 to 1")
-    return float(value)
-
-
-def _domain(value: Any) -> Any:
-    if value is None or value == "open":
-        return None
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError("allowed: open, or a list of at least one value")
-    return tuple(value)
 
 
 class Feature(Record):
     """What is expected of one column.
 
     `presence` is the smallest share of rows with a value (neither null nor NaN); at 0 the column itself may be missing.
-    `domain` are the only values that may be, None for any. `severity` is that of every finding in the column but drift.
+    `domain` are the only values that may be, None for any; `min_in_domain` is the share of rows with a value that must be one of
+    them. All of a text must match `pattern` (a regular expression of DuckDB), or that of `semantic`. `valency` is how many items
+    a list may have, `distinct` how many distinct values the column, and `unique` that no two rows share one.
+    `drift` limits the distance of the newest span from the training spans, `skew` that of serving data from training data.
+    `environments` are those in which the column is expected, None for all. `severity` is that of every finding in the column but
+    drift and skew, where the stage does not lower it.
     """
 
     name: str
     type: FeatureType
     description: str = ""
     unit: str = ""
-    presence: Annotated[float, BeforeValidator(_presence)] = 1.0
-    domain: Annotated[tuple[str | int, ...] | None, BeforeValidator(_domain)] = None
+    missing_means: str = ""
+    collected: str = ""
+    stage: Stage = Stage.PRODUCTION
+    owner: str = ""
+    since: date | None = None
+    presence: Annotated[float, BeforeValidator(presence_of)] = 1.0
+    valency: Counts | None = None
+    unique: bool = False
+    distinct: Counts | None = None
+    domain: Annotated[tuple[str | int, ...] | None, BeforeValidator(domain_of)] = None
+    min_in_domain: float = Field(default=1.0, gt=0, le=1)
+    pattern: str | None = None
+    semantic: Semantic | None = None
     range: Range | None = None
     drift: Drift | None = None
+    skew: Drift | None = None
+    environments: tuple[str, ...] | None = None
     severity: Severity = Severity.ERROR
+
+    @property
+    def found_severity(self) -> Severity:
+        """What an anomaly in the column weighs: its stage may lower the severity to a warning."""
+        return Severity.WARNING if self.stage.warns else self.severity
+
+    def expected_in(self, environment: str) -> bool:
+        """Whether data of `environment` should have the column."""
+        return self.environments is None or environment in self.environments
 
     @field_validator("domain", mode="before")
     @classmethod
@@ -100,19 +82,43 @@ class Feature(Record):
                 raise ValueError(f"YAML reads one of the values as {value!r}; put text in quotes")  # noqa: TRY004 pydantic's
         return domain
 
+    @field_validator("pattern")
+    @classmethod
+    def _is_an_expression(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return pattern
+
     @model_validator(mode="after")
     def _fits_the_type(self) -> "Feature":
         if self.range is not None and self.type not in NUMERIC_TYPES:
             raise ValueError(f"a {self.type} has no range; range is for {' and '.join(NUMERIC_TYPES)}")
-        if self.drift is not None and self.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
-            raise ValueError(f"drift of a {self.type} is not measured; leave drift out")
-        if self.drift is not None and self.type in NUMERIC_TYPES and self.drift.limit < RESOLUTION:
-            raise ValueError(
-                f"drift.limit is {self.drift.limit:g}; divergences below {RESOLUTION:g} are too fine for 101 quantiles"
-            )
+        if (self.pattern is not None or self.semantic is not None) and self.type != "string":
+            raise ValueError(f"a {self.type} has no pattern; pattern and semantic are for string")
+        if (self.valency is not None) and self.type != "list":
+            raise ValueError(f"a {self.type} has one value a row; valency is for list")
+        for name, limit in (("drift", self.drift), ("skew", self.skew)):
+            if limit is not None:
+                self._check_distance(name, limit)
         if self.domain is not None:
             self._check_domain(self.domain)
+        elif self.min_in_domain < 1:
+            raise ValueError("min_in_domain needs a domain: a list of values")
         return self
+
+    def _check_distance(self, name: str, limit: Drift) -> None:
+        if self.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
+            raise ValueError(f"{name} of a {self.type} is not measured; leave {name} out")
+        numeric = self.type in NUMERIC_TYPES
+        if numeric and limit.limit < RESOLUTION:
+            raise ValueError(
+                f"{name}.limit is {limit.limit:g}; divergences below {RESOLUTION:g} are too fine for 101 quantiles"
+            )
+        if limit.distance is not None and numeric != (limit.distance == "jensen_shannon"):
+            allowed = "jensen_shannon" if numeric else "l_infinity, normalized_difference"
+            raise ValueError(f"{name}.distance is {limit.distance}; allowed for a {self.type}: {allowed}")
 
     def _check_domain(self, domain: tuple[str | int, ...]) -> None:
         if self.type not in ("string", "integer"):
@@ -137,14 +143,33 @@ class Schema(Record):
     """What is expected of the data of one pipeline. Its digest is the schema version that reports and models name.
 
     `key` are the columns whose values together tell any two rows apart, in one span and across the spans of a snapshot.
-    `min_rows` is for each span. `features` are in the order of the file.
+    `min_rows` and `max_rows` are for each span, `rows_ratio` for the newest span's rows by the mean of those before it.
+    `environments` are the kinds of data that features may be limited to. `features` are in the order of the file.
     """
 
     label: str
     key: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    environments: tuple[str, ...] = (TRAINING, SERVING)
     min_rows: int = Field(default=1, ge=1)
+    max_rows: int | None = Field(default=None, ge=1)
+    rows_ratio: Range | None = None
     features: tuple[Feature, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...] = ()
+    history: tuple[Watch, ...] = ()
+    row_skew: RowSkew | None = None
     waivers: tuple[Waiver, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> "Schema":
+        if self.max_rows is not None and self.max_rows < self.min_rows:
+            raise ValueError(f"max_rows is {self.max_rows} and min_rows {self.min_rows}; allowed: min_rows at most max_rows")
+        for feature in self.features:
+            for name in feature.environments or ():
+                if name not in self.environments:
+                    raise ValueError(
+                        f"{feature.name} names the environment {name}; allowed: {', '.join(self.environments)} (environments)"
+                    )
+        return self
 
     def feature(self, name: str) -> Feature | None:
         """The feature of this name, or None."""

@@ -1,10 +1,74 @@
 """Collecting what the checks find: everything is looked at first, and decided on once."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from taxiway.data.features import Schema
-from taxiway.records import Anomaly, DataReport, Severity, Status
+from taxiway.data.features import Feature, Schema
+from taxiway.data.profile import Profile
+from taxiway.data.table import Table
+from taxiway.data.words import SHOWN_VALUES, quoted
+from taxiway.records import Anomaly, DataReport, SchemaChange, Severity, Status
+
+
+@dataclass(frozen=True)
+class CheckedSpan:
+    """A span as the checks see it: its name, its statistics, and its rows where they are asked for."""
+
+    name: str
+    profile: Profile
+    table: Callable[[], Table]
+
+
+def anomaly_in(
+    kind: str,
+    span: CheckedSpan,
+    feature: Feature,
+    *,
+    observed: str,
+    expected: str,
+    sentence: str,
+    change: tuple[str, object] | None = None,
+    action: str = "set",
+    examples: Iterable[object] = (),
+    rows: tuple[int, ...] = (),
+) -> Anomaly:
+    """An anomaly in one column.
+
+    `sentence` follows the names of column and span. `change` is the key of the feature that would have to change, and how.
+    """
+    fix = (
+        SchemaChange.model_validate(
+            {"path": ("features", feature.name, *change[0].split(".")), "action": action, "value": change[1]}
+        )
+        if change
+        else None
+    )
+    return Anomaly(
+        kind=kind,
+        span=span.name,
+        column=feature.name,
+        severity=Severity.ERROR if kind.startswith("label_") else feature.found_severity,
+        observed=observed,
+        expected=expected,
+        sentence=f"{feature.name} in {span.name} {sentence}{at_rows(rows)}{_why_it_only_warns(feature)}.",
+        examples=tuple(f"{v:g}" if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
+        rows=rows,
+        fix=fix,
+        proposal=fix.words if fix else "",
+    )
+
+
+def at_rows(rows: tuple[int, ...]) -> str:
+    """` (row 2)`, ` (rows 2, 5 and others)`: where to look."""
+    if not rows:
+        return ""
+    return f" (row {rows[0]:,})" if len(rows) == 1 else f" (rows {', '.join(f'{row:,}' for row in rows)}, for instance)"
+
+
+def _why_it_only_warns(feature: Feature) -> str:
+    lowered = feature.stage.warns and feature.severity is Severity.ERROR
+    return f"; a warning, for the feature is {feature.stage}" if lowered else ""
 
 
 @dataclass

@@ -188,7 +188,7 @@ def profile(data: "Path | str", *, label: str = "") -> Profile:
 
 
 def profile_span(span: Span, store: Store, label: str = "") -> Profile:
-    """The profile of a span: computed once for each content and label, and kept in the store.
+    """The profile of a span: computed once for each content and label, and kept in the store. The label may be missing.
 
     Raises BadData if the span's file cannot be read.
     """
@@ -206,7 +206,7 @@ def profile_span(span: Span, store: Store, label: str = "") -> Profile:
     from taxiway.data.table import open_table
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        made = profile_table(table, label)
+        made = profile_table(table, label if any(column.name == label for column in table.columns) else "")
     store.point(pointer, store.put(made).digest)
     return made
 

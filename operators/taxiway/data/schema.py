@@ -8,13 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from taxiway.data.features import KINDS, Drift, Feature, Range, Schema
+from taxiway.data.features import KINDS, Feature, Schema
+from taxiway.data.history import Watch
 from taxiway.data.infer import infer_schema
+from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import Waiver
 from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
-__all__ = ["Drift", "Feature", "Range", "Schema", "infer_schema", "load_schema", "schema_to_yaml"]
+_NAMED = {"features": "at least type, as in {type: number}", "rules": "at least sql, as in {sql: arrives > departs}"}
+
+__all__ = ["Drift", "Feature", "Range", "Schema", "feature_content", "infer_schema", "load_schema", "schema_to_yaml"]
 
 
 def load_schema(path: Path | str) -> Schema:
@@ -23,14 +27,15 @@ def load_schema(path: Path | str) -> Schema:
     if not isinstance(file.content, dict):
         raise ConfigError(f"{path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
     content = dict(file.content)
-    names: list[str] = []
-    if isinstance(content.get("features"), dict):
-        names = [str(name) for name in content["features"]]
-        content["features"] = [_named(file, str(name), body) for name, body in content["features"].items()]
-    elif "features" in content:
-        raise ConfigError(
-            f"{file.where(('features',))} is a {type(content['features']).__name__}; allowed: column names, each with its type"
-        )
+    names: dict[str, list[str]] = {}
+    for section in _NAMED:
+        if isinstance(content.get(section), dict):
+            names[section] = [str(name) for name in content[section]]
+            content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
+        elif section in content:
+            raise ConfigError(
+                f"{file.where((section,))} is a {type(content[section]).__name__}; allowed: names, each with its keys"
+            )
     try:
         schema = Schema.model_validate(content)
     except ValidationError as error:
@@ -39,10 +44,10 @@ def load_schema(path: Path | str) -> Schema:
     return schema
 
 
-def _named(file: YamlFile, name: str, body: Any) -> dict[str, Any]:
-    where = file.where(("features", name))
+def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
+    where = file.where((section, name))
     if not isinstance(body, dict):
-        raise ConfigError(f"{where} is {body!r}; allowed: keys of its own, at least type, as in {{type: number}}")
+        raise ConfigError(f"{where} is {body!r}; allowed: keys of its own, {_NAMED[section]}")
     if "name" in body:
         raise ConfigError(f"{where}.name is not a key here: the name is the key above it")
     return {**{str(key): value for key, value in body.items()}, "name": name}
@@ -62,32 +67,42 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
             raise ConfigError(
                 f'{file.where(("waivers", at, "kind"))} is "{waiver.kind}"\n    {allowed_values(waiver.kind, (*KINDS, "gx:EXPECTATION_TYPE"))}'
             )
-        if waiver.column not in ("", *names) and waiver.kind != "new_column":
+        known = ["", *(rule.name for rule in schema.rules)] if waiver.kind == "rule" else ["", *names]
+        if waiver.column not in known and waiver.kind not in ("new_column", "join_match"):
             raise ConfigError(
-                f'{file.where(("waivers", at, "column"))} is "{waiver.column}", which features does not list\n    '
-                f"{allowed_values(waiver.column, names)}"
+                f'{file.where(("waivers", at, "column"))} is "{waiver.column}", which the schema does not list\n    '
+                f"{allowed_values(waiver.column, known[1:])}"
+            )
+    for at, watch in enumerate(schema.history):
+        if watch.column not in ("", *names):
+            raise ConfigError(
+                f'{file.where(("history", at, "column"))} is "{watch.column}", which features does not list\n    '
+                f"{allowed_values(watch.column, names)}"
             )
 
 
-def _key(place: KeyPath, names: list[str]) -> KeyPath:
-    """Where in the file pydantic's `place` is: features are a list to it, and a mapping in the file."""
-    if len(place) > 1 and place[0] == "features" and isinstance(place[1], int):
-        return ("features", names[place[1]], *place[2:])
+def _key(place: KeyPath, names: dict[str, list[str]]) -> KeyPath:
+    """Where in the file pydantic's `place` is: features and rules are lists to it, and mappings in the file."""
+    if len(place) > 1 and place[0] in names and isinstance(place[1], int):
+        return (place[0], names[str(place[0])][place[1]], *place[2:])
     return place
 
 
 def _model_at(place: KeyPath) -> type[BaseModel]:
     """The record whose keys stand at `place`."""
-    if place[:1] == ("waivers",):
-        return Waiver
-    if place[:1] == ("features",):
-        parts: dict[str | int, type[BaseModel]] = {"range": Range, "drift": Drift}
-        return parts.get(place[2], Feature) if len(place) > 2 else Feature
-    return Schema
+    if place[:1] == ("features",) and len(place) > 2:
+        parts: dict[str | int, type[BaseModel]] = {
+            "range": Range, "drift": Drift, "skew": Drift, "valency": Counts, "distinct": Counts,
+        }  # fmt: skip
+        return parts.get(place[2], Feature)
+    sections: dict[str | int, type[BaseModel]] = {
+        "features": Feature, "waivers": Waiver, "rules": Rule, "history": Watch, "row_skew": RowSkew, "rows_ratio": Range,
+    }  # fmt: skip
+    return sections.get(place[0], Schema) if place else Schema
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if (model, name) != (Feature, "name")]
+    return [name for name in model.model_fields if name != "name" or model not in (Feature, Rule)]
 
 
 def schema_to_yaml(schema: Schema) -> str:
@@ -98,7 +113,13 @@ def schema_to_yaml(schema: Schema) -> str:
     if schema.key:
         content["key"] = schema.key[0] if len(schema.key) == 1 else list(schema.key)
     content["min_rows"] = schema.min_rows
-    content["features"] = {feature.name: _feature_content(feature) for feature in schema.features}
+    content |= schema.model_dump(mode="json", exclude_defaults=True, include={"environments", "max_rows", "rows_ratio"})
+    content["features"] = {feature.name: feature_content(feature) for feature in schema.features}
+    if schema.rules:
+        content["rules"] = {
+            rule.name: rule.model_dump(mode="json", exclude_defaults=True, exclude={"name"}) for rule in schema.rules
+        }
+    content |= schema.model_dump(mode="json", exclude_defaults=True, include={"history", "row_skew"})
     if schema.waivers:
         content["waivers"] = [waiver.model_dump() for waiver in schema.waivers]
     # PyYAML writes these line ends as they are, and reads them back as spaces; escaped, with all that is not ASCII, they last.
@@ -106,7 +127,8 @@ def schema_to_yaml(schema: Schema) -> str:
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=plain, width=120, default_flow_style=None))
 
 
-def _feature_content(feature: Feature) -> dict[str, Any]:
+def feature_content(feature: Feature) -> dict[str, Any]:
+    """What a schema file says of a feature, under its name."""
     content = feature.model_dump(mode="json", exclude_defaults=True, exclude={"name", "presence", "domain"})
     words = {1.0: "required", 0.0: "optional"}
     content["presence"] = words.get(feature.presence) or {"min_fraction": feature.presence}

@@ -9,11 +9,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.findings import Findings
+from taxiway.data.findings import CheckedSpan, Findings
 from taxiway.data.words import SHOWN_VALUES, quoted, share
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records import Anomaly, Severity, Span
-from taxiway.store.store import Store
+from taxiway.records import Anomaly, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +23,7 @@ _SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": S
 _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
-def check_suite(path: Path, span: Span, store: Store, findings: Findings) -> None:
+def check_suite(path: Path, span: CheckedSpan, findings: Findings) -> None:
     """Run the suite in the JSON file `path` on `span`, with the pandas engine on the columns that it names.
 
     An expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else
@@ -35,7 +34,7 @@ def check_suite(path: Path, span: Span, store: Store, findings: Findings) -> Non
     expectations = _read(path)
     if not expectations:
         return
-    rows = _rows(span, store, expectations)
+    rows = _rows(span, expectations)
     for asked, result in zip(expectations, _run(path, expectations, rows), strict=True):
         findings.add(None if result["success"] else _anomaly(asked, result, span, path))
 
@@ -74,21 +73,22 @@ def _columns(asked: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rows(span: Span, store: Store, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
+def _rows(span: CheckedSpan, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
     """The span's rows with the columns that the expectations name: all of them where one may look at any."""
+    import pyarrow
     import pyarrow.parquet
 
     any_column = any(
         "row_condition" in asked["kwargs"] or asked["type"].startswith("expect_table_column") for asked in expectations
     )
     named = {name for asked in expectations for name in _columns(asked)}
-    with store.local_file(span.content) as path:
-        there = pyarrow.parquet.read_schema(path).names
-        columns = [name for name in there if any_column or name in named]
-        table = pyarrow.parquet.ParquetFile(path).read(columns=columns)
-        rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    paths = span.table().paths
+    there = pyarrow.parquet.read_schema(paths[0]).names
+    columns = [name for name in there if any_column or name in named]
+    table = pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read(columns=columns) for path in paths])
+    rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     if not columns:
-        rows = rows.reindex(range(span.rows))
+        rows = rows.reindex(range(span.profile.rows))
     return rows
 
 
@@ -119,7 +119,7 @@ def _expectation(asked: dict[str, Any], at: int, path: Path) -> Any:
         raise ConfigError(f"{path}: expectations[{at}] ({asked['type']}) is not understood: {error}") from error
 
 
-def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: Span, path: Path) -> Anomaly:
+def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckedSpan, path: Path) -> Anomaly:
     column = ", ".join(_columns(asked))
     arguments = {key: value for key, value in asked["kwargs"].items() if key not in _NOT_ARGUMENTS}
     expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "as its name says"
@@ -128,12 +128,12 @@ def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: Span, path: Pa
     why = f" ({asked['description']})" if asked.get("description") else ""
     return Anomaly(
         kind=f"gx:{asked['type']}",
-        span=span.label,
+        span=span.name,
         column=column,
         severity=_severity(asked, str(path)),
         observed=observed,
         expected=expected,
-        sentence=f"{column or 'the table'} in {span.label} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
+        sentence=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
         proposal=f"change {asked['type']} of {column or 'the table'} in {path.name}",
     )

@@ -1,7 +1,8 @@
 """Parquet files as DuckDB views, safe against whatever their columns, values and folders are called.
 
 In the view `span` the columns are named c0, c1, ... by their place in the file: no name from the data gets into SQL. The view
-`plain` holds the same with fewer types: whole numbers as 64 bits, all other numbers, dates and times as doubles.
+`numbered` has the same and `place`, the row's number in its file from 0; `plain` has that with fewer types: whole numbers as 64
+bits, all other numbers, dates and times as doubles.
 """
 
 import re
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.digests import digest_of_bytes, digest_of_file
 from taxiway.errors import BadData
 
 if TYPE_CHECKING:
@@ -50,12 +52,25 @@ class Column:
 
 
 class Table:
-    """The view `span` on an open DuckDB connection; `what` is how errors name the file."""
+    """The view `span` on an open DuckDB connection; `what` is how errors name the data in `paths`."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection", columns: tuple[Column, ...], what: str) -> None:
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", columns: tuple[Column, ...], what: str, paths: tuple[Path, ...]
+    ) -> None:
         self._connection = connection
         self.columns = columns
+        self.paths = paths
         self._what = what
+
+    @property
+    def digest(self) -> str:
+        """The digest of the files' contents, in their order."""
+        return digest_of_bytes("".join(digest_of_file(path) for path in self.paths).encode())
+
+    @property
+    def one_file(self) -> bool:
+        """Whether `place` names a row: it counts in each file from 0."""
+        return len(self.paths) == 1
 
     @cached_property
     def row_count(self) -> int:
@@ -81,12 +96,14 @@ class Table:
 def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
     """Open a Parquet file, or several with the same columns as one table; `what` is how errors name it."""
     with connect() as connection:
-        columns = add_view(connection, "span", paths, what)
+        files = (paths,) if isinstance(paths, Path) else tuple(paths)
+        columns = add_view(connection, "span", files, what)
         listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["place"])
         names = ", ".join([column.sql for column in columns] + ["place"])
-        source = _source(paths, "file_row_number = true")
-        run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM {source} AS file({names})", what)  # noqa: S608 our own names
-        yield Table(connection, columns, what)
+        source = _source(files, "file_row_number = true")
+        run(connection, f"CREATE VIEW numbered AS SELECT * FROM {source} AS file({names})", what)
+        run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
+        yield Table(connection, columns, what, files)
 
 
 @contextmanager
@@ -114,7 +131,7 @@ def add_view(connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | S
                 f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
             )
     listing = ", ".join(f"c{at}" for at in range(len(names)))
-    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {_source(paths)} AS file({listing})", what)  # noqa: S608 our own names
+    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {_source(paths)} AS file({listing})", what)
     types = [str(row[1]) for row in run(connection, f"DESCRIBE {view}", what)]
     return tuple(
         Column(name, f"c{at}", _type_of(storage), storage) for at, (name, storage) in enumerate(zip(names, types, strict=True))

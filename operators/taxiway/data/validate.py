@@ -1,49 +1,148 @@
-"""Data validation: a snapshot against its schema, its own past and the team's suite, and the verdict on it.
+"""Data validation: rows against their schema, their own past, serving data and the team's suite, and the verdict on them.
 
-The checks are in `checks`, `keys`, `drift` and `suite`; this is the order in which they are made.
+The checks are in modules of their own; this is the order in which they are made.
 """
 
-from contextlib import ExitStack
-from datetime import date
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
 from taxiway.data.checks import check_span
-from taxiway.data.drift import check_drift
-from taxiway.data.features import Schema
-from taxiway.data.findings import Findings
+from taxiway.data.drift import check_drift, check_skew
+from taxiway.data.features import TRAINING, Schema
+from taxiway.data.files import open_data
+from taxiway.data.findings import CheckedSpan, Findings
+from taxiway.data.history_checks import check_history
 from taxiway.data.keys import check_keys
 from taxiway.data.merge import merged
 from taxiway.data.profile import Profile, profile_span
+from taxiway.data.row_skew import check_row_skew
+from taxiway.data.rules import check_rules
+from taxiway.data.stages import check_stages
 from taxiway.data.suite import check_suite
 from taxiway.data.table import Table, open_table
-from taxiway.data.value_checks import CheckedSpan
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import DataReport, Snapshot, Span
 from taxiway.store.store import Store
 
 
-def validate(snapshot: Snapshot, schema: Schema, *, store: Store, today: date, suite: Path | None = None) -> DataReport:
+@dataclass(frozen=True)
+class Examined:
+    """What was found in data, and the statistics that it was found by."""
+
+    report: DataReport
+    profile: Profile
+    previous: Profile | None = None
+    serving: Profile | None = None
+
+
+def validate(
+    data: Path | str,
+    schema: Schema,
+    *,
+    previous: Path | str | None = None,
+    serving: Path | str | None = None,
+    environment: str = TRAINING,
+    suite: Path | None = None,
+    today: date | None = None,
+) -> DataReport:
+    """Check data of `environment` against `schema`: a file, all files that a pattern matches as one table, or a URL.
+
+    `previous` are earlier data, for drift; `serving` are serving data, for skew; `suite` is a Great Expectations file. The report is
+    FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the call.
+
+    Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be obeyed.
+    """
+    return examine(data, schema, previous=previous, serving=serving, environment=environment, suite=suite, today=today).report
+
+
+def examine(
+    data: Path | str,
+    schema: Schema,
+    *,
+    previous: Path | str | None = None,
+    serving: Path | str | None = None,
+    environment: str = TRAINING,
+    suite: Path | None = None,
+    today: date | None = None,
+) -> Examined:
+    """As `validate`, with the statistics of all sides: what a page about the data shows."""
+    if environment not in schema.environments:
+        raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
+    findings = Findings()
+    with ExitStack() as stack:
+        table, before, served = (
+            stack.enter_context(open_data(side)) if side is not None else None for side in (data, previous, serving)
+        )
+        assert table is not None
+        profile, earlier, live = (_profiled(side, schema) if side is not None else None for side in (table, before, served))
+        assert profile is not None
+        span = CheckedSpan(Path(str(data)).name, profile, lambda: table)
+        check_span(span, schema, findings, environment)
+        check_rules(span, schema, findings)
+        if schema.key:
+            check_keys([(span.name, table.paths)], schema.key, findings)
+        if earlier is not None:
+            check_drift(earlier, profile, span.name, schema, findings, others="the previous data")
+            check_history([earlier], profile, span.name, schema, findings)
+        if live is not None and served is not None:
+            check_skew(profile, live, schema, findings)
+            check_row_skew(table, served, schema, findings)
+        if suite is not None:
+            check_suite(suite, span, findings)
+        report = findings.decide(table.digest, schema, today or datetime.now(UTC).date())
+    return Examined(report, profile, earlier, live)
+
+
+def _profiled(table: Table, schema: Schema) -> Profile:
+    from taxiway.data.aggregates import profile_table
+
+    return profile_table(table, schema.label if any(column.name == schema.label for column in table.columns) else "")
+
+
+def validate_snapshot(
+    snapshot: Snapshot,
+    schema: Schema,
+    *,
+    store: Store,
+    today: date,
+    suite: Path | None = None,
+    used: Collection[str] = (),
+    history: Sequence[Profile] = (),
+) -> DataReport:
     """Check every span of `snapshot` against `schema`, and the newest against the training spans and the team's suite.
 
-    Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that
-    is valid on `today`. `suite` is a Great Expectations file. The training spans are not compared with each other.
+    Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that is valid on
+    `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the profiles of
+    spans before the snapshot, oldest first. The training spans are not compared with each other.
 
-    Raises BadData if a span cannot be read, ConfigError if the suite cannot be obeyed.
+    Raises BadData if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
     findings = Findings()
-    profiles = [profile_span(span, store) for span in snapshot.spans]
+    check_stages(schema, used, snapshot.pipeline, snapshot.newest.label, findings)
+    profiles = [profile_span(span, store, schema.label) for span in snapshot.spans]
     for span, profile in zip(snapshot.spans, profiles, strict=True):
-        _check_one(span, profile, schema, store, findings)
+        with opened_span(span, profile, store) as checked:
+            check_span(checked, schema, findings)
+            check_rules(checked, schema, findings)
+            if suite is not None and span == snapshot.newest:
+                check_suite(suite, checked, findings)
     if schema.key:
-        check_keys(snapshot.spans, schema.key, store, findings)
-    training = merged(profiles[: len(snapshot.training)])
-    check_drift(training, profiles[-1], snapshot.newest.label, schema, findings)
-    if suite is not None:
-        check_suite(suite, snapshot.newest, store, findings)
+        with ExitStack() as stack:
+            files = [(span.label, [stack.enter_context(store.local_file(span.content))]) for span in snapshot.spans]
+            check_keys(files, schema.key, findings)
+    training, newest = profiles[: len(snapshot.training)], profiles[-1]
+    check_drift(merged(training), newest, snapshot.newest.label, schema, findings)
+    check_history([*history, *training], newest, snapshot.newest.label, schema, findings)
     return findings.decide(snapshot.digest, schema, today)
 
 
-def _check_one(span: Span, profile: Profile, schema: Schema, store: Store, findings: Findings) -> None:
+@contextmanager
+def opened_span(span: Span, profile: Profile, store: Store) -> Iterator[CheckedSpan]:
+    """A span as the checks see it; its rows are fetched where a check asks for them."""
     with ExitStack() as stack:
 
         @cache
@@ -51,4 +150,4 @@ def _check_one(span: Span, profile: Profile, schema: Schema, store: Store, findi
             path = stack.enter_context(store.local_file(span.content))
             return stack.enter_context(open_table(path, f"span {span.label}"))
 
-        check_span(CheckedSpan(span.label, profile, table), schema, findings)
+        yield CheckedSpan(span.label, profile, table)

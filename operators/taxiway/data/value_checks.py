@@ -1,91 +1,90 @@
-"""One column's values against the schema: domain, range, infinities.
+"""One column's values against the schema: domain, range, pattern, number of values, uniqueness, infinities.
 
-Statistics decide; the rows are only read for evidence where something is wrong.
+Statistics decide wherever they can; the rows are only read for evidence where something is wrong.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from taxiway.data.features import Feature
-from taxiway.data.findings import Findings
-from taxiway.data.profile import TEXT_KEPT, ColumnProfile, Profile
-from taxiway.data.table import Table
-from taxiway.data.words import SHOWN_VALUES, listed, quoted, share
-from taxiway.records import Anomaly, Severity
-from taxiway.yaml_file import spelled
+from taxiway.data.findings import CheckedSpan, Findings, anomaly_in
+from taxiway.data.limits import SEMANTICS, Range
+from taxiway.data.profile import TEXT_KEPT, ColumnProfile
+from taxiway.data.words import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.records import Anomaly
 
 
 @dataclass(frozen=True)
-class CheckedSpan:
-    """A span as the checks see it: its name, its statistics, and its rows where they are asked for."""
+class Examples:
+    """Some values of a column with the rows that hold them, and in how many rows the condition holds in all."""
 
-    name: str
-    profile: Profile
-    table: Callable[[], Table]
-
-
-def anomaly_in(
-    kind: str,
-    span: CheckedSpan,
-    feature: Feature,
-    observed: str,
-    expected: str,
-    sentence: str,
-    proposal: str,
-    examples: list[str],
-) -> Anomaly:
-    """An anomaly in one column; `sentence` follows the names of column and span, `proposal` the feature's path in the schema."""
-    return Anomaly(
-        kind=kind,
-        span=span.name,
-        column=feature.name,
-        severity=Severity.ERROR if kind.startswith("label_") else feature.severity,
-        observed=observed,
-        expected=expected,
-        sentence=f"{feature.name} in {span.name} {sentence}.",
-        examples=tuple(examples),
-        proposal=f"{spelled(('features', feature.name))}{proposal}" if proposal else "",
-    )
-
-
-def shown(values: list[str]) -> list[str]:
-    """The first few values as examples."""
-    return [quoted(value) for value in values[:SHOWN_VALUES]]
+    values: tuple[str, ...]
+    rows: tuple[int, ...]
+    total: int
 
 
 def check_values(span: CheckedSpan, feature: Feature, column: ColumnProfile, findings: Findings) -> None:
+    """All checks of the values of a column that has some, of the type that the schema says."""
     if feature.domain is not None:
         findings.add(_outside_domain(span, feature, column, feature.domain))
     if feature.range is not None:
-        findings.add(_outside_range(span, feature, column))
+        findings.add(_outside_range(span, feature, column, feature.range))
+    if feature.pattern is not None:
+        findings.add(_other_text(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
+    if feature.semantic is not None:
+        findings.add(
+            _other_text(span, feature, column, SEMANTICS[feature.semantic], f"what a text of kind {feature.semantic} is")
+        )
+    if feature.valency is not None:
+        findings.add(_valency(span, feature, column))
+    if feature.distinct is not None:
+        findings.add(_distinct(span, feature, column))
+    if feature.unique:
+        findings.add(_not_unique(span, feature, column))
     if feature.type == "number":
         findings.add(_infinite(span, feature, column))
+
+
+def examples_where(span: CheckedSpan, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
+    """Rows where a condition of our own on `value` holds, the first of them with their values."""
+    table = span.table()
+    source = f"(SELECT {table.column(feature.name).sql} AS value, place FROM numbered) WHERE {where}"
+    total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
+    found = table.rows(
+        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), place FROM {source} ORDER BY place LIMIT {SHOWN_VALUES}",
+        parameters,
+    )
+    values = tuple(dict.fromkeys(str(value) for value, _ in found if value is not None))
+    return Examples(values, tuple(int(place) + 1 for _, place in found) if table.one_file else (), total)
 
 
 def _outside_domain(
     span: CheckedSpan, feature: Feature, column: ColumnProfile, domain: tuple[str | int, ...]
 ) -> Anomaly | None:
     found, values, rows = _values_outside(span, column, [str(value) for value in domain])
-    if not rows:
+    if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
         return None
     named = ", ".join(f"{quoted(value)} ({count:,} rows)" for value, count in found[:SHOWN_VALUES])
     more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
     verb = "are" if rows > 1 else "is"
+    at_least = f" in at least {percent(feature.min_in_domain)} of them" if feature.min_in_domain < 1 else ""
+    add: list[str | int] = [int(value) if feature.type == "integer" else value for value, _ in found]
     return anomaly_in(
         "domain",
         span,
         feature,
-        f"{values:,} other values in {share(rows, column.rows)}",
-        f"one of {listed(domain)}",
-        f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} allowed",
-        f".domain: add {listed([value for value, _ in found], values)}",
-        shown([value for value, _ in found]),
+        observed=f"{values:,} other values in {share(rows, column.rows)}",
+        expected=f"one of {listed(domain)}{at_least}",
+        sentence=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
+        "allowed",
+        change=("domain", add),
+        action="add",
+        examples=[value for value, _ in found],
     )
 
 
 def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
-    """The most frequent values outside `domain` with their rows, how many such values there are, and in how many rows."""
-    if column.type == "string" and column.values_complete:
+    """The values outside `domain` with their rows (the most frequent of very many), how many there are, and in how many rows."""
+    if column.values_complete and column.type in ("string", "integer"):
         allowed = set(domain)
         outside = [(item.value, item.count) for item in column.values if item.value not in allowed]
         return outside, len(outside), sum(count for _, count in outside)
@@ -95,59 +94,138 @@ def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str])
     found = table.rows(
         f"""SELECT {text} AS text, count(*) AS rows, count(*) OVER () AS total, sum(count(*)) OVER () AS all_rows FROM span
         WHERE {sql} IS NOT NULL AND NOT list_contains($1::VARCHAR[], {text})
-        GROUP BY text ORDER BY rows DESC, text LIMIT {SHOWN_VALUES}""",  # noqa: S608
+        GROUP BY text ORDER BY rows DESC, text LIMIT 1000""",
         [domain],
     )
     return [(str(row[0]), int(row[1])) for row in found], *((int(found[0][2]), int(found[0][3])) if found else (0, 0))
 
 
-def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
-    limits = feature.range
-    assert limits is not None
+def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
     low, high = column.minimum, column.maximum
     below = limits.min is not None and ((low is not None and low < limits.min) or column.below > 0)
     above = limits.max is not None and ((high is not None and high > limits.max) or column.above > 0)
     if not below and not above:
         return None
-    table = span.table()
-    sql = f"{table.column(feature.name).sql}::DOUBLE"
-    sides = [f"{sql} < {limits.min!r}"] * below + [f"{sql} > {limits.max!r}"] * above
-    where = f"({' OR '.join(sides)}) AND NOT isnan({sql})"
-    rows = int(table.rows(f"SELECT count(*) FROM span WHERE {where}")[0][0])  # noqa: S608
-    middle = (limits.max if above else limits.min) or 0.0
-    found = table.rows(
-        f"SELECT DISTINCT {sql} AS value FROM span WHERE {where} ORDER BY abs(value - {middle!r}) DESC, value LIMIT {SHOWN_VALUES}"  # noqa: S608
-    )
-    examples = [f"{row[0]:g}" for row in found]
+    sides = [f"value::DOUBLE < {limits.min!r}"] * below + [f"value::DOUBLE > {limits.max!r}"] * above
+    where = f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)"
+    found = examples_where(span, feature, where)
     unit = f" {feature.unit}" if feature.unit else ""
+    furthest = [f"{side:g}" for side, is_out in ((low, below), (high, above)) if is_out and side is not None]
+    at = f", furthest at {' and '.join(furthest)}" if furthest else ", in infinite numbers"
     return anomaly_in(
         "range",
         span,
         feature,
-        f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
-        f"{limits.words}{unit}",
-        f"is outside {limits.words}{unit} in {share(rows, column.rows)}, furthest at {', '.join(examples)}",
-        f".range: {_wider(feature, column)}",
-        examples,
+        observed=f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
+        expected=f"{limits.words}{unit}",
+        sentence=f"is outside {limits.words}{unit} in {share(found.total, column.rows)}{at}",
+        change=("range", _wider(limits, column)),
+        examples=[float(value) for value in found.values],
+        rows=found.rows,
     )
 
 
-def _wider(feature: Feature, column: ColumnProfile) -> str:
+def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
     """The range that the finite values would need."""
-    limits = feature.range
-    assert limits is not None
     sides = {}
     if limits.min is not None:
         sides["min"] = min(limits.min, column.minimum if column.minimum is not None else limits.min)
     if limits.max is not None:
         sides["max"] = max(limits.max, column.maximum if column.maximum is not None else limits.max)
-    return f"{{{', '.join(f'{side}: {value!r}' for side, value in sides.items())}}}"
+    return sides
+
+
+def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
+    found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
+    if not found.total:
+        return None
+    return anomaly_in(
+        "pattern",
+        span,
+        feature,
+        observed=f"other text in {share(found.total, column.rows)}",
+        expected=f"text that matches {words}",
+        sentence=f"does not match {words} in {share(found.total, column.rows)}, such as {listed(found.values)}",
+        examples=found.values,
+        rows=found.rows,
+    )
+
+
+def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    limits, lengths = feature.valency, column.lengths
+    if limits is None or lengths is None or (limits.holds(lengths.minimum) and limits.holds(lengths.maximum)):
+        return None
+    sides = [f"len(value) < {limits.min!r}"] * (limits.min is not None) + [f"len(value) > {limits.max!r}"] * (
+        limits.max is not None
+    )
+    found = examples_where(span, feature, f"({' OR '.join(sides)})")
+    observed = f"{lengths.minimum} to {lengths.maximum} items"
+    return anomaly_in(
+        "valency",
+        span,
+        feature,
+        observed=observed,
+        expected=f"{limits.words} items",
+        sentence=f"has lists of {observed}; expected are {limits.words}, which {share(found.total, column.rows)} have not",
+        change=("valency", {"min": lengths.minimum, "max": lengths.maximum}),
+        examples=found.values,
+        rows=found.rows,
+    )
+
+
+def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    """Fires where the number is outside beyond the error with which it is known."""
+    limits, (number, error) = feature.distinct, column.distinct
+    if limits is None or any(limits.holds(number + by * error) for by in (-3, 0, 3)):
+        return None
+    about = f"about {number:,.0f}" if error else f"{number:,.0f}"
+    sides = {"min": limits.min, "max": limits.max}
+    needed = {side: value for side, value in sides.items() if value is not None}
+    needed["min" if limits.min is not None and number < limits.min else "max"] = round(number)
+    return anomaly_in(
+        "distinct",
+        span,
+        feature,
+        observed=f"{about} distinct values",
+        expected=f"{limits.words}",
+        sentence=f"has {about} distinct values; expected are {limits.words}",
+        change=("distinct", needed),
+        examples=[item.value for item in column.values],
+    )
+
+
+def _not_unique(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    table = span.table()
+    sql = table.column(feature.name).sql
+    found = table.rows(
+        f"""SELECT left({sql}::VARCHAR, {TEXT_KEPT}), count(*) AS rows, count(*) OVER (), sum(count(*)) OVER () FROM span
+        WHERE {sql} IS NOT NULL GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
+    )
+    if not found:
+        return None
+    values, rows = int(found[0][2]), int(found[0][3])
+    examples = [str(row[0]) for row in found]
+    return anomaly_in(
+        "not_unique",
+        span,
+        feature,
+        observed=f"{values:,} values more than once",
+        expected="each value once",
+        sentence=f"has {values:,} values more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
+        change=("unique", False),
+        examples=examples,
+    )
 
 
 def _infinite(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     rows = column.above + column.below
     if not rows:
         return None
-    observed = f"{share(rows, column.rows)} infinite or beyond 1e100"
-    sentence = f"is infinite, or beyond 1e100, in {share(rows, column.rows)}"
-    return anomaly_in("infinite", span, feature, observed, "finite numbers", sentence, "", [])
+    return anomaly_in(
+        "infinite",
+        span,
+        feature,
+        observed=f"{share(rows, column.rows)} infinite or beyond 1e100",
+        expected="finite numbers",
+        sentence=f"is infinite, or beyond 1e100, in {share(rows, column.rows)}",
+    )

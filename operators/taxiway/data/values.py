@@ -140,5 +140,5 @@ def _counted(values: list[Any], among: str, column: Column, table: Table) -> dic
     if not values:
         return {}
     text = f"left({column.sql}::VARCHAR, {TEXT_KEPT})"
-    found = table.rows(f"SELECT {text}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])  # noqa: S608 our own words
+    found = table.rows(f"SELECT {text}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
     return {str(value): int(count) for value, count in found}

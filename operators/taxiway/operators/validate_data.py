@@ -27,9 +27,9 @@ class ValidateDataOperator(StageOperator):
     def run(self, run: "MlflowRun", context: "Context") -> DataReport:
         from datetime import UTC, datetime
 
-        from taxiway.data.validate import validate
+        from taxiway.data.validate import validate_snapshot
 
-        report = validate(
+        report = validate_snapshot(
             self.read(Snapshot, self.snapshot),
             self.schema(),
             store=self.store,

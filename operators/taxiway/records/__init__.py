@@ -5,7 +5,7 @@ JSON; nothing in it depends on when it was made, save a `Promotion`, which is an
 """
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst
-from taxiway.records.data import Anomaly, DataReport, Snapshot, Span, Waiver, span_order
+from taxiway.records.data import Anomaly, DataReport, SchemaChange, Snapshot, Span, Waiver, span_order
 from taxiway.records.models import (
     Candidate,
     Evaluation,
@@ -39,6 +39,7 @@ __all__ = [
     "Record",
     "RecordRef",
     "RunSummary",
+    "SchemaChange",
     "Severity",
     "ShadowReport",
     "SliceResult",

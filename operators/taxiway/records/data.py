@@ -1,9 +1,15 @@
 """The records of the data: what arrived, what a run reads, what was found in it."""
 
+import json
 import re
 from datetime import date
+from typing import Literal
+
+from pydantic import JsonValue
 
 from taxiway.records.base import Record, Severity, Status
+
+_SHOWN_VALUES = 3
 
 
 class Span(Record):
@@ -47,11 +53,40 @@ class Snapshot(Record):
         return self.evaluation[-1]
 
 
+class SchemaChange(Record):
+    """A change of a schema file: the value at `path` is set, or the items of a list are added to the list there."""
+
+    path: tuple[str, ...]
+    action: Literal["set", "add"] = "set"
+    value: JsonValue
+
+    @property
+    def words(self) -> str:
+        """`features.age.presence: optional`, `features.carrier.domain: add "ZZ"`."""
+        where = ".".join(self.path)
+        if self.action == "add" and isinstance(self.value, list):
+            shown = [json.dumps(value, ensure_ascii=False) for value in self.value[:_SHOWN_VALUES]]
+            more = len(self.value) - len(shown)
+            return f"{where}: add {', '.join(shown)}{f' and {more:,} more' if more else ''}"
+        return f"{where}: {_inline(self.value)}"
+
+
+def _inline(value: JsonValue) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_inline(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_inline(inner) for inner in value)}]"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
 class Anomaly(Record):
     """One finding in the data, with its evidence.
 
-    `span` is the label of the span that it was found in, `column` is empty for findings on whole tables;
-    `proposal` says what to change in the schema if the data are right after all (empty where nothing would help).
+    `span` is the label of the span that it was found in, `column` is empty for findings on whole tables. `examples` are values,
+    `rows` the numbers of some rows that are wrong, the first of a file being 1 (empty where it is not about single rows).
+    `fix` is the change of the schema under which the data pass, if they are right after all; None where no change would help, and
+    `proposal` says in words what else would.
     """
 
     kind: str
@@ -62,6 +97,8 @@ class Anomaly(Record):
     expected: str
     sentence: str
     examples: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    fix: SchemaChange | None = None
     proposal: str = ""
 
 

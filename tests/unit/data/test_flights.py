@@ -11,7 +11,7 @@ from taxiway.data.infer import infer_schema
 from taxiway.data.ingest import ingest, plan_window
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import FoundSpan, find_spans
-from taxiway.data.validate import validate
+from taxiway.data.validate import validate_snapshot
 from taxiway.local.demo import ACTS
 from taxiway.local.flights import Corruption, corrupt, write_span
 from taxiway.records import DataReport, Severity, Status
@@ -46,7 +46,7 @@ def judge(flights_folder: Path, flights_store: Store, schema: Schema) -> Judge:
         if newest is not None:
             plan = (*plan[:-1], FoundSpan(month, 0, str(newest)))
         snapshot = ingest(plan, pipeline="flights.late_arrivals", source="flights", store=flights_store)
-        return validate(snapshot, schema, store=flights_store, today=TODAY, suite=suite)
+        return validate_snapshot(snapshot, schema, store=flights_store, today=TODAY, suite=suite)
 
     return run
 
@@ -94,7 +94,7 @@ def test_a_carrier_that_did_not_arrive_is_named(judge: Judge, flights_folder: Pa
     (carrier,) = [anomaly for anomaly in report.blocking if anomaly.column == "carrier"]
     assert carrier.sentence == (
         'carrier: the share of "UA" went from 17.7 % in the training spans to 0.0 % in 2013-06: '
-        "L-infinity distance 0.177, at most 0.05 allowed."
+        "L-infinity distance 0.177, at most 0.05 allowed, and chance alone gives 0.017 in one of 1,000 cases."
     )
 
 
@@ -125,6 +125,6 @@ def test_the_first_draft_blames_a_new_maker_and_lets_a_wind_in_another_unit_thro
     assert carrier is not None
     assert decided is not None
     assert carrier.domain == decided.domain
-    blamed = validate(snapshot, draft, store=flights_store, today=TODAY).blocking
+    blamed = validate_snapshot(snapshot, draft, store=flights_store, today=TODAY).blocking
     assert ("domain", "manufacturer") in {(anomaly.kind, anomaly.column) for anomaly in blamed}
     assert "wind_speed" not in {anomaly.column for anomaly in blamed}

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from taxiway.data.findings import Findings
+from taxiway.data.profile import profile_span
 from taxiway.data.suite import check_suite
+from taxiway.data.validate import opened_span
 from taxiway.data.words import quoted
 from taxiway.errors import ConfigError
 from taxiway.records import Anomaly, Severity, Span
@@ -22,13 +24,19 @@ ROWS = pd.DataFrame({"hour": [1, 2, 30, 31], "word": ["a", "b", None, "c"], "oth
 Check = Callable[..., list[Anomaly]]
 
 
+def run_suite(path: Path, span: Span, store: Store) -> Findings:
+    findings = Findings()
+    with opened_span(span, profile_span(span, store), store) as checked:
+        check_suite(path, checked, findings)
+    return findings
+
+
 @pytest.fixture
 def check(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> Check:
     def run(*expectations: dict[str, Any]) -> list[Anomaly]:
         path = tmp_path / "made.suite.json"
         path.write_text(json.dumps({"name": "made", "expectations": list(expectations)}))
-        findings = Findings()
-        check_suite(path, span_of(ROWS), store, findings)
+        findings = run_suite(path, span_of(ROWS), store)
         assert findings.checks == len(expectations)
         return findings.anomalies
 
@@ -116,13 +124,13 @@ def test_a_suite_that_cannot_be_obeyed_is_refused(
     path = tmp_path / "made.suite.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=said):
-        check_suite(path, span_of(ROWS), store, Findings())
+        run_suite(path, span_of(ROWS), store)
 
 
 def test_a_suite_that_is_not_there_lists_those_that_are(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> None:
     (tmp_path / "real.suite.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"does not exist; JSON files there: real\.suite\.json"):
-        check_suite(tmp_path / "made.suite.json", span_of(ROWS), store, Findings())
+        run_suite(tmp_path / "made.suite.json", span_of(ROWS), store)
 
 
 def test_nobody_is_told_what_we_check(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> None:
@@ -135,7 +143,9 @@ def no_network(*a, **k): print("a connection was tried")
 socket.socket.connect = socket.getaddrinfo = no_network
 from pathlib import Path
 from taxiway.data.findings import Findings
+from taxiway.data.profile import profile_span
 from taxiway.data.suite import check_suite
+from taxiway.data.validate import opened_span
 from taxiway.records import Span
 from taxiway.store.store import Store
 class Watch:
@@ -143,7 +153,9 @@ class Watch:
         if name == "great_expectations": print(os.environ["GX_ANALYTICS_ENABLED"])
 sys.meta_path.insert(0, Watch())
 findings = Findings()
-check_suite(Path({str(tmp_path / "s.json")!r}), Span.from_json({span.to_json()!r}), Store({store.url!r}), findings)
+span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
+with opened_span(span, profile_span(span, store), store) as checked:
+    check_suite(Path({str(tmp_path / "s.json")!r}), checked, findings)
 print(len(findings.anomalies))
 """
     environment = {**os.environ, "GX_ANALYTICS_ENABLED": "true"}

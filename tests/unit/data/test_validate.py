@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.schema import Drift, Feature, Range, Schema
-from taxiway.data.validate import validate
+from taxiway.data.validate import validate_snapshot
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Span, Status, Waiver
 from taxiway.store.store import Store
 
@@ -53,7 +53,7 @@ def judge(snapshot_of: Callable[..., Snapshot], store: Store) -> Judge:
 
     def run(newest: pd.DataFrame, schema: Schema = SCHEMA, training: pd.DataFrame | None = None) -> DataReport:
         snapshot = snapshot_of(table(100) if training is None else training, newest)
-        report = validate(snapshot, schema, store=store, today=TODAY)
+        report = validate_snapshot(snapshot, schema, store=store, today=TODAY)
         assert report.snapshot == snapshot.digest
         assert report.schema_version == schema.digest
         return report
@@ -76,10 +76,10 @@ def test_good_data_pass_and_the_checks_are_counted(judge: Judge) -> None:
     ("columns", "kind", "column", "said"),
     [
         ({"word": ["a", "x", "y", "x"] + ["b"] * 6}, "domain", "word", 'has values outside its domain in 3 of 10 rows (30.0 %): "x" (2 rows), "y" (1 rows) are none of the 2 allowed.'),
-        ({"speed": [1.0] * 8 + [75.1, 99.0]}, "range", "speed", "is outside 0 to 75 mph in 2 of 10 rows (20.0 %), furthest at 99, 75.1."),
-        ({"speed": [1.0] * 9 + [-0.1]}, "range", "speed", "in 1 of 10 rows (10.0 %), furthest at -0.1."),
-        ({"speed": [None] * 6 + [1.0] * 4}, "presence", "speed", "has no value in 6 of 10 rows (60.0 %); expected is a value in at least 50.0 % of the rows."),
-        ({"word": [None] + ["a"] * 9}, "presence", "word", "has no value in 1 of 10 rows (10.0 %); expected is a value in every row."),
+        ({"speed": [1.0] * 8 + [75.1, 99.0]}, "range", "speed", "is outside 0 to 75 mph in 2 of 10 rows (20.0 %), furthest at 99 (rows 9, 10, for instance)."),
+        ({"speed": [1.0] * 9 + [-0.1]}, "range", "speed", "in 1 of 10 rows (10.0 %), furthest at -0.1 (row 10)."),
+        ({"speed": [None] * 6 + [1.0] * 4}, "presence", "speed", "has no value in 6 of 10 rows (60.0 %); expected is a value in at least 50.0 % of the rows (rows 1, 2, 3, for instance)."),
+        ({"word": [None] + ["a"] * 9}, "presence", "word", "has no value in 1 of 10 rows (10.0 %); expected is a value in every row (row 1)."),
         ({"count": [1.5] + [2.0] * 9}, "type", "count", "should be of type integer; got 1 of 10 rows (10.0 %) hold a number that is not whole, such as \"1.5\"."),
         ({"speed": [str(at) for at in range(10)]}, "type", "speed", 'should be of type number; got string (VARCHAR), such as "0", "1", "2".'),
         ({"word": range(10)}, "type", "word", "should be of type string; got integer (BIGINT)"),
@@ -156,7 +156,7 @@ def test_nan_counts_as_missing_and_infinity_is_an_anomaly(span_of: Callable[...,
     pq.write_table(made, tmp_path / "odd.parquet")
     odd = Span(source="made", name="2020-02", rows=10, content=store.put_file(tmp_path / "odd.parquet"))
     snapshot = Snapshot(pipeline="made", training=(span_of(table(100), "2020-01"),), evaluation=(odd,))
-    report = validate(snapshot, SCHEMA, store=store, today=TODAY)
+    report = validate_snapshot(snapshot, SCHEMA, store=store, today=TODAY)
     assert {anomaly.kind: anomaly.examples for anomaly in report.anomalies} == {
         "presence": (),
         "range": ("inf",),
@@ -240,7 +240,7 @@ def test_a_share_that_moved_is_drift_by_name_and_with_numbers(judge: Judge) -> N
     assert (anomaly.kind, anomaly.column, report.status) == ("drift", "word", Status.FAIL)
     assert anomaly.sentence == (
         'word: the share of "a" went from 50.0 % in the training spans to 80.0 % in 2020-02: '
-        "L-infinity distance 0.300, at most 0.2 allowed."
+        "L-infinity distance 0.300, at most 0.2 allowed, and chance alone gives 0.091 in one of 1,000 cases."
     )
     assert anomaly.proposal == "features.word.drift.limit: 0.301"
 
@@ -269,7 +269,7 @@ def test_ten_rows_that_differ_by_chance_are_no_drift(judge: Judge) -> None:
 
 def test_training_spans_are_not_compared_with_each_other(snapshot_of: Callable[..., Snapshot], store: Store) -> None:
     one, other, newest = (many(at, 1000, speed=speed) for at, speed in ((0, 5.0), (10_000, 70.0), (20_000, [5.0, 70.0] * 500)))
-    report = validate(snapshot_of(one, other, newest), drifting("speed", 0.1), store=store, today=TODAY)
+    report = validate_snapshot(snapshot_of(one, other, newest), drifting("speed", 0.1), store=store, today=TODAY)
     assert report.status is Status.PASS, "the newest span is what the training spans are together"
 
 

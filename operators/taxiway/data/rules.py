@@ -1,0 +1,57 @@
+"""Conditions of the team's own on each row, over several columns: DuckDB's SQL with the names of the columns."""
+
+from taxiway.data.features import Schema
+from taxiway.data.findings import CheckedSpan, Findings, at_rows
+from taxiway.data.limits import Rule
+from taxiway.data.table import Table
+from taxiway.data.words import SHOWN_VALUES, listed, percent, share
+from taxiway.errors import ConfigError
+from taxiway.records import Anomaly
+
+
+def check_rules(span: CheckedSpan, schema: Schema, findings: Findings) -> None:
+    """Every rule of the schema on the rows of a span.
+
+    Raises ConfigError where DuckDB does not understand a rule, or it is no condition.
+    """
+    for rule in schema.rules:
+        findings.add(_broken(span, rule))
+
+
+def _broken(span: CheckedSpan, rule: Rule) -> Anomaly | None:
+    import duckdb
+
+    table = span.table()
+    source = f"(SELECT ({rule.sql}) AS held, place FROM {_named(table)})"
+    try:
+        counts = table.rows(f"SELECT count(held::BOOLEAN), count_if(NOT held::BOOLEAN) FROM {source}")
+        asked, wrong = (int(count) for count in counts[0])
+        if not wrong or wrong / asked <= 1 - rule.min_fraction + 1e-12:
+            return None
+        query = f"SELECT place FROM {source} WHERE NOT held::BOOLEAN ORDER BY place LIMIT {SHOWN_VALUES}"
+        rows = tuple(int(row[0]) + 1 for row in table.rows(query)) if table.one_file else ()
+    except duckdb.Error as error:
+        names = listed([column.name for column in table.columns])
+        raise ConfigError(
+            f"the rule {rule.name} is not understood: {rule.sql}\n    {str(error).splitlines()[0]}\n"
+            f"    allowed: a condition of DuckDB's SQL over the columns of {span.name}: {names}"
+        ) from None
+    wanted = "all rows" if rule.min_fraction == 1 else f"at least {percent(rule.min_fraction)} of the rows"
+    what = f"{rule.description} ({rule.sql})" if rule.description else rule.sql
+    return Anomaly(
+        kind="rule",
+        span=span.name,
+        column=rule.name,
+        severity=rule.severity,
+        observed=f"not so in {share(wrong, asked)}",
+        expected=f"{rule.sql} in {wanted}",
+        sentence=f"{rule.name} in {span.name}: {what} should hold in {wanted}, and does not in {share(wrong, asked)}{at_rows(rows)}.",
+        rows=rows,
+        proposal=f"rules.{rule.name}.min_fraction: {int((1 - wrong / asked) * 1000) / 1000:g}",
+    )
+
+
+def _named(table: Table) -> str:
+    """The rows under the columns' own names, as a subquery."""
+    names = ", ".join('{} AS "{}"'.format(column.sql, column.name.replace('"', '""')) for column in table.columns)
+    return f"(SELECT {names}, place FROM numbered)"
