@@ -176,12 +176,18 @@ class Schema(Record):
         return next((feature for feature in self.features if feature.name == name), None)
 
     def numeric(self, label: str) -> tuple[str, ...]:
-        """The columns of integers and numbers, without label and key."""
-        return self._named(NUMERIC_TYPES, label)
+        """The columns of integers and numbers that a model takes where its pipeline names none; see `offered`."""
+        return self._taken(NUMERIC_TYPES, label)
 
     def categorical(self, label: str) -> tuple[str, ...]:
-        """The columns of strings and booleans, without label and key."""
-        return self._named(CATEGORICAL_TYPES, label)
+        """The columns of strings and booleans that a model takes where its pipeline names none; see `offered`."""
+        return self._taken(CATEGORICAL_TYPES, label)
 
-    def _named(self, types: tuple[str, ...], label: str) -> tuple[str, ...]:
-        return tuple(f.name for f in self.features if f.type in types and f.name not in (label, self.label, *self.key))
+    def offered(self, label: str) -> tuple[str, ...]:
+        """The columns that a model can take: neither label nor key, and there when it serves. Those taken unasked are past alpha."""
+        kept = [f for f in self.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.expected_in(SERVING)]
+        return tuple(feature.name for feature in kept if feature.name not in (label, self.label, *self.key))
+
+    def _taken(self, types: tuple[str, ...], label: str) -> tuple[str, ...]:
+        offered = self.offered(label)
+        return tuple(f.name for f in self.features if f.type in types and f.name in offered and f.stage.usable)

@@ -121,7 +121,7 @@ def _fit(
 
 def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The numeric and the categorical columns of the model, in the schema's order, or as the pipeline file lists them."""
-    known = {*schema.numeric(label), *schema.categorical(label)}
+    known = schema.offered(label)
     chosen = []
     for asked, auto in ((features.numeric, schema.numeric(label)), (features.categorical, schema.categorical(label))):
         names = auto if asked == "auto" else asked

@@ -27,15 +27,21 @@ class ValidateDataOperator(StageOperator):
     def run(self, run: "MlflowRun", context: "Context") -> DataReport:
         from datetime import UTC, datetime
 
+        from taxiway.data.past import past_profiles, remember_spans
         from taxiway.data.validate import validate_snapshot
+        from taxiway.features.transform import choose_columns
 
+        snapshot, schema = self.read(Snapshot, self.snapshot), self.schema()
         report = validate_snapshot(
-            self.read(Snapshot, self.snapshot),
-            self.schema(),
+            snapshot,
+            schema,
             store=self.store,
             today=datetime.now(UTC).date(),
             suite=Path(self.pipeline.suite) if self.pipeline.suite else None,
+            used=[name for side in choose_columns(schema, self.pipeline.features, schema.label) for name in side],
+            history=past_profiles(snapshot, self.store),
         )
+        remember_spans(snapshot, schema.label, self.store)
         run.record(report)
         run.metrics(
             {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
