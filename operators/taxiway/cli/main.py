@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import memory, serving
+from taxiway.cli import data, memory, serving
 from taxiway.cli.options import dags_option, home_option
 from taxiway.errors import TaxiwayError
 
@@ -98,7 +98,7 @@ def lint(paths: tuple[Path, ...]) -> None:
 @click.argument("pipeline")
 @click.option(
     "--from",
-    "data",
+    "source",
     required=True,
     help="A folder of Parquet files, one a span, or a pattern such as sales/{YYYY}-{MM}.parquet.",
 )
@@ -106,11 +106,11 @@ def lint(paths: tuple[Path, ...]) -> None:
 @click.option("--team", required=True, help="Whose pipeline it is: the folder below DAGS.")
 @dags_option
 @click.option("--data", "data_root", default=".taxiway/data", show_default=True, help="What {data} stands for, where it runs.")
-def new(pipeline: str, data: str, label: str, team: str, dags: Path, data_root: str) -> None:
+def new(pipeline: str, source: str, label: str, team: str, dags: Path, data_root: str) -> None:
     """Draft PIPELINE, its schema and a README from data that are there."""
     from taxiway.cli.new import new_pipeline
 
-    files, mistakes = new_pipeline(pipeline, team, data, label, dags=dags, data_root=data_root)
+    files, mistakes = new_pipeline(pipeline, team, source, label, dags=dags, data_root=data_root)
     for file in files:
         click.echo(f"wrote {file}")
     for mistake in mistakes:
@@ -132,5 +132,13 @@ def schema_json(kind: str) -> None:
     click.echo(json.dumps(model.model_json_schema(by_alias=True), indent=2))
 
 
-for command in (memory.lineage, memory.history, memory.rollback, serving.serve, serving.serve_version):
+for command in (
+    data.profile,
+    data.validate,
+    memory.lineage,
+    memory.history,
+    memory.rollback,
+    serving.serve,
+    serving.serve_version,
+):
     main.add_command(command)

@@ -1,0 +1,172 @@
+"""Looking at data and checking them, without a pipeline: `taxiway profile` and `taxiway validate`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from taxiway.cli.options import json_option
+from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from taxiway.data.profile import ColumnProfile, Profile
+    from taxiway.records import Anomaly, DataReport
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+USAGE = 2
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """What was asked wrongly ends with code 2, so that code 1 always speaks of the data."""
+    try:
+        yield
+    except ConfigError as error:
+        click.secho(f"taxiway: {error}", fg="red", err=True)
+        sys.exit(USAGE)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """A sign of life on a terminal while something takes its time."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page (FILE.html) or the record (FILE.json).",
+)
+@click.option("--label", default="", help="The column whose relation to all others is measured.")
+@json_option
+def profile(data: str, output: Path | None, label: str, as_json: bool) -> None:
+    """Show the statistics of every column of DATA: a file, a pattern such as 'sales/*.csv', or a URL.
+
+    CSV, JSON lines and Parquet are read, the first two also gzipped.
+    """
+    from taxiway.data.page import page_of
+    from taxiway.data.profile import profile as profile_data
+
+    with usage_errors():
+        if output is not None and output.suffix not in (".html", ".json"):
+            raise ConfigError(f"{output} ends in {output.suffix or 'nothing'}; allowed: .html for a page, .json for the record")
+        with busy(f"profiling {data}"):
+            found = profile_data(data, label=label)
+    if output is not None:
+        output.write_text(found.to_json() if output.suffix == ".json" else page_of(Path(data).name, found), encoding="utf-8")
+        click.echo(f"wrote {output}", err=True)
+    if as_json:
+        click.echo(found.to_json())
+    elif output is None:
+        _show(found)
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--schema", "schema_file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="What is expected."
+)
+@click.option("--previous", help="Earlier data, for drift.")
+@click.option("--serving", help="Serving data, for skew.")
+@click.option("--environment", default="TRAINING", show_default=True, help="What kind of data DATA are.")
+@click.option("--gx", "suite", type=click.Path(path_type=Path, dir_okay=False), help="A suite of Great Expectations.")
+@click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page for people to this file.")
+@json_option
+def validate(
+    data: str,
+    schema_file: Path,
+    previous: str | None,
+    serving: str | None,
+    environment: str,
+    suite: Path | None,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Check DATA against a schema: a file, a pattern such as 'sales/*.csv', or a URL.
+
+    Ends with 0 where nothing blocks, 1 where an anomaly blocks or data cannot be read, 2 where it was asked wrongly.
+    """
+    from taxiway.data.page import page_of
+    from taxiway.data.schema import load_schema
+    from taxiway.data.validate import examine
+
+    with usage_errors():
+        schema = load_schema(schema_file)
+        with busy(f"checking {data}"):
+            found = examine(data, schema, previous=previous, serving=serving, environment=environment, suite=suite)
+    if page is not None:
+        other, other_name = (found.previous, previous) if found.previous else (found.serving, serving)
+        name, beside = Path(data).name, Path(other_name or "").name
+        page.write_text(
+            page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside), encoding="utf-8"
+        )
+        click.echo(f"wrote {page}", err=True)
+    click.echo(found.report.to_json()) if as_json else _tell(found.report)
+    sys.exit(1 if found.report.blocking else 0)
+
+
+def _tell(report: "DataReport") -> None:
+    """The verdict in words: what blocks first."""
+    blocking = set(map(id, report.blocking))
+    for anomaly in sorted(report.anomalies, key=lambda anomaly: id(anomaly) not in blocking):
+        _tell_one(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
+    others = len(report.anomalies) - len(report.blocking)
+    verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
+    click.echo(
+        f"{verdict}: {report.checks} checks, {len(report.blocking) or 'no'} anomalies that block, {others or 'no'} others"
+    )
+
+
+def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
+    return any((waiver.kind, waiver.column) == (anomaly.kind, anomaly.column) for waiver in report.waivers)
+
+
+def _tell_one(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
+    word, colour = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
+    click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.sentence}")
+    if anomaly.proposal:
+        click.echo(click.style(f"         if the data are right: {anomaly.proposal}", dim=True))
+
+
+def _show(found: "Profile") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from taxiway.data.page import percent_text, value_text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("column", overflow="fold", min_width=8)
+    for title in ("missing", "distinct", "minimum", "median", "maximum"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("values", no_wrap=True, overflow="ellipsis", min_width=14)
+    for column in found.columns:
+        middle = column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
+        day = "date" if column.type == "datetime" else column.type
+        numbers = ["" if value is None else value_text(value, day) for value in (column.minimum, middle, column.maximum)]
+        missing = percent_text(1 - column.present_fraction) if column.present_fraction < 1 else ""
+        distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
+        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
+    console = Console()
+    console.print(table)
+    console.print(f"{found.rows:,} rows, {len(found.columns)} columns", style="bold")
+
+
+def _glance(column: "ColumnProfile") -> str:
+    """A histogram in one line, or the most frequent values."""
+    from taxiway.data.page import bars, percent_text
+
+    drawn = bars(column)
+    if column.type in ("string", "boolean"):
+        return ", ".join(f"{bar.name} {percent_text(bar.share)}" for bar in drawn[:3])
+    top = max((bar.share for bar in drawn), default=0.0)
+    return "".join(_BLOCKS[max(1, round(8 * bar.share / top)) if bar.share else 0] for bar in drawn) if top else ""
