@@ -124,12 +124,12 @@ def _unknown(column: ColumnProfile) -> Feature | None:
     return Feature.model_validate({"name": column.name, "type": kinds[column.type]}) if column.type in kinds else None
 
 
-def bars(column: ColumnProfile, other: ColumnProfile | None = None) -> tuple[Bar, ...]:
-    """A histogram of a column beside another: of its most frequent values, or of bins of equal width."""
+def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = _BINS) -> tuple[Bar, ...]:
+    """A histogram of a column beside another: of its most frequent values, or of at most `bins` of equal width."""
     listed = column.type in ("string", "boolean") or (
         column.type == "integer" and column.values_complete and len(column.values) <= _SHOWN_VALUES
     )
-    return _value_bars(column, other) if listed else _number_bars(column, other)
+    return _value_bars(column, other) if listed else _number_bars(column, other, bins)
 
 
 def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
@@ -143,12 +143,12 @@ def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar
     return tuple(Bar(value, here.get(value, 0.0), there.get(value, 0.0) if other else None) for value in shown)
 
 
-def _number_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
+def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) -> tuple[Bar, ...]:
     """Bins of equal width over the range of both sides; where a tail is long, the outermost bin takes what lies beyond it."""
     sides = [side for side in (column, other) if side is not None and side.quantiles]
     if not sides:
         return ()
-    edges = _edges([side.quantiles for side in sides], whole=column.type == "integer")
+    edges = _edges([side.quantiles for side in sides], bins, whole=column.type == "integer")
     if len(edges) == 1:
         return (Bar(value_text(edges[0], column.type), 1.0, 1.0 if other else None),)
     shares = [_shares(side, edges) for side in (column, other)]
@@ -158,17 +158,17 @@ def _number_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Ba
     return tuple(Bar(name, shares[0][at], shares[1][at] if other is not None else None) for at, name in enumerate(names))
 
 
-def _edges(quantiles: list[tuple[float, ...]], *, whole: bool) -> list[float]:
+def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> list[float]:
     """The edges of the bins, or the only value that there is. A bin is at least 1 wide where the numbers are whole."""
     ends = [min(side[0] for side in quantiles), max(side[-1] for side in quantiles)]
     inner = [min(side[1] for side in quantiles), max(side[-2] for side in quantiles)]
-    width = (inner[1] - inner[0]) / _BINS
+    width = (inner[1] - inner[0]) / bins
     low, high = (end if abs(end - near) <= 2 * width or not width else near for end, near in zip(ends, inner, strict=True))
     if low == high:
         return [low]
-    if whole and high - low < _BINS:
+    if whole and high - low < bins:
         return [low - 0.5 + step for step in range(int(high - low) + 2)]
-    return [low + (high - low) * step / _BINS for step in range(_BINS + 1)]
+    return [low + (high - low) * step / bins for step in range(bins + 1)]
 
 
 def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
@@ -189,8 +189,8 @@ def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
     return shares
 
 
-def value_text(value: float | None, kind: str = "number") -> str:
-    """A statistic of a column of type `kind`: days and moments as such, all else as a number with four digits that count."""
+def value_text(value: float | None, kind: str = "number", digits: int = 4) -> str:
+    """A statistic of a column of type `kind`: days and moments as such, all else as a number with `digits` that count."""
     if value is None:
         return "-"
     if kind in ("date", "datetime"):
@@ -198,7 +198,7 @@ def value_text(value: float | None, kind: str = "number") -> str:
         return f"{moment:%Y-%m-%d}" if kind == "date" else f"{moment:%Y-%m-%d %H:%M}"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.3f}" if 100 <= abs(value) < 1e6 else f"{value:.4g}"
+    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 def percent_text(share: float) -> str:
