@@ -17,6 +17,7 @@ from taxiway.records import Anomaly, DataReport, Severity, Status
 
 _BINS = 24
 _SHOWN_VALUES = 10
+_LONG_TAIL = 0.5  # an outermost percent that reaches further than this part of the range of all others is cut
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) 
         return (Bar(value_text(edges[0], column.type), 1.0, 1.0 if other else None),)
     shares = [_shares(side, edges) for side in (column, other)]
     names = [f"{value_text(low, column.type)} to {value_text(high, column.type)}" for low, high in pairwise(edges)]
+    if min(side.quantiles[0] for side in sides) < edges[0]:
+        names[0] = f"{value_text(edges[1], column.type)} and less"
+    if max(side.quantiles[-1] for side in sides) > edges[-1]:
+        names[-1] = f"{value_text(edges[-2], column.type)} and more"
     if column.type == "integer" and edges[1] - edges[0] == 1:
         names = [value_text(low + 0.5) for low in edges[:-1]]
     return tuple(Bar(name, shares[0][at], shares[1][at] if other is not None else None) for at, name in enumerate(names))
@@ -163,7 +168,7 @@ def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> lis
     ends = [min(side[0] for side in quantiles), max(side[-1] for side in quantiles)]
     inner = [min(side[1] for side in quantiles), max(side[-2] for side in quantiles)]
     width = (inner[1] - inner[0]) / bins
-    low, high = (end if abs(end - near) <= 2 * width or not width else near for end, near in zip(ends, inner, strict=True))
+    low, high = (end if abs(end - near) <= _LONG_TAIL * bins * width or not width else near for end, near in zip(ends, inner, strict=True))
     if low == high:
         return [low]
     if whole and high - low < bins:
