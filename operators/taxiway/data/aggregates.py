@@ -131,7 +131,7 @@ def _counts(rows: "ir.Table", column: Column) -> Stats:
         counts["zeros"] = (values == 0).sum()
     if column.type == "number":
         counts |= {
-            "fractional": (numbers != numbers.floor()).sum(),
+            "fractional": (numbers % 1 != 0).sum(),  # floor() would be a cast to 64 bits, which 1e19 has no place in
             "nan": values.isnan().sum(),
             "above": ((values > LARGEST) & ~values.isnan()).sum(),
             "below": (values < -LARGEST).sum(),

@@ -168,7 +168,10 @@ def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> lis
     ends = [min(side[0] for side in quantiles), max(side[-1] for side in quantiles)]
     inner = [min(side[1] for side in quantiles), max(side[-2] for side in quantiles)]
     width = (inner[1] - inner[0]) / bins
-    low, high = (end if abs(end - near) <= _LONG_TAIL * bins * width or not width else near for end, near in zip(ends, inner, strict=True))
+    low, high = (
+        end if abs(end - near) <= _LONG_TAIL * bins * width or not width else near
+        for end, near in zip(ends, inner, strict=True)
+    )
     if low == high:
         return [low]
     if whole and high - low < bins:

@@ -8,8 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from taxiway.data import expressions
+from taxiway.data.aggregates import profile_table
 from taxiway.data.profile import Profile, profile_span
 from taxiway.data.table import open_table
 from taxiway.errors import BadData
@@ -181,3 +184,22 @@ def test_a_profile_comes_back_from_json_as_it_was(profile_of: ProfileOf) -> None
         pd.DataFrame({"x": [1.5, None, 3.1], "t": ["a", "b", None], "none": pd.Series([None] * 3, dtype=object)})
     )
     assert Profile.from_json(profile.to_json()) == profile
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 1e19, -1e99, 1e-300])), min_size=1, max_size=30))
+def test_any_floats_have_a_profile_that_counts_all_of_them(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float | None]
+) -> None:
+    path = tmp_path_factory.mktemp("floats") / "x.parquet"
+    pq.write_table(pa.table({"x": pa.array(values, pa.float64(), from_pandas=False)}), path)
+    with open_table(path, "floats") as table:
+        (column,) = profile_table(table).columns
+    kept = [value for value in values if value is not None and abs(value) <= 1e100]
+    there = [value for value in values if value is not None and not np.isnan(value)]
+    assert (column.rows, column.finite, column.present) == (len(values), len(kept), len(there))
+    assert column.above + column.below == len(there) - len(kept)
+    assert column.fractional == sum(value % 1 != 0 for value in kept)
+    assert (column.minimum, column.maximum) == ((min(kept), max(kept)) if kept else (None, None))
+    assert len(column.quantiles) == (101 if kept else 0)
+    assert column.std is None or column.std >= 0
