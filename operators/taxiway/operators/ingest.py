@@ -56,7 +56,8 @@ class IngestOperator(StageOperator):
         return self.execute(context)
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
-        from taxiway.data.ingest import gaps, ingest
+        from taxiway.data.ingest import ingest
+        from taxiway.data.plan import gaps
         from taxiway.lineage.outcomes import changed_since
 
         made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
@@ -87,7 +88,7 @@ class IngestOperator(StageOperator):
         self.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
     def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
-        from taxiway.data.ingest import plan_as_of, plan_window
+        from taxiway.data.plan import plan_as_of, plan_window
         from taxiway.data.spans import find_spans
         from taxiway.lineage.outcomes import decided_spans
 

@@ -53,7 +53,7 @@ class NewSpanTrigger(BaseEventTrigger):
 
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None where there is none."""
-        from taxiway.data.ingest import plan_window
+        from taxiway.data.plan import plan_window
         from taxiway.data.spans import find_spans
         from taxiway.hooks.settings import open_store
         from taxiway.lineage.outcomes import decided_spans
