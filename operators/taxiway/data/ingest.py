@@ -5,50 +5,66 @@ Which spans a run reads is in `plan`. Whether the rows are right is not asked he
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.formats import as_parquet, format_of
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.pipeline_types import Format
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+# Makes the Parquet file of a span in a folder.
+Read = Callable[[FoundSpan, Path], Path]
 _PARQUET_MAGIC = b"PAR1"
 _CHUNK_BYTES = 1 << 20
 
 
-def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store) -> Snapshot:
-    """Copy each planned file into `store` and check the copy; the last span is the evaluation, those before it training.
+def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store, read: Read | None = None) -> Snapshot:
+    """Copy the rows of each planned span into `store`; the last span is the evaluation, those before it training.
 
-    Each file is read once. The same files give the same snapshot, whatever their times and however often.
+    `read` makes the Parquet file of a span in a folder; without it spans are files, see `read_file`. Each span is read once.
+    The same rows give the same snapshot, whatever the times of their files and however often.
 
-    Raises BadData naming the file where one is truncated, not Parquet or without rows, and TransientError where one vanished
-    or changed while it was read; there is no snapshot then.
+    Raises BadData naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
+    while it was read; there is no snapshot then.
     """
     if len(plan) < 2:
         raise ConfigError(
             f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
-    spans = tuple(_ingest_one(found, source, store) for found in plan)
+    spans = tuple(_ingest_one(found, source, store, read or read_file) for found in plan)
     return Snapshot(pipeline=pipeline, training=spans[:-1], evaluation=spans[-1:])
 
 
-def _ingest_one(found: FoundSpan, source: str, store: Store) -> Span:
+def _ingest_one(found: FoundSpan, source: str, store: Store, read: Read) -> Span:
     folder = Path(tempfile.mkdtemp(prefix="taxiway-ingest-"))
     try:
-        copy = folder / "span.parquet"
-        _copy(found.path, copy)
+        copy = read(found, folder)
         rows = count_rows(copy, found.path)
         return Span(source=source, name=found.name, version=found.version, rows=rows, content=store.put_file(copy))
     finally:
         shutil.rmtree(folder)
 
 
-def _copy(path: str, copy: Path) -> None:
-    """Copy a source's file to a place of our own, where nobody changes it while it is checked."""
+def read_file(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
+    """The Parquet file, in `folder`, with the rows of a span that is a file; `format` where its name does not tell."""
+    kind = format or format_of(found.path)
+    original = folder / "original"
+    fetch(found.path, original)
+    return as_parquet(original, folder, format=kind, what=found.path)
+
+
+def fetch(path: str, copy: Path) -> None:
+    """Copy a source's file, on any fsspec URL, to a place of our own, where nobody changes it while it is checked.
+
+    Raises TransientError where it vanishes or changes meanwhile.
+    """
     import fsspec
 
     fs, root = fsspec.core.url_to_fs(path)
