@@ -59,7 +59,9 @@ def arrive(source: Path, *names: str) -> None:
 
 
 def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
-    return NewSpanTrigger(pattern=f"{scheme}{source}/{{SPAN}}.parquet", pipeline="team.made", window=1, poll_seconds=0.005)
+    return NewSpanTrigger(
+        source={"spans": f"{scheme}{source}/{{SPAN}}.parquet", "label": "y"}, pipeline="team.made", window=1, poll_seconds=0.005
+    )
 
 
 def summary(span: str, content: str = "a") -> RunSummary:
@@ -159,7 +161,7 @@ def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.Mon
     (asset,) = schedule.asset_condition.objects
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
-        "pattern": "/data/flights/{YYYY}-{MM}.parquet",
+        "source": {"spans": "/data/flights/{YYYY}-{MM}.parquet", "window": 3, "label": "late"},
         "pipeline": "flights.late_arrivals",
         "window": 3,
         "poll_seconds": 60.0,

@@ -3,12 +3,11 @@
 What is in their files is not looked at here; `ingest` reads them.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import ConfigError
-from taxiway.records import span_order
 
 
 def plan_window(
@@ -64,10 +63,9 @@ def gaps(plan: tuple[FoundSpan, ...]) -> tuple[str, ...]:
 
 
 def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
-    if before.ends is None:
+    if before.ends is None or after.begins is None:
         return int(after.name) == int(before.name) + 1
-    year, month, day = (*span_order(after.name), 1, 1)[:3]
-    return datetime(year, month, day, tzinfo=UTC) <= before.ends
+    return after.begins <= before.ends
 
 
 def _place_of(requested: str, found: tuple[FoundSpan, ...], window: int) -> int:
