@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from fsspec.implementations.local import LocalFileSystem
 from taxiway.errors import ConfigError
 from taxiway.hooks.settings import poll_seconds
 from taxiway.lineage.outcomes import changed_since, decide_span, decided_spans
+from taxiway.periods import ended_periods
 from taxiway.pipeline_file import read_pipeline
+from taxiway.pipeline_source import Source
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
 from taxiway.store import Store
 from taxiway.templates.schedule import schedule_of
@@ -135,6 +138,21 @@ def test_a_watcher_outlives_a_source_and_a_store_that_cannot_be_reached(
 
     asyncio.run(watch())
     assert AilingFileSystem.failures == 0
+
+
+def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path) -> None:
+    months = list(ended_periods("2020-01", "month", datetime.now(UTC)))[-3:]
+    keys = {"sql": "SELECT 1 WHERE {begin} < {end}", "connection": "nowhere", "every": "month", "first": months[0].name}
+    for origin in (keys, {"function": "nowhere.py:read", "every": "month", "first": months[0].name}):
+        content = Source.model_validate({**origin, "delay": "1s", "window": 1, "label": "y"})
+        kept = content.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        looker = NewSpanTrigger(source=kept, pipeline="team.made", window=1, poll_seconds=0.005)
+        again = NewSpanTrigger(**looker.serialize()[1])
+        assert again.due() == (months[1].name, 0)
+    decide(source, months[1].name)
+    assert again.due() == (months[2].name, 0)
+    decide(source, months[2].name)
+    assert again.due() is None
 
 
 def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:

@@ -24,7 +24,6 @@ _KINDS: dict[type, Kind] = {
     float: "number",
     date: "date",
     bytes: "binary",
-    memoryview: "binary",
     str: "text",
     UUID: "text",
     time: "text",
@@ -56,7 +55,7 @@ class _Column:
 
         for kind in set(map(type, values)) - {type(None)}:
             self.kinds |= {_KINDS[kind]} if kind in _KINDS else _kinds_among(kind, values)
-        if self.texts is not None and self.kinds == {"text"}:
+        if self.texts is not None and self.texts.kind != "text" and self.kinds == {"text"}:
             self.texts.see(pa.array(values, pa.string()))
 
     @property

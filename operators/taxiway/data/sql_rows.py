@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,10 @@ def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime,
     """The one whole number, 0 or more, that `query` gives for a period. Raises as `query_to_parquet` does, and for another answer."""
     with _errors(what), _connected(engine, what) as connection:
         rows = _answer(connection, query, begins, ends).fetchmany(2)
-    value = rows[0][0] if len(rows) == 1 and len(rows[0]) == 1 else None
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value >= 0 and value == int(value):
-        return int(value)
-    got = "no row" if not rows else f"{value!r}" if len(rows) == 1 and len(rows[0]) == 1 else "more than one value"
+    values = [value for row in rows for value in row]
+    if len(values) == 1 and _is_whole(values[0]):
+        return int(values[0])
+    got = "no row" if not rows else f"{values[0]!r}" if len(values) == 1 else "more than one value"
     raise ConfigError(f"{what} gave {got}; allowed: one whole number, 0 or more, such as SELECT count(*) ...")
 
 
@@ -50,7 +51,20 @@ def _batches(connection: "Connection", query: str, begins: datetime, ends: datet
     if twice:
         raise ConfigError(f"{what} gives more than one column named {', '.join(twice)}; name each with AS")
     while rows := answer.fetchmany(_BATCH_ROWS):
-        yield Batch(len(rows), dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+        yield Batch(len(rows), dict(zip(names, map(_plain, zip(*rows, strict=True)), strict=True)))
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return isfinite(value) and value >= 0 and value == int(value)
+
+
+def _plain(values: tuple[Any, ...]) -> list[Any]:
+    """A column's values; bytes that some drivers lend are bytes of our own."""
+    if memoryview in set(map(type, values)):
+        return [bytes(value) if isinstance(value, memoryview) else value for value in values]
+    return list(values)
 
 
 def _answer(connection: "Connection", query: str, begins: datetime, ends: datetime) -> Any:
