@@ -91,7 +91,8 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
 
     names = [f"c{at}" for at in range(len(shape.names))]
     with text.open("rb") as stream:
-        stream.seek(shape.begins)
+        # From the header's own line end on, an empty line: Arrow would take a mark at the very start for one of byte order.
+        stream.seek(shape.begins - 1)
         yield from pyarrow.csv.open_csv(
             stream,
             pyarrow.csv.ReadOptions(column_names=names, block_size=block),

@@ -152,6 +152,10 @@ def test_a_byte_order_mark_is_obeyed_and_no_part_of_a_name(read: Read, mark: byt
     assert columns(read(mark + "größe,b\n1,Straße\n".encode(encoding))) == {"größe": [1], "b": ["Straße"]}
 
 
+def test_a_mark_within_the_rows_is_text(read: Read) -> None:
+    assert columns(read("\ufeffa,b\n\ufeffx,1\n")) == {"a": ["\ufeffx"], "b": [1]}
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way_and_fields_hold_lines(read: Read, ends: str) -> None:
     table = read(f'a,"b{ends}c"{ends}{ends}1,"x{ends}y""z"{ends}{ends}2,w')
