@@ -31,6 +31,10 @@ def parse_duration(text: Any) -> timedelta:
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
 
 
+def _duration_text(value: timedelta) -> str:
+    return f"{int(value.total_seconds())}s"
+
+
 def off_is_none(value: Any) -> Any:
     """YAML reads a bare `off` as false: both mean that the stage is switched off."""
     return None if value is False or value == "off" else value
@@ -74,11 +78,7 @@ def number(value: Any) -> Any:
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(lambda duration: f"{duration.total_seconds():.0f}s", when_used="json"),
-]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]

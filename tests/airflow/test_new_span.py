@@ -1,6 +1,7 @@
 """The watcher for new spans, on real files and a real store, without a stack: what it sees, and what it survives."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,9 +63,8 @@ def arrive(source: Path, *names: str) -> None:
 
 
 def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
-    return NewSpanTrigger(
-        source={"spans": f"{scheme}{source}/{{SPAN}}.parquet", "label": "y"}, pipeline="team.made", window=1, poll_seconds=0.005
-    )
+    keys = {"spans": f"{scheme}{source}/{{SPAN}}.parquet", "window": 1, "label": "y"}
+    return NewSpanTrigger(source=json.dumps(keys), pipeline="team.made", poll_seconds=0.005)
 
 
 def summary(span: str, content: str = "a") -> RunSummary:
@@ -145,8 +145,8 @@ def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path
     keys = {"sql": "SELECT 1 WHERE {begin} < {end}", "connection": "nowhere", "every": "month", "first": months[0].name}
     for origin in (keys, {"function": "nowhere.py:read", "every": "month", "first": months[0].name}):
         content = Source.model_validate({**origin, "delay": "1s", "window": 1, "label": "y"})
-        kept = content.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        looker = NewSpanTrigger(source=kept, pipeline="team.made", window=1, poll_seconds=0.005)
+        kept = content.model_dump_json(by_alias=True, exclude_defaults=True)
+        looker = NewSpanTrigger(source=kept, pipeline="team.made", poll_seconds=0.005)
         again = NewSpanTrigger(**looker.serialize()[1])
         assert again.due() == (months[1].name, 0)
     decide(source, months[1].name)
@@ -179,9 +179,8 @@ def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.Mon
     (asset,) = schedule.asset_condition.objects
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
-        "source": {"spans": "/data/flights/{YYYY}-{MM}.parquet", "window": 3, "label": "late"},
+        "source": '{"spans":"/data/flights/{YYYY}-{MM}.parquet","label":"late"}',
         "pipeline": "flights.late_arrivals",
-        "window": 3,
         "poll_seconds": 60.0,
     }
 

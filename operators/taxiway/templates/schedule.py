@@ -23,9 +23,8 @@ def schedule_of(pipeline: Pipeline) -> Any:
     from taxiway.triggers.new_span import NewSpanTrigger
 
     trigger = NewSpanTrigger(
-        source=source_of(pipeline).model_dump(mode="json", by_alias=True, exclude_unset=True),
+        source=source_of(pipeline).model_dump_json(by_alias=True, exclude_defaults=True),
         pipeline=pipeline.name,
-        window=pipeline.source.window,
         poll_seconds=poll_seconds(),
     )
     asset = Asset(

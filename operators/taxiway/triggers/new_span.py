@@ -16,17 +16,15 @@ class NewSpanTrigger(BaseEventTrigger):
     are found, and a burst of files leads to one run after another, oldest first. A query's database and a function are never
     asked: their spans are there once their periods have ended, and rows that were corrected are found by the run of each hour.
 
-    :param source: the section `source` of the pipeline, as JSON, with {data} filled in
+    :param source: the pipeline's section `source` as JSON, with {data} filled in
     :param pipeline: the pipeline's name, `team.pipeline`
-    :param window: how many spans before it a span needs
     :param poll_seconds: how long to wait between two looks
     """
 
-    def __init__(self, *, source: dict[str, Any], pipeline: str, window: int, poll_seconds: float) -> None:
+    def __init__(self, *, source: str, pipeline: str, poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.source = source
         self.pipeline = pipeline
-        self.window = window
         self.poll_seconds = poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -34,7 +32,6 @@ class NewSpanTrigger(BaseEventTrigger):
         arguments = {
             "source": self.source,
             "pipeline": self.pipeline,
-            "window": self.window,
             "poll_seconds": self.poll_seconds,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
@@ -61,7 +58,7 @@ class NewSpanTrigger(BaseEventTrigger):
         from taxiway.lineage.outcomes import decided_spans
         from taxiway.pipeline_source import Source
 
-        decided = decided_spans(open_store(), self.pipeline)
-        found = spans_of(Source.model_validate(self.source), decided=decided, now=datetime.now(UTC))
-        plan = plan_window(found, window=self.window, decided=decided, requested=None)
+        source, decided = Source.model_validate_json(self.source), decided_spans(open_store(), self.pipeline)
+        found = spans_of(source, decided=decided, now=datetime.now(UTC))
+        plan = plan_window(found, window=source.window, decided=decided, requested=None)
         return (plan[-1].name, plan[-1].version) if plan else None
