@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from measuring import seconds, show
 
-from taxiway.data.ingest import ingest, plan_window
+from taxiway.data.ingest import ingest
+from taxiway.data.plan import plan_window
 from taxiway.data.profile import profile_table
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import find_spans

@@ -60,8 +60,21 @@ PIPELINE_OBEYED_BY = {
     "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it nothing is shadowed, and "
     "`push` does not wait for the new version to be served",
     "shadow": "`shadow`; see below. `null` or `off`: nothing is shadowed. It needs `gateway`",
-    "source.spans": "`ingest`: a pattern of Parquet files on any fsspec URL. `{YYYY}`, `{MM}`, `{DD}` or `{SPAN}` name the span; "
-    "of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`",
+    "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}`, `{MM}`, `{DD}` or "
+    "`{SPAN}` name the span; of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`. This, `sql` or `function`",
+    "source.format": "`ingest`: what the files are, where their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
+    "`.json`; for `spans` only",
+    "source.sql": "`ingest`: a query of one period's rows, with `{begin}` and `{end}`, which are bound as times; this, `spans` or "
+    "`function`",
+    "source.connection": "`ingest`: the Airflow connection that `sql` is asked through; for `sql` only",
+    "source.version": "`ingest`: a query of one whole number for `{begin}` and `{end}`: another number than before, and the period is "
+    "decided again; for `sql` only. None: a period is decided once",
+    "source.function": "`ingest`: `FILE.py:function` beside this file, or `package.module:function`, called with `begin` and `end`, "
+    "returns a DataFrame, a pyarrow Table, or an iterator of such; this, `spans` or `sql`",
+    "source.every": "`ingest`, the watcher of `new_span`: how long the period of each span is; for `sql` and `function`, which need it",
+    "source.first": "`ingest`, the watcher of `new_span`: the first period, by its name: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
+    "`2013-04-01T05`; for `sql` and `function`, which need it",
+    "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there; for `sql` and `function`",
     "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on",
     "source.label": "`transform`, `train`, `validate_model`: the column to predict: of two values, or a number where the gate's metrics "
     "are of numbers",

@@ -74,6 +74,10 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if source.endswith(".py"):
         path = _find(file, ("model", "build"), source, ".py")
         found["model"] = pipeline.model.model_copy(update={"build": f"{path}:{function}"})
+    source, _, function = (pipeline.source.function or "").rpartition(":")
+    if source.endswith(".py"):
+        path = _find(file, ("source", "function"), source, ".py")
+        found["source"] = pipeline.source.model_copy(update={"function": f"{path}:{function}"})
     return found
 
 

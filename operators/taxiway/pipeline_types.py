@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from taxiway.errors import allowed_values
 
@@ -13,6 +13,7 @@ CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", 
 REGRESSION_METRICS = ("mae", "r2", "rmse")
 LOWER_IS_BETTER = ("brier", "log_loss", "mae", "rmse")
 Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "mae", "r2", "rmse", "roc_auc"]
+Format = Literal["csv", "jsonl", "parquet"]
 CONTINUOUS_TRAINING = "continuous_training"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -28,6 +29,10 @@ def parse_duration(text: Any) -> timedelta:
     if not match:
         raise ValueError(f"{text!r} is not a duration; allowed: a whole number and s, m, h or d, as in 90s, 30m, 12h, 1d")
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
+
+
+def _duration_text(value: timedelta) -> str:
+    return f"{int(value.total_seconds())}s"
 
 
 def off_is_none(value: Any) -> Any:
@@ -73,7 +78,7 @@ def number(value: Any) -> Any:
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]

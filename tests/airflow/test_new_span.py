@@ -1,7 +1,9 @@
 """The watcher for new spans, on real files and a real store, without a stack: what it sees, and what it survives."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from fsspec.implementations.local import LocalFileSystem
 from taxiway.errors import ConfigError
 from taxiway.hooks.settings import poll_seconds
 from taxiway.lineage.outcomes import changed_since, decide_span, decided_spans
+from taxiway.periods import ended_periods
 from taxiway.pipeline_file import read_pipeline
+from taxiway.pipeline_source import Source
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
 from taxiway.store import Store
 from taxiway.templates.schedule import schedule_of
@@ -59,7 +63,8 @@ def arrive(source: Path, *names: str) -> None:
 
 
 def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
-    return NewSpanTrigger(pattern=f"{scheme}{source}/{{SPAN}}.parquet", pipeline="team.made", window=1, poll_seconds=0.005)
+    keys = {"spans": f"{scheme}{source}/{{SPAN}}.parquet", "window": 1, "label": "y"}
+    return NewSpanTrigger(source=json.dumps(keys), pipeline="team.made", poll_seconds=0.005)
 
 
 def summary(span: str, content: str = "a") -> RunSummary:
@@ -135,6 +140,21 @@ def test_a_watcher_outlives_a_source_and_a_store_that_cannot_be_reached(
     assert AilingFileSystem.failures == 0
 
 
+def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path) -> None:
+    months = list(ended_periods("2020-01", "month", datetime.now(UTC)))[-3:]
+    keys = {"sql": "SELECT 1 WHERE {begin} < {end}", "connection": "nowhere", "every": "month", "first": months[0].name}
+    for origin in (keys, {"function": "nowhere.py:read", "every": "month", "first": months[0].name}):
+        content = Source.model_validate({**origin, "delay": "1s", "window": 1, "label": "y"})
+        kept = content.model_dump_json(by_alias=True, exclude_defaults=True)
+        looker = NewSpanTrigger(source=kept, pipeline="team.made", poll_seconds=0.005)
+        again = NewSpanTrigger(**looker.serialize()[1])
+        assert again.due() == (months[1].name, 0)
+    decide(source, months[1].name)
+    assert again.due() == (months[2].name, 0)
+    decide(source, months[2].name)
+    assert again.due() is None
+
+
 def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:
     async def watch() -> None:
         arrive(source, "1", "2", "02")
@@ -159,9 +179,8 @@ def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.Mon
     (asset,) = schedule.asset_condition.objects
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
-        "pattern": "/data/flights/{YYYY}-{MM}.parquet",
+        "source": '{"spans":"/data/flights/{YYYY}-{MM}.parquet","label":"late"}',
         "pipeline": "flights.late_arrivals",
-        "window": 3,
         "poll_seconds": 60.0,
     }
 

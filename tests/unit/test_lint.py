@@ -146,3 +146,42 @@ def test_a_mistake_in_a_team_file_is_said_once(team: Path) -> None:
     assert code == 1
     assert shown.count("gates is not a key here") == 1
     assert "2 pipeline files, 1 mistake" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        (
+            "by_file",
+            ".csv.gz",
+            ".xlsx",
+            "by_file.pipeline.yaml:5: what is in {data}/orders/{YYYY}-{MM}.xlsx cannot be told from its name",
+        ),
+        ("by_file", "{MM}", "{M}", "by_file.pipeline.yaml:5: data/orders/{YYYY}-{M}.csv.gz: {M} is not a placeholder"),
+        ("by_function", "rows.py:read", "rows.py:raed", "by_function.pipeline.yaml:5: source.function: "),
+        ("by_function", "rows.py:read", "row.py:read", 'source.function is "row.py", which is no file beside it'),
+        ("by_function", "first: 2026-01", "first: 2026", '"2026" names no month; allowed: a name such as 2013-04'),
+        ("by_query", "  every: month\n", "", "sql needs every: how long the period of a span is"),
+        ("by_query", "< {end}\n    ORDER", "< now()\n    ORDER", "it has no {end}; allowed: a query of one period's rows"),
+        (
+            "by_query",
+            "  connection: warehouse",
+            "  function: rows.py:read",
+            "sql and function of spans, sql and function is given",
+        ),
+    ],
+)
+def test_mistakes_in_a_source_are_found_without_airflow(tmp_path: Path, name: str, old: str, new: str, expected: str) -> None:
+    folder = Path(shutil.copytree(DAGS.parent / "docs" / "examples" / "sources", tmp_path / "sources"))
+    assert lint(folder)[0] == 0
+    change(folder / f"{name}.pipeline.yaml", old, new)
+    code, shown = lint(folder)
+    assert code == 1
+    assert expected in " ".join(shown.split()), shown
+
+
+def test_a_source_function_that_cannot_be_called_is_found(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DAGS.parent / "docs" / "examples" / "sources", tmp_path / "sources"))
+    change(folder / "rows.py", "def read(begin: datetime, end: datetime)", "def read(day: datetime)")
+    code, shown = lint(folder)
+    assert (code, "cannot be called with begin and end" in shown) == (1, True), shown

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from taxiway.data.features import NUMERIC_TYPES
+from taxiway.data.formats import format_of
+from taxiway.data.function_rows import load_function
 from taxiway.data.schema import Schema, load_schema
+from taxiway.data.spans import check_pattern
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
@@ -64,6 +67,7 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
     if pipeline.template != CONTINUOUS_TRAINING:
         yield from _template(Path(pipeline.template))
     yield from _stub(file)
+    yield from _origin(file, pipeline)
     try:
         build_estimator(pipeline.model, {}, pipeline.gate.problem)
     except ConfigError as error:
@@ -100,6 +104,21 @@ def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             f'{file.name}:{line_of(file, ["gate"])}: the metrics of gate are of numbers, and the schema has "{feature.name}" as '
             f"{feature.type}\n    allowed: a label of type {' or '.join(NUMERIC_TYPES)}; or metrics of classes, such as roc_auc"
         )
+
+
+def _origin(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    """What can be told of the source without its files, its database, or Airflow."""
+    source = pipeline.source
+    try:
+        if source.spans is not None:
+            check_pattern(source.spans.replace("{data}", "data"))
+            if source.format is None:
+                format_of(source.spans)
+        if source.function is not None:
+            load_function(source.function)
+    except ConfigError as error:
+        key = "spans" if source.spans is not None else "function"
+        yield f"{file.name}:{line_of(file, ['source', key])}: {error}"
 
 
 def _suite(path: Path) -> Iterator[str]:

@@ -1,125 +1,70 @@
-"""From files at a source to a Snapshot: which spans a run reads, and their whole, checked copies in the store.
+"""From the files of a plan to a Snapshot: their whole, checked copies in the store.
 
-Whether the rows are right is not asked here, only whether they can be read.
+Which spans a run reads is in `plan`. Whether the rows are right is not asked here, only whether they can be read.
 """
 
 import shutil
 import tempfile
-from datetime import UTC, datetime
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.formats import as_parquet, format_of
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import BadData, ConfigError, TransientError
-from taxiway.records import Snapshot, Span, span_order
+from taxiway.pipeline_types import Format
+from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+# Makes the Parquet file of a span in a folder.
+Read = Callable[[FoundSpan, Path], Path]
 _PARQUET_MAGIC = b"PAR1"
 _CHUNK_BYTES = 1 << 20
 
 
-def plan_window(
-    found: tuple[FoundSpan, ...], *, window: int, decided: frozenset[tuple[str, int]], requested: str | None
-) -> tuple[FoundSpan, ...] | None:
-    """The `window` spans to train on and, last, the span to evaluate on; None where nothing is to be done.
+def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store, read: Read | None = None) -> Snapshot:
+    """Copy the rows of each planned span into `store`; the last span is the evaluation, those before it training.
 
-    `found` is in the order of time. `requested` names the span to evaluate on, decided or not; without it, it is
-    the oldest span that has `window` spans before it and is not, in this version, in `decided`.
+    `read` makes the Parquet file of a span in a folder; without it spans are files, see `read_file`. Each span is read once.
+    The same rows give the same snapshot, whatever the times of their files and however often.
 
-    Raises ConfigError where the requested span is not there or has too few before it.
-    """
-    if window < 1:
-        raise ConfigError(f"window is {window}; allowed: 1 or more spans to train on")
-    if requested is not None:
-        at = _place_of(requested, found, window)
-        return found[at - window : at + 1]
-    for at in range(window, len(found)):
-        if (found[at].name, found[at].version) not in decided:
-            return found[at - window : at + 1]
-    return None
-
-
-def plan_as_of(
-    found: tuple[FoundSpan, ...], *, window: int, moment: datetime, before: datetime | None = None
-) -> tuple[FoundSpan, ...] | None:
-    """What a run for a past `moment` reads: the newest span whose period had ended by then and, before it, `window` spans.
-
-    `before` is the moment of the run before this one: a span that had ended by then is that run's, so that of many moments
-    within one period only the first decides. None where nothing is to be done.
-
-    Raises ConfigError where the spans are numbers, which say nothing about time.
-    """
-    numbers = [span.name for span in found if span.ends is None]
-    if numbers:
-        raise ConfigError(
-            f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so no run can be made for {moment:%Y-%m-%d}; allowed "
-            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Start runs with the parameter span instead"
-        )
-    ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
-    if len(ended) <= window or (before is not None and ended[-1].ends is not None and ended[-1].ends <= before):
-        return None
-    return ended[-window - 1 :]
-
-
-def gaps(plan: tuple[FoundSpan, ...]) -> tuple[str, ...]:
-    """A sentence for each two spans of `plan` that do not follow each other: what lies between has not come, or never will."""
-    return tuple(
-        f"nothing is there between {before.name} and {after.name}"
-        for before, after in pairwise(plan)
-        if not _adjacent(before, after)
-    )
-
-
-def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
-    if before.ends is None:
-        return int(after.name) == int(before.name) + 1
-    year, month, day = (*span_order(after.name), 1, 1)[:3]
-    return datetime(year, month, day, tzinfo=UTC) <= before.ends
-
-
-def _place_of(requested: str, found: tuple[FoundSpan, ...], window: int) -> int:
-    names = [span.name for span in found]
-    there = ", ".join(names) or "none"
-    if requested not in names:
-        raise ConfigError(f"span {requested} is not at the source; there: {there}")
-    at = names.index(requested)
-    if at < window:
-        first = f"the first that has: {names[window]}" if len(names) > window else f"at least {window + 1} spans have to arrive"
-        raise ConfigError(f"span {requested} has {at} spans before it, and window needs {window}; {first}; there: {there}")
-    return at
-
-
-def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store) -> Snapshot:
-    """Copy each planned file into `store` and check the copy; the last span is the evaluation, those before it training.
-
-    Each file is read once. The same files give the same snapshot, whatever their times and however often.
-
-    Raises BadData naming the file where one is truncated, not Parquet or without rows, and TransientError where one vanished
-    or changed while it was read; there is no snapshot then.
+    Raises BadData naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
+    while it was read; there is no snapshot then.
     """
     if len(plan) < 2:
-        raise ConfigError(f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan_window")
-    spans = tuple(_ingest_one(found, source, store) for found in plan)
+        raise ConfigError(
+            f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
+        )
+    spans = tuple(_ingest_one(found, source, store, read or read_file) for found in plan)
     return Snapshot(pipeline=pipeline, training=spans[:-1], evaluation=spans[-1:])
 
 
-def _ingest_one(found: FoundSpan, source: str, store: Store) -> Span:
+def _ingest_one(found: FoundSpan, source: str, store: Store, read: Read) -> Span:
     folder = Path(tempfile.mkdtemp(prefix="taxiway-ingest-"))
     try:
-        copy = folder / "span.parquet"
-        _copy(found.path, copy)
+        copy = read(found, folder)
         rows = count_rows(copy, found.path)
         return Span(source=source, name=found.name, version=found.version, rows=rows, content=store.put_file(copy))
     finally:
         shutil.rmtree(folder)
 
 
-def _copy(path: str, copy: Path) -> None:
-    """Copy a source's file to a place of our own, where nobody changes it while it is checked."""
+def read_file(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
+    """The Parquet file, in `folder`, with the rows of a span that is a file; `format` where its name does not tell."""
+    kind = format or format_of(found.path)
+    original = folder / "original"
+    fetch(found.path, original)
+    return as_parquet(original, folder, format=kind, what=found.path)
+
+
+def fetch(path: str, copy: Path) -> None:
+    """Copy a source's file, on any fsspec URL, to a place of our own, where nobody changes it while it is checked.
+
+    Raises TransientError where it vanishes or changes meanwhile.
+    """
     import fsspec
 
     fs, root = fsspec.core.url_to_fs(path)

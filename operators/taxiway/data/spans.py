@@ -19,13 +19,15 @@ _GLOB_SIGNS = re.compile(r"[*?\[]")
 class FoundSpan:
     """A span that lies at the source and was not read yet. `version` is 0 where the pattern has no {VERSION}.
 
-    `ends` is the first moment (UTC) after the period that the name stands for; None where the name is a number.
+    `begins` and `ends` are the first moment (UTC) of the period that the name stands for, and the first one after it; None where
+    the name is a number. What comes from a query or a function has no path: `path` is then how errors name it.
     """
 
     name: str
     version: int
     path: str
     ends: datetime | None = None
+    begins: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
             raise ConfigError(
                 f"{path} matches {pattern}, but is a folder; a span is one file: make the pattern end at the file"
             )
-        order, name, ends = _span_of(match, path, pattern)
+        order, name, begins, ends = _span_of(match, path, pattern)
         version = int(match["VERSION"]) if "VERSION" in parsed.placeholders else 0
-        found = FoundSpan(name, version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)), ends)
+        found = FoundSpan(name, version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)), ends, begins)
         known = newest.get(order)
         if known is not None and known.version == version:
             raise ConfigError(
@@ -74,35 +76,40 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
     return tuple(newest[order] for order in sorted(newest))
 
 
+def check_pattern(pattern: str) -> None:
+    """Raise ConfigError where `find_spans` could not obey a pattern, whatever lies there."""
+    _parse(pattern, pattern)
+
+
 def _is_plain(pattern: str) -> bool:
     return "://" not in pattern
 
 
-def _span_of(match: re.Match[str], path: str, pattern: str) -> tuple[tuple[int, ...], str, datetime | None]:
-    """The sort key of the span that a path belongs to, its name, and the end of its period."""
+def _span_of(match: re.Match[str], path: str, pattern: str) -> tuple[tuple[int, ...], str, datetime | None, datetime | None]:
+    """The sort key of the span that a path belongs to, its name, and where its period begins and ends."""
     parts = match.groupdict()
     if "SPAN" in parts:
         number = int(parts["SPAN"])
-        return (number,), str(number), None
+        return (number,), str(number), None, None
     texts = [parts[part] for part in _DATE_DIGITS if part in parts]
     numbers = tuple(int(text) for text in texts)
     try:
-        ends = _end_of_period(*numbers)
+        begins, ends = _period(*numbers)
     except (ValueError, OverflowError) as error:
         raise ConfigError(
             f"{path} matches {pattern}, but {'-'.join(texts)} is no date ({error}); rename the file, or narrow the pattern"
         ) from None
-    return numbers, "-".join(texts), ends
+    return numbers, "-".join(texts), begins, ends
 
 
-def _end_of_period(*numbers: int) -> datetime:
-    """The first moment after a year, a month or a day. Raises ValueError or OverflowError where that is no date."""
+def _period(*numbers: int) -> tuple[datetime, datetime]:
+    """The first moment of a year, a month or a day, and the first after it. Raises ValueError or OverflowError if it is no date."""
     begins = datetime.combine(date(*(*numbers, 1, 1)[:3]), time(), UTC)
     if len(numbers) == 3:
-        return begins + timedelta(days=1)
+        return begins, begins + timedelta(days=1)
     if len(numbers) == 2:
-        return (begins + timedelta(days=31)).replace(day=1)
-    return begins.replace(year=begins.year + 1)
+        return begins, (begins + timedelta(days=31)).replace(day=1)
+    return begins, begins.replace(year=begins.year + 1)
 
 
 def _parse(pattern: str, root: str) -> _Pattern:

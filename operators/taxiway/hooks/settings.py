@@ -5,7 +5,6 @@ import re
 from airflow.sdk import conf
 
 from taxiway.errors import ConfigError
-from taxiway.pipeline import Pipeline
 from taxiway.store import Store
 
 _SAME_HOST = "LocalExecutor"
@@ -50,13 +49,6 @@ def open_store() -> Store:
             "[taxiway] shared_store = True"
         )
     return store
-
-
-def source_pattern(pipeline: Pipeline) -> str:
-    """The pipeline's span pattern with {data} filled in."""
-    if "{data}" not in pipeline.source.spans:
-        return pipeline.source.spans
-    return pipeline.source.spans.replace("{data}", setting("data").rstrip("/"))
 
 
 def _executors_elsewhere() -> list[str]:

@@ -1,13 +1,13 @@
 """Ingest: the next span to decide on, and the spans before it, into the store."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError, allowed_values
-from taxiway.hooks.settings import source_pattern
+from taxiway.hooks.sources import reader_of, source_of, spans_of, with_versions
 from taxiway.operators.base import StageOperator, dag_run_of
 from taxiway.records import Snapshot
 
@@ -56,10 +56,18 @@ class IngestOperator(StageOperator):
         return self.execute(context)
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
-        from taxiway.data.ingest import gaps, ingest
+        from taxiway.data.ingest import ingest
+        from taxiway.data.plan import gaps
         from taxiway.lineage.outcomes import changed_since
 
-        made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
+        source = self.pipeline.source
+        made = ingest(
+            self._plan,
+            pipeline=self.pipeline.name,
+            source=source.text,
+            store=self.store,
+            read=reader_of(source_of(self.pipeline)),
+        )
         run.datasets(made.training, "training")
         run.datasets(made.evaluation, "evaluation")
         run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
@@ -87,27 +95,29 @@ class IngestOperator(StageOperator):
         self.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
     def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
-        from taxiway.data.ingest import plan_as_of, plan_window
-        from taxiway.data.spans import find_spans
+        from taxiway.data.plan import plan_as_of, plan_window
         from taxiway.lineage.outcomes import decided_spans
 
-        pattern, window = source_pattern(self.pipeline), self.pipeline.source.window
+        source, window = source_of(self.pipeline), self.pipeline.source.window
+        decided = decided_spans(self.store, self.pipeline.name)
+        found = spans_of(source, decided=decided, now=datetime.now(UTC))
+        # Corrected rows are looked for where a run that reads them could still be the newest, and in what this run reads.
+        found = (*found[: -window - 1], *with_versions(source, found[-window - 1 :]))
         requested, moment = self.span or self._span_of_first_pass(context), _moment_of_backfill(context)
         if moment is None or requested:
-            decided = decided_spans(self.store, self.pipeline.name)
-            plan = plan_window(find_spans(pattern), window=window, decided=decided, requested=requested or None)
-            nothing = f"no undecided span of {pattern} has {window} spans before it"
+            plan = plan_window(found, window=window, decided=decided, requested=requested or None)
+            nothing = f"no undecided span of {source.text} has {window} spans before it"
         else:
             ti: Any = context["ti"]
             earlier = ti.get_previous_dagrun()
             before = (earlier.data_interval_end or earlier.logical_date) if earlier else None
-            plan = plan_as_of(find_spans(pattern), window=window, moment=moment, before=before)
-            nothing = f"no span of {pattern} that had ended by {moment:%Y-%m-%d %H:%M} has {window} spans before it"
+            plan = plan_as_of(found, window=window, moment=moment, before=before)
+            nothing = f"no span of {source.text} that had ended by {moment:%Y-%m-%d %H:%M} has {window} spans before it"
             if earlier:
                 nothing += f", or it belongs to the run before this one, {earlier.run_id}"
         if plan is None:
             raise AirflowSkipException(f"nothing to do: {nothing}")
-        return plan
+        return with_versions(source, plan)
 
     def _span_of_first_pass(self, context: "Context") -> str:
         """The span that this DAG run took when it ran before it was cleared: a run keeps its span."""

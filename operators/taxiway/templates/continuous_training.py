@@ -124,7 +124,7 @@ def _describe(pipeline: Pipeline) -> str:
     floors = ", ".join(f"{metric} {floor:g}" for metric, floor in sorted(pipeline.gate.floors.items()))
     shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "switched off"
     return (
-        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.spans}`: trains on "
+        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.text}`: trains on "
         f"{pipeline.source.window} spans and evaluates on the next.\n\n"
         f"* gate: {floors}; {pipeline.gate.against_champion.metric} against the champion\n"
         f"* shadow: {shadow}\n"

@@ -2,14 +2,13 @@
 
 import inspect
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.pipeline import Model
 from taxiway.pipeline_types import Problem
-from taxiway.python_file import load_python
+from taxiway.python_file import look_up
 
 SEED = 20130101
 
@@ -62,7 +61,7 @@ _WANTED = "allowed: a scikit-learn estimator, or a function of one dict of param
 def _call(build: str, params: Mapping[str, Any]) -> Any:
     name = build if not build.startswith("/") else Path(build).name
     try:
-        return look_up(build, ":")(dict(params))
+        return look_up(build, ":", "model")(dict(params))
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # it is the team's code: whatever it does is said, and ends nothing else
@@ -70,7 +69,7 @@ def _call(build: str, params: Mapping[str, Any]) -> Any:
 
 
 def _construct(path: str, params: Mapping[str, Any]) -> Any:
-    kind = look_up(path, ".")
+    kind = look_up(path, ".", "model")
     if not inspect.isclass(kind):
         raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
     if not hasattr(kind, "fit"):
@@ -83,20 +82,3 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
         return kind(**params)
     except Exception as error:
         raise ConfigError(f"model: {path} refuses its params: {type(error).__name__}: {error}") from error
-
-
-def look_up(path: str, separator: str) -> Any:
-    """What `package.module` and `name`, joined by `separator`, lead to. Raises ConfigError where they lead nowhere."""
-    module_name, found, name = path.rpartition(separator)
-    if not found or not name or not module_name:
-        raise ConfigError(f'model: "{path}" is not a path; allowed: package.module{separator}name')
-    try:
-        module = load_python(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f'model: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"model: {module_name} cannot be read: {type(error).__name__}: {error}") from error
-    if not hasattr(module, name):
-        public = [n for n in dir(module) if not n.startswith("_")]
-        raise ConfigError(f'model: {module_name} has no "{name}"; {allowed_values(name, public)}')
-    return getattr(module, name)

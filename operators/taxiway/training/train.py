@@ -11,10 +11,11 @@ from taxiway.digests import digest_of_bytes, digest_of_file
 from taxiway.errors import FitFailed, TaxiwayError
 from taxiway.features.transform import load_fitted
 from taxiway.pipeline import Model
+from taxiway.python_file import look_up
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet
 from taxiway.store import Store
-from taxiway.training.estimator import build_estimator, look_up
+from taxiway.training.estimator import build_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def _code_digest(model: Model) -> str:
     source = model.build.rpartition(":")[0]
     if source.endswith(".py"):
         return digest_of_file(Path(source))
-    file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":")))
+    file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":", "model")))
     return digest_of_file(Path(file)) if file else ""
 
 

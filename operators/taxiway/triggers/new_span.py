@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -12,27 +13,25 @@ class NewSpanTrigger(BaseEventTrigger):
 
     A look that fails is logged and made again: what is wrong for good is said by the run that the schedule starts once an hour.
     It holds no state that could be lost: source and store are read anew at each look, so files that came while nobody looked
-    are found, and a burst of files leads to one run after another, oldest first.
+    are found, and a burst of files leads to one run after another, oldest first. A query's database and a function are never
+    asked: their spans are there once their periods have ended, and rows that were corrected are found by the run of each hour.
 
-    :param pattern: the span pattern, with {data} filled in
+    :param source: the pipeline's section `source` as JSON, with {data} filled in
     :param pipeline: the pipeline's name, `team.pipeline`
-    :param window: how many spans before it a span needs
     :param poll_seconds: how long to wait between two looks
     """
 
-    def __init__(self, *, pattern: str, pipeline: str, window: int, poll_seconds: float) -> None:
+    def __init__(self, *, source: str, pipeline: str, poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.pattern = pattern
+        self.source = source
         self.pipeline = pipeline
-        self.window = window
         self.poll_seconds = poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and arguments that Airflow keeps."""
         arguments = {
-            "pattern": self.pattern,
+            "source": self.source,
             "pipeline": self.pipeline,
-            "window": self.window,
             "poll_seconds": self.poll_seconds,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
@@ -53,11 +52,13 @@ class NewSpanTrigger(BaseEventTrigger):
 
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None where there is none."""
-        from taxiway.data.ingest import plan_window
-        from taxiway.data.spans import find_spans
+        from taxiway.data.plan import plan_window
         from taxiway.hooks.settings import open_store
+        from taxiway.hooks.sources import spans_of
         from taxiway.lineage.outcomes import decided_spans
+        from taxiway.pipeline_source import Source
 
-        decided = decided_spans(open_store(), self.pipeline)
-        plan = plan_window(find_spans(self.pattern), window=self.window, decided=decided, requested=None)
+        source, decided = Source.model_validate_json(self.source), decided_spans(open_store(), self.pipeline)
+        found = spans_of(source, decided=decided, now=datetime.now(UTC))
+        plan = plan_window(found, window=source.window, decided=decided, requested=None)
         return (plan[-1].name, plan[-1].version) if plan else None

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from taxiway.data.infer import infer_schema
-from taxiway.data.ingest import ingest, plan_window
+from taxiway.data.ingest import ingest
+from taxiway.data.plan import plan_window
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import FoundSpan, find_spans
 from taxiway.data.validate import validate_snapshot

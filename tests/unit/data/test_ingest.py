@@ -14,7 +14,8 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.ingest import gaps, ingest, plan_as_of, plan_window
+from taxiway.data.ingest import ingest
+from taxiway.data.plan import gaps, plan_as_of, plan_window
 from taxiway.data.spans import FoundSpan, find_spans
 from taxiway.digests import digest_of_file
 from taxiway.errors import BadData, ConfigError, TransientError

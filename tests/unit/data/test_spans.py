@@ -32,7 +32,9 @@ def test_months_come_oldest_first_and_other_files_are_left_alone(tmp_path: Path)
     )
     spans = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")
     assert [span.name for span in spans] == ["2012-12", "2013-09", "2013-10"]
-    assert spans[0] == FoundSpan("2012-12", 0, f"{tmp_path}/2012-12.parquet", datetime(2013, 1, 1, tzinfo=UTC))
+    assert spans[0] == FoundSpan(
+        "2012-12", 0, f"{tmp_path}/2012-12.parquet", datetime(2013, 1, 1, tzinfo=UTC), datetime(2012, 12, 1, tzinfo=UTC)
+    )
 
 
 @pytest.mark.parametrize(

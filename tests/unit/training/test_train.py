@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taxiway.data.ingest import ingest, plan_window
+from taxiway.data.ingest import ingest
+from taxiway.data.plan import plan_window
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans

@@ -1,0 +1,130 @@
+"""What the texts of a column stand for: numbers, dates, truth values, or only text. No value is changed that is not understood whole."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# `big`: whole numbers that no 64 bits hold. As floats they would lose digits, so a column of them stays text.
+TextKind = Literal["boolean", "integer", "big", "number", "date", "datetime", "instant", "text"]
+
+# Missing in a column whose other values are no text, as is empty text; in a column of text, NA may be Namibia.
+MISSING = ("NA", "N/A", "NaN", "nan", "NULL", "Null", "null", "None")
+_WHOLE = r"(?:0|-?[1-9][0-9]{0,29})"  # 01234 is a zip code
+_INFINITE = r"-?(?:inf|Inf|INF|infinity|Infinity)"
+_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+_PATTERNS: dict[TextKind, str] = {
+    "boolean": r"(?:true|True|TRUE|false|False|FALSE)",
+    "integer": _WHOLE,
+    "number": r"(?:-?(?:(?:0|[1-9][0-9]{0,29})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?|" + _INFINITE + ")",
+    "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "datetime": _CLOCK,
+    "instant": _CLOCK + r"(?:Z|[+-][0-9]{2}:?[0-9]{2})",
+}
+DATES: tuple[TextKind, ...] = ("date", "datetime", "instant")
+_NUMBERS: tuple[TextKind, ...] = ("integer", "big", "number")
+
+
+@dataclass
+class TextColumn:
+    """What the values of one column have been so far; `kind` is None where none was there yet.
+
+    Only the kinds in `among` are looked for. The order in which values come makes no difference.
+    """
+
+    among: tuple[TextKind, ...] = tuple(_PATTERNS)
+    kind: TextKind | None = None
+
+    def see(self, values: "pa.Array") -> None:
+        """Look at some more of the column's texts."""
+        if self.kind == "text":
+            return
+        present = _present(values)
+        if len(present):
+            kind = self._kind_of(present)
+            self.kind = kind if self.kind is None else _common(self.kind, kind)
+
+    def typed(self, values: "pa.Array") -> "pa.Array":
+        """Some of the column's texts as what they stand for, once all of them were seen. Empty text is missing."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.kind in (None, "text", "big"):
+            return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+        trimmed = pc.utf8_trim_whitespace(values)
+        missing = pc.is_in(trimmed, value_set=pa.array(["", *MISSING]))
+        return _cast(pc.if_else(missing, pa.scalar(None, pa.string()), trimmed), self.kind)
+
+    @property
+    def type(self) -> "pa.DataType":
+        """The Arrow type of what `typed` gives."""
+        import pyarrow as pa
+
+        types = {
+            "boolean": pa.bool_(),
+            "integer": pa.int64(),
+            "number": pa.float64(),
+            "date": pa.date32(),
+            "datetime": pa.timestamp("us"),
+            "instant": pa.timestamp("us", tz="UTC"),
+        }
+        return types.get(self.kind or "text", pa.string())
+
+    def _kind_of(self, present: "pa.Array") -> TextKind:
+        first = present[0].as_py()
+        for kind in self.among:
+            # The first value spares most columns the look at all values.
+            if re.fullmatch(_PATTERNS[kind], first) and _all_match(present, _PATTERNS[kind]):
+                return _proven(present, kind)
+        if "number" in self.among and _all_match(present, _PATTERNS["number"]):
+            return _proven(present, "number")
+        return "text"
+
+
+def _common(one: TextKind, other: TextKind) -> TextKind:
+    """What both kinds of values are, where a column has both."""
+    if one == other:
+        return one
+    if one in _NUMBERS and other in _NUMBERS:
+        return "number" if "number" in (one, other) else "big"
+    return "text"
+
+
+def _proven(present: "pa.Array", kind: TextKind) -> TextKind:
+    """`kind`, if its values are what they look like: 2013-02-30 is no date, and 1e999 no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values = _cast(present, kind)
+    except pa.ArrowInvalid:
+        return "big" if kind == "integer" else "text"
+    if kind == "number" and pc.any(pc.is_inf(values)).as_py():
+        named = pc.match_substring_regex(present, f"^{_INFINITE}$")
+        if not pc.all(pc.equal(pc.is_inf(values), named)).as_py():
+            return "text"
+    return kind
+
+
+def _cast(values: "pa.Array", kind: TextKind) -> "pa.Array":
+    import pyarrow.compute as pc
+
+    if kind == "boolean":
+        return pc.equal(pc.utf8_lower(values), "true")
+    return pc.cast(values, TextColumn(kind=kind).type)
+
+
+def _present(values: "pa.Array") -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(values)
+    return trimmed.filter(pc.invert(pc.is_in(trimmed, value_set=pa.array(["", *MISSING, None], pa.string()))))
+
+
+def _all_match(values: "pa.Array", pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(values, f"^(?:{pattern})$")).as_py())

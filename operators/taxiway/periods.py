@@ -1,0 +1,66 @@
+"""The periods that time falls into: hours, days, weeks, months, years, in UTC, each with a name that sorts and says when it is."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+Every = Literal["hour", "day", "week", "month", "year"]
+# An example of each name, and the form of all of them. Weeks are those of ISO 8601, which begin on Monday.
+NAMES: dict[Every, tuple[str, re.Pattern[str]]] = {
+    "hour": ("2013-04-01T05", re.compile(r"\d{4}-\d\d-\d\dT\d\d")),
+    "day": ("2013-04-01", re.compile(r"\d{4}-\d\d-\d\d")),
+    "week": ("2013-W14", re.compile(r"\d{4}-W\d\d")),
+    "month": ("2013-04", re.compile(r"\d{4}-\d\d")),
+    "year": ("2013", re.compile(r"\d{4}")),
+}
+
+
+@dataclass(frozen=True)
+class Period:
+    """From `begins` on, up to and without `ends`."""
+
+    name: str
+    begins: datetime
+    ends: datetime
+
+
+def begin_of(name: str, every: Every) -> datetime:
+    """When the period of this name begins. Raises ValueError where it is none of this kind."""
+    example, expression = NAMES[every]
+    if not expression.fullmatch(name):
+        raise ValueError(f'"{name}" names no {every}; allowed: a name such as {example}')
+    numbers = [int(number) for number in re.findall(r"\d+", name)]
+    try:
+        if every == "week":
+            day = date.fromisocalendar(numbers[0], numbers[1], 1)
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        year, month, day_of_month, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
+        return datetime(year, month, day_of_month, hour, tzinfo=UTC)
+    except ValueError as error:
+        raise ValueError(f'"{name}" names no {every}: {error}') from None
+
+
+def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]:
+    """The periods from the one named `first` on that had ended by `until`, oldest first."""
+    begins = begin_of(first, every)
+    while (ends := _after(begins, every)) <= until:
+        yield Period(_name(begins, every), begins, ends)
+        begins = ends
+
+
+def _after(begins: datetime, every: Every) -> datetime:
+    if every == "year":
+        return begins.replace(year=begins.year + 1)
+    if every == "month":
+        return (begins + timedelta(days=31)).replace(day=1)
+    return begins + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[every]
+
+
+def _name(begins: datetime, every: Every) -> str:
+    if every == "week":
+        year, week, _ = begins.isocalendar()
+        return f"{year:04}-W{week:02}"
+    lengths = {"hour": 13, "day": 10, "month": 7, "year": 4}
+    return begins.isoformat()[: lengths[every]]
