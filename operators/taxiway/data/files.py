@@ -4,30 +4,48 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from taxiway.data.ingest import count_rows
+from taxiway.data.formats import as_parquet, format_of
 from taxiway.data.table import Table, open_table
-from taxiway.errors import ConfigError
+from taxiway.errors import BadData, ConfigError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 @contextmanager
 def open_data(data: Path | str) -> Iterator[Table]:
     """Open a file, all files that a pattern matches as one table, or what a URL that fsspec reads names.
 
-    Raises ConfigError where nothing is there, BadData where a file cannot be read, has no rows, or other columns than the first.
+    CSV and JSON lines, which may be compressed with gzip, become Parquet in a folder of their own; local Parquet is read where it
+    lies.
+
+    Raises ConfigError where nothing is there or the name does not tell the format, BadData where a file cannot be read, has no
+    rows, or other columns than the first.
     """
     import fsspec
 
     fs, root = fsspec.core.url_to_fs(str(data))
-    found = sorted(fs.glob(root)) if not fs.exists(root) else [root]
+    found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
     if not found:
-        raise ConfigError(f"{data} does not exist; give a file, a pattern such as 'folder/2024-*.csv', or a URL")
+        folder = "is a folder" if fs.isdir(root) else "does not exist"
+        raise ConfigError(f"{data} {folder}; give a file, a pattern such as 'folder/2024-*.csv', or a URL")
     with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
-        copies = []
-        for at, path in enumerate(found):
-            copy = Path(folder, f"{at}.parquet")
-            fs.get_file(path, str(copy))
-            count_rows(copy, path)
-            copies.append(copy)
-        with open_table(copies, str(data)) as table:
+        files = [_local(fs, path, Path(folder, str(at))) for at, path in enumerate(found)]
+        with open_table(files, str(data)) as table:
+            if table.row_count == 0:
+                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
             yield table
+
+
+def _local(fs: "AbstractFileSystem", path: str, folder: Path) -> Path:
+    """A Parquet file on this machine with the rows of a file."""
+    kind = format_of(path)
+    folder.mkdir()
+    if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
+        original = Path(path)
+    else:
+        original = folder / "original"
+        fs.get_file(path, str(original))
+    return as_parquet(original, folder, format=kind, what=path)

@@ -127,6 +127,9 @@ def add_view(connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | S
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     names = _names(files[0], what)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadData(f"{what} has more than one column named {', '.join(twice)}; have the source name each column once")
     for file in files[1:]:
         if _names(file, what) != names:
             raise BadData(
