@@ -32,6 +32,7 @@ def test_a_source_of_each_kind_is_known_by_what_people_wrote(content: dict[str, 
     assert source.text == text
     kept = source.model_dump_json(by_alias=True, exclude_defaults=True)
     assert Source.model_validate_json(kept) == source
+    assert Source.model_validate(source.model_dump()) == source
 
 
 @pytest.mark.parametrize(
