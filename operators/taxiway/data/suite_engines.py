@@ -31,12 +31,11 @@ _OF_ANY_TYPE = frozenset({
     "expect_column_proportion_of_unique_values_to_be_between", "expect_column_proportion_of_non_null_values_to_be_between",
     "expect_compound_columns_to_be_unique", "expect_table_row_count_to_equal", "expect_table_row_count_to_be_between",
     "expect_table_column_count_to_equal", "expect_table_column_count_to_be_between",
-    "expect_table_columns_to_match_ordered_list", "expect_table_columns_to_match_set",
+    "expect_table_columns_to_match_ordered_list", "expect_table_columns_to_match_set", "unexpected_rows_expectation",
 })  # fmt: skip
 _OF_NUMBERS = frozenset({
     "expect_column_values_to_be_between", "expect_column_min_to_be_between", "expect_column_max_to_be_between",
     "expect_column_mean_to_be_between", "expect_column_sum_to_be_between", "expect_column_stdev_to_be_between",
-
 })  # fmt: skip
 _OF_TEXT = frozenset({"expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"})
 _OF_SETS = frozenset({
