@@ -138,9 +138,8 @@ def _tell(report: "DataReport") -> None:
     for note in report.notes:
         click.echo(click.style(note, dim=True))
     verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
-    click.echo(
-        f"{verdict}: {report.checks} checks, {len(report.blocking) or 'no'} anomalies that block, {others or 'no'} others"
-    )
+    blocks = "1 anomaly that blocks" if len(report.blocking) == 1 else f"{len(report.blocking) or 'no'} anomalies that block"
+    click.echo(f"{verdict}: {report.checks} checks, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")
 
 
 def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
