@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from taxiway.errors import allowed_values
 
@@ -28,6 +28,10 @@ def parse_duration(text: Any) -> timedelta:
     if not match:
         raise ValueError(f"{text!r} is not a duration; allowed: a whole number and s, m, h or d, as in 90s, 30m, 12h, 1d")
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
+
+
+def _duration_text(value: timedelta) -> str:
+    return f"{int(value.total_seconds())}s"
 
 
 def off_is_none(value: Any) -> Any:
@@ -73,7 +77,7 @@ def number(value: Any) -> Any:
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]

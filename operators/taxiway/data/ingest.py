@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.reading import Made, Reading, Tables, add_span, snapshot_of
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import BadData, ConfigError, TransientError
 from taxiway.records import Snapshot, Span
@@ -20,31 +21,53 @@ _PARQUET_MAGIC = b"PAR1"
 _CHUNK_BYTES = 1 << 20
 
 
-def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store) -> Snapshot:
+def ingest(
+    plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store, reading: Reading | None = None
+) -> Snapshot:
     """Copy each planned file into `store` and check the copy; the last span is the evaluation, those before it training.
 
+    Where `reading` has joins, a sample or a split by a column, the rows are made by these rules, and each span may become two.
     Each file is read once. The same files give the same snapshot, whatever their times and however often.
 
     Raises BadData naming the file where one is truncated, not Parquet or without rows, and TransientError where one vanished
     or changed while it was read; there is no snapshot then.
     """
-    if len(plan) < 2:
+    reading = reading or Reading()
+    least = 2 if reading.split is None else 1
+    if len(plan) < least:
         raise ConfigError(
             f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
-    spans = tuple(_ingest_one(found, source, store) for found in plan)
-    return Snapshot(pipeline=pipeline, training=spans[:-1], evaluation=spans[-1:])
+    made = Made()
+    with tempfile.TemporaryDirectory(prefix="taxiway-ingest-") as folder:
+        tables = Tables(Path(folder), read_table)
+        for found in plan:
+            _ingest_one(made, found, source, reading, tables, store)
+    return snapshot_of(made, reading, pipeline, plan[-1].name)
 
 
-def _ingest_one(found: FoundSpan, source: str, store: Store) -> Span:
-    folder = Path(tempfile.mkdtemp(prefix="taxiway-ingest-"))
-    try:
-        copy = folder / "span.parquet"
-        _copy(found.path, copy)
-        rows = count_rows(copy, found.path)
-        return Span(source=source, name=found.name, version=found.version, rows=rows, content=store.put_file(copy))
-    finally:
-        shutil.rmtree(folder)
+def _ingest_one(made: Made, found: FoundSpan, source: str, reading: Reading, tables: Tables, store: Store) -> None:
+    with tempfile.TemporaryDirectory(prefix="taxiway-span-") as folder:
+        copy = read_file(found, Path(folder))
+        span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
+        if reading.is_plain:
+            made.training.append(span.model_copy(update={"content": store.put_file(copy)}))
+        else:
+            add_span(made, span, copy, reading, tables, store)
+
+
+def read_table(found: FoundSpan, folder: Path) -> Path:
+    """The Parquet file, in `folder`, with the rows of a table that is joined, as checked as a span is."""
+    copy = read_file(found, folder)
+    count_rows(copy, found.path)
+    return copy
+
+
+def read_file(found: FoundSpan, folder: Path) -> Path:
+    """The Parquet file, in `folder`, with the rows of a file that was found."""
+    copy = folder / "original.parquet"
+    _copy(found.path, copy)
+    return copy
 
 
 def _copy(path: str, copy: Path) -> None:

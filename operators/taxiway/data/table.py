@@ -70,16 +70,22 @@ def connect() -> "duckdb.DuckDBPyConnection":
     return duckdb.connect(":memory:", config=_SETTINGS)
 
 
-def add_view(connection: "duckdb.DuckDBPyConnection", view: str, path: Path, what: str) -> tuple[Column, ...]:
-    """Name a Parquet file `view`, a word of our own; returns its columns. Raises BadData where the file cannot be read."""
+def add_view(
+    connection: "duckdb.DuckDBPyConnection", view: str, path: Path, what: str, *, numbered: bool = False
+) -> tuple[Column, ...]:
+    """Name a Parquet file `view`, a word of our own; returns its columns. Raises BadData where the file cannot be read.
+
+    Where it is `numbered`, the view has a column `row` besides: the place of each row in the file, from 0.
+    """
     names = _names(path, what)
-    listing = ", ".join(f"c{at}" for at in range(len(names)))
+    listing = ", ".join([*(f"c{at}" for at in range(len(names))), *(["row"] if numbered else [])])
     # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
-    source = f"read_parquet({_literal(path)}, hive_partitioning = false)"
+    source = f"read_parquet({_literal(path)}, hive_partitioning = false, file_row_number = {str(numbered).lower()})"
     run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source} AS file({listing})", what)  # noqa: S608 our own names
     types = [str(row[1]) for row in run(connection, f"DESCRIBE {view}", what)]
     return tuple(
-        Column(name, f"c{at}", _type_of(storage), storage) for at, (name, storage) in enumerate(zip(names, types, strict=True))
+        Column(name, f"c{at}", _type_of(storage), storage)
+        for at, (name, storage) in enumerate(zip(names, types[: len(names)], strict=True))
     )
 
 

@@ -6,6 +6,7 @@ from airflow.sdk import conf
 
 from taxiway.errors import ConfigError
 from taxiway.pipeline import Pipeline
+from taxiway.pipeline_source import Source
 from taxiway.store import Store
 
 _SAME_HOST = "LocalExecutor"
@@ -52,11 +53,18 @@ def open_store() -> Store:
     return store
 
 
-def source_pattern(pipeline: Pipeline) -> str:
-    """The pipeline's span pattern with {data} filled in."""
-    if "{data}" not in pipeline.source.spans:
-        return pipeline.source.spans
-    return pipeline.source.spans.replace("{data}", setting("data").rstrip("/"))
+def source_of(pipeline: Pipeline) -> Source:
+    """The pipeline's source with {data} filled in, in its own paths and in those of joined tables."""
+    source = pipeline.source
+    joins = {
+        name: join.model_copy(update={"spans": _filled(join.spans), "file": _filled(join.file)})
+        for name, join in source.join.items()
+    }
+    return source.model_copy(update={"spans": _filled(source.spans), "join": joins})
+
+
+def _filled(path: str | None) -> str | None:
+    return path.replace("{data}", setting("data").rstrip("/")) if path is not None and "{data}" in path else path
 
 
 def _executors_elsewhere() -> list[str]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError, allowed_values
-from taxiway.hooks.settings import source_pattern
+from taxiway.hooks.settings import source_of
 from taxiway.operators.base import StageOperator, dag_run_of
 from taxiway.records import Snapshot
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.data.spans import FoundSpan
+    from taxiway.data.plan import Plan
     from taxiway.lineage.run import MlflowRun
 
 
@@ -57,17 +57,24 @@ class IngestOperator(StageOperator):
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
         from taxiway.data.ingest import ingest
-        from taxiway.data.plan import gaps
+        from taxiway.data.reading import reading_of
         from taxiway.lineage.outcomes import changed_since
 
-        made = ingest(self._plan, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store)
+        reading = reading_of(self.pipeline.source, self._rights)
+        made = ingest(
+            self._plan.spans, pipeline=self.pipeline.name, source=self.pipeline.source.spans, store=self.store, reading=reading
+        )
         run.datasets(made.training, "training")
         run.datasets(made.evaluation, "evaluation")
-        run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
+        run.joined(made)
+        run.tags({"taxiway.span": made.decided.label, SPAN_NAME_TAG: made.decided.name})
         run.record(made)
-        self.log.info("trains on %s, evaluates on %s", ", ".join(s.label for s in made.training), made.newest.label)
-        for gap in gaps(self._plan):
-            self.log.warning("%s; if it comes later, it is decided then, and its challenger comes too late", gap)
+        trains, evaluates = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
+        self.log.info("trains on %s, evaluates on %s", trains, evaluates)
+        for joined in made.joins:
+            self.log.info("%s: %s of %s has a partner in %s", joined.name, f"{joined.share:.2%}", joined.span, joined.table)
+        for note in self._plan.notes:
+            self.log.warning("%s", note)
         changed = changed_since(self.store, made)
         if changed:
             self.log.warning("%s", "\n".join(changed))
@@ -87,27 +94,26 @@ class IngestOperator(StageOperator):
         # A run that was deleted is never over: a task whose wait times out is tried again, and looks anew.
         self.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
-    def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
+    def _look(self, context: "Context") -> "Plan":
         from taxiway.data.plan import plan_as_of, plan_window
+        from taxiway.data.rights import find_rights, waiting
         from taxiway.data.spans import find_spans
         from taxiway.lineage.outcomes import decided_spans
 
-        pattern, window = source_pattern(self.pipeline), self.pipeline.source.window
+        source = source_of(self.pipeline)
         requested, moment = self.span or self._span_of_first_pass(context), _moment_of_backfill(context)
+        found, self._rights = find_spans(source.spans), find_rights(source)
+        waits = waiting(found, self._rights)
         if moment is None or requested:
             decided = decided_spans(self.store, self.pipeline.name)
-            plan = plan_window(find_spans(pattern), window=window, decided=decided, requested=requested or None)
-            nothing = f"no undecided span of {pattern} has {window} spans before it"
+            plan = plan_window(found, source, decided=decided, requested=requested or None, waiting=waits)
         else:
             ti: Any = context["ti"]
             earlier = ti.get_previous_dagrun()
             before = (earlier.data_interval_end or earlier.logical_date) if earlier else None
-            plan = plan_as_of(find_spans(pattern), window=window, moment=moment, before=before)
-            nothing = f"no span of {pattern} that had ended by {moment:%Y-%m-%d %H:%M} has {window} spans before it"
-            if earlier:
-                nothing += f", or it belongs to the run before this one, {earlier.run_id}"
-        if plan is None:
-            raise AirflowSkipException(f"nothing to do: {nothing}")
+            plan = plan_as_of(found, source, moment=moment, before=before, waiting=waits)
+        if not plan.spans:
+            raise AirflowSkipException(f"nothing to do at {source.spans}: {plan.reason}")
         return plan
 
     def _span_of_first_pass(self, context: "Context") -> str:

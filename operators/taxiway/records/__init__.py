@@ -5,7 +5,19 @@ JSON; nothing in it depends on when it was made, save a `Promotion`, which is an
 """
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst
-from taxiway.records.data import Anomaly, DataReport, Snapshot, Span, Waiver, span_order
+from taxiway.records.data import (
+    Anomaly,
+    DataReport,
+    JoinMatch,
+    Origin,
+    SampleRule,
+    Snapshot,
+    Span,
+    SplitRule,
+    Waiver,
+    span_label,
+    span_order,
+)
 from taxiway.records.models import (
     Candidate,
     Evaluation,
@@ -32,18 +44,22 @@ __all__ = [
     "Evaluation",
     "FeatureSet",
     "Interval",
+    "JoinMatch",
     "MetricResult",
+    "Origin",
     "Outcome",
     "Promotion",
     "Reason",
     "Record",
     "RecordRef",
     "RunSummary",
+    "SampleRule",
     "Severity",
     "ShadowReport",
     "SliceResult",
     "Snapshot",
     "Span",
+    "SplitRule",
     "Status",
     "SweepPlan",
     "SweepReport",
@@ -51,6 +67,7 @@ __all__ = [
     "Trials",
     "Verdict",
     "Waiver",
+    "span_label",
     "span_order",
     "worst",
 ]

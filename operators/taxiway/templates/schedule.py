@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
-from taxiway.hooks.settings import poll_seconds, source_pattern
+from taxiway.hooks.settings import poll_seconds, source_of
 from taxiway.pipeline import Pipeline
 
 NEW_SPAN = "new_span"
@@ -22,9 +22,8 @@ def schedule_of(pipeline: Pipeline) -> Any:
     from taxiway.triggers.new_span import NewSpanTrigger
 
     trigger = NewSpanTrigger(
-        pattern=source_pattern(pipeline),
+        source=source_of(pipeline).model_dump_json(by_alias=True, exclude_defaults=True),
         pipeline=pipeline.name,
-        window=pipeline.source.window,
         poll_seconds=poll_seconds(),
     )
     asset = Asset(

@@ -14,25 +14,22 @@ class NewSpanTrigger(BaseEventTrigger):
     It holds no state that could be lost: source and store are read anew at each look, so files that came while nobody looked
     are found, and a burst of files leads to one run after another, oldest first.
 
-    :param pattern: the span pattern, with {data} filled in
+    :param source: the pipeline's section `source` as JSON, with {data} filled in
     :param pipeline: the pipeline's name, `team.pipeline`
-    :param window: how many spans before it a span needs
     :param poll_seconds: how long to wait between two looks
     """
 
-    def __init__(self, *, pattern: str, pipeline: str, window: int, poll_seconds: float) -> None:
+    def __init__(self, *, source: str, pipeline: str, poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.pattern = pattern
+        self.source = source
         self.pipeline = pipeline
-        self.window = window
         self.poll_seconds = poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and arguments that Airflow keeps."""
         arguments = {
-            "pattern": self.pattern,
+            "source": self.source,
             "pipeline": self.pipeline,
-            "window": self.window,
             "poll_seconds": self.poll_seconds,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
@@ -54,10 +51,13 @@ class NewSpanTrigger(BaseEventTrigger):
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None where there is none."""
         from taxiway.data.plan import plan_window
+        from taxiway.data.rights import find_rights, waiting
         from taxiway.data.spans import find_spans
         from taxiway.hooks.settings import open_store
         from taxiway.lineage.outcomes import decided_spans
+        from taxiway.pipeline_source import Source
 
-        decided = decided_spans(open_store(), self.pipeline)
-        plan = plan_window(find_spans(self.pattern), window=self.window, decided=decided, requested=None)
-        return (plan[-1].name, plan[-1].version) if plan else None
+        source, decided = Source.model_validate_json(self.source), decided_spans(open_store(), self.pipeline)
+        found = find_spans(source.spans)
+        plan = plan_window(found, source, decided=decided, waiting=waiting(found, find_rights(source)))
+        return (plan.spans[-1].name, plan.spans[-1].version) if plan.spans else None
