@@ -40,7 +40,7 @@ def _check_step(step: Any) -> None:
 def _check_values(values: Mapping[Any, Any]) -> None:
     for value in (*values, *values.values()):
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is a {type(value).__name__} in YAML, and keys are recoded as text; write it in quotes")  # noqa: TRY004 pydantic's
+            raise ValueError(f"{value!r} is what YAML reads, and keys are recoded as text; write it in quotes")  # noqa: TRY004 pydantic's
 
 
 Rewrites = Annotated[tuple[str | Mapping[str, Any], ...], BeforeValidator(_rewrites)]

@@ -133,7 +133,7 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _joins_fit(self) -> "Source":
-        own, taken = _kinds(self.spans), {self.label: "source.label"}
+        own, taken = _kinds(self.spans), dict[str, str]()
         for name, join in self.join.items():
             if join.spans is not None and _kinds(join.spans) != own:
                 raise ValueError(

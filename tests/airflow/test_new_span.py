@@ -1,6 +1,7 @@
 """The watcher for new spans, on real files and a real store, without a stack: what it sees, and what it survives."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,11 @@ def arrive(source: Path, *names: str) -> None:
 
 
 def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
-    return NewSpanTrigger(pattern=f"{scheme}{source}/{{SPAN}}.parquet", pipeline="team.made", window=1, poll_seconds=0.005)
+    return trigger({"spans": f"{scheme}{source}/{{SPAN}}.parquet", "window": 1, "label": "y"})
+
+
+def trigger(source: dict[str, Any]) -> NewSpanTrigger:
+    return NewSpanTrigger(source=json.dumps(source), pipeline="team.made", poll_seconds=0.005)
 
 
 def summary(span: str, content: str = "a") -> RunSummary:
@@ -135,6 +140,22 @@ def test_a_watcher_outlives_a_source_and_a_store_that_cannot_be_reached(
     assert AilingFileSystem.failures == 0
 
 
+def test_a_span_wakes_when_what_is_joined_to_it_has_come_too_and_a_denied_one_never_does(source: Path) -> None:
+    join = {"spans": f"{source}/joined/{{SPAN}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
+    wanted = {"spans": f"{source}/{{SPAN}}.parquet", "window": 1, "deny": ["2"], "label": "y", "join": {"other": join}}
+    (source / "joined").mkdir()
+
+    async def watch() -> None:
+        arrive(source, "1", "2", "3", "4")
+        arrive(source / "joined", "1", "2", "4")
+        events = trigger(wanted).run()
+        assert await next_span(events) == "4"
+        arrive(source / "joined", "3")
+        assert await next_span(events) == "3", "the older one, now that it can be read"
+
+    asyncio.run(watch())
+
+
 def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:
     async def watch() -> None:
         arrive(source, "1", "2", "02")
@@ -159,9 +180,8 @@ def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.Mon
     (asset,) = schedule.asset_condition.objects
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
-        "pattern": "/data/flights/{YYYY}-{MM}.parquet",
+        "source": '{"spans":"/data/flights/{YYYY}-{MM}.parquet","label":"late"}',
         "pipeline": "flights.late_arrivals",
-        "window": 3,
         "poll_seconds": 60.0,
     }
 
