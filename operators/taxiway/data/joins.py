@@ -68,6 +68,7 @@ def match(
     _index(connection, number, keys, table)
     partners = _partners(number, keys, join.within)
     run(connection, f"CREATE TABLE match{number} AS {partners}", what)
+    run(connection, f"DROP TABLE index{number}", what)
     return theirs, _measured(connection, number, table, keys, what)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.joins import JoinedTable, brought, match
+from taxiway.data.key_columns import literal
 from taxiway.data.sampling import EVALUATION, TRAINING, drawn_columns, side_sql
 from taxiway.data.table import Column, add_view, connect, run
 from taxiway.errors import ConfigError, allowed_values
@@ -19,6 +20,7 @@ from taxiway.records import JoinMatch, SampleRule, SplitRule
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _ROWS = 1 << 16
 _MEMORY = "1GB"
@@ -45,12 +47,14 @@ class Rules:
 
 
 @dataclass
-class _Query:
-    """The columns that are joined to the rows, and where each column of the result is found."""
+class _Rows:
+    """What is known of a file's rows: where each column is found, by its name, and the files with the columns that joins brought.
 
-    brought: list[tuple[str, str]] = field(default_factory=list)
-    places: dict[str, tuple[str, Column]] = field(default_factory=dict)
-    tables: list[str] = field(default_factory=list)
+    Such a file has the place of a row, from 0, and its columns; rows without a partner are not in it.
+    """
+
+    places: dict[str, tuple[str, Column]]
+    brought: list[tuple[Path, list[str]]] = field(default_factory=list)
 
 
 def make_parts(file: Path, rules: Rules, folder: Path, *, what: str) -> tuple[tuple[Part, ...], tuple[JoinMatch, ...]]:
@@ -61,74 +65,133 @@ def make_parts(file: Path, rules: Rules, folder: Path, *, what: str) -> tuple[tu
     Raises ConfigError where a rule names a column that is not there, or one that is there already, and BadData where a row has two
     partners in a joined table.
     """
-    with ExitStack() as stack:
-        connection = stack.enter_context(connect())
-        run(connection, f"SET memory_limit = '{_MEMORY}'", what)
-        run(connection, f"SET threads = least(current_setting('threads'), {_THREADS})", what)
-        run(connection, "SET TimeZone = 'UTC'", what)
-        connection.execute(f"SET temp_directory = '{str(folder).replace(chr(39), chr(39) * 2)}'")
+    with connect() as connection:
+        for setting in (
+            f"memory_limit = '{_MEMORY}'",
+            f"threads = least(current_setting('threads'), {_THREADS})",
+            f"temp_directory = {literal(str(folder))}",
+            "preserve_insertion_order = false",  # every order that matters is asked for
+            "TimeZone = 'UTC'",
+        ):
+            run(connection, f"SET {setting}", what)
         columns = {column.name: column for column in add_view(connection, "span", file, what, numbered=True)}
-        query, matches = _joined(connection, rules, columns, what)
-        text = _text(query, rules, what)
-        return _write(connection, text, [name for _, name in query.brought], file, folder), matches
+        rows = _Rows({name: ("span", column) for name, column in columns.items()})
+        matches = [_bring(connection, number, table, columns, rows, folder, what) for number, table in enumerate(rules.joined)]
+        return _write(connection, _sides(rows, rules, what), rows, file, folder), tuple(matches)
 
 
-def _joined(
-    connection: "duckdb.DuckDBPyConnection", rules: Rules, columns: dict[str, Column], what: str
-) -> tuple[_Query, tuple[JoinMatch, ...]]:
-    query = _Query(places={name: ("span", column) for name, column in columns.items()}, tables=["span"])
-    matches = []
-    for number, table in enumerate(rules.joined):
-        theirs, found = match(connection, number, table, columns, what)
-        matches.append(found)
-        for new, column in brought(table, theirs).items():
-            if new in query.places:
-                raise ConfigError(
-                    f'join {table.right.name}: {what} has a column "{new}" already; give the join a prefix, such as '
-                    f"prefix: {table.right.name}_, or leave the column out"
-                )
-            query.places[new] = (f"right{number}", column)
-            query.brought.append((f"right{number}.{column.sql}", new))
-        query.tables.append(
-            f"LEFT JOIN match{number} ON match{number}.row = span.row LEFT JOIN right{number} ON right{number}.row = match{number}.partner"
-        )
-    return query, tuple(matches)
-
-
-def _text(query: _Query, rules: Rules, what: str) -> str:
-    def find(name: str) -> tuple[str, Column]:
-        if name not in query.places:
+def _bring(
+    connection: "duckdb.DuckDBPyConnection",
+    number: int,
+    table: JoinedTable,
+    columns: dict[str, Column],
+    rows: _Rows,
+    folder: Path,
+    what: str,
+) -> JoinMatch:
+    """Write the columns that a join brings into a file of their own, in the order of rows."""
+    theirs, found = match(connection, number, table, columns, what)
+    taken = brought(table, theirs)
+    for new in taken:
+        if new in rows.places:
             raise ConfigError(
-                f'source.sample or source.split names "{name}", which {what} does not have\n    {allowed_values(name, query.places)}'
+                f'join {table.right.name}: {what} has a column "{new}" already; give the join a prefix, such as '
+                f"prefix: {table.right.name}_, or leave the column out"
             )
-        return query.places[name]
+    listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(taken.values()))
+    query = f"SELECT m.row AS row, {listed} FROM match{number} m JOIN right{number} r ON r.row = m.partner ORDER BY m.row"  # noqa: S608 names of our own
+    path = folder / f"brought{number}.parquet"
+    _stream(connection, query, path)
+    run(connection, f"DROP TABLE match{number}", what)
+    view = add_view(connection, f"brought{number}", path, what)
+    rows.places |= {new: (f"brought{number}", column) for new, column in zip(taken, view[1:], strict=True)}
+    rows.brought.append((path, list(taken)))
+    return found
 
-    drawn = drawn_columns(rules.sample, rules.split, find, rules.purpose)
-    joined = [f"{place} AS b{at}" for at, (place, _) in enumerate(query.brought)]
-    inner, side = ", ".join(["span.row AS row", *joined, *drawn]), side_sql(rules.sample, rules.split)
-    outer = ", ".join([*(f"b{at}" for at in range(len(joined))), f"({side})::TINYINT AS side"])
-    return f"SELECT {outer} FROM (SELECT {inner} FROM {' '.join(query.tables)}) ORDER BY row"  # noqa: S608 names of our own
+
+def _stream(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
+    found = connection.sql(query).to_arrow_reader(_ROWS)
+    with _Writer(path, found.schema) as writer:
+        for table in _rechunked(found, found.schema):
+            writer.add(table)
 
 
-def _write(connection: "duckdb.DuckDBPyConnection", query: str, names: list[str], file: Path, folder: Path) -> tuple[Part, ...]:
+def _sides(rows: _Rows, rules: Rules, what: str) -> str:
+    """The query for each row's side, in the order of rows."""
+    used: list[str] = []
+
+    def find(name: str) -> tuple[str, Column]:
+        if name not in rows.places:
+            raise ConfigError(
+                f'source.sample or source.split names "{name}", which {what} does not have\n    '
+                f"{allowed_values(name, rows.places)}"
+            )
+        view = rows.places[name][0]
+        if view != "span" and view not in used:
+            used.append(view)
+        return rows.places[name]
+
+    drawn = ", ".join(["span.row AS row", *drawn_columns(rules.sample, rules.split, find, rules.purpose)])
+    # The first column of what a join brought is the place of the row.
+    joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row" for view in used)
+    side = side_sql(rules.sample, rules.split)
+    return f"SELECT ({side})::TINYINT AS side FROM (SELECT {drawn} FROM span {joins}) ORDER BY row"  # noqa: S608 names of our own
+
+
+def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path) -> tuple[Part, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file) as rows, ExitStack() as stack:
-        found = connection.sql(query).to_arrow_reader(_ROWS)
-        schema = rows.schema_arrow
-        for name, kind in zip(names, found.schema, strict=False):
-            schema = schema.append(pa.field(name, kind.type))
+    with ExitStack() as stack:
+        own = stack.enter_context(pq.ParquetFile(file))
+        found = [_Brought(stack.enter_context(pq.ParquetFile(path))) for path, _ in rows.brought]
+        schema = own.schema_arrow
+        for (_, names), columns in zip(rows.brought, found, strict=True):
+            for name, kind in zip(names, columns.types, strict=True):
+                schema = schema.append(pa.field(name, kind))
         writers = {
             side: stack.enter_context(_Writer(folder / f"part{side}.parquet", schema)) for side in (TRAINING, EVALUATION)
         }
-        own = _rechunked(rows.iter_batches(_ROWS), rows.schema_arrow)
-        for left, right in zip(own, _rechunked(found, found.schema), strict=True):
-            table = pa.Table.from_arrays([*left.columns, *right.columns[:-1]], schema=schema)
+        reader = connection.sql(query).to_arrow_reader(_ROWS)
+        batches = _rechunked(own.iter_batches(_ROWS), own.schema_arrow)
+        for left, sides in zip(batches, _rechunked(reader, reader.schema), strict=True):
+            beside = [column for columns in found for column in columns.next(left.num_rows)]
+            table = pa.Table.from_arrays([*left.columns, *beside], schema=schema)
             for side, writer in writers.items():
-                writer.add(table.filter(pc.equal(right["side"], side)))
+                writer.add(table.filter(pc.equal(sides["side"], side)))
     return tuple(Part(side, writer.path, writer.rows) for side, writer in writers.items() if writer.rows)
+
+
+class _Brought:
+    """The columns that a join brought, read beside the rows they belong to."""
+
+    def __init__(self, file: "pq.ParquetFile") -> None:
+        import pyarrow as pa
+
+        self.types = [column.type for column in file.schema_arrow][1:]
+        self._batches = file.iter_batches(_ROWS)
+        self._waiting = pa.Table.from_batches([], file.schema_arrow)
+        self._start = 0
+
+    def next(self, count: int) -> "list[pa.ChunkedArray]":
+        """The columns for the next `count` rows; nothing where a row has no partner."""
+        import numpy as np
+        import pyarrow as pa
+
+        end = self._start + count
+        while self._waiting.num_rows == 0 or self._waiting.column(0)[-1].as_py() < end:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            self._waiting = pa.concat_tables([self._waiting, pa.Table.from_batches([batch])])
+        places = self._waiting.column(0).to_numpy()
+        here = int(np.searchsorted(places, end))
+        at = np.full(count, -1)
+        at[places[:here] - self._start] = np.arange(here)
+        now, self._waiting, self._start = self._waiting.slice(0, here), self._waiting.slice(here), end
+        indices = pa.array(at, mask=at < 0)
+        return [column.take(indices) for column in now.columns[1:]]
 
 
 def _rechunked(batches: Iterator[Any], schema: "pa.Schema") -> "Iterator[pa.Table]":
