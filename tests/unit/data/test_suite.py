@@ -26,7 +26,7 @@ Check = Callable[..., list[Anomaly]]
 
 def run_suite(path: Path, span: Span, store: Store) -> Findings:
     findings = Findings()
-    with opened_span(span, profile_span(span, store), store) as checked:
+    with opened_span([span], profile_span(span, store), store) as checked:
         check_suite(path, checked, findings)
     return findings
 
@@ -154,7 +154,7 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 findings = Findings()
 span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
-with opened_span(span, profile_span(span, store), store) as checked:
+with opened_span([span], profile_span(span, store), store) as checked:
     check_suite(Path({str(tmp_path / "s.json")!r}), checked, findings)
 print(len(findings.anomalies))
 """
