@@ -161,14 +161,14 @@ def _check_alike(source: Source, what: str, kinds: set[str]) -> None:
         return
     needed = f"{', '.join(f'{{{part}}}' for part in _DIGITS if part in own)} in it, or " if own else ""
     raise ValueError(
-        f"{what}, and a span of the source is a {source.every}, such as {_name_of(source)[0]}; allowed: {needed}file: one table for "
-        "all spans"
+        f"{what}, and the spans of the source are named by the {source.every}, such as {_name_of(source)[0]}; allowed: {needed}file: "
+        "one table for all spans"
     )
 
 
 def _namer(source: Source) -> str:
     """What gives spans their names."""
-    return f"the name of a {source.every}" if source.spans is None else f"names as {source.spans} gives them"
+    return f"the name of one {source.every}" if source.spans is None else f"names as {source.spans} gives them"
 
 
 def _name_of(source: Source) -> tuple[str, re.Pattern[str]]:
