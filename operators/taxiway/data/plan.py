@@ -3,7 +3,7 @@
 What is in their files is not looked at here; `ingest` reads them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -44,17 +44,29 @@ class _Choice:
         assert isinstance(self.source.window, int)
         return self.source.window if self.source.holds_out_newest else self.source.window - 1
 
-    def plans(self) -> list[Spans]:
-        """What a run may read, by the span that it decides, oldest first."""
+    def decidable(self) -> Spans:
+        """The spans that a run can decide, oldest first."""
         window = self.source.window
         if isinstance(window, int):
-            return [self.usable[at - self.before : at + 1] for at in range(self.before, len(self.usable))]
-        inside = tuple(span for span in self.usable if window.holds(span.name))
+            return self.usable[self.before :]
+        inside = self._inside(window)
         if not inside or self.missing_ends(window):
-            return []
+            return ()
         if not self.source.holds_out_newest:
-            return [inside]
-        return [(*inside, after) for after in self.usable if span_order(after.name) > span_order(window.last)]
+            return inside[-1:]
+        return tuple(span for span in self.usable if span_order(span.name) > span_order(window.last))
+
+    def plan(self, decided: FoundSpan) -> Spans:
+        """What the run reads that decides this one of `decidable`."""
+        window = self.source.window
+        if isinstance(window, int):
+            at = self.usable.index(decided)
+            return self.usable[at - self.before : at + 1]
+        inside = self._inside(window)
+        return (*inside, decided) if self.source.holds_out_newest else inside
+
+    def _inside(self, window: FixedWindow) -> Spans:
+        return tuple(span for span in self.usable if window.holds(span.name))
 
     def missing_ends(self, window: FixedWindow) -> list[str]:
         """Why a fixed window cannot be read as yet: one of its ends has not come, or waits. One that is denied is not missed."""
@@ -85,19 +97,19 @@ def plan_window(
     Raises ConfigError where the requested span is not there, or cannot be decided.
     """
     choice = _choice(found, source, waiting or {})
-    plans = choice.plans()
+    decidable = choice.decidable()
     if requested is not None:
-        return _planned(choice, _requested(requested, choice, plans))
-    open_plans = [plan for plan in plans if (plan[-1].name, plan[-1].version) not in decided]
-    if isinstance(source.window, FixedWindow):
-        open_plans = [plan for plan in open_plans if plan is plans[-1]]
-    return _planned(choice, open_plans[0]) if open_plans else Plan(reason=_reason(choice, plans))
+        return _planned(choice, _requested(requested, choice, decidable))
+    looked_at = decidable[-1:] if isinstance(source.window, FixedWindow) else decidable
+    due = next((span for span in looked_at if (span.name, span.version) not in decided), None)
+    return Plan(reason=_reason(choice, decidable)) if due is None else _planned(choice, due)
 
 
 def newest_plan(found: Spans, source: Source, waiting: Mapping[str, str] | None = None) -> Spans:
     """The spans that a run reads that decides the newest span that can be decided; none where there is none."""
-    plans = _choice(found, source, waiting or {}).plans()
-    return plans[-1] if plans else ()
+    choice = _choice(found, source, waiting or {})
+    decidable = choice.decidable()
+    return choice.plan(decidable[-1]) if decidable else ()
 
 
 def plan_as_of(
@@ -123,14 +135,14 @@ def plan_as_of(
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
     choice = _choice(ended, source, waiting or {})
-    plans = choice.plans()
-    if not plans:
-        return Plan(reason=f"of the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, plans)}")
-    newest = plans[-1][-1]
+    decidable = choice.decidable()
+    if not decidable:
+        return Plan(reason=f"of the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
+    newest = decidable[-1]
     if before is not None and newest.ends is not None and newest.ends <= before:
         reason = f"{newest.name}, the newest span that had ended by {moment:%Y-%m-%d %H:%M}, belongs to the run before this one"
-        return Plan(reason="; ".join((reason, *choice.left_out.values())))
-    return _planned(choice, plans[-1])
+        return Plan(reason="; ".join((reason, *_few(choice.left_out.values()))))
+    return _planned(choice, newest)
 
 
 def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice:
@@ -141,11 +153,19 @@ def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice
     return _Choice(source, found, tuple(span for span in found if span.name not in left_out), left_out)
 
 
-def _planned(choice: _Choice, spans: Spans) -> Plan:
+def _planned(choice: _Choice, decided: FoundSpan) -> Plan:
+    spans = choice.plan(decided)
     begins, ends = span_order(spans[0].name), span_order(spans[-1].name)
     left_out = [said for name, said in choice.left_out.items() if span_order(name) >= begins]
     between = tuple(span for span in choice.found if begins <= span_order(span.name) <= ends)
-    return Plan(spans, notes=(*left_out, *gaps(between)))
+    return Plan(spans, notes=(*_few(left_out), *gaps(between)))
+
+
+def _few(sentences: Iterable[str]) -> list[str]:
+    """Of many sentences about spans the last ones, and how many there are: a query's periods may be thousands."""
+    said = list(sentences)
+    more = len(said) - _SHOWN_SPANS
+    return [f"{more:,} older spans are left out", *said[more:]] if more > 0 else said
 
 
 def gaps(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
@@ -164,43 +184,43 @@ def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
     return after.begins <= before.ends
 
 
-def _requested(name: str, choice: _Choice, plans: list[Spans]) -> Spans:
-    for plan in plans:
-        if plan[-1].name == name:
-            return plan
+def _requested(name: str, choice: _Choice, decidable: Spans) -> FoundSpan:
+    for span in decidable:
+        if span.name == name:
+            return span
     there = f"there: {_listed(choice.usable)}"
     if name in choice.left_out:
         raise ConfigError(f"span {name} cannot be decided: {choice.left_out[name]}; {there}")
     if name not in [span.name for span in choice.found]:
         raise ConfigError(f"span {name} is not at the source; {there}")
     if isinstance(choice.source.window, FixedWindow):
-        decides = ", ".join(plan[-1].name for plan in plans) or _reason(choice, plans)
+        decides = _listed(decidable) if decidable else _reason(choice, decidable)
         raise ConfigError(f"span {name} is not one that can be decided with {_words(choice.source)}: {decides}; {there}")
     at = [span.name for span in choice.usable].index(name)
-    first = f"the first that has: {plans[0][-1].name}" if plans else f"at least {choice.before + 1} spans have to arrive"
+    first = f"the first that has: {decidable[0].name}" if decidable else f"at least {choice.before + 1} spans have to arrive"
     raise ConfigError(
         f"span {name} has {at} spans before it, and {_words(choice.source)} needs {choice.before}; {first}; {there}"
     )
 
 
-def _reason(choice: _Choice, plans: list[Spans]) -> str:
+def _reason(choice: _Choice, decidable: Spans) -> str:
     """Why no span can be decided: which are there, how many are missing, which are denied or wait."""
     window, there = choice.source.window, f"there: {_listed(choice.usable)}"
     if isinstance(window, FixedWindow):
         missing = choice.missing_ends(window)
-        if plans:
-            said = f"{plans[-1][-1].name}, the newest that can be decided with {_words(choice.source)}, is decided"
+        if decidable:
+            said = f"{decidable[-1].name}, the newest that can be decided with {_words(choice.source)}, is decided"
         elif missing:
             said = f"{_words(choice.source)} is not whole: {'; '.join(missing)}"
         else:
             said = f"no span after {window.last} is there to evaluate on; {there}"
-    elif plans:
+    elif decidable:
         said = f"every span that has {choice.before} before it is decided; {there}"
     else:
         needed = choice.before + 1
         missing_spans = needed - len(choice.usable)
         said = f"{_words(choice.source)} needs {needed} spans, {missing_spans} of them {'is' if missing_spans == 1 else 'are'} missing; {there}"
-    return "; ".join((said, *(why for why in choice.left_out.values() if why not in said)))
+    return "; ".join((said, *_few(why for why in choice.left_out.values() if why not in said)))
 
 
 def _words(source: Source) -> str:

@@ -194,6 +194,14 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
     assert validate_snapshot(snapshot, schema, store=store, today=date(2013, 3, 15)).status is Status.PASS
 
 
+def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
+    join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
+    keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
+    reason = planned(Source.model_validate({**keys, "join": {"other": join}})).reason
+    assert "; 3,624 older spans are left out; 2013-03-03 waits: join other has nothing for it" in reason
+    assert reason.count("waits") == 12
+
+
 @pytest.mark.parametrize(
     ("every", "first", "pattern", "said"),
     [

@@ -1,6 +1,7 @@
 """A pipeline's source as the installation knows it: which spans are there, and when a database is asked, and when it is not."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     assert plan.notes == (f"{names[1]} is denied by source.deny",)
     kept = Source.model_validate_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
     assert kept == stays
+
+
+def test_years_of_hours_and_a_window_of_months_are_planned_in_bounded_memory() -> None:
+    source = query(every="hour", first="2000-01-01T00", window=5_000)
+    spans = found(source)
+    assert len(spans) > 100_000
+    tracemalloc.start()
+    plan = plan_window(spans, source, decided=frozenset({(span.name, 0) for span in spans[:-1]}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (plan.spans, plan.notes) == (spans[-5_001:], ())
+    assert peak < 64 << 20
 
 
 def test_too_many_periods_are_refused() -> None:
