@@ -82,6 +82,7 @@ def profile(data: str, output: Path | None, label: str, as_json: bool) -> None:
 @click.option("--serving", help="Serving data, for skew.")
 @click.option("--environment", default="TRAINING", show_default=True, help="What kind of data DATA are.")
 @click.option("--gx", "suite", type=click.Path(path_type=Path, dir_okay=False), help="A suite of Great Expectations.")
+@click.option("--data-docs", type=click.Path(path_type=Path, dir_okay=False), help="Write the suite's page to this file.")
 @click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page for people to this file.")
 @json_option
 def validate(
@@ -91,6 +92,7 @@ def validate(
     serving: str | None,
     environment: str,
     suite: Path | None,
+    data_docs: Path | None,
     page: Path | None,
     as_json: bool,
 ) -> None:
@@ -103,9 +105,19 @@ def validate(
     from taxiway.data.validate import examine
 
     with usage_errors():
+        if data_docs is not None and suite is None:
+            raise ConfigError("--data-docs is the page of a suite; give the suite: --gx SUITE")
         schema = load_schema(schema_file)
         with busy(f"checking {data}"):
-            found = examine(data, schema, previous=previous, serving=serving, environment=environment, suite=suite)
+            found = examine(
+                data,
+                schema,
+                previous=previous,
+                serving=serving,
+                environment=environment,
+                suite=suite,
+                suite_docs=data_docs,
+            )
     if page is not None:
         other, other_name = (found.previous, previous) if found.previous else (found.serving, serving)
         name, beside = Path(data).name, Path(other_name or "").name
@@ -123,6 +135,8 @@ def _tell(report: "DataReport") -> None:
     for anomaly in sorted(report.anomalies, key=lambda anomaly: id(anomaly) not in blocking):
         _tell_one(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
     others = len(report.anomalies) - len(report.blocking)
+    for note in report.notes:
+        click.echo(click.style(note, dim=True))
     verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
     click.echo(
         f"{verdict}: {report.checks} checks, {len(report.blocking) or 'no'} anomalies that block, {others or 'no'} others"

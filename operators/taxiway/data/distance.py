@@ -54,8 +54,8 @@ def l_infinity(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
     A value outside a list that is not complete counts as absent; the error is below the share of the list's last value.
     Of values that changed alike, the first in the alphabet is named. Two columns without values are 0 apart.
     """
-    shares_a = {item.value: item.count / a.present for item in a.values}
-    shares_b = {item.value: item.count / b.present for item in b.values}
+    shares_a = {item.value: item.rows / a.present for item in a.values}
+    shares_b = {item.value: item.rows / b.present for item in b.values}
     changes = [
         LargestChange(
             abs(shares_a.get(value, 0.0) - shares_b.get(value, 0.0)), value, shares_a.get(value, 0.0), shares_b.get(value, 0.0)
@@ -79,8 +79,8 @@ def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
 
     Unlike L-infinity it sees that there are more rows of everything. The shares of the change are numbers of rows here.
     """
-    counts_a = {item.value: item.count for item in a.values}
-    counts_b = {item.value: item.count for item in b.values}
+    counts_a = {item.value: item.rows for item in a.values}
+    counts_b = {item.value: item.rows for item in b.values}
     total = (a.present + b.present) or 1
     changes = [
         LargestChange(

@@ -5,7 +5,6 @@ The sample is Gibbons' distinct sample (VLDB 2001): every value whose hash lies 
 
 import base64
 import math
-import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,7 +35,7 @@ class Estimate(NamedTuple):
 class DistinctSample(Record):
     """The values of a column whose 64-bit hash is below `threshold`, by hash, with the rows that hold each.
 
-    `hashes` (ascending) and `counts` are packed little-endian 64-bit integers, compressed, as base64: see `sample`.
+    `hashes` (ascending, 64 bits each) and `counts` (in as few bytes each as the largest needs) are little-endian, as base64.
     """
 
     threshold: int = HASHES
@@ -46,7 +45,10 @@ class DistinctSample(Record):
     @cached_property
     def unpacked(self) -> "tuple[Hashes, Counts]":
         """Hashes and counts as arrays of one length."""
-        return _unpacked(self.hashes), _unpacked(self.counts)
+        import numpy as np
+
+        hashes = np.frombuffer(base64.b64decode(self.hashes), dtype="<u8")
+        return hashes, _unpacked(self.counts, len(hashes))
 
     @property
     def complete(self) -> bool:
@@ -133,7 +135,9 @@ def sample(hashes: "Any", counts: "Any", threshold: int) -> DistinctSample:
     if len(hashes) > KEPT:
         threshold = int(hashes[KEPT])
         hashes, counts = hashes[:KEPT], counts[:KEPT]
-    return DistinctSample(threshold=threshold, hashes=_packed(hashes), counts=_packed(counts))
+    return DistinctSample(
+        threshold=threshold, hashes=base64.b64encode(hashes.astype("<u8").tobytes()).decode(), counts=_packed(counts)
+    )
 
 
 def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
@@ -143,9 +147,13 @@ def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
     if len(parts) == 1:
         return parts[0]
     threshold = min((part.threshold for part in parts), default=HASHES)
-    arrays = [part.unpacked for part in parts]
+    alike: dict[str, list[DistinctSample]] = {}
+    for part in parts:
+        alike.setdefault(part.hashes, []).append(part)
+    # Parts with the same values, as those of a category, need no sorting.
+    arrays = [(same[0].unpacked[0], np.sum([part.unpacked[1] for part in same], axis=0)) for same in alike.values()]
     # Of many parts only the smallest hashes are left in the end: a low guess at the new threshold spares sorting the rest.
-    guess = max(threshold * 4 // max(len(parts), 1), 1) if threshold < HASHES else threshold
+    guess = max(threshold * 8 // max(len(arrays), 1), 1) if threshold < HASHES else threshold
     while True:
         ends = [len(h) if guess >= HASHES else int(np.searchsorted(h, np.uint64(guess))) for h, _ in arrays]
         hashes, counts = _summed(
@@ -154,7 +162,7 @@ def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
         )
         if guess >= threshold or len(hashes) > KEPT:
             return sample(hashes, counts, min(guess, threshold))
-        guess = min(guess * 4, threshold)
+        guess = threshold if guess * 8 > threshold else guess * 8
 
 
 def _summed(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
@@ -163,17 +171,24 @@ def _summed(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
 
     if not len(hashes):
         return hashes, counts
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes)
     hashes, counts = hashes[order], counts[order]
     starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
     return hashes[starts], np.add.reduceat(counts, starts)
 
 
 def _packed(numbers: "NDArray[np.uint64]") -> str:
-    return base64.b64encode(zlib.compress(numbers.astype("<u8").tobytes(), 1)).decode() if len(numbers) else ""
-
-
-def _unpacked(text: str) -> "NDArray[np.uint64]":
+    """Whole numbers as base64, each in as few bytes as the largest needs."""
     import numpy as np
 
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)) if text else b"", dtype="<u8")
+    if not len(numbers):
+        return ""
+    width = np.min_scalar_type(int(numbers.max())).newbyteorder("<")
+    return base64.b64encode(numbers.astype(width).tobytes()).decode()
+
+
+def _unpacked(text: str, length: int) -> "NDArray[np.uint64]":
+    import numpy as np
+
+    content = base64.b64decode(text)
+    return np.frombuffer(content, dtype=f"<u{len(content) // length}" if length else "<u8").astype("uint64")

@@ -73,10 +73,15 @@ def _why_it_only_warns(feature: Feature) -> str:
 
 @dataclass
 class Findings:
-    """The number of checks made so far, and the anomalies among them."""
+    """The number of checks made so far, the anomalies among them, and what else there is to say."""
 
     checks: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, words: str) -> None:
+        """Say how something was checked."""
+        self.notes.append(words)
 
     def add(self, *found: Anomaly | None) -> None:
         """One check and what it found: one anomaly, several, or None."""
@@ -95,6 +100,7 @@ class Findings:
             checks=self.checks,
             anomalies=tuple(_with_ended_waiver(anomaly, schema, today) for anomaly in self.anomalies),
             waivers=waivers,
+            notes=tuple(self.notes),
         )
 
 

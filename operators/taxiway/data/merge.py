@@ -5,7 +5,6 @@ their rows: off by at most a step (1 % of the rows), and still values that occur
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from taxiway.data.distinct import merged_samples
@@ -43,8 +42,9 @@ def merged(profiles: Sequence[Profile]) -> Profile:
     names = orders.pop() if len(orders) == 1 else tuple(sorted({name for order in orders for name in order}))
     columns = []
     for name in names:
-        there = [column for profile in parts if (column := profile.column(name)) is not None]
-        absent = sum(profile.rows for profile in parts if profile.column(name) is None)
+        found = [(profile.column(name), profile.rows) for profile in parts]
+        there = [column for column, _ in found if column is not None]
+        absent = sum(rows for column, rows in found if column is None)
         columns.append(_merge_columns(there, absent))
     labels = {profile.label for profile in parts}
     return Profile(
@@ -59,8 +59,8 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
     alike = [part for part in telling if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
     counts: dict[str, int] = {}
     for part in alike:
-        for item in part.values:
-            counts[item.value] = counts.get(item.value, 0) + item.count
+        for value, count in part.values:
+            counts[value] = counts.get(value, 0) + count
     values, complete = kept_values(counts, complete=all(part.values_complete for part in alike))
     return ColumnProfile(
         name=parts[0].name,
@@ -158,12 +158,13 @@ def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
     """The union's counts by value and label; None where a part has none, or they became too many."""
     if not parts or any(part.label_pairs is None for part in parts):
         return None
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: dict[tuple[str, str], int] = {}
     for part in parts:
-        counts.update({(pair.value, pair.label): pair.count for pair in part.label_pairs or ()})
+        for value, label, count in part.label_pairs or ():
+            counts[value, label] = counts.get((value, label), 0) + count
     if any(len(set(side)) > PAIRED_VALUES for side in zip(*counts, strict=True)):
         return None
-    return tuple(PairCount(value=value, label=label, count=count) for (value, label), count in sorted(counts.items()))
+    return tuple(PairCount(value=value, label=label, rows=count) for (value, label), count in sorted(counts.items()))
 
 
 def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, ...]:

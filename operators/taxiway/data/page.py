@@ -135,8 +135,8 @@ def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = 
 
 def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
     """The most frequent values of either side, those of `column` first."""
-    here = {item.value: item.count / column.present for item in column.values}
-    there = {item.value: item.count / other.present for item in other.values} if other else {}
+    here = {item.value: item.rows / column.present for item in column.values}
+    there = {item.value: item.rows / other.present for item in other.values} if other else {}
     ordered = sorted({*here, *there}, key=lambda value: (-max(here.get(value, 0.0), there.get(value, 0.0)), value))
     shown = ordered[:_SHOWN_VALUES]
     if column.type == "integer":

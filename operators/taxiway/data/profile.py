@@ -4,7 +4,8 @@ They are computed in `aggregates`, merged in `merge`, compared in `distance`.
 """
 
 import math
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from taxiway.data.distinct import DistinctSample, Estimate
 from taxiway.digests import digest_of_bytes
@@ -25,19 +26,19 @@ PAIRED_VALUES = 100
 TEXT_KEPT = 256
 
 
-class ValueCount(Record):
+class ValueCount(NamedTuple):
     """How many rows hold one value; text by its first 256 characters."""
 
     value: str
-    count: int
+    rows: int
 
 
-class PairCount(Record):
+class PairCount(NamedTuple):
     """How many rows hold one value together with one value of the label."""
 
     value: str
     label: str
-    count: int
+    rows: int
 
 
 class Lengths(Record):
@@ -137,7 +138,7 @@ class ColumnProfile(Record):
 
     @property
     def _known(self) -> tuple[int, ...]:
-        return () if self.values_complete else tuple(item.count for item in self.values)
+        return () if self.values_complete else tuple(item.rows for item in self.values)
 
     @property
     def correlation(self) -> float | None:
@@ -149,14 +150,14 @@ class ColumnProfile(Record):
         """The mutual information with the label in nats: sum p(x, y) ln(p(x, y) / p(x) p(y)); None where there are many values."""
         if not self.label_pairs:
             return None
-        total = sum(pair.count for pair in self.label_pairs)
+        total = sum(pair.rows for pair in self.label_pairs)
         values: dict[str, int] = {}
         labels: dict[str, int] = {}
         for pair in self.label_pairs:
-            values[pair.value] = values.get(pair.value, 0) + pair.count
-            labels[pair.label] = labels.get(pair.label, 0) + pair.count
+            values[pair.value] = values.get(pair.value, 0) + pair.rows
+            labels[pair.label] = labels.get(pair.label, 0) + pair.rows
         return math.fsum(
-            pair.count / total * math.log(pair.count * total / (values[pair.value] * labels[pair.label]))
+            pair.rows / total * math.log(pair.rows * total / (values[pair.value] * labels[pair.label]))
             for pair in self.label_pairs
         )
 
@@ -168,9 +169,13 @@ class Profile(Record):
     columns: tuple[ColumnProfile, ...]
     label: str = ""
 
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnProfile]:
+        return {column.name: column for column in self.columns}
+
     def column(self, name: str) -> ColumnProfile | None:
         """The column of this name, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._by_name.get(name)
 
 
 def profile(data: "Path | str", *, label: str = "") -> Profile:
@@ -215,7 +220,7 @@ def kept_values(counts: dict[str, int], *, complete: bool) -> tuple[tuple[ValueC
     """The part of `counts` that a profile keeps, most frequent first, and whether that is all of a complete list."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if complete and len(ordered) <= VALUES_KEPT:
-        return tuple(ValueCount(value=value, count=count) for value, count in ordered), True
+        return tuple(ValueCount(value=value, rows=count) for value, count in ordered), True
     # Values that occur once say nothing of a distribution, and would fill profiles with people's ids.
-    kept = [ValueCount(value=value, count=count) for value, count in ordered[:FREQUENT_KEPT] if count > 1]
+    kept = [ValueCount(value=value, rows=count) for value, count in ordered[:FREQUENT_KEPT] if count > 1]
     return tuple(kept), False

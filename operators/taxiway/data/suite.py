@@ -1,15 +1,14 @@
 """A Great Expectations suite, kept by a team beside its pipeline, on the rows of the newest span.
 
-Each expectation that fails becomes an Anomaly of kind `gx:` and the expectation's type.
+Each expectation that fails becomes an Anomaly of kind `gx:` and the expectation's type. What runs them is in `suite_engines`.
 """
 
 import json
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.findings import CheckedSpan, Findings
+from taxiway.data.suite_engines import duckdb_batch, import_gx, new_context, on_duckdb, pandas_batch
 from taxiway.data.words import SHOWN_VALUES, quoted, share
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import Anomaly, Severity
@@ -23,20 +22,25 @@ _SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": S
 _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
-def check_suite(path: Path, span: CheckedSpan, findings: Findings) -> None:
-    """Run the suite in the JSON file `path` on `span`, with the pandas engine on the columns that it names.
+def check_suite(path: Path, span: CheckedSpan, findings: Findings, docs: Path | None = None) -> None:
+    """Run the suite in the JSON file `path` on `span`: on DuckDB what gives the same verdict there, the rest on pandas with its columns.
 
     An expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else
-    error. One that cannot be computed, for want of its column say, fails.
+    error. One that cannot be computed, for want of its column say, fails. A note of the report says how many ran where. `docs` is a
+    file for the results as Great Expectations shows them.
 
     Raises ConfigError where the file is no suite, or holds an expectation that Great Expectations does not know.
     """
     expectations = _read(path)
     if not expectations:
         return
-    rows = _rows(span, expectations)
-    for asked, result in zip(expectations, _run(path, expectations, rows), strict=True):
+    results, slow = _run(path, expectations, span)
+    for asked, result in zip(expectations, results, strict=True):
         findings.add(None if result["success"] else _anomaly(asked, result, span, path))
+    on_pandas = f"; {len(slow)} of them on pandas: {', '.join(sorted(set(slow)))}" if slow else ""
+    findings.note(f"{path.name}: {len(expectations)} expectations{on_pandas}")
+    if docs is not None:
+        write_docs(path, results, docs)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -92,22 +96,23 @@ def _rows(span: CheckedSpan, expectations: list[dict[str, Any]]) -> "pd.DataFram
     return rows
 
 
-def _run(path: Path, expectations: list[dict[str, Any]], rows: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The results of all expectations, in their order, as plain values."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported; nobody is told what we check
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # else a line for each of its metrics, at its import
-    try:
-        import great_expectations
-        from great_expectations.data_context.types.base import ProgressBarsConfig
-    except ImportError:
-        raise ConfigError(f"{path} needs Great Expectations where the tasks run: pip install 'taxiway[gx]'") from None
-    context = great_expectations.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("span").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": rows})
+def _run(path: Path, expectations: list[dict[str, Any]], span: CheckedSpan) -> tuple[list[dict[str, Any]], list[str]]:
+    """The results of all expectations, in their order, as plain values, and the types of those that ran on pandas."""
+    gx = import_gx(path)
+    objects = [_expectation(asked, at, path) for at, asked in enumerate(expectations)]
+    context = new_context(gx)
+    found: dict[int, dict[str, Any]] = {}
+    fast = [at for at, asked in enumerate(expectations) if on_duckdb(asked, _columns(asked), span.table())]
     # One by one: a whole suite leaves out what it does not understand, merges expectations that are alike, and reorders results.
-    return [batch.validate(_expectation(asked, at, path)).to_json_dict() for at, asked in enumerate(expectations)]
+    if fast:
+        with duckdb_batch(context, span) as batch:
+            found = {at: batch.validate(objects[at]).to_json_dict() for at in fast}
+    # What DuckDB could not compute is left to pandas to judge.
+    rest = [at for at in range(len(expectations)) if at not in found or _raised(found[at])]
+    if rest:
+        batch = pandas_batch(context, _rows(span, [expectations[at] for at in rest]))
+        found |= {at: batch.validate(objects[at]).to_json_dict() for at in rest}
+    return [found[at] for at in range(len(expectations))], [expectations[at]["type"] for at in rest]
 
 
 def _expectation(asked: dict[str, Any], at: int, path: Path) -> Any:
@@ -141,10 +146,7 @@ def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckedSpan, p
 
 def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
     """What was seen, and up to three example values."""
-    raised = result.get("exception_info") or {}
-    # One exception is a mapping of its own; several are a mapping of mappings, by metric.
-    several = [raised] if "raised_exception" in raised else list(raised.values())
-    messages = [str(info["exception_message"]) for info in several if isinstance(info, dict) and info.get("raised_exception")]
+    messages = _raised(result)
     if messages:
         return f"it could not be computed: {messages[0]}", []
     detail = result["result"]
@@ -152,3 +154,46 @@ def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
     if "unexpected_count" in detail:
         return f"{share(int(detail['unexpected_count']), int(detail['element_count']))} are not so", values
     return f"observed {quoted(detail.get('observed_value'))}", values
+
+
+def _raised(result: dict[str, Any]) -> list[str]:
+    """The messages of what was raised while an expectation was computed."""
+    raised = result.get("exception_info") or {}
+    # One exception is a mapping of its own; several are a mapping of mappings, by metric.
+    several = [raised] if "raised_exception" in raised else list(raised.values())
+    return [str(info["exception_message"]) for info in several if isinstance(info, dict) and info.get("raised_exception")]
+
+
+def write_docs(path: Path, results: list[dict[str, Any]], docs: Path) -> None:
+    """Write the results as the page that Great Expectations makes of them (its Data Docs), in one file."""
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    parts = [
+        ExpectationValidationResult(
+            success=result["success"],
+            expectation_config=ExpectationConfiguration(
+                **{key: result["expectation_config"][key] for key in ("type", "kwargs", "meta")}
+            ),
+            result=result["result"],
+            meta=result["meta"],
+            exception_info=result["exception_info"],
+        )
+        for result in results
+    ]
+    successful = sum(bool(result["success"]) for result in results)
+    statistics = {
+        "evaluated_expectations": len(results),
+        "successful_expectations": successful,
+        "unsuccessful_expectations": len(results) - successful,
+        "success_percent": 100 * successful / len(results),
+    }
+    whole = ExpectationSuiteValidationResult(
+        success=successful == len(results), results=parts, suite_name=path.stem, statistics=statistics, meta={}
+    )
+    page: str = DefaultJinjaPageView().render(  # type: ignore[no-untyped-call]
+        ValidationResultsPageRenderer().render(whole)
+    )
+    docs.write_text(page, encoding="utf-8")

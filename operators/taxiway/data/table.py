@@ -65,6 +65,11 @@ class Table:
         self._what = what
 
     @property
+    def source(self) -> str:
+        """The files as a DuckDB table function, with the columns of the view `span`."""
+        return f"{_source(self.paths)} AS file({', '.join(column.sql for column in self.columns)})"
+
+    @property
     def digest(self) -> str:
         """The digest of the files' contents, in their order."""
         return digest_of_bytes("".join(digest_of_file(path) for path in self.paths).encode())

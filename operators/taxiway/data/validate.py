@@ -68,9 +68,13 @@ def examine(
     serving: Path | str | None = None,
     environment: str = TRAINING,
     suite: Path | None = None,
+    suite_docs: Path | None = None,
     today: date | None = None,
 ) -> Examined:
-    """As `validate`, with the statistics of all sides: what a page about the data shows."""
+    """As `validate`, with the statistics of all sides: what a page about the data shows.
+
+    `suite_docs` is a file for the results of the suite as Great Expectations shows them.
+    """
     if environment not in schema.environments:
         raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
     findings = Findings()
@@ -93,7 +97,7 @@ def examine(
             check_skew(profile, live, schema, findings)
             check_row_skew(table, served, schema, findings)
         if suite is not None:
-            check_suite(suite, span, findings)
+            check_suite(suite, span, findings, docs=suite_docs)
         report = findings.decide(table.digest, schema, today or datetime.now(UTC).date())
     return Examined(report, profile, earlier, live)
 

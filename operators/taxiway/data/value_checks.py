@@ -86,7 +86,7 @@ def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str])
     """The values outside `domain` with their rows (the most frequent of very many), how many there are, and in how many rows."""
     if column.values_complete and column.type in ("string", "integer"):
         allowed = set(domain)
-        outside = [(item.value, item.count) for item in column.values if item.value not in allowed]
+        outside = [(item.value, item.rows) for item in column.values if item.value not in allowed]
         return outside, len(outside), sum(count for _, count in outside)
     table = span.table()
     sql = table.column(column.name).sql

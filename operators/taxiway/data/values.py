@@ -91,7 +91,7 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     pairs = None
     if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
         counts = _summed(((row[1], row[2]), row[3]) for row in found if row[2] is not None)
-        pairs = tuple(PairCount(value=value, label=text, count=count) for (value, text), count in sorted(counts.items()))
+        pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
 
 

@@ -200,7 +200,7 @@ class DataReport(Record):
     """The verdict on one snapshot's rows under one version of the schema.
 
     `checks` counts what was looked at, so that an empty report can be told from one that found nothing. Every anomaly is
-    here, waived ones too; `waivers` are those that excused one. FAIL if any anomaly of severity error is not waived.
+    here, waived ones too; `waivers` are those that excused one; `notes` say how some checks were made. FAIL if any anomaly of severity error is not waived.
     """
 
     snapshot: str
@@ -209,6 +209,7 @@ class DataReport(Record):
     checks: int
     anomalies: tuple[Anomaly, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def blocking(self) -> tuple[Anomaly, ...]:

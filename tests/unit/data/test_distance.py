@@ -23,7 +23,7 @@ ProfileOf = Callable[[pd.DataFrame], Profile]
 
 
 def texts(**counts: int) -> ColumnProfile:
-    values = tuple(ValueCount(value=value, count=count) for value, count in counts.items())
+    values = tuple(ValueCount(value=value, rows=count) for value, count in counts.items())
     return ColumnProfile(name="x", type="string", storage="VARCHAR", rows=sum(counts.values()), missing=0, values=values)
 
 

@@ -160,14 +160,14 @@ def test_integers_and_numbers_are_numbers_and_text_beside_them_is_neither() -> N
 
 def test_a_merged_list_of_values_stays_bounded_and_says_so() -> None:
     def part(start: int) -> Profile:
-        values = tuple(ValueCount(value=f"v{at}", count=2) for at in range(start, start + 800))
+        values = tuple(ValueCount(value=f"v{at}", rows=2) for at in range(start, start + 800))
         column = ColumnProfile(name="t", type="string", storage="VARCHAR", rows=1600, missing=0, values=values)
         return Profile(rows=1600, columns=(column,))
 
     merged = merge_all([part(0), part(400)]).columns[0]
     assert len(merged.values) == FREQUENT_KEPT
     assert not merged.values_complete
-    assert {item.count for item in merged.values} == {4}
+    assert {item.rows for item in merged.values} == {4}
 
 
 @given(st.lists(st.lists(st.integers(0, 4000), max_size=1500), min_size=1, max_size=5), st.randoms())

@@ -59,16 +59,16 @@ def test_nan_infinities_and_huge_numbers_are_counted_and_kept_out_of_the_moments
 def test_text_and_booleans_are_counted_by_value(profile_of: ProfileOf) -> None:
     profile = profile_of(pd.DataFrame({"t": ["b", "a", "b", None], "f": [True, False, True, True]}))
     text, flag = profile.columns
-    assert [(item.value, item.count) for item in text.values] == [("b", 2), ("a", 1)]
+    assert [(item.value, item.rows) for item in text.values] == [("b", 2), ("a", 1)]
     assert (text.type, text.missing, text.distinct.value, text.values_complete) == ("string", 1, 2, True)
-    assert [(item.value, item.count) for item in flag.values] == [("true", 3), ("false", 1)]
+    assert [(item.value, item.rows) for item in flag.values] == [("true", 3), ("false", 1)]
 
 
 def test_of_many_values_only_those_that_repeat_are_kept(profile_of: ProfileOf) -> None:
     ids = [f"id-{at}" for at in range(3000)]
     column = profile_of(pd.DataFrame({"x": [*ids, "often", "often"]})).column("x")
     assert column is not None
-    assert [(item.value, item.count) for item in column.values] == [("often", 2)]
+    assert [(item.value, item.rows) for item in column.values] == [("often", 2)]
     assert not column.values_complete
     assert column.distinct.value == pytest.approx(3001, rel=0.1)
     assert column.uniqueness.value == pytest.approx(3000 / 3002, rel=0.01)
@@ -101,7 +101,7 @@ def test_no_column_name_or_value_gets_into_sql(profile_of: ProfileOf) -> None:
     profile = profile_of(rows)
     assert [column.name for column in profile.columns] == [*NASTY, "number; DROP"]
     for column in profile.columns[:-1]:
-        assert [(item.value, item.count) for item in column.values] == [(f"{column.name}-0", 5), (f"{column.name}-1", 5)]
+        assert [(item.value, item.rows) for item in column.values] == [(f"{column.name}-0", 5), (f"{column.name}-1", 5)]
     assert profile.columns[-1].maximum == 9
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from taxiway.data import suite as suite_module
 from taxiway.data.findings import Findings
 from taxiway.data.profile import profile_span
 from taxiway.data.suite import check_suite
+from taxiway.data.suite_engines import import_gx, new_context, pandas_batch
 from taxiway.data.validate import opened_span
 from taxiway.data.words import quoted
 from taxiway.errors import ConfigError
@@ -167,3 +169,87 @@ def test_a_pair_of_values_is_shown_as_numbers() -> None:
     import numpy as np
 
     assert quoted((np.float64(18.5), "x")) == '(18.5, "x")'
+
+
+MANY = pd.DataFrame(
+    {
+        "n": [1, 2, 3, 4, 5, 6, 7, 8, 9, None],
+        "x": [0.5, 1.5, None, 2.5, float("nan"), 3.5, 4.5, 5.5, 6.5, 7.5],
+        "w": ["a", "b", None, "a", "cc", "ddd", "a", "b", "b", "e"],
+        "id": range(10),
+        "flag": [True, False] * 5,
+        "day": pd.date_range("2020-01-01", periods=10),
+    }
+)
+KINDS = [
+    *[(f"expect_column_{name}_to_be_between", {"column": column, "min_value": low, "max_value": high})
+      for name in ("values", "min", "max", "mean", "sum", "stdev", "median", "unique_value_count", "proportion_of_unique_values")
+      for column, low, high in (("n", 1, 9), ("x", 0.6, 4), ("id", -5, 100), ("n", 2.7, 2.8), ("x", None, 2.4))],
+    *[(f"expect_column_{name}", {"column": "w", "value_set": values})
+      for name in ("values_to_be_in_set", "values_to_not_be_in_set", "distinct_values_to_be_in_set", "distinct_values_to_contain_set",
+                   "distinct_values_to_equal_set")
+      for values in (["a", "b", "cc", "ddd", "e"], ["a"], ["z"])],
+    *[("expect_column_values_to_be_in_set", {"column": "n", "value_set": [1, 2, 3], "mostly": mostly}) for mostly in (0.3, 0.4)],
+    *[(f"expect_column_values_to_{name}", {"column": column})
+      for name in ("be_null", "not_be_null", "be_unique") for column in ("n", "x", "w", "id", "flag", "day")],
+    ("expect_column_values_to_not_be_null", {"column": "n", "mostly": 0.9}),
+    ("expect_column_value_lengths_to_be_between", {"column": "w", "min_value": 1, "max_value": 2}),
+    ("expect_column_value_lengths_to_equal", {"column": "w", "value": 1}),
+    ("expect_column_value_lengths_to_be_between", {"column": "w", "min_value": 1, "max_value": 3}),
+    ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "n", "column_B": "id"}),
+    ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "n", "column_B": "x"}),
+    ("expect_compound_columns_to_be_unique", {"column_list": ["w", "flag"]}),
+    ("expect_compound_columns_to_be_unique", {"column_list": ["w", "id"]}),
+    ("expect_column_to_exist", {"column": "n"}),
+    ("expect_column_to_exist", {"column": "nothing"}),
+    ("expect_table_row_count_to_equal", {"value": 10}),
+    ("expect_table_row_count_to_be_between", {"min_value": 11}),
+    ("expect_table_column_count_to_equal", {"value": 6}),
+    ("expect_table_columns_to_match_set", {"column_set": ["n", "x"]}),
+    ("expect_table_columns_to_match_ordered_list", {"column_list": list(MANY)}),
+    ("expect_column_values_to_match_regex", {"column": "w", "regex": "^[a-c]+$"}),
+    ("expect_column_values_to_be_of_type", {"column": "n", "type_": "float64"}),
+    ("expect_column_values_to_be_between", {"column": "day", "min_value": "2020-01-02", "max_value": "2020-02-01"}),
+    ("expect_column_most_common_value_to_be_in_set", {"column": "w", "value_set": ["a"]}),
+    ("expect_column_quantile_values_to_be_between", {"column": "x", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[3, 4]]}}),
+]  # fmt: skip
+
+
+def test_verdicts_are_those_of_plain_great_expectations_on_pandas(
+    tmp_path: Path, span_of: Callable[..., Span], store: Store
+) -> None:
+    suite = [{"type": kind, "kwargs": kwargs} for kind, kwargs in KINDS]
+    span = span_of(MANY)
+    with opened_span([span], profile_span(span, store), store) as checked:
+        ours, on_pandas = suite_module._run(Path("made.suite.json"), suite, checked)
+        rows = suite_module._rows(checked, suite)
+    context = new_context(import_gx(Path("made.suite.json")))
+    batch = pandas_batch(context, rows)
+    theirs = [
+        batch.validate(suite_module._expectation(asked, at, Path("made.suite.json"))).to_json_dict()
+        for at, asked in enumerate(suite)
+    ]
+    differ = [
+        (asked["type"], asked["kwargs"], one["success"], other["success"])
+        for asked, one, other in zip(suite, ours, theirs, strict=True)
+        if (one["success"], one["result"].get("unexpected_count"))
+        != (other["success"], other["result"].get("unexpected_count"))
+    ]
+    assert differ == []
+    assert len(on_pandas) < len(suite) / 4, "most should have run on DuckDB"
+    assert {True, False} == {bool(one["success"]) for one in ours}
+
+
+def test_the_report_says_what_ran_on_pandas_and_docs_are_written(
+    tmp_path: Path, span_of: Callable[..., Span], store: Store
+) -> None:
+    path = tmp_path / "made.suite.json"
+    regex = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "word", "regex": "b"}}
+    path.write_text(json.dumps({"expectations": [between("hour", 0, 23), regex]}))
+    span, findings = span_of(ROWS), Findings()
+    with opened_span([span], profile_span(span, store), store) as checked:
+        check_suite(path, checked, findings, docs=tmp_path / "docs.html")
+    assert findings.notes == ["made.suite.json: 2 expectations; 1 of them on pandas: expect_column_values_to_match_regex"]
+    page = (tmp_path / "docs.html").read_text()
+    assert "hour" in page
+    assert "unexpected values" in page

@@ -1,0 +1,93 @@
+"""A schema written as a suite of Great Expectations: it judges data as the schema does, and names what it cannot say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from taxiway.data.features import SERVING, Feature, Schema
+from taxiway.data.gx_export import schema_to_suite
+from taxiway.data.limits import Counts, Drift, Range, Rule, Stage
+from taxiway.data.validate import validate
+from taxiway.records import Severity, Status
+
+SCHEMA = Schema(
+    label="late",
+    key="id",
+    min_rows=3,
+    max_rows=50,
+    features=(
+        Feature(name="id", type="integer"),
+        Feature(name="word", type="string", domain=("a", "b"), min_in_domain=0.75, drift=Drift(limit=0.1)),
+        Feature(name="speed", type="number", presence=0.5, range=Range(min=0, max=75)),
+        Feature(name="mail", type="string", semantic="email", severity=Severity.WARNING),
+        Feature(name="code", type="string", pattern="N[0-9]+", distinct=Counts(min=2)),
+        Feature(name="old", type="string", stage=Stage.DEPRECATED),
+        Feature(name="live", type="string", environments=(SERVING,)),
+        Feature(name="late", type="boolean"),
+    ),
+    rules=(Rule(name="in order", sql="id >= speed OR id < 5"), Rule(name="mostly", sql="id > 0", min_fraction=0.5)),
+)
+GOOD: dict[str, Any] = {
+    "id": [1, 2, 3, 4],
+    "word": ["a", "a", "b", "c"],
+    "speed": [0.0, 75.0, None, 3.0],
+    "mail": ["a@b.org"] * 4,
+    "code": ["N1", "N2", "N3", "N3"],
+    "late": [True, False, True, True],
+}
+
+
+def blocked(columns: dict[str, Any], suite: Path, tmp_path: Path) -> tuple[bool, bool]:
+    """Whether the schema, and whether a bare schema with the suite, block the rows."""
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame(columns).to_parquet(path)
+    features = [
+        Feature.model_validate({"name": feature.name, "type": feature.type, "presence": 0.0})
+        for feature in SCHEMA.features[:-1]
+    ]
+    bare = Schema(label="late", features=(*features, SCHEMA.features[-1]))
+    reports = validate(path, SCHEMA), validate(path, bare, suite=suite)
+    return reports[0].status is Status.FAIL, reports[1].status is Status.FAIL
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("suite") / "made.suite.json"
+    path.write_text(schema_to_suite(SCHEMA, "made")[0])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "blocks"),
+    [
+        ({}, False),
+        ({"id": [1, 1, 2, 3]}, True),
+        ({"word": ["a", "c", "c", "a"]}, True),
+        ({"speed": [76.0, 1.0, 1.0, 1.0]}, True),
+        ({"speed": [None, None, None, 1.0]}, True),
+        ({"mail": ["nobody"] * 4}, False),
+        ({"code": ["N1", "N2", "M3", "N4"]}, True),
+        ({"code": ["N1"] * 4}, True),
+    ],
+)
+def test_the_suite_judges_as_the_schema(change: dict[str, Any], blocks: bool, suite: Path, tmp_path: Path) -> None:
+    assert blocked(GOOD | change, suite, tmp_path) == (blocks, blocks)
+
+
+def test_what_great_expectations_cannot_say_is_named() -> None:
+    text, left_out = schema_to_suite(SCHEMA, "made")
+    assert "drift of word" in left_out
+    assert "the rule mostly, which allows exceptions" in left_out
+    asked = json.loads(text)["expectations"]
+    assert {kwargs["column"] for one in asked if "column" in (kwargs := one["kwargs"])} == {
+        "id",
+        "word",
+        "speed",
+        "mail",
+        "code",
+        "late",
+    }
+    assert [one["severity"] for one in asked if one["kwargs"].get("column") == "mail"] == ["warning"] * 3
