@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
-from taxiway.pipeline_source import Source
+from taxiway.pipeline_join import Join
+from taxiway.pipeline_source import FixedWindow, Sample, Source, Split
 from taxiway.team import Notification, Team, TeamGate, TeamShadow
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -25,6 +26,10 @@ Sections = tuple[tuple[str, type[BaseModel]], ...]
 PIPELINE_SECTIONS: Sections = (
     ("", Pipeline),
     ("source", Source),
+    ("source.window", FixedWindow),
+    ("source.join.NAME", Join),
+    ("source.sample", Sample),
+    ("source.split", Split),
     ("features", Features),
     ("model", Model),
     ("sweep", Sweep),
@@ -75,7 +80,36 @@ PIPELINE_OBEYED_BY = {
     "source.first": "`ingest`, the watcher of `new_span`: the first period, by its name: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
     "`2013-04-01T05`; for `sql` and `function`, which need it",
     "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there; for `sql` and `function`",
-    "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on",
+    "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on (with a split by a column: how many "
+    "are read); or `{from: SPAN, to: SPAN}`, the same spans in every run, of which the newest after them is evaluated on",
+    "source.deny": "`ingest`: names of spans that are never read, such as `[2013-04]`; its log says so",
+    "source.join": "`ingest`: other tables, by names that the file gives them, whose columns are put beside the rows; see below",
+    "source.sample": "`ingest`; see below. None: all rows are read",
+    "source.split": "`ingest`: `newest`: the newest span is evaluated on, whole; or by the values of a column, see below",
+    "source.window.from": "`ingest`: the first span of a window that stays",
+    "source.window.to": "`ingest`: the last one",
+    "source.join.NAME.spans": "`ingest`: a pattern as that of `source.spans`, with the same placeholders, or with those that name the periods "
+    "of `sql` or `function`; a span is joined to the one of its name, and is not read before that is there. This or `file`",
+    "source.join.NAME.file": "`ingest`: one table that is joined to every span; this or `spans`",
+    "source.join.NAME.format": "`ingest`: what the files are, where their names do not tell, as `source.format`",
+    "source.join.NAME.on": "`ingest`: columns of the spans, each with the column of the table that it equals",
+    "source.join.NAME.as_of": "`ingest`: one column of the spans with one of the table, both dates, times or whole numbers: of the rows of a key, "
+    "the newest at or before the row's own is the partner; of several at once, the last in the file",
+    "source.join.NAME.within": "`ingest`: how much older than the row its partner may be: `90s`, `30m`, `12h`, `1d`; for `as_of` only",
+    "source.join.NAME.recode": "`ingest`: how values of the columns in `on` are written anew before they are compared: `{FROM: TO}`, or steps, one "
+    "after another: `text`, `strip`, `upper`, `lower`, `{pad: DIGITS}` (zeros in front), `{remove_prefix: TEXT}`, `{values: {FROM: TO}}`",
+    "source.join.NAME.recode_right": "`ingest`: the same for the table's columns",
+    "source.join.NAME.columns": "`ingest`: the table's columns that are taken; a name that the rows have already is an error",
+    "source.join.NAME.prefix": "`ingest`: put before the names of these columns",
+    "source.join.NAME.min_match": "`validate_data`: the least share of each span's rows that find a partner; fewer are an anomaly `join_match`, "
+    "which blocks",
+    "source.sample.fraction": "`ingest`: how much is read: of 0.1 about every tenth value of `by`",
+    "source.sample.by": "`ingest`: the column whose values are drawn; a value that was drawn once is drawn in every span and run, and in every "
+    "pipeline that samples by the same values",
+    "source.sample.stratify": "`ingest`: a column, such as the label, each of whose values keeps at least its fraction of a span's rows, "
+    "and at least one",
+    "source.split.by": "`ingest`: the column whose values are held out; all rows of a value are on one side, in every span and run",
+    "source.split.evaluation": "`ingest`: the share of values that is held out",
     "source.label": "`transform`, `train`, `validate_model`: the column to predict: of two values, or a number where the gate's metrics "
     "are of numbers",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
@@ -231,12 +265,18 @@ def _name(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(_name(arg) for arg in args if arg is not NoneType)
     if origin is tuple:
-        if get_origin(args[0]) is Literal:
-            return f"list of {_name(args[0])}"
-        return "list of values" if args[0] is Any else "list of names"
+        return _list(args[0])
     if origin is not None and issubclass(origin, Mapping):
         return f"mapping of {'metric' if get_origin(args[0]) is Literal else 'name'} to {_name(args[1])}"
     raise SystemExit(f"no words for the type {annotation}; add them to {__file__}")
+
+
+def _list(entry: Any) -> str:
+    if get_origin(entry) is Literal:
+        return f"list of {_name(entry)}"
+    if Mapping in map(get_origin, get_args(entry)):
+        return "mapping of values, or list of steps"
+    return "list of values" if entry is Any else "list of names"
 
 
 def _default(field: FieldInfo) -> str:
@@ -249,7 +289,7 @@ def _default(field: FieldInfo) -> str:
         return f"`{value.days}d`"
     if value is None or value is PydanticUndefined:
         return "none"
-    if value == () or value == {}:
+    if value in ("", (), {}):
         return "empty"
     return f"`{value}`"
 

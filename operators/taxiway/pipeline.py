@@ -257,7 +257,7 @@ class Pipeline(Section):
     def _sweep_fits(self) -> "Pipeline":
         if self.sweep is None:
             return self
-        if self.source.window < 2:
+        if self.source.holds_out_newest and self.source.window == 1:
             raise ValueError(
                 "sweep needs source.window of 2 or more: trials learn from the older spans of the window and are scored on its newest"
             )

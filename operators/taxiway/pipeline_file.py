@@ -3,7 +3,7 @@
 libyaml's loader, because every task of a DAG parses its file again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -105,6 +105,8 @@ def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Annotated, Union, UnionType):
+    origin = get_origin(annotation)
+    if origin in (Annotated, Union, UnionType) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        # The key that follows a mapping is a name of the file's own: it is no field, and the model stays.
         return next((m for m in map(_model_in, get_args(annotation)) if m), None)
     return None

@@ -19,8 +19,8 @@ _OF_PERIODS = ("every", "first", "delay")
 _FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 
-def _first(value: Any) -> Any:
-    """A period's name as text: YAML reads 2013-04-01 as a date, and 2013 as a number."""
+def _span_name(value: Any) -> Any:
+    """A span's name as text: YAML reads 2013-04-01 as a date, and 2013 as a number."""
     if isinstance(value, datetime):
         return value.isoformat()[:13]
     if isinstance(value, date):
@@ -42,6 +42,7 @@ def _bounded(value: Any) -> Any:
 
 
 Query = Annotated[str, BeforeValidator(_bounded)]
+SpanName = Annotated[str, BeforeValidator(_span_name)]
 
 
 class Origin(Section):
@@ -54,7 +55,7 @@ class Origin(Section):
     version: Query | None = None
     function: str | None = None
     every: Every | None = None
-    first: Annotated[str | None, BeforeValidator(_first)] = None
+    first: SpanName | None = None
     delay: Duration = Field(default=timedelta())
 
     @property

@@ -63,8 +63,11 @@ def arrive(source: Path, *names: str) -> None:
 
 
 def watcher(source: Path, scheme: str = "") -> NewSpanTrigger:
-    keys = {"spans": f"{scheme}{source}/{{SPAN}}.parquet", "window": 1, "label": "y"}
-    return NewSpanTrigger(source=json.dumps(keys), pipeline="team.made", poll_seconds=0.005)
+    return trigger({"spans": f"{scheme}{source}/{{SPAN}}.parquet", "window": 1, "label": "y"})
+
+
+def trigger(source: dict[str, Any]) -> NewSpanTrigger:
+    return NewSpanTrigger(source=json.dumps(source), pipeline="team.made", poll_seconds=0.005)
 
 
 def summary(span: str, content: str = "a") -> RunSummary:
@@ -153,6 +156,22 @@ def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path
     assert again.due() == (months[2].name, 0)
     decide(source, months[2].name)
     assert again.due() is None
+
+
+def test_a_span_wakes_when_what_is_joined_to_it_has_come_too_and_a_denied_one_never_does(source: Path) -> None:
+    join = {"spans": f"{source}/joined/{{SPAN}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
+    wanted = {"spans": f"{source}/{{SPAN}}.parquet", "window": 1, "deny": ["2"], "label": "y", "join": {"other": join}}
+    (source / "joined").mkdir()
+
+    async def watch() -> None:
+        arrive(source, "1", "2", "3", "4")
+        arrive(source / "joined", "1", "2", "4")
+        events = trigger(wanted).run()
+        assert await next_span(events) == "4"
+        arrive(source / "joined", "3")
+        assert await next_span(events) == "3", "the older one, now that it can be read"
+
+    asyncio.run(watch())
 
 
 def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:

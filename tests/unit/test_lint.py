@@ -39,6 +39,18 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
     [
         ("pipeline.yaml", "team: flights", "teem: flights", "late_arrivals.pipeline.yaml:3: teem is not a key here"),
         ("pipeline.yaml", "label: late", "label: lat", 'late_arrivals.pipeline.yaml:8: source.label is "lat"'),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  split: {by: flights_id, evaluation: 0.2}",
+            'late_arrivals.pipeline.yaml:9: source.split.by is "flights_id"',
+        ),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match: 1}",
+            'late_arrivals.pipeline.yaml:10: source.join.w.on is "orign"',
+        ),
         ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
         (
             "pipeline.yaml",

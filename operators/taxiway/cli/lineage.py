@@ -49,7 +49,11 @@ def _add_data(tree: Tree, found: ModelLineage) -> None:
         data = tree.add(f"data: snapshot {found.snapshot.digest}")
         for role, spans in (("trained on", found.snapshot.training), ("evaluated on", found.snapshot.evaluation)):
             for span in spans:
-                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows, content {span.content}")
+                of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
+                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
+        for join in found.snapshot.joins:
+            partners = f"a partner for {join.matched:,} of {join.rows:,} rows"
+            data.add(escape(f"joined {join.name} to {join.span}: {partners} in {join.table}, content {join.content}"))
     if found.report is not None:
         report = tree.add(
             f"DataReport: {found.report.status}, {found.report.checks} checks, schema {found.report.schema_version}"

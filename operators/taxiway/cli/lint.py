@@ -14,6 +14,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.pipeline_source import Source, Split
 from taxiway.pipeline_types import CONTINUOUS_TRAINING
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.space import parameter_sets
@@ -78,7 +79,7 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
 
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     known = [feature.name for feature in schema.features]
-    asked = [(["source", "label"], pipeline.source.label)]
+    asked = list(_of_source(pipeline.source))
     if pipeline.gate.slices is not None:
         asked += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
     for path, column in asked:
@@ -95,6 +96,22 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             choose_columns(schema, pipeline.features, pipeline.source.label)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
+
+
+def _of_source(source: Source) -> Iterator[tuple[list[str], str]]:
+    """Every column of the rows that the section `source` names, and where."""
+    yield ["source", "label"], source.label
+    if source.sample is not None:
+        yield ["source", "sample", "by"], source.sample.by
+        if source.sample.stratify is not None:
+            yield ["source", "sample", "stratify"], source.sample.stratify
+    if isinstance(source.split, Split):
+        yield ["source", "split", "by"], source.split.by
+    for name, join in source.join.items():
+        at = ["source", "join", name]
+        yield from (([*at, "on"], column) for column in join.on)
+        yield from (([*at, "as_of"], column) for column in join.as_of or {})
+        yield from (([*at, "columns"], column) for column in join.brings.values())
 
 
 def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:

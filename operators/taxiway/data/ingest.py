@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.formats import as_parquet, format_of
+from taxiway.data.reading import Made, Reading, Tables, add_span, snapshot_of
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import BadData, ConfigError, TransientError
 from taxiway.pipeline_types import Format
@@ -25,35 +26,57 @@ _PARQUET_MAGIC = b"PAR1"
 _CHUNK_BYTES = 1 << 20
 
 
-def ingest(plan: tuple[FoundSpan, ...], *, pipeline: str, source: str, store: Store, read: Read | None = None) -> Snapshot:
+def ingest(
+    plan: tuple[FoundSpan, ...],
+    *,
+    pipeline: str,
+    source: str,
+    store: Store,
+    read: Read | None = None,
+    reading: Reading | None = None,
+) -> Snapshot:
     """Copy the rows of each planned span into `store`; the last span is the evaluation, those before it training.
 
-    `read` makes the Parquet file of a span in a folder; without it spans are files, see `read_file`. Each span is read once.
-    The same rows give the same snapshot, whatever the times of their files and however often.
+    `read` makes the Parquet file of a span in a folder; without it spans are files, see `read_file`. Where `reading` has joins, a
+    sample or a split by a column, the rows are made by these rules, and each span may become two. Each span is read once. The same
+    rows give the same snapshot, whatever the times of their files and however often.
 
     Raises BadData naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
     while it was read; there is no snapshot then.
     """
-    if len(plan) < 2:
+    reading = reading or Reading()
+    least = 2 if reading.split is None else 1
+    if len(plan) < least:
         raise ConfigError(
             f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
-    spans = tuple(_ingest_one(found, source, store, read or read_file) for found in plan)
-    return Snapshot(pipeline=pipeline, training=spans[:-1], evaluation=spans[-1:])
+    made = Made()
+    with tempfile.TemporaryDirectory(prefix="taxiway-ingest-") as folder:
+        tables = Tables(Path(folder), read_table)
+        for found in plan:
+            _ingest_one(made, found, read or read_file, source, reading, tables, store)
+    return snapshot_of(made, reading, pipeline, plan[-1].name)
 
 
-def _ingest_one(found: FoundSpan, source: str, store: Store, read: Read) -> Span:
-    folder = Path(tempfile.mkdtemp(prefix="taxiway-ingest-"))
-    try:
-        copy = read(found, folder)
-        rows = count_rows(copy, found.path)
-        return Span(source=source, name=found.name, version=found.version, rows=rows, content=store.put_file(copy))
-    finally:
-        shutil.rmtree(folder)
+def _ingest_one(made: Made, found: FoundSpan, read: Read, source: str, reading: Reading, tables: Tables, store: Store) -> None:
+    with tempfile.TemporaryDirectory(prefix="taxiway-span-") as folder:
+        copy = read(found, Path(folder))
+        span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
+        if reading.is_plain:
+            made.training.append(span.model_copy(update={"content": store.put_file(copy)}))
+        else:
+            add_span(made, span, copy, reading, tables, store)
+
+
+def read_table(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
+    """The Parquet file, in `folder`, with the rows of a table that is joined, as checked as a span is."""
+    copy = read_file(found, folder, format)
+    count_rows(copy, found.path)
+    return copy
 
 
 def read_file(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
-    """The Parquet file, in `folder`, with the rows of a span that is a file; `format` where its name does not tell."""
+    """The Parquet file, in `folder`, with the rows of a file that was found; `format` where its name does not tell."""
     kind = format or format_of(found.path)
     original = folder / "original"
     fetch(found.path, original)

@@ -8,10 +8,28 @@ import math
 from collections.abc import Sequence
 
 from taxiway.data.distinct import merged_samples
-from taxiway.data.profile import PAIRED_VALUES, QUANTILES, ColumnProfile, Lengths, PairCount, Profile, WithLabel, kept_values
+from taxiway.data.profile import (
+    PAIRED_VALUES,
+    QUANTILES,
+    ColumnProfile,
+    Lengths,
+    PairCount,
+    Profile,
+    WithLabel,
+    kept_values,
+    profile_span,
+)
+from taxiway.records import Span
+from taxiway.store.store import Store
 
 _NUMERIC = {"integer", "number"}
 _EPSILON = 1e-12
+
+
+def profile_parts(parts: Sequence[Span], store: Store, label: str) -> Profile:
+    """The profile of a span as a whole, from those of its parts: as `profile_span` gives it where the span is one part."""
+    profiles = [profile_span(part, store, label) for part in parts]
+    return profiles[0] if len(profiles) == 1 else merged(profiles)
 
 
 def merged(profiles: Sequence[Profile]) -> Profile:

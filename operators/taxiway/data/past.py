@@ -1,15 +1,16 @@
 """The profiles of a pipeline's earlier spans, for metrics that are watched over more spans than a run reads."""
 
-from taxiway.data.profile import Profile, profile_span
+from taxiway.data.merge import profile_parts
+from taxiway.data.profile import Profile
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 
 
 def remember_spans(snapshot: Snapshot, label: str, store: Store) -> None:
-    """Note the profile of each span of a snapshot; a corrected version takes its predecessor's place."""
-    for span in snapshot.spans:
-        profile = store.put(profile_span(span, store, label)).digest
-        store.point(f"{_folder(snapshot)}/{span.name}@{span.version}", profile)
+    """Note the profile of each span of a snapshot, of all its parts; a corrected version takes its predecessor's place."""
+    for parts in snapshot.wholes:
+        profile = store.put(profile_parts(parts, store, label)).digest
+        store.point(f"{_folder(snapshot)}/{parts[0].name}@{parts[0].version}", profile)
 
 
 def past_profiles(snapshot: Snapshot, store: Store) -> tuple[Profile, ...]:

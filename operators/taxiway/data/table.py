@@ -106,9 +106,7 @@ def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
         columns = add_view(connection, "span", files, what)
         listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["place"])
-        names = ", ".join([column.sql for column in columns] + ["place"])
-        source = _source(files, "file_row_number = true")
-        run(connection, f"CREATE VIEW numbered AS SELECT * FROM {source} AS file({names})", what)
+        add_view(connection, "numbered", files, what, numbered=True)
         run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
         yield Table(connection, columns, what, files)
 
@@ -125,8 +123,12 @@ def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
         yield connection
 
 
-def add_view(connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str) -> tuple[Column, ...]:
+def add_view(
+    connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str, *, numbered: bool = False
+) -> tuple[Column, ...]:
     """Name one or more Parquet files `view`, a word of our own; returns the columns.
+
+    Where it is `numbered`, the view has a column `place` besides: the number of each row in its file, from 0.
 
     Raises BadData where a file cannot be read, or has other columns than the first.
     """
@@ -140,11 +142,13 @@ def add_view(connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | S
             raise BadData(
                 f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
             )
-    listing = ", ".join(f"c{at}" for at in range(len(names)))
-    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {_source(paths)} AS file({listing})", what)
+    listing = ", ".join([*(f"c{at}" for at in range(len(names))), *(["place"] if numbered else [])])
+    source = _source(files, *(["file_row_number = true"] if numbered else []))
+    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source} AS file({listing})", what)
     types = [str(row[1]) for row in run(connection, f"DESCRIBE {view}", what)]
     return tuple(
-        Column(name, f"c{at}", _type_of(storage), storage) for at, (name, storage) in enumerate(zip(names, types, strict=True))
+        Column(name, f"c{at}", _type_of(storage), storage)
+        for at, (name, storage) in enumerate(zip(names, types[: len(names)], strict=True))
     )
 
 
@@ -158,8 +162,7 @@ def _plain(column: Column) -> str:
     return f"{column.sql}::{casts[column.type]}" if column.type in casts else column.sql
 
 
-def _source(paths: Path | Sequence[Path], *options: str) -> str:
-    files = [paths] if isinstance(paths, Path) else list(paths)
+def _source(files: Sequence[Path], *options: str) -> str:
     # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
     arguments = ", ".join([f"[{', '.join(map(_literal, files))}]", "hive_partitioning = false", *options])
     return f"read_parquet({arguments})"

@@ -16,16 +16,17 @@ from taxiway.data.features import TRAINING, Schema
 from taxiway.data.files import open_data
 from taxiway.data.findings import CheckedSpan, Findings
 from taxiway.data.history_checks import check_history
+from taxiway.data.joins import check_joins
 from taxiway.data.keys import check_keys
-from taxiway.data.merge import merged
-from taxiway.data.profile import Profile, profile_span
+from taxiway.data.merge import merged, profile_parts
+from taxiway.data.profile import Profile
 from taxiway.data.row_skew import check_row_skew
 from taxiway.data.rules import check_rules
 from taxiway.data.stages import check_stages
 from taxiway.data.suite import check_suite
 from taxiway.data.table import Table, open_table
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records import DataReport, Snapshot, Span
+from taxiway.records import DataReport, Snapshot, Span, span_label
 from taxiway.store.store import Store
 
 
@@ -117,41 +118,57 @@ def validate_snapshot(
     used: Collection[str] = (),
     history: Sequence[Profile] = (),
 ) -> DataReport:
-    """Check every span of `snapshot` against `schema`, and the newest against the training spans and the team's suite.
+    """Check every span of `snapshot` against `schema`, and the newest against the spans before it and the team's suite.
 
-    Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that is valid on
+    Where a column splits the spans, each is looked at as a whole, the rows to train on and those to evaluate on together: what is
+    expected of data does not hang on how they are used. Where no span is before the newest, it is compared with the last one in
+    `history`. Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that is valid on
     `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the profiles of
-    spans before the snapshot, oldest first. The training spans are not compared with each other.
+    spans before the snapshot, oldest first. The earlier spans are not compared with each other.
 
     Raises BadData if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
     findings = Findings()
-    check_stages(schema, used, snapshot.pipeline, snapshot.newest.label, findings)
-    profiles = [profile_span(span, store, schema.label) for span in snapshot.spans]
-    for span, profile in zip(snapshot.spans, profiles, strict=True):
-        with opened_span(span, profile, store) as checked:
+    newest = snapshot.decided.label
+    check_stages(schema, used, snapshot.pipeline, newest, findings)
+    check_joins(snapshot, findings)
+    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.wholes]
+    for parts, profile in zip(snapshot.wholes, profiles, strict=True):
+        with opened_span(parts, profile, store) as checked:
             check_span(checked, schema, findings)
             check_rules(checked, schema, findings)
-            if suite is not None and span == snapshot.newest:
+            if suite is not None and checked.name == newest:
                 check_suite(suite, checked, findings)
     if schema.key:
         with ExitStack() as stack:
-            files = [(span.label, [stack.enter_context(store.local_file(span.content))]) for span in snapshot.spans]
+            files = [
+                (whole_label(parts), [stack.enter_context(store.local_file(part.content)) for part in parts])
+                for parts in snapshot.wholes
+            ]
             check_keys(files, schema.key, findings)
-    training, newest = profiles[: len(snapshot.training)], profiles[-1]
-    check_drift(merged(training), newest, snapshot.newest.label, schema, findings)
-    check_history([*history, *training], newest, snapshot.newest.label, schema, findings)
+    *earlier, last = profiles
+    if earlier:
+        others = "the training spans" if snapshot.split is None else "the spans before it"
+        check_drift(merged(earlier), last, newest, schema, findings, others=others)
+    elif history:
+        check_drift(history[-1], last, newest, schema, findings, others="the span before it")
+    check_history([*history, *earlier], last, newest, schema, findings)
     return findings.decide(snapshot.digest, schema, today)
 
 
+def whole_label(parts: Sequence[Span]) -> str:
+    """How people name a span whose parts are given: `2013-04 v2`."""
+    return span_label(parts[0].name, parts[0].version)
+
+
 @contextmanager
-def opened_span(span: Span, profile: Profile, store: Store) -> Iterator[CheckedSpan]:
-    """A span as the checks see it; its rows are fetched where a check asks for them."""
+def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckedSpan]:
+    """A span, whose parts are given, as the checks see it; its rows are fetched where a check asks for them."""
     with ExitStack() as stack:
 
         @cache
         def table() -> Table:
-            path = stack.enter_context(store.local_file(span.content))
-            return stack.enter_context(open_table(path, f"span {span.label}"))
+            paths = [stack.enter_context(store.local_file(part.content)) for part in parts]
+            return stack.enter_context(open_table(paths, f"span {whole_label(parts)}"))
 
-        yield CheckedSpan(span.label, profile, table)
+        yield CheckedSpan(whole_label(parts), profile, table)

@@ -27,11 +27,17 @@ Decided = frozenset[tuple[str, int]]
 
 
 def source_of(pipeline: Pipeline) -> Source:
-    """The pipeline's source with {data} filled in."""
+    """The pipeline's source with {data} filled in, in its own paths and in those of joined tables."""
     source = pipeline.source
-    if source.spans is None or "{data}" not in source.spans:
-        return source
-    return source.model_copy(update={"spans": source.spans.replace("{data}", setting("data").rstrip("/"))})
+    joins = {
+        name: join.model_copy(update={"spans": _filled(join.spans), "file": _filled(join.file)})
+        for name, join in source.join.items()
+    }
+    return source.model_copy(update={"spans": _filled(source.spans), "join": joins})
+
+
+def _filled(path: str | None) -> str | None:
+    return path.replace("{data}", setting("data").rstrip("/")) if path is not None and "{data}" in path else path
 
 
 def spans_of(source: Source, *, decided: Decided, now: datetime) -> "tuple[FoundSpan, ...]":

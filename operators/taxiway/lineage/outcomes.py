@@ -1,6 +1,17 @@
 """Outcomes: what a run came to, derived from its records, and which spans are decided for good."""
 
-from taxiway.records import DataReport, Outcome, Promotion, RunSummary, ShadowReport, Snapshot, Span, Status, Verdict
+from taxiway.records import (
+    DataReport,
+    Outcome,
+    Promotion,
+    RunSummary,
+    ShadowReport,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+    span_label,
+)
 from taxiway.store import Store
 
 
@@ -16,13 +27,14 @@ def decided_spans(store: Store, pipeline: str) -> frozenset[tuple[str, int]]:
 def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
     """A sentence for each span of `snapshot` that was decided, in the same version, with other content."""
     found = []
-    for span in snapshot.spans:
+    # The parts of a split are of one file: it is told once.
+    for span in {(span.name, span.version): span for span in snapshot.spans}.values():
         digest = store.pointer(_pointer(snapshot.pipeline, span))
         decided = store.get(RunSummary, digest) if digest else None
-        if decided is not None and decided.span.content != span.content:
+        if decided is not None and decided.span.arrived != span.arrived:
             found.append(
-                f"{span.label} was decided as {decided.outcome} by {decided.run} with the content {decided.span.content} and is now "
-                f"{span.content}: its file was written again under the same name. It is read as it is now and not decided again; "
+                f"{span_label(span.name, span.version)} was decided as {decided.outcome} by {decided.run} with the content {decided.span.arrived} and is now "
+                f"{span.arrived}: its file was written again under the same name. It is read as it is now and not decided again; "
                 f"name corrected files with {{VERSION}}, or start a run with the parameter span={span.name}"
             )
     return tuple(found)
@@ -74,7 +86,7 @@ def summarize(
     return RunSummary(
         pipeline=snapshot.pipeline,
         run=run,
-        span=snapshot.newest,
+        span=snapshot.decided,
         outcome=outcome,
         reasons=reasons,
         version=verdict.version if verdict else promotion.to_version if promotion else 0,

@@ -1,11 +1,11 @@
 """One MLflow run a DAG run: found or made by a tag, written to by all tasks, ended by one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from taxiway.records import Record, Span
+from taxiway.records import Record, Snapshot, Span
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,18 +109,36 @@ class MlflowRun:
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
         """Log spans as dataset inputs, with the digests of their content and what they were read for."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        self.client.log_inputs(
-            self.run_id,
+        self._inputs(
             [
-                DatasetInput(
-                    Dataset(name=span.name, digest=span.content, source_type="taxiway", source=span.source),
-                    [InputTag("mlflow.data.context", context), InputTag("taxiway.span_version", str(span.version))],
+                (
+                    span.name,
+                    span.content,
+                    span.source,
+                    {"mlflow.data.context": context, "taxiway.span_version": str(span.version)},
                 )
                 for span in spans
-            ],
+            ]
         )
+
+    def joined(self, snapshot: Snapshot) -> None:
+        """Log the tables that were joined to a snapshot's spans as dataset inputs, each file once."""
+        tables = {(found.name, found.content): found.table for found in snapshot.joins}
+        self._inputs([(name, content, table, {"mlflow.data.context": "joined"}) for (name, content), table in tables.items()])
+
+    def _inputs(self, read: Sequence[tuple[str, str, str, Mapping[str, str]]]) -> None:
+        """Log dataset inputs: name, digest, source and tags of each."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(name=name, digest=digest, source_type="taxiway", source=source),
+                [InputTag(key, value) for key, value in tags.items()],
+            )
+            for name, digest, source, tags in read
+        ]
+        if inputs:
+            self.client.log_inputs(self.run_id, inputs)
 
     def record(self, record: Record) -> None:
         """Keep a record as `records/KIND.json`, and its digest as a tag."""

@@ -1,6 +1,7 @@
 """Ingest: the next span to decide on, and the spans before it, into the store."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from taxiway.records import Snapshot
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.data.spans import FoundSpan
+    from taxiway.data.plan import Plan
     from taxiway.lineage.run import MlflowRun
 
 
@@ -57,24 +58,29 @@ class IngestOperator(StageOperator):
 
     def run(self, run: "MlflowRun", context: "Context") -> Snapshot:
         from taxiway.data.ingest import ingest
-        from taxiway.data.plan import gaps
+        from taxiway.data.reading import reading_of
         from taxiway.lineage.outcomes import changed_since
 
         source = self.pipeline.source
         made = ingest(
-            self._plan,
+            self._plan.spans,
             pipeline=self.pipeline.name,
             source=source.text,
             store=self.store,
             read=reader_of(source_of(self.pipeline)),
+            reading=reading_of(source, self._rights),
         )
         run.datasets(made.training, "training")
         run.datasets(made.evaluation, "evaluation")
-        run.tags({"taxiway.span": made.newest.label, SPAN_NAME_TAG: made.newest.name})
+        run.joined(made)
+        run.tags({"taxiway.span": made.decided.label, SPAN_NAME_TAG: made.decided.name})
         run.record(made)
-        self.log.info("trains on %s, evaluates on %s", ", ".join(s.label for s in made.training), made.newest.label)
-        for gap in gaps(self._plan):
-            self.log.warning("%s; if it comes later, it is decided then, and its challenger comes too late", gap)
+        trains, evaluates = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
+        self.log.info("trains on %s, evaluates on %s", trains, evaluates)
+        for joined in made.joins:
+            self.log.info("%s: %s of %s has a partner in %s", joined.name, f"{joined.share:.2%}", joined.span, joined.table)
+        for note in self._plan.notes:
+            self.log.warning("%s", note)
         changed = changed_since(self.store, made)
         if changed:
             self.log.warning("%s", "\n".join(changed))
@@ -94,30 +100,28 @@ class IngestOperator(StageOperator):
         # A run that was deleted is never over: a task whose wait times out is tried again, and looks anew.
         self.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
-    def _look(self, context: "Context") -> "tuple[FoundSpan, ...]":
-        from taxiway.data.plan import plan_as_of, plan_window
+    def _look(self, context: "Context") -> "Plan":
+        from taxiway.data.plan import newest_plan, plan_as_of, plan_window
+        from taxiway.data.rights import find_rights, waiting
         from taxiway.lineage.outcomes import decided_spans
 
-        source, window = source_of(self.pipeline), self.pipeline.source.window
-        decided = decided_spans(self.store, self.pipeline.name)
-        found = spans_of(source, decided=decided, now=datetime.now(UTC))
+        source, decided = source_of(self.pipeline), decided_spans(self.store, self.pipeline.name)
+        found, self._rights = spans_of(source, decided=decided, now=datetime.now(UTC)), find_rights(source)
+        waits = waiting(found, self._rights)
         # Corrected rows are looked for where a run that reads them could still be the newest, and in what this run reads.
-        found = (*found[: -window - 1], *with_versions(source, found[-window - 1 :]))
+        newest = {span.name: span for span in with_versions(source, newest_plan(found, source, waits))}
+        found = tuple(newest.get(span.name, span) for span in found)
         requested, moment = self.span or self._span_of_first_pass(context), _moment_of_backfill(context)
         if moment is None or requested:
-            plan = plan_window(found, window=window, decided=decided, requested=requested or None)
-            nothing = f"no undecided span of {source.text} has {window} spans before it"
+            plan = plan_window(found, source, decided=decided, requested=requested or None, waiting=waits)
         else:
             ti: Any = context["ti"]
             earlier = ti.get_previous_dagrun()
             before = (earlier.data_interval_end or earlier.logical_date) if earlier else None
-            plan = plan_as_of(found, window=window, moment=moment, before=before)
-            nothing = f"no span of {source.text} that had ended by {moment:%Y-%m-%d %H:%M} has {window} spans before it"
-            if earlier:
-                nothing += f", or it belongs to the run before this one, {earlier.run_id}"
-        if plan is None:
-            raise AirflowSkipException(f"nothing to do: {nothing}")
-        return with_versions(source, plan)
+            plan = plan_as_of(found, source, moment=moment, before=before, waiting=waits)
+        if not plan.spans:
+            raise AirflowSkipException(f"nothing to do at {source.text}: {plan.reason}")
+        return replace(plan, spans=with_versions(source, plan.spans))
 
     def _span_of_first_pass(self, context: "Context") -> str:
         """The span that this DAG run took when it ran before it was cleared: a run keeps its span."""

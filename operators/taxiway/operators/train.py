@@ -111,7 +111,7 @@ class TrainOperator(StageOperator):
             "taxiway.environment": environment(),
             "taxiway.code": code_commit(Path(self.pipeline.schema_file).parent),
             CLASSES_TAG: json.dumps(features.classes),
-            SPAN_TAG: snapshot.newest.label,
+            SPAN_TAG: snapshot.decided.label,
         }
         params = {name: str(value) for name, value in {**self.pipeline.model.params, **overrides}.items()}
         version = register(run.client, run.run_id, self.pipeline.name, ModelToSave(fitted, example, key, tags, params))

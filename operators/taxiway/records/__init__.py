@@ -5,7 +5,20 @@ JSON; nothing in it depends on when it was made, save a `Promotion`, which is an
 """
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst
-from taxiway.records.data import Anomaly, DataReport, SchemaChange, Snapshot, Span, Waiver, span_order
+from taxiway.records.data import (
+    Anomaly,
+    DataReport,
+    JoinMatch,
+    Original,
+    SampleRule,
+    SchemaChange,
+    Snapshot,
+    Span,
+    SplitRule,
+    Waiver,
+    span_label,
+    span_order,
+)
 from taxiway.records.models import (
     Candidate,
     Evaluation,
@@ -32,19 +45,23 @@ __all__ = [
     "Evaluation",
     "FeatureSet",
     "Interval",
+    "JoinMatch",
     "MetricResult",
+    "Original",
     "Outcome",
     "Promotion",
     "Reason",
     "Record",
     "RecordRef",
     "RunSummary",
+    "SampleRule",
     "SchemaChange",
     "Severity",
     "ShadowReport",
     "SliceResult",
     "Snapshot",
     "Span",
+    "SplitRule",
     "Status",
     "SweepPlan",
     "SweepReport",
@@ -52,6 +69,7 @@ __all__ = [
     "Trials",
     "Verdict",
     "Waiver",
+    "span_label",
     "span_order",
     "worst",
 ]

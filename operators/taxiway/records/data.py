@@ -5,21 +5,34 @@ import re
 from datetime import date
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from taxiway.records.base import Record, Severity, Status
 
 _SHOWN_VALUES = 3
 
 
+class Original(Record):
+    """The file that a span's rows were made of, by joins, a sample or a split: its digest, and how many rows it has."""
+
+    content: str
+    rows: int
+
+
 class Span(Record):
-    """One arrived slice of a source; its rows lie in the store as the object `content`: Parquet, exactly as they arrived."""
+    """One arrived slice of a source, or a part of it; its rows lie in the store as the object `content`, in Parquet.
+
+    They are the file exactly as it arrived, unless there is an `original`: then they were made of that. `part` says what the rows
+    are for where a split by a column parts each span, and is empty where they are all that a run reads of the span.
+    """
 
     source: str
     name: str
     version: int = 0
     rows: int
     content: str
+    part: str = Field(default="", exclude_if=lambda part: part == "")
+    original: Original | None = Field(default=None, exclude_if=lambda original: original is None)
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -28,19 +41,69 @@ class Span(Record):
 
     @property
     def label(self) -> str:
-        """How people name it: `2013-04`, or `2013-04 v2` where a corrected version came."""
-        return f"{self.name} v{self.version}" if self.version else self.name
+        """How people name it: `2013-04`, `2013-04 v2` where a corrected version came, `2013-04 (training)` where it is a part."""
+        return f"{span_label(self.name, self.version)}{f' ({self.part})' if self.part else ''}"
+
+    @property
+    def arrived(self) -> str:
+        """The digest of the file as it arrived."""
+        return self.original.content if self.original else self.content
+
+
+class JoinMatch(Record):
+    """How many rows of one span found a partner in a joined table, by the columns `keys`, and which keys did not.
+
+    `span` and `table` are labels, of the span and of the file that was joined; `content` is the digest of that file.
+    `unmatched_keys` counts the different keys without a partner, `examples` are the most frequent of them; `without_key` counts
+    the rows that have no whole key.
+    """
+
+    name: str
+    span: str
+    table: str
+    content: str
+    keys: tuple[str, ...]
+    rows: int
+    matched: int
+    min_match: float
+    without_key: int = 0
+    unmatched_keys: int = 0
+    examples: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The share of rows that found a partner."""
+        return self.matched / self.rows if self.rows else 0.0
+
+
+class SampleRule(Record):
+    """Which rows of its spans a snapshot holds: about `fraction` of the values of the column `by`; see `taxiway.data.sampling`."""
+
+    fraction: float
+    by: str
+    stratify: str = ""
+
+
+class SplitRule(Record):
+    """How a snapshot's spans were parted: about `evaluation` of the values of the column `by` are held out."""
+
+    by: str
+    evaluation: float
 
 
 class Snapshot(Record):
     """The ordered spans of one run and their split: its digest stands for exactly these rows.
 
-    `training` are the spans to learn from, oldest first; `evaluation` the labelled spans after them that no training sees.
+    `training` are the spans to learn from, oldest first; `evaluation` the labelled spans that no training sees: one after them, or
+    where there is a rule of `split`, parts of the same spans. `joins`, `sample` and `split` say how the rows were made.
     """
 
     pipeline: str
     training: tuple[Span, ...]
     evaluation: tuple[Span, ...]
+    joins: tuple[JoinMatch, ...] = Field(default=(), exclude_if=lambda joins: joins == ())
+    sample: SampleRule | None = Field(default=None, exclude_if=lambda sample: sample is None)
+    split: SplitRule | None = Field(default=None, exclude_if=lambda split: split is None)
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -48,9 +111,26 @@ class Snapshot(Record):
         return self.training + self.evaluation
 
     @property
+    def wholes(self) -> tuple[tuple[Span, ...], ...]:
+        """The parts of each span together, oldest span first; where no column splits them, each span by itself."""
+        parts: dict[tuple[int, ...], list[Span]] = {}
+        for span in self.spans:
+            parts.setdefault(span.order, []).append(span)
+        return tuple(tuple(parts[order]) for order in sorted(parts))
+
+    @property
     def newest(self) -> Span:
-        """The span that the run decides on."""
+        """The newest rows that the run evaluates on: a span, or a part of one."""
         return self.evaluation[-1]
+
+    @property
+    def decided(self) -> Span:
+        """The span that the run decides: the newest one, and where it was parted, the whole of it as it arrived."""
+        newest = self.newest
+        if not newest.part or newest.original is None:
+            return newest
+        whole = {"part": "", "original": None, "content": newest.original.content, "rows": newest.original.rows}
+        return newest.model_copy(update=whole)
 
 
 class SchemaChange(Record):
@@ -139,6 +219,11 @@ class DataReport(Record):
             for a in self.anomalies
             if a.severity is Severity.ERROR and not any((w.kind, w.column) == (a.kind, a.column) for w in self.waivers)
         )
+
+
+def span_label(name: str, version: int) -> str:
+    """`2013-04`, or `2013-04 v2` where a corrected version came."""
+    return f"{name} v{version}" if version else name
 
 
 def span_order(name: str) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from taxiway.operators import (
     ValidateModelOperator,
 )
 from taxiway.pipeline import Pipeline
+from taxiway.pipeline_source import FixedWindow, Source, Split
 from taxiway.team import Notification, Team, loosened
 from taxiway.templates.schedule import schedule_of
 
@@ -120,12 +121,19 @@ def _params() -> dict[str, Param]:
     }
 
 
+def _reads(source: Source) -> str:
+    window = source.window
+    spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else f"{window} spans"
+    if isinstance(source.split, Split):
+        return f"reads {spans}, and evaluates on {source.split.evaluation:.0%} of the values of `{source.split.by}`"
+    return f"trains on {spans} and evaluates on the {'newest after them' if isinstance(window, FixedWindow) else 'next'}"
+
+
 def _describe(pipeline: Pipeline) -> str:
     floors = ", ".join(f"{metric} {floor:g}" for metric, floor in sorted(pipeline.gate.floors.items()))
     shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "switched off"
     return (
-        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.text}`: trains on "
-        f"{pipeline.source.window} spans and evaluates on the next.\n\n"
+        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"
         f"* gate: {floors}; {pipeline.gate.against_champion.metric} against the champion\n"
         f"* shadow: {shadow}\n"
         f"* schema: `{pipeline.schema_file.rpartition('/')[2]}`\n"

@@ -53,6 +53,7 @@ class NewSpanTrigger(BaseEventTrigger):
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None where there is none."""
         from taxiway.data.plan import plan_window
+        from taxiway.data.rights import find_rights, waiting
         from taxiway.hooks.settings import open_store
         from taxiway.hooks.sources import spans_of
         from taxiway.lineage.outcomes import decided_spans
@@ -60,5 +61,5 @@ class NewSpanTrigger(BaseEventTrigger):
 
         source, decided = Source.model_validate_json(self.source), decided_spans(open_store(), self.pipeline)
         found = spans_of(source, decided=decided, now=datetime.now(UTC))
-        plan = plan_window(found, window=source.window, decided=decided, requested=None)
-        return (plan[-1].name, plan[-1].version) if plan else None
+        plan = plan_window(found, source, decided=decided, waiting=waiting(found, find_rights(source)))
+        return (plan.spans[-1].name, plan.spans[-1].version) if plan.spans else None

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.reading import parted
 from taxiway.data.schema import Schema
 from taxiway.digests import digest_of_bytes
 from taxiway.errors import BadData, ConfigError, FitFailed
@@ -23,12 +24,23 @@ from taxiway.tuning.space import parameter_sets
 if TYPE_CHECKING:
     import pandas as pd
 
+TUNING_PARTS = ("tuning, to learn", "tuning, to score")
 
-def tuning_snapshot(snapshot: Snapshot) -> Snapshot:
+
+def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
     """The training window of `snapshot` by itself: its older spans to learn from, its newest to be scored on.
 
-    The span that the gate decides on is no part of it, so nothing that is given only this can read it.
+    Where a column splits the spans, it splits the training parts once more: a value that is learned in one span would else be
+    scored in another. What the gate decides on is no part of it, so nothing that is given only this can read it.
     """
+    if snapshot.split is not None:
+        learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
+        if not learned or not scored:
+            raise BadData(
+                f"a sweep has nothing to {'score' if learned else 'learn'} on: source.split by {snapshot.split.by} splits the "
+                "training rows once more, and they have too few values of it; name a column of more values, or leave the sweep out"
+            )
+        return Snapshot(pipeline=snapshot.pipeline, training=tuple(learned), evaluation=tuple(scored), split=snapshot.split)
     if len(snapshot.training) < 2:
         raise ConfigError(f"a sweep needs a window of 2 spans or more, got {len(snapshot.training)}; see source.window")
     return Snapshot(pipeline=snapshot.pipeline, training=snapshot.training[:-1], evaluation=snapshot.training[-1:])
@@ -47,7 +59,7 @@ def plan_sweep(
         raise ConfigError(
             f"the run's model_params set {', '.join(both)}, which the sweep searches; leave it out of one of them"
         )
-    problem, tuning = pipeline.gate.problem, tuning_snapshot(snapshot)
+    problem, tuning = pipeline.gate.problem, tuning_snapshot(snapshot, store)
     sets = [{**overrides, **point} for point in parameter_sets(pipeline.sweep)]
     # All sets have the same names, so the first tells whether the estimator knows them.
     unfitted = build_estimator(pipeline.model, sets[0], problem)

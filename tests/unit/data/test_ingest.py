@@ -1,7 +1,6 @@
-"""Ingest: the right window is planned, and nothing broken or half-written becomes a span."""
+"""Ingest: nothing broken or half-written becomes a span."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,122 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
-from hypothesis import given
-from hypothesis import strategies as st
 
 from taxiway.data.ingest import ingest
-from taxiway.data.plan import gaps, plan_as_of, plan_window
-from taxiway.data.spans import FoundSpan, find_spans
+from taxiway.data.spans import find_spans
 from taxiway.digests import digest_of_file
 from taxiway.errors import BadData, ConfigError, TransientError
 from taxiway.records import Snapshot
 from taxiway.store.store import Store
-
-FOUND = tuple(FoundSpan(name, 0, f"/{name}") for name in "abcdef")
-
-
-def names(plan: tuple[FoundSpan, ...] | None) -> str | None:
-    return None if plan is None else "".join(span.name for span in plan)
-
-
-@pytest.mark.parametrize(
-    ("decided", "requested", "planned"),
-    [
-        ("", None, "abcd"),
-        ("d", None, "bcde"),
-        ("df", None, "bcde"),
-        ("e", None, "abcd"),
-        ("def", None, None),
-        ("def", "e", "bcde"),
-        ("", "f", "cdef"),
-    ],
-)
-def test_the_oldest_undecided_span_is_planned_with_its_window(decided: str, requested: str | None, planned: str | None) -> None:
-    plan = plan_window(FOUND, window=3, decided=frozenset((name, 0) for name in decided), requested=requested)
-    assert names(plan) == planned
-
-
-def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
-    found = (*FOUND[:3], FoundSpan("d", 1, "/d-v1"))
-    plan = plan_window(found, window=3, decided=frozenset({("d", 0)}), requested=None)
-    assert plan == found
-
-
-def test_too_few_spans_are_nothing_to_do() -> None:
-    assert plan_window(FOUND[:3], window=3, decided=frozenset(), requested=None) is None
-    assert plan_window((), window=1, decided=frozenset(), requested=None) is None
-
-
-@pytest.mark.parametrize(
-    ("requested", "said"),
-    [
-        ("x", "x is not at the source; there: a, b, c, d, e, f"),
-        ("b", "has 1 spans before it, and window needs 3; the first that has: d"),
-    ],
-)
-def test_a_request_that_cannot_be_met_lists_what_there_is(requested: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        plan_window(FOUND, window=3, decided=frozenset(), requested=requested)
-
-
-def month(number: int) -> FoundSpan:
-    """A month, counted from January 2013."""
-    year, at = divmod(number, 12)
-    return FoundSpan(f"{2013 + year}-{at + 1:02}", 0, "/", first_of(number + 1))
-
-
-def first_of(number: int) -> datetime:
-    year, at = divmod(number, 12)
-    return datetime(2013 + year, at + 1, 1, tzinfo=UTC)
-
-
-MONTHS = tuple(month(number) for number in range(6))
-
-
-@pytest.mark.parametrize(
-    ("moment", "before", "planned"),
-    [
-        (datetime(2013, 5, 1, tzinfo=UTC), None, MONTHS[1:4]),
-        (datetime(2013, 4, 30, 23, 59, tzinfo=UTC), None, MONTHS[0:3]),
-        (datetime(2013, 4, 1, tzinfo=UTC), None, MONTHS[0:3]),
-        (datetime(2013, 3, 31, tzinfo=UTC), None, None),
-        (datetime(2026, 1, 1, tzinfo=UTC), None, MONTHS[3:6]),
-        (datetime(2013, 5, 1, tzinfo=UTC), datetime(2013, 4, 1, tzinfo=UTC), MONTHS[1:4]),
-        (datetime(2013, 5, 2, tzinfo=UTC), datetime(2013, 5, 1, tzinfo=UTC), None),
-    ],
-)
-def test_a_past_moment_sees_the_periods_that_had_ended(
-    moment: datetime, before: datetime | None, planned: tuple[FoundSpan, ...] | None
-) -> None:
-    assert plan_as_of(MONTHS, window=2, moment=moment, before=before) == planned
-
-
-@given(
-    there=st.sets(st.integers(0, 30), max_size=20),
-    window=st.integers(1, 4),
-    moments=st.lists(st.datetimes(datetime(2012, 12, 1), datetime(2016, 3, 1)), min_size=1, max_size=60),
-)
-def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldest_first(
-    there: set[int], window: int, moments: list[datetime]
-) -> None:
-    found, before, decided = tuple(month(number) for number in sorted(there)), None, []
-    for moment in sorted(m.replace(tzinfo=UTC) for m in moments):
-        plan = plan_as_of(found, window=window, moment=moment, before=before)
-        if plan is not None:
-            assert len(plan) == window + 1
-            assert all(span.ends is not None and span.ends <= moment for span in plan)
-            at = found.index(plan[-1])
-            assert plan == found[at - window : at + 1]
-            assert not [span for span in found[at + 1 :] if span.ends is not None and span.ends <= moment]
-            decided.append(at)
-        before = moment
-    assert decided == sorted(set(decided))
-
-
-def test_numbers_are_no_dates_to_backfill_by() -> None:
-    numbers = (FoundSpan("1", 0, "/1"), FoundSpan("2", 0, "/2"))
-    with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbers and have no dates.*the parameter span"):
-        plan_as_of(numbers, window=1, moment=datetime(2013, 5, 1, tzinfo=UTC))
 
 
 def write(folder: Path, **tables: pd.DataFrame) -> None:
@@ -237,22 +127,3 @@ def test_a_file_that_changes_while_it_is_read_is_worth_a_retry_and_not_kept(fold
 def test_a_plan_without_training_is_refused(folder: Path, store: Store) -> None:
     with pytest.raises(ConfigError, match="at least one span to train on"):
         ingest(find_spans(f"{folder}/{{SPAN}}.parquet")[:1], pipeline="made", source="there", store=store)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "names", "expected"),
-    [
-        ("{YYYY}-{MM}", ["2024-11", "2024-12", "2025-01"], []),
-        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["nothing is there between 2024-01 and 2024-03"]),
-        ("{YYYY}-{MM}-{DD}", ["2024-02-28", "2024-02-29", "2024-03-01"], []),
-        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["nothing is there between 2023-02-28 and 2023-03-02"]),
-        ("{YYYY}", ["2023", "2024", "2026"], ["nothing is there between 2024 and 2026"]),
-        ("{SPAN}", ["9", "10", "12"], ["nothing is there between 10 and 12"]),
-    ],
-)
-def test_a_span_that_is_missing_between_two_is_told(
-    tmp_path: Path, pattern: str, names: list[str], expected: list[str]
-) -> None:
-    for name in names:
-        (tmp_path / f"{name}.parquet").write_bytes(b"")
-    assert list(gaps(find_spans(f"{tmp_path}/{pattern}.parquet"))) == expected

@@ -150,6 +150,13 @@ def test_a_new_column_may_be_waived_though_the_schema_does_not_know_it(tmp_path:
     assert schema.waivers[0].column == "mystery"
 
 
+@pytest.mark.parametrize("named", ["duplicate_key, column: 'carrier, hour'", "join_match, column: 'wind, other'"])
+def test_a_finding_on_several_columns_may_be_waived(named: str, tmp_path: Path) -> None:
+    schema = load(WHOLE.replace("kind: range, column: wind", f"kind: {named}"), tmp_path)
+    assert schema.waivers[0].column in named
+    assert '"carrier, hours"' in refused(WHOLE.replace("column: wind", "column: 'carrier, hours'"), tmp_path)
+
+
 names = st.text(min_size=1, max_size=8).filter(lambda name: name.isprintable() and name == name.strip())
 
 

@@ -28,7 +28,7 @@ Check = Callable[..., list[Anomaly]]
 
 def run_suite(path: Path, span: Span, store: Store) -> Findings:
     findings = Findings()
-    with opened_span(span, profile_span(span, store), store) as checked:
+    with opened_span([span], profile_span(span, store), store) as checked:
         check_suite(path, checked, findings)
     return findings
 
@@ -156,7 +156,7 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 findings = Findings()
 span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
-with opened_span(span, profile_span(span, store), store) as checked:
+with opened_span([span], profile_span(span, store), store) as checked:
     check_suite(Path({str(tmp_path / "s.json")!r}), checked, findings)
 print(len(findings.anomalies))
 """
@@ -220,7 +220,7 @@ def test_verdicts_are_those_of_plain_great_expectations_on_pandas(
 ) -> None:
     suite = [{"type": kind, "kwargs": kwargs} for kind, kwargs in KINDS]
     span = span_of(MANY)
-    with opened_span(span, profile_span(span, store), store) as checked:
+    with opened_span([span], profile_span(span, store), store) as checked:
         ours, on_pandas = suite_module._run(Path("made.suite.json"), suite, checked)
         rows = suite_module._rows(checked, suite)
     context = new_context(import_gx(Path("made.suite.json")))
@@ -247,7 +247,7 @@ def test_the_report_says_what_ran_on_pandas_and_docs_are_written(
     regex = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "word", "regex": "b"}}
     path.write_text(json.dumps({"expectations": [between("hour", 0, 23), regex]}))
     span, findings = span_of(ROWS), Findings()
-    with opened_span(span, profile_span(span, store), store) as checked:
+    with opened_span([span], profile_span(span, store), store) as checked:
         check_suite(path, checked, findings, docs=tmp_path / "docs.html")
     assert findings.notes == ["made.suite.json: 2 expectations; 1 of them on pandas: expect_column_values_to_match_regex"]
     page = (tmp_path / "docs.html").read_text()

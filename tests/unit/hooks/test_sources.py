@@ -1,6 +1,7 @@
 """A pipeline's source as the installation knows it: which spans are there, and when a database is asked, and when it is not."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
-from taxiway.data.plan import gaps, plan_as_of, plan_window
+from taxiway.data.plan import gaps, newest_plan, plan_as_of, plan_window
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.hooks import sources
@@ -41,7 +42,7 @@ def test_the_folder_of_data_is_filled_in_for_files_only(monkeypatch: pytest.Monk
     folder = REPOSITORY / "docs" / "examples" / "sources"
     assert source_of(read_pipeline(folder / "by_file.pipeline.yaml")).spans == "s3://bucket/orders/{YYYY}-{MM}.csv.gz"
     by_query = read_pipeline(folder / "by_query.pipeline.yaml")
-    assert source_of(by_query) is by_query.source
+    assert source_of(by_query) == by_query.source
     assert read_pipeline(folder / "by_function.pipeline.yaml").source.function == f"{folder}/rows.py:read"
 
 
@@ -56,13 +57,40 @@ def test_periods_are_there_once_they_have_ended_and_their_delay_is_over() -> Non
 @pytest.mark.parametrize("every", ["hour", "day", "week", "month", "year"])
 def test_periods_are_planned_and_backfilled_as_files_are(every: str) -> None:
     first = {"hour": "2013-01-01T00", "day": "2013-01-01", "week": "2013-W01", "month": "2013-01", "year": "2003"}[every]
+    source = query(every=every, first=first)
+    spans = found(source)
+    plan = plan_window(spans, source, decided=frozenset())
+    assert (plan.spans, plan.notes) == (spans[:4], ())
+    (gap,) = gaps((spans[0], spans[2]))
+    assert gap.startswith(f"nothing is there between {spans[0].name} and {spans[2].name}; ")
+    assert spans[4].begins is not None
+    past = plan_as_of(spans, query(every=every, first=first, window=2), moment=spans[4].begins)
+    assert past.spans == spans[1:4]
+
+
+@pytest.mark.parametrize("every", ["hour", "day", "week", "month", "year"])
+def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: str) -> None:
+    first = {"hour": "2013-01-01T00", "day": "2013-01-01", "week": "2013-W01", "month": "2013-01", "year": "2003"}[every]
     spans = found(query(every=every, first=first))
-    plan = plan_window(spans, window=3, decided=frozenset(), requested=None)
-    assert plan == spans[:4]
-    assert gaps(spans) == ()
-    assert gaps((spans[0], spans[2])) == (f"nothing is there between {spans[0].name} and {spans[2].name}",)
-    past = plan_as_of(spans, window=2, moment=spans[4].begins, before=None)
-    assert past == spans[1:4]
+    names = [span.name for span in spans]
+    stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, deny=[names[1]])
+    plan = plan_window(spans, stays, decided=frozenset())
+    assert plan.spans == (spans[0], spans[2], spans[-1])
+    assert plan.notes == (f"{names[1]} is denied by source.deny",)
+    kept = Source.model_validate_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
+    assert kept == stays
+
+
+def test_years_of_hours_and_a_window_of_months_are_planned_in_bounded_memory() -> None:
+    source = query(every="hour", first="2012-01-01T00", window=2_000)
+    spans = found(source)
+    assert len(spans) > 10_000
+    tracemalloc.start()
+    plan = plan_window(spans, source, decided=frozenset({(span.name, 0) for span in spans[:-1]}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (plan.spans, plan.notes) == (spans[-2_001:], ())
+    assert peak < 16 << 20
 
 
 def test_too_many_periods_are_refused() -> None:
@@ -94,14 +122,29 @@ def test_a_period_is_decided_again_when_its_version_is_another_and_no_database_i
     spans = spans_of(source, decided=decided, now=NOW)
     # Without a question nothing is due: each period is there as it was decided last.
     assert [(span.name, span.version) for span in spans[3:]] == [("2013-04", 2), ("2013-05", 0)]
-    assert plan_window(spans, window=3, decided=decided, requested=None) is None
+    assert plan_window(spans, source, decided=decided).spans == ()
     assert database == []
     asked = (*spans[:3], *with_versions(source, spans[3:]))
     assert [(span.name, span.version) for span in asked[3:]] == [("2013-04", 2), ("2013-05", 1)]
-    plan = plan_window(asked, window=3, decided=decided, requested=None)
-    assert plan is not None
-    assert (plan[-1].name, plan[-1].version) == ("2013-05", 1)
+    plan = plan_window(asked, source, decided=decided)
+    assert (plan.spans[-1].name, plan.spans[-1].version) == ("2013-05", 1)
     assert len(database) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        ({"window": 2}, ["2013-03", "2013-04", "2013-05"]),
+        ({"window": 2, "deny": ["2013-04"]}, ["2013-02", "2013-03", "2013-05"]),
+        ({"window": 2, "split": {"by": "a", "evaluation": 0.5}}, ["2013-04", "2013-05"]),
+        ({"window": {"from": "2013-01", "to": "2013-02"}}, ["2013-01", "2013-02", "2013-05"]),
+        ({"window": {"from": "2013-01", "to": "2013-02"}, "split": {"by": "a", "evaluation": 0.5}}, ["2013-01", "2013-02"]),
+        ({"window": 9}, []),
+    ],
+)
+def test_versions_are_asked_of_what_the_run_of_the_newest_span_reads(keys: dict[str, Any], asked: list[str]) -> None:
+    source = query(**keys)
+    assert [span.name for span in newest_plan(found(source), source)] == asked
 
 
 def test_a_source_without_a_version_is_never_asked_for_one(database: list[int]) -> None:

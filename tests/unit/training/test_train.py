@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from taxiway.data.ingest import ingest
-from taxiway.data.plan import plan_window
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
@@ -29,8 +28,7 @@ DROP = Features(drop=("tailnum", "flight"))
 @pytest.fixture(scope="module")
 def snapshot_and_store(flights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Store]:
     store = Store(str(tmp_path_factory.mktemp("store")))
-    plan = plan_window(find_spans(f"{flights_folder}/{{YYYY}}-{{MM}}.parquet"), window=1, decided=frozenset(), requested=None)
-    assert plan is not None
+    plan = find_spans(f"{flights_folder}/{{YYYY}}-{{MM}}.parquet")[:2]
     return ingest(plan, pipeline="f.late", source="flights", store=store), store
 
 
@@ -106,8 +104,7 @@ def test_a_label_of_one_value_is_refused(tmp_path: Path, flights_folder: Path) -
         rows = pd.read_parquet(flights_folder / f"{month}.parquet")
         rows[~rows["late"]].to_parquet(source / f"{month}.parquet")
     store = Store(str(tmp_path / "store"))
-    plan = plan_window(find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet"), window=1, decided=frozenset(), requested=None)
-    assert plan is not None
+    plan = find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet")[:2]
     snapshot = ingest(plan, pipeline="f.late", source="flights", store=store)
     with pytest.raises(BadData, match="late has 1 values in the"):
         features_for((snapshot, store), BOOSTING)

@@ -75,11 +75,11 @@ def test_no_trial_reads_a_row_of_the_gates_span(made: Made) -> None:
 
 
 def test_the_tuning_snapshot_is_the_window_split_anew(made: Made) -> None:
-    tuning = tuning_snapshot(made.snapshot)
+    tuning = tuning_snapshot(made.snapshot, made.store)
     assert tuning.spans == made.snapshot.training
     assert tuning.newest == made.snapshot.training[-1]
     with pytest.raises(ConfigError, match="window of 2 spans or more"):
-        tuning_snapshot(tuning_snapshot(tuning))
+        tuning_snapshot(tuning_snapshot(tuning, made.store), made.store)
 
 
 def test_a_trials_score_is_that_of_its_model_on_the_newest_training_span(made: Made) -> None:

@@ -13,16 +13,19 @@ from taxiway.records import (
     DataReport,
     Evaluation,
     Interval,
+    JoinMatch,
     MetricResult,
     Outcome,
     Promotion,
     Reason,
     RunSummary,
+    SampleRule,
     Severity,
     ShadowReport,
     SliceResult,
     Snapshot,
     Span,
+    SplitRule,
     Status,
     SweepReport,
     Trial,
@@ -61,9 +64,19 @@ def hostile_records() -> RunRecords:
         proposal=HOSTILE,
     )
     waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
+    join = JoinMatch(
+        name=HOSTILE, span=HOSTILE, table=HOSTILE, content=HOSTILE, keys=(HOSTILE,), rows=2000, matched=1990, min_match=0.95
+    )
     common = {"model": HOSTILE, "version": 2, "champion": 1}
     return RunRecords(
-        snapshot=Snapshot(pipeline=HOSTILE, training=(span,), evaluation=(span,)),
+        snapshot=Snapshot(
+            pipeline=HOSTILE,
+            training=(span,),
+            evaluation=(span,),
+            joins=(join,),
+            sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
+            split=SplitRule(by=HOSTILE, evaluation=0.2),
+        ),
         report=DataReport(
             snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
         ),
@@ -214,3 +227,9 @@ def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: li
     assert scale.x(0) == WIDTH / 2
     for interval in intervals:
         assert 0 <= scale.x(interval.low) <= scale.x(interval.value) <= scale.x(interval.high) <= WIDTH
+
+
+def test_a_runs_page_says_how_its_rows_were_made() -> None:
+    shown = every_page()["run"]
+    for said in ("A sample: 10%", "Split: 20%", "99.50% of 2,000", ">95%<"):
+        assert said in shown
