@@ -8,7 +8,7 @@ from pathlib import Path
 from taxiway.data.features import NUMERIC_TYPES
 from taxiway.data.formats import format_of
 from taxiway.data.function_rows import load_function
-from taxiway.data.schema import Schema, load_schema
+from taxiway.data.schema import Schema, label_words, load_schema
 from taxiway.data.spans import check_pattern
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
@@ -87,8 +87,8 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     if pipeline.source.label in known:
         if pipeline.source.label != schema.label:
             yield (
-                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema\'s label '
-                f'"{schema.label}"\n    allowed: the same in both'
+                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema '
+                f"{label_words(schema)}\n    allowed: the same in both"
             )
         yield from _label(file, pipeline, schema)
         try:

@@ -18,7 +18,17 @@ from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
 _NAMED = {"features": "at least type, as in {type: number}", "rules": "at least sql, as in {sql: arrives > departs}"}
 
-__all__ = ["Drift", "Feature", "Range", "Schema", "feature_content", "infer_schema", "load_schema", "schema_to_yaml"]
+__all__ = [
+    "Drift",
+    "Feature",
+    "Range",
+    "Schema",
+    "feature_content",
+    "infer_schema",
+    "label_words",
+    "load_schema",
+    "schema_to_yaml",
+]
 
 
 def load_schema(path: Path | str) -> Schema:
@@ -44,6 +54,11 @@ def load_schema(path: Path | str) -> Schema:
     return schema
 
 
+def label_words(schema: Schema) -> str:
+    """`has the label "late"`, or that it has none."""
+    return "has no label" if schema.label is None else f'has the label "{schema.label}"'
+
+
 def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
     where = file.where((section, name))
     if not isinstance(body, dict):
@@ -56,7 +71,7 @@ def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]
 def _check_names(schema: Schema, file: YamlFile) -> None:
     """Columns and kinds that are named elsewhere in the schema have to be there."""
     names = [feature.name for feature in schema.features]
-    for where, named in [("label", (schema.label,)), ("key", schema.key)]:
+    for where, named in [("label", () if schema.label is None else (schema.label,)), ("key", schema.key)]:
         for name in named:
             if name not in names:
                 raise ConfigError(
@@ -109,7 +124,7 @@ def schema_to_yaml(schema: Schema) -> str:
     """The YAML that `load_schema` reads as `schema`; what is at its default is left out, but for presence and domain."""
     import yaml
 
-    content: dict[str, Any] = {"label": schema.label}
+    content: dict[str, Any] = {} if schema.label is None else {"label": schema.label}
     if schema.key:
         content["key"] = schema.key[0] if len(schema.key) == 1 else list(schema.key)
     content["min_rows"] = schema.min_rows

@@ -100,7 +100,8 @@ def examine(
 def _profiled(table: Table, schema: Schema) -> Profile:
     from taxiway.data.aggregates import profile_table
 
-    return profile_table(table, schema.label if any(column.name == schema.label for column in table.columns) else "")
+    there = any(column.name == schema.label for column in table.columns)
+    return profile_table(table, schema.label if schema.label is not None and there else "")
 
 
 def validate_snapshot(
@@ -123,7 +124,7 @@ def validate_snapshot(
     """
     findings = Findings()
     check_stages(schema, used, snapshot.pipeline, snapshot.newest.label, findings)
-    profiles = [profile_span(span, store, schema.label) for span in snapshot.spans]
+    profiles = [profile_span(span, store, schema.label or "") for span in snapshot.spans]
     for span, profile in zip(snapshot.spans, profiles, strict=True):
         with opened_span(span, profile, store) as checked:
             check_span(checked, schema, findings)
