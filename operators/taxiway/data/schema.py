@@ -27,15 +27,20 @@ __all__ = [
     "infer_schema",
     "label_words",
     "load_schema",
+    "schema_of",
     "schema_to_yaml",
 ]
 
 
 def load_schema(path: Path | str) -> Schema:
     """The schema in a YAML file. Raises ConfigError naming every mistake in it."""
-    file = read_yaml(Path(path))
+    return schema_of(read_yaml(Path(path)))
+
+
+def schema_of(file: YamlFile) -> Schema:
+    """The schema that a file's content is. Raises ConfigError naming every mistake in it."""
     if not isinstance(file.content, dict):
-        raise ConfigError(f"{path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
+        raise ConfigError(f"{file.path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
     content = dict(file.content)
     names: dict[str, list[str]] = {}
     for section in _NAMED:
