@@ -24,6 +24,22 @@ def open_data(data: Path | str) -> Iterator[Table]:
     Raises ConfigError where nothing is there or the name does not tell the format, BadData where a file cannot be read, has no
     rows, or other columns than the first.
     """
+    fs, found = _found(data)
+    with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
+        files = [_local(fs, path, Path(folder, str(at))) for at, path in enumerate(found)]
+        with open_table(files, str(data)) as table:
+            if table.row_count == 0:
+                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
+            yield table
+
+
+def files_of(data: Path | str) -> list[str]:
+    """The files that `data` names or matches, by name, each as `open_data` takes it. Raises ConfigError where nothing is there."""
+    fs, found = _found(data)
+    return [str(fs.unstrip_protocol(path)) if "://" in str(data) else path for path in found]
+
+
+def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     import fsspec
 
     fs, root = fsspec.core.url_to_fs(str(data))
@@ -31,12 +47,7 @@ def open_data(data: Path | str) -> Iterator[Table]:
     if not found:
         folder = "is a folder" if fs.isdir(root) else "does not exist"
         raise ConfigError(f"{data} {folder}; give a file, a pattern such as 'folder/2024-*.csv', or a URL")
-    with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
-        files = [_local(fs, path, Path(folder, str(at))) for at, path in enumerate(found)]
-        with open_table(files, str(data)) as table:
-            if table.row_count == 0:
-                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
-            yield table
+    return fs, found
 
 
 def _local(fs: "AbstractFileSystem", path: str, folder: Path) -> Path:

@@ -65,6 +65,8 @@ def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "
 def remark(column: ColumnProfile) -> str:
     """What people should know of a column whose type in the file may not be what its values are; empty for most."""
     values = [item.value for item in column.values]
+    if not column.present:
+        return "no value was seen: the type is a guess"
     if column.type == "integer" and column.minimum is not None and column.minimum >= 0 and column.maximum == 1:
         return "only 0 and 1: are these booleans? Then have the source write them as such"
     if column.type != "string" or not column.values_complete or not values:

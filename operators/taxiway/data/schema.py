@@ -150,6 +150,12 @@ def schema_to_yaml(schema: Schema) -> str:
 def feature_content(feature: Feature) -> dict[str, Any]:
     """What a schema file says of a feature, under its name."""
     content = feature.model_dump(mode="json", exclude_defaults=True, exclude={"name", "presence", "domain"})
+    for key in ("range", "valency", "distinct"):
+        if key in content:  # 0 reads better than 0.0
+            content[key] = {
+                side: int(number) if float(number).is_integer() and abs(number) < 2**53 else number
+                for side, number in content[key].items()
+            }
     words = {1.0: "required", 0.0: "optional"}
     content["presence"] = words.get(feature.presence) or {"min_fraction": feature.presence}
     if feature.type == "string":
