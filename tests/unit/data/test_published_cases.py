@@ -218,6 +218,13 @@ def test_a_rule_over_several_columns_names_the_rows_that_break_it(write: Write) 
     assert "does not in 1 of 2 rows (50.0 %) (row 2)" in found.sentence
 
 
+def test_a_rule_that_is_null_everywhere_asks_nothing(write: Write) -> None:
+    features = [Feature(name="departs", type="integer", presence=0), Feature(name="gone", type="datetime", presence=0)]
+    rules = (Rule(name="empty", sql="departs > 1"), Rule(name="absent", sql="gone > '2026-01-01'"))
+    data = write(departs=pa.array([None, None], "int64"))
+    assert judged(data, schema(*features, rules=rules)).anomalies == ()
+
+
 @pytest.mark.parametrize("sql", ["departs >", "nosuch > 1", "departs + 1 > 'a'; DROP TABLE span"])
 def test_a_rule_that_is_no_condition_is_refused(write: Write, sql: str) -> None:
     with pytest.raises((ValueError, ConfigError), match=r"rule|semicolon"):
