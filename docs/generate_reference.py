@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the models of `taxiway.pipeline` and `taxiway.team`; a test checks that it is up to date.
+"""Writes docs/reference/ from the models of `taxiway.pipeline`, `taxiway.team` and `taxiway.data`; a test checks that it is up to date.
 
 What obeys a key cannot be read from the models, so it stands here; a key without such a sentence is an error.
 """
@@ -6,7 +6,8 @@ What obeys a key cannot be read from the models, so it stands here; a key withou
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -15,9 +16,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from taxiway.data.features import Feature, Schema
+from taxiway.data.history import Watch
+from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule
 from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
 from taxiway.pipeline_join import Join
 from taxiway.pipeline_source import FixedWindow, Sample, Source, Split
+from taxiway.records import Waiver
 from taxiway.team import Notification, Team, TeamGate, TeamShadow
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -45,6 +50,32 @@ TEAM_SECTIONS: Sections = (
     ("gate", TeamGate),
     ("shadow", TeamShadow),
 )
+
+SCHEMA_SECTIONS: Sections = (
+    ("", Schema),
+    ("rows_ratio", Range),
+    ("features.NAME", Feature),
+    ("features.NAME.range", Range),
+    ("features.NAME.valency", Counts),
+    ("features.NAME.distinct", Counts),
+    ("features.NAME.drift", Drift),
+    ("features.NAME.skew", Drift),
+    ("rules.NAME", Rule),
+    ("history", Watch),
+    ("row_skew", RowSkew),
+    ("waivers", Waiver),
+)
+
+# What a key takes in the file, and its default, where the record holds it in another form.
+WRITTEN = {
+    "key": ("name or list of names", "empty"),
+    "environments": ("list of names", "`[TRAINING, SERVING]`"),
+    "features": ("mapping of column to keys below", "must be given"),
+    "rules": ("mapping of name to keys below", "empty"),
+    "features.NAME.presence": ("`required`, `optional` or `{min_fraction: F}`", "`required`"),
+    "features.NAME.domain": ("`open` or list of values", "`open`"),
+    "rules.NAME.sql": ("text", "must be given"),
+}
 
 PIPELINE_OBEYED_BY = {
     "pipeline": "the loader: the DAG is called `team.pipeline`, and so is the registered model",
@@ -174,6 +205,85 @@ TEAM_OBEYED_BY = {
     "shadow.max_agree_within": "`shadow.agree_within` is not above",
 }
 
+_VALIDATES = "`validate_data`, `taxiway validate`"
+SCHEMA_OBEYED_BY = {
+    "label": "`taxiway lint`, every task: it is the pipeline's `source.label`; every row of training data needs a value, and not "
+    "always the same. None: nothing is learned from these data",
+    "key": f"{_VALIDATES}: no two rows have the same values in these columns, across the spans of a snapshot",
+    "environments": f"{_VALIDATES}: the kinds of data that there are; `taxiway validate --environment`. Tasks check `TRAINING`",
+    "min_rows": f"{_VALIDATES}: fewer rows in a span are an anomaly",
+    "max_rows": f"{_VALIDATES}: more rows in a span are an anomaly",
+    "rows_ratio": f"{_VALIDATES}: the rows of the newest span by the mean of those before it",
+    "features": f"{_VALIDATES}: what each column should be; `transform`: which columns a model may take",
+    "rules": f"{_VALIDATES}: conditions over several columns",
+    "history": f"{_VALIDATES}: metrics that are watched from span to span",
+    "row_skew": "`taxiway validate --serving`: training and serving rows of the same `key` are compared value by value; needs `key`",
+    "waivers": f"{_VALIDATES}: anomalies that do not block until a day",
+    "rows_ratio.min": "the smallest ratio",
+    "rows_ratio.max": "the largest ratio",
+    "features.NAME.type": f"{_VALIDATES}: what the file holds; whole numbers in a column of floats are integers; `transform`: integers "
+    "and numbers are numeric features, strings and booleans categorical ones",
+    "features.NAME.description": "`taxiway schema show`, `taxiway lint` notes where it is blank: what the column means",
+    "features.NAME.unit": "the same, and sentences about ranges: the unit of a number",
+    "features.NAME.missing_means": "the same, and sentences about missing values: what it means that there is none",
+    "features.NAME.collected": "the same: how the values come about",
+    "features.NAME.stage": f"{_VALIDATES}: `planned`, `alpha` and `deprecated` features only warn, `planned` and `deprecated` ones may be "
+    "missing; a model that uses a `planned` or `alpha` feature fails. `transform`: `auto` leaves these out. "
+    "`taxiway schema promote` moves it",
+    "features.NAME.owner": "sentences about the stage, `taxiway schema show`: who answers for the column",
+    "features.NAME.since": "the same: since when the feature is in its stage; written by `taxiway schema promote`",
+    "features.NAME.presence": f"{_VALIDATES}: the least share of rows with a value; NaN is none. `optional`: the column may be missing",
+    "features.NAME.valency": f"{_VALIDATES}: how many items a list has",
+    "features.NAME.unique": f"{_VALIDATES}: no two rows share a value, counted exactly",
+    "features.NAME.distinct": f"{_VALIDATES}: how many distinct values there are in a span",
+    "features.NAME.domain": f"{_VALIDATES}: the only values that may be; for strings and integers",
+    "features.NAME.min_in_domain": f"{_VALIDATES}: the least share of rows with a value whose value is in the domain",
+    "features.NAME.pattern": f"{_VALIDATES}: a regular expression of DuckDB that all of each text matches",
+    "features.NAME.semantic": f"{_VALIDATES}: what each text is, by a pattern of ours",
+    "features.NAME.range": f"{_VALIDATES}: the numbers that may be",
+    "features.NAME.drift": f"{_VALIDATES} (with `--previous`): how far the newest span may be from the training spans",
+    "features.NAME.skew": "`taxiway validate --serving`: how far serving data may be from training data",
+    "features.NAME.environments": f"{_VALIDATES}: where the column is expected; none: everywhere. `transform`: a model takes what is "
+    "expected in `SERVING`",
+    "features.NAME.severity": f"{_VALIDATES}: of every anomaly in the column but drift and skew, where the stage does not lower it",
+    "features.NAME.range.min": "the smallest number",
+    "features.NAME.range.max": "the largest number",
+    "features.NAME.valency.min": "the fewest items",
+    "features.NAME.valency.max": "the most items",
+    "features.NAME.distinct.min": "the fewest values",
+    "features.NAME.distinct.max": "the most values",
+    "features.NAME.drift.limit": "a larger distance, that chance does not explain, is an anomaly",
+    "features.NAME.drift.severity": "of that anomaly, where the stage does not lower it",
+    "features.NAME.drift.distance": "by which it is measured; none: `l_infinity` for strings and booleans, `jensen_shannon` for numbers",
+    "features.NAME.skew.limit": "as in `drift`",
+    "features.NAME.skew.severity": "as in `drift`",
+    "features.NAME.skew.distance": "as in `drift`",
+    "rules.NAME.sql": "a condition in DuckDB's SQL with the names of the columns",
+    "rules.NAME.description": "said with the anomaly: what the condition means",
+    "rules.NAME.min_fraction": "the least share of the rows that fulfil it; those for which it is null do not count",
+    "rules.NAME.severity": "of the anomaly",
+    "history.metric": "what is watched: `rows`, or a statistic of `column`",
+    "history.column": "the column; none for `rows`",
+    "history.strategy": "how it is judged",
+    "history.min": "`bounds`: the smallest value",
+    "history.max": "`bounds`: the largest value",
+    "history.max_decrease": "`change`: the largest fall from the span before",
+    "history.max_increase": "`change`: the largest rise from the span before",
+    "history.min_ratio": "`ratio`: the smallest quotient by the span before",
+    "history.max_ratio": "`ratio`: the largest quotient by the span before",
+    "history.deviations": "`normal`: how many standard deviations from the mean of the spans before",
+    "history.min_spans": "`normal`: with fewer spans before, nothing is judged",
+    "history.severity": "of the anomaly",
+    "row_skew.max_fraction": "the largest share of rows of the same key in which a column may differ",
+    "row_skew.digits": "decimal places to which numbers are rounded first; none: compared as they are",
+    "row_skew.severity": "of the anomaly",
+    "waivers.kind": "the kind of the anomaly, as the report names it: `range`, `drift`, `gx:` and the type of an expectation",
+    "waivers.column": "its column, or its rule; empty for what is about the table",
+    "waivers.owner": "who answers for letting it pass",
+    "waivers.reason": "why it may pass",
+    "waivers.until": "the last day on which it may",
+}
+
 PIPELINE_HEAD = """\
 # The pipeline file
 
@@ -194,18 +304,30 @@ for teams](../guides/teams.md).
 """
 
 
+SCHEMA_HEAD = """\
+# The schema file
+
+Written by `docs/generate_reference.py` from the models in `operators/taxiway/data/`; do not edit it by hand.
+
+`NAME.schema.yaml` lies beside the pipeline file that names it. An unknown key is an error, which names the line, what is
+allowed and the nearest right word. How people work with it: [schemas](../guides/schemas.md). `NAME` in a key stands for the
+name of a column or a rule.
+"""
+
+
 def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
     return {
         REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_OBEYED_BY),
         REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_OBEYED_BY),
+        REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_OBEYED_BY, WRITTEN),
     }
 
 
-def _page(head: str, sections: Sections, obeyed_by: Mapping[str, str]) -> str:
+def _page(head: str, sections: Sections, obeyed_by: Mapping[str, str], written: Mapping[str, tuple[str, str]] = {}) -> str:
     parts = [head]
     for path, model in sections:
-        table = "\n".join(_table(path, model, obeyed_by))
+        table = "\n".join(_table(path, model, obeyed_by, written))
         parts.append(f"## {f'`{path}`' if path else 'The file'}\n\n{_about(model)}\n\n{table}\n")
     unknown = set(obeyed_by) - {f"{path}.{key}".lstrip(".") for path, model in sections for key, _ in _fields(model)}
     if unknown:
@@ -222,17 +344,22 @@ def _about(model: type[BaseModel]) -> str:
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
+        if name == "name" and model in (Feature, Rule):
+            continue  # the key above
         yield field.alias or name, field
 
 
-def _table(path: str, model: type[BaseModel], obeyed_by: Mapping[str, str]) -> Iterator[str]:
+def _table(
+    path: str, model: type[BaseModel], obeyed_by: Mapping[str, str], written: Mapping[str, tuple[str, str]]
+) -> Iterator[str]:
     yield "| key | type | default | obeyed by |"
     yield "|---|---|---|---|"
     for key, field in _fields(model):
         whole = f"{path}.{key}".lstrip(".")
         if whole not in obeyed_by:
             raise SystemExit(f"{whole} is a new key: say in {__file__} who obeys it")
-        yield f"| `{key}` | {_type(field)} | {_default(field)} | {obeyed_by[whole]} |"
+        kind, default = written.get(whole) or (_type(field), _default(field))
+        yield f"| `{key}` | {kind} | {default} | {obeyed_by[whole]} |"
 
 
 def _type(field: FieldInfo) -> str:
@@ -250,11 +377,19 @@ def _limit(entry: Any) -> Iterator[str]:
 
 
 def _name(annotation: Any) -> str:
-    plain = {str: "text", int: "whole number", float: "number", timedelta: "duration", Any: "any value"}
+    plain = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        timedelta: "duration",
+        Any: "any value",
+        bool: "`true` or `false`",
+        date: "day",
+    }
     if annotation in plain:
         return plain[annotation]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "keys below"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel | StrEnum):
+        return "keys below" if issubclass(annotation, BaseModel) else _name(Literal[tuple(annotation)])
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in args)
@@ -272,7 +407,7 @@ def _name(annotation: Any) -> str:
 
 
 def _list(entry: Any) -> str:
-    if get_origin(entry) is Literal:
+    if get_origin(entry) is Literal or (isinstance(entry, type) and issubclass(entry, BaseModel)):
         return f"list of {_name(entry)}"
     if Mapping in map(get_origin, get_args(entry)):
         return "mapping of values, or list of steps"
@@ -289,6 +424,8 @@ def _default(field: FieldInfo) -> str:
         return f"`{value.days}d`"
     if value is None or value is PydanticUndefined:
         return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if value in ("", (), {}):
         return "empty"
     return f"`{value}`"

@@ -3,13 +3,15 @@
 import ast
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from taxiway.data.features import NUMERIC_TYPES
 from taxiway.data.formats import format_of
 from taxiway.data.function_rows import load_function
-from taxiway.data.schema import Schema, load_schema
+from taxiway.data.schema import Schema, label_words, load_schema
 from taxiway.data.spans import check_pattern
+from taxiway.data.stages import stage_anomaly
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.pipeline import Pipeline
@@ -88,14 +90,29 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     if pipeline.source.label in known:
         if pipeline.source.label != schema.label:
             yield (
-                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema\'s label '
-                f'"{schema.label}"\n    allowed: the same in both'
+                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema '
+                f"{label_words(schema)}\n    allowed: the same in both"
             )
         yield from _label(file, pipeline, schema)
         try:
             choose_columns(schema, pipeline.features, pipeline.source.label)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
+        yield from _immature(file, pipeline, schema)
+
+
+def _immature(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
+    """Columns that the pipeline names, and whose stage keeps them from production models; `auto` leaves them out."""
+    today = datetime.now(UTC).date()
+    for side in ("numeric", "categorical"):
+        asked = getattr(pipeline.features, side)
+        for feature in schema.features if asked != "auto" else ():
+            if feature.name not in asked or feature.name in pipeline.features.drop:
+                continue
+            found = stage_anomaly(feature, [pipeline.name], "")
+            if found is None or feature.stage.usable or any(waiver.covers(found, today) for waiver in schema.waivers):
+                continue
+            yield f"{file.name}:{line_of(file, ['features', side])}: {found.sentence}"
 
 
 def _of_source(source: Source) -> Iterator[tuple[list[str], str]]:

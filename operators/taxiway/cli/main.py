@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, memory, serving
+from taxiway.cli import data, memory, schema, serving
 from taxiway.cli.options import dags_option, home_option
 from taxiway.errors import TaxiwayError
 
@@ -80,14 +80,20 @@ def compose_env(output: Path) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def lint(paths: tuple[Path, ...]) -> None:
-    """Find the mistakes in pipeline files, their schemas, suites and stubs; PATHS are files or folders."""
+    """Find the mistakes in pipeline files, their schemas, suites and stubs; PATHS are files or folders.
+
+    Notes name what is left blank in schemas and who uses deprecated features; they are no mistakes.
+    """
     from taxiway.cli.lint import lint as find_mistakes
     from taxiway.cli.lint import pipeline_files
+    from taxiway.cli.lint_notes import notes
 
     files = pipeline_files(paths)
     mistakes = find_mistakes(files)
     for mistake in mistakes:
         click.echo(mistake)
+    for note in notes(files):
+        click.echo(f"note: {note}")
     count = sum(not line.startswith("    ") for mistake in mistakes for line in mistake.splitlines())
     files_said, mistakes_said = "file" if len(files) == 1 else "files", "mistake" if count == 1 else "mistakes"
     click.echo(f"{len(files)} pipeline {files_said}, {count or 'no'} {mistakes_said}", err=True)
@@ -135,6 +141,7 @@ def schema_json(kind: str) -> None:
 for command in (
     data.profile,
     data.validate,
+    schema.schema,
     memory.lineage,
     memory.history,
     memory.rollback,

@@ -122,6 +122,7 @@ def look(pattern: str, label: str) -> Seen:
             pattern=pattern,
             spans=spans,
             schema=schema.model_copy(update={"key": key, "features": features}),
+            label=label,
             problem=problem,
             label_std=float(labels.std()) if problem == "regression" else 0.0,
             suspects=_suspects(read_rows(spans[-1:], store), label, schema),

@@ -25,6 +25,7 @@ class Seen:
     pattern: str
     spans: tuple[Span, ...]
     schema: Schema
+    label: str
     problem: Problem
     label_std: float
     drop: Mapping[str, str]
@@ -72,7 +73,7 @@ schedule: null                                # or new_span, @monthly, a cron ex
 source:
   spans: {_quoted(spans)}
   window: {seen.window}                                   # train on so many spans, evaluate on the next
-  label: {_quoted(seen.schema.label)}
+  label: {_quoted(seen.label)}
 schema: {name}.schema.yaml
 features:{why}
   numeric: auto
@@ -104,7 +105,7 @@ def readme_text(name: str, team: str, seen: Seen, folder: Path) -> str:
     )
     learned = "estimates the number" if seen.problem == "regression" else "tells the two values of"
     suspects = "".join(
-        f"\n* `{column}` goes with `{seen.schema.label}` by {found:+.2f}: is it known before the label is? If not, drop it."
+        f"\n* `{column}` goes with `{seen.label}` by {found:+.2f}: is it known before the label is? If not, drop it."
         for column, found in seen.suspects.items()
     )
     unread = (
@@ -113,7 +114,7 @@ def readme_text(name: str, team: str, seen: Seen, folder: Path) -> str:
     left_out = f" Left out: {', '.join(f'`{column}` ({why})' for column, why in seen.drop.items())}." if seen.drop else ""
     return f"""# {team}.{name}
 
-Drafted by `taxiway new`. The model {learned} `{seen.schema.label}`, trains on {seen.window} spans and is decided on the next.
+Drafted by `taxiway new`. The model {learned} `{seen.label}`, trains on {seen.window} spans and is decided on the next.
 
 | span | rows |
 |---|---|

@@ -6,7 +6,7 @@ Python's `csv` decides, strictly, what a record is; Arrow, which would swallow a
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -39,11 +39,12 @@ class _Shape:
     begins: int
 
 
-def csv_to_parquet(text: Path, copy: Path, what: str) -> None:
+def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[str] = ()) -> None:
     """Write the rows of the CSV file `text` (UTF-8) to `copy`; `what` is how errors name it.
 
     The first record is the header. Comma, semicolon, tab and bar are told apart. Fields are quoted by `"`, doubled within.
-    A column is of integers, numbers, truth values, dates or times where all its values are, else it is text.
+    A column is of integers, numbers, truth values, dates or times where all its values are, else it is text; those in
+    `text_columns` are text whatever they hold.
 
     Raises BadData where a record has too many or too few fields, a quote is not closed, a name is missing or there twice, or no
     row is there.
@@ -52,7 +53,7 @@ def csv_to_parquet(text: Path, copy: Path, what: str) -> None:
     import pyarrow.parquet as pq
 
     shape = _checked(text, what)
-    columns = [TextColumn() for _ in shape.names]
+    columns = [TextColumn(kind="text") if name in text_columns else TextColumn() for name in shape.names]
     block = _see(text, shape, columns)
     schema = pa.schema([(name, column.type) for name, column in zip(shape.names, columns, strict=True)])
     rows = 0

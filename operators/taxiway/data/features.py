@@ -142,12 +142,13 @@ def _one_or_more(value: Any) -> Any:
 class Schema(Record):
     """What is expected of the data of one pipeline. Its digest is the schema version that reports and models name.
 
+    `label` is the column that is predicted; a schema of data from which nothing is learned has none, and no pipeline takes it.
     `key` are the columns whose values together tell any two rows apart, in one span and across the spans of a snapshot.
     `min_rows` and `max_rows` are for each span, `rows_ratio` for the newest span's rows by the mean of those before it.
     `environments` are the kinds of data that features may be limited to. `features` are in the order of the file.
     """
 
-    label: str
+    label: str | None = None
     key: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
     environments: tuple[str, ...] = (TRAINING, SERVING)
     min_rows: int = Field(default=1, ge=1)
@@ -182,6 +183,11 @@ class Schema(Record):
     def categorical(self, label: str) -> tuple[str, ...]:
         """The columns of strings and booleans that a model takes where its pipeline names none; see `offered`."""
         return self._taken(CATEGORICAL_TYPES, label)
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of text: in CSV they are text even where they hold nothing but digits."""
+        return tuple(feature.name for feature in self.features if feature.type == "string")
 
     def offered(self, label: str) -> tuple[str, ...]:
         """The columns that a model can take: neither label nor key, and there when it serves. Those taken unasked are past alpha."""

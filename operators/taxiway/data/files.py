@@ -1,7 +1,7 @@
 """Data that lie outside a pipeline, named by a path, a pattern or a URL, as one table."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +15,31 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_data(data: Path | str) -> Iterator[Table]:
+def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[Table]:
     """Open a file, all files that a pattern matches as one table, or what a URL that fsspec reads names.
 
     CSV and JSON lines, which may be compressed with gzip, become Parquet in a folder of their own; local Parquet is read where it
-    lies.
+    lies. `text_columns` are those of CSV that are text whatever they hold.
 
     Raises ConfigError where nothing is there or the name does not tell the format, BadData where a file cannot be read, has no
     rows, or other columns than the first.
     """
+    fs, found = _found(data)
+    with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
+        files = [_local(fs, path, Path(folder, str(at)), text_columns) for at, path in enumerate(found)]
+        with open_table(files, str(data)) as table:
+            if table.row_count == 0:
+                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
+            yield table
+
+
+def files_of(data: Path | str) -> list[str]:
+    """The files that `data` names or matches, by name, each as `open_data` takes it. Raises ConfigError where nothing is there."""
+    fs, found = _found(data)
+    return [str(fs.unstrip_protocol(path)) if "://" in str(data) else path for path in found]
+
+
+def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     import fsspec
 
     fs, root = fsspec.core.url_to_fs(str(data))
@@ -31,15 +47,10 @@ def open_data(data: Path | str) -> Iterator[Table]:
     if not found:
         folder = "is a folder" if fs.isdir(root) else "does not exist"
         raise ConfigError(f"{data} {folder}; give a file, a pattern such as 'folder/2024-*.csv', or a URL")
-    with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
-        files = [_local(fs, path, Path(folder, str(at))) for at, path in enumerate(found)]
-        with open_table(files, str(data)) as table:
-            if table.row_count == 0:
-                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
-            yield table
+    return fs, found
 
 
-def _local(fs: "AbstractFileSystem", path: str, folder: Path) -> Path:
+def _local(fs: "AbstractFileSystem", path: str, folder: Path, text_columns: Collection[str]) -> Path:
     """A Parquet file on this machine with the rows of a file."""
     kind = format_of(path)
     folder.mkdir()
@@ -48,4 +59,4 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path) -> Path:
     else:
         original = folder / "original"
         fs.get_file(path, str(original))
-    return as_parquet(original, folder, format=kind, what=path)
+    return as_parquet(original, folder, format=kind, what=path, text_columns=text_columns)

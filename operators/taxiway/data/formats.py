@@ -3,6 +3,7 @@
 Where files lie and how they come here is not asked; see `ingest.fetch`.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import get_args
 
@@ -43,11 +44,12 @@ def format_of(name: str) -> Format:
     return kind
 
 
-def as_parquet(path: Path, folder: Path, *, format: Format, what: str) -> Path:
+def as_parquet(path: Path, folder: Path, *, format: Format, what: str, text_columns: Collection[str] = ()) -> Path:
     """The Parquet file with the rows of the local file `path`: itself where it is Parquet, else one that is made in `folder`.
 
     The same content gives the same bytes, compressed or not. `what` is how errors name the file. A Parquet file is not looked
-    into here. A text file may be compressed with gzip, whatever it is called.
+    into here. A text file may be compressed with gzip, whatever it is called. In CSV all is text: of `text_columns` it stays so,
+    where a file of one month might hold nothing but digits.
 
     Raises BadData, with the line where one can be told, where the file is not whole, is not what `format` says or has no rows.
     """
@@ -56,7 +58,7 @@ def as_parquet(path: Path, folder: Path, *, format: Format, what: str) -> Path:
     copy = folder / "rows.parquet"
     with decoded(path, folder, what) as text:
         if format == "csv":
-            csv_to_parquet(text, copy, what)
+            csv_to_parquet(text, copy, what, text_columns)
         else:
             json_lines_to_parquet(text, copy, what)
     return copy

@@ -5,7 +5,7 @@ Which spans a run reads is in `plan`. Whether the rows are right is not asked he
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,12 +75,15 @@ def read_table(found: FoundSpan, folder: Path, format: Format | None = None) -> 
     return copy
 
 
-def read_file(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
-    """The Parquet file, in `folder`, with the rows of a file that was found; `format` where its name does not tell."""
+def read_file(found: FoundSpan, folder: Path, format: Format | None = None, text_columns: Collection[str] = ()) -> Path:
+    """The Parquet file, in `folder`, with the rows of a file that was found; `format` where its name does not tell.
+
+    `text_columns` are those of CSV that are text whatever they hold.
+    """
     kind = format or format_of(found.path)
     original = folder / "original"
     fetch(found.path, original)
-    return as_parquet(original, folder, format=kind, what=found.path)
+    return as_parquet(original, folder, format=kind, what=found.path, text_columns=text_columns)
 
 
 def fetch(path: str, copy: Path) -> None:

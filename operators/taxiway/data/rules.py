@@ -1,6 +1,6 @@
 """Conditions of the team's own on each row, over several columns: DuckDB's SQL with the names of the columns."""
 
-from taxiway.data.features import Schema
+from taxiway.data.features import Feature, Schema
 from taxiway.data.findings import CheckedSpan, Findings, at_rows
 from taxiway.data.limits import Rule
 from taxiway.data.table import Table
@@ -8,24 +8,30 @@ from taxiway.data.words import SHOWN_VALUES, listed, percent, share
 from taxiway.errors import ConfigError
 from taxiway.records import Anomaly
 
+_NULLS = {
+    "boolean": "BOOLEAN", "date": "DATE", "datetime": "TIMESTAMP", "integer": "BIGINT", "list": "VARCHAR[]", "number": "DOUBLE",
+    "string": "VARCHAR",
+}  # fmt: skip
+
 
 def check_rules(span: CheckedSpan, schema: Schema, findings: Findings) -> None:
-    """Every rule of the schema on the rows of a span.
+    """Every rule of the schema on the rows of a span. A column of the schema that the data have not is null in all of them.
 
     Raises ConfigError where DuckDB does not understand a rule, or it is no condition.
     """
+    absent = [feature for feature in schema.features if span.profile.column(feature.name) is None]
     for rule in schema.rules:
-        findings.add(_broken(span, rule))
+        findings.add(_broken(span, rule, absent))
 
 
-def _broken(span: CheckedSpan, rule: Rule) -> Anomaly | None:
+def _broken(span: CheckedSpan, rule: Rule, absent: list[Feature]) -> Anomaly | None:
     import duckdb
 
     table = span.table()
-    source = f"(SELECT ({rule.sql}) AS held, place FROM {_named(table)})"
+    source = f"(SELECT ({rule.sql}) AS held, place FROM {_named(table, absent)})"
     try:
         counts = table.rows(f"SELECT count(held::BOOLEAN), count_if(NOT held::BOOLEAN) FROM {source}")
-        asked, wrong = (int(count) for count in counts[0])
+        asked, wrong = (int(count or 0) for count in counts[0])
         if not wrong or wrong / asked <= 1 - rule.min_fraction + 1e-12:
             return None
         query = f"SELECT place FROM {source} WHERE NOT held::BOOLEAN ORDER BY place LIMIT {SHOWN_VALUES}"
@@ -51,7 +57,9 @@ def _broken(span: CheckedSpan, rule: Rule) -> Anomaly | None:
     )
 
 
-def _named(table: Table) -> str:
+def _named(table: Table, absent: list[Feature]) -> str:
     """The rows under the columns' own names, as a subquery."""
-    names = ", ".join('{} AS "{}"'.format(column.sql, column.name.replace('"', '""')) for column in table.columns)
+    columns = [(column.sql, column.name) for column in table.columns]
+    columns += [(f"NULL::{_NULLS[feature.type]}", feature.name) for feature in absent]
+    names = ", ".join('{} AS "{}"'.format(sql, name.replace('"', '""')) for sql, name in columns)
     return f"(SELECT {names}, place FROM numbered)"

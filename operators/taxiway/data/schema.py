@@ -18,14 +18,29 @@ from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
 _NAMED = {"features": "at least type, as in {type: number}", "rules": "at least sql, as in {sql: arrives > departs}"}
 
-__all__ = ["Drift", "Feature", "Range", "Schema", "feature_content", "infer_schema", "load_schema", "schema_to_yaml"]
+__all__ = [
+    "Drift",
+    "Feature",
+    "Range",
+    "Schema",
+    "feature_content",
+    "infer_schema",
+    "label_words",
+    "load_schema",
+    "schema_of",
+    "schema_to_yaml",
+]
 
 
 def load_schema(path: Path | str) -> Schema:
     """The schema in a YAML file. Raises ConfigError naming every mistake in it."""
-    file = read_yaml(Path(path))
+    return schema_of(read_yaml(Path(path)))
+
+
+def schema_of(file: YamlFile) -> Schema:
+    """The schema that a file's content is. Raises ConfigError naming every mistake in it."""
     if not isinstance(file.content, dict):
-        raise ConfigError(f"{path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
+        raise ConfigError(f"{file.path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
     content = dict(file.content)
     names: dict[str, list[str]] = {}
     for section in _NAMED:
@@ -44,6 +59,11 @@ def load_schema(path: Path | str) -> Schema:
     return schema
 
 
+def label_words(schema: Schema) -> str:
+    """`has the label "late"`, or that it has none."""
+    return "has no label" if schema.label is None else f'has the label "{schema.label}"'
+
+
 def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
     where = file.where((section, name))
     if not isinstance(body, dict):
@@ -56,7 +76,7 @@ def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]
 def _check_names(schema: Schema, file: YamlFile) -> None:
     """Columns and kinds that are named elsewhere in the schema have to be there."""
     names = [feature.name for feature in schema.features]
-    for where, named in [("label", (schema.label,)), ("key", schema.key)]:
+    for where, named in [("label", () if schema.label is None else (schema.label,)), ("key", schema.key)]:
         for name in named:
             if name not in names:
                 raise ConfigError(
@@ -111,7 +131,7 @@ def schema_to_yaml(schema: Schema) -> str:
     """The YAML that `load_schema` reads as `schema`; what is at its default is left out, but for presence and domain."""
     import yaml
 
-    content: dict[str, Any] = {"label": schema.label}
+    content: dict[str, Any] = {} if schema.label is None else {"label": schema.label}
     if schema.key:
         content["key"] = schema.key[0] if len(schema.key) == 1 else list(schema.key)
     content["min_rows"] = schema.min_rows
@@ -132,6 +152,12 @@ def schema_to_yaml(schema: Schema) -> str:
 def feature_content(feature: Feature) -> dict[str, Any]:
     """What a schema file says of a feature, under its name."""
     content = feature.model_dump(mode="json", exclude_defaults=True, exclude={"name", "presence", "domain"})
+    for key in ("range", "valency", "distinct"):
+        if key in content:  # 0 reads better than 0.0
+            content[key] = {
+                side: int(number) if float(number).is_integer() and abs(number) < 2**53 else number
+                for side, number in content[key].items()
+            }
     words = {1.0: "required", 0.0: "optional"}
     content["presence"] = words.get(feature.presence) or {"min_fraction": feature.presence}
     if feature.type == "string":

@@ -80,7 +80,8 @@ def examine(
     findings = Findings()
     with ExitStack() as stack:
         table, before, served = (
-            stack.enter_context(open_data(side)) if side is not None else None for side in (data, previous, serving)
+            stack.enter_context(open_data(side, schema.text_columns)) if side is not None else None
+            for side in (data, previous, serving)
         )
         assert table is not None
         profile, earlier, live = (_profiled(side, schema) if side is not None else None for side in (table, before, served))
@@ -105,7 +106,8 @@ def examine(
 def _profiled(table: Table, schema: Schema) -> Profile:
     from taxiway.data.aggregates import profile_table
 
-    return profile_table(table, schema.label if any(column.name == schema.label for column in table.columns) else "")
+    there = any(column.name == schema.label for column in table.columns)
+    return profile_table(table, schema.label if schema.label is not None and there else "")
 
 
 def validate_snapshot(
@@ -132,7 +134,7 @@ def validate_snapshot(
     newest = snapshot.decided.label
     check_stages(schema, used, snapshot.pipeline, newest, findings)
     check_joins(snapshot, findings)
-    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.wholes]
+    profiles = [profile_parts(parts, store, schema.label or "") for parts in snapshot.wholes]
     for parts, profile in zip(snapshot.wholes, profiles, strict=True):
         with opened_span(parts, profile, store) as checked:
             check_span(checked, schema, findings)

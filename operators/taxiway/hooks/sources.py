@@ -1,6 +1,6 @@
 """A pipeline's source as the installation knows it: {data} filled in, its spans found, its connection opened, its rows read."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -79,15 +79,15 @@ def with_versions(source: Source, spans: "tuple[FoundSpan, ...]") -> "tuple[Foun
         )
 
 
-def reader_of(source: Source) -> "Read":
-    """What makes the Parquet file of a span of this source."""
+def reader_of(source: Source, text_columns: Collection[str] = ()) -> "Read":
+    """What makes the Parquet file of a span of this source; `text_columns` are those of CSV that are text whatever they hold."""
     from taxiway.data.ingest import read_file
 
     if source.sql is not None:
         return partial(_read_sql, source)
     if source.function is not None:
         return partial(_read_function, source)
-    return partial(read_file, format=source.format)
+    return partial(read_file, format=source.format, text_columns=text_columns)
 
 
 def _read_sql(source: Source, span: "FoundSpan", folder: Path) -> Path:

@@ -100,12 +100,12 @@ class StageOperator(BaseOperator):
 
     def schema(self) -> "Schema":
         """The pipeline's schema. Raises ConfigError where it guards another label than the pipeline learns."""
-        from taxiway.data.schema import load_schema
+        from taxiway.data.schema import label_words, load_schema
 
         schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
         if schema.label != label:
             raise ConfigError(
-                f'the pipeline\'s source.label is "{label}", the schema\'s label "{schema.label}"; make them the same'
+                f'the pipeline\'s source.label is "{label}", the schema {label_words(schema)}; make them the same'
             )
         return schema
 

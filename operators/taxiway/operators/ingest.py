@@ -67,7 +67,7 @@ class IngestOperator(StageOperator):
             pipeline=self.pipeline.name,
             source=source.text,
             store=self.store,
-            read=reader_of(source_of(self.pipeline)),
+            read=reader_of(source_of(self.pipeline), self.schema().text_columns),
             reading=reading_of(source, self._rights),
         )
         run.datasets(made.training, "training")

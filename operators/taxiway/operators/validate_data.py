@@ -31,17 +31,17 @@ class ValidateDataOperator(StageOperator):
         from taxiway.data.validate import validate_snapshot
         from taxiway.features.transform import choose_columns
 
-        snapshot, schema = self.read(Snapshot, self.snapshot), self.schema()
+        snapshot, schema, label = self.read(Snapshot, self.snapshot), self.schema(), self.pipeline.source.label
         report = validate_snapshot(
             snapshot,
             schema,
             store=self.store,
             today=datetime.now(UTC).date(),
             suite=Path(self.pipeline.suite) if self.pipeline.suite else None,
-            used=[name for side in choose_columns(schema, self.pipeline.features, schema.label) for name in side],
+            used=[name for side in choose_columns(schema, self.pipeline.features, label) for name in side],
             history=past_profiles(snapshot, self.store),
         )
-        remember_spans(snapshot, schema.label, self.store)
+        remember_spans(snapshot, label, self.store)
         run.record(report)
         run.metrics(
             {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}

@@ -157,6 +157,8 @@ def _inline(value: JsonValue) -> str:
         return f"{{{', '.join(f'{key}: {_inline(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(_inline(inner) for inner in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 

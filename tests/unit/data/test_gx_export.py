@@ -6,10 +6,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from taxiway.cli import main
 from taxiway.data.features import SERVING, Feature, Schema
 from taxiway.data.gx_export import schema_to_suite
 from taxiway.data.limits import Counts, Drift, Range, Rule, Stage
+from taxiway.data.schema import schema_to_yaml
 from taxiway.data.validate import validate
 from taxiway.records import Severity, Status
 
@@ -91,3 +94,13 @@ def test_what_great_expectations_cannot_say_is_named() -> None:
         "late",
     }
     assert [one["severity"] for one in asked if one["kwargs"].get("column") == "mail"] == ["warning"] * 3
+
+
+def test_the_command_writes_the_suite_and_never_over_a_file(tmp_path: Path) -> None:
+    (tmp_path / "made.schema.yaml").write_text(schema_to_yaml(SCHEMA))
+    asked = ["schema", "export", str(tmp_path / "made.schema.yaml"), "--to", "gx", "-o", str(tmp_path / "made.suite.json")]
+    done = CliRunner().invoke(main, asked)
+    assert (done.exit_code, "drift of word" in done.output) == (0, True)
+    assert json.loads((tmp_path / "made.suite.json").read_text())["name"] == "made"
+    again = CliRunner().invoke(main, asked)
+    assert (again.exit_code, "is there already" in again.output) == (2, True)

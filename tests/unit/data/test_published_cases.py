@@ -218,6 +218,13 @@ def test_a_rule_over_several_columns_names_the_rows_that_break_it(write: Write) 
     assert "does not in 1 of 2 rows (50.0 %) (row 2)" in found.sentence
 
 
+def test_a_rule_that_is_null_everywhere_asks_nothing(write: Write) -> None:
+    features = [Feature(name="departs", type="integer", presence=0), Feature(name="gone", type="datetime", presence=0)]
+    rules = (Rule(name="empty", sql="departs > 1"), Rule(name="absent", sql="gone > '2026-01-01'"))
+    data = write(departs=pa.array([None, None], "int64"))
+    assert judged(data, schema(*features, rules=rules)).anomalies == ()
+
+
 @pytest.mark.parametrize("sql", ["departs >", "nosuch > 1", "departs + 1 > 'a'; DROP TABLE span"])
 def test_a_rule_that_is_no_condition_is_refused(write: Write, sql: str) -> None:
     with pytest.raises((ValueError, ConfigError), match=r"rule|semicolon"):
@@ -244,6 +251,12 @@ def test_a_file_of_a_header_alone_is_never_passed(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("x,y\n")
     with pytest.raises(BadData, match="no rows"):
         judged(tmp_path / "x.csv", schema(Feature(name="x", type="integer")))
+
+
+def test_text_of_digits_stays_text_in_csv(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("zip,y\n10001,true\n10002,false\n")
+    assert judged(tmp_path / "x.csv", schema(Feature(name="zip", type="string", pattern="[0-9]{5}"))).anomalies == ()
+    assert only(judged(tmp_path / "x.csv", schema(Feature(name="zip", type="number", range=Range(max=10001))))).rows == (2,)
 
 
 def test_the_numbers_of_deequ_on_the_titanic() -> None:

@@ -70,6 +70,12 @@ def test_features_auto_are_in_file_order_without_label_and_key(tmp_path: Path) -
     assert schema.numeric("wind") == ("hour",)
 
 
+def test_a_schema_of_data_without_a_label_has_none(tmp_path: Path) -> None:
+    schema = load(WHOLE.replace("label: late\n", ""), tmp_path)
+    assert schema.label is None
+    assert load(schema_to_yaml(schema), tmp_path) == schema
+
+
 def test_any_change_is_another_schema_version_and_a_comment_is_none(tmp_path: Path) -> None:
     version = load(WHOLE, tmp_path).digest
     assert load(f"# why\n{WHOLE}", tmp_path).digest == version
@@ -108,7 +114,6 @@ def test_a_schema_comes_back_from_yaml_and_json_as_it_was(tmp_path: Path) -> Non
         ("presence: required}", "domain: [1]}", "a boolean has no domain"),
         ("late: {type: boolean, presence: required}", "late: {type: date, drift: {limit: 0.1}}", "drift of a date is not measured"),
         ("label: late", "label: lite", 'made.schema.yaml:1: label is "lite", which features does not list\n    allowed: carrier, hour, id, late, wind   (did you mean "late"?)'),
-        ("label: late\n", "", "made.schema.yaml:1: label is missing"),
         ("key: id", "key: [id, idd]", 'key is "idd", which features does not list'),
         ("min_rows: 10", "min_rows: 0", "min_rows is 0; input should be greater than or equal to 1"),
         ("kind: range", "kind: rang", 'made.schema.yaml:19: waivers[0].kind is "rang"\n    allowed: distinct, domain, drift,'),
