@@ -223,7 +223,11 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
 @schema.command()
 @click.argument("file", type=schema_file)
 @click.option(
-    "--to", "kind", type=click.Choice(["gx"]), default="gx", show_default=True, help="gx: a suite of Great Expectations."
+    "--to",
+    type=click.Choice(["gx"]),
+    required=True,
+    expose_value=False,
+    help="What to write: gx, a suite of Great Expectations.",
 )
 @click.option("-o", "--output", required=True, type=schema_file, help="The file to write.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")

@@ -10,7 +10,7 @@ import pytest
 from helping import shared_data
 from taxiway.data.draft import draft_text
 from taxiway.data.features import TRAINING, Feature
-from taxiway.data.infer import infer_from, remark
+from taxiway.data.infer import closed_domain, infer_from, remark
 from taxiway.data.limits import Counts, Range
 from taxiway.data.profile import ColumnProfile, Profile, profile
 from taxiway.data.schema import load_schema
@@ -86,6 +86,12 @@ def test_ranges_are_inferred_only_where_they_are_asked_for(tmp_path: Path) -> No
     assert {feature.range for feature in infer_from(made).features} == {None}
     observed = {feature.name: feature.range for feature in infer_from(made, ranges="observed").features}
     assert observed == {"i": Range(min=1, max=3), "f": Range(min=0.5, max=2.5), "up": Range(min=1), "none": None, "t": None}
+
+
+@pytest.mark.parametrize(("most", "domain"), [(2, ("a", "b")), (1, None)])
+def test_a_domain_has_at_most_so_many_values(tmp_path: Path, most: int, domain: tuple[str, ...] | None) -> None:
+    (column,) = profile_of(tmp_path, x=["a", "a", "b", None]).columns
+    assert closed_domain(column, most) == domain
 
 
 def test_enums_that_are_nearly_the_same_stay_two(tmp_path: Path) -> None:
