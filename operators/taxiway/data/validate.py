@@ -13,7 +13,7 @@ from pathlib import Path
 from taxiway.data.checks import check_span
 from taxiway.data.drift import check_drift, check_skew
 from taxiway.data.features import TRAINING, Schema
-from taxiway.data.files import open_data
+from taxiway.data.files import files_of, open_data
 from taxiway.data.findings import CheckedSpan, Findings
 from taxiway.data.history_checks import check_history
 from taxiway.data.joins import check_joins
@@ -52,7 +52,7 @@ def validate(
 ) -> DataReport:
     """Check data of `environment` against `schema`: a file, all files that a pattern matches as one table, or a URL.
 
-    `previous` are earlier data, for drift; `serving` are serving data, for skew; `suite` is a Great Expectations file. The report is
+    `previous` are earlier data, for drift, and for history each file a span by the order of their names; `serving` are serving data, for skew; `suite` is a Great Expectations file. The report is
     FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the call.
 
     Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be obeyed.
@@ -79,13 +79,12 @@ def examine(
         raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
     findings = Findings()
     with ExitStack() as stack:
-        table, before, served = (
-            stack.enter_context(open_data(side, schema.text_columns)) if side is not None else None
-            for side in (data, previous, serving)
-        )
-        assert table is not None
-        profile, earlier, live = (_profiled(side, schema) if side is not None else None for side in (table, before, served))
-        assert profile is not None
+        table = stack.enter_context(open_data(data, schema.text_columns))
+        profile = _profiled(table, schema)
+        past = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
+        earlier = merged(past) if past else None
+        served = stack.enter_context(open_data(serving, schema.text_columns)) if serving is not None else None
+        live = _profiled(served, schema) if served is not None else None
         span = CheckedSpan(Path(str(data)).name, profile, lambda: table)
         check_span(span, schema, findings, environment)
         check_rules(span, schema, findings)
@@ -93,14 +92,23 @@ def examine(
             check_keys([(span.name, table.paths)], schema.key, findings)
         if earlier is not None:
             check_drift(earlier, profile, span.name, schema, findings, others="the previous data")
-            check_history([earlier], profile, span.name, schema, findings)
+            check_history(past, profile, span.name, schema, findings)
+            if not any(feature.drift for feature in schema.features):
+                findings.note("no feature of the schema has a drift limit: distances from the previous data were not judged")
         if live is not None and served is not None:
             check_skew(profile, live, schema, findings)
             check_row_skew(table, served, schema, findings)
+            if schema.row_skew is None and not any(feature.skew for feature in schema.features):
+                findings.note("the schema has no skew limit and no row_skew: serving data were compared with nothing")
         if suite is not None:
             check_suite(suite, span, findings, docs=suite_docs)
         report = findings.decide(table.digest, schema, today or datetime.now(UTC).date())
     return Examined(report, profile, earlier, live)
+
+
+def _profile_of(file: str, schema: Schema) -> Profile:
+    with open_data(file, schema.text_columns) as table:
+        return _profiled(table, schema)
 
 
 def _profiled(table: Table, schema: Schema) -> Profile:

@@ -16,6 +16,7 @@ import pytest
 
 from helping import shared_data
 from taxiway.data.features import SERVING, TRAINING, Feature, Schema
+from taxiway.data.history import Watch
 from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule, Stage
 from taxiway.data.profile import profile
 from taxiway.data.validate import validate
@@ -279,3 +280,24 @@ def test_the_numbers_of_deequ_on_the_titanic() -> None:
     assert column["Ticket"].uniqueness.value * 891 / distinct == pytest.approx(0.8032305433186491, rel=1e-9)
     by_fare = {column.name: column for column in profile(shared_data("titanic.csv"), label="Fare").columns}
     assert by_fare["Pclass"].correlation == pytest.approx(-0.5494996199439078, rel=1e-9)
+
+
+def test_the_history_of_a_metric_is_told_by_the_files_before(write: Write) -> None:
+    for day in range(6):
+        write(f"day-{day}", x=[1.0 + day % 2] * 8)
+    watch = Watch(metric="mean", column="x", strategy="normal")
+    expected = schema(Feature(name="x", type="number"), history=(watch,))
+    earlier = write("now", x=[1.5] * 8).with_name("day-*.parquet")
+    assert judged(write("now", x=[2.5] * 8), expected, previous=earlier).anomalies == ()
+    found = only(judged(write("now", x=[9.0] * 8), expected, previous=earlier))
+    assert (found.kind, found.column) == ("history", "x")
+    assert "by the 6 spans before it (last 2, 1, 2)" in found.sentence
+
+
+def test_what_was_compared_with_nothing_is_said(write: Write) -> None:
+    data = write(x=[1, 2])
+    report = judged(data, schema(Feature(name="x", type="integer")), previous=data, serving=data)
+    assert [note.partition(":")[0] for note in report.notes] == [
+        "no feature of the schema has a drift limit",
+        "the schema has no skew limit and no row_skew",
+    ]
