@@ -154,7 +154,7 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-@pytest.mark.parametrize("rows", [(10, 1000), (300, 1000), (2000, 6000)])
+@pytest.mark.parametrize("rows", [(10, 1000), (30, 30), (50, 50), (30, 1000), (300, 1000), (2000, 6000)])
 def test_samples_of_one_distribution_stay_below_the_noise(name: str, rows: tuple[int, int], profile_of: ProfileOf) -> None:
     rng = np.random.default_rng(3)
     for _ in range(5):
@@ -180,3 +180,8 @@ def test_noise_vanishes_with_rows_and_hides_everything_without_them() -> None:
     assert l_infinity_noise(many, many) < 0.001
     empty = ColumnProfile(name="x", type="number", storage="DOUBLE", rows=0, missing=0)
     assert jensen_shannon_noise(empty, few) == 1
+
+
+def test_fifty_rows_that_have_nothing_in_common_are_far_apart_beyond_chance(profile_of: ProfileOf) -> None:
+    low, high = column(profile_of, np.linspace(0, 1, 50)), column(profile_of, np.linspace(5, 6, 50))
+    assert jensen_shannon(low, high) > jensen_shannon_noise(low, high)
