@@ -32,6 +32,13 @@ def usage_errors() -> Iterator[None]:
         sys.exit(USAGE)
 
 
+def check_folders(*files: Path | None) -> None:
+    """Raise ConfigError where a file could not be written for want of its folder, before any work is done."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError(f"{file} cannot be written: there is no folder {file.parent}")
+
+
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """A sign of life on a terminal while something takes its time."""
@@ -62,6 +69,7 @@ def profile(data: str, output: Path | None, label: str, as_json: bool) -> None:
     with usage_errors():
         if output is not None and output.suffix not in (".html", ".json"):
             raise ConfigError(f"{output} ends in {output.suffix or 'nothing'}; allowed: .html for a page, .json for the record")
+        check_folders(output)
         with busy(f"profiling {data}"):
             found = profile_data(data, label=label)
     if output is not None:
@@ -107,6 +115,7 @@ def validate(
     with usage_errors():
         if data_docs is not None and suite is None:
             raise ConfigError("--data-docs is the page of a suite; give the suite: --gx SUITE")
+        check_folders(page, data_docs)
         schema = load_schema(schema_file)
         with busy(f"checking {data}"):
             found = examine(

@@ -1,33 +1,22 @@
 """Computing a profile: two scans of the file for all columns together, and one of each column for its values (in `values`)."""
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.expressions import LARGEST, finite, hashed, query, rows_of
-from taxiway.data.profile import QUANTILES, ColumnProfile, Lengths, Profile, WithLabel
+from taxiway.data.numbers import ON_A_LINE, Sampled, sample_numbers
+from taxiway.data.profile import ColumnProfile, Lengths, Profile, WithLabel
 from taxiway.data.table import Column, Table
 from taxiway.data.values import LISTED, few, values_of
 from taxiway.errors import ConfigError, allowed_values
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import numpy as np
-    from numpy.typing import NDArray
 
-_ON_A_LINE = ("integer", "number", "date", "datetime")
 _WITH_LENGTH = ("string", "list")
 _COUNTS = ("nan", "above", "below", "zeros", "fractional")
 
 Stats = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Centre:
-    """Where a column's values lie. Sums of powers of (value - shift) / scale keep their digits, those of values lose them."""
-
-    shift: float
-    scale: float
 
 
 def profile_table(table: Table, label: str = "") -> Profile:
@@ -39,16 +28,17 @@ def profile_table(table: Table, label: str = "") -> Profile:
     if label and label not in names:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
     labelled = table.column(label) if label else None
-    samples = _samples(table)
-    centres = {name: _Centre(float(values.mean()), float(values.std()) or 1.0) for name, values in samples.items()}
+    samples = sample_numbers(table)
     if labelled is not None and labelled.type == "boolean":
-        centres[labelled.sql] = _Centre(0.5, 0.5)
-    found = _aggregated(table, centres, labelled)
+        samples[labelled.sql] = Sampled(shift=0.5, scale=0.5)
+    found = _aggregated(table, samples, labelled)
     by = labelled if labelled and labelled.type in LISTED and few(int(found[labelled.sql]["distinct"])) else None
     columns = []
     for column in table.columns:
         stats = found[column.sql]
-        values = values_of(column, table, int(stats["distinct"]), by, samples.get(column.sql))
+        values = values_of(
+            column, table, int(stats["distinct"]), by, samples[column.sql].frequent if column.sql in samples else ()
+        )
         columns.append(
             ColumnProfile(
                 name=column.name,
@@ -57,9 +47,9 @@ def profile_table(table: Table, label: str = "") -> Profile:
                 rows=table.row_count,
                 missing=table.row_count - int(stats["present"]),
                 **{name: int(stats[name] or 0) for name in _COUNTS if name in stats},
-                **(_numbers(stats, centres[column.sql], samples[column.sql]) if column.sql in samples else {}),
+                **(_numbers(stats, samples[column.sql]) if "minimum" in stats and column.sql in samples else {}),
                 lengths=_lengths(stats),
-                with_label=_with_label(stats, centres[column.sql], centres[labelled.sql])
+                with_label=_with_label(stats, samples[column.sql], samples[labelled.sql])
                 if labelled and "both" in stats
                 else None,
                 frequencies=values.frequencies,
@@ -71,46 +61,31 @@ def profile_table(table: Table, label: str = "") -> Profile:
     return Profile(rows=table.row_count, columns=tuple(columns), label=label)
 
 
-def _samples(table: Table) -> "dict[str, NDArray[np.float64]]":
-    """The finite values of each numeric column in ascending order: all of them, or those of the rows that stand for all."""
-    import numpy as np
-
-    numeric = [column.sql for column in table.columns if column.type in _ON_A_LINE]
-    if not numeric:
-        return {}
-    rows = rows_of(table, sampled=True)
-    arrays = table.arrays(query(rows.select([finite(rows[name]).name(name) for name in numeric])))
-    kept = {name: np.ma.compressed(values).astype("float64") for name, values in arrays.items()}
-    for values in kept.values():
-        values.sort()
-    return {name: values for name, values in kept.items() if len(values)}
-
-
-def _aggregated(table: Table, centres: dict[str, _Centre], label: Column | None) -> dict[str, Stats]:
+def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:
     """The aggregates of all columns, in one scan: by the column's name in the view, and the statistic."""
-    wide = _with_deviations(rows_of(table), table, centres)
+    wide = _with_deviations(rows_of(table), table, samples)
     asked: dict[str, dict[str, Any]] = {}
     for column in table.columns:
         asked[column.sql] = _counts(wide, column)
-        if column.sql not in centres:
+        if column.sql not in samples:
             continue
         asked[column.sql] |= _power_sums(wide, column.sql)
-        if label is not None and column != label and label.sql in centres:
+        if label is not None and column != label and label.sql in samples:
             asked[column.sql] |= _joint_sums(wide, column.sql, label.sql)
     flat = {f"{statistic}_{name}": value for name, values in asked.items() for statistic, value in values.items()}
     row = iter(table.rows(query(wide.aggregate(**flat)))[0])
     return {name: {statistic: next(row) for statistic in values} for name, values in asked.items()}
 
 
-def _with_deviations(rows: "ir.Table", table: Table, centres: dict[str, _Centre]) -> "ir.Table":
+def _with_deviations(rows: "ir.Table", table: Table, samples: dict[str, Sampled]) -> "ir.Table":
     """The rows with, for each numeric column c0, its finite numbers fc0, their deviations dc0 and the squares of these, qc0.
 
     One step each: within one, every aggregate would compute them anew.
     """
-    numeric = [column.sql for column in table.columns if column.type in _ON_A_LINE]
+    numeric = [column.sql for column in table.columns if column.type in ON_A_LINE]
     kept: Any = rows.mutate(**{f"f{name}": finite(rows[name]) for name in numeric})
-    kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in centres.items()})
-    return kept.mutate(**{f"q{name}": kept[f"d{name}"] * kept[f"d{name}"] for name in centres})
+    kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in samples.items()})
+    return kept.mutate(**{f"q{name}": kept[f"d{name}"] * kept[f"d{name}"] for name in samples})
 
 
 def _number(rows: "ir.Table", name: str) -> Any:
@@ -124,7 +99,7 @@ def _counts(rows: "ir.Table", column: Column) -> Stats:
     if column.type in _WITH_LENGTH:
         lengths = values.length()
         counts |= {"shortest": lengths.min(), "longest": lengths.max(), "length": lengths.mean()}
-    if column.type in _ON_A_LINE:
+    if column.type in ON_A_LINE:
         numbers: Any = rows[f"f{column.sql}"]
         counts |= {"minimum": numbers.min(), "maximum": numbers.max()}
     if column.type in ("integer", "number"):
@@ -164,10 +139,8 @@ def _joint_sums(rows: "ir.Table", name: str, label_name: str) -> Stats:
     }
 
 
-def _numbers(stats: Stats, centre: _Centre, values: "NDArray[np.float64]") -> Stats:
-    """Moments of all rows from the sums of powers, and quantiles from the sorted sample."""
-    import numpy as np
-
+def _numbers(stats: Stats, sample: Sampled) -> Stats:
+    """Moments of all rows from the sums of powers, and quantiles from the sample."""
     count = stats["finite"]
     mean, mean2, mean3, mean4 = (stats[f"sum{power}"] / count for power in (1, 2, 3, 4))
     variance = max(0.0, mean2 - mean**2)
@@ -175,17 +148,15 @@ def _numbers(stats: Stats, centre: _Centre, values: "NDArray[np.float64]") -> St
     fourth = mean4 - 4 * mean * mean3 + 6 * mean**2 * mean2 - 3 * mean**4
     # Of a constant nothing but rounding is left, at any scale.
     spread = stats["minimum"] != stats["maximum"] and variance > 0
-    places = np.ceil(np.linspace(0, 1, QUANTILES) * len(values)).astype(int) - 1
-    inner = values[np.maximum(places, 0)]
     return {
         "minimum": stats["minimum"],
         "maximum": stats["maximum"],
-        "mean": centre.shift + centre.scale * mean if spread else stats["minimum"],
-        "std": centre.scale * variance**0.5 if spread else 0.0,
+        "mean": sample.shift + sample.scale * mean if spread else stats["minimum"],
+        "std": sample.scale * variance**0.5 if spread else 0.0,
         "skewness": _if_finite(third / variance**1.5) if spread else 0.0,
         "kurtosis": _if_finite(fourth / variance**2 - 3) if spread else 0.0,
         # The extremes are of all rows, whatever the quantiles were taken of.
-        "quantiles": (stats["minimum"], *map(float, inner[1:-1]), stats["maximum"]),
+        "quantiles": (stats["minimum"], *sample.quantiles[1:-1], stats["maximum"]),
     }
 
 
@@ -199,7 +170,7 @@ def _lengths(stats: Stats) -> Lengths | None:
     return Lengths(minimum=stats["shortest"], maximum=stats["longest"], mean=stats["length"])
 
 
-def _with_label(stats: Stats, centre: _Centre, label: _Centre) -> WithLabel | None:
+def _with_label(stats: Stats, centre: Sampled, label: Sampled) -> WithLabel | None:
     rows = stats["both"]
     if not rows:
         return None

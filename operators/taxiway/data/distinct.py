@@ -111,8 +111,10 @@ class DistinctSample(Record):
         import numpy as np
 
         counts, left = self._rare(rows, known), 1 - sum(known) / rows
-        if not len(counts) or left <= 0:
+        if left <= 0:
             return Estimate(0.0, 0.0)
+        if not len(counts):
+            return Estimate(0.0, left)
         ratio = float((counts * of_row).sum() / counts.sum())
         spread = float(np.sqrt(((counts * (of_row - ratio)) ** 2).sum() * (1 - self.fraction)) / counts.sum())
         return Estimate(left * ratio, left * spread)

@@ -14,7 +14,7 @@ from taxiway.data.distance import (
     normalized_difference,
     normalized_difference_noise,
 )
-from taxiway.data.features import CATEGORICAL_TYPES, Feature, Schema
+from taxiway.data.features import CATEGORICAL_TYPES, SERVING, Feature, Schema
 from taxiway.data.findings import Findings
 from taxiway.data.limits import Drift
 from taxiway.data.profile import ColumnProfile, Profile
@@ -61,9 +61,15 @@ def check_skew(training: Profile, serving: Profile, schema: Schema, findings: Fi
 def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, findings: Findings) -> None:
     for feature in schema.features:
         column, limit = rows.column(feature.name), compared.limit(feature)
-        if limit is None or column is None or not fits(feature, column):
-            continue  # a column that is not there, or of another type, is other checks' business
-        findings.add(_judged(others.column(feature.name), column, feature, limit, compared))
+        if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
+            continue
+        if column is None or not fits(feature, column):
+            # In the rows that are checked this is other checks' business; serving data are not checked, only compared.
+            if compared.kind == "skew":
+                why = "has no such column" if column is None else f"holds {column.storage}"
+                findings.add(_unmeasured(why, feature, limit, compared))
+            continue
+        findings.add(_judged(others.column(feature.name), column, feature, limit, compared, findings))
 
 
 def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
@@ -93,7 +99,7 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
 
 
 def _judged(
-    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared
+    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared, findings: Findings
 ) -> Anomaly | None:
     if before is None or not fits(feature, before):
         verb = "has" if compared.others == "training" else "have"
@@ -105,6 +111,10 @@ def _judged(
         verb = "has" if compared.others == "training" else "have"
         return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
     found = measure(before, now, feature, limit, compared.others, compared.name)
+    if found.noise >= 1:
+        findings.note(
+            f"{feature.name}: {compared.kind} cannot be told between so few values; chance alone explains any distance"
+        )
     if found.distance <= max(limit.limit, found.noise):
         return None
     # Rounded up, so that the proposed limit lets this distance pass.

@@ -4,7 +4,7 @@ Ibis is the language only. Queries are run by `table`, on DuckDB.
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from taxiway.data.table import Table
 
@@ -17,6 +17,7 @@ LARGEST = 1e100
 """Numbers beyond this count as infinite: the squares of what is beyond overflow."""
 ROWS_SAMPLED = 500_000
 """Of more rows than these, about so many stand for all where a figure may have an error."""
+_EXACT_IN_DOUBLES = 1 << 53
 _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": "array<string>", "other": "binary"}
 
 
@@ -30,7 +31,12 @@ def rows_of(table: Table, *, sampled: bool = False) -> "ir.Table":
     columns = {column.sql: _TYPES.get(column.type, "float64") for column in table.columns}
     rows = ibis.table(columns | {"place": "int64"}, name="plain")
     every = -(-table.row_count // ROWS_SAMPLED)
-    return rows.filter(hashed(rows.place) % every == 0) if sampled and every > 1 else rows
+    return rows.filter(_hash_function()(rows.place) % every == 0) if sampled and every > 1 else rows
+
+
+def stand_for_all(table: Table) -> bool:
+    """Whether some of the rows stand for all, where `rows_of` is asked for a sample."""
+    return table.row_count > ROWS_SAMPLED
 
 
 def query(expression: "ir.Table") -> str:
@@ -52,9 +58,15 @@ def _hash_function() -> "Callable[..., Any]":
 
 
 def hashed(values: "ir.Column") -> "ir.IntegerColumn":
-    """DuckDB's 64-bit hash of each value. Its numbers are those of one version of DuckDB."""
-    found: ir.IntegerColumn = _hash_function()(values)
-    return found
+    """DuckDB's 64-bit hash of each value, the same for a whole number whatever its type is. It is that of one version of DuckDB."""
+    import ibis
+
+    made = _hash_function()
+    if not values.type().is_integer():
+        return cast("ir.IntegerColumn", made(values))
+    whole: Any = values
+    number = whole.cast("float64")
+    return cast("ir.IntegerColumn", ibis.ifelse(whole.abs() <= _EXACT_IN_DOUBLES, made(number), made(whole)))
 
 
 def finite(values: "ir.Column") -> "ir.FloatingColumn":

@@ -25,6 +25,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "ratio": ("min_ratio", "max_ratio"),
     "normal": ("deviations", "min_spans"),
 }
+_ROUNDING = 1e-9
 _LIMITS = ("min", "max", "max_decrease", "max_increase", "min_ratio", "max_ratio")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -112,6 +113,7 @@ def limits(watch: Watch, past: Sequence[float]) -> tuple[float, float] | None:
             return None if not past[-1] else (min(bounds), max(bounds))
         case "normal" if len(past) >= watch.min_spans:
             middle, reach = fmean(past), _reach(watch.deviations, len(past)) * stdev(past)
+            reach = max(reach, _ROUNDING * abs(middle))  # of a constant past, the same value again is inside
             return middle - reach, middle + reach
         case _:
             return None

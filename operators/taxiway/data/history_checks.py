@@ -14,7 +14,7 @@ def check_history(past: Sequence[Profile], newest: Profile, span: str, schema: S
     if schema.rows_ratio is not None and past:
         findings.add(_rows_ratio(past, newest, span, schema))
     for watch in schema.history:
-        findings.add(_watched(watch, past, newest, span, schema))
+        findings.add(_watched(watch, past, newest, span, schema, findings))
 
 
 def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Schema) -> Anomaly | None:
@@ -36,11 +36,17 @@ def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Sch
     )
 
 
-def _watched(watch: Watch, past: Sequence[Profile], newest: Profile, span: str, schema: Schema) -> Anomaly | None:
+def _watched(
+    watch: Watch, past: Sequence[Profile], newest: Profile, span: str, schema: Schema, findings: Findings
+) -> Anomaly | None:
     now = metric_of(newest, watch)
     before = [value for profile in past if (value := metric_of(profile, watch)) is not None]
     bounds = limits(watch, before)
-    if now is None or bounds is None or bounds[0] <= now <= bounds[1]:
+    if now is None or bounds is None:
+        why = f"{span} has none" if now is None else f"{len(before)} spans before {span} are too few, or the last is 0"
+        findings.note(f"{watch.words} was not judged by its history: {why}")
+        return None
+    if bounds[0] <= now <= bounds[1]:
         return None
     feature = schema.feature(watch.column)
     shown = ", ".join(f"{value:.4g}" for value in before[-3:])

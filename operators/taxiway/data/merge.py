@@ -38,6 +38,8 @@ def merged(profiles: Sequence[Profile]) -> Profile:
     A column that a part lacks is missing in all of its rows. Columns keep the parts' order where it is one, else go by name.
     """
     parts = [profile for profile in profiles if profile.columns]
+    if len(parts) == 1:
+        return parts[0]
     orders = {tuple(column.name for column in profile.columns) for profile in parts}
     names = orders.pop() if len(orders) == 1 else tuple(sorted({name for order in orders for name in order}))
     columns = []
@@ -46,10 +48,12 @@ def merged(profiles: Sequence[Profile]) -> Profile:
         there = [column for column, _ in found if column is not None]
         absent = sum(rows for column, rows in found if column is None)
         columns.append(_merge_columns(there, absent))
-    labels = {profile.label for profile in parts}
-    return Profile(
-        rows=sum(profile.rows for profile in parts), columns=tuple(columns), label=labels.pop() if len(labels) == 1 else ""
-    )
+    rows, labels = sum(profile.rows for profile in parts), {profile.label for profile in parts}
+    if len(labels) == 1:
+        return Profile(rows=rows, columns=tuple(columns), label=labels.pop())
+    # What was compared with different labels says nothing together.
+    alone = [column.model_copy(update={"with_label": None, "label_pairs": None}) for column in columns]
+    return Profile(rows=rows, columns=tuple(alone))
 
 
 def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
@@ -78,9 +82,10 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
         **merged_moments(alike),
         quantiles=mixed_quantiles([(part.quantiles, part.finite) for part in alike if part.quantiles]),
         lengths=_lengths(alike),
-        frequencies=merged_samples([part.frequencies for part in alike]),
+        frequencies=merged_samples([part.frequencies for part in alike or telling]),
         values=values,
-        values_complete=complete,
+        values_complete=complete and bool(alike),
+        values_exact=complete or (len(alike) == 1 and alike[0].values_exact),
         with_label=_with_label([part.with_label for part in alike if part.with_label is not None]),
         label_pairs=_pairs(alike),
     )

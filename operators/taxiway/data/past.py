@@ -1,29 +1,49 @@
 """The profiles of a pipeline's earlier spans, for metrics that are watched over more spans than a run reads."""
 
+import logging
+from collections.abc import Collection, Mapping
+
 from taxiway.data.merge import profile_parts
 from taxiway.data.profile import Profile
-from taxiway.records import Snapshot, Span
+from taxiway.digests import digest_of_bytes
+from taxiway.errors import TerminalError
+from taxiway.records import Snapshot, span_order
 from taxiway.store.store import Store
+
+_log = logging.getLogger(__name__)
+Past = Mapping[tuple[int, ...], Profile]
+"""Profiles by the numbers in their spans' names, which say how spans follow each other."""
 
 
 def remember_spans(snapshot: Snapshot, label: str, store: Store) -> None:
-    """Note the profile of each span of a snapshot, of all its parts; a corrected version takes its predecessor's place."""
+    """Note the profile of each span of a snapshot that passed, of all its parts; a corrected version takes its predecessor's place."""
     for parts in snapshot.wholes:
         profile = store.put(profile_parts(parts, store, label)).digest
         store.point(f"{_folder(snapshot)}/{parts[0].name}@{parts[0].version}", profile)
 
 
-def past_profiles(snapshot: Snapshot, store: Store) -> tuple[Profile, ...]:
-    """The profiles of the spans before those of `snapshot` that earlier runs noted, oldest first, each in its newest version."""
-    first = min(snapshot.spans, key=lambda span: span.order)
+def past_profiles(snapshot: Snapshot, store: Store, deny: Collection[str] = ()) -> Past:
+    """The profiles of the spans before the one that `snapshot` decides, as earlier runs noted them, each in its newest version.
+
+    Those that are denied by now are left out, and those whose record was lost.
+    """
+    decided = span_order(snapshot.decided.name)
     newest: dict[tuple[int, ...], tuple[int, str]] = {}
     for key, digest in store.pointers(_folder(snapshot)).items():
         name, _, version = key.rpartition("@")
-        order = Span(source="", name=name, rows=0, content="").order[:-1]
-        if order < first.order[:-1] and int(version) >= newest.get(order, (-1, ""))[0]:
+        order = span_order(name)
+        if order < decided and name not in deny and int(version) >= newest.get(order, (-1, ""))[0]:
             newest[order] = (int(version), digest)
-    return tuple(store.get(Profile, newest[order][1]) for order in sorted(newest))
+    found = {}
+    for order, (_, digest) in newest.items():
+        try:
+            found[order] = store.get(Profile, digest)
+        except TerminalError as error:
+            _log.warning("a profile of the past is left out: %s", error)
+    return found
 
 
 def _folder(snapshot: Snapshot) -> str:
-    return f"past/{snapshot.pipeline}"
+    """Where a pipeline's profiles are noted: rows that were made by other rules are not compared."""
+    rules = [rule.digest for rule in (snapshot.sample, snapshot.split) if rule is not None]
+    return f"past/{snapshot.pipeline}" + (f"+{digest_of_bytes(''.join(rules).encode())}" if rules else "")

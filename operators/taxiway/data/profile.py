@@ -79,7 +79,8 @@ class ColumnProfile(Record):
     `skewness` and `kurtosis` (excess) are its third and fourth standardized moments, 0 for a constant, None where they overflow.
     `fractional` counts numbers that are not whole. `frequencies` knows the distinct values.
     `values` are counted for text, booleans and, where they have few values, integers, most frequent first: all of them if
-    `values_complete`, else the most frequent of those that occur more than once.
+    `values_complete`, else the most frequent of those that occur more than once; their rows are exact if `values_exact`, and at
+    least so many after a merge.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ColumnProfile(Record):
     frequencies: DistinctSample = DistinctSample()
     values: tuple[ValueCount, ...] = ()
     values_complete: bool = True
+    values_exact: bool = True
     with_label: WithLabel | None = None
     label_pairs: tuple[PairCount, ...] | None = None
 
@@ -138,7 +140,7 @@ class ColumnProfile(Record):
 
     @property
     def _known(self) -> tuple[int, ...]:
-        return () if self.values_complete else tuple(item.rows for item in self.values)
+        return () if self.values_complete or not self.values_exact else tuple(item.rows for item in self.values)
 
     @property
     def correlation(self) -> float | None:

@@ -45,7 +45,7 @@ def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | No
 
 
 def missing_meaning(schema: Schema) -> Mapping[str, tuple[str, ...]]:
-    """Which of description, unit (of numbers), missing_means (where a value may be missing) and owner each feature lacks."""
+    """Which of description, unit (of numbers), missing_means (where a value may be missing) and collected each feature lacks."""
     found = {}
     for feature in schema.features:
         blank = [] if feature.description else ["description"]

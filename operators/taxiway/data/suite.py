@@ -33,7 +33,7 @@ def check_suite(path: Path, span: CheckedSpan, findings: Findings, docs: Path | 
     """
     expectations = _read(path)
     if not expectations:
-        return
+        raise ConfigError(f"{path} holds no expectation, and would pass anything; add some, or leave the suite out")
     results, slow = _run(path, expectations, span)
     for asked, result in zip(expectations, results, strict=True):
         findings.add(None if result["success"] else _anomaly(asked, result, span, path))

@@ -19,6 +19,7 @@ from taxiway.data.history_checks import check_history
 from taxiway.data.joins import check_joins
 from taxiway.data.keys import check_keys
 from taxiway.data.merge import merged, profile_parts
+from taxiway.data.past import Past
 from taxiway.data.profile import Profile
 from taxiway.data.row_skew import check_row_skew
 from taxiway.data.rules import check_rules
@@ -26,7 +27,7 @@ from taxiway.data.stages import check_stages
 from taxiway.data.suite import check_suite
 from taxiway.data.table import Table, open_table
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records import DataReport, Snapshot, Span, span_label
+from taxiway.records import DataReport, Snapshot, Span, span_label, span_order
 from taxiway.store.store import Store
 
 
@@ -126,15 +127,15 @@ def validate_snapshot(
     today: date,
     suite: Path | None = None,
     used: Collection[str] = (),
-    history: Sequence[Profile] = (),
+    history: Past | None = None,
 ) -> DataReport:
     """Check every span of `snapshot` against `schema`, and the newest against the spans before it and the team's suite.
 
     Where a column splits the spans, each is looked at as a whole, the rows to train on and those to evaluate on together: what is
     expected of data does not hang on how they are used. Where no span is before the newest, it is compared with the last one in
-    `history`. Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that is valid on
-    `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the profiles of
-    spans before the snapshot, oldest first. The earlier spans are not compared with each other.
+    `history`. Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that
+    is valid on `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the
+    profiles of earlier spans, see `past`. The earlier spans are not compared with each other.
 
     Raises BadData if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
@@ -160,9 +161,13 @@ def validate_snapshot(
     if earlier:
         others = "the training spans" if snapshot.split is None else "the spans before it"
         check_drift(merged(earlier), last, newest, schema, findings, others=others)
-    elif history:
-        check_drift(history[-1], last, newest, schema, findings, others="the span before it")
-    check_history([*history, *earlier], last, newest, schema, findings)
+    orders = [span_order(parts[0].name) for parts in snapshot.wholes]
+    before = dict(sorted({**(history or {}), **dict(zip(orders[:-1], earlier, strict=True))}.items()))
+    if before and not earlier:
+        check_drift(list(before.values())[-1], last, newest, schema, findings, others="the span before it")
+    check_history(list(before.values()), last, newest, schema, findings)
+    if schema.row_skew is not None or any(feature.skew for feature in schema.features):
+        findings.note("skew was not judged: a run has no serving data; taxiway validate --serving compares with them")
     return findings.decide(snapshot.digest, schema, today)
 
 

@@ -10,6 +10,7 @@ from taxiway.data.findings import CheckedSpan, Findings, anomaly_in
 from taxiway.data.limits import SEMANTICS, Range
 from taxiway.data.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.words import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.errors import BadData, ConfigError
 from taxiway.records import Anomaly
 
 
@@ -76,7 +77,8 @@ def _outside_domain(
         expected=f"one of {listed(domain)}{at_least}",
         sentence=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
         "allowed",
-        change=("domain", add),
+        # Not all of very many values are listed, and adding a part of them would not do.
+        change=("domain", add) if len(found) == values else None,
         action="add",
         examples=[value for value, _ in found],
     )
@@ -91,9 +93,10 @@ def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str])
     table = span.table()
     sql = table.column(column.name).sql
     text = f"{sql}::BIGINT::VARCHAR" if column.type == "number" else f"left({sql}::VARCHAR, {TEXT_KEPT})"
+    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
     found = table.rows(
         f"""SELECT {text} AS text, count(*) AS rows, count(*) OVER () AS total, sum(count(*)) OVER () AS all_rows FROM span
-        WHERE {sql} IS NOT NULL AND NOT list_contains($1::VARCHAR[], {text})
+        WHERE {there} AND NOT list_contains($1::VARCHAR[], {text})
         GROUP BY text ORDER BY rows DESC, text LIMIT 1000""",
         [domain],
     )
@@ -109,6 +112,8 @@ def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile, l
     sides = [f"value::DOUBLE < {limits.min!r}"] * below + [f"value::DOUBLE > {limits.max!r}"] * above
     where = f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)"
     found = examples_where(span, feature, where)
+    if not found.total:
+        return None  # beyond 1e100, where profiles see infinities, and still within
     unit = f" {feature.unit}" if feature.unit else ""
     furthest = [f"{side:g}" for side, is_out in ((low, below), (high, above)) if is_out and side is not None]
     at = f", furthest at {' and '.join(furthest)}" if furthest else ", in infinite numbers"
@@ -136,6 +141,7 @@ def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
 
 
 def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
+    _understood(feature, pattern, span)
     found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
     if not found.total:
         return None
@@ -149,6 +155,17 @@ def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, patt
         examples=found.values,
         rows=found.rows,
     )
+
+
+def _understood(feature: Feature, pattern: str, span: CheckedSpan) -> None:
+    """Raise ConfigError where the engine does not know the pattern: its expressions have no lookaround and no backreferences."""
+    try:
+        span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
+    except BadData as error:
+        raise ConfigError(
+            f"features.{feature.name}.pattern is {pattern}, which DuckDB does not understand: {error}\n    allowed: RE2's expressions, "
+            "without lookaround and backreferences"
+        ) from None
 
 
 def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
@@ -176,12 +193,16 @@ def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anom
 def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     """Fires where the number is outside beyond the error with which it is known."""
     limits, (number, error) = feature.distinct, column.distinct
-    if limits is None or any(limits.holds(number + by * error) for by in (-3, 0, 3)):
+    if limits is None:
+        return None
+    too_few = limits.min is not None and number + 3 * error < limits.min
+    too_many = limits.max is not None and number - 3 * error > limits.max
+    if not too_few and not too_many:
         return None
     about = f"about {number:,.0f}" if error else f"{number:,.0f}"
     sides = {"min": limits.min, "max": limits.max}
     needed = {side: value for side, value in sides.items() if value is not None}
-    needed["min" if limits.min is not None and number < limits.min else "max"] = round(number)
+    needed["min" if too_few else "max"] = round(number)
     return anomaly_in(
         "distinct",
         span,
@@ -197,9 +218,10 @@ def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Ano
 def _not_unique(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     table = span.table()
     sql = table.column(feature.name).sql
+    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
     found = table.rows(
         f"""SELECT left({sql}::VARCHAR, {TEXT_KEPT}), count(*) AS rows, count(*) OVER (), sum(count(*)) OVER () FROM span
-        WHERE {sql} IS NOT NULL GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
+        WHERE {there} GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
     )
     if not found:
         return None

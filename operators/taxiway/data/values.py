@@ -1,6 +1,6 @@
 """The values of one column: how many there are, which are the most frequent, and which labels they go with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,12 @@ from taxiway.data.table import Column, Table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import numpy as np
-    from numpy.typing import NDArray
 
 LISTED = ("string", "boolean", "integer")
 """The types whose values are listed where there are few of them."""
 # DuckDB's estimate of the number of distinct values is a few percent off; a sample should not come out too small for it.
 _MARGIN = 1.3
-_FREQUENT_SHARE = 0.001
+_WRITTEN_OUT = 1e15
 
 
 @dataclass(frozen=True)
@@ -44,18 +42,17 @@ def few(distinct: int) -> bool:
     return distinct * _MARGIN <= 2 * KEPT
 
 
-def values_of(
-    column: Column, table: Table, distinct: int, label: Column | None, numbers: "NDArray[np.float64] | None"
-) -> Found:
+def values_of(column: Column, table: Table, distinct: int, label: Column | None, frequent: Sequence[float]) -> Found:
     """The values of a column with about `distinct` of them.
 
-    `label` is the column to count them by, where that has few values; `numbers` a sorted sample of a numeric column.
+    `label` is the column to count them by, where that has few values; `frequent` the most frequent numbers.
     """
     if few(distinct):
         return _of_few(column, table, label)
     threshold = int(HASHES * _MARGIN * KEPT / distinct)
-    frequent = _frequent_text(column, table) if column.type == "string" else _frequent_numbers(column, table, numbers)
-    values, _ = kept_values(frequent, complete=False)
+    among = f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))"
+    counts = _frequent_text(column, table) if column.type == "string" else _counted(list(frequent), among, column, table)
+    values, _ = kept_values(counts, complete=False)
     return Found(_sample(column, table, threshold), values)
 
 
@@ -76,9 +73,10 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     by = {"value": there[column.sql]} | ({"label": there[label.sql]} if label else {})
     grouped = there.group_by(**by).aggregate(rows=there.count())
     listed = column.type in LISTED
+    shown = grouped.value if column.type == "integer" else _text(grouped.value) if listed else grouped.value.isnull()
     parts = {
         "hash": hashed(grouped.value),
-        "text": _text(grouped.value) if listed else grouped.value.isnull().cast("string"),
+        "shown": shown,
         "label": _text(grouped.label) if label else grouped.value.isnull().cast("string"),
         "rows": grouped.rows,
     }
@@ -87,10 +85,10 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
     if not listed:
         return Found(frequencies, values_complete=not found)
-    by_text = _summed((row[1], row[3]) for row in found)
+    by_text = _summed((_shown(row[1]), row[3]) for row in found)
     pairs = None
     if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
-        counts = _summed(((row[1], row[2]), row[3]) for row in found if row[2] is not None)
+        counts = _summed(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
         pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
 
@@ -100,6 +98,12 @@ def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
     for value, rows in counted:
         counts[value] = counts.get(value, 0) + rows
     return counts
+
+
+def _shown(value: Any) -> str:
+    """A value as text: a whole number without a fraction, whatever its type is."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_OUT
+    return str(int(value)) if whole else str(value)
 
 
 def _text(values: "ir.Value") -> "ir.Value":
@@ -124,21 +128,9 @@ def _frequent_text(column: Column, table: Table) -> dict[str, int]:
     return _counted(values, f"{column.sql} IN (SELECT unnest($1::VARCHAR[]))", column, table)
 
 
-def _frequent_numbers(column: Column, table: Table, numbers: "NDArray[np.float64] | None") -> dict[str, int]:
-    """The numbers that are in at least 0.1 % of the rows, with their exact rows: zeros, defaults, codes."""
-    import numpy as np
-
-    if numbers is None:
-        return {}
-    ends = np.flatnonzero(np.concatenate([numbers[1:] != numbers[:-1], [True]]))
-    runs = np.diff(np.concatenate([[-1], ends]))
-    often = numbers[ends[runs >= max(2, _FREQUENT_SHARE * len(numbers))]]
-    return _counted(often.tolist(), f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))", column, table)
-
-
 def _counted(values: list[Any], among: str, column: Column, table: Table) -> dict[str, int]:
     if not values:
         return {}
-    text = f"left({column.sql}::VARCHAR, {TEXT_KEPT})"
-    found = table.rows(f"SELECT {text}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
-    return {str(value): int(count) for value, count in found}
+    shown = f"left({column.sql}, {TEXT_KEPT})" if column.type == "string" else column.sql
+    found = table.rows(f"SELECT {shown}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
+    return _summed((_shown(value), int(count)) for value, count in found)

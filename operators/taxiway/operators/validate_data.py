@@ -39,9 +39,10 @@ class ValidateDataOperator(StageOperator):
             today=datetime.now(UTC).date(),
             suite=Path(self.pipeline.suite) if self.pipeline.suite else None,
             used=[name for side in choose_columns(schema, self.pipeline.features, label) for name in side],
-            history=past_profiles(snapshot, self.store),
+            history=past_profiles(snapshot, self.store, self.pipeline.source.deny),
         )
-        remember_spans(snapshot, label, self.store)
+        if report.status is Status.PASS:  # what failed is no measure for what comes
+            remember_spans(snapshot, label, self.store)
         run.record(report)
         run.metrics(
             {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}

@@ -26,11 +26,17 @@ def watch(strategy: str, **limit: float) -> Watch:
         (watch("ratio", min_ratio=0.5, max_ratio=2), [-10], (-20, -5)),
         (watch("ratio", min_ratio=0.5), [0], None),
         (watch("normal"), [1, 2, 3, 4], None),
-        (watch("normal"), [2, 2, 2, 2, 2], (2, 2)),
     ],
 )
 def test_limits_are_what_the_strategy_says(made: Watch, past: list[float], expected: tuple[float, float] | None) -> None:
     assert limits(made, past) == expected
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 2.0, 123.456, -7e9])
+def test_the_same_value_again_is_inside(value: float) -> None:
+    low, high = limits(watch("normal"), [value] * 6) or (1, 0)
+    assert low <= value <= high
+    assert not low <= value + 1 + abs(value) <= high
 
 
 def test_the_normal_strategy_is_the_prediction_interval() -> None:

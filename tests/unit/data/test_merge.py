@@ -1,16 +1,18 @@
 """Merging profiles: the whole is what the rows together would give, in any order and grouping."""
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.data.distinct import HASHES, KEPT, DistinctSample, merged_samples, sample
 from taxiway.data.merge import merged as merge_all
-from taxiway.data.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values
+from taxiway.data.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values, profile
 
 EMPTY = Profile(rows=0, columns=())
 numbers = st.lists(st.one_of(st.none(), st.integers(-5, 5).map(float), st.floats(-1e6, 1e6)), max_size=40)
@@ -49,7 +51,7 @@ def moment(values: np.ndarray, power: int) -> float:
 
 def frequencies(counts: "Counter[float] | Counter[str]") -> DistinctSample:
     """The distinct sample of counted values, with a hash of Python's."""
-    return sample([hash(("salt", repr(value))) % HASHES for value in counts], list(counts.values()), HASHES)
+    return sample([hash(("salt", repr(value + 0.0) if isinstance(value, float) else value)) % HASHES for value in counts], list(counts.values()), HASHES)
 
 
 def word_column(values: list[str | None], name: str = "t") -> ColumnProfile:
@@ -80,7 +82,7 @@ def same(one: Profile, other: Profile) -> None:
     assert one.rows == other.rows
     assert [column.name for column in one.columns] == [column.name for column in other.columns]
     for a, b in zip(one.columns, other.columns, strict=True):
-        loose = {"mean": None, "std": None, "skewness": None, "kurtosis": None, "quantiles": ()}
+        loose = {"mean": None, "std": None, "skewness": None, "kurtosis": None, "quantiles": (), "values_exact": True}
         assert a.model_copy(update=loose) == b.model_copy(update=loose)
         assert (a.mean is None) == (b.mean is None)
         if a.mean is not None and b.mean is not None:
@@ -226,4 +228,42 @@ def test_correlation_of_parts_is_that_of_the_whole(pairs: list[tuple[float, int]
     assert one is not None
     assert other is not None
     assert one.comoment == pytest.approx(other.comoment, rel=1e-9, abs=1e-9)
+    assert merge_all([beside(pairs), beside(pairs).model_copy(update={"label": "z"})]).columns[0].with_label is None
     assert one.m2_value == pytest.approx(other.m2_value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "kinds", [("int64", "float64", "uint64"), ("int32", "int64"), ("float32", "int64"), ("str", "str", "str")]
+)
+def test_profiles_of_files_merge_to_that_of_all_rows(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(8)
+    parts = [
+        pd.DataFrame({"x": pd.Series(rng.integers(0, 3000, 4000 + 500 * at)).astype(kind)}) for at, kind in enumerate(kinds)
+    ]
+    found = []
+    for at, part in enumerate(parts):
+        part.to_parquet(tmp_path / f"{at}.parquet")
+        found.append(profile(tmp_path / f"{at}.parquet"))
+    together = merge_all(found).columns[0]
+    counts = pd.concat([part["x"].astype("float64" if kinds[0] != "str" else "str") for part in parts]).value_counts()
+    shares = counts / counts.sum()
+    truths = (len(counts), (counts == 1).sum() / counts.sum(), -(shares * np.log(shares)).sum())
+    for estimate, truth in zip((together.distinct, together.uniqueness, together.entropy), truths, strict=True):
+        assert abs(estimate.value - truth) <= 4 * estimate.error + 1e-9
+    assert together.distinct.error > 0
+    if kinds[0] != "str":
+        rows = pd.concat([part["x"].astype("float64") for part in parts])
+        assert (together.mean, together.std) == (
+            pytest.approx(rows.mean(), rel=1e-9),
+            pytest.approx(rows.std(ddof=0), rel=1e-9),
+        )
+
+
+def test_whole_numbers_are_the_same_whatever_their_type(tmp_path: Path) -> None:
+    found = []
+    for at, kind in enumerate(("int64", "float64", "uint64", "int8")):
+        pd.DataFrame({"x": pd.Series([1, 2, 3, 3]).astype(kind)}).to_parquet(tmp_path / f"{at}.parquet")
+        found.append(profile(tmp_path / f"{at}.parquet"))
+    together = merge_all(found).columns[0]
+    assert together.distinct == (3, 0)
+    assert [item.value for item in found[2].columns[0].values] == ["3", "1", "2"]

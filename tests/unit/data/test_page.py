@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from taxiway.cli import main
 from taxiway.data.features import Feature, Schema
 from taxiway.data.limits import Drift, Range
 from taxiway.data.page import bars, page_of, value_text
@@ -83,3 +85,12 @@ def test_numbers_are_written_as_people_do() -> None:
         "-", "3", "1,234,567", "0.0001235", "12,346", "1.5e+09",
     ]  # fmt: skip
     assert value_text(86400.0 * 366, "date") == "1971-01-02"
+
+
+def test_the_page_of_a_profile_alone_is_written_by_the_command(tmp_path: Path) -> None:
+    data = table(tmp_path, "now", 0.0, "b")
+    done = CliRunner().invoke(main, ["profile", str(data), "--label", "late", "-o", str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.output
+    assert "<h3>calm</h3>" in (tmp_path / "page.html").read_text()
+    assert CliRunner().invoke(main, ["profile", str(data), "-o", str(tmp_path / "page.pdf")]).exit_code == 2
+    assert CliRunner().invoke(main, ["profile", str(data), "-o", str(tmp_path / "no" / "page.html")]).exit_code == 2

@@ -203,3 +203,13 @@ def test_any_floats_have_a_profile_that_counts_all_of_them(
     assert (column.minimum, column.maximum) == ((min(kept), max(kept)) if kept else (None, None))
     assert len(column.quantiles) == (101 if kept else 0)
     assert column.std is None or column.std >= 0
+
+
+def test_a_single_number_among_very_many_missing_ones_is_found(profile_of: ProfileOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "ROWS_SAMPLED", 1000)
+    for place in (0, 777, 9_999):
+        values = pd.Series([None] * 10_000, dtype="float64")
+        values[place] = 999.0
+        column = profile_of(pd.DataFrame({"x": values})).column("x")
+        assert column is not None
+        assert (column.minimum, column.maximum, column.mean, column.finite) == (999, 999, 999, 1)

@@ -301,3 +301,40 @@ def test_what_was_compared_with_nothing_is_said(write: Write) -> None:
         "no feature of the schema has a drift limit",
         "the schema has no skew limit and no row_skew",
     ]
+
+
+def test_skew_of_a_column_that_serving_data_lack_is_never_silent(write: Write) -> None:
+    feature = Feature(name="x", type="number", skew=Drift(limit=0.1))
+    data = write(x=[1.0, 2.0])
+    other = write("other", z=[1.0, 2.0])
+    assert (
+        only(judged(data, schema(feature), serving=other)).sentence
+        == "x: serving cannot be compared with training: has no such column."
+    )
+    texts = write("texts", x=["a", "b"])
+    assert only(judged(data, schema(feature), serving=texts)).kind == "skew_unmeasured"
+
+
+def test_a_suite_without_expectations_is_refused(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "empty.suite.json").write_text('{"expectations": []}')
+    with pytest.raises(ConfigError, match="holds no expectation"):
+        judged(write(x=[1]), schema(Feature(name="x", type="integer")), suite=tmp_path / "empty.suite.json")
+
+
+def test_what_could_not_be_judged_is_said(write: Write) -> None:
+    watch = Watch(metric="mean", column="x", strategy="normal")
+    feature = Feature(name="x", type="number", drift=Drift(limit=0.1))
+    report = judged(write(x=[1.0] * 5), schema(feature, history=(watch,)), previous=write("before", x=[9.0] * 5))
+    assert report.anomalies == ()
+    assert [note.partition(":")[0] for note in report.notes] == ["x", "mean of x was not judged by its history"]
+
+
+def test_a_pattern_that_the_engine_does_not_know_is_the_schemas_mistake(write: Write) -> None:
+    with pytest.raises(ConfigError, match=r"features.x.pattern is \(\?=x\)x, which DuckDB does not understand"):
+        judged(write(x=["x"]), schema(Feature(name="x", type="string", pattern="(?=x)x")))
+
+
+def test_an_integer_domain_over_floats_with_nan_is_judged(write: Write) -> None:
+    data = write(x=pa.array([1.0, math.nan, 2.0, 5.0], from_pandas=False))
+    report = judged(data, schema(Feature(name="x", type="integer", domain=(1, 2), presence=0.5, unique=True)))
+    assert [(a.kind, a.examples) for a in report.anomalies] == [("domain", ('"5"',))]
