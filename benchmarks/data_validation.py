@@ -185,6 +185,7 @@ def by_polars(path: Path) -> Callable[[], Any]:
 
     def work() -> None:
         rows = pl.scan_parquet(path) if path.suffix == ".parquet" else pl.scan_csv(path, schema_overrides={"zip": pl.String})
+        every = rows.select(pl.len()).collect().item() // 101 + 1
         asked = [pl.all().null_count().name.suffix("_null"), pl.all().n_unique().name.suffix("_unique")]
         for name in [*NUMBERS, "label"]:
             column = pl.col(name).cast(pl.Float64)
@@ -192,7 +193,7 @@ def by_polars(path: Path) -> Callable[[], Any]:
                 "min": column.min(), "max": column.max(), "mean": column.mean(), "std": column.std(ddof=0),
                 "skew": column.skew(), "kurtosis": column.kurtosis(), "zeros": (column == 0).sum(), "nan": column.is_nan().sum(),
                 "whole": (column % 1 != 0).sum(), "corr": pl.corr(column, pl.col("label").cast(pl.Float64)),
-                "quantiles": column.drop_nulls().sort().gather_every(pl.len() // 101 + 1).implode(),
+                "quantiles": column.drop_nulls().sort().gather_every(every).implode(),
             }  # fmt: skip
             asked += [part.alias(f"{name}_{word}") for word, part in parts.items()]
         for name in TEXT:
