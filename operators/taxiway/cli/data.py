@@ -102,12 +102,15 @@ def validate(
     """
     from taxiway.data.page import page_of
     from taxiway.data.schema import load_schema
+    from taxiway.data.suite_engines import mute_the_end
     from taxiway.data.validate import examine
 
     with usage_errors():
         if data_docs is not None and suite is None:
             raise ConfigError("--data-docs is the page of a suite; give the suite: --gx SUITE")
         schema = load_schema(schema_file)
+        if suite is not None:
+            mute_the_end()
         with busy(f"checking {data}"):
             found = examine(
                 data,
