@@ -110,6 +110,7 @@ def validate(
     """
     from taxiway.data.page import page_of
     from taxiway.data.schema import load_schema
+    from taxiway.data.suite_engines import mute_the_end
     from taxiway.data.validate import examine
 
     with usage_errors():
@@ -117,6 +118,8 @@ def validate(
             raise ConfigError("--data-docs is the page of a suite; give the suite: --gx SUITE")
         check_folders(page, data_docs)
         schema = load_schema(schema_file)
+        if suite is not None:
+            mute_the_end()
         with busy(f"checking {data}"):
             found = examine(
                 data,

@@ -59,4 +59,6 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path, text_columns: Coll
     else:
         original = folder / "original"
         fs.get_file(path, str(original))
-    return as_parquet(original, folder, format=kind, what=path, text_columns=text_columns)
+    rows = as_parquet(original, folder, format=kind, what=path, text_columns=text_columns)
+    # Errors name files by their names.
+    return rows if rows == original else rows.rename(folder / Path(path).name)

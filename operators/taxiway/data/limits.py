@@ -1,7 +1,6 @@
 """The parts of what is expected of a column: ranges, distances, presence, domains, stages; and of a whole table: rules, history."""
 
 import math
-import re
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -125,8 +124,20 @@ class Rule(Record):
     @field_validator("sql")
     @classmethod
     def _one_condition(cls, sql: str) -> str:
-        if ";" in re.sub(r"'[^']*'|\"[^\"]*\"", "", sql):
-            raise ValueError("allowed: one condition, without a semicolon")
+        import duckdb
+
+        # Alone it has to be balanced, and in parentheses an expression: together no more than one. The line ends for comments.
+        with duckdb.connect() as connection:
+            for text in (f"SELECT {sql}\n", f"SELECT ({sql}\n)"):
+                try:
+                    statements = connection.extract_statements(text)
+                except duckdb.Error as error:
+                    problem = str(error).splitlines()[0]
+                    raise ValueError(
+                        f"DuckDB cannot read it ({problem}); allowed: one condition, without a semicolon"
+                    ) from None
+                if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                    raise ValueError("allowed: one condition, without a semicolon")
         return sql
 
 

@@ -17,25 +17,44 @@ _NULLS = {
 def check_rules(span: CheckedSpan, schema: Schema, findings: Findings) -> None:
     """Every rule of the schema on the rows of a span. A column of the schema that the data have not is null in all of them.
 
-    Raises ConfigError where DuckDB does not understand a rule, or it is no condition.
+    Raises ConfigError where DuckDB does not understand a rule, or it is no condition, or names of columns differ by case only,
+    which they do not in DuckDB's SQL.
     """
+    if not schema.rules:
+        return
+    _refuse_like_names(span)
     absent = [feature for feature in schema.features if span.profile.column(feature.name) is None]
     for rule in schema.rules:
         findings.add(_broken(span, rule, absent))
+
+
+def _refuse_like_names(span: CheckedSpan) -> None:
+    first: dict[str, str] = {}
+    for column in span.table().columns:
+        other = first.setdefault(column.name.casefold(), column.name)
+        if other != column.name:
+            raise ConfigError(
+                f'{span.name} has the columns "{other}" and "{column.name}", which rules cannot tell apart; have the source give '
+                "one another name, or remove the rules from the schema"
+            )
 
 
 def _broken(span: CheckedSpan, rule: Rule, absent: list[Feature]) -> Anomaly | None:
     import duckdb
 
     table = span.table()
-    source = f"(SELECT ({rule.sql}) AS held, place FROM {_named(table, absent)})"
+    place = _unused(table, absent)
+    # The line ends before the parenthesis: a comment at the end of the rule would take it in.
+    source = f"(SELECT ({rule.sql}\n) AS held, {place} AS place FROM {_named(table, absent, place)})"
     try:
-        counts = table.rows(f"SELECT count(held::BOOLEAN), count_if(NOT held::BOOLEAN) FROM {source}")
+        if len(table.rows_as_asked(f"DESCRIBE SELECT * FROM {source}")) != 2:
+            raise ConfigError(f"the rule {rule.name} is not one condition but several: {rule.sql}; join them with AND")
+        counts = table.rows_as_asked(f"SELECT count(held::BOOLEAN), count_if(NOT held::BOOLEAN) FROM {source}")
         asked, wrong = (int(count or 0) for count in counts[0])
         if not wrong or wrong / asked <= 1 - rule.min_fraction + 1e-12:
             return None
         query = f"SELECT place FROM {source} WHERE NOT held::BOOLEAN ORDER BY place LIMIT {SHOWN_VALUES}"
-        rows = tuple(int(row[0]) + 1 for row in table.rows(query)) if table.one_file else ()
+        rows = tuple(int(row[0]) + 1 for row in table.rows_as_asked(query)) if table.one_file else ()
     except duckdb.Error as error:
         names = listed([column.name for column in table.columns])
         raise ConfigError(
@@ -57,9 +76,19 @@ def _broken(span: CheckedSpan, rule: Rule, absent: list[Feature]) -> Anomaly | N
     )
 
 
-def _named(table: Table, absent: list[Feature]) -> str:
-    """The rows under the columns' own names, as a subquery."""
+def _unused(table: Table, absent: list[Feature]) -> str:
+    """A name for the rows' numbers that no column has."""
+    names = {column.name.casefold() for column in table.columns} | {feature.name.casefold() for feature in absent}
+    place = "place_"
+    while place in names:
+        place += "_"
+    return place
+
+
+def _named(table: Table, absent: list[Feature], place: str) -> str:
+    """The rows under the columns' own names, and their numbers under the name `place`, as a subquery."""
+    there = {column.name.casefold() for column in table.columns}
     columns = [(column.sql, column.name) for column in table.columns]
-    columns += [(f"NULL::{_NULLS[feature.type]}", feature.name) for feature in absent]
+    columns += [(f"NULL::{_NULLS[f.type]}", f.name) for f in absent if f.name.casefold() not in there]
     names = ", ".join('{} AS "{}"'.format(sql, name.replace('"', '""')) for sql, name in columns)
-    return f"(SELECT {names}, place FROM numbered)"
+    return f"(SELECT {names}, place AS {place} FROM numbered)"

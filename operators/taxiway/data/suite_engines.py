@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.data.findings import CheckedSpan
-from taxiway.data.table import Table, run
+from taxiway.data.table import Table, locking, run
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,12 +74,19 @@ def import_gx(path: Path) -> Any:
         import great_expectations
     except ImportError:
         raise ConfigError(f"{path} needs Great Expectations where the tasks run: pip install 'taxiway[gx]'") from None
-    atexit.register(_mute_the_end)
     return great_expectations
 
 
-def _mute_the_end() -> None:
-    """Where Great Expectations and duckdb-engine are both loaded, DuckDB's binding lists what was not freed when Python ends."""
+@cache
+def mute_the_end() -> None:
+    """Let this process end without a word on stderr: for a command that runs a suite, whose process is its own.
+
+    Where Great Expectations and duckdb-engine are both loaded, DuckDB's binding lists what was not freed when Python ends.
+    """
+    atexit.register(_mute)
+
+
+def _mute() -> None:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 a descriptor is wanted
         os.dup2(nowhere.fileno(), 2)
 
@@ -102,13 +109,19 @@ def pandas_batch(context: Any, rows: "pd.DataFrame") -> Any:
 
 @contextmanager
 def duckdb_batch(context: Any, span: CheckedSpan) -> Iterator[Any]:
-    """The rows of a span as a batch of Great Expectations on DuckDB: a view of its files, under the columns' own names."""
+    """The rows of a span as a batch of Great Expectations on DuckDB: a view of its files, under the columns' own names.
+
+    SQL in a suite reads these files and no others, and cannot change that.
+    """
     with tempfile.TemporaryDirectory(prefix="taxiway-suite-") as folder:
         database = Path(folder, "suite.duckdb")
         _make_view(database, span.table())
         source = _datasource_type()(name="span", connection_string=f"duckdb:///{database}")
         source._data_context = context
         try:
+            with source.get_execution_engine().get_connection() as connection:
+                for setting in locking(span.table().paths):
+                    connection.exec_driver_sql(f"SET {setting}")
             asset = source.add_table_asset("rows", table_name="rows")
             yield asset.add_batch_definition_whole_table("all").get_batch()
         finally:
