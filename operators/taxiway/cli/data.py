@@ -174,7 +174,7 @@ def _show(found: "Profile") -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     widest = max(len(column.name) for column in found.columns)
-    table.add_column("column", overflow="fold", width=min(widest, _NAME_WIDTH))
+    table.add_column("column", overflow="fold", width=min(max(widest, len("column")), _NAME_WIDTH))
     for title in ("missing", "distinct", "minimum", "median", "maximum"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("values", no_wrap=True, overflow="ellipsis")
@@ -189,7 +189,20 @@ def _show(found: "Profile") -> None:
         table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
     console = Console()
     console.print(table)
-    console.print(f"{found.rows:,} rows, {len(found.columns)} columns", style="bold")
+    for column in found.columns:
+        if column.above or column.below:
+            rows = column.above + column.below
+            console.print(
+                f"{column.name}: {rows:,} of {found.rows:,} infinite or beyond 1e100, in none of the figures",
+                style="yellow",
+                markup=False,
+            )
+    console.print(f"{counted(found.rows, 'row')}, {counted(len(found.columns), 'column')}", style="bold")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _glance(column: "ColumnProfile") -> str:

@@ -1,5 +1,6 @@
 """Computing a profile: two scans of the file for all columns together, and one of each column for its values (in `values`)."""
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _WITH_LENGTH = ("string", "list")
+_COLUMNS_AT_ONCE = 50
 _COUNTS = ("nan", "above", "below", "zeros", "fractional")
 
 Stats = dict[str, Any]
@@ -62,10 +64,23 @@ def profile_table(table: Table, label: str = "") -> Profile:
 
 
 def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:
-    """The aggregates of all columns, in one scan: by the column's name in the view, and the statistic."""
-    wide = _with_deviations(rows_of(table), table, samples)
+    """The aggregates of all columns: by the column's name in the view, and the statistic.
+
+    One scan for all columns; of very many, one for each `_COLUMNS_AT_ONCE`, so that no query grows without end.
+    """
+    found: dict[str, Stats] = {}
+    for at in range(0, len(table.columns), _COLUMNS_AT_ONCE):
+        found |= _aggregated_together(table, table.columns[at : at + _COLUMNS_AT_ONCE], samples, label)
+    return found
+
+
+def _aggregated_together(
+    table: Table, columns: Sequence[Column], samples: dict[str, Sampled], label: Column | None
+) -> dict[str, Stats]:
+    beside = [label] if label is not None and label not in columns and label.sql in samples else []
+    wide = _with_deviations(rows_of(table, [*columns, *beside]), [*columns, *beside], samples)
     asked: dict[str, dict[str, Any]] = {}
-    for column in table.columns:
+    for column in columns:
         asked[column.sql] = _counts(wide, column)
         if column.sql not in samples:
             continue
@@ -77,15 +92,16 @@ def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None)
     return {name: {statistic: next(row) for statistic in values} for name, values in asked.items()}
 
 
-def _with_deviations(rows: "ir.Table", table: Table, samples: dict[str, Sampled]) -> "ir.Table":
+def _with_deviations(rows: "ir.Table", columns: Sequence[Column], samples: dict[str, Sampled]) -> "ir.Table":
     """The rows with, for each numeric column c0, its finite numbers fc0, their deviations dc0 and the squares of these, qc0.
 
     One step each: within one, every aggregate would compute them anew.
     """
-    numeric = [column.sql for column in table.columns if column.type in ON_A_LINE]
+    numeric = [column.sql for column in columns if column.type in ON_A_LINE]
+    known = {column.sql: samples[column.sql] for column in columns if column.sql in samples}
     kept: Any = rows.mutate(**{f"f{name}": finite(rows[name]) for name in numeric})
-    kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in samples.items()})
-    return kept.mutate(**{f"q{name}": kept[f"d{name}"] * kept[f"d{name}"] for name in samples})
+    kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in known.items()})
+    return kept.mutate(**{f"q{name}": kept[f"d{name}"] * kept[f"d{name}"] for name in known})
 
 
 def _number(rows: "ir.Table", name: str) -> Any:

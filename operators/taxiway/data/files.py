@@ -42,7 +42,10 @@ def files_of(data: Path | str) -> list[str]:
 def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     import fsspec
 
-    fs, root = fsspec.core.url_to_fs(str(data))
+    try:
+        fs, root = fsspec.core.url_to_fs(str(data))
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"{data} cannot be opened: {error}; give a path, or a URL that fsspec reads here") from None
     found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
     if not found:
         folder = "is a folder" if fs.isdir(root) else "does not exist"

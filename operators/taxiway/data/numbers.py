@@ -40,7 +40,7 @@ def sample_numbers(table: Table) -> dict[str, Sampled]:
     found = {}
     numeric = [column for column in table.columns if column.type in ON_A_LINE]
     for some in _in_parts(numeric):
-        rows = rows_of(table, sampled=True)
+        rows = rows_of(table, some, sampled=True)
         arrays = _sorted(table, query(rows.select([finite(rows[column.sql]).name(column.sql) for column in some])))
         for column in some:
             values = arrays[column.sql]
@@ -56,7 +56,7 @@ def _in_parts(columns: list[Column]) -> list[list[Column]]:
 
 
 def _all_values(table: Table, column: Column) -> "NDArray[np.float64]":
-    rows = rows_of(table)
+    rows = rows_of(table, [column])
     numbers = rows.select(finite(rows[column.sql]).name(column.sql))
     return _sorted(table, query(numbers.filter(numbers[column.sql].notnull())))[column.sql]
 

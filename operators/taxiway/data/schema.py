@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from taxiway.data.features import KINDS, Feature, Schema
 from taxiway.data.history import Watch
@@ -45,6 +46,9 @@ def schema_of(file: YamlFile) -> Schema:
     names: dict[str, list[str]] = {}
     for section in _NAMED:
         if isinstance(content.get(section), dict):
+            for name in content[section]:
+                if isinstance(name, bool) or not isinstance(name, str | int | float):
+                    raise ConfigError(f"{file.where((section,))}: YAML reads a name in it as {name!r}; put it in quotes")
             names[section] = [str(name) for name in content[section]]
             content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
         elif section in content:
@@ -54,7 +58,9 @@ def schema_of(file: YamlFile) -> Schema:
     try:
         schema = Schema.model_validate(content)
     except ValidationError as error:
-        raise explain(file, error.errors(), lambda place: _key(place, names), lambda place: _keys(_model_at(place))) from None
+        raise explain(
+            file, _first_causes(error.errors()), lambda place: _key(place, names), lambda place: _keys(_model_at(place))
+        ) from None
     _check_names(schema, file)
     return schema
 
@@ -62,6 +68,12 @@ def schema_of(file: YamlFile) -> Schema:
 def label_words(schema: Schema) -> str:
     """`has the label "late"`, or that it has none."""
     return "has no label" if schema.label is None else f'has the label "{schema.label}"'
+
+
+def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without "too short" of a list that is so for want of what the other errors are about."""
+    wrong = {error["loc"][0] for error in errors if len(error["loc"]) > 1}
+    return [error for error in errors if error["type"] != "too_short" or error["loc"][:1] == () or error["loc"][0] not in wrong]
 
 
 def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:

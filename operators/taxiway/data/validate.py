@@ -23,6 +23,7 @@ from taxiway.data.past import Past
 from taxiway.data.profile import Profile
 from taxiway.data.row_skew import check_row_skew
 from taxiway.data.rules import check_rules
+from taxiway.data.schema import load_schema
 from taxiway.data.stages import check_stages
 from taxiway.data.suite import check_suite
 from taxiway.data.table import Table, open_table
@@ -43,7 +44,7 @@ class Examined:
 
 def validate(
     data: Path | str,
-    schema: Schema,
+    schema: Schema | Path | str,
     *,
     previous: Path | str | None = None,
     serving: Path | str | None = None,
@@ -51,13 +52,15 @@ def validate(
     suite: Path | None = None,
     today: date | None = None,
 ) -> DataReport:
-    """Check data of `environment` against `schema`: a file, all files that a pattern matches as one table, or a URL.
+    """Check data of `environment` against `schema`, which may be the path of its file: a file, all files that a pattern matches as one table, or a URL.
 
     `previous` are earlier data, for drift, and for history each file a span by the order of their names; `serving` are serving data, for skew; `suite` is a Great Expectations file. The report is
     FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the call.
 
     Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be obeyed.
     """
+    if not isinstance(schema, Schema):
+        schema = load_schema(schema)
     return examine(data, schema, previous=previous, serving=serving, environment=environment, suite=suite, today=today).report
 
 

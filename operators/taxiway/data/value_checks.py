@@ -124,7 +124,7 @@ def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile, l
         observed=f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
         expected=f"{limits.words}{unit}",
         sentence=f"is outside {limits.words}{unit} in {share(found.total, column.rows)}{at}",
-        change=("range", _wider(limits, column)),
+        change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
         examples=[float(value) for value in found.values],
         rows=found.rows,
     )

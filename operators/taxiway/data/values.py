@@ -60,7 +60,7 @@ def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     """Each hash below the threshold with its rows: a scan that keeps little more than `KEPT` of the column's values."""
     import ibis
 
-    rows = rows_of(table)
+    rows = rows_of(table, [column])
     place: Any = hashed(rows[column.sql])
     low = rows.filter(rows[column.sql].notnull(), place < ibis.literal(threshold, type="uint64")).select(hash=place)
     found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
@@ -68,7 +68,7 @@ def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
 
 
 def _of_few(column: Column, table: Table, label: Column | None) -> Found:
-    rows: Any = rows_of(table)
+    rows: Any = rows_of(table, [column, label] if label and label != column else [column])
     there = rows.filter(rows[column.sql].notnull())
     by = {"value": there[column.sql]} | ({"label": there[label.sql]} if label else {})
     grouped = there.group_by(**by).aggregate(rows=there.count())
@@ -120,7 +120,7 @@ def _frequent_text(column: Column, table: Table) -> dict[str, int]:
     """
     import ibis
 
-    rows: Any = rows_of(table, sampled=True)
+    rows: Any = rows_of(table, [column], sampled=True)
     there = rows.filter(rows[column.sql].notnull())
     grouped = there.group_by(value=there[column.sql]).aggregate(rows=there.count())
     found = table.rows(query(grouped.order_by(ibis.desc("rows"), "value").limit(FREQUENT_KEPT)))

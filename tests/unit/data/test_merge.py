@@ -51,7 +51,11 @@ def moment(values: np.ndarray, power: int) -> float:
 
 def frequencies(counts: "Counter[float] | Counter[str]") -> DistinctSample:
     """The distinct sample of counted values, with a hash of Python's."""
-    return sample([hash(("salt", repr(value + 0.0) if isinstance(value, float) else value)) % HASHES for value in counts], list(counts.values()), HASHES)
+    return sample(
+        [hash(("salt", repr(value + 0.0) if isinstance(value, float) else value)) % HASHES for value in counts],
+        list(counts.values()),
+        HASHES,
+    )
 
 
 def word_column(values: list[str | None], name: str = "t") -> ColumnProfile:
