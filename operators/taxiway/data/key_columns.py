@@ -22,16 +22,16 @@ def kind_of(column: Column) -> str:
     return kinds.get(column.type, column.type)
 
 
-def key_sql(column: Column, rewrites: Sequence[str | Mapping[str, Any]] = ()) -> tuple[str, str]:
+def key_sql(column: Column, rewrites: Sequence[str | Mapping[str, Any]] = (), view: str = "") -> tuple[str, str]:
     """The column's values as keys, and what they are compared as. Raises ConfigError where the column cannot be a key."""
     kind = kind_of(column)
     if not rewrites:
-        return _plain(column), kind
+        return _plain(column, view), kind
     if kind not in (TEXT, WHOLE, "boolean"):
         raise ConfigError(
             f"{column.name} is {kind} and is not recoded; allowed: columns of text, whole numbers or true and false"
         )
-    text = f"({_plain(column)})::VARCHAR"
+    text = f"({_plain(column, view)})::VARCHAR"
     for step in rewrites:
         text = _rewritten(text, step)
     return text, TEXT

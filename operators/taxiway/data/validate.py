@@ -92,7 +92,8 @@ def examine(
         span = CheckedSpan(Path(str(data)).name, profile, lambda: table)
         check_span(span, schema, findings, environment)
         check_rules(span, schema, findings)
-        if schema.key:
+        expected = [feature.expected_in(environment) for feature in schema.features if feature.name in schema.key]
+        if schema.key and all(expected):
             check_keys([(span.name, table.paths)], schema.key, findings)
         if earlier is not None:
             check_drift(earlier, profile, span.name, schema, findings, others="the previous data")
