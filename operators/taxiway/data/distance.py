@@ -15,7 +15,7 @@ K = TypeVar("K")
 
 _ATOM_STEPS = 4
 """From this many quantile steps on, equal quantiles are a point mass; fewer cannot be told from a dense place."""
-_FEWEST_VALUES = 30
+_FEWEST_VALUES = 40
 """Of fewer values, most are `_ATOM_STEPS` quantiles each and look like point masses: nothing can be told from them."""
 RESOLUTION = 2 / (QUANTILES - 1)
 """Divergences below this are not told apart by quantiles."""
@@ -117,14 +117,15 @@ def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
 def jensen_shannon_noise(a: ColumnProfile, b: ColumnProfile) -> float:
     """A divergence that the profiles of two samples of one distribution exceed in about one of 1,000 cases.
 
-    The divergence of two samples is about chi-squared, with as many degrees of freedom as there are quantile steps, or values
-    where these are fewer, times (1/n + 1/m) / (8 ln 2); the quantile of chi-squared is Wilson and Hilferty's. To that comes
-    `RESOLUTION`: the two outermost steps reach to the extremes, which differ from sample to sample however many rows there are.
+    The divergence of two samples is about chi-squared, with as many degrees of freedom as there are quantile steps, or a quarter
+    more than values where these are fewer (found by drawing samples), times (1/n + 1/m) / (8 ln 2); the quantile of chi-squared is
+    Wilson and Hilferty's. To that comes `RESOLUTION`: the two outermost steps reach to the extremes, which differ from sample to
+    sample however many rows there are.
     """
     values = min(a.rows - a.missing, b.rows - b.missing)
     if values < _FEWEST_VALUES:
         return 1.0
-    freedom = min(QUANTILES - 1, values)
+    freedom = min(QUANTILES - 1, round(1.25 * values))
     z = NormalDist().inv_cdf(1 - CHANCE)
     chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
     sampling = chi_squared * _harmonic(a.rows - a.missing, b.rows - b.missing) / (8 * math.log(2))
