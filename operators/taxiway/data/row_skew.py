@@ -53,7 +53,7 @@ class Compared:
 def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Findings) -> None:
     """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew.
 
-    A feature that one side alone has is found, too.
+    A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
     """
     limits = schema.row_skew
     if limits is None or not schema.key:
@@ -74,7 +74,7 @@ def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Fi
     for feature in features:
         if feature.name in found.columns:
             findings.add(_skewed(feature, found.columns[feature.name], limits))
-        elif feature.name in there[0] | there[1]:
+        elif feature.name != schema.label and feature.name in there[0] | there[1]:
             findings.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
 
 
