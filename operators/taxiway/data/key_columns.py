@@ -16,7 +16,7 @@ _SPACES = "e' \\t\\r\\n'"
 
 def kind_of(column: Column) -> str:
     """What a column's values are compared as."""
-    if column.storage.startswith("TIMESTAMP WITH"):
+    if column.storage.startswith(("TIMESTAMP WITH", "TIMESTAMPTZ")):
         return "date and time with a time zone"
     kinds = {"string": TEXT, "integer": WHOLE, "number": WHOLE, "datetime": "date and time without a time zone"}
     return kinds.get(column.type, column.type)
@@ -69,7 +69,7 @@ def _plain(column: Column, view: str = "") -> str:
         return f"CASE WHEN isfinite({name}::DOUBLE) AND abs({name}) < {_LARGEST} AND {name} = trunc({name}) THEN {name}::HUGEINT END"
     if column.type == "datetime":
         # Both sides as nanoseconds: DuckDB would cut off what a column in microseconds has no room for.
-        return f"epoch_ns({name})::HUGEINT" if column.storage == "TIMESTAMP_NS" else f"epoch_us({name})::HUGEINT * 1000"
+        return f"epoch_ns({name})::HUGEINT" if column.storage.endswith("_NS") else f"epoch_us({name})::HUGEINT * 1000"
     if column.type == "date":
         return f"epoch_us({name})::HUGEINT * 1000"
     if column.type in ("list", "other"):

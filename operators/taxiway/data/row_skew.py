@@ -3,16 +3,24 @@
 A value that is computed otherwise on one side may move no histogram (feature skew, as TensorFlow Data Validation calls it).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taxiway.data.features import SERVING, Feature, Schema
 from taxiway.data.findings import Findings
+from taxiway.data.keys import key_text
 from taxiway.data.limits import RowSkew
 from taxiway.data.table import Column, Table, add_view, connect, run
 from taxiway.data.words import SHOWN_VALUES, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
+if TYPE_CHECKING:
+    import duckdb
+
 _BOTH = "training and serving"
+_SIDES = ("training", "serving")
+_NUMERIC = ("integer", "number")
 
 
 @dataclass(frozen=True)
@@ -34,82 +42,131 @@ class ValueCounts:
         return self.different + self.training_only + self.serving_only
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two tables row by row: the keys that both have once, and of each column that both have, its values in these rows."""
+
+    rows: int
+    columns: dict[str, ValueCounts]
+
+
 def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Findings) -> None:
-    """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew."""
-    if schema.row_skew is None or not schema.key:
+    """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew.
+
+    A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
+    """
+    limits = schema.row_skew
+    if limits is None or not schema.key:
         return
+    there = [{column.name for column in table.columns} for table in (training, serving)]
+    for side, names in zip(_SIDES, there, strict=True):
+        absent = [name for name in schema.key if name not in names]
+        if absent:
+            findings.add(_not_compared(schema.key, limits, f"{side} data have no column {', '.join(absent)}"))
+            return
     features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
-    found = compare_rows(training, serving, schema.key, [feature.name for feature in features], schema.row_skew.digits)
-    findings.add(None if any(found.values()) else _nothing_joined(schema))
+    found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
+    if not found.rows:
+        what = ", ".join(schema.key)
+        findings.add(_not_compared(schema.key, limits, f"no value of {what} is on both sides, and there only once"))
+        return
+    findings.add()
     for feature in features:
-        if feature.name in found:
-            findings.add(_skewed(feature, found[feature.name], schema.row_skew))
+        if feature.name in found.columns:
+            findings.add(_skewed(feature, found.columns[feature.name], limits))
+        elif feature.name != schema.label and feature.name in there[0] | there[1]:
+            findings.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
 
 
 def compare_rows(
-    training: Table, serving: Table, key: tuple[str, ...], names: list[str], digits: int | None = None
-) -> dict[str, ValueCounts]:
-    """Join two tables on `key` and compare the columns `names` that both have.
+    training: Table, serving: Table, key: tuple[str, ...], names: Sequence[str], digits: int | None = None
+) -> Compared:
+    """Join two tables on `key`, which both have, and compare those of the columns `names` that both have.
 
     Keys that a side has more than once, or not at all, are left out. Numbers are rounded to `digits` decimal places first.
     """
     with connect() as connection:
-        columns = []
-        for view, table in (("training", training), ("serving", serving)):
-            columns.append({column.name: column for column in add_view(connection, view, table.paths, _BOTH)})
-            if not set(key) <= set(columns[-1]):
-                return {}
-            keys = ", ".join(f"{columns[-1][name].sql}::VARCHAR AS k{at}" for at, name in enumerate(key))
-            listing = ", ".join(f"k{at}" for at in range(len(key)))
-            run(
-                connection,
-                f"""CREATE TEMP TABLE {view}_once AS SELECT * FROM (SELECT *, {keys} FROM {view})
-                QUALIFY count(*) OVER (PARTITION BY {listing}) = 1""",
-                _BOTH,
-            )
-        joined = f"training_once AS t JOIN serving_once AS s USING ({', '.join(f'k{at}' for at in range(len(key)))})"
-        shown = " || ', ' || ".join(f"k{at}" for at in range(len(key)))
-        found = {}
-        for name in names:
-            if name in columns[0] and name in columns[1]:
-                one, other = (_value(side, columns[at][name], digits) for at, side in enumerate("ts"))
-                counts = run(
-                    connection,
-                    f"""SELECT count(*), count_if({one} <> {other}), count_if({other} IS NULL AND {one} IS NOT NULL),
-                    count_if({one} IS NULL AND {other} IS NOT NULL) FROM {joined}""",
-                    _BOTH,
-                )[0]
-                examples = run(
-                    connection,
-                    f"SELECT {shown}, {one}::VARCHAR, {other}::VARCHAR FROM {joined} WHERE {one} IS DISTINCT FROM {other} "
-                    f"ORDER BY 1 LIMIT {SHOWN_VALUES}",
-                    _BOTH,
-                )
-                total, different, training_only, serving_only = (int(count) for count in counts)
-                equal = total - different - training_only - serving_only
-                texts = tuple((str(at), str(a), str(b)) for at, a, b in examples)
-                found[name] = ValueCounts(equal, different, training_only, serving_only, texts)
-        return found
+        sides = [_once(connection, side, table, key) for side, table in zip(_SIDES, (training, serving), strict=True)]
+        listing = ", ".join(f"k{at}" for at in range(len(key)))
+        joined = f"training_once AS t JOIN serving_once AS s USING ({listing})"
+        rows = int(run(connection, f"SELECT count(*) FROM {joined}", _BOTH)[0][0])
+        shown = " || ', ' || ".join(f"t.{sides[0][name].sql}::VARCHAR" for name in key)
+        both = [name for name in names if name in sides[0] and name in sides[1]] if rows else []
+        return Compared(
+            rows, {name: _counts(connection, joined, shown, sides[0][name], sides[1][name], digits) for name in both}
+        )
 
 
-def _value(side: str, column: Column, digits: int | None) -> str:
-    """A value as it is compared: a number as such, whatever its width, all else as text."""
+def _once(connection: "duckdb.DuckDBPyConnection", side: str, table: Table, key: tuple[str, ...]) -> dict[str, Column]:
+    """Make a table of the rows of a side whose key it has once, with the key in a form that compares; returns its columns."""
+    columns = {column.name: column for column in add_view(connection, side, table.paths, _BOTH)}
+    keys = ", ".join(f"{key_text(columns[name])} AS k{at}" for at, name in enumerate(key))
+    listing = ", ".join(f"k{at}" for at in range(len(key)))
+    run(
+        connection,
+        f"""CREATE TEMP TABLE {side}_once AS SELECT * FROM (SELECT *, {keys} FROM {side})
+        QUALIFY count(*) OVER (PARTITION BY {listing}) = 1""",
+        _BOTH,
+    )
+    return columns
+
+
+def _counts(
+    connection: "duckdb.DuckDBPyConnection", joined: str, key: str, training: Column, serving: Column, digits: int | None
+) -> ValueCounts:
+    one, other = _value("t", training, serving, digits), _value("s", serving, training, digits)
+    counts = run(
+        connection,
+        f"""SELECT count(*), count_if({one} <> {other}), count_if({other} IS NULL AND {one} IS NOT NULL),
+        count_if({one} IS NULL AND {other} IS NOT NULL) FROM {joined}""",
+        _BOTH,
+    )[0]
+    shown = [
+        value if column.type in _NUMERIC else f"{side}.{column.sql}"
+        for side, column, value in (("t", training, one), ("s", serving, other))
+    ]
+    examples = run(
+        connection,
+        f"SELECT {key}, {shown[0]}::VARCHAR, {shown[1]}::VARCHAR FROM {joined} WHERE {one} IS DISTINCT FROM {other} "
+        f"ORDER BY 1 LIMIT {SHOWN_VALUES}",
+        _BOTH,
+    )
+    total, different, training_only, serving_only = (int(count) for count in counts)
+    equal = total - different - training_only - serving_only
+    return ValueCounts(equal, different, training_only, serving_only, tuple((str(at), str(a), str(b)) for at, a, b in examples))
+
+
+def _value(side: str, column: Column, other: Column, digits: int | None) -> str:
+    """A value as it is compared with `other`: numbers and moments as such, whatever their types, all else as text."""
     sql = f"{side}.{column.sql}"
-    if column.type not in ("integer", "number"):
-        return f"{sql}::VARCHAR"
-    number = f"CASE WHEN isnan({sql}::DOUBLE) THEN NULL ELSE {sql}::DOUBLE END"
-    return f"({number})" if digits is None else f"round({number}, {digits})"
+    types = {column.type, other.type}
+    if types <= {*_NUMERIC}:
+        number = f"CASE WHEN isnan({sql}::DOUBLE) THEN NULL ELSE {sql}::DOUBLE END"
+        return f"({number})" if digits is None else f"round({number}, {digits})"
+    return key_text(column, side) if column.type in _NUMERIC or types <= {"date", "datetime"} else f"{sql}::VARCHAR"
 
 
-def _nothing_joined(schema: Schema) -> Anomaly:
+def _not_compared(key: tuple[str, ...], limits: RowSkew, why: str) -> Anomaly:
     return Anomaly(
         kind="row_skew",
         span="serving",
-        column=", ".join(schema.key),
-        severity=schema.row_skew.severity if schema.row_skew else Severity.ERROR,
+        column=", ".join(key),
+        severity=limits.severity,
         observed="no key on both sides",
         expected="keys on both sides",
-        sentence=f"training and serving rows cannot be compared one by one: no value of {', '.join(schema.key)} is on both sides.",
+        sentence=f"training and serving rows cannot be compared one by one: {why}.",
+    )
+
+
+def _on_one_side(feature: Feature, limits: RowSkew, has: str, lacks: str) -> Anomaly:
+    return Anomaly(
+        kind="row_skew",
+        span="serving",
+        column=feature.name,
+        severity=Severity.WARNING if feature.stage.warns else limits.severity,
+        observed=f"no column in {lacks}",
+        expected="a column on both sides",
+        sentence=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
     )
 
 

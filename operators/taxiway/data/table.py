@@ -235,7 +235,8 @@ def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -
 def _plain(column: Column) -> str:
     """A column as the view `plain` has it."""
     if column.type in ("date", "datetime"):
-        return f"epoch({column.sql})::DOUBLE"
+        # epoch() knows no nanoseconds with a time zone.
+        return f"epoch({column.sql}{'::TIMESTAMPTZ' if column.storage == 'TIMESTAMPTZ_NS' else ''})::DOUBLE"
     if column.type == "number" or column.storage in _WIDE_INTEGERS:
         return f"{column.sql}::DOUBLE"
     casts = {"integer": "BIGINT", "string": "VARCHAR"}

@@ -1,6 +1,7 @@
 """A schema written as a suite of Great Expectations: it judges data as the schema does, and names what it cannot say."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from taxiway.data.gx_export import schema_to_suite
 from taxiway.data.limits import Counts, Drift, Range, Rule, Stage
 from taxiway.data.schema import schema_to_yaml
 from taxiway.data.validate import validate
-from taxiway.records import Severity, Status
+from taxiway.records import Severity, Status, Waiver
 
 SCHEMA = Schema(
     label="late",
@@ -94,6 +95,51 @@ def test_what_great_expectations_cannot_say_is_named() -> None:
         "late",
     }
     assert [one["severity"] for one in asked if one["kwargs"].get("column") == "mail"] == ["warning"] * 3
+
+
+def test_a_column_that_may_be_absent_passes_both(tmp_path: Path) -> None:
+    features = (
+        Feature(name="a", type="integer"),
+        Feature(name="b", type="number", presence=0, range=Range(min=0), unique=True, distinct=Counts(min=2)),
+        Feature(name="c", type="string", stage=Stage.DEPRECATED, domain=("x",)),
+    )
+    rules = (
+        Rule(name="both", sql='a > "B"'),
+        Rule(name="braces", sql="{'k': a}['k'] > 0 AND regexp_matches('xy', 'y{1}') -- }"),
+    )
+    schema = Schema(features=features, rules=rules)
+    text, left_out = schema_to_suite(schema, "made")
+    suite, path = tmp_path / "made.suite.json", tmp_path / "rows.parquet"
+    suite.write_text(text)
+    pd.DataFrame({"a": [1, 2]}).to_parquet(path)
+    assert validate(path, schema, suite=suite).anomalies == ()
+    pd.DataFrame({"a": [1, -2]}).to_parquet(path)
+    found = validate(path, schema, suite=suite).anomalies
+    assert [(anomaly.kind, anomaly.observed) for anomaly in found[:1]] == [("rule", "not so in 1 of 2 rows (50.0 %)")]
+    assert [anomaly.kind for anomaly in found[1:]] == ["gx:unexpected_rows_expectation"]
+    assert "it could not be computed" not in found[1].observed
+    assert {
+        "all about b, which may be absent",
+        "all about c, which may be absent",
+        "the rule both, which is about b, which may be absent",
+    } <= set(left_out)
+
+
+def test_all_that_is_left_out_is_named() -> None:
+    waiver = Waiver(kind="range", column="speed", reason="known", owner="a@b.org", until=date(2030, 1, 1))
+    assert set(schema_to_suite(SCHEMA.model_copy(update={"waivers": (waiver,)}), "made")[1]) == {
+        "types of columns, which Great Expectations names by engine",
+        "columns that the schema does not know",
+        "drift of word",
+        "infinite numbers of speed",
+        "all about old, which may be absent",
+        "live, which is not expected in TRAINING",
+        "whether the label late is constant",
+        "keys of id that are in more than one span",
+        "the rule mostly, which allows exceptions",
+        "what is expected in SERVING",
+        "waivers",
+    }
 
 
 def test_the_command_writes_the_suite_and_never_over_a_file(tmp_path: Path) -> None:
