@@ -108,7 +108,7 @@ def started(running: Running, periods: tuple[Period, ...]) -> None:
     dags = Path(running.environment["AIRFLOW__CORE__DAGS_FOLDER"])
     beside, files = dags / "beside-sources", running.stack.home.data / "orders"
     (beside / "shops").mkdir(parents=True)
-    files.mkdir()
+    files.mkdir(exist_ok=True)  # another pipeline of the suite has its files there
     for period in periods:
         rows = orders(period, 2000)
         insert(running, rows)

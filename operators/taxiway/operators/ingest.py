@@ -67,7 +67,7 @@ class IngestOperator(StageOperator):
             pipeline=self.pipeline.name,
             source=source.text,
             store=self.store,
-            read=reader_of(source_of(self.pipeline), self.schema().text_columns),
+            read=reader_of(source_of(self.pipeline), self._text_columns()),
             reading=reading_of(source, self._rights),
         )
         run.datasets(made.training, "training")
@@ -86,6 +86,14 @@ class IngestOperator(StageOperator):
             self.log.warning("%s", "\n".join(changed))
             run.tags({"taxiway.changed_spans": "\n".join(changed)})
         return made
+
+    def _text_columns(self) -> tuple[str, ...]:
+        """The columns that the schema calls text: asked for where the files are text themselves and tell no types."""
+        from taxiway.data.formats import known_format
+
+        source = self.pipeline.source
+        kind = source.format or (known_format(source.spans) if source.spans else None)
+        return self.schema().text_columns if kind == "csv" else ()
 
     def _wait_for_earlier_run(self, context: "Context") -> None:
         ti: Any = context["ti"]
