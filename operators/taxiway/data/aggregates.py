@@ -63,6 +63,12 @@ def profile_table(table: Table, label: str = "") -> Profile:
     return Profile(rows=table.row_count, columns=tuple(columns), label=label)
 
 
+def profile_beside(table: Table, label: str | None) -> Profile:
+    """As `profile_table`, beside the label where the table has one of that name: serving data need not."""
+    there = label is not None and any(column.name == label for column in table.columns)
+    return profile_table(table, label if label is not None and there else "")
+
+
 def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:
     """The aggregates of all columns: by the column's name in the view, and the statistic.
 

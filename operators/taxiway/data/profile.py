@@ -209,11 +209,11 @@ def profile_span(span: Span, store: Store, label: str = "") -> Profile:
             return store.get(Profile, known)
         except TerminalError:
             pass  # lost or altered: made again below
-    from taxiway.data.aggregates import profile_table
+    from taxiway.data.aggregates import profile_beside
     from taxiway.data.table import open_table
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        made = profile_table(table, label if any(column.name == label for column in table.columns) else "")
+        made = profile_beside(table, label)
     store.point(pointer, store.put(made).digest)
     return made
 

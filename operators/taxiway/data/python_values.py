@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from taxiway.data.text_values import DATES, TextColumn
+from taxiway.data.text_values import DATES, TextColumn, arrow_type
 from taxiway.errors import BadData
 
 if TYPE_CHECKING:
@@ -73,20 +73,9 @@ class _Column:
 
     @property
     def type(self) -> "pa.DataType":
-        import pyarrow as pa
-
         if self.texts is not None and self.are_dates:
             return self.texts.type
-        types = {
-            "boolean": pa.bool_(),
-            "integer": pa.int64(),
-            "number": pa.float64(),
-            "date": pa.date32(),
-            "datetime": pa.timestamp("us"),
-            "instant": pa.timestamp("us", tz="UTC"),
-            "binary": pa.binary(),
-        }
-        return types.get(self.kind, pa.string())
+        return arrow_type(self.kind)
 
     def typed(self, values: list[Any]) -> "pa.Array":
         import pyarrow as pa

@@ -163,7 +163,7 @@ def _on_one_side(feature: Feature, limits: RowSkew, has: str, lacks: str) -> Ano
         kind="row_skew",
         span="serving",
         column=feature.name,
-        severity=Severity.WARNING if feature.stage.warns else limits.severity,
+        severity=_severity(feature, limits),
         observed=f"no column in {lacks}",
         expected="a column on both sides",
         sentence=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
@@ -181,7 +181,7 @@ def _skewed(feature: Feature, counts: ValueCounts, limits: RowSkew) -> Anomaly |
         kind="row_skew",
         span="serving",
         column=feature.name,
-        severity=Severity.WARNING if feature.stage.warns else limits.severity,
+        severity=_severity(feature, limits),
         observed=f"unequal in {share(counts.unequal, total)}",
         expected=f"unequal in at most {100 * limits.max_fraction:g} % of the rows of the same key",
         sentence=f"{feature.name} is not the same in training and serving in {share(counts.unequal, total)} of the same key "
@@ -191,3 +191,7 @@ def _skewed(feature: Feature, counts: ValueCounts, limits: RowSkew) -> Anomaly |
         fix=fix,
         proposal=fix.words,
     )
+
+
+def _severity(feature: Feature, limits: RowSkew) -> Severity:
+    return Severity.WARNING if feature.stage.warns else limits.severity

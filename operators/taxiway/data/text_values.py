@@ -27,6 +27,22 @@ DATES: tuple[TextKind, ...] = ("date", "datetime", "instant")
 _NUMBERS: tuple[TextKind, ...] = ("integer", "big", "number")
 
 
+def arrow_type(kind: str) -> "pa.DataType":
+    """The Arrow type of a kind of values: times count in microseconds, and what has no type of its own is text."""
+    import pyarrow as pa
+
+    types = {
+        "binary": pa.binary(),
+        "boolean": pa.bool_(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "date": pa.date32(),
+        "datetime": pa.timestamp("us"),
+        "instant": pa.timestamp("us", tz="UTC"),
+    }
+    return types.get(kind, pa.string())
+
+
 @dataclass
 class TextColumn:
     """What the values of one column have been so far; `kind` is None where none was there yet.
@@ -60,17 +76,7 @@ class TextColumn:
     @property
     def type(self) -> "pa.DataType":
         """The Arrow type of what `typed` gives."""
-        import pyarrow as pa
-
-        types = {
-            "boolean": pa.bool_(),
-            "integer": pa.int64(),
-            "number": pa.float64(),
-            "date": pa.date32(),
-            "datetime": pa.timestamp("us"),
-            "instant": pa.timestamp("us", tz="UTC"),
-        }
-        return types.get(self.kind or "text", pa.string())
+        return arrow_type(self.kind or "text")
 
     def _kind_of(self, present: "pa.Array") -> TextKind:
         first = present[0].as_py()

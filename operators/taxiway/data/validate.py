@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
+from taxiway.data.aggregates import profile_beside
 from taxiway.data.checks import check_span
 from taxiway.data.drift import check_drift, check_skew
 from taxiway.data.features import TRAINING, Schema
@@ -52,12 +53,15 @@ def validate(
     suite: Path | None = None,
     today: date | None = None,
 ) -> DataReport:
-    """Check data of `environment` against `schema`, which may be the path of its file: a file, all files that a pattern matches as one table, or a URL.
+    """Check data of `environment` against `schema`, or the schema in a file of that path.
 
-    `previous` are earlier data, for drift, and for history each file a span by the order of their names; `serving` are serving data, for skew; `suite` is a Great Expectations file. The report is
-    FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the call.
+    The data are a file, all files that a pattern matches as one table, or a URL. `previous` are earlier data, for drift, and for
+    history each file a span by the order of their names; `serving` are serving data, for skew; `suite` is a Great Expectations file.
+    The report is FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the
+    call.
 
-    Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be obeyed.
+    Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be
+    obeyed.
     """
     if not isinstance(schema, Schema):
         schema = load_schema(schema)
@@ -84,11 +88,11 @@ def examine(
     findings = Findings()
     with ExitStack() as stack:
         table = stack.enter_context(open_data(data, schema.text_columns))
-        profile = _profiled(table, schema)
+        profile = profile_beside(table, schema.label)
         past = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
         earlier = merged(past) if past else None
         served = stack.enter_context(open_data(serving, schema.text_columns)) if serving is not None else None
-        live = _profiled(served, schema) if served is not None else None
+        live = profile_beside(served, schema.label) if served is not None else None
         span = CheckedSpan(Path(str(data)).name, profile, lambda: table)
         check_span(span, schema, findings, environment)
         check_rules(span, schema, findings)
@@ -113,14 +117,7 @@ def examine(
 
 def _profile_of(file: str, schema: Schema) -> Profile:
     with open_data(file, schema.text_columns) as table:
-        return _profiled(table, schema)
-
-
-def _profiled(table: Table, schema: Schema) -> Profile:
-    from taxiway.data.aggregates import profile_table
-
-    there = any(column.name == schema.label for column in table.columns)
-    return profile_table(table, schema.label if schema.label is not None and there else "")
+        return profile_beside(table, schema.label)
 
 
 def validate_snapshot(
