@@ -1,22 +1,46 @@
-"""What goes wrong, as types: errors that a retry may heal, errors that it cannot, and how they speak.
+"""All of Taxiway's errors, in one tree: those that a retry may heal, and those that it cannot.
 
-Every message says what was got, what is allowed and what to do next.
+A message says what was got, what is allowed and what to do next. The same facts are attributes, so that a page or a program need
+not parse the message. An exception outside this tree is a bug, and is shown with its traceback.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class TaxiwayError(Exception):
-    """The base of every error that Taxiway raises on purpose."""
+    """The base of every error that Taxiway raises on purpose.
+
+    Args:
+        message: What went wrong, what is allowed, and what to do next.
+        key: The key, parameter or column that the error is about, such as `gate.floors.roc_auc`.
+        got: The value that was found there.
+        allowed: The values that would be right.
+        file: The file in which the mistake is.
+        line: Its line in that file, from 1.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        key: str | None = None,
+        got: object = None,
+        allowed: Iterable[str] = (),
+        file: Path | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.got = got
+        self.allowed = tuple(allowed)
+        self.file = file
+        self.line = line
 
 
 class TerminalError(TaxiwayError):
     """Trying again cannot help: the data, the configuration or a decision has to change. Fails an Airflow task at once."""
-
-
-class FitFailed(TerminalError):
-    """An estimator could not be fitted with these parameters on these rows; trying again would not help."""
 
 
 class TransientError(TaxiwayError):
@@ -27,16 +51,53 @@ class ConfigError(TerminalError):
     """What a person wrote (a pipeline file, a schema, an argument) cannot be obeyed as it stands."""
 
 
-class BadData(TerminalError):
+class DataError(TerminalError):
     """Data that cannot be read as a table, or that has no rows."""
 
 
-class CorruptArtifact(TerminalError):
+class FitError(TerminalError):
+    """An estimator could not be fitted with these parameters on these rows."""
+
+
+class NotStoredError(TerminalError):
+    """The store holds no object or record of this digest."""
+
+
+class CorruptArtifactError(TerminalError):
     """Stored bytes that do not have the digest under which they were stored."""
 
 
-class UntrustedModel(TerminalError):
+class UntrustedModelError(TerminalError):
     """A saved model that asks for types or code outside Taxiway's own allow-list; it was not loaded."""
+
+
+class RequestError(TerminalError):
+    """A request that the gateway refuses; `status` is the HTTP status of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class ModelLoadError(TerminalError):
+    """A worker process could not load its model."""
+
+
+class ModelUnavailableError(TaxiwayError):
+    """A model version could not be loaded, or its workers keep dying."""
+
+
+class WorkerLostError(ModelUnavailableError):
+    """Workers that the gateway cannot start again are gone."""
+
+
+class StackStartError(TaxiwayError):
+    """A service of the embedded stack did not come up, or ended."""
+
+
+class StopRequestedError(TaxiwayError):
+    """The stack was asked to stop while its services were starting."""
 
 
 def allowed_values(got: str, allowed: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from taxiway.data.merge import merged
 from taxiway.data.profile import ColumnProfile, Profile, profile_span
 from taxiway.data.rows import read_rows
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.features.labels import label_classes, label_numbers
 from taxiway.pipeline_file import SUFFIX, TEAM_FILE, read_team
 from taxiway.pipeline_types import Name, Problem
@@ -135,14 +135,14 @@ def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
     feature = schema.feature(str(labels.name))
     assert feature is not None
     if labels.isna().any():
-        raise BadData(f"{labels.name} is missing in {int(labels.isna().sum()):,} rows; a label must be known for every row")
+        raise DataError(f"{labels.name} is missing in {int(labels.isna().sum()):,} rows; a label must be known for every row")
     if feature.type in NUMERIC_TYPES:
         label_numbers(labels)
     if labels.nunique() == 2:
         return "classification"
     if feature.type in NUMERIC_TYPES and labels.nunique() > 2:
         return "regression"
-    raise BadData(
+    raise DataError(
         f"{labels.name} is a {feature.type} with the values {', '.join(label_classes(labels)[:5])}; allowed: a label of two values, "
         "or a number"
     )

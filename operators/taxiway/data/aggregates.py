@@ -24,7 +24,7 @@ Stats = dict[str, Any]
 def profile_table(table: Table, label: str = "") -> Profile:
     """Profile all columns of a table; `label` is the column that the others are compared with.
 
-    Raises ConfigError where no column is the label, BadData where the file cannot be read.
+    Raises ConfigError where no column is the label, DataError where the file cannot be read.
     """
     names = [column.name for column in table.columns]
     if label and label not in names:

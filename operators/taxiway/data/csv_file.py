@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.text_values import TextColumn
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 
 if TYPE_CHECKING:
     import _csv
@@ -46,7 +46,7 @@ def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[s
     A column is of integers, numbers, truth values, dates or times where all its values are, else it is text; those in
     `text_columns` are text whatever they hold.
 
-    Raises BadData where a record has too many or too few fields, a quote is not closed, a name is missing or there twice, or no
+    Raises DataError where a record has too many or too few fields, a quote is not closed, a name is missing or there twice, or no
     row is there.
     """
     import pyarrow as pa
@@ -63,7 +63,7 @@ def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[s
             writer.write_batch(pa.record_batch(typed, schema=schema))
             rows += batch.num_rows
     if rows != shape.rows:
-        raise BadData(
+        raise DataError(
             f"{what} has {shape.rows:,} records, and {rows:,} rows were read from it: its quotes and line ends can be read in two "
             'ways; have the source write it with fields in double quotes, "" for one within, and lines that end alike'
         )
@@ -103,7 +103,7 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
 
 
 def _checked(text: Path, what: str) -> _Shape:
-    """Read every record once. Raises BadData, with its line, for the first that is not as the header says."""
+    """Read every record once. Raises DataError, with its line, for the first that is not as the header says."""
     delimiter = _delimiter(text)
     names: tuple[str, ...] = ()
     line, rows, header_lines = 1, 0, 0
@@ -113,19 +113,21 @@ def _checked(text: Path, what: str) -> _Shape:
                 if names and len(record) == len(names):
                     rows += 1
                 elif record and names:
-                    raise BadData(_ragged(record, names, delimiter, f"{what}:{line}"))
+                    raise DataError(_ragged(record, names, delimiter, f"{what}:{line}"))
                 elif record:
                     names, header_lines = _names(record, f"{what}:{line}"), records.line_num
                 line = records.line_num + 1
         except csv.Error as error:
-            raise BadData(
+            raise DataError(
                 f"{what}:{line}: the record that begins here is not CSV: {_said(error)}; allowed: fields in double quotes as a "
                 'whole, with "" for a quote within. Have the source write it again'
             ) from None
     if not names:
-        raise BadData(f"{what} has only empty lines; have the source write it again")
+        raise DataError(f"{what} has only empty lines; have the source write it again")
     if not rows:
-        raise BadData(f"{what} has a header of {len(names)} columns and no rows; have the source write it again, or remove it")
+        raise DataError(
+            f"{what} has a header of {len(names)} columns and no rows; have the source write it again, or remove it"
+        )
     with text.open(encoding="utf-8", newline="") as lines:
         begins = sum(len(line.encode()) for line in islice(lines, header_lines))
     return _Shape(delimiter, names, rows, begins)
@@ -159,12 +161,12 @@ def _names(header: list[str], where: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in header)
     if not all(names):
         hint = ": pandas writes its index so, unless told index=False" if not names[0] and len(names) > 1 else ""
-        raise BadData(
+        raise DataError(
             f"{where}: column {names.index('') + 1} of {len(names)} has no name{hint}; have the source name each column"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise BadData(f"{where}: more than one column is named {', '.join(twice[:5])}; have the source name each column once")
+        raise DataError(f"{where}: more than one column is named {', '.join(twice[:5])}; have the source name each column once")
     return names
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.formats import as_parquet, format_of
 from taxiway.data.table import Table, open_table
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -21,7 +21,7 @@ def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[
     CSV and JSON lines, which may be compressed with gzip, become Parquet in a folder of their own; local Parquet is read where it
     lies. `text_columns` are those of CSV that are text whatever they hold.
 
-    Raises ConfigError where nothing is there or the name does not tell the format, BadData where a file cannot be read, has no
+    Raises ConfigError where nothing is there or the name does not tell the format, DataError where a file cannot be read, has no
     rows, or other columns than the first.
     """
     fs, found = _found(data)
@@ -29,7 +29,7 @@ def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[
         files = [_local(fs, path, Path(folder, str(at)), text_columns) for at, path in enumerate(found)]
         with open_table(files, str(data)) as table:
             if table.row_count == 0:
-                raise BadData(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
+                raise DataError(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
             yield table
 
 

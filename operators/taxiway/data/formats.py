@@ -51,7 +51,7 @@ def as_parquet(path: Path, folder: Path, *, format: Format, what: str, text_colu
     into here. A text file may be compressed with gzip, whatever it is called. In CSV all is text: of `text_columns` it stays so,
     where a file of one month might hold nothing but digits.
 
-    Raises BadData, with the line where one can be told, where the file is not whole, is not what `format` says or has no rows.
+    Raises DataError, with the line where one can be told, where the file is not whole, is not what `format` says or has no rows.
     """
     if format == "parquet":
         return path

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.python_file import look_up
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
     Of an iterator, one table at a time is in memory; a column has the type that all of them fit in. `what` is how errors name
     the function and the period.
 
-    Raises ConfigError where the function is not there or raises, or gives something else; BadData where its tables do not fit
+    Raises ConfigError where the function is not there or raises, or gives something else; DataError where its tables do not fit
     together or have no rows. TransientError, ConnectionError and TimeoutError of the function are raised as TransientError.
     """
     import pyarrow as pa
@@ -50,7 +50,7 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
             schemas.append(table.schema)
             rows += table.num_rows
     if not rows:
-        raise BadData(f"{what} gave {len(schemas)} table{'s' * (len(schemas) != 1)} and no rows")
+        raise DataError(f"{what} gave {len(schemas)} table{'s' * (len(schemas) != 1)} and no rows")
     schema = _common(schemas, what)
     with pa.OSFile(str(waiting), "rb") as stream, pq.ParquetWriter(copy, schema) as out:
         for _ in schemas:
@@ -64,7 +64,7 @@ def _tables(function: Callable[..., Any], begins: datetime, ends: datetime, what
         answer = function(begin=begins, end=ends)
         for part in answer if _is_iterator(answer) else [answer]:
             yield _table(part, what)
-    except (ConfigError, BadData, TransientError):
+    except (ConfigError, DataError, TransientError):
         raise
     except (ConnectionError, TimeoutError) as error:
         raise TransientError(f"{what} raised {type(error).__name__}: {error}; a retry calls it again") from error
@@ -91,12 +91,12 @@ def _table(part: Any, what: str) -> "pa.Table":
         try:
             part = pa.Table.from_pandas(part, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
-            raise BadData(f"{what} gave a DataFrame that is no table: {error}; convert the column to one type") from None
+            raise DataError(f"{what} gave a DataFrame that is no table: {error}; convert the column to one type") from None
     if not isinstance(part, pa.Table):
         raise ConfigError(f"{what} gave a {type(part).__name__}; {_ALLOWED}")
     twice = sorted({name for name in part.column_names if part.column_names.count(name) > 1})
     if twice:
-        raise BadData(f"{what} gave more than one column named {', '.join(twice)}; name each column once")
+        raise DataError(f"{what} gave more than one column named {', '.join(twice)}; name each column once")
     return part.replace_schema_metadata(None)
 
 
@@ -106,7 +106,7 @@ def _common(schemas: "list[pa.Schema]", what: str) -> "pa.Schema":
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
-        raise BadData(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
 
 
 def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
@@ -119,7 +119,7 @@ def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
             for field in schema
         ]
     except pa.ArrowException as error:
-        raise BadData(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
     return pa.table(columns, schema=schema)
 
 

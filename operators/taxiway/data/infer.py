@@ -10,7 +10,7 @@ from taxiway.data.features import NUMERIC_TYPES, TRAINING, Feature, FeatureType,
 from taxiway.data.limits import Counts, Range
 from taxiway.data.merge import merged
 from taxiway.data.profile import TEXT_KEPT, ColumnProfile, Profile, profile_span
-from taxiway.errors import BadData, ConfigError, allowed_values
+from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 
@@ -24,7 +24,7 @@ _FALSE = ("FALSE", "false", "CLEAR", "clear", "0")
 def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, without: Collection[str] = ()) -> Schema:
     """As `infer_from`, of the training spans of a snapshot, or of the given spans.
 
-    Raises ConfigError if there is no span or no column `label`, BadData where no type can be given to a column.
+    Raises ConfigError if there is no span or no column `label`, DataError where no type can be given to a column.
     """
     spans = data.training if isinstance(data, Snapshot) else tuple(data)
     profiles = [profile_span(span, store) for span in spans]
@@ -46,7 +46,7 @@ def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "
 
     Columns named in `without` are left out; without `label` nothing is predicted.
 
-    Raises ConfigError if there is no column `label`, BadData where no type can be given to a column.
+    Raises ConfigError if there is no column `label`, DataError where no type can be given to a column.
     """
     kept = [column for column in profile.columns if column.name not in without]
     names = [column.name for column in kept]
@@ -90,7 +90,7 @@ def closed_domain(column: ColumnProfile, most: int) -> tuple[str, ...] | None:
 
 def _feature(column: ColumnProfile, ranges: Ranges) -> Feature:
     if column.type == "other":
-        raise BadData(
+        raise DataError(
             f"column {column.name} is of type {column.storage}, which has no statistics; have the source leave it out, or flatten it"
         )
     domain = closed_domain(column, DOMAIN_VALUES)

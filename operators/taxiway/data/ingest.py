@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from taxiway.data.formats import as_parquet, format_of
 from taxiway.data.reading import Made, Reading, Tables, add_span, snapshot_of
 from taxiway.data.spans import FoundSpan
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.pipeline_types import Format
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
@@ -41,7 +41,7 @@ def ingest(
     sample or a split by a column, the rows are made by these rules, and each span may become two. Each span is read once. The same
     rows give the same snapshot, whatever the times of their files and however often.
 
-    Raises BadData naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
+    Raises DataError naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
     while it was read; there is no snapshot then.
     """
     reading = reading or Reading()
@@ -115,33 +115,35 @@ def _state(fs: "AbstractFileSystem", root: str) -> str:
 def count_rows(copy: Path, path: str) -> int:
     """Read every page of the Parquet file `copy`; returns its number of rows. `path` is what people know it by.
 
-    Raises BadData where it is empty, not Parquet, broken anywhere, without rows, or has two columns of one name.
+    Raises DataError where it is empty, not Parquet, broken anywhere, without rows, or has two columns of one name.
     """
     import pyarrow
     import pyarrow.parquet
 
     size = copy.stat().st_size
     if size == 0:
-        raise BadData(f"{path} is empty (0 bytes); have the source write it again")
+        raise DataError(f"{path} is empty (0 bytes); have the source write it again")
     with copy.open("rb") as stream:
         magic = stream.read(len(_PARQUET_MAGIC))
     if magic != _PARQUET_MAGIC:
-        raise BadData(f"{path} is not Parquet: it begins with {magic!r}, not {_PARQUET_MAGIC!r}; have the source write Parquet")
+        raise DataError(
+            f"{path} is not Parquet: it begins with {magic!r}, not {_PARQUET_MAGIC!r}; have the source write Parquet"
+        )
     try:
         with pyarrow.parquet.ParquetFile(copy) as file:
             names = file.schema_arrow.names
             rows = sum(int(batch.num_rows) for batch in file.iter_batches())
     except (pyarrow.ArrowException, OSError) as error:
-        raise BadData(
+        raise DataError(
             f"{path} is truncated or broken: of its {size:,} bytes, {error}; have the source write it again"
         ) from None
     if rows == 0:
-        raise BadData(f"{path} has {len(names)} columns and no rows; have the source write it again, or remove it")
+        raise DataError(f"{path} has {len(names)} columns and no rows; have the source write it again, or remove it")
     if not all(name.strip() for name in names):
-        raise BadData(
+        raise DataError(
             f"{path} has a column without a name, at place {[bool(n.strip()) for n in names].index(False) + 1}; name it"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadData(f"{path} has more than one column named {', '.join(twice)}; have the source name each column once")
+        raise DataError(f"{path} has more than one column named {', '.join(twice)}; have the source name each column once")
     return rows

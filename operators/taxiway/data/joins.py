@@ -15,7 +15,7 @@ from taxiway.data.key_columns import WHOLE, key_sql, moment_sql
 from taxiway.data.rights import Right
 from taxiway.data.table import Column, add_view, run
 from taxiway.data.words import SHOWN_VALUES, listed, percent, share
-from taxiway.errors import BadData, ConfigError, allowed_values
+from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.records import Anomaly, JoinMatch, Severity, Snapshot
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def match(
     Makes the view `right{number}` of the table and the table `match{number}` with the the rows and their partners, `place` and `partner`.
     Returns the columns of the joined table, and the measured match; its `span` is still empty.
 
-    Raises ConfigError where a column is missing, or two keys are never equal because of their types, and BadData where a row has
+    Raises ConfigError where a column is missing, or two keys are never equal because of their types, and DataError where a row has
     two partners.
     """
     join, view = table.right.join, f"right{number}"
@@ -156,7 +156,7 @@ def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, ta
     if twice:
         join = table.right.join
         examples = ", ".join(f'"{key[:_KEY_CHARACTERS]}" in {rows:,} rows' for key, rows, _ in twice)
-        raise BadData(
+        raise DataError(
             f"{table.what}: {twice[0][2]:,} keys of {', '.join(join.on.values())} are in more than one row: {examples}; a row can have one "
             "partner only. Have the source write each key once, name more columns in on, or join as_of a moment"
         )

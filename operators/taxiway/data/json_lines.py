@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.data.python_values import Batch, rows_to_parquet
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 
 _BATCH_ROWS = 10_000
 
@@ -18,7 +18,7 @@ def json_lines_to_parquet(text: Path, copy: Path, what: str) -> None:
     A key that a line lacks is missing there, as is null. Texts are dates or times where all of a column are. Arrays and objects
     are kept as their JSON.
 
-    Raises BadData, with its line, where one is no object, and where there is none.
+    Raises DataError, with its line, where one is no object, and where there is none.
     """
     rows_to_parquet(_batches(text, what), copy, what, dates_in_text=True)
 
@@ -37,12 +37,12 @@ def _object(line: str, where: str) -> dict[str, Any]:
         if "\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise BadData(
+        raise DataError(
             f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: a whole object on each line. Have the source write it again"
         ) from None
     if not isinstance(value, dict):
         hint = ". Of one large array, lines are made by: jq -c '.[]'" if isinstance(value, list) else ""
-        raise BadData(f"{where}: this line is a JSON {_word(value)}; allowed: a whole object on each line{hint}")
+        raise DataError(f"{where}: this line is a JSON {_word(value)}; allowed: a whole object on each line{hint}")
     return value
 
 

@@ -50,7 +50,7 @@ def promotion(
     before is looked at too. Waivers do not help. A span whose feature has no value, or whose content was there before, is no
     evidence.
 
-    Raises ConfigError where there is no such feature, or no way from its stage to that; BadData where data cannot be read.
+    Raises ConfigError where there is no such feature, or no way from its stage to that; DataError where data cannot be read.
     """
     known = schema.feature(feature)
     if known is None:

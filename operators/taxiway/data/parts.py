@@ -61,7 +61,7 @@ def make_parts(file: Path, rules: Rules, folder: Path, *, what: str) -> tuple[tu
 
     A part is a file in `folder`.
 
-    Raises ConfigError where a rule names a column that is not there, or one that is there already, and BadData where a row has two
+    Raises ConfigError where a rule names a column that is not there, or one that is there already, and DataError where a row has two
     partners in a joined table.
     """
     with connect() as connection:

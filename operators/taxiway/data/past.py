@@ -19,7 +19,7 @@ def remember_spans(snapshot: Snapshot, label: str, store: Store) -> None:
     """Note the profile of each span of a snapshot that passed, of all its parts; a corrected version takes its predecessor's place."""
     for parts in snapshot.wholes:
         profile = store.put(profile_parts(parts, store, label)).digest
-        store.point(f"{_folder(snapshot)}/{parts[0].name}@{parts[0].version}", profile)
+        store.set_ref(f"{_folder(snapshot)}/{parts[0].name}@{parts[0].version}", profile)
 
 
 def past_profiles(snapshot: Snapshot, store: Store, deny: Collection[str] = ()) -> Past:
@@ -29,13 +29,16 @@ def past_profiles(snapshot: Snapshot, store: Store, deny: Collection[str] = ()) 
     """
     decided = span_order(snapshot.decided.name)
     newest: dict[tuple[int, ...], tuple[int, str]] = {}
-    for key, digest in store.pointers(_folder(snapshot)).items():
+    for key in store.list_refs(_folder(snapshot)):
         name, _, version = key.rpartition("@")
         order = span_order(name)
         if order < decided and name not in deny and int(version) >= newest.get(order, (-1, ""))[0]:
-            newest[order] = (int(version), digest)
+            newest[order] = (int(version), key)
     found = {}
-    for order, (_, digest) in newest.items():
+    for order, (_, key) in newest.items():
+        digest = store.get_ref(f"{_folder(snapshot)}/{key}")
+        if digest is None:
+            continue
         try:
             found[order] = store.get(Profile, digest)
         except TerminalError as error:

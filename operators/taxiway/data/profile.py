@@ -185,7 +185,7 @@ def profile(data: "Path | str", *, label: str = "") -> Profile:
 
     `label` names the column whose relation to all others is measured.
 
-    Raises BadData where a file cannot be read or has no rows, ConfigError where nothing is there or no column is the label.
+    Raises DataError where a file cannot be read or has no rows, ConfigError where nothing is there or no column is the label.
     """
     from taxiway.data.aggregates import profile_table
     from taxiway.data.files import open_data
@@ -197,13 +197,13 @@ def profile(data: "Path | str", *, label: str = "") -> Profile:
 def profile_span(span: Span, store: Store, label: str = "") -> Profile:
     """The profile of a span: computed once for each content and label, and kept in the store. The label may be missing.
 
-    Raises BadData if the span's file cannot be read.
+    Raises DataError if the span's file cannot be read.
     """
     import duckdb
 
     # Hashes are DuckDB's, and another version's may be others: profiles merge only where they are the same.
     pointer = f"profiles/{span.content}-v{PROFILE_VERSION}-{duckdb.__version__}-{digest_of_bytes(label.encode())}"
-    known = store.pointer(pointer)
+    known = store.get_ref(pointer)
     if known is not None:
         try:
             return store.get(Profile, known)
@@ -214,7 +214,7 @@ def profile_span(span: Span, store: Store, label: str = "") -> Profile:
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
         made = profile_beside(table, label)
-    store.point(pointer, store.put(made).digest)
+    store.set_ref(pointer, store.put(made).digest)
     return made
 
 

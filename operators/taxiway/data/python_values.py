@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from taxiway.data.text_values import DATES, TextColumn, arrow_type
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +94,7 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in
     Decimals are numbers, or integers where all of a column are whole. Nested values, UUIDs and times of day are text, as are whole
     numbers of more than 64 bits and columns of values of several kinds. With `dates_in_text`, texts that are all dates are.
 
-    Raises BadData where there are no rows or columns, or a value is of a type that has no place in a table.
+    Raises DataError where there are no rows or columns, or a value is of a type that has no place in a table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -109,7 +109,7 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in
             pickle.dump(batch, waiting, pickle.HIGHEST_PROTOCOL)
             rows += batch.rows
         if not rows or not columns:
-            raise BadData(f"{what} has {len(columns)} columns and {rows or 'no'} rows; have the source give some")
+            raise DataError(f"{what} has {len(columns)} columns and {rows or 'no'} rows; have the source give some")
         waiting.seek(0)
         schema = pa.schema([(name, column.type) for name, column in columns.items()])
         with pq.ParquetWriter(copy, schema) as writer:
@@ -134,8 +134,8 @@ def _for_column(look: Any, values: list[Any], name: str, what: str) -> Any:
 
     try:
         return look(values)
-    except (BadData, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise BadData(
+    except (DataError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise DataError(
             f"{what}: column {name} cannot be read: {error}; convert it to a number, text, date or time there"
         ) from None
 
@@ -152,7 +152,7 @@ def _kinds_among(kind: type, values: list[Any]) -> set[Kind]:
         return {"datetime" if value.tzinfo is None else "instant" for value in among}
     known = next((found for parent, found in _KINDS.items() if issubclass(kind, parent)), None)
     if known is None:
-        raise BadData(f"{among[0]!r} is a {kind.__module__}.{kind.__qualname__}")
+        raise DataError(f"{among[0]!r} is a {kind.__module__}.{kind.__qualname__}")
     return {known}
 
 

@@ -14,7 +14,7 @@ from taxiway.data.rights import Right
 from taxiway.data.sampling import EVALUATION, TRAINING
 from taxiway.data.spans import FoundSpan
 from taxiway.digests import digest_of_file
-from taxiway.errors import BadData, TransientError
+from taxiway.errors import DataError, TransientError
 from taxiway.pipeline_source import Source, Split
 from taxiway.pipeline_types import Format
 from taxiway.records import JoinMatch, Original, SampleRule, Snapshot, Span, SplitRule
@@ -92,7 +92,7 @@ def add_span(made: Made, span: Span, file: Path, reading: Reading, tables: Table
         rules = Rules(joined, reading.sample, reading.split)
         parts, matches = make_parts(file, rules, Path(folder), what=f"span {span.label}")
         if not parts:
-            raise BadData(
+            raise DataError(
                 f"source.sample leaves no row of {span.rows:,} in span {span.label}; give it a larger fraction, or stratify"
             )
         original = Original(content=digest_of_file(file), rows=span.rows)
@@ -118,7 +118,7 @@ def _stored(span: Span, parts: Sequence[Part], original: Original, store: Store,
 def snapshot_of(made: Made, reading: Reading, pipeline: str, newest: str) -> Snapshot:
     """The snapshot of what was made; where nothing is split by a column, the span `newest`, the last one, is the evaluation.
 
-    Raises BadData where a split leaves nothing to train on, or nothing of the newest span to evaluate on.
+    Raises DataError where a split leaves nothing to train on, or nothing of the newest span to evaluate on.
     """
     training, evaluation = made.training, made.evaluation
     if reading.split is None:
@@ -126,9 +126,11 @@ def snapshot_of(made: Made, reading: Reading, pipeline: str, newest: str) -> Sna
     else:
         rule = f"source.split by {reading.split.by} with evaluation: {reading.split.evaluation:g}"
         if not training:
-            raise BadData(f"{rule} leaves no row to train on; lower evaluation, or name a column of more values")
+            raise DataError(f"{rule} leaves no row to train on; lower evaluation, or name a column of more values")
         if not evaluation or evaluation[-1].name != newest:
-            raise BadData(f"{rule} leaves no row of {newest} to evaluate on; raise evaluation, or name a column of more values")
+            raise DataError(
+                f"{rule} leaves no row of {newest} to evaluate on; raise evaluation, or name a column of more values"
+            )
     return Snapshot(
         pipeline=pipeline,
         training=tuple(training),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.python_values import Batch, rows_to_parquet
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -26,7 +26,7 @@ def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datet
 
     {begin} and {end} in the query are bound, as times in UTC. `what` is how errors name the query and its period.
 
-    Raises TransientError where the database does not answer, ConfigError where it does not understand the query, and BadData
+    Raises TransientError where the database does not answer, ConfigError where it does not understand the query, and DataError
     where there are no rows, or a value that cannot be read.
     """
     with _errors(what), _connected(engine, what) as connection:
@@ -96,19 +96,19 @@ def _connected(engine: "Engine", what: str) -> "Iterator[Connection]":
 @contextmanager
 def _errors(what: str) -> Iterator[None]:
     """What the database says against a query, as our errors; never with the address or the password."""
-    from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+    from sqlalchemy import exc
 
     try:
         yield
-    except (DataError, ValueError, OverflowError) as error:
-        raise BadData(f"{what}: a value cannot be read: {_said(error)}; convert it in the query") from None
-    except ProgrammingError as error:
+    except (exc.DataError, ValueError, OverflowError) as error:
+        raise DataError(f"{what}: a value cannot be read: {_said(error)}; convert it in the query") from None
+    except exc.ProgrammingError as error:
         raise ConfigError(f"{what}: the database refuses the query: {_said(error)}; correct it in the pipeline file") from None
-    except OperationalError as error:
+    except exc.OperationalError as error:
         raise TransientError(f"{what}: the database broke off: {_said(error)}; a retry asks again") from None
-    except DBAPIError as error:
-        raise BadData(f"{what}: the database could not answer: {_said(error)}") from None
-    except SQLAlchemyError as error:
+    except exc.DBAPIError as error:
+        raise DataError(f"{what}: the database could not answer: {_said(error)}") from None
+    except exc.SQLAlchemyError as error:
         raise ConfigError(f"{what}: the query cannot be asked: {_said(error)}; correct it in the pipeline file") from None
 
 

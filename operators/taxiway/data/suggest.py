@@ -75,7 +75,7 @@ class _Part:
 def suggest(data: Path | str, label: str | None = None) -> tuple[Suggestion, ...]:
     """What a schema of `data` could ask for: a file, all files that a pattern matches as one table, or a URL.
 
-    Raises BadData where data cannot be read or have no rows, ConfigError if there is no column `label`.
+    Raises DataError where data cannot be read or have no rows, ConfigError if there is no column `label`.
     """
     from taxiway.data.aggregates import profile_table
 

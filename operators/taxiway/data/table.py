@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.digests import digest_of_bytes, digest_of_file
-from taxiway.errors import BadData, TransientError
+from taxiway.errors import DataError, TransientError
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,7 +93,7 @@ class Table:
         return {column.name: column for column in self.columns}[name]
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a query. Raises BadData where the file cannot be read."""
+        """All rows of a query. Raises DataError where the file cannot be read."""
         return run(self._connection, query, self._what, parameters)
 
     def rows_as_asked(self, query: str) -> list[tuple[Any, ...]]:
@@ -102,7 +102,7 @@ class Table:
             return self._connection.execute(query).fetchall()
 
     def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
-        """The columns of a query as arrays, masked where they are null. Raises BadData where the file cannot be read."""
+        """The columns of a query as arrays, masked where they are null. Raises DataError where the file cannot be read."""
         with _readable(self._what):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
@@ -159,7 +159,7 @@ def add_view(
 
     Whole numbers in one file and others in the next are numbers in all.
 
-    Raises BadData where a file cannot be read, or has other columns than the first, or columns of other types.
+    Raises DataError where a file cannot be read, or has other columns than the first, or columns of other types.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     names = _columns_of(files, what)
@@ -178,15 +178,15 @@ def _columns_of(files: Sequence[Path], what: str) -> list[str]:
     names = _names(files[0], what)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadData(f"{what} has more than one column named {', '.join(twice)}; have the source name each column once")
+        raise DataError(f"{what} has more than one column named {', '.join(twice)}; have the source name each column once")
     kept = [name for name in names if name.casefold() == _NUMBER]
     if kept:
-        raise BadData(
+        raise DataError(
             f"{what} has a column named {kept[0]}, where DuckDB counts the rows; have the source give it another name"
         )
     for file in files[1:]:
         if _names(file, what) != names:
-            raise BadData(
+            raise DataError(
                 f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
             )
     return names
@@ -225,7 +225,7 @@ def _wider(name: str, found: dict[str, Path], what: str) -> str:
     if types <= {"integer", "number"}:
         return "DOUBLE"
     where = ", ".join(f"{storage} in {file.name}" for storage, file in typed.items())
-    raise BadData(f"{what}: the column {name} is {where}; have the source write one type, or read files of one kind together")
+    raise DataError(f"{what}: the column {name} is {where}; have the source write one type, or read files of one kind together")
 
 
 def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -> list[str]:
@@ -266,7 +266,7 @@ def _parquet(files: Sequence[Path], *, numbered: bool = False) -> str:
 def run(
     connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
 ) -> list[tuple[Any, ...]]:
-    """All rows of a query; `what` is how errors name the data. Raises BadData where they cannot be read."""
+    """All rows of a query; `what` is how errors name the data. Raises DataError where they cannot be read."""
     with _readable(what):
         return connection.execute(query, parameters or []).fetchall()
 
@@ -279,7 +279,7 @@ def _readable(what: str) -> Iterator[None]:
         with _enough_room(what):
             yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
-        raise BadData(f"{what} cannot be read: {error}; have the source write it again") from None
+        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
 
 
 @contextmanager
@@ -302,7 +302,7 @@ def _names(path: Path, what: str) -> list[str]:
     try:
         return list(pyarrow.parquet.read_schema(path).names)
     except (pyarrow.ArrowException, OSError) as error:
-        raise BadData(f"{what} cannot be read: {error}; have the source write it again") from None
+        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
 
 
 def _literal(path: Path) -> str:

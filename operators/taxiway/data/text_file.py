@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -27,7 +27,7 @@ _MARKS = (
 def decoded(path: Path, folder: Path, what: str) -> Iterator[Path]:
     """The text of `path` as a UTF-8 file in `folder`, without a byte order mark; good within the block.
 
-    Raises BadData where the compressed file is cut off, the bytes are not UTF-8 (or UTF-16 or UTF-32 with a byte order mark),
+    Raises DataError where the compressed file is cut off, the bytes are not UTF-8 (or UTF-16 or UTF-32 with a byte order mark),
     or a NUL byte is in it: `what` names the file, and its line is told.
     """
     text = folder / "text"
@@ -43,9 +43,9 @@ def _decode(raw: IO[bytes], out: IO[bytes], what: str) -> None:
     start = raw.read(4)
     raw.seek(0)
     if not start:
-        raise BadData(f"{what} is empty (0 bytes); have the source write it again")
+        raise DataError(f"{what} is empty (0 bytes); have the source write it again")
     if start in _BINARY:
-        raise BadData(f"{what} is no text: it is {_BINARY[start]}; allowed: text, or text compressed by gzip")
+        raise DataError(f"{what} is no text: it is {_BINARY[start]}; allowed: text, or text compressed by gzip")
     compressed = start.startswith(_GZIP_MAGIC)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
     try:
@@ -60,7 +60,9 @@ def _decode(raw: IO[bytes], out: IO[bytes], what: str) -> None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         if not compressed:
             raise
-        raise BadData(f"{what} is cut off or broken: its gzip data end with {error}; have the source write it again") from None
+        raise DataError(
+            f"{what} is cut off or broken: its gzip data end with {error}; have the source write it again"
+        ) from None
 
 
 def _write(decoder: codecs.IncrementalDecoder, chunk: bytes, out: IO[bytes], what: str, lines: int) -> int:
@@ -70,13 +72,13 @@ def _write(decoder: codecs.IncrementalDecoder, chunk: bytes, out: IO[bytes], wha
     except UnicodeDecodeError as error:
         good = error.object[: error.start].decode(error.encoding, "replace")
         got = error.object[error.start : error.start + 4]
-        raise BadData(
+        raise DataError(
             f"{what}:{lines + good.count(chr(10)) + 1}: the bytes {got!r} are not {error.encoding.upper()}; allowed: UTF-8, or UTF-16 "
             "with a byte order mark. Have the source write UTF-8, or convert it: iconv -f WHAT_IT_IS -t UTF-8"
         ) from None
     if "\0" in text:
         line = lines + text.count("\n", 0, text.index("\0")) + 1
-        raise BadData(
+        raise DataError(
             f"{what}:{line}: a NUL byte; allowed: text. It may be UTF-16 without a byte order mark, or a file that was not "
             "written to its end; have the source write UTF-8"
         )

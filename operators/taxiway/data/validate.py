@@ -60,7 +60,7 @@ def validate(
     The report is FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the
     call.
 
-    Raises BadData where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be
+    Raises DataError where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be
     obeyed.
     """
     if not isinstance(schema, Schema):
@@ -138,7 +138,7 @@ def validate_snapshot(
     is valid on `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the
     profiles of earlier spans, see `past`. The earlier spans are not compared with each other.
 
-    Raises BadData if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
+    Raises DataError if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
     findings = Findings()
     newest = snapshot.decided.label

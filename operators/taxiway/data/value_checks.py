@@ -10,7 +10,7 @@ from taxiway.data.findings import CheckedSpan, Findings, anomaly_in
 from taxiway.data.limits import SEMANTICS, Range
 from taxiway.data.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.words import SHOWN_VALUES, listed, percent, quoted, share
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.records import Anomaly
 
 
@@ -161,7 +161,7 @@ def _understood(feature: Feature, pattern: str, span: CheckedSpan) -> None:
     """Raise ConfigError where the engine does not know the pattern: its expressions have no lookaround and no backreferences."""
     try:
         span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
-    except BadData as error:
+    except DataError as error:
         raise ConfigError(
             f"features.{feature.name}.pattern is {pattern}, which DuckDB does not understand: {error}\n    allowed: RE2's expressions, "
             "without lookaround and backreferences"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.rows import read_rows
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
@@ -54,13 +54,13 @@ def evaluate(
 ) -> Evaluation:
     """All metrics that the gate names, and accuracy or MAE, on the evaluation rows, and the comparison's metric by slice.
 
-    Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises BadData where
+    Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises DataError where
     a label is missing or none that the candidate was trained on, and where the champion was trained on others.
     """
     rows = read_rows(snapshot.evaluation, store)
     labels = true_labels(rows[label], gate.problem, candidate.classes)
     if champion is not None and champion.classes != candidate.classes:
-        raise BadData(
+        raise DataError(
             f"version {candidate.version} {_tells(candidate)}, champion version {champion.version} {_tells(champion)}: "
             "they cannot be compared; give the new label a pipeline of its own"
         )
@@ -97,7 +97,9 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     categorical = [column.name for column in inputs if column.name not in numeric]
     missing = [name for name in (*numeric, *categorical) if name not in rows]
     if missing:
-        raise BadData(f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have")
+        raise DataError(
+            f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have"
+        )
     answers = np.asarray(model.predictor.predict(raw_frame(rows, numeric, categorical)), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
@@ -112,7 +114,7 @@ def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "F
         return ()
     missing = [column for column in gate.slices.by if column not in rows]
     if missing:
-        raise BadData(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
+        raise DataError(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
     metric = METRICS[gate.against_champion.metric]
     groups = [
         (column, str(value), index)

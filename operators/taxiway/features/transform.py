@@ -42,7 +42,7 @@ def transform(
     Numbers go through as they are where the estimator `accepts_missing` values, and categories become ordinal numbers;
     otherwise numbers are imputed and scaled, and categories become one column each. Categories of fewer than 20 rows are one.
     Only training spans are read. What was fitted once for the same rows and columns is found again, since the file that skops
-    makes of it is never twice the same. Raises BadData where labels cannot be learned.
+    makes of it is never twice the same. Raises DataError where labels cannot be learned.
     """
     numeric, categorical = choose_columns(schema, features, label)
     pointer = _pointer(snapshot, schema, numeric, categorical, label, problem, accepts_missing=accepts_missing)
@@ -51,7 +51,7 @@ def transform(
         made = _fit(
             snapshot, schema, numeric, categorical, label=label, problem=problem, accepts_missing=accepts_missing, store=store
         )
-        store.point(pointer, store.put(made).digest)
+        store.set_ref(pointer, store.put(made).digest)
     recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
     recorder.record(made)
     return made
@@ -82,11 +82,11 @@ def _pointer(
 
 
 def _fitted_before(pointer: str, store: Store) -> FeatureSet | None:
-    digest = store.pointer(pointer)
+    digest = store.get_ref(pointer)
     if digest is None:
         return None
     made = store.get(FeatureSet, digest)
-    return made if store.holds(made.transform) and store.holds(made.rows) else None
+    return made if store.exists(made.transform) and store.exists(made.rows) else None
 
 
 def _fit(

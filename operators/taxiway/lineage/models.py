@@ -7,7 +7,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import UntrustedModel
+from taxiway.errors import UntrustedModelError
 from taxiway.lineage.trust import TRUSTED_TYPES, check_model, untrusted_types
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, .
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     """Load a registered version for scoring: its files are fetched, checked against our own allow-list, then loaded.
 
-    Raises UntrustedModel before anything of the model is run.
+    Raises UntrustedModelError before anything of the model is run.
     """
     import mlflow.pyfunc
     from mlflow import MlflowClient
@@ -141,7 +141,7 @@ def _types_to_trust(pipeline: Any) -> list[str]:
         needed = untrusted_types(path)
     beyond = sorted(set(needed) - TRUSTED_TYPES)
     if beyond:
-        raise UntrustedModel(
+        raise UntrustedModelError(
             f"the fitted model needs types that Taxiway does not trust: {', '.join(beyond)}; "
             "use an estimator of scikit-learn whose types are trusted: nothing was registered"
         )

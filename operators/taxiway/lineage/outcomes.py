@@ -18,7 +18,7 @@ from taxiway.store import Store
 def decided_spans(store: Store, pipeline: str) -> frozenset[tuple[str, int]]:
     """Name and version of every span that a run of `pipeline` has come to an outcome on."""
     found = set()
-    for key in store.pointers(f"decided/{pipeline}"):
+    for key in store.list_refs(f"decided/{pipeline}"):
         name, _, version = key.rpartition("@")
         found.add((name, int(version)))
     return frozenset(found)
@@ -29,7 +29,7 @@ def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
     found = []
     # The parts of a split are of one file: it is told once.
     for span in {(span.name, span.version): span for span in snapshot.spans}.values():
-        digest = store.pointer(_pointer(snapshot.pipeline, span))
+        digest = store.get_ref(_pointer(snapshot.pipeline, span))
         decided = store.get(RunSummary, digest) if digest else None
         if decided is not None and decided.span.arrived != span.arrived:
             found.append(
@@ -43,7 +43,7 @@ def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
 def decide_span(store: Store, summary: RunSummary) -> None:
     """Mark the summary's span as decided."""
     digest = store.put(summary).digest
-    store.point(_pointer(summary.pipeline, summary.span), digest)
+    store.set_ref(_pointer(summary.pipeline, summary.span), digest)
 
 
 def _pointer(pipeline: str, span: Span) -> str:
@@ -52,7 +52,8 @@ def _pointer(pipeline: str, span: Span) -> str:
 
 def summaries(store: Store, pipeline: str) -> tuple[RunSummary, ...]:
     """What the runs of `pipeline` came to, a summary for each decided span, oldest span first."""
-    found = [store.get(RunSummary, digest) for digest in store.pointers(f"decided/{pipeline}").values()]
+    refs = (store.get_ref(f"decided/{pipeline}/{name}") for name in store.list_refs(f"decided/{pipeline}"))
+    found = [store.get(RunSummary, digest) for digest in refs if digest is not None]
     return tuple(sorted(found, key=lambda summary: summary.span.order))
 
 

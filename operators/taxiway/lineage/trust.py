@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from taxiway.errors import UntrustedModel
+from taxiway.errors import UntrustedModelError
 
 # What scikit-learn's own estimators need beyond the types that skops trusts by itself. Each was read from the list that
 # skops.io.get_untrusted_types gives for one of them. None can call what is not itself on a list.
@@ -35,16 +35,18 @@ _SKLEARN_KEYS = {"code", "pickled_model", "serialization_format", "sklearn_versi
 
 
 def check_model(folder: Path) -> None:
-    """Raise UntrustedModel unless the saved model in `folder` is a skops file of trusted types, without code of its own.
+    """Raise UntrustedModelError unless the saved model in `folder` is a skops file of trusted types, without code of its own.
 
     Reads MLmodel and the header of the skops file; loads nothing.
     """
     conf = _read_mlmodel(folder)
     flavors = conf.get("flavors")
     if not isinstance(flavors, dict):
-        raise UntrustedModel(f"{folder}: flavors are {flavors!r}; allowed: {sorted(_FLAVORS)}, as `train` saves them")
+        raise UntrustedModelError(f"{folder}: flavors are {flavors!r}; allowed: {sorted(_FLAVORS)}, as `train` saves them")
     if set(flavors) != _FLAVORS:
-        raise UntrustedModel(f"{folder}: flavors are {sorted(flavors)}; allowed: {sorted(_FLAVORS)}, as `train` saves them")
+        raise UntrustedModelError(
+            f"{folder}: flavors are {sorted(flavors)}; allowed: {sorted(_FLAVORS)}, as `train` saves them"
+        )
     pyfunc, sklearn = flavors["python_function"], flavors["sklearn"]
     _require(folder, "python_function.loader_module", pyfunc.get("loader_module"), "mlflow.sklearn")
     _require(folder, "sklearn.serialization_format", sklearn.get("serialization_format"), "skops")
@@ -52,11 +54,11 @@ def check_model(folder: Path) -> None:
         _require(folder, "code", flavor.get("code"), None)
         beyond = sorted(set(flavor) - allowed)
         if beyond:
-            raise UntrustedModel(
+            raise UntrustedModelError(
                 f"{folder}: MLmodel has {', '.join(beyond)}; allowed: {', '.join(sorted(allowed))}; it was not loaded"
             )
     if pyfunc.get("model_path") != sklearn.get("pickled_model"):
-        raise UntrustedModel(f"{folder}: the two flavors name different model files; save the model again with `train`")
+        raise UntrustedModelError(f"{folder}: the two flavors name different model files; save the model again with `train`")
     _check_types(folder, "MLmodel lists", sklearn.get("skops_trusted_types") or [])
     _check_types(folder, "the model file needs", untrusted_types(folder / _file_name(folder, sklearn)))
 
@@ -71,7 +73,7 @@ def untrusted_types(path: Path) -> list[str]:
 def _check_types(folder: Path, who: str, types: list[str]) -> None:
     beyond = sorted(set(types) - TRUSTED_TYPES)
     if beyond:
-        raise UntrustedModel(
+        raise UntrustedModelError(
             f"{folder}: {who} types that Taxiway does not trust: {', '.join(beyond)}; it was not loaded. "
             f"Trusted beyond skops' own: {', '.join(sorted(TRUSTED_TYPES))}"
         )
@@ -79,24 +81,24 @@ def _check_types(folder: Path, who: str, types: list[str]) -> None:
 
 def _require(folder: Path, key: str, got: Any, wanted: str | None) -> None:
     if got != wanted:
-        raise UntrustedModel(f"{folder}: {key} is {got!r}; allowed: {wanted!r}; it was not loaded")
+        raise UntrustedModelError(f"{folder}: {key} is {got!r}; allowed: {wanted!r}; it was not loaded")
 
 
 def _file_name(folder: Path, sklearn: dict[str, Any]) -> str:
     name = str(sklearn.get("pickled_model"))
     if Path(name).name != name or not (folder / name).is_file():
-        raise UntrustedModel(f"{folder}: MLmodel names the model file {name!r}; allowed: a file of the folder itself")
+        raise UntrustedModelError(f"{folder}: MLmodel names the model file {name!r}; allowed: a file of the folder itself")
     return name
 
 
 def _read_mlmodel(folder: Path) -> dict[str, Any]:
     path = folder / "MLmodel"
     if not path.is_file():
-        raise UntrustedModel(f"{folder} holds no MLmodel file: it is not a saved model")
+        raise UntrustedModelError(f"{folder} holds no MLmodel file: it is not a saved model")
     try:
         conf = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UntrustedModel(f"{path} is not YAML: {error}") from error
+        raise UntrustedModelError(f"{path} is not YAML: {error}") from error
     if not isinstance(conf, dict):
-        raise UntrustedModel(f"{path} is not a mapping: it is not a saved model")
+        raise UntrustedModelError(f"{path} is not a mapping: it is not a saved model")
     return conf

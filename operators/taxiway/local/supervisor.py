@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from taxiway.errors import StackStartError, StopRequestedError
 from taxiway.local.home import Home
 from taxiway.local.plan import Plan
 from taxiway.local.postgres import Postgres
@@ -32,19 +33,11 @@ DATABASES = ("airflow", "mlflow")
 _events: list[TextIO] = []
 
 
-class StartError(Exception):
-    """A service did not come up."""
-
-
 class Started(NamedTuple):
     """A service and its process."""
 
     service: Service
     process: "subprocess.Popen[bytes]"
-
-
-class Stopped(Exception):
-    """Somebody asked to stop while services were starting."""
 
 
 def main() -> None:
@@ -63,7 +56,7 @@ def main() -> None:
     try:
         _write_running(home, plan.ports)
         _run(home, plan, postgres, stopping)
-    except Stopped:
+    except StopRequestedError:
         pass
     except Exception as error:  # whatever it was: the user reads why, and nothing is left running
         failed = True
@@ -91,19 +84,19 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
         broken = [future for future in done if future.exception()]
         if broken:
             stopping.set()  # the other waits end at once
-            raise broken[0].exception() or StartError()
+            raise broken[0].exception() or StackStartError()
     _say(event="ready", seconds=time.monotonic() - began)
     while not stopping.wait(0.5):
         if not postgres.processes():  # first, because the others soon end without it
-            raise StartError(f"PostgreSQL ended; its log: {postgres.data / 'log'}")
+            raise StackStartError(f"PostgreSQL ended; its log: {postgres.data / 'log'}")
         _require_all(home, started, "")
 
 
 def _require_all(home: Home, started: Sequence[Started], when: str) -> None:
-    """Raise StartError where one of the services has ended; all of them are asked about while one is waited for."""
+    """Raise StackStartError where one of the services has ended; all of them are asked about while one is waited for."""
     for service, process in started:
         if process.poll() is not None:
-            raise StartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))
+            raise StackStartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))
 
 
 def _migrate(home: Home, plan: Plan, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event) -> None:
@@ -116,10 +109,10 @@ def _migrate(home: Home, plan: Plan, databases: dict[str, str], started: Sequenc
         )
     while process.poll() is None:
         if stopping.wait(0.1):
-            raise Stopped
+            raise StopRequestedError
         _require_all(home, started, " while starting")
     if process.returncode:
-        raise StartError(_tail(home, f"airflow db migrate ended with code {process.returncode}", "airflow-tables"))
+        raise StackStartError(_tail(home, f"airflow db migrate ended with code {process.returncode}", "airflow-tables"))
     _say(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
 
 
@@ -141,7 +134,7 @@ def _wait_until_well(home: Home, service: Service, started: Sequence[Started], s
     began, since = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - began < START_SECONDS:
         if stopping.is_set():
-            raise Stopped
+            raise StopRequestedError
         _require_all(home, started, " while starting")
         with (
             contextlib.suppress(OSError, ValueError, KeyError),
@@ -151,7 +144,7 @@ def _wait_until_well(home: Home, service: Service, started: Sequence[Started], s
                 _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
                 return
         stopping.wait(0.2)
-    raise StartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service.name))
+    raise StackStartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service.name))
 
 
 def _is_ours(url: str) -> bool:

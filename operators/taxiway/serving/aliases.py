@@ -1,14 +1,13 @@
 """What the gateway asks of MLflow's registry: who is champion, and whether a version exists."""
 
-from taxiway.errors import TransientError
+from taxiway.errors import RequestError, TransientError
 from taxiway.registry.aliases import CHAMPION
-from taxiway.serving.protocol import Refused
 
 
 def champion_of(tracking_uri: str, model: str) -> int:
     """The version under the alias `champion`, 0 if there is none. Blocks for one HTTP call.
 
-    Raises Refused (404) if there is no such model, TransientError if the registry does not answer.
+    Raises RequestError (404) if there is no such model, TransientError if the registry does not answer.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -23,7 +22,7 @@ def champion_of(tracking_uri: str, model: str) -> int:
 
 
 def require_version(tracking_uri: str, model: str, version: int) -> None:
-    """Raise Refused (404) if `model` has no such version, TransientError if the registry does not answer."""
+    """Raise RequestError (404) if `model` has no such version, TransientError if the registry does not answer."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -35,5 +34,5 @@ def require_version(tracking_uri: str, model: str, version: int) -> None:
 
 def _translated(error: Exception, missing: str) -> Exception:
     if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-        return Refused(404, missing)
+        return RequestError(404, missing)
     return TransientError(f"MLflow's registry did not answer: {error}")

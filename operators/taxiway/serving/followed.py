@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 
-from taxiway.errors import TransientError
+from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerLostError
 from taxiway.serving.aliases import champion_of, require_version
-from taxiway.serving.protocol import Refused, Rows
+from taxiway.serving.protocol import Rows
 from taxiway.serving.request_log import Lease, LoggedRequest, RequestLog
 from taxiway.serving.settings import GatewaySettings
-from taxiway.serving.side import CannotServe, Job, Lost, Side
+from taxiway.serving.side import Job, Side
 from taxiway.serving.wire import ChallengerRequest, ChallengerStatus, ModelStatus
 from taxiway.serving.worker import Outcome
 from taxiway.serving.workers import workers_of
@@ -68,13 +68,13 @@ class FollowedModel:
     async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
         """The request's id, the version that answered, and its outcome, after they are in the log.
 
-        Raises Refused (503) where nobody can answer, or where the log cannot be written: nothing is answered unlogged.
+        Raises RequestError (503) where nobody can answer, or where the log cannot be written: nothing is answered unlogged.
         """
         if self._champion is None:
-            raise Refused(503, f"{self.name} has no champion that could answer: {self._problem}")
+            raise RequestError(503, f"{self.name} has no champion that could answer: {self._problem}")
         job = Job(body, rows, asyncio.get_running_loop().create_future())
         if not self._champion.side.offer([job]):
-            raise Refused(
+            raise RequestError(
                 503, f"{self.name} has {self._settings.queue_limit} requests waiting; try again later, or add workers"
             )
         version, outcome = await job.answered
@@ -90,7 +90,7 @@ class FollowedModel:
                 await self.refresh(again=False)
                 if self._champion:
                     await self._champion.side.heal()
-            except (Refused, TransientError) as error:
+            except (RequestError, TransientError) as error:
                 self._problem = str(error)
             except Exception:
                 log.exception("%s: following the champion", self.name)
@@ -106,10 +106,10 @@ class FollowedModel:
                     await self.remove_challenger(held.lease.owner)
                 elif held and held.serving:
                     await held.side.heal()
-            except Lost as error:
+            except WorkerLostError as error:
                 log.warning("%s", error)
                 await self._forget(held)
-            except Refused:
+            except RequestError:
                 log.info("%s: the challenger changed hands just now", self.name)
             except Exception:
                 log.exception("%s: keeping the challenger", self.name)
@@ -118,7 +118,7 @@ class FollowedModel:
     async def refresh(self, *, again: bool = True) -> None:
         """Serve the version that the registry calls champion. `again`: try to load one that failed a moment ago.
 
-        A version that cannot be loaded leaves the old one in place. Raises Refused (404) or TransientError as `champion_of`.
+        A version that cannot be loaded leaves the old one in place. Raises RequestError (404) or TransientError as `champion_of`.
         """
         async with self._refreshing:
             wanted = await asyncio.to_thread(champion_of, self._settings.tracking_uri, self.name)
@@ -136,14 +136,14 @@ class FollowedModel:
     async def put_challenger(self, asked: ChallengerRequest) -> None:
         """Load a challenger; the same version and owner again only prolongs its lease.
 
-        Raises Refused: 404 for an unknown version, 409 while another owner's lives, 422 if it cannot be loaded.
+        Raises RequestError: 404 for an unknown version, 409 while another owner's lives, 422 if it cannot be loaded.
         """
         lease = Lease(asked.version, asked.owner, time.time() + asked.expires_in_s, asked.remote)
         async with self._challenging:
             held = self._challenger
             if held and held.lease.owner != asked.owner and time.time() < held.lease.expires_at:
                 until = datetime.fromtimestamp(held.lease.expires_at, UTC).isoformat(timespec="seconds")
-                raise Refused(
+                raise RequestError(
                     409,
                     f"{self.name} has a challenger already: version {held.lease.version} of {held.lease.owner}, until {until}",
                 )
@@ -157,12 +157,14 @@ class FollowedModel:
         await self._ready(held)
 
     async def remove_challenger(self, owner: str) -> None:
-        """End this owner's challenger; nothing happens if there is none. Raises Refused (409) if it is another owner's."""
+        """End this owner's challenger; nothing happens if there is none. Raises RequestError (409) if it is another owner's."""
         async with self._challenging:
             if self._challenger is None:
                 return
             if self._challenger.lease.owner != owner:
-                raise Refused(409, f"the challenger of {self.name} belongs to {self._challenger.lease.owner}, not to {owner}")
+                raise RequestError(
+                    409, f"the challenger of {self.name} belongs to {self._challenger.lease.owner}, not to {owner}"
+                )
             self._drop_challenger()
             await self._log.release(self.name)
 
@@ -203,7 +205,7 @@ class FollowedModel:
         side = Side(workers_of(self.name, version, self._settings), limit=self._settings.queue_limit, gather=True, done=did)
         try:
             await side.start()
-        except CannotServe as error:
+        except ModelUnavailableError as error:
             self._retry_at = time.monotonic() + _RETRY_LOAD_S
             self._problem = str(error)
             log.warning("%s", error)
@@ -258,13 +260,13 @@ class FollowedModel:
     async def _ready(self, challenger: Challenger) -> None:
         try:
             await asyncio.shield(challenger.ready)
-        except CannotServe as error:
+        except ModelUnavailableError as error:
             await self._forget(challenger)
-            raise Refused(422, str(error)) from None
+            raise RequestError(422, str(error)) from None
         except asyncio.CancelledError:
             if not challenger.ready.cancelled():
                 raise
-            raise Refused(409, f"the challenger of {self.name} was removed while it was being loaded") from None
+            raise RequestError(409, f"the challenger of {self.name} was removed while it was being loaded") from None
 
     async def _forget(self, challenger: Challenger | None) -> None:
         """End this challenger, unless another one has taken its place."""
@@ -280,7 +282,7 @@ class FollowedModel:
         self._challenger = self._new_challenger(lease)
         try:
             await self._ready(self._challenger)
-        except Refused as error:
+        except RequestError as error:
             log.warning("%s: the challenger of before the restart is lost: %s", self.name, error)
 
 
@@ -295,7 +297,9 @@ def _tell(version: int, batch: list[tuple[Job, Outcome]], error: BaseException |
         if error is None:
             job.answered.set_result((version, outcome))
         else:
-            job.answered.set_exception(Refused(503, f"the request log cannot be written ({error}), so nothing is answered"))
+            job.answered.set_exception(
+                RequestError(503, f"the request log cannot be written ({error}), so nothing is answered")
+            )
 
 
 def _warn(logged: asyncio.Future[None]) -> None:

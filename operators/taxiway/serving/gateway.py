@@ -13,11 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from taxiway.errors import TransientError
+from taxiway.errors import RequestError, TransientError
 from taxiway.serving.access import Access, refusal
 from taxiway.serving.aliases import champion_of
 from taxiway.serving.followed import FollowedModel
-from taxiway.serving.protocol import Refused, read_rows
+from taxiway.serving.protocol import read_rows
 from taxiway.serving.request_log import RequestLog
 from taxiway.serving.settings import GatewaySettings
 from taxiway.serving.wire import ChallengerRequest, ModelStatus, PairedLog
@@ -50,21 +50,23 @@ class Gateway:
         return [self._models[name] for name in sorted(self._models)]
 
     def model(self, name: str) -> FollowedModel:
-        """The followed model of this name. Raises Refused (404)."""
+        """The followed model of this name. Raises RequestError (404)."""
         if name not in self._models:
-            raise Refused(404, f"{name} is not followed here; followed: {self._names()}; POST /models/{name}/refresh adds it")
+            raise RequestError(
+                404, f"{name} is not followed here; followed: {self._names()}; POST /models/{name}/refresh adds it"
+            )
         return self._models[name]
 
     def only_model(self) -> FollowedModel:
-        """The one model, for callers that name none. Raises Refused (404) where there are several or none."""
+        """The one model, for callers that name none. Raises RequestError (404) where there are several or none."""
         if len(self._models) != 1:
-            raise Refused(
+            raise RequestError(
                 404, f"/invocations needs exactly one model; followed: {self._names()}; POST /models/NAME/invocations"
             )
         return self.models[0]
 
     async def refresh(self, name: str) -> ModelStatus:
-        """Look up the champion now, of a model that was not followed before too. Raises Refused (404), TransientError."""
+        """Look up the champion now, of a model that was not followed before too. Raises RequestError (404), TransientError."""
         if name not in self._models:
             await asyncio.to_thread(champion_of, self.settings.tracking_uri, name)
             await self.log.remember(name)
@@ -95,7 +97,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Access, settings=settings)
-    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
@@ -201,8 +203,8 @@ async def _predict(model: FollowedModel, request: Request) -> Response:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    if isinstance(error, Refused):
-        return refusal(error.status, error.sentence)
+    if isinstance(error, RequestError):
+        return refusal(error.status, error.message)
     status, sentence = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
     return refusal(status, f"{sentence}", getattr(error, "headers", None))
 

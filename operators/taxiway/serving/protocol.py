@@ -8,18 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Never
 
-from taxiway.errors import TerminalError
+from taxiway.errors import RequestError
 
 FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
-
-
-class Refused(TerminalError):
-    """A request that the gateway turns down, with the HTTP status that says so."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
 
 
 @dataclass(frozen=True)
@@ -31,12 +22,12 @@ class Rows:
 
 
 def read_rows(body: bytes) -> tuple[str, Rows]:
-    """The body of an invocation as text, and the rows in it. Raises Refused (400) where it is none."""
+    """The body of an invocation as text, and the rows in it. Raises RequestError (400) where it is none."""
     try:
         text = body.decode()
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"the body is not JSON: {error}; send one object with one of {', '.join(FORMS)}") from None
+        raise RequestError(400, f"the body is not JSON: {error}; send one object with one of {', '.join(FORMS)}") from None
     if not isinstance(content, dict) or len(content) != 1 or next(iter(content)) not in FORMS:
         got = f"the keys {sorted(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
         _refuse(f"got {got}; send one object with exactly one of {', '.join(FORMS)}")
@@ -91,4 +82,4 @@ def _form_of(form: str) -> str:
 
 
 def _refuse(sentence: str) -> Never:
-    raise Refused(400, sentence)
+    raise RequestError(400, sentence)

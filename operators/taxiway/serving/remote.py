@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from taxiway.errors import ModelUnavailableError, WorkerLostError
 from taxiway.serving.protocol import Rows
-from taxiway.serving.side import CannotServe, Lost
 from taxiway.serving.wire import Remote
 from taxiway.serving.worker import Outcome
 
@@ -46,17 +46,17 @@ class RemoteWorker:
     async def ensure(self) -> None:
         """Wait until it answers as the version that it should be; later, see that it still does.
 
-        Raises CannotServe where it never does or is another version, Lost where it did and is silent now.
+        Raises ModelUnavailableError where it never does or is another version, WorkerLostError where it did and is silent now.
         """
         if self._stopped:
-            raise CannotServe(f"{self._named} is no longer served")
+            raise ModelUnavailableError(f"{self._named} is no longer served")
         silent_after = time.monotonic() + self._load_timeout_s
         while not await self._answers():
             if self._seen_at is None and time.monotonic() > silent_after:
-                raise CannotServe(f"{self._named} did not answer within {self._load_timeout_s:g} s")
+                raise ModelUnavailableError(f"{self._named} did not answer within {self._load_timeout_s:g} s")
             if self._seen_at is not None:
                 if time.monotonic() - self._seen_at > _LOST_AFTER_S:
-                    raise Lost(f"{self._named} does not answer any more")
+                    raise WorkerLostError(f"{self._named} does not answer any more")
                 return
             await asyncio.sleep(_POLL_S)
         self._seen_at = time.monotonic()
@@ -64,7 +64,7 @@ class RemoteWorker:
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
         """The outcomes of a batch; one that is no answer to its request is an error of this version.
 
-        Raises CannotServe where it cannot be reached, TimeoutError if it takes too long.
+        Raises ModelUnavailableError where it cannot be reached, TimeoutError if it takes too long.
         """
         asked, began = json.dumps([asdict(rows) for rows in batch]).encode(), time.perf_counter()
         try:
@@ -72,7 +72,7 @@ class RemoteWorker:
         except httpx.TimeoutException:
             raise TimeoutError from None
         except httpx.TransportError as error:
-            raise CannotServe(f"{self._named} cannot be reached: {type(error).__name__}") from None
+            raise ModelUnavailableError(f"{self._named} cannot be reached: {type(error).__name__}") from None
         try:
             outcomes = _OUTCOMES.validate_json(content, strict=True)
         except ValidationError:
@@ -89,20 +89,20 @@ class RemoteWorker:
             self._closing = asyncio.get_running_loop().create_task(self._http.aclose())
 
     async def _answers(self) -> bool:
-        """Whether it answers a ping. Raises CannotServe where something else answers there."""
+        """Whether it answers a ping. Raises ModelUnavailableError where something else answers there."""
         try:
             answer = await asyncio.wait_for(self._read("GET", "/ping"), _PING_S)
             found = json.loads(answer)
         except (httpx.HTTPError, TimeoutError, ValueError):
             return False
         if found != self._expected:
-            raise CannotServe(f"{self._named} is something else: {str(found)[:200]}")
+            raise ModelUnavailableError(f"{self._named} is something else: {str(found)[:200]}")
         return True
 
     async def _read(self, method: str, path: str, **content: Any) -> bytes:
         """The body of a successful answer, `b""` for one that is too large. Raises httpx.HTTPError where none came."""
         if self._stopped:
-            raise CannotServe(f"{self._named} is no longer served")
+            raise ModelUnavailableError(f"{self._named} is no longer served")
         async with self._http.stream(method, path, **content) as answer:
             if answer.status_code in (401, 403) or answer.status_code >= 500:
                 raise httpx.RemoteProtocolError(f"it answered {answer.status_code}")

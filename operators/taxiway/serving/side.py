@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from taxiway.errors import TaxiwayError
+from taxiway.errors import ModelLoadError, ModelUnavailableError, WorkerLostError
 from taxiway.serving import worker
 from taxiway.serving.protocol import Rows
 from taxiway.serving.worker import ModelSource, Outcome
@@ -24,22 +24,14 @@ log = logging.getLogger(__name__)
 _GATHER_ROWS = 256
 
 
-class CannotServe(TaxiwayError):
-    """A model version could not be loaded, or its workers keep dying; says why."""
-
-
-class Lost(CannotServe):
-    """Workers that the gateway cannot start again are gone; says which."""
-
-
 class Predicts(Protocol):
     """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
 
     async def ensure(self) -> None:
-        """Be ready to predict. Raises CannotServe where that cannot be."""
+        """Be ready to predict. Raises ModelUnavailableError where that cannot be."""
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, CannotServe."""
+        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, ModelUnavailableError."""
 
     def stop(self) -> None:
         """Predict no more."""
@@ -69,10 +61,10 @@ class Worker:
         self._stopped = False
 
     async def ensure(self) -> None:
-        """Start the process unless it lives. Raises CannotServe if the model cannot be loaded."""
+        """Start the process unless it lives. Raises ModelUnavailableError if the model cannot be loaded."""
         async with self._starting:
             if self._stopped:
-                raise CannotServe(f"{self._source.model} version {self._source.version} is no longer served")
+                raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
             if self._pool is not None and self._process is not None and self._process.is_alive():
                 return
             self.kill()
@@ -83,10 +75,12 @@ class Worker:
             self._process = next(iter(set(multiprocessing.active_children()) - before), None)
             try:
                 await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
-            except (worker.LoadFailed, BrokenProcessPool, TimeoutError) as error:
+            except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
                 self.kill()
                 why = f"took over {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-                raise CannotServe(f"{self._source.model} version {self._source.version} could not be loaded: {why}") from None
+                raise ModelUnavailableError(
+                    f"{self._source.model} version {self._source.version} could not be loaded: {why}"
+                ) from None
             except asyncio.CancelledError:
                 self.kill()
                 raise
@@ -96,7 +90,7 @@ class Worker:
         await self.ensure()
         pool = self._pool
         if pool is None:
-            raise CannotServe(f"{self._source.model} version {self._source.version} is no longer served")
+            raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
         try:
             return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
         except (BrokenProcessPool, TimeoutError):
@@ -135,7 +129,7 @@ class Side:
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Load the model in every worker, then begin to take jobs. Raises CannotServe, and leaves no process then."""
+        """Load the model in every worker, then begin to take jobs. Raises ModelUnavailableError, and leaves no process then."""
         try:
             await asyncio.gather(*(each.ensure() for each in self._workers))
         except BaseException:
@@ -152,13 +146,13 @@ class Side:
         return True
 
     async def heal(self) -> None:
-        """Replace workers that died while nobody asked them anything. Raises Lost where that is not in our hands."""
+        """Replace workers that died while nobody asked them anything. Raises WorkerLostError where that is not in our hands."""
         for each in self._workers:
             try:
                 await each.ensure()
-            except Lost:
+            except WorkerLostError:
                 raise
-            except CannotServe as error:
+            except ModelUnavailableError as error:
                 log.warning("%s", error)
 
     async def drain(self, timeout_s: float) -> None:

@@ -15,6 +15,7 @@ from itertools import groupby
 from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
+from taxiway.errors import ModelLoadError, RequestError
 from taxiway.serving.protocol import Rows
 
 if TYPE_CHECKING:
@@ -74,13 +75,13 @@ def limit_threads() -> None:
 def load(source: ModelSource) -> int:
     """Load the model and warm it up on its own example; returns this worker's process id.
 
-    Whatever the loader raises is raised again as a LoadFailed, since not every library's errors survive the way back.
+    Whatever the loader raises is raised again as a ModelLoadError, since not every library's errors survive the way back.
     """
     module, _, function = source.loader.partition(":")
     try:
         model = getattr(import_module(module), function)(source.tracking_uri, source.model, source.version)
     except Exception as error:
-        raise LoadFailed(f"{type(error).__name__}: {error}") from None
+        raise ModelLoadError(f"{type(error).__name__}: {error}") from None
     example = getattr(model, "input_example", None)
     if example is not None:
         try:
@@ -89,10 +90,6 @@ def load(source: ModelSource) -> int:
             log.warning("%s version %d cannot predict its own example", source.model, source.version, exc_info=True)
     _loaded[:] = [model]
     return os.getpid()
-
-
-class LoadFailed(Exception):
-    """The model could not be loaded; says why."""
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:
@@ -120,7 +117,7 @@ def _predict_call(requests: list[Rows], call: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
         answers = _answers(_loaded[0], requests)
-    except _BadRows as error:
+    except RequestError as error:
         failed = (400, str(error))
     except MlflowException as error:
         # MLflow's own errors are about rows that do not fit the model's signature: the caller's to repair.
@@ -159,14 +156,14 @@ def _frame(model: "PyFuncModel", requests: list[Rows]) -> "pd.DataFrame":
     schema = metadata.get_input_schema() if metadata else None
     missing = _missing(schema, columns)
     if missing:
-        raise _BadRows(f"missing: {missing}; give each column of the model a value, null where there is none")
+        raise RequestError(400, f"missing: {missing}; give each column of the model a value, null where there is none")
     categories = _text_columns(schema)
     rows = [_texts(columns, row, categories) for request in requests for row in request.data]
     split = {"columns": list(columns), "data": rows}
     try:
         frame: pd.DataFrame = dataframe_from_parsed_json(split, "split", schema)  # type: ignore[no-untyped-call]
     except Exception as error:
-        raise _BadRows(f"the rows do not fit the model: {error}") from error
+        raise RequestError(400, f"the rows do not fit the model: {error}") from error
     return frame
 
 
@@ -197,10 +194,6 @@ def _missing(schema: Any, columns: tuple[str, ...]) -> str:
     names = [name for name in schema.required_input_names() if name not in columns]
     more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
     return ", ".join(names[:_NAMED] + more)
-
-
-class _BadRows(Exception):
-    """Rows that do not fit the model's signature; says why."""
 
 
 def _end_with_gateway() -> None:

@@ -1,7 +1,7 @@
-"""Where spans, records and fitted transforms lie: under the digest of their content, written beside and then renamed.
+"""Where rows, records and fitted transforms lie: under the digest of their content, written beside and then renamed.
 
-Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, `index/NAME` (pointers: small texts
-that may be written again, the only thing here that changes).
+Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, `refs/NAME` (small texts that may be set
+again, the only thing here that changes).
 """
 
 import posixpath
@@ -18,14 +18,15 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import ValidationError
 
 from taxiway.digests import digest_of_bytes, digest_of_file
-from taxiway.errors import CorruptArtifact, TerminalError
+from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError
 from taxiway.records import Record, RecordRef
 
 R = TypeVar("R", bound=Record)
+_TEMP = ".temp-"
 
 
 class Store:
-    """Content-addressed files and records below one fsspec URL (a local folder, s3://..., gs://...).
+    """Content-addressed files and records below one fsspec URL (a local folder, memory://..., s3://..., gs://...), and refs.
 
     A file is never overwritten: who puts the same content twice finds the first. A crash leaves nothing that can be seen.
     """
@@ -44,8 +45,8 @@ class Store:
         digest = digest_of_file(source)
         path = self._object_path(digest)
         if not self._exists(path):
-            with self._beside(path) as beside:
-                self._fs.put_file(str(source), beside)
+            with self._written(path) as temp:
+                self._fs.put_file(str(source), temp)
         return digest
 
     def put_bytes(self, content: bytes) -> str:
@@ -53,20 +54,22 @@ class Store:
         digest = digest_of_bytes(content)
         path = self._object_path(digest)
         if not self._exists(path):
-            with self._beside(path) as beside:
-                self._fs.pipe_file(beside, content)
+            with self._written(path) as temp:
+                self._fs.pipe_file(temp, content)
         return digest
 
     @contextmanager
     def local_file(self, digest: str) -> Iterator[Path]:
-        """A local path with the content of `digest`, good within the block: the stored file itself where the store is local.
+        """A local path with the content of `digest`, good within the block: the stored file itself if the store is local.
 
-        Raises CorruptArtifact if the bytes do not have this digest, TerminalError if there are none.
+        Raises:
+            NotStoredError: There is no such object.
+            CorruptArtifactError: Its bytes do not have this digest.
         """
         path = self._object_path(digest)
         if not self._exists(path):
-            raise TerminalError(
-                f"{self.url} holds no object {digest}: it was deleted, or this is not the store it was written to"
+            raise NotStoredError(
+                f"{self.url} holds no object {digest}: it was deleted, or this is not the store it was written to", got=digest
             )
         if self.is_local:
             self._verify(Path(path), digest)
@@ -81,7 +84,7 @@ class Store:
         finally:
             shutil.rmtree(folder)
 
-    def holds(self, digest: str) -> bool:
+    def exists(self, digest: str) -> bool:
         """Whether there is an object of this digest; its bytes are not looked at."""
         return self._exists(self._object_path(digest))
 
@@ -91,24 +94,32 @@ class Store:
             return path.read_bytes()
 
     def put(self, record: Record) -> RecordRef:
-        """Write a record; returns the reference that goes through XCom."""
+        """Write a record under its digest; returns the reference that goes through XCom."""
         ref = RecordRef(record=type(record).__name__, digest=record.digest)
         path = self._record_path(ref)
         if not self._exists(path):
-            with self._beside(path) as beside:
-                self._fs.pipe_file(beside, record.to_json().encode())
+            with self._written(path) as temp:
+                self._fs.pipe_file(temp, record.to_json().encode())
         return ref
 
     def get(self, kind: type[R], digest: str) -> R:
-        """Read the record of this kind and digest. Raises TerminalError if there is none, CorruptArtifact if it was altered."""
+        """Read the record of this kind and digest; it keeps that digest, also if it was stored by an older version.
+
+        Raises:
+            NotStoredError: There is none.
+            CorruptArtifactError: It was altered.
+            TerminalError: A newer version of Taxiway wrote it.
+        """
         path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
         try:
             text = self._fs.cat_file(path)
         except FileNotFoundError:
-            raise TerminalError(f"{self.url} holds no {kind.__name__} {digest}: run the stage that makes it again") from None
+            raise NotStoredError(
+                f"{self.url} holds no {kind.__name__} {digest}: run the stage that makes it again", got=digest
+            ) from None
         if digest_of_bytes(text) != digest:
-            raise CorruptArtifact(
-                f"{path} was altered: its content no longer has the digest in its name; delete it and run again"
+            raise CorruptArtifactError(
+                f"{path} was altered: its content no longer has the digest in its name; delete it and run again", got=digest
             )
         try:
             return kind.from_json(text)
@@ -119,43 +130,48 @@ class Store:
         except ValueError as error:
             raise TerminalError(f"{path}: {error}") from error
 
-    def point(self, name: str, value: str) -> None:
-        """Set the pointer `name` (a path like `profiles/DIGEST`) to `value`; the last writer wins."""
-        path = self._index_path(name)
-        with self._beside(path) as beside:
-            self._fs.pipe_file(beside, value.encode())
+    def set_ref(self, name: str, value: str) -> None:
+        """Set the ref `name` (a path such as `profiles/DIGEST`) to `value`; the last writer wins."""
+        with self._written(self._ref_path(name)) as temp:
+            self._fs.pipe_file(temp, value.encode())
 
-    def pointer(self, name: str) -> str | None:
-        """What the pointer `name` was last set to, or None."""
+    def get_ref(self, name: str) -> str | None:
+        """What the ref `name` was last set to, or None."""
         try:
-            return str(self._fs.cat_file(self._index_path(name)).decode())
+            return str(self._fs.cat_file(self._ref_path(name)).decode())
         except FileNotFoundError:
             return None
 
-    def pointers(self, folder: str) -> dict[str, str]:
-        """All pointers directly below `folder`, by their last name."""
+    def list_refs(self, folder: str) -> tuple[str, ...]:
+        """The last names of all refs directly below `folder`, sorted; one listing, none of them is read."""
         self._fs.invalidate_cache()  # fsspec keeps listings of object stores as long as the process lives
-        place = self._index_path(folder)
-        if not self._fs.isdir(place):
-            return {}
-        names = sorted(posixpath.basename(p) for p in self._fs.ls(place, detail=False))
-        found = {name: self.pointer(f"{folder}/{name}") for name in names if ".beside-" not in name}
-        return {name: value for name, value in found.items() if value is not None}
+        try:
+            found = self._fs.ls(self._ref_path(folder), detail=False)
+        except FileNotFoundError:
+            return ()
+        names = (posixpath.basename(path.rstrip("/")) for path in found)
+        return tuple(sorted(name for name in names if name and _TEMP not in name))
+
+    def delete_ref(self, name: str) -> None:
+        """Forget the ref `name`; nothing happens if there is none."""
+        path = self._ref_path(name)
+        if self._exists(path):
+            self._fs.rm_file(path)
 
     @contextmanager
-    def _beside(self, path: str) -> Iterator[str]:
-        """A path beside `path` to write to; moved onto it when the block ends well, removed when it does not."""
+    def _written(self, path: str) -> Iterator[str]:
+        """A path beside `path` to write to; moved onto it if the block succeeds, removed if it does not."""
         self._fs.makedirs(posixpath.dirname(path), exist_ok=True)
-        beside = f"{path}.beside-{uuid.uuid4().hex}"
+        temp = f"{path}{_TEMP}{uuid.uuid4().hex}"
         try:
-            yield beside
+            yield temp
             if self.is_local:
-                Path(beside).replace(path)  # fsspec's local mv falls back to a copy, which is not atomic
+                Path(temp).replace(path)  # fsspec's local mv falls back to a copy, which is not atomic
             else:
-                self._fs.mv(beside, path)
+                self._fs.mv(temp, path)
         finally:
-            if self._exists(beside):
-                self._fs.rm_file(beside)
+            if self._exists(temp):
+                self._fs.rm_file(temp)
 
     def _exists(self, path: str) -> bool:
         """Asks the file system itself, and not a listing of it from before another process wrote or deleted."""
@@ -165,8 +181,8 @@ class Store:
     @staticmethod
     def _verify(path: Path, digest: str) -> None:
         if digest_of_file(path) != digest:
-            raise CorruptArtifact(
-                f"{path} was altered: its content no longer has the digest in its name; delete it and run again"
+            raise CorruptArtifactError(
+                f"{path} was altered: its content no longer has the digest in its name; delete it and run again", got=digest
             )
 
     def _object_path(self, digest: str) -> str:
@@ -175,7 +191,7 @@ class Store:
     def _record_path(self, ref: RecordRef) -> str:
         return f"{self._root}/records/{ref.record}/{ref.digest}.json"
 
-    def _index_path(self, name: str) -> str:
+    def _ref_path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):
-            raise TerminalError(f"a pointer's name is a relative path, got {name!r}")
-        return f"{self._root}/index/{name}"
+            raise TerminalError(f"a ref's name is a relative path, got {name!r}", got=name)
+        return f"{self._root}/refs/{name}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.digests import digest_of_bytes, digest_of_file
-from taxiway.errors import FitFailed, TaxiwayError
+from taxiway.errors import FitError, TaxiwayError
 from taxiway.features.transform import load_fitted
 from taxiway.pipeline import Model
 from taxiway.python_file import look_up
@@ -51,13 +51,13 @@ def _code_digest(model: Model) -> str:
 
 
 def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:
-    """Fit in place. Raises FitFailed with what the estimator says of its parameters or of these rows."""
+    """Fit in place. Raises FitError with what the estimator says of its parameters or of these rows."""
     try:
         estimator.fit(matrix, labels)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not of parameters and rows
     except Exception as error:
-        raise FitFailed(
+        raise FitError(
             f"{type(estimator).__name__} could not be fitted to {label} on {len(labels):,} rows: {type(error).__name__}: {error}"
         ) from error
 
@@ -65,7 +65,7 @@ def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:
 def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
     """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments.
 
-    It gives a probability for each of the two classes of `features`, or a number where it has none. Raises FitFailed where the
+    It gives a probability for each of the two classes of `features`, or a number where it has none. Raises FitError where the
     estimator refuses its parameters or the rows.
     """
     import time

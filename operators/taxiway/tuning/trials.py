@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.reading import parted
 from taxiway.data.schema import Schema
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import BadData, ConfigError, FitFailed
+from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
 from taxiway.features.raw import raw_frame
@@ -36,7 +36,7 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
     if snapshot.split is not None:
         learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
-            raise BadData(
+            raise DataError(
                 f"a sweep has nothing to {'score' if learned else 'learn'} on: source.split by {snapshot.split.by} splits the "
                 "training rows once more, and they have too few values of it; name a column of more values, or leave the sweep out"
             )
@@ -104,7 +104,7 @@ def run_trial(
     """
     metric = pipeline.tuning_metric
     pointer = f"trials/{trial_key(features, pipeline, metric, params)}"
-    known = store.pointer(pointer)
+    known = store.get_ref(pointer)
     before = store.get(Trial, known) if known is not None else None
     if before is not None and before.score is not None:
         recorder.tags({"taxiway.trial_reused": "scored before, on the same rows"})
@@ -113,7 +113,7 @@ def run_trial(
     score, error = math.nan, ""
     try:
         fitted = train(features, pipeline.model, params, store=store, recorder=recorder)
-    except FitFailed as failed:
+    except FitError as failed:
         error = str(failed)
     else:
         raw = raw_frame(rows, features.numeric, features.categorical)
@@ -128,14 +128,14 @@ def run_trial(
         rows=len(rows),
         error=error[:1000],
     )
-    store.point(pointer, store.put(made).digest)
+    store.set_ref(pointer, store.put(made).digest)
     return made
 
 
 def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
     """All trials of `plan`, the best one first; of equal ones the first that was planned.
 
-    Raises BadData where none has a score, with the reasons, and ConfigError where a planned one is missing.
+    Raises DataError where none has a score, with the reasons, and ConfigError where a planned one is missing.
     """
     by_params = {trial.params: trial for trial in trials}
     missing = [params for params in plan.trials if params not in by_params]
@@ -149,7 +149,7 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
         key=lambda trial: math.inf if trial.score is None else -sign * trial.score,
     )
     if ranked[0].score is None:
-        raise BadData(f"none of {len(ranked)} trials has a score; the first says: {ranked[0].error}")
+        raise DataError(f"none of {len(ranked)} trials has a score; the first says: {ranked[0].error}")
     return SweepReport(snapshot=plan.snapshot, metric=plan.metric, trials=tuple(ranked))
 
 

@@ -19,7 +19,7 @@ from taxiway.data.formats import as_parquet, format_of, known_format
 from taxiway.data.ingest import ingest
 from taxiway.data.spans import find_spans
 from taxiway.digests import digest_of_file
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.store.store import Store
 
 PUBLIC = Path(__file__).parents[4] / "shared" / "data"
@@ -189,7 +189,7 @@ def test_lines_may_end_in_any_way_and_fields_hold_lines(read: Read, ends: str) -
     ],
 )
 def test_what_is_no_csv_names_the_line_and_what_to_do(read: Read, content: str | bytes, said: str) -> None:
-    with pytest.raises(BadData, match=said):
+    with pytest.raises(DataError, match=said):
         read(content)
 
 
@@ -343,7 +343,7 @@ def test_json_lines_of_unlike_objects_are_one_table(read: Read) -> None:
     ],
 )
 def test_what_are_no_json_lines_names_the_line(read: Read, content: str | bytes, said: str) -> None:
-    with pytest.raises(BadData, match=said):
+    with pytest.raises(DataError, match=said):
         read(content, "rows.jsonl")
 
 

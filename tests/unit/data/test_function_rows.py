@@ -9,7 +9,7 @@ import pytest
 
 from taxiway.data.function_rows import function_to_parquet, load_function
 from taxiway.digests import digest_of_file
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 
 BEGINS, ENDS = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 5, 1, tzinfo=UTC)
 HEAD = "import pandas as pd\nimport pyarrow as pa\n\n\ndef read(begin, end):\n"
@@ -65,11 +65,11 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
         ("return {'a': [1]}", ConfigError, "gave a dict; allowed"),
         ("return [1, 2]", ConfigError, "gave a int; allowed"),
         ("return None", ConfigError, "gave a NoneType; allowed"),
-        ("return pd.DataFrame({'a': []})", BadData, "gave 1 table and no rows"),
-        ("return iter([])", BadData, "gave 0 tables and no rows"),
-        ("return pd.DataFrame({'a': [1, 'x']})", BadData, "gave a DataFrame that is no table: .*column a"),
-        ("return pd.DataFrame([[1, 2]], columns=['a', 'a'])", BadData, "(more than one column named a|no table.*a)"),
-        ("yield pa.table({'a': [1]})\nyield pa.table({'a': ['x']})", BadData, "columns do not fit together: .*a"),
+        ("return pd.DataFrame({'a': []})", DataError, "gave 1 table and no rows"),
+        ("return iter([])", DataError, "gave 0 tables and no rows"),
+        ("return pd.DataFrame({'a': [1, 'x']})", DataError, "gave a DataFrame that is no table: .*column a"),
+        ("return pd.DataFrame([[1, 2]], columns=['a', 'a'])", DataError, "(more than one column named a|no table.*a)"),
+        ("yield pa.table({'a': [1]})\nyield pa.table({'a': ['x']})", DataError, "columns do not fit together: .*a"),
         ("return 1 / 0", ConfigError, r"rows.py:read, 2013-04 raised ZeroDivisionError: division by zero \(rows.py:6\)"),
         ("yield pa.table({'a': [1]})\nraise KeyError('b')", ConfigError, r"raised KeyError: 'b' \(rows.py:7\)"),
         ("return pd.DataFrame({'a': [1]})['b']", ConfigError, r"raised KeyError: 'b' \(rows.py:6\)"),

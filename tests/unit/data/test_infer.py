@@ -16,7 +16,7 @@ from taxiway.data.profile import ColumnProfile, Profile, profile
 from taxiway.data.schema import load_schema
 from taxiway.data.suggest import suggest
 from taxiway.data.validate import validate
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.records import Status
 
 
@@ -114,7 +114,7 @@ def test_the_label_is_expected_in_training_only_and_may_be_left_out(tmp_path: Pa
 
 def test_a_column_without_statistics_is_refused_or_left_out(tmp_path: Path) -> None:
     made = profile_of(tmp_path, a=[1], b=pa.array([{"x": 1}]))
-    with pytest.raises(BadData, match=r"column b is of type STRUCT"):
+    with pytest.raises(DataError, match=r"column b is of type STRUCT"):
         infer_from(made)
     assert [feature.name for feature in infer_from(made, without=["b"]).features] == ["a"]
 

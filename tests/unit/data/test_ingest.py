@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from taxiway.data.ingest import ingest
 from taxiway.data.spans import find_spans
 from taxiway.digests import digest_of_file
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.records import Snapshot
 from taxiway.store.store import Store
 
@@ -88,7 +88,7 @@ def damage_a_page(path: Path) -> None:
 )
 def test_a_bad_file_is_refused_by_name_and_nothing_of_it_is_kept(damage: Any, said: str, folder: Path, store: Store) -> None:
     damage(folder / "2.parquet")
-    with pytest.raises(BadData, match=said) as refused:
+    with pytest.raises(DataError, match=said) as refused:
         take(folder, store)
     assert "2.parquet" in str(refused.value)
     assert "have the source" in str(refused.value)

@@ -21,7 +21,7 @@ from taxiway.data.reading import reading_of
 from taxiway.data.rights import Right, find_rights, waiting
 from taxiway.data.rows import read_rows
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.pipeline_join import Join
 from taxiway.pipeline_source import Source
 from taxiway.records import JoinMatch, Severity, Snapshot
@@ -123,7 +123,7 @@ def test_equal_keys_find_each_other_and_two_partners_are_refused(tmp_path: Path,
     keys = [key_of(value) for value in right["s"].to_pylist()]
     if any(keys.count(key) > 1 for key in keys if key is not None):
         with pytest.raises(
-            BadData, match=r"keys of s are in more than one row: .* in \d rows; a row can have one partner only"
+            DataError, match=r"keys of s are in more than one row: .* in \d rows; a row can have one partner only"
         ):
             joined(tmp_path, left, right)
         return
@@ -302,7 +302,7 @@ def test_a_span_whose_joined_span_is_not_there_waits(source: Source) -> None:
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-20]), lambda path: path.write_bytes(b"")])
 def test_a_joined_file_that_is_broken_is_refused_by_name(damage: Any, source: Source, store: Store) -> None:
     damage(Path(str(source.join["plane"].file)))
-    with pytest.raises(BadData, match=r"planes\.parquet is (truncated|empty).*have the source write it again"):
+    with pytest.raises(DataError, match=r"planes\.parquet is (truncated|empty).*have the source write it again"):
         taken(source, store)
 
 

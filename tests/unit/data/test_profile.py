@@ -15,7 +15,7 @@ from taxiway.data import expressions
 from taxiway.data.aggregates import profile_table
 from taxiway.data.profile import Profile, profile_span
 from taxiway.data.table import open_table
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 from taxiway.records import Span
 from taxiway.store.store import Store
 
@@ -148,7 +148,7 @@ def test_dates_times_and_nested_columns_are_profiled_as_far_as_they_go(store: St
 def test_text_that_is_not_utf8_is_bad_data_that_names_the_span(store: Store, tmp_path: Path) -> None:
     broken = pa.array([b"\xff\xfe", b"ok"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"x": broken}), tmp_path / "x.parquet")
-    with pytest.raises(BadData, match="span odd cannot be read"):
+    with pytest.raises(DataError, match="span odd cannot be read"):
         profile_span(put(store, tmp_path / "x.parquet", 2), store)
 
 

@@ -20,7 +20,7 @@ from taxiway.data.history import Watch
 from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule, Stage
 from taxiway.data.profile import profile
 from taxiway.data.validate import validate
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.records import Anomaly, DataReport, Severity, Status
 
 TODAY = date(2026, 3, 1)
@@ -258,7 +258,7 @@ def test_an_anomaly_in_an_alpha_feature_warns(write: Write) -> None:
 
 def test_a_file_of_a_header_alone_is_never_passed(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("x,y\n")
-    with pytest.raises(BadData, match="no rows"):
+    with pytest.raises(DataError, match="no rows"):
         judged(tmp_path / "x.csv", schema(Feature(name="x", type="integer")))
 
 

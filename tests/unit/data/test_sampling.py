@@ -20,7 +20,7 @@ from taxiway.data.reading import Reading
 from taxiway.data.rows import read_rows
 from taxiway.data.sampling import EVALUATION, TRAINING
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.records import SampleRule, Snapshot, SplitRule
 from taxiway.store.store import Store
 from taxiway.tuning.trials import tuning_snapshot
@@ -227,7 +227,7 @@ def test_the_same_rules_give_the_same_snapshot_and_others_another(folder: Path, 
     ],
 )
 def test_rules_that_leave_nothing_are_refused(folder: Path, store: Store, rules: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadData, match=said):
+    with pytest.raises(DataError, match=said):
         taken(folder, store, **rules)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine
 
 from taxiway.data import sql_rows
 from taxiway.data.sql_rows import query_number, query_to_parquet
-from taxiway.errors import BadData, ConfigError, TransientError
+from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.local.postgres import Postgres
 
 BEGINS, ENDS = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 5, 1, tzinfo=UTC)
@@ -120,18 +120,18 @@ def test_rows_are_streamed_in_bounded_memory(engine: Engine, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("query", "kind", "said"),
     [
-        (f"SELECT 1 AS a WHERE NOT {ALL}", BadData, "2013-04 has 0 columns and no rows"),
+        (f"SELECT 1 AS a WHERE NOT {ALL}", DataError, "2013-04 has 0 columns and no rows"),
         (f"SELEC 1 WHERE {ALL}", ConfigError, 'the database refuses the query: syntax error at or near "SELEC"'),
         (f"SELECT a FROM nowhere WHERE {ALL}", ConfigError, 'relation "nowhere" does not exist'),
         (f"SELECT 1 AS a, 2 AS a WHERE {ALL}", ConfigError, "more than one column named a; name each with AS"),
-        (f"SELECT 1 / (n - 7000) AS a FROM generate_series(1, 9000) AS n WHERE {ALL}", BadData, "division by zero"),
+        (f"SELECT 1 / (n - 7000) AS a FROM generate_series(1, 9000) AS n WHERE {ALL}", DataError, "division by zero"),
         (
             f"SELECT ('x' || n)::int AS a FROM generate_series(1, 9) AS n WHERE {ALL}",
-            BadData,
+            DataError,
             "invalid input syntax for type integer",
         ),
-        (f"SELECT int4range(1, 5) AS a WHERE {ALL}", BadData, "column a cannot be read: .*Range"),
-        (f"SELECT 'infinity'::timestamptz AS a WHERE {ALL}", BadData, "cannot be read"),
+        (f"SELECT int4range(1, 5) AS a WHERE {ALL}", DataError, "column a cannot be read: .*Range"),
+        (f"SELECT 'infinity'::timestamptz AS a WHERE {ALL}", DataError, "cannot be read"),
         (f"SET statement_timeout = 1; SELECT pg_sleep(1) WHERE {ALL}", Exception, "source.sql of warehouse, 2013-04"),
     ],
 )

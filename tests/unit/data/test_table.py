@@ -11,7 +11,7 @@ from taxiway.data.features import Feature, Schema
 from taxiway.data.profile import profile
 from taxiway.data.table import connect, locking, open_table, run
 from taxiway.data.validate import validate
-from taxiway.errors import BadData, TransientError
+from taxiway.errors import DataError, TransientError
 
 
 def files(folder: Path, *values: pa.Array) -> list[Path]:
@@ -56,14 +56,14 @@ def test_the_wider_type_holds_the_values_of_all_files(
 def test_numbers_in_one_file_and_text_in_the_next_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "g1.csv").write_text("price\n1\n2\n")
     (tmp_path / "g2.csv").write_text("price\n3\nmany\n")
-    with pytest.raises(BadData, match=r"the column price is BIGINT in g1\.csv, VARCHAR in g2\.csv; have the source"):
+    with pytest.raises(DataError, match=r"the column price is BIGINT in g1\.csv, VARCHAR in g2\.csv; have the source"):
         profile(str(tmp_path / "g*.csv"))
 
 
 @pytest.mark.parametrize("name", ["file_row_number", "File_Row_Number"])
 def test_a_column_named_as_what_duckdb_counts_rows_by_is_refused(name: str, tmp_path: Path) -> None:
     pq.write_table(pa.table({name: [5, 6]}), tmp_path / "x.parquet")
-    with pytest.raises(BadData, match=f"has a column named {name}, where DuckDB counts the rows"):
+    with pytest.raises(DataError, match=f"has a column named {name}, where DuckDB counts the rows"):
         profile(tmp_path / "x.parquet")
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from taxiway.data.ingest import ingest
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData
+from taxiway.errors import DataError
 from taxiway.evaluation.evaluate import LoadedModel, evaluate
 from taxiway.pipeline import Gate
 from taxiway.recorder import Notes
@@ -118,25 +118,25 @@ def test_the_second_class_that_was_learned_is_the_positive_one(tmp_path: Path, v
 
 def test_labels_that_were_recoded_are_refused(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 2, 1))
-    with pytest.raises(BadData, match="y is 2 in some evaluation rows; the model was trained to tell 0 from 1"):
+    with pytest.raises(DataError, match="y is 2 in some evaluation rows; the model was trained to tell 0 from 1"):
         run(snapshot, store, LoadedModel(1, Scorer(), ("0", "1")))
 
 
 def test_a_champion_of_another_label_is_not_compared_with(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 1, 0))
-    with pytest.raises(BadData, match="cannot be compared"):
+    with pytest.raises(DataError, match="cannot be compared"):
         run(snapshot, store, LoadedModel(2, Scorer(), ("0", "1")), LoadedModel(1, Scorer(-1), ("no", "yes")))
 
 
 def test_a_missing_label_and_a_missing_column_are_said(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: pd.Series(late).astype("object").where(np.arange(2000) > 2, None))
-    with pytest.raises(BadData, match="y is missing in 3 evaluation rows"):
+    with pytest.raises(DataError, match="y is missing in 3 evaluation rows"):
         run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True")))
     other = Scorer()
     other.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "gone": [2.0]})).inputs)
     (tmp_path / "again").mkdir()
     snapshot, store, _ = made(tmp_path / "again", lambda late: late)
-    with pytest.raises(BadData, match="needs the columns gone"):
+    with pytest.raises(DataError, match="needs the columns gone"):
         run(snapshot, store, LoadedModel(1, other, ("False", "True")))
 
 
@@ -156,7 +156,7 @@ def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:
 
 def test_a_champion_that_told_classes_is_not_compared_with_numbers(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late.astype(int))
-    with pytest.raises(BadData, match="version 2 estimates a number, champion version 1 tells 0 from 1"):
+    with pytest.raises(DataError, match="version 2 estimates a number, champion version 1 tells 0 from 1"):
         run(snapshot, store, LoadedModel(2, Estimator(), ()), LoadedModel(1, Scorer(), ("0", "1")), NUMBERS)
 
 
@@ -167,5 +167,5 @@ def test_a_champion_that_told_classes_is_not_compared_with_numbers(tmp_path: Pat
 )
 def test_labels_that_are_no_finite_numbers_are_refused(tmp_path: Path, labels: Any, words: str) -> None:
     snapshot, store, _ = made(tmp_path, labels)
-    with pytest.raises(BadData, match=words):
+    with pytest.raises(DataError, match=words):
         run(snapshot, store, LoadedModel(1, Estimator(), ()), None, NUMBERS)

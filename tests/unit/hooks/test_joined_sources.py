@@ -16,7 +16,7 @@ from taxiway.data.rights import find_rights, waiting
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Feature, Schema
 from taxiway.data.validate import validate_snapshot
-from taxiway.errors import BadData, ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import reader_of, spans_of
 from taxiway.pipeline_source import Source
@@ -114,7 +114,7 @@ def test_a_joined_file_whose_name_does_not_tell_its_format_asks_for_it(tmp_path:
     broken = tmp_path / "broken.csv"
     source = Source.model_validate({**keys, "join": {"customers": customers(broken)}})
     broken.write_text("code;segment\n007;shop;more\n")
-    with pytest.raises(BadData, match=r"broken\.csv:2: 3 fields, and the header has 2"):
+    with pytest.raises(DataError, match=r"broken\.csv:2: 3 fields, and the header has 2"):
         taken(source, store)
 
 

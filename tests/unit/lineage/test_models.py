@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from flaky import in_front_of
-from taxiway.errors import UntrustedModel
+from taxiway.errors import UntrustedModelError
 from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, classes_of, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
 from taxiway.lineage.trust import check_model
@@ -88,7 +88,7 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     pipeline = make_pipeline(FunctionTransformer(os.listdir))
-    with pytest.raises(UntrustedModel, match=r"posix\.listdir"):
+    with pytest.raises(UntrustedModelError, match=r"posix\.listdir"):
         register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
     assert run.client.search_registered_models(f"name='{name}'") == []
 
@@ -103,11 +103,11 @@ def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path:
     mlflow.sklearn.save_model(
         model, str(folder), serialization_format="skops", skops_trusted_types=["posix.listdir"], pip_requirements=["skops"]
     )
-    with pytest.raises(UntrustedModel, match=r"MLmodel lists types .*posix\.listdir"):
+    with pytest.raises(UntrustedModelError, match=r"MLmodel lists types .*posix\.listdir"):
         check_model(folder)
     # ... and where MLmodel hides what the file needs.
     _edit(folder, lambda conf: conf["flavors"]["sklearn"].update(skops_trusted_types=[]))
-    with pytest.raises(UntrustedModel, match=r"the model file needs types .*posix\.listdir"):
+    with pytest.raises(UntrustedModelError, match=r"the model file needs types .*posix\.listdir"):
         check_model(folder)
 
 
@@ -129,7 +129,7 @@ def test_a_saved_model_of_another_shape_is_refused(tmp_path: Path, change: Any, 
     folder = _saved(tmp_path)
     check_model(folder)
     _edit(folder, change)
-    with pytest.raises(UntrustedModel, match=words):
+    with pytest.raises(UntrustedModelError, match=words):
         check_model(folder)
 
 
@@ -143,16 +143,16 @@ def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
         conf["flavors"]["python_function"]["model_path"] = "../model.skops"
 
     _edit(folder, point_outside)
-    with pytest.raises(UntrustedModel, match="a file of the folder itself"):
+    with pytest.raises(UntrustedModelError, match="a file of the folder itself"):
         check_model(folder)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "flavors: 3\n", "\x00"])
 def test_a_broken_mlmodel_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)
-    with pytest.raises(UntrustedModel):
+    with pytest.raises(UntrustedModelError):
         check_model(tmp_path)
-    with pytest.raises(UntrustedModel, match="holds no MLmodel"):
+    with pytest.raises(UntrustedModelError, match="holds no MLmodel"):
         check_model(tmp_path / "nothing")
 
 
@@ -169,7 +169,7 @@ def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str,
     run.client.log_model_artifacts(logged.model_id, str(folder))
     run.client.create_registered_model(name)
     run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
-    with pytest.raises(UntrustedModel, match="MLmodel has data"):
+    with pytest.raises(UntrustedModelError, match="MLmodel has data"):
         load_trusted(mlflow_url, name, 1)
     assert not canary.exists()
 

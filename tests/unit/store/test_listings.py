@@ -49,22 +49,22 @@ def reader_and_writer(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
     ListingFileSystem.clear_instance_cache()
 
 
-def test_pointers_that_another_process_set_are_listed(reader_and_writer: tuple[Store, Store]) -> None:
+def test_refs_that_another_process_set_are_listed(reader_and_writer: tuple[Store, Store]) -> None:
     reader, writer = reader_and_writer
-    writer.point("decided/a/x", "1")
-    assert reader.pointers("decided/a") == {"x": "1"}
-    writer.point("decided/a/y", "2")
-    assert reader.pointers("decided/a") == {"x": "1", "y": "2"}
+    writer.set_ref("decided/a/x", "1")
+    assert reader.list_refs("decided/a") == ("x",)
+    writer.set_ref("decided/a/y", "2")
+    assert reader.list_refs("decided/a") == ("x", "y")
 
 
 def test_an_object_that_another_process_wrote_or_deleted_is_no_longer_as_it_was(reader_and_writer: tuple[Store, Store]) -> None:
     reader, writer = reader_and_writer
     digest = writer.put_bytes(b"rows")
-    assert reader.holds(digest)
+    assert reader.exists(digest)
     writer._fs.rm(writer._object_path(digest))
-    assert not reader.holds(digest)
+    assert not reader.exists(digest)
     writer.put_bytes(b"rows")
-    assert reader.holds(digest)
+    assert reader.exists(digest)
     assert reader.get_bytes(digest) == b"rows"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxiway.errors import CorruptArtifact, TerminalError
+from taxiway.errors import CorruptArtifactError, TerminalError
 from taxiway.records import Interval, Span
 from taxiway.store import Store
 
@@ -43,7 +43,7 @@ def test_altered_bytes_are_found(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     digest = store.put_bytes(b"rows")
     (tmp_path / "objects" / digest[:2] / digest).write_bytes(b"sows")
-    with pytest.raises(CorruptArtifact, match="was altered"):
+    with pytest.raises(CorruptArtifactError, match="was altered"):
         store.get_bytes(digest)
 
 
@@ -52,7 +52,7 @@ def test_an_altered_record_is_found(tmp_path: Path) -> None:
     ref = store.put(Span(source="s", name="n", rows=1, content="0" * 32))
     path = tmp_path / "records" / "Span" / f"{ref.digest}.json"
     path.write_text(path.read_text().replace('"rows":1', '"rows":2'))
-    with pytest.raises(CorruptArtifact):
+    with pytest.raises(CorruptArtifactError):
         store.get(Span, ref.digest)
 
 
@@ -68,20 +68,20 @@ def test_a_record_comes_back(store: Store) -> None:
     assert store.get(Interval, store.put(interval).digest) == interval
 
 
-def test_pointers_change_and_are_listed(store: Store) -> None:
-    assert store.pointer("decided/a/x") is None
-    assert store.pointers("decided/a") == {}
-    store.point("decided/a/x", "1")
-    store.point("decided/a/y", "2")
-    store.point("decided/a/x", "3")
-    assert store.pointer("decided/a/x") == "3"
-    assert store.pointers("decided/a") == {"x": "3", "y": "2"}
+def test_refs_change_and_are_listed(store: Store) -> None:
+    assert store.get_ref("decided/a/x") is None
+    assert store.list_refs("decided/a") == ()
+    store.set_ref("decided/a/x", "1")
+    store.set_ref("decided/a/y", "2")
+    store.set_ref("decided/a/x", "3")
+    assert store.get_ref("decided/a/x") == "3"
+    assert store.list_refs("decided/a") == ("x", "y")
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../outside"])
-def test_a_pointer_cannot_leave_the_store(tmp_path: Path, name: str) -> None:
+def test_a_ref_cannot_leave_the_store(tmp_path: Path, name: str) -> None:
     with pytest.raises(TerminalError, match="relative path"):
-        Store(str(tmp_path)).point(name, "x")
+        Store(str(tmp_path)).set_ref(name, "x")
 
 
 def test_a_write_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

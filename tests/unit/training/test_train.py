@@ -9,7 +9,7 @@ from taxiway.data.ingest import ingest
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import load_schema
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError, FitFailed
+from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.pipeline import Features, Model
@@ -106,7 +106,7 @@ def test_a_label_of_one_value_is_refused(tmp_path: Path, flights_folder: Path) -
     store = Store(str(tmp_path / "store"))
     plan = find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet")[:2]
     snapshot = ingest(plan, pipeline="f.late", source="flights", store=store)
-    with pytest.raises(BadData, match="late has 1 values in the"):
+    with pytest.raises(DataError, match="late has 1 values in the"):
         features_for((snapshot, store), BOOSTING)
 
 
@@ -221,5 +221,5 @@ def test_a_file_without_a_model_is_said(tmp_path: Path, text: str, words: str) -
 def test_what_an_estimator_says_of_the_rows_is_said_with_the_label(snapshot_and_store: tuple[Snapshot, Store]) -> None:
     _, store = snapshot_and_store
     made = features_for(snapshot_and_store, BOOSTING)
-    with pytest.raises(FitFailed, match=r"HistGradientBoostingClassifier could not be fitted to late on .*max_leaf_nodes"):
+    with pytest.raises(FitError, match=r"HistGradientBoostingClassifier could not be fitted to late on .*max_leaf_nodes"):
         train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=Notes())

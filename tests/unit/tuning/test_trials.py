@@ -12,7 +12,7 @@ from taxiway.data.ingest import ingest
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import find_spans
-from taxiway.errors import BadData, ConfigError, TerminalError
+from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.features import raw_frame
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.pipeline import Pipeline
@@ -148,7 +148,8 @@ def test_where_all_trials_fail_the_sweep_says_why(made: Made) -> None:
     pipeline = with_space({"max_leaf_nodes": [0, 1]})
     plan = made.plan(pipeline)
     with pytest.raises(
-        BadData, match="none of 2 trials has a score; the first says: HistGradientBoostingRegressor could not be fitted to cnt"
+        DataError,
+        match="none of 2 trials has a score; the first says: HistGradientBoostingRegressor could not be fitted to cnt",
     ):
         choose(plan, made.trials(pipeline, plan))
 
