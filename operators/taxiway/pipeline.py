@@ -11,27 +11,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from taxiway.metrics import METRIC_FACTS, Metric, Problem, metrics_of
 from taxiway.pipeline_source import Source
 from taxiway.pipeline_types import (
-    CLASSIFICATION_METRICS,
     CONTINUOUS_TRAINING,
-    REGRESSION_METRICS,
     Columns,
     Duration,
     Fraction,
-    Metric,
     Name,
     Number,
-    Problem,
     Schedule,
     Section,
     Template,
     number,
     off_is_none,
 )
-
-# The least and the largest value that each metric can take, for floors that nothing or everything would keep.
-_METRIC_RANGES = {"log_loss": (0.0, inf), "mae": (0.0, inf), "rmse": (0.0, inf), "r2": (-inf, 1.0)}
 
 
 class Between(Section):
@@ -164,7 +158,7 @@ class Gate(Section):
     @model_validator(mode="after")
     def _floors_can_be_kept(self) -> "Gate":
         for metric, floor in self.floors.items():
-            least, most = _METRIC_RANGES.get(metric, (0.0, 1.0))
+            least, most = METRIC_FACTS[metric].low, METRIC_FACTS[metric].high
             if not least <= floor <= most:
                 allowed = "0 to 1" if (least, most) == (0, 1) else f"{most:g} or less" if most < inf else f"{least:g} or more"
                 raise ValueError(f"the floor of {metric} is {floor}; allowed: {allowed}")
@@ -173,12 +167,12 @@ class Gate(Section):
     @model_validator(mode="after")
     def _one_problem(self) -> "Gate":
         metrics = sorted({*self.floors, self.against_champion.metric})
-        numbers = [metric for metric in metrics if metric in REGRESSION_METRICS]
+        numbers = [metric for metric in metrics if METRIC_FACTS[metric].problem == "regression"]
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]
             raise ValueError(
                 f"{', '.join(numbers)} is for numbers and {', '.join(classes)} for classes; allowed together: "
-                f"{', '.join(REGRESSION_METRICS)}; or {', '.join(CLASSIFICATION_METRICS)}"
+                f"{', '.join(metrics_of('regression'))}; or {', '.join(metrics_of('classification'))}"
             )
         if numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
             raise ValueError(f"slices needs max_drop: how much worse {self.against_champion.metric} may get, in its unit")
@@ -187,7 +181,7 @@ class Gate(Section):
     @property
     def problem(self) -> Problem:
         """What the model learns, as the metrics say: to tell two classes apart, or to estimate a number."""
-        return "regression" if self.against_champion.metric in REGRESSION_METRICS else "classification"
+        return METRIC_FACTS[self.against_champion.metric].problem
 
 
 class Shadow(Section):
@@ -264,7 +258,7 @@ class Pipeline(Section):
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
             raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; leave it out of one of them")
-        if (self.tuning_metric in REGRESSION_METRICS) != (self.gate.problem == "regression"):
+        if METRIC_FACTS[self.tuning_metric].problem != self.gate.problem:
             raise ValueError(f"sweep.metric is {self.tuning_metric}, which does not fit the metrics of gate")
         return self
 

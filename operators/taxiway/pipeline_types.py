@@ -8,11 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from taxiway.errors import allowed_values
 
-Problem = Literal["classification", "regression"]
-CLASSIFICATION_METRICS = ("accuracy", "average_precision", "brier", "log_loss", "roc_auc")
-REGRESSION_METRICS = ("mae", "r2", "rmse")
-LOWER_IS_BETTER = ("brier", "log_loss", "mae", "rmse")
-Metric = Literal["accuracy", "average_precision", "brier", "log_loss", "mae", "r2", "rmse", "roc_auc"]
 Format = Literal["csv", "jsonl", "parquet"]
 CONTINUOUS_TRAINING = "continuous_training"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")

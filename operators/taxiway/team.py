@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from taxiway.metrics import METRIC_FACTS, Metric
 from taxiway.pipeline import Pipeline
-from taxiway.pipeline_types import LOWER_IS_BETTER, REGRESSION_METRICS, Fraction, Metric, Name, Number, Section
+from taxiway.pipeline_types import Fraction, Name, Number, Section
 
 Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "BROKEN"]
 Loosened = tuple[tuple[str, ...], str]
@@ -76,14 +77,13 @@ def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
 
 def _of(limits: Mapping[Metric, float], pipeline: Pipeline) -> dict[str, float]:
     """The limits by metric that are of the pipeline's problem."""
-    numbers = pipeline.gate.problem == "regression"
-    return {metric: limit for metric, limit in limits.items() if (metric in REGRESSION_METRICS) == numbers}
+    return {metric: limit for metric, limit in limits.items() if METRIC_FACTS[metric].problem == pipeline.gate.problem}
 
 
 def _floors(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     for metric, limit in _of(gate.floors, pipeline).items():
         own = {str(name): floor for name, floor in pipeline.gate.floors.items()}.get(metric)
-        lower = metric in LOWER_IS_BETTER
+        lower = METRIC_FACTS[metric].sign < 0
         if own is None:
             yield ("gate", "floors"), f"has no {metric}; the team asks for {_bound(limit, lower)}"
         elif own > limit if lower else own < limit:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from taxiway.evaluation.metrics import METRICS
+from taxiway.metrics import METRIC_FACTS
 from taxiway.records import Interval
 from taxiway.tuning.trials import words as in_words
 from taxiway_ui.views import stages, stopped_at
@@ -42,7 +42,7 @@ def scale_of(intervals: Iterable[Interval | None]) -> Scale:
 
 def side(metric: str, difference: Interval) -> str:
     """Whether a whole interval lies on one side of zero: `better`, `worse`, or `open` where it does not tell."""
-    known = METRICS.get(metric)
+    known = METRIC_FACTS.get(metric)
     if known is None or difference.low <= 0 <= difference.high:
         return "open"
     return "better" if known.sign * difference.value > 0 else "worse"

@@ -5,7 +5,7 @@ import json
 import httpx
 from conftest_airflow import Running
 
-from taxiway.lineage.outcomes import decided_spans, summaries
+from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.ledger import State, entries
@@ -88,7 +88,7 @@ def test_a_stage_that_fails_leaves_the_mlflow_run_failed_and_the_span_open(runni
     assert states(tasks)["close_run"] == "success"
     assert running.api.run_state("faults.broken_stage", run) == "failed"
     assert running.mlflow_run("faults.broken_stage", run).info.status == "FAILED"
-    assert decided_spans(running.store, "faults.broken_stage") == frozenset()
+    assert processed_spans(running.store, "faults.broken_stage") == frozenset()
 
 
 def test_a_truncated_file_stops_the_run_and_nothing_is_recorded_as_good(running: Running) -> None:
@@ -100,7 +100,7 @@ def test_a_truncated_file_stops_the_run_and_nothing_is_recorded_as_good(running:
     found = running.mlflow_run("faults.truncated", run)
     assert found.info.status == "FAILED"
     assert found.inputs.dataset_inputs == []
-    assert decided_spans(running.store, "faults.truncated") == frozenset()
+    assert processed_spans(running.store, "faults.truncated") == frozenset()
 
     # Mended under the same name, the next run takes it.
     running.write_small("truncated", 2)

@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.settings import poll_seconds
-from taxiway.lineage.outcomes import changed_since, decide_span, decided_spans
+from taxiway.lineage.outcomes import changed_since, mark_processed, processed_spans
 from taxiway.periods import ended_periods
 from taxiway.pipeline_file import read_pipeline
 from taxiway.pipeline_source import Source
@@ -83,7 +83,7 @@ def summary(span: str, content: str = "a") -> RunSummary:
 
 
 def decide(source: Path, span: str) -> None:
-    decide_span(Store(str(source.parent / "store")), summary(span))
+    mark_processed(Store(str(source.parent / "store")), summary(span))
 
 
 async def next_span(events: AsyncIterator[Any]) -> str:
@@ -214,11 +214,11 @@ def test_an_interval_that_is_none_is_refused(value: str, monkeypatch: pytest.Mon
 def test_a_decided_span_whose_file_has_other_content_now_is_told_and_stays_decided(source: Path) -> None:
     store = Store(str(source.parent / "store"))
     for span in ("1", "2"):
-        decide_span(store, summary(span, content="a"))
+        mark_processed(store, summary(span, content="a"))
     spans = tuple(
         Span(source="there", name=name, rows=1, content=content) for name, content in [("1", "b"), ("2", "a"), ("3", "c")]
     )
     (said,) = changed_since(store, Snapshot(pipeline="team.made", training=spans[:2], evaluation=spans[2:]))
     assert said.startswith("1 was decided as BLOCKED by run 1 with the content a and is now b")
     assert "{VERSION}" in said
-    assert decided_spans(store, "team.made") == {("1", 0), ("2", 0)}
+    assert processed_spans(store, "team.made") == {("1", 0), ("2", 0)}

@@ -56,9 +56,9 @@ def busy(what: str) -> Iterator[None]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page (FILE.html) or the record (FILE.json).",
 )
-@click.option("--label", default="", help="The column whose relation to all others is measured.")
+@click.option("--label", help="The column whose relation to all others is measured.")
 @json_option
-def profile(data: str, output: Path | None, label: str, as_json: bool) -> None:
+def profile(data: str, output: Path | None, label: str | None, as_json: bool) -> None:
     """Show the statistics of every column of DATA: a file, a pattern such as 'sales/*.csv', or a URL.
 
     CSV, JSON lines and Parquet are read, the first two also gzipped.

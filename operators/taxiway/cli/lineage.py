@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from taxiway.lineage.overview import RunRecords
 from taxiway.records import Promotion, Record
 from taxiway.registry.ledger import Entry
 from taxiway.registry.questions import DataUse, ModelLineage
@@ -29,51 +30,54 @@ def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> s
 
 def show_model(console: Console, found: ModelLineage) -> None:
     """What made a model version, as a tree from its data to its promotions."""
-    tree = Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
-    _add_data(tree, found)
+    records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
+    _add_data(tree, records)
     _add_training(tree, found)
-    for name, decision in (("Verdict", found.verdict), ("ShadowReport", found.shadow)):
+    for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
         node = tree.add(f"{name}: {decision.status if decision else 'none was made'}")
         for reason in decision.reasons if decision else ():
             node.add(escape(f"{reason.status}: {reason.sentence}"))
     promotions = tree.add("promotions" if found.promotions else "never promoted")
     for promotion in found.promotions:
         promotions.add(escape(_sentence(promotion)))
+    for unread in records.unread:
+        tree.add(escape(unread))
     tree.add(f"MLflow run {found.mlflow_run}")
     tree.add(f"Airflow {escape(found.airflow_url)}")
     console.print(tree, highlight=False)
 
 
-def _add_data(tree: Tree, found: ModelLineage) -> None:
-    if found.snapshot is not None:
-        data = tree.add(f"data: snapshot {found.snapshot.digest}")
-        for role, spans in (("trained on", found.snapshot.training), ("evaluated on", found.snapshot.evaluation)):
+def _add_data(tree: Tree, records: RunRecords) -> None:
+    if records.snapshot is not None:
+        data = tree.add(f"data: snapshot {records.snapshot.digest}")
+        for role, spans in (("trained on", records.snapshot.training), ("evaluated on", records.snapshot.evaluation)):
             for span in spans:
                 of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
                 data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
-        for join in found.snapshot.joins:
+        for join in records.snapshot.joins:
             partners = f"a partner for {join.matched:,} of {join.rows:,} rows"
             data.add(escape(f"joined {join.name} to {join.span}: {partners} in {join.table}, content {join.content}"))
-    if found.report is not None:
+    if records.report is not None:
         report = tree.add(
-            f"DataReport: {found.report.status}, {found.report.checks} checks, schema {found.report.schema_version}"
+            f"DataReport: {records.report.status}, {records.report.checks} checks, schema {records.report.schema_version}"
         )
-        for anomaly in found.report.anomalies:
+        for anomaly in records.report.anomalies:
             report.add(escape(f"{anomaly.severity}: {anomaly.sentence}"))
 
 
 def _add_training(tree: Tree, found: ModelLineage) -> None:
-    if found.features is not None:
-        columns = f"{len(found.features.numeric)} numeric, {len(found.features.categorical)} categorical columns"
-        tree.add(f"features: {columns}, transform {found.features.transform}")
-    if found.candidate is not None:
-        tree.add(escape(f"trained: {found.candidate.estimator} {found.candidate.params}"))
-    if found.sweep is not None:
-        best = found.sweep.best
+    records = found.records
+    if records.features is not None:
+        columns = f"{len(records.features.numeric)} numeric, {len(records.features.categorical)} categorical columns"
+        tree.add(f"features: {columns}, transform {records.features.transform}")
+    if records.candidate is not None:
+        tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}"))
+    if records.sweep is not None:
+        best = records.sweep.best
         node = tree.add(
-            f"sweep: best of {len(found.sweep.trials)} trials by {best.metric} {best.score:.4f}, on {best.rows:,} rows"
+            f"sweep: best of {len(records.sweep.trials)} trials by {best.metric} {best.score:.4f}, on {best.rows:,} rows"
         )
-        for trial in found.sweep.trials[:_TRIALS]:
+        for trial in records.sweep.trials[:_TRIALS]:
             node.add(escape(f"{f'{trial.score:.4f}' if trial.score is not None else 'failed'} {trial.params}"))
     for name, value in (("environment", found.environment), ("code", found.code)):
         tree.add(f"{name}: {escape(value) or 'not recorded'}")

@@ -21,8 +21,9 @@ from taxiway.data.rows import read_rows
 from taxiway.data.spans import find_spans
 from taxiway.errors import ConfigError, DataError
 from taxiway.features.labels import label_classes, label_numbers
+from taxiway.metrics import Problem
 from taxiway.pipeline_file import SUFFIX, TEAM_FILE, read_team
-from taxiway.pipeline_types import Name, Problem
+from taxiway.pipeline_types import Name
 from taxiway.records import Severity, Span
 from taxiway.store import Store
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from taxiway.data.features import Schema
 from taxiway.data.schema import schema_to_yaml
+from taxiway.metrics import Problem
 from taxiway.pipeline_file import SUFFIX
-from taxiway.pipeline_types import Problem
 from taxiway.records import Span
 
 WINDOW = 3

@@ -53,7 +53,7 @@ def infer(data: str, output: Path, label: str | None, ranges: str, with_suggesti
         if output.exists() and not force:
             raise ConfigError(f"{output} is there already; give another name, or --force to write over it")
         with busy(f"reading {data}"), open_data(data) as table:
-            profile = profile_table(table, label or "")
+            profile = profile_table(table, label)
             unread = [column for column in profile.columns if column.type == "other" and column.name != label]
             without = [column.name for column in unread]
             drafted = infer_from(profile, label, ranges="observed" if ranges == "observed" else "none", without=without)

@@ -21,15 +21,15 @@ _COUNTS = ("nan", "above", "below", "zeros", "fractional")
 Stats = dict[str, Any]
 
 
-def profile_table(table: Table, label: str = "") -> Profile:
+def profile_table(table: Table, label: str | None = None) -> Profile:
     """Profile all columns of a table; `label` is the column that the others are compared with.
 
     Raises ConfigError where no column is the label, DataError where the file cannot be read.
     """
     names = [column.name for column in table.columns]
-    if label and label not in names:
+    if label is not None and label not in names:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
-    labelled = table.column(label) if label else None
+    labelled = table.column(label) if label is not None else None
     samples = sample_numbers(table)
     if labelled is not None and labelled.type == "boolean":
         samples[labelled.sql] = Sampled(shift=0.5, scale=0.5)
@@ -66,7 +66,7 @@ def profile_table(table: Table, label: str = "") -> Profile:
 def profile_beside(table: Table, label: str | None) -> Profile:
     """As `profile_table`, beside the label where the table has one of that name: serving data need not."""
     there = label is not None and any(column.name == label for column in table.columns)
-    return profile_table(table, label if label is not None and there else "")
+    return profile_table(table, label if there else None)
 
 
 def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:

@@ -54,13 +54,13 @@ def _row_count(span: CheckedSpan, schema: Schema) -> Anomaly | None:
     return Anomaly(
         kind=kind,
         span=span.name,
-        column="",
+        column=None,
         severity=Severity.ERROR,
         observed=f"{rows:,} rows",
         expected=f"{word} {bound:,} rows",
         sentence=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
         fix=fix,
-        proposal=fix.words if fix else "",
+        proposal=fix.words if fix else None,
     )
 
 
@@ -82,7 +82,7 @@ def _new_columns(span: CheckedSpan, schema: Schema) -> list[Anomaly]:
                 sentence=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
                 examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
                 fix=fix,
-                proposal=fix.words if fix else "",
+                proposal=fix.words if fix else None,
             )
         )
     return found

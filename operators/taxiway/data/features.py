@@ -4,8 +4,9 @@ Reading it from YAML is in `schema`, comparing data with it in `validate`.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -14,6 +15,7 @@ from taxiway.data.history import Watch
 from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule, Semantic, Stage, domain_of, presence_of
 from taxiway.data.profile import TEXT_KEPT
 from taxiway.records import Record, Severity, Waiver
+from taxiway.records.base import Migration, without
 
 FeatureType = Literal["boolean", "date", "datetime", "integer", "list", "number", "string"]
 TYPES: tuple[str, ...] = get_args(FeatureType)
@@ -147,6 +149,9 @@ class Schema(Record):
     `min_rows` and `max_rows` are for each span, `rows_ratio` for the newest span's rows by the mean of those before it.
     `environments` are the kinds of data that features may be limited to. `features` are in the order of the file.
     """
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("history.column", "waivers.column")}
 
     label: str | None = None
     key: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()

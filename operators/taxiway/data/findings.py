@@ -55,7 +55,7 @@ def anomaly_in(
         examples=tuple(f"{v:g}" if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
         rows=rows,
         fix=fix,
-        proposal=fix.words if fix else "",
+        proposal=fix.words if fix else None,
     )
 
 

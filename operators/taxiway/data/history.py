@@ -42,7 +42,7 @@ class Watch(Record):
     """
 
     metric: Literal["rows"] | ColumnMetric
-    column: str = ""
+    column: str | None = None
     strategy: Strategy
     min: Finite | None = None
     max: Finite | None = None
@@ -56,7 +56,7 @@ class Watch(Record):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Watch":
-        if (self.metric == "rows") != (not self.column):
+        if (self.metric == "rows") != (self.column is None):
             raise ValueError(
                 "allowed: metric rows without a column; or a column with one of " + ", ".join(get_args(ColumnMetric))
             )
@@ -79,7 +79,7 @@ def metric_of(profile: Profile, watch: Watch) -> float | None:
     """The metric's value in one span; None where there is no such column, or no value in it."""
     if watch.metric == "rows":
         return float(profile.rows)
-    column = profile.column(watch.column)
+    column = None if watch.column is None else profile.column(watch.column)
     if column is None:
         return None
     if watch.metric == "missing_fraction":

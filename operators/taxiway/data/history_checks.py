@@ -26,7 +26,7 @@ def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Sch
     return Anomaly(
         kind="rows_ratio",
         span=span,
-        column="",
+        column=None,
         severity=Severity.ERROR,
         observed=f"{ratio:.2f} times as many rows",
         expected=f"{bounds.words} times",
@@ -48,7 +48,7 @@ def _watched(
         return None
     if bounds[0] <= now <= bounds[1]:
         return None
-    feature = schema.feature(watch.column)
+    feature = None if watch.column is None else schema.feature(watch.column)
     shown = ", ".join(f"{value:.4g}" for value in before[-3:])
     return Anomaly(
         kind="history",

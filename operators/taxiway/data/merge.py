@@ -26,7 +26,7 @@ _NUMERIC = {"integer", "number"}
 _EPSILON = 1e-12
 
 
-def profile_parts(parts: Sequence[Span], store: Store, label: str) -> Profile:
+def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
     """The profile of a span as a whole, from those of its parts: as `profile_span` gives it where the span is one part."""
     profiles = [profile_span(part, store, label) for part in parts]
     return profiles[0] if len(profiles) == 1 else merged(profiles)

@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Collection, Mapping
 
+from taxiway.data.features import Schema
 from taxiway.data.merge import profile_parts
 from taxiway.data.profile import Profile
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import TerminalError
+from taxiway.errors import CorruptArtifactError, NotStoredError
 from taxiway.records import Snapshot, span_order
-from taxiway.store.store import Store
+from taxiway.store import SpanIndex, Store
+
+MOST_SPANS = 100
+"""Over how many spans before the newest one a metric is watched."""
 
 _log = logging.getLogger(__name__)
 Past = Mapping[tuple[int, ...], Profile]
@@ -17,36 +21,37 @@ Past = Mapping[tuple[int, ...], Profile]
 
 def remember_spans(snapshot: Snapshot, label: str, store: Store) -> None:
     """Note the profile of each span of a snapshot that passed, of all its parts; a corrected version takes its predecessor's place."""
+    index = _index(snapshot, store)
     for parts in snapshot.wholes:
         profile = store.put(profile_parts(parts, store, label)).digest
-        store.set_ref(f"{_folder(snapshot)}/{parts[0].name}@{parts[0].version}", profile)
+        if index.get(parts[0].name, parts[0].version) != profile:
+            index.add(parts[0].name, parts[0].version, profile)
 
 
-def past_profiles(snapshot: Snapshot, store: Store, deny: Collection[str] = ()) -> Past:
-    """The profiles of the spans before the one that `snapshot` decides, as earlier runs noted them, each in its newest version.
+def past_profiles(snapshot: Snapshot, schema: Schema, store: Store, deny: Collection[str] = ()) -> Past:
+    """The profiles of the newest spans before the one that `snapshot` decides, as earlier runs noted them.
 
-    Those that are denied by now are left out, and those whose record was lost.
+    They are at most `MOST_SPANS`, each in its newest version; one where nothing but drift needs them, and none if the snapshot itself
+    has spans before the newest. Those that are denied by now are left out, and those whose record was lost.
     """
-    decided = span_order(snapshot.decided.name)
-    newest: dict[tuple[int, ...], tuple[int, str]] = {}
-    for key in store.list_refs(_folder(snapshot)):
-        name, _, version = key.rpartition("@")
-        order = span_order(name)
-        if order < decided and name not in deny and int(version) >= newest.get(order, (-1, ""))[0]:
-            newest[order] = (int(version), key)
+    count = MOST_SPANS if schema.history or schema.rows_ratio is not None else 1 if len(snapshot.wholes) == 1 else 0
+    decided, index = span_order(snapshot.decided.name), _index(snapshot, store)
+    newest: dict[tuple[int, ...], tuple[str, int]] = {}
+    for name, version in reversed(index.keys() if count else ()):
+        if len(newest) == count:
+            break
+        if span_order(name) < decided and name not in deny:
+            newest.setdefault(span_order(name), (name, version))
     found = {}
-    for order, (_, key) in newest.items():
-        digest = store.get_ref(f"{_folder(snapshot)}/{key}")
-        if digest is None:
-            continue
+    for order, key in newest.items():
         try:
-            found[order] = store.get(Profile, digest)
-        except TerminalError as error:
+            found[order] = store.get(Profile, str(index.get(*key)))
+        except (NotStoredError, CorruptArtifactError) as error:
             _log.warning("a profile of the past is left out: %s", error)
     return found
 
 
-def _folder(snapshot: Snapshot) -> str:
+def _index(snapshot: Snapshot, store: Store) -> SpanIndex:
     """Where a pipeline's profiles are noted: rows that were made by other rules are not compared."""
     rules = [rule.digest for rule in (snapshot.sample, snapshot.split) if rule is not None]
-    return f"past/{snapshot.pipeline}" + (f"+{digest_of_bytes(''.join(rules).encode())}" if rules else "")
+    return SpanIndex(store, f"past/{snapshot.pipeline}" + (f"+{digest_of_bytes(''.join(rules).encode())}" if rules else ""))

@@ -4,14 +4,14 @@ They are computed in `aggregates`, merged in `merge`, compared in `distance`.
 """
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from taxiway.data.distinct import DistinctSample, Estimate
-from taxiway.digests import digest_of_bytes
-from taxiway.errors import TerminalError
 from taxiway.records import Record, Span
-from taxiway.store.store import Store
+from taxiway.records.base import Migration, without
+from taxiway.store import StageKey, Store, keep, made_before
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,9 +167,12 @@ class ColumnProfile(Record):
 class Profile(Record):
     """All columns of some rows, in the order of the file. `label` is the column that the others were compared with, if any."""
 
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("label")}
+
     rows: int
     columns: tuple[ColumnProfile, ...]
-    label: str = ""
+    label: str | None = None
 
     @cached_property
     def _by_name(self) -> dict[str, ColumnProfile]:
@@ -180,7 +183,7 @@ class Profile(Record):
         return self._by_name.get(name)
 
 
-def profile(data: "Path | str", *, label: str = "") -> Profile:
+def profile(data: "Path | str", *, label: str | None = None) -> Profile:
     """The profile of a file, of all files that a pattern matches (`data/2024-*.csv`) as one table, or of a URL that fsspec reads.
 
     `label` names the column whose relation to all others is measured.
@@ -194,28 +197,21 @@ def profile(data: "Path | str", *, label: str = "") -> Profile:
         return profile_table(table, label)
 
 
-def profile_span(span: Span, store: Store, label: str = "") -> Profile:
+def profile_span(span: Span, store: Store, label: str | None = None) -> Profile:
     """The profile of a span: computed once for each content and label, and kept in the store. The label may be missing.
 
     Raises DataError if the span's file cannot be read.
     """
-    import duckdb
-
-    # Hashes are DuckDB's, and another version's may be others: profiles merge only where they are the same.
-    pointer = f"profiles/{span.content}-v{PROFILE_VERSION}-{duckdb.__version__}-{digest_of_bytes(label.encode())}"
-    known = store.get_ref(pointer)
+    # Hashes are DuckDB's, and another version's may be others: profiles merge only if they are the same.
+    key = StageKey("profile", {"content": span.content}, {"label": label, "rule": PROFILE_VERSION}, packages=("duckdb",))
+    known = made_before(store, key, Profile)
     if known is not None:
-        try:
-            return store.get(Profile, known)
-        except TerminalError:
-            pass  # lost or altered: made again below
+        return known
     from taxiway.data.aggregates import profile_beside
     from taxiway.data.table import open_table
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        made = profile_beside(table, label)
-    store.set_ref(pointer, store.put(made).digest)
-    return made
+        return keep(store, key, profile_beside(table, label))
 
 
 def kept_values(counts: dict[str, int], *, complete: bool) -> tuple[tuple[ValueCount, ...], bool]:

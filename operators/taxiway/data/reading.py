@@ -45,7 +45,7 @@ def reading_of(source: Source, rights: tuple[Right, ...]) -> Reading:
     sample, split = source.sample, source.split
     return Reading(
         rights,
-        SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify or "") if sample else None,
+        SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify) if sample else None,
         SplitRule(by=split.by, evaluation=split.evaluation) if isinstance(split, Split) else None,
     )
 
@@ -107,7 +107,7 @@ def _stored(span: Span, parts: Sequence[Part], original: Original, store: Store,
             update={
                 "content": store.put_file(part.path),
                 "rows": part.rows,
-                "part": _PARTS[part.side] if named else "",
+                "part": _PARTS[part.side] if named else None,
                 "original": original,
             }
         )

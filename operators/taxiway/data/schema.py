@@ -99,16 +99,18 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
             raise ConfigError(
                 f'{file.where(("waivers", at, "kind"))} is "{waiver.kind}"\n    {allowed_values(waiver.kind, (*KINDS, "gx:EXPECTATION_TYPE"))}'
             )
-        known = ["", *(rule.name for rule in schema.rules)] if waiver.kind == "rule" else ["", *names]
+        if waiver.column is None or waiver.kind in ("new_column", "join_match"):
+            continue
+        known = [rule.name for rule in schema.rules] if waiver.kind == "rule" else names
         # A finding on several columns, such as a key of two, names them all: `carrier, flight`.
         several = all(name in known for name in waiver.column.split(", "))
-        if waiver.column not in known and not several and waiver.kind not in ("new_column", "join_match"):
+        if waiver.column not in known and not several:
             raise ConfigError(
                 f'{file.where(("waivers", at, "column"))} is "{waiver.column}", which the schema does not list\n    '
-                f"{allowed_values(waiver.column, known[1:])}"
+                f"{allowed_values(waiver.column, known)}"
             )
     for at, watch in enumerate(schema.history):
-        if watch.column not in ("", *names):
+        if watch.column is not None and watch.column not in names:
             raise ConfigError(
                 f'{file.where(("history", at, "column"))} is "{watch.column}", which features does not list\n    '
                 f"{allowed_values(watch.column, names)}"

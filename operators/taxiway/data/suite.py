@@ -134,7 +134,7 @@ def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckedSpan, p
     return Anomaly(
         kind=f"gx:{asked['type']}",
         span=span.name,
-        column=column,
+        column=column or None,
         severity=_severity(asked, str(path)),
         observed=observed,
         expected=expected,

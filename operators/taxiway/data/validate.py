@@ -144,7 +144,7 @@ def validate_snapshot(
     newest = snapshot.decided.label
     check_stages(schema, used, snapshot.pipeline, newest, findings)
     check_joins(snapshot, findings)
-    profiles = [profile_parts(parts, store, schema.label or "") for parts in snapshot.wholes]
+    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.wholes]
     for parts, profile in zip(snapshot.wholes, profiles, strict=True):
         with opened_span(parts, profile, store) as checked:
             check_span(checked, schema, findings)

@@ -10,8 +10,8 @@ from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
 from taxiway.features.raw import raw_frame
+from taxiway.metrics import Problem
 from taxiway.pipeline import Gate
-from taxiway.pipeline_types import Problem
 from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
 from taxiway.store import Store
@@ -77,7 +77,7 @@ def evaluate(
         snapshot=snapshot.digest,
         model=model,
         candidate=candidate.version,
-        champion=champion.version if champion else 0,
+        champion=champion.version if champion else None,
         reliability=gate.reliability,
         metrics=tuple(results),
         slices=_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),

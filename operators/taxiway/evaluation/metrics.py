@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.pipeline_types import CLASSIFICATION_METRICS, LOWER_IS_BETTER, REGRESSION_METRICS
+from taxiway.metrics import METRIC_FACTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,8 +105,7 @@ _FUNCTIONS: dict[str, MetricFunction] = {
     "rmse": rmse,
     "roc_auc": roc_auc,
 }
-METRICS = {name: Metric(name, -1 if name in LOWER_IS_BETTER else 1, compute) for name, compute in _FUNCTIONS.items()}
-assert set(METRICS) == {*CLASSIFICATION_METRICS, *REGRESSION_METRICS}
+METRICS = {name: Metric(name, facts.sign, _FUNCTIONS[name]) for name, facts in METRIC_FACTS.items()}
 
 
 def _mean(values: "Floats", weights: "Floats") -> "Floats":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.features.raw import category_text
-from taxiway.pipeline_types import Problem
+from taxiway.metrics import Problem
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,29 +1,25 @@
 """Fitting the transform on the training rows."""
 
-import json
 import tempfile
-from collections.abc import Sequence
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Schema
-from taxiway.digests import digest_of_bytes
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.labels import learnable_classes
 from taxiway.features.raw import raw_frame
+from taxiway.metrics import Problem
 from taxiway.pipeline import Features
-from taxiway.pipeline_types import Problem
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet, Snapshot
-from taxiway.store import Store
+from taxiway.store import StageKey, Store, keep, made_before
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-_TEXT_RULE = 2  # raised when `category_text` changes, so that what was fitted on other texts is not found again
+_RULE = 3  # see StageKey: of raw_frame and of the transformers here
 
 
 def transform(
@@ -45,48 +41,48 @@ def transform(
     makes of it is never twice the same. Raises DataError where labels cannot be learned.
     """
     numeric, categorical = choose_columns(schema, features, label)
-    pointer = _pointer(snapshot, schema, numeric, categorical, label, problem, accepts_missing=accepts_missing)
-    made = _fitted_before(pointer, store)
+    key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
+    made = made_before(store, key, FeatureSet, whole=lambda made: store.exists(made.transform) and store.exists(made.rows))
     if made is None:
-        made = _fit(
-            snapshot, schema, numeric, categorical, label=label, problem=problem, accepts_missing=accepts_missing, store=store
+        made = keep(
+            store,
+            key,
+            _fit(
+                snapshot,
+                schema,
+                numeric,
+                categorical,
+                label=label,
+                problem=problem,
+                accepts_missing=accepts_missing,
+                store=store,
+            ),
         )
-        store.set_ref(pointer, store.put(made).digest)
     recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
     recorder.record(made)
     return made
 
 
-def _pointer(
+def _key(
     snapshot: Snapshot,
     schema: Schema,
-    numeric: Sequence[str],
-    categorical: Sequence[str],
+    columns: tuple[tuple[str, ...], tuple[str, ...]],
     label: str,
     problem: Problem,
     *,
     accepts_missing: bool,
-) -> str:
-    parts = [
-        snapshot.digest,
-        schema.digest,
-        list(numeric),
-        list(categorical),
-        label,
-        problem,
-        accepts_missing,
-        MIN_CATEGORY_ROWS,
-        _TEXT_RULE,
-    ]
-    return f"features/{digest_of_bytes(json.dumps([*parts, installed('scikit-learn')]).encode())}"
-
-
-def _fitted_before(pointer: str, store: Store) -> FeatureSet | None:
-    digest = store.get_ref(pointer)
-    if digest is None:
-        return None
-    made = store.get(FeatureSet, digest)
-    return made if store.exists(made.transform) and store.exists(made.rows) else None
+) -> StageKey:
+    params = {
+        "columns": columns,
+        "label": label,
+        "problem": problem,
+        "accepts_missing": accepts_missing,
+        "min_category_rows": MIN_CATEGORY_ROWS,
+        "rule": _RULE,
+    }
+    return StageKey(
+        "transform", {"snapshot": snapshot.digest, "schema": schema.digest}, params, packages=("scikit-learn", "skops")
+    )
 
 
 def _fit(

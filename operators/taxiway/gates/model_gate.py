@@ -7,7 +7,7 @@ consumed, under exactly the schema recorded on it, the verdict is FAIL whatever 
 from collections.abc import Iterator
 from datetime import date
 
-from taxiway.evaluation.metrics import METRICS
+from taxiway.metrics import METRIC_FACTS
 from taxiway.pipeline import Gate
 from taxiway.records import (
     Candidate,
@@ -57,7 +57,7 @@ def decide(
         version=candidate.version,
         champion=evaluation.champion,
         snapshot=candidate.snapshot,
-        report=report.digest if report else "",
+        report=report.digest if report else None,
         evaluation=evaluation.digest,
         status=worst(tuple(reason.status for reason in reasons)),
         reasons=reasons,
@@ -117,7 +117,7 @@ def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 
 def _floors(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, floor in sorted(gate.floors.items()):
-        result, sign = _result(evaluation, name), METRICS[name].sign
+        result, sign = _result(evaluation, name), METRIC_FACTS[name].sign
         word = "at least" if sign > 0 else "at most"
         status = _bounded(result.candidate, floor, sign)
         yield Reason(status=status, sentence=f"{name} is {_text(result.candidate, evaluation)}; {word} {floor:g} is asked")
@@ -125,12 +125,12 @@ def _floors(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rule = gate.against_champion
-    if evaluation.champion == 0:
+    if evaluation.champion is None:
         yield Reason(
             status=Status.NOT_APPLICABLE, sentence="there is no champion to compare with: the first one needs the floors only"
         )
         return
-    result, sign = _result(evaluation, rule.metric), METRICS[rule.metric].sign
+    result, sign = _result(evaluation, rule.metric), METRIC_FACTS[rule.metric].sign
     if result.champion is None or result.difference is None:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but holds no comparison with it")
         return
@@ -148,13 +148,13 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if gate.slices is None:
         return
-    if evaluation.champion == 0:
+    if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, sentence="there is no champion to compare slices with")
         return
     fallen = [s for s in evaluation.slices if _fell(s, gate.slices.max_drop)]
     for slice_ in fallen:
         assert slice_.difference is not None
-        sign = METRICS[slice_.metric].sign
+        sign = METRIC_FACTS[slice_.metric].sign
         word = "drop" if sign > 0 else "rise"
         yield _fail(
             f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.reliability)} {slice_.metric} "
@@ -163,7 +163,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if not fallen:
         told = [s for s in evaluation.slices if s.difference is not None]
         small = len(evaluation.slices) - len(told)
-        verb = "fell" if METRICS[gate.against_champion.metric].sign > 0 else "rose"
+        verb = "fell" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rose"
         yield _pass(
             f"none of {len(told)} slices by {' and '.join(gate.slices.by)} surely {verb} by more than {gate.slices.max_drop:g} "
             f"({small} too small to tell)"
@@ -173,7 +173,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 def _fell(slice_: SliceResult, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    worse = slice_.difference.high if METRICS[slice_.metric].sign > 0 else -slice_.difference.low
+    worse = slice_.difference.high if METRIC_FACTS[slice_.metric].sign > 0 else -slice_.difference.low
     return worse < -max_drop
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway import tags
 from taxiway.errors import UntrustedModelError
 from taxiway.lineage.trust import TRUSTED_TYPES, check_model, untrusted_types
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
     from mlflow.types import Schema
 
-CANDIDATE_TAG = "taxiway.candidate"
-CLASSES_TAG = "taxiway.classes"
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 
@@ -35,7 +34,7 @@ class ModelToSave:
 
 def find_version(client: "MlflowClient", model: str, key: str) -> int | None:
     """The version of `model` that was registered for the candidate `key`, or None."""
-    found = client.search_model_versions(f"name='{model}' and tags.`{CANDIDATE_TAG}`='{key}'")
+    found = client.search_model_versions(f"name='{model}' and tags.`{tags.CANDIDATE}`='{key}'")
     return min((int(version.version) for version in found), default=None)
 
 
@@ -66,7 +65,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         source=f"models:/{logged.model_id}",
         run_id=run_id,
         model_id=logged.model_id,
-        tags={**to_save.tags, CANDIDATE_TAG: to_save.key},
+        tags={**to_save.tags, tags.CANDIDATE: to_save.key},
         await_creation_for=0,  # over HTTP it is there at once; waiting only logs that it waits
     )
     return int(created.version)
@@ -74,7 +73,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
 
 def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
     """The label's values that a version tells apart, as text, in the order of its probabilities; empty for a regression."""
-    return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(CLASSES_TAG, "[]")))
+    return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(tags.CLASSES, "[]")))
 
 
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":

@@ -1,5 +1,8 @@
-"""Outcomes: what a run came to, derived from its records, and which spans are decided for good."""
+"""Outcomes: what a run ended with, derived from its records, and which spans have one."""
 
+import logging
+
+from taxiway.errors import CorruptArtifactError, NotStoredError
 from taxiway.records import (
     DataReport,
     Outcome,
@@ -12,16 +15,30 @@ from taxiway.records import (
     Verdict,
     span_label,
 )
-from taxiway.store import Store
+from taxiway.store import SpanIndex, SpanKey, Store
+
+_log = logging.getLogger(__name__)
 
 
-def decided_spans(store: Store, pipeline: str) -> frozenset[tuple[str, int]]:
-    """Name and version of every span that a run of `pipeline` has come to an outcome on."""
-    found = set()
-    for key in store.list_refs(f"decided/{pipeline}"):
-        name, _, version = key.rpartition("@")
-        found.add((name, int(version)))
-    return frozenset(found)
+def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
+    """Name and version of every span that a run of `pipeline` has reached an outcome on."""
+    return frozenset(_index(store, pipeline).keys())
+
+
+def mark_processed(store: Store, summary: RunSummary) -> None:
+    """Record a run's outcome on its span."""
+    _index(store, summary.pipeline).add(summary.span.name, summary.span.version, store.put(summary).digest)
+
+
+def summary_of(store: Store, pipeline: str, span: Span) -> RunSummary | None:
+    """The summary of the run that decided this span in this version; None if none did, or if its record is lost."""
+    return _summary(store, pipeline, (span.name, span.version))
+
+
+def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummary, ...]:
+    """What the runs over the `newest` processed spans of `pipeline` ended with, oldest span first; lost records are left out."""
+    keys = _index(store, pipeline).keys()[-newest:]
+    return tuple(summary for key in keys if (summary := _summary(store, pipeline, key)) is not None)
 
 
 def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
@@ -29,8 +46,7 @@ def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
     found = []
     # The parts of a split are of one file: it is told once.
     for span in {(span.name, span.version): span for span in snapshot.spans}.values():
-        digest = store.get_ref(_pointer(snapshot.pipeline, span))
-        decided = store.get(RunSummary, digest) if digest else None
+        decided = summary_of(store, snapshot.pipeline, span)
         if decided is not None and decided.span.arrived != span.arrived:
             found.append(
                 f"{span_label(span.name, span.version)} was decided as {decided.outcome} by {decided.run} with the content {decided.span.arrived} and is now "
@@ -40,21 +56,19 @@ def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(found)
 
 
-def decide_span(store: Store, summary: RunSummary) -> None:
-    """Mark the summary's span as decided."""
-    digest = store.put(summary).digest
-    store.set_ref(_pointer(summary.pipeline, summary.span), digest)
+def _index(store: Store, pipeline: str) -> SpanIndex:
+    return SpanIndex(store, f"decided/{pipeline}")
 
 
-def _pointer(pipeline: str, span: Span) -> str:
-    return f"decided/{pipeline}/{span.name}@{span.version}"
-
-
-def summaries(store: Store, pipeline: str) -> tuple[RunSummary, ...]:
-    """What the runs of `pipeline` came to, a summary for each decided span, oldest span first."""
-    refs = (store.get_ref(f"decided/{pipeline}/{name}") for name in store.list_refs(f"decided/{pipeline}"))
-    found = [store.get(RunSummary, digest) for digest in refs if digest is not None]
-    return tuple(sorted(found, key=lambda summary: summary.span.order))
+def _summary(store: Store, pipeline: str, key: SpanKey) -> RunSummary | None:
+    digest = _index(store, pipeline).get(*key)
+    if digest is None:
+        return None
+    try:
+        return store.get(RunSummary, digest)
+    except (NotStoredError, CorruptArtifactError) as error:
+        _log.warning("the summary of %s is left out: %s", span_label(*key), error)
+        return None
 
 
 def summarize(
@@ -90,7 +104,7 @@ def summarize(
         span=snapshot.decided,
         outcome=outcome,
         reasons=reasons,
-        version=verdict.version if verdict else promotion.to_version if promotion else 0,
+        version=verdict.version if verdict else promotion.to_version if promotion else None,
         mlflow_run=mlflow_run,
     )
 
@@ -116,4 +130,4 @@ def _outcome(
 
 
 def _promoted(promotion: Promotion) -> Outcome:
-    return Outcome.PROMOTED if promotion.from_version else Outcome.FIRST_CHAMPION
+    return Outcome.FIRST_CHAMPION if promotion.from_version is None else Outcome.PROMOTED

@@ -1,11 +1,11 @@
-"""Overview: the records of one run, read from the store by their references, for pages and for people at a prompt.
+"""Overview: the records of one run by their references, for the end of the run, for pages and for people at a prompt.
 
-Which references a run handed on is asked elsewhere: Airflow keeps them between its tasks, MLflow as tags.
+Which references a run has is asked elsewhere: Airflow keeps them between its tasks, MLflow as tags.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import get_args, get_type_hints
+from typing import Protocol, TypeVar, get_args, get_type_hints
 
 from taxiway.errors import TaxiwayError
 from taxiway.records import (
@@ -24,10 +24,20 @@ from taxiway.records import (
 )
 from taxiway.store import Store
 
+R = TypeVar("R", bound=Record)
+_UNREADABLE = (TaxiwayError, ValueError, OSError)
+
+
+class RecordReader(Protocol):
+    """Where records are read from: the store, or the artifacts of an MLflow run."""
+
+    def get(self, kind: type[R], digest: str) -> R:
+        """The record of this kind and digest. Raises TaxiwayError, ValueError or OSError if it cannot be read."""
+
 
 @dataclass(frozen=True)
 class RunRecords:
-    """What a run handed on, as far as it came. `unread` says in a sentence each which of it could not be read."""
+    """What a run made, as far as it came. `unread` says in a sentence each which of it could not be read."""
 
     snapshot: Snapshot | None = None
     report: DataReport | None = None
@@ -42,41 +52,41 @@ class RunRecords:
     unread: tuple[str, ...] = ()
 
 
-def run_records(store: Store, refs: Iterable[RecordRef]) -> RunRecords:
+def run_records(reader: RecordReader, refs: Iterable[RecordRef], skip: tuple[type[Exception], ...] = _UNREADABLE) -> RunRecords:
     """The records that `refs` name, the Evaluation that the Verdict among them names, and the Candidate's SweepReport.
 
-    Other kinds are left out.
+    Other kinds are left out. An error of one of the types `skip` makes a record an unread one; any other is raised.
     """
     found = RunRecords()
     for ref in refs:
         if ref.record in _KINDS:
-            found = _with(found, store, ref)
-    if found.verdict is not None and found.verdict.evaluation:
-        found = _with(found, store, RecordRef(record=Evaluation.__name__, digest=found.verdict.evaluation))
-    if found.candidate is not None and found.candidate.sweep:
-        found = _with(found, store, RecordRef(record=SweepReport.__name__, digest=found.candidate.sweep))
+            found = _with(found, reader, ref, skip)
+    if found.verdict is not None:
+        found = _with(found, reader, RecordRef(record=Evaluation.__name__, digest=found.verdict.evaluation), skip)
+    if found.candidate is not None and found.candidate.sweep is not None:
+        found = _with(found, reader, RecordRef(record=SweepReport.__name__, digest=found.candidate.sweep), skip)
     return found
 
 
-def behind_verdict(store: Store, verdict: str) -> RunRecords:
+def behind_verdict(store: Store, verdict: str | None) -> RunRecords:
     """The Verdict of this digest with its Snapshot, DataReport and Evaluation: what a promotion rests on.
 
     Empty where there is no verdict, as for a rollback.
     """
-    if not verdict:
+    if verdict is None:
         return RunRecords()
     found = run_records(store, [RecordRef(record=Verdict.__name__, digest=verdict)])
     if found.verdict is None:
         return found
-    return _with(found, store, RecordRef(record=Snapshot.__name__, digest=found.verdict.snapshot))
+    return _with(found, store, RecordRef(record=Snapshot.__name__, digest=found.verdict.snapshot), _UNREADABLE)
 
 
-def _with(found: RunRecords, store: Store, ref: RecordRef) -> RunRecords:
+def _with(found: RunRecords, reader: RecordReader, ref: RecordRef, skip: tuple[type[Exception], ...]) -> RunRecords:
     field, kind = _KINDS[ref.record]
     try:
         # mypy cannot know that the field is of this kind; _KINDS is made from the fields themselves.
-        return replace(found, **{field: store.get(kind, ref.digest)})  # type: ignore[arg-type]
-    except (TaxiwayError, ValueError, OSError) as error:
+        return replace(found, **{field: reader.get(kind, ref.digest)})  # type: ignore[arg-type]
+    except skip as error:
         why = str(error)
     return replace(found, unread=(*found.unread, f"the {ref.record} {ref.digest} cannot be read: {why}"))
 

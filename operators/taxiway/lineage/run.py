@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from taxiway.records import Record, Snapshot, Span
+from taxiway import tags as tag_names
+from taxiway.lineage.pages import all_pages
+from taxiway.records import Record, RecordRef, Snapshot, Span
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RUN_TAG = "taxiway.dag_run"
-TRIAL_TAG = "taxiway.trial"
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -29,12 +29,14 @@ class MlflowRun:
         known = client.get_experiment_by_name(experiment)
         if known is None:
             return None
-        runs = client.search_runs([known.experiment_id], f"tags.`{RUN_TAG}` = '{dag_run}'", order_by=["attributes.start_time"])
+        runs = client.search_runs(
+            [known.experiment_id], f"tags.`{tag_names.DAG_RUN}` = '{dag_run}'", order_by=["attributes.start_time"]
+        )
         return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
 
     def nested(self, key: str, name: str) -> "MlflowRun":
         """The run below this one that was made for the trial `key`; made, and shown as `name`, if there is none."""
-        tags = {"mlflow.parentRunId": self.run_id, TRIAL_TAG: key}
+        tags = {tag_names.PARENT_RUN: self.run_id, tag_names.TRIAL: key}
         filters = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
         runs = self.client.search_runs([self.experiment_id], filters, order_by=["attributes.start_time"])
         if runs:
@@ -46,8 +48,8 @@ class MlflowRun:
 
     def end_nested(self, status: RunStatus) -> None:
         """End those nested runs that a task which was killed left open."""
-        left = f"tags.`mlflow.parentRunId` = '{self.run_id}' and attributes.status = 'RUNNING'"
-        for child in self.client.search_runs([self.experiment_id], left):
+        left = f"tags.`{tag_names.PARENT_RUN}` = '{self.run_id}' and attributes.status = 'RUNNING'"
+        for child in all_pages(lambda token: self.client.search_runs([self.experiment_id], left, page_token=token)):
             MlflowRun(self.client, child.info.run_id, self.experiment_id).end(status)
 
     def reopen(self) -> None:
@@ -63,7 +65,7 @@ class MlflowRun:
             found.reopen()
             return found
         place = experiment_id(client, experiment)
-        run = client.create_run(place, run_name=dag_run.partition("/")[2], tags={**tags, RUN_TAG: dag_run})
+        run = client.create_run(place, run_name=dag_run.partition("/")[2], tags={**tags, tag_names.DAG_RUN: dag_run})
         return cls(client, run.info.run_id, place)
 
     @property
@@ -81,6 +83,10 @@ class MlflowRun:
         """The value of a tag; empty where it was not set."""
         return str(self.client.get_run(self.run_id).data.tags.get(name, ""))
 
+    def refs(self) -> tuple[RecordRef, ...]:
+        """The references of the records that were kept by now."""
+        return refs_of(self.client.get_run(self.run_id).data.tags)
+
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log numbers, all in one request."""
         import time
@@ -97,7 +103,9 @@ class MlflowRun:
         known = self.client.get_run(self.run_id).data.params
         told = {name: str(value) for name, value in values.items()}
         self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in told.items() if name not in known])
-        changed = {f"taxiway.changed.{name}": value for name, value in told.items() if known.get(name, value) != value}
+        changed = {
+            f"{tag_names.CHANGED_PARAM_PREFIX}{name}": value for name, value in told.items() if known.get(name, value) != value
+        }
         if changed:
             self.tags(changed)
 
@@ -115,7 +123,7 @@ class MlflowRun:
                     span.name,
                     span.content,
                     span.source,
-                    {"mlflow.data.context": context, "taxiway.span_version": str(span.version)},
+                    {tag_names.DATA_CONTEXT: context, tag_names.SPAN_VERSION: str(span.version)},
                 )
                 for span in spans
             ]
@@ -124,7 +132,7 @@ class MlflowRun:
     def joined(self, snapshot: Snapshot) -> None:
         """Log the tables that were joined to a snapshot's spans as dataset inputs, each file once."""
         tables = {(found.name, found.content): found.table for found in snapshot.joins}
-        self._inputs([(name, content, table, {"mlflow.data.context": "joined"}) for (name, content), table in tables.items()])
+        self._inputs([(name, content, table, {tag_names.DATA_CONTEXT: "joined"}) for (name, content), table in tables.items()])
 
     def _inputs(self, read: Sequence[tuple[str, str, str, Mapping[str, str]]]) -> None:
         """Log dataset inputs: name, digest, source and tags of each."""
@@ -144,7 +152,16 @@ class MlflowRun:
         """Keep a record as `records/KIND.json`, and its digest as a tag."""
         kind = type(record).__name__
         self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
-        self.tags({f"taxiway.record.{kind}": record.digest})
+        self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
+
+
+def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
+    """The references of the records that an MLflow run with these tags keeps."""
+    return tuple(
+        RecordRef(record=name.removeprefix(tag_names.RECORD_PREFIX), digest=value)
+        for name, value in tags.items()
+        if name.startswith(tag_names.RECORD_PREFIX)
+    )
 
 
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:

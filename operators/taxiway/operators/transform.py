@@ -8,10 +8,10 @@ from taxiway.records import FeatureSet, Snapshot
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.lineage.run import MlflowRun
+    from taxiway.stages.context import StageContext
 
 
-class TransformOperator(StageOperator):
+class TransformOperator(StageOperator[FeatureSet]):
     """Fit the transform that serves training and serving alike on the training spans.
 
     :param snapshot: the reference of the Snapshot that ingest made
@@ -23,21 +23,7 @@ class TransformOperator(StageOperator):
         super().__init__(**kwargs)
         self.snapshot = snapshot
 
-    def run(self, run: "MlflowRun", context: "Context") -> FeatureSet:
-        from taxiway.features.transform import transform
-        from taxiway.training.estimator import accepts_missing, build_estimator
+    def run(self, stage: "StageContext", context: "Context") -> FeatureSet:
+        from taxiway.stages.transform import transform
 
-        made = transform(
-            self.read(Snapshot, self.snapshot),
-            self.schema(),
-            self.pipeline.features,
-            label=self.pipeline.source.label,
-            problem=self.pipeline.gate.problem,
-            accepts_missing=accepts_missing(build_estimator(self.pipeline.model, {}, self.pipeline.gate.problem)),
-            store=self.store,
-            recorder=run,
-        )
-        self.log.info(
-            "%d rows, %d numeric and %d categorical columns", made.row_count, len(made.numeric), len(made.categorical)
-        )
-        return made
+        return transform(stage, self.read(Snapshot, self.snapshot))

@@ -1,19 +1,18 @@
 """Validate data: the snapshot against the pipeline's schema, its history and the team's suite."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.operators.base import Input, StageOperator, sentences
-from taxiway.records import DataReport, Record, Severity, Snapshot, Status
+from taxiway.operators.base import Input, StageOperator
+from taxiway.records import DataReport, Snapshot
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.lineage.run import MlflowRun
+    from taxiway.stages.context import StageContext
 
 
-class ValidateDataOperator(StageOperator):
-    """Validate a snapshot; the task fails where the report blocks, with every reason in words.
+class ValidateDataOperator(StageOperator[DataReport]):
+    """Validate a snapshot; the task fails if the report blocks, with every reason in words.
 
     :param snapshot: the reference of the Snapshot that ingest made
     """
@@ -24,39 +23,12 @@ class ValidateDataOperator(StageOperator):
         super().__init__(**kwargs)
         self.snapshot = snapshot
 
-    def run(self, run: "MlflowRun", context: "Context") -> DataReport:
-        from datetime import UTC, datetime
+    def run(self, stage: "StageContext", context: "Context") -> DataReport:
+        from taxiway.stages.validate_data import validate_data
 
-        from taxiway.data.past import past_profiles, remember_spans
-        from taxiway.data.validate import validate_snapshot
-        from taxiway.features.transform import choose_columns
+        return validate_data(stage, self.read(Snapshot, self.snapshot))
 
-        snapshot, schema, label = self.read(Snapshot, self.snapshot), self.schema(), self.pipeline.source.label
-        report = validate_snapshot(
-            snapshot,
-            schema,
-            store=self.store,
-            today=datetime.now(UTC).date(),
-            suite=Path(self.pipeline.suite) if self.pipeline.suite else None,
-            used=[name for side in choose_columns(schema, self.pipeline.features, label) for name in side],
-            history=past_profiles(snapshot, self.store, self.pipeline.source.deny),
-        )
-        if report.status is Status.PASS:  # what failed is no measure for what comes
-            remember_spans(snapshot, label, self.store)
-        run.record(report)
-        run.metrics(
-            {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
-        )
-        warnings = [a.sentence for a in report.anomalies if a.severity is Severity.WARNING]
-        self.log.info("%s: %d checks, %d warnings\n%s", report.status, report.checks, len(warnings), sentences(warnings))
-        return report
+    def failure_reason(self, record: DataReport) -> str | None:
+        from taxiway.stages.validate_data import failure_reason
 
-    def refusal(self, record: Record) -> str:
-        assert isinstance(record, DataReport)
-        if record.status is Status.PASS:
-            return ""
-        why = sentences([anomaly.sentence for anomaly in record.blocking])
-        if self.pipeline.bad_data == "go_on":
-            self.log.warning("the data did not pass, and bad_data is go_on: the model gate will fail the model\n%s", why)
-            return ""
-        return f"the data did not pass; no model is trained:\n{why}"
+        return failure_reason(record, self.pipeline)

@@ -1,12 +1,17 @@
 """What all records share: frozen, one JSON form, a digest; and the words with which they decide."""
 
 import json
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from taxiway.digests import digest_of_bytes
+
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the JSON fields of a record of one version to those of the next."""
 
 
 class Status(StrEnum):
@@ -26,14 +31,21 @@ class Severity(StrEnum):
 
 
 class Record(BaseModel):
-    """The base of all records: frozen, no unknown fields, one canonical JSON form, a digest over it."""
+    """The base of all records: frozen, no unknown fields, one canonical JSON form, a digest over it.
+
+    The canonical form leaves out fields at their default, so a field that is added later changes no digest. A record that is read keeps
+    the text that it was stored as, and with it the digest that other records name, whatever this version of Taxiway would
+    write. For a change that a default cannot express, a kind raises its `record_version` and says in `migrations` how the
+    JSON of each older version becomes that of the next.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     record_version: ClassVar[int] = 1
+    migrations: ClassVar[Mapping[int, Migration]] = {}
 
-    def to_json(self) -> str:
-        """The canonical JSON: sorted keys, no spaces, with the record's kind and version."""
-        body = self.model_dump(mode="json")
+    @cached_property
+    def _stored(self) -> str:
+        body = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps(
             {"record": type(self).__name__, "record_version": self.record_version, **body},
             sort_keys=True,
@@ -41,16 +53,36 @@ class Record(BaseModel):
             ensure_ascii=False,
         )
 
+    def to_json(self) -> str:
+        """The text that it was read from; the canonical JSON of a new record: sorted keys, no spaces, its kind and version."""
+        return self._stored
+
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote. Raises ValueError where the text is another kind of record."""
-        body = json.loads(text)
-        kind, version = body.pop("record", None), body.pop("record_version", None)
-        if kind != cls.__name__ or version != cls.record_version:
-            raise ValueError(f"expected a {cls.__name__} of version {cls.record_version}, got {kind} of version {version}")
-        return cls.model_validate(body)
+        """Read what `to_json` wrote, also of an older version.
 
-    @property
+        Raises:
+            ValueError: The text is another kind of record, or of a version that this Taxiway does not know.
+        """
+        stored = text.decode() if isinstance(text, bytes) else text
+        body = json.loads(stored)
+        kind, version = body.pop("record", None), body.pop("record_version", None)
+        if kind != cls.__name__ or version not in (cls.record_version, *cls.migrations):
+            raise ValueError(f"expected a {cls.__name__} of version {cls.record_version}, got {kind} of version {version}")
+        for older in range(version, cls.record_version):
+            body = cls.migrations[older](body)
+        record = cls.model_validate(body)
+        record.__dict__["_stored"] = stored
+        return record
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, which is a new record: it has a digest of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for derived in set(copied.__dict__) - set(type(self).model_fields):
+            del copied.__dict__[derived]
+        return copied
+
+    @cached_property
     def digest(self) -> str:
         """32 hex characters that stand for exactly this record."""
         return digest_of_bytes(self.to_json().encode())
@@ -62,6 +94,29 @@ class RecordRef(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     record: str
     digest: str
+
+
+def without(*sentinels: str) -> Migration:
+    """The migration that leaves out the named fields (`checks.column` is that of every item) if they say "none" by `0` or `""`."""
+
+    def migrate(body: dict[str, Any]) -> dict[str, Any]:
+        for path in sentinels:
+            *outer, name = path.split(".")
+            for inner in _inner(body, outer):
+                if inner.get(name) in (0, ""):
+                    del inner[name]
+        return body
+
+    return migrate
+
+
+def _inner(body: Any, path: list[str]) -> list[dict[str, Any]]:
+    """The mappings at `path` below `body`, through lists."""
+    if isinstance(body, list):
+        return [found for item in body for found in _inner(item, path)]
+    if not isinstance(body, dict):
+        return []
+    return _inner(body.get(path[0]), path[1:]) if path else [body]
 
 
 def worst(statuses: tuple[Status, ...]) -> Status:

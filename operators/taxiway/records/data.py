@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
-from taxiway.records.base import Record, Severity, Status
+from taxiway.records.base import Migration, Record, Severity, Status, without
 
 _SHOWN_VALUES = 3
 
@@ -23,7 +24,8 @@ class Span(Record):
     """One arrived slice of a source, or a part of it; its rows lie in the store as the object `content`, in Parquet.
 
     They are the file exactly as it arrived, unless there is an `original`: then they were made of that. `part` says what the rows
-    are for where a split by a column parts each span, and is empty where they are all that a run reads of the span.
+    are for if a split by a column parts each span, and is absent if they are all that a run reads of the span. `version` counts the
+    corrections of the span: 0 is the span as it first arrived.
     """
 
     source: str
@@ -31,8 +33,8 @@ class Span(Record):
     version: int = 0
     rows: int
     content: str
-    part: str = Field(default="", exclude_if=lambda part: part == "")
-    original: Original | None = Field(default=None, exclude_if=lambda original: original is None)
+    part: str | None = None
+    original: Original | None = None
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -81,7 +83,7 @@ class SampleRule(Record):
 
     fraction: float
     by: str
-    stratify: str = ""
+    stratify: str | None = None
 
 
 class SplitRule(Record):
@@ -98,12 +100,15 @@ class Snapshot(Record):
     where there is a rule of `split`, parts of the same spans. `joins`, `sample` and `split` say how the rows were made.
     """
 
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("sample.stratify")}
+
     pipeline: str
     training: tuple[Span, ...]
     evaluation: tuple[Span, ...]
-    joins: tuple[JoinMatch, ...] = Field(default=(), exclude_if=lambda joins: joins == ())
-    sample: SampleRule | None = Field(default=None, exclude_if=lambda sample: sample is None)
-    split: SplitRule | None = Field(default=None, exclude_if=lambda split: split is None)
+    joins: tuple[JoinMatch, ...] = ()
+    sample: SampleRule | None = None
+    split: SplitRule | None = None
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -129,7 +134,7 @@ class Snapshot(Record):
         newest = self.newest
         if not newest.part or newest.original is None:
             return newest
-        whole = {"part": "", "original": None, "content": newest.original.content, "rows": newest.original.rows}
+        whole = {"part": None, "original": None, "content": newest.original.content, "rows": newest.original.rows}
         return newest.model_copy(update=whole)
 
 
@@ -165,7 +170,7 @@ def _inline(value: JsonValue) -> str:
 class Anomaly(Record):
     """One finding in the data, with its evidence.
 
-    `span` is the label of the span that it was found in, `column` is empty for findings on whole tables. `examples` are values,
+    `span` is the label of the span that it was found in, `column` is absent for findings on whole tables. `examples` are values,
     `rows` the numbers of some rows that are wrong, the first of a file being 1 (empty where it is not about single rows).
     `fix` is the change of the schema under which the data pass, if they are right after all; None where no change would help, and
     `proposal` says in words what else would.
@@ -173,7 +178,7 @@ class Anomaly(Record):
 
     kind: str
     span: str
-    column: str
+    column: str | None = None
     severity: Severity
     observed: str
     expected: str
@@ -181,14 +186,14 @@ class Anomaly(Record):
     examples: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     fix: SchemaChange | None = None
-    proposal: str = ""
+    proposal: str | None = None
 
 
 class Waiver(Record):
     """A person's word that one kind of anomaly in one column may pass until a date (that day included)."""
 
     kind: str
-    column: str
+    column: str | None = None
     owner: str
     reason: str
     until: date
@@ -204,6 +209,9 @@ class DataReport(Record):
     `checks` counts what was looked at, so that an empty report can be told from one that found nothing. Every anomaly is
     here, waived ones too; `waivers` are those that excused one; `notes` say how some checks were made. FAIL if any anomaly of severity error is not waived.
     """
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("anomalies.column", "anomalies.proposal", "waivers.column")}
 
     snapshot: str
     schema_version: str

@@ -1,11 +1,13 @@
 """The records of a model: from its features to its promotion, and what a run came to."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import field_validator
 
-from taxiway.records.base import Record, Status
+from taxiway.records.base import Migration, Record, Status, without
 from taxiway.records.data import Span
 
 
@@ -36,8 +38,11 @@ class FeatureSet(Record):
 class Candidate(Record):
     """A registered model version, with what it was trained from and under.
 
-    `params` is JSON text, keys sorted; `sweep` is the SweepReport that some of them were chosen by, empty without a sweep.
+    `params` is JSON text, keys sorted; `sweep` is the SweepReport that some of them were chosen by, absent without a sweep.
     """
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("sweep")}
 
     model: str
     version: int
@@ -47,7 +52,7 @@ class Candidate(Record):
     schema_version: str
     estimator: str
     params: str
-    sweep: str = ""
+    sweep: str | None = None
 
 
 class SweepPlan(Record):
@@ -65,15 +70,21 @@ class SweepPlan(Record):
 class Trial(Record):
     """One trial of a sweep: its parameters as JSON text, and its score, or why it has none (`error`)."""
 
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("error")}
+
     params: str
     metric: str
     score: float | None
     rows: int
-    error: str = ""
+    error: str | None = None
 
 
 class Trials(Record):
     """What one task of a sweep came to: some of a plan's trials, in its order."""
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("trials.error")}
 
     plan: str
     trials: tuple[Trial, ...]
@@ -81,6 +92,9 @@ class Trials(Record):
 
 class SweepReport(Record):
     """All trials of a sweep, the best one first, failed ones last. `snapshot` is the tuning snapshot that they were scored on."""
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("trials.error")}
 
     snapshot: str
     metric: str
@@ -126,12 +140,15 @@ class SliceResult(Record):
 
 
 class Evaluation(Record):
-    """Candidate and champion (version 0: there is none), scored on the same rows of a snapshot by the same code."""
+    """Candidate and champion (absent if there is none), scored on the same rows of a snapshot by the same code."""
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion")}
 
     snapshot: str
     model: str
     candidate: int
-    champion: int
+    champion: int | None = None
     reliability: float
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...] = ()
@@ -147,11 +164,14 @@ class Reason(Record):
 class Verdict(Record):
     """The model gate's decision on one model version. FAIL if any reason fails, else UNDECIDED if any is, else PASS."""
 
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion", "report")}
+
     model: str
     version: int
-    champion: int
+    champion: int | None = None
     snapshot: str
-    report: str
+    report: str | None = None
     evaluation: str
     status: Status
     reasons: tuple[Reason, ...]
@@ -160,13 +180,16 @@ class Verdict(Record):
 class ShadowReport(Record):
     """The paired comparison of challenger and champion on live requests, and its decision.
 
-    `champion` is version 0 where there was nobody to compare with; the status is then NOT_APPLICABLE, as it is where the
-    pipeline switches shadow off. `requests` counts the pairs in which both answers are known.
+    `champion` is absent if there was nothing to compare with; the status is then NOT_APPLICABLE, as it is if the pipeline
+    switches shadow off. `requests` counts the pairs in which both answers are known.
     """
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion")}
 
     model: str
     version: int
-    champion: int
+    champion: int | None = None
     status: Status
     reasons: tuple[Reason, ...]
     requests: int = 0
@@ -179,16 +202,19 @@ class ShadowReport(Record):
 
 
 class Promotion(Record):
-    """An alias that moved: an event, recorded append-only. Version 0 means that the alias did not exist."""
+    """An alias that moved: an event, recorded append-only. `from_version` is absent if the alias did not exist; `verdict` and `shadow` are absent for a rollback."""
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("from_version", "verdict", "shadow")}
 
     model: str
     alias: str
-    from_version: int
+    from_version: int | None = None
     to_version: int
     by: str
     at: datetime
-    verdict: str
-    shadow: str
+    verdict: str | None = None
+    shadow: str | None = None
     reason: str
 
     @field_validator("at")
@@ -212,13 +238,16 @@ class Outcome(StrEnum):
 class RunSummary(Record):
     """What a run came to, in one look: it marks its newest span as decided, and fills the tables that people read.
 
-    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not. `version` is 0 where no model was trained.
+    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not. `version` is absent if no model was trained.
     """
+
+    record_version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("version")}
 
     pipeline: str
     run: str
     span: Span
     outcome: Outcome
     reasons: tuple[str, ...]
-    version: int
+    version: int | None = None
     mlflow_run: str

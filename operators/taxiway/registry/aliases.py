@@ -11,21 +11,21 @@ PREVIOUS = "previous"
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
-def version_at(client: "MlflowClient", model: str, alias: str) -> int:
-    """The version that `alias` of `model` points to; 0 where there is no such alias or model."""
+def version_at(client: "MlflowClient", model: str, alias: str) -> int | None:
+    """The version that `alias` of `model` points to; None if there is no such alias or model."""
     from mlflow.exceptions import MlflowException
 
     try:
         return int(client.get_model_version_by_alias(model, alias).version)
     except MlflowException as error:
         if error.error_code in _MISSING:
-            return 0
+            return None
         raise
 
 
-def point(client: "MlflowClient", model: str, alias: str, version: int) -> None:
-    """Make `alias` point to `version`; version 0 removes the alias."""
-    if version:
+def point(client: "MlflowClient", model: str, alias: str, version: int | None) -> None:
+    """Make `alias` point to `version`; None removes the alias."""
+    if version is not None:
         client.set_registered_model_alias(model, alias, str(version))
     else:
         client.delete_registered_model_alias(model, alias)

@@ -9,10 +9,13 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from taxiway import tags
 from taxiway.digests import digest_of_bytes
 from taxiway.errors import TransientError
+from taxiway.lineage.pages import all_pages
 from taxiway.lineage.run import experiment_id
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "taxiway/promotions"
 STALE_AFTER = timedelta(minutes=10)
-TAG_PREFIX = "taxiway.promotion."
+_PAGE = 1000  # MLflow's own limit
 
 
 class State(StrEnum):
@@ -50,40 +53,45 @@ def promotion_key(model: str, version: int, verdict: str) -> str:
     return digest_of_bytes(f"{model}\n{version}\n{verdict}".encode())
 
 
-def entries(client: "MlflowClient", model: str) -> list[Entry]:
-    """All entries of `model`, newest first."""
+def entries(
+    client: "MlflowClient",
+    model: str | None = None,
+    *,
+    key: str | None = None,
+    state: State | None = None,
+    limit: int | None = None,
+) -> list[Entry]:
+    """The entries of `model`, or of all models, newest first; only those of a promotion's `key`, in one `state`, or the newest ones."""
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is None:
         return []
-    found: list[Entry] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
+    wanted = {tags.PROMOTION_MODEL: model, tags.PROMOTION_KEY: key, tags.PROMOTION_STATE: state}
+    found = all_pages(
+        lambda token: client.search_runs(
             [known.experiment_id],
-            f"tags.`{TAG_PREFIX}model` = '{model}'",
+            " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None),
             order_by=["attributes.start_time DESC"],
+            max_results=min(limit or _PAGE, _PAGE),
             page_token=token,
         )
-        found.extend(read_entry(run) for run in page)
-        token = page.token
-        if not token:
-            return found
+    )
+    return [_read_entry(run) for run in islice(found, limit)]
 
 
 def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
     """Write the intent; raises TransientError, having withdrawn it, where another promotion of the model is under way."""
     run = client.create_run(
         experiment_id(client, EXPERIMENT),
-        run_name=f"{promotion.model} {promotion.from_version} to {promotion.to_version}",
+        run_name=f"{promotion.model} {promotion.from_version or 'none'} to {promotion.to_version}",
         tags={
-            f"{TAG_PREFIX}model": promotion.model,
-            f"{TAG_PREFIX}key": key,
-            f"{TAG_PREFIX}state": State.INTENT,
-            f"{TAG_PREFIX}record": promotion.to_json(),
+            tags.PROMOTION_MODEL: promotion.model,
+            tags.PROMOTION_KEY: key,
+            tags.PROMOTION_STATE: State.INTENT,
+            tags.PROMOTION_RECORD: promotion.to_json(),
         },
     )
     mine = Entry(run.info.run_id, State.INTENT, key, promotion)
-    others = [e for e in entries(client, promotion.model) if e.state is State.INTENT and e.run_id != mine.run_id]
+    others = [e for e in entries(client, promotion.model, state=State.INTENT) if e.run_id != mine.run_id]
     for other in others:
         if _is_stale(other):
             settle(client, other)
@@ -104,19 +112,19 @@ def settle(client: "MlflowClient", entry: Entry) -> None:
 
 def close(client: "MlflowClient", entry: Entry, state: State) -> None:
     """Write how an entry ended, and end its run; nothing is written to it afterwards."""
-    client.set_tag(entry.run_id, f"{TAG_PREFIX}state", state)
+    client.set_tag(entry.run_id, tags.PROMOTION_STATE, state)
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the ledger's runs are not for people to open
     client.set_terminated(entry.run_id, "FINISHED" if state is State.DONE else "KILLED")
 
 
-def read_entry(run: "Run") -> Entry:
+def _read_entry(run: "Run") -> Entry:
     """The entry that an MLflow run of the ledger's experiment holds."""
-    tags = run.data.tags
+    said = run.data.tags
     return Entry(
         run_id=run.info.run_id,
-        state=State(tags[f"{TAG_PREFIX}state"]),
-        key=tags[f"{TAG_PREFIX}key"],
-        promotion=Promotion.from_json(tags[f"{TAG_PREFIX}record"]),
+        state=State(said[tags.PROMOTION_STATE]),
+        key=said[tags.PROMOTION_KEY],
+        promotion=Promotion.from_json(said[tags.PROMOTION_RECORD]),
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from taxiway import tags
 from taxiway.errors import TerminalError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry import ledger
@@ -11,8 +12,6 @@ from taxiway.registry.ledger import Entry, State
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-SPAN_TAG = "taxiway.newest_span"
 
 
 def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str) -> Promotion:
@@ -23,7 +22,7 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
     """
     _check(verdict, shadow)
     key = ledger.promotion_key(verdict.model, verdict.version, verdict.digest)
-    known = {entry.state: entry for entry in reversed(ledger.entries(client, verdict.model)) if entry.key == key}
+    known = {entry.state: entry for entry in reversed(ledger.entries(client, verdict.model, key=key))}
     if State.DONE in known:
         return _still_champion(client, known[State.DONE].promotion)
     champion = version_at(client, verdict.model, CHAMPION)
@@ -39,7 +38,7 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
             at=datetime.now(UTC),
             verdict=verdict.digest,
             shadow=shadow.digest,
-            reason="first champion" if champion == 0 else "passed the gate and the shadow",
+            reason="first champion" if champion is None else "passed the gate and the shadow",
         )
         entry = ledger.open_entry(client, key, promotion)
     _move(client, entry, previous=entry.promotion.from_version)
@@ -61,11 +60,11 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Pro
     `previous` then leads one promotion further back. Raises TerminalError where there is nothing to go back to.
     """
     champion = version_at(client, model, CHAMPION)
+    if champion is None:
+        raise TerminalError(f"{model} has no champion, so there is nothing to roll back; allowed: the name of a model with one")
     # The ledger knows: a push that died between its two aliases has left `previous` at the champion itself.
     previous = _champion_before(client, model, champion) or version_at(client, model, PREVIOUS)
-    if not champion:
-        raise TerminalError(f"{model} has no champion, so there is nothing to roll back; allowed: the name of a model with one")
-    if previous in (0, champion):
+    if previous in (None, champion):
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
     promotion = Promotion(
         model=model,
@@ -74,8 +73,6 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Pro
         to_version=previous,
         by=by,
         at=datetime.now(UTC),
-        verdict="",
-        shadow="",
         reason=f"rollback: {reason}",
     )
     entry = ledger.open_entry(client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion)
@@ -83,7 +80,7 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Pro
     return promotion
 
 
-def _move(client: "MlflowClient", entry: Entry, *, previous: int) -> None:
+def _move(client: "MlflowClient", entry: Entry, *, previous: int | None) -> None:
     promotion = entry.promotion
     now = version_at(client, promotion.model, CHAMPION)
     if now not in (promotion.from_version, promotion.to_version):
@@ -101,12 +98,12 @@ def _move(client: "MlflowClient", entry: Entry, *, previous: int) -> None:
     ledger.close(client, entry, State.DONE)
 
 
-def _champion_before(client: "MlflowClient", model: str, version: int) -> int:
-    """The version that was champion before `version` was first promoted; 0 if none."""
+def _champion_before(client: "MlflowClient", model: str, version: int) -> int | None:
+    """The version that was champion before `version` was first promoted; None if there was none."""
     for entry in reversed(ledger.entries(client, model)):
         if entry.state is State.DONE and entry.promotion.to_version == version:
             return entry.promotion.from_version
-    return 0
+    return None
 
 
 def _check(verdict: Verdict, shadow: ShadowReport) -> None:
@@ -119,18 +116,18 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; PASS is needed")
 
 
-def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int) -> str:
+def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str:
     """Why a version may not follow the champion: its newest span, or that span's version, is the older one. Empty where it may."""
-    if not champion:
+    if champion is None:
         return ""
-    newest, theirs = (client.get_model_version(model, str(v)).tags.get(SPAN_TAG, "") for v in (version, champion))
+    newest, theirs = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
     return f"its newest span is {newest}, the champion's is {theirs}" if span_order(newest) < span_order(theirs) else ""
 
 
-def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int) -> None:
+def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | None) -> None:
     if champion != verdict.champion:
         raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion}, "
+            f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
             f"but the champion is now {champion or 'none'}; run the model gate again"
         )
     older = older_than_champion(client, verdict.model, verdict.version, champion)

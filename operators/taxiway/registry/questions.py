@@ -1,25 +1,16 @@
 """Questions that people ask of the memory: what made this model, and what did these rows touch. Answered from MLflow alone."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from taxiway.errors import TerminalError
-from taxiway.lineage.run import TRIAL_TAG
-from taxiway.records import (
-    Candidate,
-    DataReport,
-    Evaluation,
-    FeatureSet,
-    Promotion,
-    Record,
-    RunSummary,
-    ShadowReport,
-    Snapshot,
-    SweepReport,
-    Verdict,
-)
+from taxiway import tags
+from taxiway.errors import CorruptArtifactError, TerminalError
+from taxiway.lineage.overview import RunRecords, run_records
+from taxiway.lineage.pages import all_pages
+from taxiway.lineage.run import refs_of
+from taxiway.records import Promotion, Record
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.ledger import State, entries
 
@@ -33,7 +24,7 @@ _NAME = re.compile(r"(?P<model>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9]\d
 
 @dataclass(frozen=True)
 class ModelLineage:
-    """All that made one model version. A record is None where the run broke before it was made."""
+    """What made one model version, with the records of its run, and the promotions from it and to it, oldest first."""
 
     model: str
     version: int
@@ -41,16 +32,25 @@ class ModelLineage:
     airflow_url: str
     environment: str
     code: str
-    snapshot: Snapshot | None
-    report: DataReport | None
-    features: FeatureSet | None
-    candidate: Candidate | None
-    sweep: SweepReport | None
-    evaluation: Evaluation | None
-    verdict: Verdict | None
-    shadow: ShadowReport | None
-    summary: RunSummary | None
-    promotions: tuple[Promotion, ...] = field(default=())
+    records: RunRecords
+    promotions: tuple[Promotion, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """The records that an MLflow run keeps as artifacts, as far as it keeps them."""
+
+    client: "MlflowClient"
+    run_id: str
+
+    def get(self, kind: type[R], digest: str) -> R:
+        """The record of this kind. Raises CorruptArtifactError if the artifact has another digest."""
+        record = kind.from_json(Path(self.client.download_artifacts(self.run_id, f"records/{kind.__name__}.json")).read_text())
+        if record.digest != digest:
+            raise CorruptArtifactError(
+                f"records/{kind.__name__}.json of the MLflow run {self.run_id} is not the record that the run names, {digest}"
+            )
+        return record
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DataUse:
     content: str
     context: str
     outcome: str
-    version: int
+    version: int | None
     promotions: tuple[Promotion, ...]
 
 
@@ -80,8 +80,9 @@ def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
         )
     model, alias = match["model"], match["alias"] or CHAMPION
     version = int(match["version"]) if match["version"] else version_at(client, model, alias)
-    known = sorted(int(v.version) for v in client.search_model_versions(f"name = '{_quoted(model)}'"))
-    if version not in known:
+    if version is None or not _is_there(client, model, version):
+        pages = all_pages(lambda token: client.search_model_versions(f"name = '{_quoted(model)}'", page_token=token))
+        known = sorted(int(found.version) for found in pages)
         has = f"it has the versions {', '.join(map(str, known))}" if known else "the registry has no versions of it"
         wanted = f"version {version}" if match["version"] else f'alias "{alias}"'
         raise TerminalError(f"{model} has no {wanted}; {has}")
@@ -98,18 +99,10 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         model=model,
         version=version,
         mlflow_run=found.run_id,
-        airflow_url=run.data.tags.get("airflow.url", ""),
-        environment=found.tags.get("taxiway.environment", ""),
-        code=found.tags.get("taxiway.code", ""),
-        snapshot=_recorded(client, run, Snapshot),
-        report=_recorded(client, run, DataReport),
-        features=_recorded(client, run, FeatureSet),
-        candidate=_recorded(client, run, Candidate),
-        sweep=_recorded(client, run, SweepReport),
-        evaluation=_recorded(client, run, Evaluation),
-        verdict=_recorded(client, run, Verdict),
-        shadow=_recorded(client, run, ShadowReport),
-        summary=_recorded(client, run, RunSummary),
+        airflow_url=run.data.tags.get(tags.AIRFLOW_URL, ""),
+        environment=found.tags.get(tags.ENVIRONMENT, ""),
+        code=found.tags.get(tags.CODE, ""),
+        records=run_records(RunArtifacts(client, found.run_id), refs_of(run.data.tags)),
         promotions=_promotions(client, model, version),
     )
 
@@ -117,24 +110,25 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
 def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
     """Every run that read the rows that `data` names: a content digest, or a span's name such as 2013-04; newest run first."""
     key = "digest" if re.fullmatch(r"[0-9a-f]{32}", data) else "name"
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(experiments, f"dataset.{key} = '{_quoted(data)}'", order_by=["attributes.start_time DESC"])
-    own = [run for run in runs if TRIAL_TAG not in run.data.tags]  # the trials of a sweep read what their run read
+    experiments = [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
+    wanted, newest = f"dataset.{key} = '{_quoted(data)}'", ["attributes.start_time DESC"]
+    runs = all_pages(lambda token: client.search_runs(experiments, wanted, order_by=newest, page_token=token))
+    own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read what their run read
     return tuple(use for run in own for use in _uses(client, run, key, data))
 
 
 def _uses(client: "MlflowClient", run: "Run", key: str, data: str) -> list[DataUse]:
-    tags = run.data.tags
-    pipeline, version = tags.get("taxiway.pipeline", ""), int(tags.get("taxiway.version", "0"))
+    said = run.data.tags
+    pipeline, version = said.get(tags.PIPELINE, ""), int(said[tags.VERSION]) if tags.VERSION in said else None
     return [
         DataUse(
             pipeline=pipeline,
             mlflow_run=run.info.run_id,
-            airflow_url=tags.get("airflow.url", ""),
+            airflow_url=said.get(tags.AIRFLOW_URL, ""),
             span=read.dataset.name,
             content=read.dataset.digest,
-            context=next((tag.value for tag in read.tags if tag.key == "mlflow.data.context"), ""),
-            outcome=tags.get("taxiway.outcome", "undecided as yet"),
+            context=next((tag.value for tag in read.tags if tag.key == tags.DATA_CONTEXT), ""),
+            outcome=said.get(tags.OUTCOME, "undecided as yet"),
             version=version,
             promotions=_promotions(client, pipeline, version) if version else (),
         )
@@ -143,14 +137,20 @@ def _uses(client: "MlflowClient", run: "Run", key: str, data: str) -> list[DataU
     ]
 
 
-def _recorded(client: "MlflowClient", run: "Run", kind: type[R]) -> R | None:
-    if f"taxiway.record.{kind.__name__}" not in run.data.tags:
-        return None
-    return kind.from_json(Path(client.download_artifacts(run.info.run_id, f"records/{kind.__name__}.json")).read_text())
+def _is_there(client: "MlflowClient", model: str, version: int) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_model_version(model, str(version))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
 
 
 def _promotions(client: "MlflowClient", model: str, version: int) -> tuple[Promotion, ...]:
-    done = [entry.promotion for entry in entries(client, model) if entry.state is State.DONE]
+    done = [entry.promotion for entry in entries(client, model, state=State.DONE)]
     return tuple(p for p in reversed(done) if version in (p.from_version, p.to_version))
 
 

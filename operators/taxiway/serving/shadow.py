@@ -81,7 +81,6 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
     return ShadowReport(
         model=model,
         version=version,
-        champion=0,
         status=Status.NOT_APPLICABLE,
         reasons=(Reason(status=Status.NOT_APPLICABLE, sentence=reason),),
     )

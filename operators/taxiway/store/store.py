@@ -130,6 +130,12 @@ class Store:
         except ValueError as error:
             raise TerminalError(f"{path}: {error}") from error
 
+    def forget(self, kind: type[Record], digest: str) -> None:
+        """Remove a record whose bytes are wrong, so that it can be stored again; nothing happens if there is none."""
+        path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
+        if self._exists(path):
+            self._fs.rm_file(path)
+
     def set_ref(self, name: str, value: str) -> None:
         """Set the ref `name` (a path such as `profiles/DIGEST`) to `value`; the last writer wins."""
         with self._written(self._ref_path(name)) as temp:

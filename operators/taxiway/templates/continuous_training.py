@@ -90,7 +90,7 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
     push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
     close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification)
-    way = [ingest, validate_data, transform, train, validate_model, shadow, push]
+    way: list[BaseOperator] = [ingest, validate_data, transform, train, validate_model, shadow, push]
     chain(*way)
     way >> close_run.as_teardown()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.metrics import Problem
 from taxiway.pipeline import Model
-from taxiway.pipeline_types import Problem
 from taxiway.python_file import look_up
 
 SEED = 20130101

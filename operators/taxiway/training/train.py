@@ -1,20 +1,18 @@
 """Training: the estimator on the transformed rows, joined with the transform into the one object that is served."""
 
 import inspect
-import json
 from collections.abc import Mapping
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.digests import digest_of_bytes, digest_of_file
+from taxiway.digests import digest_of_file
 from taxiway.errors import FitError, TaxiwayError
 from taxiway.features.transform import load_fitted
 from taxiway.pipeline import Model
 from taxiway.python_file import look_up
 from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet
-from taxiway.store import Store
+from taxiway.store import StageKey, Store
 from taxiway.training.estimator import build_estimator
 
 if TYPE_CHECKING:
@@ -23,31 +21,31 @@ if TYPE_CHECKING:
 EXAMPLE_ROWS = 100
 
 
-def candidate_key(features: FeatureSet, report: str, model: Model, overrides: Mapping[str, Any]) -> str:
-    """The digest of everything that makes this candidate: rows, transform, DataReport, estimator, parameters, scikit-learn.
+def candidate_key(features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any]) -> StageKey:
+    """Everything that makes this candidate: rows, transform, DataReport, estimator, parameters, the packages that fit it.
 
     For `build`, the content of the file that defines the function counts, not where it lies, and not the files that it imports.
     The same key means the same model, so a second try finds the version that the first one registered.
     """
-    parts = {
-        "features": features.digest,
-        "report": report,
-        "model": {**model.model_dump(mode="json"), "build": model.build and Path(model.build).name},
-        "overrides": dict(overrides),
-        "scikit-learn": installed("scikit-learn"),
-        "code": _code_digest(model),
-    }
-    return digest_of_bytes(json.dumps(parts, sort_keys=True).encode())
+    described = {**model.model_dump(mode="json"), "build": model.build and Path(model.build).name}
+    return StageKey(
+        "train",
+        {"features": features.digest, "report": report},
+        {"model": described, "overrides": dict(overrides)},
+        code=_code_digest(model),
+        packages=("scikit-learn", "numpy", "skops"),
+    )
 
 
-def _code_digest(model: Model) -> str:
+def _code_digest(model: Model) -> dict[str, str]:
+    """The digest of the file with the function that builds the estimator; empty for an estimator of an installed package."""
     if model.build is None:
-        return ""
+        return {}
     source = model.build.rpartition(":")[0]
     if source.endswith(".py"):
-        return digest_of_file(Path(source))
+        return {"build": digest_of_file(Path(source))}
     file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":", "model")))
-    return digest_of_file(Path(file)) if file else ""
+    return {"build": digest_of_file(Path(file))} if file else {}
 
 
 def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:

@@ -52,14 +52,8 @@ class NewSpanTrigger(BaseEventTrigger):
 
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None where there is none."""
-        from taxiway.data.plan import plan_window
-        from taxiway.data.rights import find_rights, waiting
         from taxiway.hooks.settings import open_store
-        from taxiway.hooks.sources import spans_of
-        from taxiway.lineage.outcomes import decided_spans
         from taxiway.pipeline_source import Source
+        from taxiway.stages.ingest import next_span
 
-        source, decided = Source.model_validate_json(self.source), decided_spans(open_store(), self.pipeline)
-        found = spans_of(source, decided=decided, now=datetime.now(UTC))
-        plan = plan_window(found, source, decided=decided, waiting=waiting(found, find_rights(source)))
-        return (plan.spans[-1].name, plan.spans[-1].version) if plan.spans else None
+        return next_span(Source.model_validate_json(self.source), self.pipeline, open_store(), now=datetime.now(UTC))

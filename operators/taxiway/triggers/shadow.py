@@ -7,6 +7,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from taxiway.errors import TerminalError, TransientError
+from taxiway.pipeline import Pipeline
+
 POLL_SECONDS = 2.0
 
 
@@ -29,6 +32,19 @@ class ShadowTrigger(BaseTrigger):
         self.owner = owner
         self.min_requests = min_requests
         self.until = until
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, owner: str, until: datetime) -> "ShadowTrigger":
+        """The trigger that waits for the challenger of `owner`."""
+        assert pipeline.gateway is not None
+        assert pipeline.shadow is not None
+        return cls(
+            gateway_conn_id=pipeline.gateway,
+            model=pipeline.name,
+            owner=owner,
+            min_requests=pipeline.shadow.min_requests,
+            until=until.isoformat(),
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and arguments that Airflow keeps."""
@@ -60,13 +76,13 @@ class ShadowTrigger(BaseTrigger):
         return f"the time was over at {self.until}"
 
     async def _over(self, client: Any, http: Any) -> str:
-        from taxiway.errors import TransientError
-
         try:
             challenger = await client.challenger_async(http, self.model)
         except TransientError as error:
             self.log.warning("looking again: %s", error)
             return ""
+        except TerminalError as error:  # the task tries it too, and fails with this reason in its own log
+            return f"the gateway refuses to tell: {error}"
         if challenger is None or challenger.owner != self.owner:
             return "the challenger is gone from the gateway"
         done = challenger.answered + challenger.errors

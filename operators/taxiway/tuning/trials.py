@@ -3,11 +3,11 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.reading import parted
 from taxiway.data.schema import Schema
-from taxiway.digests import digest_of_bytes
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
@@ -16,7 +16,7 @@ from taxiway.features.transform import transform
 from taxiway.pipeline import Pipeline
 from taxiway.recorder import Notes, Recorder
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
-from taxiway.store import Store
+from taxiway.store import StageKey, Store, keep, made_before
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.train import candidate_key, train
 from taxiway.tuning.space import parameter_sets
@@ -83,9 +83,10 @@ def plan_sweep(
     return plan
 
 
-def trial_key(features: FeatureSet, pipeline: Pipeline, metric: str, params: Mapping[str, Any]) -> str:
-    """The digest of all that makes a trial's score: a second try finds the first one's."""
-    return digest_of_bytes(f"{candidate_key(features, '', pipeline.model, params)} {metric}".encode())
+def trial_key(features: FeatureSet, pipeline: Pipeline, params: Mapping[str, Any]) -> StageKey:
+    """Everything that makes a trial's score: a second try finds the first one's."""
+    fitted = candidate_key(features, None, pipeline.model, params)
+    return replace(fitted, stage="trials", params={**fitted.params, "metric": pipeline.tuning_metric})
 
 
 def run_trial(
@@ -103,14 +104,13 @@ def run_trial(
     score is taken from an earlier try; what failed is tried again.
     """
     metric = pipeline.tuning_metric
-    pointer = f"trials/{trial_key(features, pipeline, metric, params)}"
-    known = store.get_ref(pointer)
-    before = store.get(Trial, known) if known is not None else None
+    key = trial_key(features, pipeline, params)
+    before = made_before(store, key, Trial)
     if before is not None and before.score is not None:
         recorder.tags({"taxiway.trial_reused": "scored before, on the same rows"})
         return before
     labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
-    score, error = math.nan, ""
+    score, error = math.nan, None
     try:
         fitted = train(features, pipeline.model, params, store=store, recorder=recorder)
     except FitError as failed:
@@ -126,10 +126,9 @@ def run_trial(
         metric=metric,
         score=None if error else score,
         rows=len(rows),
-        error=error[:1000],
+        error=error[:1000] if error else None,
     )
-    store.set_ref(pointer, store.put(made).digest)
-    return made
+    return keep(store, key, made)
 
 
 def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:

@@ -93,10 +93,10 @@ def test_drift_of_rows_to_train_on_is_seen_although_the_rows_to_evaluate_on_are_
 
 def test_one_span_that_is_split_is_compared_with_the_one_before_it_where_that_is_known(take: Take, store: Store) -> None:
     first = take(month(1))
-    assert found(judged(first, store, schema(), history=past_profiles(first, store))) == []
+    assert found(judged(first, store, schema(), history=past_profiles(first, schema(), store))) == []
     remember_spans(first, "late", store)
     second = take(month(2, "new"), first=2)
-    (drift,) = judged(second, store, schema(), history=past_profiles(second, store)).anomalies
+    (drift,) = judged(second, store, schema(), history=past_profiles(second, schema(), store)).anomalies
     assert (drift.kind, drift.span) == ("drift", "2013-02")
     assert "in the span before it to" in drift.sentence
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from taxiway.lineage.outcomes import decide_span, decided_spans, summaries, summarize
+from taxiway.lineage.outcomes import mark_processed, processed_spans, summaries, summarize
 from taxiway.lineage.run import MlflowRun, run_url
 from taxiway.records import (
     Anomaly,
@@ -189,7 +189,7 @@ def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:
         bad = report(Status.FAIL).model_copy(update={"snapshot": snapshot.digest})
         made = summarize(snapshot, bad, None, None, None, run="r", mlflow_run="m")
         assert made is not None
-        decide_span(store, made)
+        mark_processed(store, made)
     assert [s.span.name for s in summaries(store, "f.late")] == ["9", "10", "11"]
 
 
@@ -203,10 +203,10 @@ def test_the_address_of_a_run_carries_no_credentials() -> None:
 
 def test_a_decided_span_is_remembered_with_its_version(tmp_path) -> None:
     store = Store(str(tmp_path))
-    assert decided_spans(store, "f.late") == frozenset()
+    assert processed_spans(store, "f.late") == frozenset()
     made = summarize(SNAPSHOT, report(Status.FAIL), None, None, None, run="r", mlflow_run="m")
     assert made is not None
-    decide_span(store, made)
-    assert decided_spans(store, "f.late") == {("2013-04", 0)}
-    assert decided_spans(store, "f.other") == frozenset()
+    mark_processed(store, made)
+    assert processed_spans(store, "f.late") == {("2013-04", 0)}
+    assert processed_spans(store, "f.other") == frozenset()
     assert summaries(store, "f.late") == (made,)

@@ -1,0 +1,91 @@
+"""Close: ends the MLflow run, records the run's outcome on its span, and removes what a killed task left behind."""
+
+from taxiway import tags
+from taxiway.errors import CorruptArtifactError, NotStoredError, TaxiwayError
+from taxiway.lineage.outcomes import mark_processed, summarize, summary_of
+from taxiway.lineage.overview import run_records
+from taxiway.records import Outcome, RunSummary
+from taxiway.stages.context import StageContext
+
+_PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
+
+
+def close(context: StageContext, *, failed: bool, containers: bool = False) -> RunSummary | None:
+    """End the run; returns its outcome, or None if a stage broke before a decision, so that the span stays due.
+
+    Args:
+        context: The run.
+        failed: Whether a stage failed, also one that stopped the pipeline by its decision.
+        containers: Whether the run may have started challengers in containers.
+    """
+    try:
+        # What was decided is written before anything is cleared away: that may fail, and the decision must not be lost over it.
+        summary = _summarize(context)
+        if summary is not None:
+            _write(context, summary)
+        _remove_challenger(context)
+        if containers:
+            _remove_containers(context)
+        if context.pipeline.sweep is not None:
+            context.recorder.end_nested("FAILED")
+    finally:
+        context.recorder.end("FAILED" if failed else "FINISHED")
+    return summary
+
+
+def _summarize(context: StageContext) -> RunSummary | None:
+    found = run_records(context.store, context.recorder.refs(), skip=(NotStoredError, CorruptArtifactError))
+    for unread in found.unread:
+        context.log.warning("%s", unread)
+    if found.snapshot is None:
+        return None
+    return summarize(
+        found.snapshot,
+        found.report,
+        found.verdict,
+        found.shadow,
+        found.promotion,
+        run=context.run.partition("/")[2],
+        mlflow_run=context.recorder.run_id,
+    )
+
+
+def _write(context: StageContext, summary: RunSummary) -> None:
+    known = summary_of(context.store, summary.pipeline, summary.span)
+    # An earlier run may have recorded in full how this version became champion: a repeated run knows less.
+    if known is None or known.outcome not in _PROMOTED or (known.span, known.version) != (summary.span, summary.version):
+        mark_processed(context.store, summary)
+    context.recorder.record(summary)
+    context.recorder.tags({tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons)})
+    context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
+
+
+def _remove_challenger(context: StageContext) -> None:
+    """Take down the challenger of this run, if a killed task left one."""
+    from taxiway.registry.aliases import CHALLENGER, point
+
+    if context.services.gateway is None or context.pipeline.shadow is None:
+        return
+    try:
+        with context.services.gateway() as gateway:
+            challenger = gateway.challenger(context.pipeline.name)
+            if challenger is None or not challenger.owner.startswith(f"{context.run}@"):
+                return
+            gateway.delete_challenger(context.pipeline.name, owner=challenger.owner)
+        point(context.registry, context.pipeline.name, CHALLENGER, None)
+    except TaxiwayError as error:
+        # The gateway takes it down itself when the lease ends; the run's end must not hang on this.
+        context.log.warning("the challenger could not be taken down now, its lease will: %s", error)
+
+
+def _remove_containers(context: StageContext) -> None:
+    """Remove what a killed shadow task left on the engine."""
+    if context.services.containers is None:
+        return
+    try:
+        left = context.services.containers.remove(context.run)
+    except TaxiwayError as error:
+        context.log.warning("the challenger's container ends by itself with its lease: %s", error)
+        return
+    if left:
+        context.log.info("removed %d container(s) that a killed task left", left)

@@ -1,0 +1,87 @@
+"""Train: a registered model version, once for the same rows, transform, report and parameters."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from taxiway import tags
+from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
+from taxiway.stages.context import StageContext
+
+
+def train(
+    context: StageContext,
+    snapshot: Snapshot,
+    report: DataReport,
+    features: FeatureSet,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    trials: Sequence[Trials] = (),
+) -> Candidate:
+    """Train the pipeline's estimator and register it; a second try finds the version that the first one registered.
+
+    Args:
+        context: The run.
+        snapshot: The rows that the features were made of.
+        report: The DataReport that the model is trained under.
+        features: The transformed rows to train on.
+        overrides: Parameters over those of the pipeline file and of the sweep.
+        trials: The trials of a sweep, whose best parameters are taken.
+
+    Raises:
+        FitError: The estimator refuses its parameters or the rows.
+        UntrustedModelError: The fitted model needs types that Taxiway does not load.
+    """
+    from taxiway.lineage.models import find_version
+    from taxiway.stages.tune import choose_best
+    from taxiway.training.train import candidate_key
+
+    pipeline = context.pipeline
+    sweep = choose_best(context, trials) if pipeline.sweep is not None else None
+    chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
+    key = candidate_key(features, report.digest, pipeline.model, chosen).digest
+    version = find_version(context.registry, pipeline.name, key)
+    if version is None:
+        version = _train(context, snapshot, features, chosen, key)
+    else:
+        context.log.info("version %d was registered for exactly this candidate before: nothing is trained again", version)
+    made = Candidate(
+        model=pipeline.name,
+        version=version,
+        snapshot=features.snapshot,
+        report=report.digest,
+        features=features.digest,
+        schema_version=features.schema_version,
+        estimator=pipeline.model.estimator or Path(str(pipeline.model.build)).name,
+        params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
+        sweep=sweep.digest if sweep else None,
+    )
+    context.recorder.record(made)
+    context.recorder.tags({tags.VERSION: str(version)})
+    return made
+
+
+def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chosen: Mapping[str, Any], key: str) -> int:
+    from taxiway.data.rows import read_rows
+    from taxiway.lineage.environment import code_commit, environment
+    from taxiway.lineage.models import ModelToSave, register
+    from taxiway.training.train import example_rows
+    from taxiway.training.train import train as fit
+
+    pipeline = context.pipeline
+    fitted = fit(features, pipeline.model, chosen, store=context.store, recorder=context.recorder)
+    example = example_rows(read_rows(snapshot.training[:1], context.store, list(features.columns)), features)
+    described = {
+        tags.SNAPSHOT: snapshot.digest,
+        tags.FEATURES: features.digest,
+        tags.ENVIRONMENT: environment(),
+        tags.CODE: code_commit(Path(pipeline.schema_file).parent),
+        tags.CLASSES: json.dumps(features.classes),
+        tags.NEWEST_SPAN: snapshot.decided.label,
+    }
+    params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
+    to_save = ModelToSave(fitted, example, key, described, params)
+    version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
+    context.log.info("registered %s version %d", pipeline.name, version)
+    return version

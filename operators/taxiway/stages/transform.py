@@ -1,0 +1,30 @@
+"""Transform: the fitted transform, and the rows that it made of the training spans."""
+
+from taxiway.records import FeatureSet, Snapshot
+from taxiway.stages.context import StageContext
+
+
+def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
+    """Fit the transform that serves training and serving alike on the training spans.
+
+    Raises:
+        DataError: The labels cannot be learned.
+        ConfigError: The features or the estimator of the pipeline file cannot be used.
+    """
+    from taxiway.features.transform import transform as fit_transform
+    from taxiway.training.estimator import accepts_missing, build_estimator
+
+    pipeline = context.pipeline
+    made = fit_transform(
+        snapshot,
+        context.schema(),
+        pipeline.features,
+        label=pipeline.source.label,
+        problem=pipeline.gate.problem,
+        accepts_missing=accepts_missing(build_estimator(pipeline.model, {}, pipeline.gate.problem)),
+        store=context.store,
+        recorder=context.recorder,
+    )
+    numeric, categorical = len(made.numeric), len(made.categorical)
+    context.log.info("%d rows, %d numeric and %d categorical columns", made.row_count, numeric, categorical)
+    return made

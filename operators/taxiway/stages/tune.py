@@ -1,0 +1,124 @@
+"""Tune: a search over parameters on the training window, and the best of its trials."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway import tags
+from taxiway.errors import ConfigError
+from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial, Trials
+from taxiway.stages.context import StageContext, bullets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 10
+_NAME_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some trials of a plan that are run together: from number `first` up to and without `last`, counted from 0."""
+
+    first: int
+    last: int
+    name: str
+
+
+def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str, Any]) -> SweepPlan:
+    """Choose the parameters to try; `overrides` are parameters over those of the pipeline file, in every trial.
+
+    Raises:
+        ConfigError: `overrides` set a parameter that is searched, or the estimator does not know one.
+    """
+    from taxiway.tuning.trials import plan_sweep as plan_trials
+
+    plan = plan_trials(context.pipeline, snapshot, context.schema(), overrides, store=context.store)
+    context.recorder.record(plan)
+    context.log.info("%d trials, scored by %s", len(plan.trials), plan.metric)
+    return plan
+
+
+def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
+    """The plan's trials, so many at a time, each chunk named by its parameters."""
+    from taxiway.tuning.trials import words
+
+    starts = range(0, len(plan.trials), trials_per_task)
+    bounds = [(first, min(first + trials_per_task, len(plan.trials))) for first in starts]
+    return tuple(
+        Chunk(first, last, _name(first, last, [words(params) for params in plan.trials[first:last]])) for first, last in bounds
+    )
+
+
+def _name(first: int, last: int, trials: Sequence[str]) -> str:
+    """`1 to 4: learning_rate=0.1; learning_rate=0.2 and 2 more`: as many as Airflow's grid has room for."""
+    shown = list(trials)
+    while len(shown) > 1 and len("; ".join(shown)) > _NAME_LENGTH:
+        shown.pop()
+    more = f" and {len(trials) - len(shown)} more" if len(shown) < len(trials) else ""
+    return f"{first + 1} to {last}: {'; '.join(shown)[:_NAME_LENGTH]}{more}"
+
+
+def run_trials(context: StageContext, plan: SweepPlan, first: int, last: int) -> Trials:
+    """Train and score the trials from number `first` up to and without `last`, each in a nested MLflow run.
+
+    A trial that was scored before is not run again; a parameter set that cannot be fitted is a trial without a score.
+    """
+    from taxiway.data.rows import read_rows
+
+    tuning, features = context.store.get(Snapshot, plan.snapshot), context.store.get(FeatureSet, plan.features)
+    rows = read_rows(tuning.evaluation, context.store)
+    made = []
+    for number in range(first, last):
+        made.append(_run_trial(context, plan.trials[number], tuning, features, rows))
+        _log_trial(context, number + 1, len(plan.trials), made[-1])
+    return Trials(plan=plan.digest, trials=tuple(made))
+
+
+def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
+    """All trials of a plan, the best one first.
+
+    Raises:
+        ConfigError: There are none, or some of the plan are missing.
+        DataError: None has a score.
+    """
+    from taxiway.tuning.trials import choose, words
+
+    if not trials:
+        raise ConfigError("there are no trials of the sweep; connect the task to those that run them")
+    plan = context.store.get(SweepPlan, trials[0].plan)
+    report = choose(plan, [trial for part in trials for trial in part.trials])
+    context.store.put(report)
+    context.recorder.record(report)
+    context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score or 0.0})
+    ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {words(t.params)}" for t in report.trials[:_SHOWN]]
+    context.log.info("best of %d trials by %s:\n%s", len(report.trials), report.metric, bullets(ranked))
+    return report
+
+
+def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: FeatureSet, rows: "pd.DataFrame") -> Trial:
+    from taxiway.tuning.trials import run_trial, trial_key, words
+
+    chosen = json.loads(params)
+    nested = context.recorder.nested(trial_key(features, context.pipeline, chosen).digest, words(params))
+    nested.datasets(tuning.training, "training")
+    nested.datasets(tuning.evaluation, "tuning")
+    try:
+        trial = run_trial(chosen, features, rows, context.pipeline, store=context.store, recorder=nested)
+    except BaseException:
+        nested.end("FAILED")
+        raise
+    if trial.score is not None:
+        nested.metrics({f"tuning.{trial.metric}": trial.score})
+    else:
+        nested.tags({tags.NOTE: trial.error or ""})
+    nested.end("FINISHED" if trial.score is not None else "FAILED")
+    return trial
+
+
+def _log_trial(context: StageContext, number: int, count: int, trial: Trial) -> None:
+    from taxiway.tuning.trials import words
+
+    result = f"{trial.metric} {trial.score:.4f}" if trial.score is not None else f"failed: {trial.error}"
+    context.log.info("trial %d of %d: %s (%s)", number, count, result, words(trial.params))

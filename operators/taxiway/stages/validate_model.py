@@ -1,0 +1,74 @@
+"""Validate model: candidate and champion on the same rows, and the gate's verdict."""
+
+from taxiway import tags
+from taxiway.records import Candidate, DataReport, Evaluation, Snapshot, Status, Verdict
+from taxiway.stages.context import StageContext, bullets
+
+
+def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
+    """Evaluate the candidate against the champion and decide; None if the candidate is the champion already.
+
+    Raises:
+        UntrustedModelError: The candidate or the champion may not be loaded.
+        DataError: The evaluation rows lack a column of one of them, or a label.
+    """
+    from taxiway.gates.model_gate import decide
+    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.registry.promote import older_than_champion
+
+    champion = version_at(context.registry, candidate.model, CHAMPION)
+    if champion == candidate.version:
+        _repeat_promotion(context, candidate)
+        return None
+    outdated = older_than_champion(context.registry, candidate.model, candidate.version, champion)
+    evaluation = _evaluate(context, candidate, snapshot, None if outdated else champion)
+    context.store.put(evaluation)
+    verdict = decide(candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), outdated=outdated)
+    context.recorder.record(verdict)
+    context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
+    context.log.info("%s\n%s", verdict.status, bullets([f"{r.status}: {r.sentence}" for r in verdict.reasons]))
+    return verdict
+
+
+def failure_reason(verdict: Verdict) -> str | None:
+    """Why the pipeline stops at this verdict; None if it goes on."""
+    if verdict.status is Status.PASS:
+        return None
+    grounds = [r.sentence for r in verdict.reasons if r.status is verdict.status]
+    return f"{verdict.model} version {verdict.version} stopped at the model gate ({verdict.status}):\n{bullets(grounds)}"
+
+
+def already_champion(candidate: Candidate) -> str:
+    """Why there is no verdict."""
+    return f"version {candidate.version} is the champion already: there is nothing to decide again"
+
+
+def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
+    """Record in this run too how its model became champion: the run that did it may have been killed before its end."""
+    from taxiway.registry.ledger import State, entries
+
+    for entry in entries(context.registry, candidate.model, state=State.DONE):
+        if entry.promotion.to_version == candidate.version:
+            context.store.put(entry.promotion)
+            context.recorder.record(entry.promotion)
+            return
+
+
+def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
+    from taxiway.evaluation.evaluate import LoadedModel, evaluate
+    from taxiway.lineage.models import classes_of, load_trusted
+
+    def loaded(version: int) -> LoadedModel:
+        model = load_trusted(context.registry.tracking_uri, candidate.model, version)
+        return LoadedModel(version, model, classes_of(context.registry, candidate.model, version))
+
+    return evaluate(
+        snapshot,
+        loaded(candidate.version),
+        loaded(champion) if champion is not None else None,
+        model=candidate.model,
+        label=context.pipeline.source.label,
+        gate=context.pipeline.gate,
+        store=context.store,
+        recorder=context.recorder,
+    )

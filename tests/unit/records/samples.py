@@ -1,0 +1,249 @@
+"""One record of every kind that is stored, logged or named by its digest, with as many fields set as may be set together."""
+
+from datetime import UTC, date, datetime
+
+from taxiway.data.distinct import DistinctSample
+from taxiway.data.features import Feature, Schema
+from taxiway.data.history import Watch
+from taxiway.data.limits import Drift, Range, RowSkew, Rule
+from taxiway.data.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
+from taxiway.records import (
+    Anomaly,
+    Candidate,
+    DataReport,
+    Evaluation,
+    FeatureSet,
+    Interval,
+    JoinMatch,
+    MetricResult,
+    Original,
+    Outcome,
+    Promotion,
+    Reason,
+    Record,
+    RunSummary,
+    SampleRule,
+    SchemaChange,
+    Severity,
+    ShadowReport,
+    SliceResult,
+    Snapshot,
+    Span,
+    SplitRule,
+    Status,
+    SweepPlan,
+    SweepReport,
+    Trial,
+    Trials,
+    Verdict,
+    Waiver,
+)
+
+CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
+
+SPAN = Span(source="s3://data/{YYYY}-{MM}.parquet", name="2013-03", rows=400, content=CONTENT)
+PART = Span(
+    source="db: SELECT 1",
+    name="2013-04",
+    version=2,
+    rows=300,
+    content=CONTENT,
+    part="training",
+    original=Original(content=FILE, rows=350),
+)
+SNAPSHOT = Snapshot(
+    pipeline="flights.late",
+    training=(SPAN,),
+    evaluation=(PART,),
+    joins=(
+        JoinMatch(
+            name="weather",
+            span="2013-04",
+            table="weather.parquet",
+            content=FILE,
+            keys=("origin", "time_hour"),
+            rows=350,
+            matched=300,
+            min_match=0.8,
+            without_key=5,
+            unmatched_keys=3,
+            examples=("EWR, 3",),
+        ),
+    ),
+    sample=SampleRule(fraction=0.5, by="id"),
+    split=SplitRule(by="id", evaluation=0.2),
+)
+WAIVER = Waiver(kind="range", column="wind", owner="ann", reason="new sensor", until=date(2026, 3, 1))
+REPORT = DataReport(
+    snapshot=SNAPSHOT.digest,
+    schema_version=SCHEMA,
+    status=Status.PASS,
+    checks=12,
+    anomalies=(
+        Anomaly(
+            kind="range",
+            span="2013-04",
+            column="wind",
+            severity=Severity.ERROR,
+            observed="154.3",
+            expected="0 to 75",
+            sentence="wind is outside 0 to 75 in 2 rows",
+            examples=("154.3",),
+            rows=(7, 9),
+            fix=SchemaChange(path=("features", "wind", "range", "max"), value=154.3),
+            proposal="features.wind.range.max: 154.3",
+        ),
+        Anomaly(
+            kind="min_rows",
+            span="2013-04",
+            severity=Severity.WARNING,
+            observed="3",
+            expected="at least 10",
+            sentence="2013-04 has 3 rows",
+        ),
+    ),
+    waivers=(WAIVER,),
+    notes=("skew was not judged",),
+)
+FEATURES = FeatureSet(
+    snapshot=SNAPSHOT.digest,
+    schema_version=SCHEMA,
+    numeric=("a", "b"),
+    categorical=("c",),
+    label="late",
+    classes=("False", "True"),
+    transform=TRANSFORM,
+    rows=ROWS,
+    row_count=400,
+)
+CANDIDATE = Candidate(
+    model="flights.late",
+    version=3,
+    snapshot=SNAPSHOT.digest,
+    report=REPORT.digest,
+    features=FEATURES.digest,
+    schema_version=SCHEMA,
+    estimator="sklearn.linear_model.LogisticRegression",
+    params='{"C": 1.0}',
+)
+TRIAL = Trial(params='{"C": 1.0}', metric="roc_auc", score=0.7, rows=300)
+FAILED = Trial(params='{"C": -1.0}', metric="roc_auc", score=None, rows=300, error="C must be positive")
+PLAN = SweepPlan(snapshot=SNAPSHOT.digest, features=FEATURES.digest, metric="roc_auc", trials=(TRIAL.params, FAILED.params))
+INTERVAL = Interval(value=0.7, low=0.65, high=0.75, rows=300)
+EVALUATION = Evaluation(
+    snapshot=SNAPSHOT.digest,
+    model="flights.late",
+    candidate=3,
+    reliability=0.99,
+    metrics=(MetricResult(metric="roc_auc", candidate=INTERVAL, champion=None, difference=None),),
+    slices=(SliceResult(metric="roc_auc", column="origin", value="EWR", rows=90, reliability=0.995, difference=None),),
+)
+VERDICT = Verdict(
+    model="flights.late",
+    version=3,
+    snapshot=SNAPSHOT.digest,
+    report=REPORT.digest,
+    evaluation=EVALUATION.digest,
+    status=Status.PASS,
+    reasons=(Reason(status=Status.PASS, sentence="the data passed: 12 checks, no anomaly"),),
+)
+SHADOW = ShadowReport(
+    model="flights.late",
+    version=3,
+    status=Status.NOT_APPLICABLE,
+    reasons=(Reason(status=Status.NOT_APPLICABLE, sentence="there is no champion to run beside"),),
+)
+PROMOTION = Promotion(
+    model="flights.late",
+    alias="champion",
+    to_version=3,
+    by="ann",
+    at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    reason="rollback: wrong",
+)
+SUMMARY = RunSummary(
+    pipeline="flights.late",
+    run="manual__1",
+    span=PART,
+    outcome=Outcome.BLOCKED,
+    reasons=("wind is outside 0 to 75 in 2 rows",),
+    mlflow_run="f" * 32,
+)
+PROFILE = Profile(
+    rows=3,
+    columns=(
+        ColumnProfile(
+            name="x",
+            type="number",
+            storage="DOUBLE",
+            rows=3,
+            missing=1,
+            zeros=1,
+            fractional=1,
+            minimum=0.0,
+            maximum=1.5,
+            mean=0.75,
+            std=0.75,
+            skewness=0.0,
+            kurtosis=-2.0,
+            quantiles=(0.0, 1.5),
+            frequencies=DistinctSample(hashes="AAAAAAAAAAABAAAAAAAAAA==", counts="AQE="),
+            with_label=WithLabel(rows=2, mean_value=0.75, mean_label=0.5, m2_value=1.125, m2_label=0.5, comoment=0.75),
+        ),
+        ColumnProfile(
+            name="s",
+            type="string",
+            storage="VARCHAR",
+            rows=3,
+            missing=0,
+            lengths=Lengths(minimum=1, maximum=2, mean=1.5),
+            values=(ValueCount("a", 2), ValueCount("bc", 1)),
+            label_pairs=(PairCount("a", "True", 2),),
+        ),
+    ),
+    label="late",
+)
+SCHEMA_OF_LATE = Schema(
+    label="late",
+    key=("id",),
+    min_rows=10,
+    rows_ratio=Range(min=0.5),
+    features=(
+        Feature(name="id", type="integer", unique=True),
+        Feature(
+            name="wind",
+            type="number",
+            unit="mph",
+            presence=0.9,
+            range=Range(min=0, max=75),
+            drift=Drift(limit=0.1, distance="jensen_shannon"),
+        ),
+        Feature(name="late", type="boolean"),
+    ),
+    rules=(Rule(name="times", sql="arr > dep", min_fraction=0.99),),
+    history=(Watch(metric="rows", strategy="change", max_decrease=100.0),),
+    row_skew=RowSkew(max_fraction=0.01, digits=3),
+    waivers=(WAIVER,),
+)
+
+SAMPLES: dict[str, Record] = {
+    type(record).__name__: record
+    for record in (
+        SPAN,
+        SNAPSHOT,
+        REPORT,
+        FEATURES,
+        CANDIDATE,
+        PLAN,
+        TRIAL,
+        Trials(plan=PLAN.digest, trials=(TRIAL, FAILED)),
+        SweepReport(snapshot=SNAPSHOT.digest, metric="roc_auc", trials=(TRIAL, FAILED)),
+        EVALUATION,
+        VERDICT,
+        SHADOW,
+        PROMOTION,
+        SUMMARY,
+        PROFILE,
+        SCHEMA_OF_LATE,
+    )
+}
