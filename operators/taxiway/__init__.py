@@ -1,3 +1,18 @@
-"""Taxiway: one marked way for every model, from raw data to production, inside the Airflow that a team already runs."""
+"""Taxiway: an ML platform inside the Airflow that a team already runs, from raw data to a model in production."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taxiway.stages.runner import run
 
 __version__ = "0.1.0"
+__all__ = ["run"]
+
+
+def __getattr__(name: str) -> Any:
+    """`taxiway.run`, imported at its first use: a DAG file imports this package too, and needs no runner."""
+    if name == "run":
+        from taxiway.stages.runner import run
+
+        return run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

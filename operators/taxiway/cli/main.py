@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, memory, schema, serving
+from taxiway.cli import data, memory, run, schema, serving
 from taxiway.cli.options import dags_option, home_option
 from taxiway.errors import TaxiwayError
 
@@ -145,6 +145,7 @@ for command in (
     memory.lineage,
     memory.history,
     memory.rollback,
+    run.run_command,
     serving.serve,
     serving.serve_version,
 ):

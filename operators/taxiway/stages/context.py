@@ -75,7 +75,7 @@ class StageContext:
     recorder: "MlflowRun"
     registry: "MlflowClient"
     run: str
-    services: Services = Services()
+    services: Services = field(default_factory=Services)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     log: logging.Logger = field(default=logging.getLogger("taxiway.stages"))
 

@@ -38,9 +38,9 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     if verdict.status is not Status.PASS:
         raise TerminalError(f"{verdict.model} version {verdict.version} is not shadowed: its verdict is {verdict.status}")
     if context.pipeline.shadow is None:
-        return _record(context, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
+        return record_shadow(context, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
     if verdict.champion is None:
-        return _record(context, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
+        return record_shadow(context, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
     return _deploy(context, verdict, context.pipeline.shadow.max_wait, in_container)
 
 
@@ -50,7 +50,7 @@ def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool
         report = _compare(context, verdict)
     finally:
         _take_down(context, verdict, in_container)
-    return _record(context, report)
+    return record_shadow(context, report)
 
 
 def failure_reason(report: ShadowReport) -> str | None:
@@ -125,7 +125,8 @@ def _take_down(context: StageContext, verdict: Verdict, in_container: bool) -> N
     point(context.registry, verdict.model, CHALLENGER, None)
 
 
-def _record(context: StageContext, report: ShadowReport) -> ShadowReport:
+def record_shadow(context: StageContext, report: ShadowReport) -> ShadowReport:
+    """Report the comparison to the run; returns it."""
     context.recorder.record(report)
     context.recorder.metrics({"shadow.requests": report.requests})
     context.log.info("%s\n%s", report.status, bullets([f"{r.status}: {r.sentence}" for r in report.reasons]))

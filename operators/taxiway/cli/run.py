@@ -1,0 +1,126 @@
+"""`taxiway run`: a whole pipeline in this process, on a laptop or in CI."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from taxiway.cli.data import USAGE
+from taxiway.errors import TaxiwayError
+from taxiway.lineage.overview import RunRecords
+from taxiway.records import Outcome, Status
+from taxiway.stages.runner import DEFAULT_HOME, STAGES, Watcher, run
+
+_GOOD = (Outcome.FIRST_CHAMPION, Outcome.PROMOTED)
+
+
+class Terminal(Watcher):
+    """Shows each stage with its time, and a sign of life while it works; what stages log stands below it."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.status = console.status("planning")
+        self.said: list[str] = []
+
+    def started(self, url: str) -> None:
+        if url.startswith("http"):
+            self.console.print(f"[dim]MLflow run: {escape(url)}[/dim]", soft_wrap=True, highlight=False)
+
+    def began(self, stage: str) -> None:
+        self.said.clear()
+        self.status.update(stage)
+        self.status.start()
+
+    def ended(self, stage: str, seconds: float, failure: str | None) -> None:
+        self.status.stop()
+        mark, style = ("✓", "green") if failure is None else ("✗", "red")
+        self.console.print(f"[{style}]{mark} {stage:<16}[/{style}]{seconds:6.1f} s", highlight=False)
+        for line in (failure or "\n".join(self.said)).splitlines():
+            self.console.print(f"    {escape(line.strip())}", highlight=False, soft_wrap=True)
+
+    def stopped(self, reason: str) -> None:
+        self.status.stop()
+        self.console.print(escape(reason), highlight=False, soft_wrap=True)
+
+
+class _Lines(logging.Handler):
+    """Collects what the stages log."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@click.command("run")
+@click.argument("pipeline_file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--span", help="The span to decide, such as 2013-04, instead of the oldest one that is due.")
+@click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, nothing is decided.")
+@click.option("--data", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for.")
+@click.option("--tracking-uri", help="The MLflow server. Without it, runs and models are kept in HOME.")
+@click.option("--store", help="The URL of the store. Without it, rows and records are kept in HOME.")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_HOME,
+    show_default=True,
+    help="The folder for what is kept nowhere else.",
+)
+def run_command(
+    pipeline_file: Path, span: str | None, until: str | None, data: str, tracking_uri: str | None, store: str | None, home: Path
+) -> None:
+    """Run PIPELINE_FILE in this process, from ingest to push, over the oldest span that is due.
+
+    The exit code is 0 if the model was promoted, the last stage of --until passed, or there was nothing to do; 1 if the data, the
+    gate or the shadow stopped the model; 2 if the pipeline could not be run.
+    """
+    console = Console()
+    terminal, log = Terminal(console), logging.getLogger("taxiway.stages")
+    handler = _Lines(terminal.said)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        found = run(
+            pipeline_file,
+            span=span,
+            until=until,
+            data=data,
+            tracking_uri=tracking_uri,
+            store=store,
+            home=home,
+            watcher=terminal,
+        )
+    except TaxiwayError as error:
+        terminal.status.stop()
+        click.secho(f"taxiway: {error}", fg="red", err=True)
+        sys.exit(USAGE)
+    finally:
+        terminal.status.stop()
+        log.removeHandler(handler)
+    sys.exit(_show_outcome(console, found, home, is_local=tracking_uri is None))
+
+
+def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: bool) -> int:
+    """Print what the run ended with, and where it is kept; returns the exit code."""
+    if found.snapshot is None:
+        return 0
+    if found.summary is not None:
+        style = "green" if found.summary.outcome in _GOOD else "red"
+        version = f", version {found.summary.version}" if found.summary.version is not None else ""
+        console.print(f"[{style}]{found.summary.outcome.replace('_', ' ')}[/{style}] {found.summary.span.label}{version}")
+    if is_local:
+        from taxiway.lineage.local import database_uri
+
+        console.print(
+            f"[dim]To look at the run: mlflow ui --backend-store-uri {database_uri(home)}[/dim]",
+            soft_wrap=True,
+            highlight=False,
+        )
+    decisions = (found.report, found.verdict, found.shadow)
+    stopped = any(decision is not None and decision.status in (Status.FAIL, Status.UNDECIDED) for decision in decisions)
+    return int(stopped)
