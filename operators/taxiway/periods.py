@@ -50,6 +50,13 @@ def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]
         begins = ends
 
 
+def newest_ended(every: Every, until: datetime) -> str:
+    """The name of the period that ended last by `until`."""
+    # The start of the period in which `until` lies is the end of the one before it.
+    begins = begin_of(_name(until.astimezone(UTC), every), every)
+    return _name(begins - timedelta(microseconds=1), every)
+
+
 def _after(begins: datetime, every: Every) -> datetime:
     if every == "year":
         return begins.replace(year=begins.year + 1)

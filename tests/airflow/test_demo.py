@@ -14,7 +14,7 @@ from taxiway.cli import main
 from taxiway.lineage.outcomes import summaries
 from taxiway.local import demo
 from taxiway.local.demo import PIPELINE, UNGUARDED, Course
-from taxiway.local.demo_report import champion_of, print_table, write_report
+from taxiway.local.demo_report import print_table, write_report
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
@@ -32,7 +32,7 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
     assert any("against" in reason and "version 1" in reason for reason in second.reasons)
     for words in ("wind_speed", "carrier", '"UA"'):
         assert any(words in reason for reason in third.reasons)
-    champion = champion_of(running.stack.url("mlflow"), PIPELINE)
+    champion = demo.current_champion(running.stack.url("mlflow"))
     assert demo._problem(demo.decisions(running.stack), champion, played.course.traffic) == ""
 
 
@@ -63,7 +63,7 @@ def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(run
     first = summaries(running.store, PIPELINE)[0]
     poisoned, whole = (running.mlflow.get_run(s.mlflow_run).data.metrics["evaluation.roc_auc"] for s in (found, first))
     assert poisoned == pytest.approx(whole, abs=0.02)
-    assert version_at(running.mlflow, UNGUARDED, CHAMPION) == 0
+    assert version_at(running.mlflow, UNGUARDED, CHAMPION) is None
     assert "✓ roc_auc is 0.6" in played.shown
     assert "✗ the data did not pass" in played.shown
 
@@ -153,7 +153,7 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
     for words in ("1. April arrives", "✓ ingest", "sent 2,500, answered 2,500", "✗ validate_data", "upstream failed"):
         assert words in shown
     out = io.StringIO()
-    found, champion = demo.decisions(running.stack), champion_of(running.stack.url("mlflow"), PIPELINE)
+    found, champion = demo.decisions(running.stack), demo.current_champion(running.stack.url("mlflow"))
     print_table(Console(file=out, width=120), found, champion, played.course.traffic)
     for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "version 2, since", "lost 0"):
         assert words in out.getvalue()

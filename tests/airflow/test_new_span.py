@@ -37,9 +37,9 @@ class AilingFileSystem(LocalFileSystem):
         self.ail()
         return super().glob(path, **kwargs)
 
-    def isdir(self, path: str) -> bool:
+    def ls(self, path: str, detail: bool = False, **kwargs: Any) -> Any:
         self.ail()
-        return bool(super().isdir(path))
+        return super().ls(path, detail=detail, **kwargs)
 
     @classmethod
     def ail(cls) -> None:
@@ -77,7 +77,6 @@ def summary(span: str, content: str = "a") -> RunSummary:
         span=Span(source="there", name=span, rows=1, content=content),
         outcome=Outcome.BLOCKED,
         reasons=("made",),
-        version=0,
         mlflow_run="0",
     )
 

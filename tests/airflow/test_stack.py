@@ -22,13 +22,14 @@ from taxiway.cli import main
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
 from taxiway.local.demo import PIPELINE, UNGUARDED, _problem
-from taxiway.local.demo_report import Champion, print_table
+from taxiway.local.demo_report import print_table
 from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
 from taxiway.records import Outcome, RunSummary, Span
+from taxiway.registry.overview import Champion
 from taxiway.serving.replay import Replayed
 
 
@@ -267,7 +268,7 @@ def test_end_all_kills_who_ignores_a_polite_request(tmp_path: Path) -> None:
     assert session_members(leader.pid) == []
 
 
-def decided(month: str, outcome: Outcome, version: int, reasons: int = 1) -> RunSummary:
+def decided(month: str, outcome: Outcome, version: int | None, reasons: int = 1) -> RunSummary:
     span = Span(source="flights", name=month, rows=1, content="0" * 64)
     said = tuple(f"reason {number}" for number in range(1, reasons + 1))
     return RunSummary(pipeline=PIPELINE, run=month, span=span, outcome=outcome, reasons=said, version=version, mlflow_run="run")
@@ -277,10 +278,10 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     found = (
         decided("2013-04", Outcome.FIRST_CHAMPION, 1),
         decided("2013-05", Outcome.PROMOTED, 2),
-        decided("2013-06", Outcome.BLOCKED, 0),
+        decided("2013-06", Outcome.BLOCKED, None),
         decided("2013-04", Outcome.REJECTED, 1).model_copy(update={"pipeline": UNGUARDED}),
     )
-    rolled_back = Champion(PIPELINE, 1, datetime.now(UTC))
+    rolled_back = Champion(PIPELINE, 1, None, None)
     assert _problem(found, rolled_back, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
     assert _problem(found, rolled_back, traffic) == "version 1 is the champion, expected version 2"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import json_option
+from taxiway.cli.options import json_option, usage_errors
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,17 +19,6 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _NAME_WIDTH = 18
 _GLANCE_WIDTH = 12
 _TEXT_WIDTH = 16
-USAGE = 2
-
-
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """What was asked wrongly ends with code 2, so that code 1 always speaks of the data."""
-    try:
-        yield
-    except ConfigError as error:
-        click.secho(f"taxiway: {error}", fg="red", err=True)
-        sys.exit(USAGE)
 
 
 def check_folders(*files: Path | None) -> None:
@@ -73,10 +62,12 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
         with busy(f"profiling {data}"):
             found = profile_data(data, label=label)
     if output is not None:
-        output.write_text(found.to_json() if output.suffix == ".json" else page_of(Path(data).name, found), encoding="utf-8")
+        output.write_text(
+            found.to_full_json() if output.suffix == ".json" else page_of(Path(data).name, found), encoding="utf-8"
+        )
         click.echo(f"wrote {output}", err=True)
     if as_json:
-        click.echo(found.to_json())
+        click.echo(found.to_full_json())
     elif output is None:
         _show(found)
 
@@ -137,7 +128,7 @@ def validate(
             page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside), encoding="utf-8"
         )
         click.echo(f"wrote {page}", err=True)
-    click.echo(found.report.to_json()) if as_json else _tell(found.report)
+    click.echo(found.report.to_full_json()) if as_json else _tell(found.report)
     sys.exit(1 if found.report.blocking else 0)
 
 

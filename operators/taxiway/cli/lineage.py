@@ -116,4 +116,4 @@ def _sentence(promotion: Promotion) -> str:
 
 
 def _record(value: Any) -> Any:
-    return json.loads(value.to_json()) if isinstance(value, Record) else str(value)
+    return json.loads(value.to_full_json()) if isinstance(value, Record) else str(value)

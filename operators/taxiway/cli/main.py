@@ -1,5 +1,7 @@
 """The commands, each in a few lines: what they do lives in the library, and is imported when they run."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -7,25 +9,44 @@ import click
 
 from taxiway import __version__
 from taxiway.cli import data, memory, run, schema, serving
-from taxiway.cli.options import dags_option, home_option
+from taxiway.cli.options import dags_option, fail, home_option
 from taxiway.errors import TaxiwayError
+
+# What the machine does not allow, whoever asks.
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(click.Group):
-    """Shows our own errors, and those of files and folders, as sentences without a traceback."""
+    """Shows our own errors, and those of files that the user named, as a message; anything else is a bug with its traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
+        given = [*ctx._protected_args, *ctx.args]
         try:
             return super().invoke(ctx)
-        except (TaxiwayError, OSError) as error:
-            click.secho(f"taxiway: {error}", fg="red", err=True)
-            sys.exit(1)
+        except TaxiwayError as error:
+            fail(error, 1)
+        except OSError as error:
+            if not _is_the_users(error, given):
+                raise
+            fail(error, 1)
+
+
+def _is_the_users(error: OSError, given: list[str]) -> bool:
+    """Whether the machine denied something, or the error is about a file that the command line names."""
+    if error.errno in _DENIED:
+        return True
+    if not isinstance(error.filename, str | bytes):
+        return False
+    file = Path(os.fsdecode(error.filename)).absolute()
+    named = [Path(part).absolute() for argument in given for part in argument.split("=")]
+    return any(path == file or path in file.parents or file in path.parents for path in named if path != Path.cwd())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="taxiway")
-def main() -> None:
-    """One marked way for every model, from raw data to production, inside Airflow."""
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """An ML platform inside Airflow: every model follows the same path from raw data to production."""
 
 
 @main.command()
@@ -60,6 +81,19 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
     from taxiway.local.demo import run_demo
 
     sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
+
+
+@main.command("example-data")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def example_data(folder: Path) -> None:
+    """Write the data of the example pipelines in dags/ to FOLDER: flights and bike rentals, a Parquet file a month."""
+    from taxiway.local.bikes import lay_out_rentals
+    from taxiway.local.flights import flights_by_month, write_span
+
+    for month, rows in flights_by_month().items():
+        write_span(rows, folder / "flights", month)
+    lay_out_rentals(folder / "bikes")
+    click.echo(f"wrote {folder}; next: taxiway run dags/flights/late_arrivals.pipeline.yaml --data {folder}")
 
 
 @main.command("compose-env")

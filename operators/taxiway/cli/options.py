@@ -1,14 +1,17 @@
 """What several commands share: their options, and a client of MLflow."""
 
 import os
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from taxiway.errors import TransientError
+from taxiway.errors import ConfigError, TransientError
+from taxiway.lineage.quiet import quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +33,8 @@ dags_option = click.option(
 tracking_option = click.option(
     "--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True
 )
+USAGE = 2
+"""The exit code for what cannot be done as it was asked, so that 1 can speak of data and models."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 
 
@@ -37,7 +42,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
     """A client of the MLflow server; its errors become sentences, and it does not wait for minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    quiet_mlflow()
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -45,3 +50,20 @@ def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
         yield MlflowClient(tracking_uri)
     except MlflowException as error:
         raise TransientError(f"MLflow at {tracking_uri} refused: {error.message}") from error
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """A ConfigError ends the command with code 2, so that code 1 always speaks of the data."""
+    try:
+        yield
+    except ConfigError as error:
+        fail(error, USAGE)
+
+
+def fail(error: BaseException, code: int) -> NoReturn:
+    """End the command with a message, and with `--debug` the traceback before it."""
+    if click.get_current_context().find_root().params.get("debug"):
+        traceback.print_exception(error)
+    click.secho(f"taxiway: {error}", fg="red", err=True)
+    sys.exit(code)

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from taxiway.cli.data import USAGE
+from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.overview import RunRecords
 from taxiway.records import Outcome, Status
@@ -97,8 +97,7 @@ def run_command(
         )
     except TaxiwayError as error:
         terminal.status.stop()
-        click.secho(f"taxiway: {error}", fg="red", err=True)
-        sys.exit(USAGE)
+        fail(error, USAGE)
     finally:
         terminal.status.stop()
         log.removeHandler(handler)

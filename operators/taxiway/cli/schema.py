@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.data import busy, usage_errors
-from taxiway.cli.options import json_option
+from taxiway.cli.data import busy
+from taxiway.cli.options import json_option, usage_errors
 from taxiway.errors import ConfigError, allowed_values
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def show(file: Path, as_json: bool) -> None:
     with usage_errors():
         found = load_schema(file)
     if as_json:
-        click.echo(found.to_json())
+        click.echo(found.to_full_json())
     else:
         show_schema(found)
         next_step(f"taxiway validate DATA --schema {file}")

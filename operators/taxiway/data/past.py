@@ -37,7 +37,7 @@ def past_profiles(snapshot: Snapshot, schema: Schema, store: Store, deny: Collec
     count = MOST_SPANS if schema.history or schema.rows_ratio is not None else 1 if len(snapshot.wholes) == 1 else 0
     decided, index = span_order(snapshot.decided.name), _index(snapshot, store)
     newest: dict[tuple[int, ...], tuple[str, int]] = {}
-    for name, version in reversed(index.keys() if count else ()):
+    for name, version in reversed(index.spans() if count else ()):
         if len(newest) == count:
             break
         if span_order(name) < decided and name not in deny:

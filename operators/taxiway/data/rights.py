@@ -3,10 +3,10 @@
 How rows find their partners is in `joins`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from taxiway.data.spans import FoundSpan, find_spans
+from taxiway.data.spans import FoundSpan, find_spans, listing
 from taxiway.pipeline_join import Join
 from taxiway.pipeline_source import Source
 from taxiway.records import span_label
@@ -39,6 +39,13 @@ def find_rights(source: Source) -> tuple[Right, ...]:
         else:
             found.append(Right(name, join, {}, _file(str(join.file))))
     return tuple(found)
+
+
+def joined_state(source: Source) -> Hashable:
+    """What `find_rights` hangs on: as long as this is the same, so are the joined tables."""
+    return tuple(
+        (name, listing(join.spans) if join.spans is not None else _file(str(join.file))) for name, join in source.join.items()
+    )
 
 
 def waiting(spans: Iterable[FoundSpan], rights: Iterable[Right]) -> dict[str, str]:

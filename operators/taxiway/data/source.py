@@ -1,6 +1,6 @@
 """The spans of a source of any kind: which are there, in which version, and what reads their rows."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.spans import FoundSpan, find_spans
+from taxiway.data.spans import FoundSpan, find_spans, listing
 from taxiway.errors import ConfigError
-from taxiway.periods import ended_periods
+from taxiway.periods import ended_periods, newest_ended
 from taxiway.pipeline_source import Source
 from taxiway.store import SpanKey
 
@@ -67,6 +67,17 @@ def spans_of(source: Source, *, decided: Collection[SpanKey], now: datetime) -> 
         versions[name] = max(version, versions.get(name, 0))
     what = source.text.partition(": ")[0] if source.sql is not None else source.text
     return tuple(FoundSpan(p.name, versions.get(p.name, 0), f"{what}, {p.name}", ends=p.ends, begins=p.begins) for p in periods)
+
+
+def source_state(source: Source, *, now: datetime) -> Hashable:
+    """What `spans_of` hangs on at the source: as long as this is the same, so are its spans.
+
+    Files are listed and not looked at; for periods it costs the same however many have ended.
+    """
+    if source.spans is not None:
+        return listing(source.spans)
+    assert source.every is not None
+    return newest_ended(source.every, now - source.delay)
 
 
 def with_versions(source: Source, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:

@@ -6,6 +6,7 @@ What is in the files is not looked at here.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from glob import iglob
 
 from taxiway.errors import ConfigError, allowed_values
 
@@ -74,6 +75,22 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
         if known is None or known.version < version:
             newest[order] = found
     return tuple(newest[order] for order in sorted(newest))
+
+
+def listing(pattern: str) -> tuple[str, ...]:
+    """The paths that `pattern` may match, sorted: one listing, and no file is looked at.
+
+    As long as it is the same, `find_spans` finds the same.
+    """
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    fs, root = fsspec.core.url_to_fs(pattern)
+    parsed = _parse(pattern, root)
+    if isinstance(fs, LocalFileSystem):
+        return tuple(sorted(iglob(parsed.glob)))  # noqa: PTH207 takes any pattern; fsspec would ask for each file's size
+    fs.invalidate_cache()
+    return tuple(sorted(fs.glob(parsed.glob)))
 
 
 def check_pattern(pattern: str) -> None:

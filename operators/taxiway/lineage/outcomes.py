@@ -1,6 +1,7 @@
 """Outcomes: what a run ended with, derived from its records, and which spans have one."""
 
 import logging
+from collections.abc import Hashable
 
 from taxiway.errors import CorruptArtifactError, NotStoredError
 from taxiway.records import (
@@ -22,7 +23,12 @@ _log = logging.getLogger(__name__)
 
 def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
     """Name and version of every span that a run of `pipeline` has reached an outcome on."""
-    return frozenset(_index(store, pipeline).keys())
+    return frozenset(_index(store, pipeline).spans())
+
+
+def processed_state(store: Store, pipeline: str) -> Hashable:
+    """As long as this is the same, so are the processed spans; it costs the same however many there are."""
+    return _index(store, pipeline).state()
 
 
 def mark_processed(store: Store, summary: RunSummary) -> None:
@@ -37,7 +43,7 @@ def summary_of(store: Store, pipeline: str, span: Span) -> RunSummary | None:
 
 def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummary, ...]:
     """What the runs over the `newest` processed spans of `pipeline` ended with, oldest span first; lost records are left out."""
-    keys = _index(store, pipeline).keys()[-newest:]
+    keys = _index(store, pipeline).spans()[-newest:]
     return tuple(summary for key in keys if (summary := _summary(store, pipeline, key)) is not None)
 
 

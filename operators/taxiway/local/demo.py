@@ -21,11 +21,12 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
-from taxiway.local.demo_report import Champion, champion_of, print_table, write_report
+from taxiway.local.demo_report import print_table, write_report
 from taxiway.local.flights import Corruption, corrupt, flights_by_month, write_span
 from taxiway.local.stack import Stack
 from taxiway.pipeline_file import SUFFIX
 from taxiway.records import Outcome, RunSummary, Status, Verdict
+from taxiway.registry.overview import Champion, champions
 from taxiway.serving.replay import Replayed, replay
 from taxiway.store import Store
 
@@ -97,7 +98,7 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         show_keys(console, stack)
         _play(console, stack, course)
         course.seconds["total"] = time.monotonic() - began
-        found, champion = decisions(stack), champion_of(stack.url("mlflow"), PIPELINE)
+        found, champion = decisions(stack), current_champion(stack.url("mlflow"))
         print_table(console, found, champion, course.traffic)
         show_addresses(console, stack)
         console.print(
@@ -135,6 +136,13 @@ def decisions(stack: Stack) -> tuple[RunSummary, ...]:
     """What the runs of all acts came to, in the order of the acts."""
     store = Store(str(stack.home.store))
     return (*summaries(store, PIPELINE), *summaries(store, UNGUARDED))
+
+
+def current_champion(tracking_uri: str) -> Champion | None:
+    """The champion of the pipeline that is shown."""
+    from mlflow import MlflowClient
+
+    return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
 
 
 def _play(console: Console, stack: Stack, course: Course) -> None:

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -12,33 +11,11 @@ from rich.table import Table
 
 from taxiway.local.airflow_api import TaskSeen
 from taxiway.records import Outcome, RunSummary
-from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.ledger import State, entries
+from taxiway.registry.overview import Champion
 from taxiway.serving.replay import Replayed
 
 _SHOWN_REASONS = 5
 _STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
-
-
-@dataclass(frozen=True)
-class Champion:
-    """Which version answers, and since when."""
-
-    model: str
-    version: int
-    since: datetime
-
-
-def champion_of(tracking_uri: str, model: str) -> Champion | None:
-    """The champion of `model` by the registry, and its promotion by the ledger."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri)
-    version = version_at(client, model, CHAMPION)
-    for entry in entries(client, model):
-        if entry.state is State.DONE and entry.promotion.to_version == version:
-            return Champion(model, version, entry.promotion.at)
-    return None
 
 
 def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
@@ -54,7 +31,7 @@ def print_table(console: Console, found: Sequence[RunSummary], champion: Champio
         table.add_row(told.rstrip("\n").removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
     console.print(table)
     if champion is not None:
-        console.print(f"Champion of {champion.model}: version {champion.version}, since {champion.since:%Y-%m-%d %H:%M:%S} UTC")
+        console.print(f"Champion of {champion.model}: version {champion.version}, {_since(champion)}")
     if traffic is not None:
         console.print(f"Live requests: sent {traffic.sent:,}, answered {traffic.answered:,}, lost {traffic.lost}")
 
@@ -99,13 +76,21 @@ def write_report(
     ]
     content = {
         "runs": runs,
-        "champion": {**asdict(champion), "since": champion.since.isoformat()} if champion else None,
+        "champion": {"model": champion.model, "version": champion.version, "since": _moment(champion)} if champion else None,
         "traffic": asdict(traffic) if traffic else None,
         "seconds": seconds,
     }
     beside = path.with_suffix(".beside")
     beside.write_text(json.dumps(content, indent=2))
     beside.replace(path)
+
+
+def _since(champion: Champion) -> str:
+    return f"since {champion.promotion.at:%Y-%m-%d %H:%M:%S} UTC" if champion.promotion else "set by hand"
+
+
+def _moment(champion: Champion) -> str | None:
+    return champion.promotion.at.isoformat() if champion.promotion else None
 
 
 def _times(task: TaskSeen) -> dict[str, str | float | None]:

@@ -45,17 +45,19 @@ class Record(BaseModel):
 
     @cached_property
     def _stored(self) -> str:
-        body = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps(
-            {"record": type(self).__name__, "record_version": self.record_version, **body},
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
+        return self._json(self.model_dump(mode="json", exclude_defaults=True))
+
+    def _json(self, body: dict[str, Any]) -> str:
+        named = {"record": type(self).__name__, "record_version": self.record_version, **body}
+        return json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def to_json(self) -> str:
         """The text that it was read from; the canonical JSON of a new record: sorted keys, no spaces, its kind and version."""
         return self._stored
+
+    def to_full_json(self) -> str:
+        """JSON with every field, for programs that do not know the defaults; `from_json` reads it too."""
+        return self._json(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

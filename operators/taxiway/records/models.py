@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from taxiway.records.base import Migration, Record, Status, without
 from taxiway.records.data import Span
+
+Version = Annotated[int, Field(ge=1)]
+"""The number of a model version in the registry."""
 
 
 class FeatureSet(Record):
@@ -148,7 +151,7 @@ class Evaluation(Record):
     snapshot: str
     model: str
     candidate: int
-    champion: int | None = None
+    champion: Version | None = None
     reliability: float
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...] = ()
@@ -169,7 +172,7 @@ class Verdict(Record):
 
     model: str
     version: int
-    champion: int | None = None
+    champion: Version | None = None
     snapshot: str
     report: str | None = None
     evaluation: str
@@ -189,7 +192,7 @@ class ShadowReport(Record):
 
     model: str
     version: int
-    champion: int | None = None
+    champion: Version | None = None
     status: Status
     reasons: tuple[Reason, ...]
     requests: int = 0
@@ -209,7 +212,7 @@ class Promotion(Record):
 
     model: str
     alias: str
-    from_version: int | None = None
+    from_version: Version | None = None
     to_version: int
     by: str
     at: datetime
@@ -249,5 +252,5 @@ class RunSummary(Record):
     span: Span
     outcome: Outcome
     reasons: tuple[str, ...]
-    version: int | None = None
+    version: Version | None = None
     mlflow_run: str

@@ -17,13 +17,13 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
+from taxiway.lineage.quiet import quiet_mlflow
 from taxiway.serving import worker
 from taxiway.serving.protocol import Rows
 
 log = logging.getLogger(__name__)
 
 _BATCH = TypeAdapter(list[Rows])
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 class VersionSettings(BaseModel):
@@ -43,8 +43,7 @@ class VersionSettings(BaseModel):
 
 def serve_version(settings: VersionSettings) -> None:
     """Serve until the lease is over, or SIGTERM. Exits with code 3 and a sentence in its log if the version cannot be loaded."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    quiet_mlflow()
     worker.limit_threads()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     lease = threading.Timer(settings.lease_s, _end)

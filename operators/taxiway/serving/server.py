@@ -9,6 +9,7 @@ import time
 
 import uvicorn
 
+from taxiway.lineage.quiet import quiet_mlflow
 from taxiway.serving.gateway import create_app
 from taxiway.serving.settings import GatewaySettings
 
@@ -16,7 +17,6 @@ _GRACE_S = 10
 _PARENT_POLL_S = 0.5
 # MLflow's client waits minutes for a server that is away; a gateway looks again a second later anyway.
 _MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 def serve(settings: GatewaySettings) -> None:
@@ -24,8 +24,9 @@ def serve(settings: GatewaySettings) -> None:
 
     Exits with code 3 and a sentence in its log if it cannot start, as when another gateway uses the state folder.
     """
-    for name, value in (_MLFLOW_PATIENCE | _QUIET).items():
+    for name, value in _MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)
+    quiet_mlflow()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn raises the signal once more when it is done, which would end the process before it has cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

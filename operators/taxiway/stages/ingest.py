@@ -1,15 +1,15 @@
 """Ingest: which spans a run reads, and the snapshot of their rows. The trigger that waits for new spans asks here too."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from taxiway import tags
 from taxiway.data.plan import Plan, newest_plan, plan_as_of, plan_window
-from taxiway.data.rights import Right, find_rights, waiting
-from taxiway.data.source import Connect, spans_of, with_versions
+from taxiway.data.rights import Right, find_rights, joined_state, waiting
+from taxiway.data.source import Connect, source_state, spans_of, with_versions
 from taxiway.data.spans import FoundSpan
-from taxiway.lineage.outcomes import processed_spans
+from taxiway.lineage.outcomes import processed_spans, processed_state
 from taxiway.pipeline_source import Source
 from taxiway.records import Snapshot
 from taxiway.stages.context import StageContext
@@ -32,6 +32,11 @@ class _Arrived:
     processed: frozenset[SpanKey]
     joined: tuple[Right, ...]
     waits: Mapping[str, str]
+
+
+def ingest_state(source: Source, pipeline: str, store: Store, *, now: datetime) -> Hashable:
+    """What `next_span` hangs on: as long as this is the same, so is its answer, and a watcher need not ask."""
+    return source_state(source, now=now), joined_state(source), processed_state(store, pipeline)
 
 
 def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> SpanKey | None:

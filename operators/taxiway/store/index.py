@@ -11,7 +11,6 @@ entries themselves are listed, and a segment is written again.
 
 import json
 import logging
-import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ _log = logging.getLogger(__name__)
 _MOST_MARKERS = 64
 _TRIES = 20
 _MOST_CACHED = 256
-_KEY = re.compile(r"(.+)@(\d+)")
 
 SpanKey = tuple[str, int]
 """Name and version of a span."""
@@ -53,21 +51,23 @@ class SpanIndex:
         key = f"{name}@{version}"
         self.store.set_ref(f"{self.folder}/{key}", text)
         self.store.set_ref(f"{self.folder}.new/{key}", "")
-        markers = self.store.list_refs(f"{self.folder}.new")
-        segments = self.store.list_refs(f"{self.folder}.all")
+        markers, segments = self.state()
         if len(markers) > _MOST_MARKERS or not segments:
             self._merge(markers, segments)
 
-    def keys(self) -> tuple[SpanKey, ...]:
+    def spans(self) -> tuple[SpanKey, ...]:
         """Name and version of every entry, oldest span first: two listings, and one object that is read once in a process."""
         for _ in range(_TRIES):
-            # In this order: an entry whose marker is gone by now is in a segment that is listed after it.
-            markers = self.store.list_refs(f"{self.folder}.new")
-            segments = self.store.list_refs(f"{self.folder}.all")
+            # Markers first: an entry whose marker is gone by now is in a segment that is listed after it.
+            markers, segments = self.state()
             found = self._read(segments) if segments else self._merge(markers, segments)
             if found is not None:
                 return _ordered(found, markers)
         raise TransientError(f"{self.store.url}: the index {self.folder} changes faster than it can be read; try again")
+
+    def state(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What `spans` depends on: as long as this is the same, so are the spans. Two listings, and nothing is read."""
+        return self.store.list_refs(f"{self.folder}.new"), self.store.list_refs(f"{self.folder}.all")
 
     def _read(self, segments: tuple[str, ...]) -> tuple[SpanKey, ...] | None:
         """The keys of all segments; None if one of them was replaced meanwhile."""
@@ -122,8 +122,8 @@ def _order(key: SpanKey) -> tuple[tuple[int, ...], int, str]:
 
 
 def _key(name: str) -> SpanKey | None:
-    match = _KEY.fullmatch(name)
-    if match is None:
+    span, _, version = name.rpartition("@")
+    if not span or not version.isdecimal():
         _log.warning("%s is not the name and version of a span; it is left out of the index", name)
         return None
-    return match[1], int(match[2])
+    return span, int(version)

@@ -23,6 +23,7 @@ from taxiway.records import Record, RecordRef
 
 R = TypeVar("R", bound=Record)
 _TEMP = ".temp-"
+_WRITE_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
 
 class Store:
@@ -34,6 +35,11 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._fs, self._root = fsspec.core.url_to_fs(url)
+
+    @property
+    def _writes_whole(self) -> bool:
+        protocol = self._fs.protocol
+        return not _WRITE_WHOLE.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
     @property
     def is_local(self) -> bool:
@@ -166,7 +172,13 @@ class Store:
 
     @contextmanager
     def _written(self, path: str) -> Iterator[str]:
-        """A path beside `path` to write to; moved onto it if the block succeeds, removed if it does not."""
+        """Where to write what is to be `path`: a path beside it, which is moved onto it if the block succeeds, and removed if not.
+
+        Object stores show a file only when it is whole, so there it is `path` itself.
+        """
+        if self._writes_whole:
+            yield path
+            return
         self._fs.makedirs(posixpath.dirname(path), exist_ok=True)
         temp = f"{path}{_TEMP}{uuid.uuid4().hex}"
         try:

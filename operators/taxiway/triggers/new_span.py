@@ -1,7 +1,7 @@
 """Waits for a span that has not been decided yet."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ class NewSpanTrigger(BaseEventTrigger):
     """Fire when the oldest undecided span of a pipeline is another one than before.
 
     A look that fails is logged and made again: what is wrong for good is said by the run that the schedule starts once an hour.
-    It holds no state that could be lost: source and store are read anew at each look, so files that came while nobody looked
+    It holds no state that could be lost: source and store are listed anew at each look, so files that came while nobody looked
     are found, and a burst of files leads to one run after another, oldest first. A query's database and a function are never
     asked: their spans are there once their periods have ended, and rows that were corrected are found by the run of each hour.
 
@@ -26,6 +26,7 @@ class NewSpanTrigger(BaseEventTrigger):
         self.source = source
         self.pipeline = pipeline
         self.poll_seconds = poll_seconds
+        self._seen: tuple[Hashable, tuple[str, int] | None] | None = None  # the state of the last look, and its answer
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and arguments that Airflow keeps."""
@@ -51,9 +52,13 @@ class NewSpanTrigger(BaseEventTrigger):
             await asyncio.sleep(self.poll_seconds)
 
     def due(self) -> tuple[str, int] | None:
-        """Name and version of the span that a run started now would decide on; None where there is none."""
+        """Name and version of the span that a run started now would decide on; None if there is none."""
         from taxiway.hooks.settings import open_store
         from taxiway.pipeline_source import Source
-        from taxiway.stages.ingest import next_span
+        from taxiway.stages.ingest import ingest_state, next_span
 
-        return next_span(Source.model_validate_json(self.source), self.pipeline, open_store(), now=datetime.now(UTC))
+        source, store, now = Source.model_validate_json(self.source), open_store(), datetime.now(UTC)
+        state = ingest_state(source, self.pipeline, store, now=now)
+        if self._seen is None or self._seen[0] != state:
+            self._seen = state, next_span(source, self.pipeline, store, now=now)
+        return self._seen[1]

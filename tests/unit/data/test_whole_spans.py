@@ -105,9 +105,12 @@ def test_a_span_is_remembered_with_all_its_parts(take: Take, store: Store) -> No
     earlier = take(*(month(number) for number in range(1, 5)))
     remember_spans(earlier, "late", store)
     newest = take(month(5)[: ROWS // 2], month(6)[: ROWS // 4], first=5)
-    assert [profile.rows for profile in past_profiles(newest, store).values()] == [ROWS] * 4
     watch = Watch(metric="rows", strategy="ratio", min_ratio=0.75)
-    (few,) = judged(newest, store, schema(history=(watch,)), history=past_profiles(newest, store)).anomalies
+    assert [profile.rows for profile in past_profiles(newest, schema(history=(watch,)), store).values()] == [ROWS] * 4
+    assert past_profiles(newest, schema(), store) == {}, "nothing asks for them"
+    (few,) = judged(
+        newest, store, schema(history=(watch,)), history=past_profiles(newest, schema(history=(watch,)), store)
+    ).anomalies
     assert (few.kind, few.span, few.observed, few.expected) == ("history", "2013-06", "rows 100", "150 to inf")
 
 

@@ -69,7 +69,7 @@ def evaluation(
         snapshot="snap",
         model="f.late",
         candidate=2,
-        champion=0 if gain is None else 1,
+        champion=None if gain is None else 1,
         reliability=0.99,
         metrics=(result,),
         slices=slices,

@@ -15,10 +15,11 @@ from taxiway.data.reading import reading_of
 from taxiway.data.rights import find_rights, waiting
 from taxiway.data.rows import read_rows
 from taxiway.data.schema import Feature, Schema
+from taxiway.data.source import reader_of, spans_of
 from taxiway.data.validate import validate_snapshot
 from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
-from taxiway.hooks.sources import reader_of, spans_of
+from taxiway.hooks.sources import airflow_engine
 from taxiway.pipeline_source import Source
 from taxiway.records import Snapshot, Status
 from taxiway.store.store import Store
@@ -49,7 +50,7 @@ def taken(source: Source, store: Store) -> Snapshot:
         pipeline="t.p",
         source=source.text,
         store=store,
-        read=reader_of(source),
+        read=reader_of(source, airflow_engine),
         reading=reading_of(source, find_rights(source)),
     )
 

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import create_engine
 
 from taxiway.data.plan import gaps, newest_plan, plan_as_of, plan_window
+from taxiway.data.source import reader_of, spans_of, with_versions
 from taxiway.data.spans import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.hooks import sources
-from taxiway.hooks.sources import reader_of, source_of, spans_of, with_versions
+from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.pipeline_file import read_pipeline
 from taxiway.pipeline_source import Source
 
@@ -124,7 +125,7 @@ def test_a_period_is_decided_again_when_its_version_is_another_and_no_database_i
     assert [(span.name, span.version) for span in spans[3:]] == [("2013-04", 2), ("2013-05", 0)]
     assert plan_window(spans, source, decided=decided).spans == ()
     assert database == []
-    asked = (*spans[:3], *with_versions(source, spans[3:]))
+    asked = (*spans[:3], *with_versions(source, spans[3:], airflow_engine))
     assert [(span.name, span.version) for span in asked[3:]] == [("2013-04", 2), ("2013-05", 1)]
     plan = plan_window(asked, source, decided=decided)
     assert (plan.spans[-1].name, plan.spans[-1].version) == ("2013-05", 1)
@@ -149,13 +150,13 @@ def test_versions_are_asked_of_what_the_run_of_the_newest_span_reads(keys: dict[
 
 def test_a_source_without_a_version_is_never_asked_for_one(database: list[int]) -> None:
     spans = found(query())
-    assert with_versions(query(), spans) == spans
+    assert with_versions(query(), spans, airflow_engine) == spans
     assert database == []
 
 
 def test_the_reader_of_a_query_makes_parquet_of_one_period(database: list[int], tmp_path: Path) -> None:
     span = found(query())[3]
-    assert pq.read_table(reader_of(query())(span, tmp_path)).to_pydict() == {"a": [1, 2]}
+    assert pq.read_table(reader_of(query(), airflow_engine)(span, tmp_path)).to_pydict() == {"a": [1, 2]}
 
 
 def test_a_connection_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -163,4 +164,4 @@ def test_a_connection_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
     for name in ("warehouse", "nowhere"):
         source = query(connection=name)
         with pytest.raises(ConfigError, match=rf"source.connection {name}: .*allowed: an Airflow connection of a database"):
-            reader_of(source)(found(source)[0], tmp_path)
+            reader_of(source, airflow_engine)(found(source)[0], tmp_path)

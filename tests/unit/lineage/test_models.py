@@ -23,9 +23,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from flaky import in_front_of
 from taxiway.errors import UntrustedModelError
-from taxiway.lineage.models import CANDIDATE_TAG, ModelToSave, classes_of, find_version, load_trusted, register
+from taxiway.lineage.models import ModelToSave, classes_of, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
 from taxiway.lineage.trust import check_model
+from taxiway.tags import CANDIDATE
 
 ESTIMATORS = [
     HistGradientBoostingClassifier(max_iter=3),
@@ -82,7 +83,7 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
     assert find_version(run.client, name, "one") == first
     assert find_version(run.client, name, "three") is None
     found = run.client.get_model_version(name, str(first))
-    assert (found.run_id, found.tags[CANDIDATE_TAG]) == (run.run_id, "one")
+    assert (found.run_id, found.tags[CANDIDATE]) == (run.run_id, "one")
 
 
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:

@@ -54,7 +54,7 @@ def test_a_record_that_is_gone_or_altered_is_said_and_the_others_are_shown(store
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('"record_version":1', '"record_version":99'), "version 99"),
+        (('"record_version":2', '"record_version":99'), "version 99"),
         (('"version":2', '"unheard_of":2'), "another version of Taxiway wrote it, 2 of its fields"),
     ],
 )
@@ -69,5 +69,5 @@ def test_a_record_of_another_version_is_said(store: Store, change: tuple[str, st
 
 def test_what_a_promotion_rests_on(store: Store) -> None:
     assert behind_verdict(store, VERDICT.digest) == RunRecords(snapshot=SNAPSHOT, verdict=VERDICT, evaluation=EVALUATION)
-    assert behind_verdict(store, "") == RunRecords()
+    assert behind_verdict(store, None) == RunRecords()
     assert "cannot be read" in behind_verdict(store, "0" * 32).unread[0]

@@ -102,7 +102,7 @@ def shadow(status: Status) -> ShadowReport:
     return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, sentence="shadowed"),))
 
 
-def promotion(from_version: int) -> Promotion:
+def promotion(from_version: int | None) -> Promotion:
     return Promotion(
         model="m",
         alias="champion",
@@ -138,7 +138,7 @@ def of_one_pass(data: Any, judged: Any, shadowed: Any, promoted: Any) -> tuple:
         ((OK, verdict(Status.PASS), shadow(Status.FAIL), None), Outcome.REJECTED, ("shadowed",)),
         ((OK, verdict(Status.PASS), shadow(Status.UNDECIDED), None), Outcome.UNDECIDED, ("shadowed",)),
         ((OK, verdict(Status.PASS), shadow(Status.PASS), promotion(1)), Outcome.PROMOTED, ("fine", "auc", "shadowed")),
-        ((OK, verdict(Status.PASS), shadow(Status.NOT_APPLICABLE), promotion(0)), Outcome.FIRST_CHAMPION, None),
+        ((OK, verdict(Status.PASS), shadow(Status.NOT_APPLICABLE), promotion(None)), Outcome.FIRST_CHAMPION, None),
     ],
 )
 def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, reasons: tuple[str, ...] | None) -> None:

@@ -33,7 +33,7 @@ def models(client: MlflowClient) -> Iterator[list[str]]:
         client.delete_registered_model(name)
 
 
-def promote(client: MlflowClient, model: str, version: int, champion: int) -> str:
+def promote(client: MlflowClient, model: str, version: int, champion: int | None) -> str:
     """Promote; returns the verdict's digest."""
     verdict = Verdict(
         model=model,
@@ -52,9 +52,9 @@ def promote(client: MlflowClient, model: str, version: int, champion: int) -> st
 
 def test_a_champion_is_named_with_its_promotion_and_verdict(client: MlflowClient, models: list[str]) -> None:
     first, second, _ = models
-    promote(client, first, 1, 0)
+    promote(client, first, 1, None)
     newest = promote(client, first, 2, 1)
-    promote(client, second, 1, 0)
+    promote(client, second, 1, None)
     found = champions(client, models)
     assert set(found) == {first, second}
     assert (found[first].version, found[first].verdict) == (2, newest)
@@ -66,7 +66,7 @@ def test_a_champion_is_named_with_its_promotion_and_verdict(client: MlflowClient
 def test_after_a_rollback_the_verdict_is_the_one_that_first_let_the_version_through(
     client: MlflowClient, models: list[str]
 ) -> None:
-    verdict = promote(client, models[0], 1, 0)
+    verdict = promote(client, models[0], 1, None)
     promote(client, models[0], 2, 1)
     rollback(client, models[0], by="ann", reason="complaints")
     champion = champions(client, models)[models[0]]
@@ -76,15 +76,15 @@ def test_after_a_rollback_the_verdict_is_the_one_that_first_let_the_version_thro
 
 
 def test_an_alias_that_somebody_else_moved_has_no_promotion(client: MlflowClient, models: list[str]) -> None:
-    promote(client, models[0], 1, 0)
+    promote(client, models[0], 1, None)
     point(client, models[0], CHAMPION, 2)
     champion = champions(client, models)[models[0]]
-    assert (champion.version, champion.promotion, champion.verdict) == (2, None, "")
+    assert (champion.version, champion.promotion, champion.verdict) == (2, None, None)
 
 
 def test_one_model_comes_with_its_whole_ledger(client: MlflowClient, models: list[str]) -> None:
     assert champion_and_history(client, models[0]) == (None, ())
-    promote(client, models[0], 1, 0)
+    promote(client, models[0], 1, None)
     promote(client, models[0], 2, 1)
     champion, entries = champion_and_history(client, models[0])
     assert champion == champions(client, models)[models[0]]
@@ -92,13 +92,13 @@ def test_one_model_comes_with_its_whole_ledger(client: MlflowClient, models: lis
 
 
 def test_models_that_were_not_asked_for_are_left_out(client: MlflowClient, models: list[str]) -> None:
-    promote(client, models[0], 1, 0)
+    promote(client, models[0], 1, None)
     assert champions(client, models[1:]) == {}
 
 
 def test_three_requests_are_enough_for_any_number_of_models(mlflow_url: str, client: MlflowClient, models: list[str]) -> None:
     for name in models:
-        promote(client, name, 1, 0)
+        promote(client, name, 1, None)
     asked: list[str] = []
 
     def count(_: int, __: str, path: str) -> str:

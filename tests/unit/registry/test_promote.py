@@ -14,7 +14,8 @@ from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
-from taxiway.registry.promote import SPAN_TAG, push, rollback
+from taxiway.registry.promote import push, rollback
+from taxiway.tags import NEWEST_SPAN
 
 
 @pytest.fixture
@@ -32,41 +33,41 @@ def model(client: MlflowClient) -> Iterator[str]:
     client.delete_registered_model(name)
 
 
-def verdict(model: str, version: int, champion: int, status: Status = Status.PASS) -> Verdict:
+def verdict(model: str, version: int, champion: int | None, status: Status = Status.PASS) -> Verdict:
     return Verdict(
         model=model, version=version, champion=champion, snapshot="s", report="r", evaluation="e", status=status, reasons=()
     )
 
 
-def shadow(model: str, version: int, champion: int, status: Status = Status.PASS) -> ShadowReport:
+def shadow(model: str, version: int, champion: int | None, status: Status = Status.PASS) -> ShadowReport:
     return ShadowReport(model=model, version=version, champion=champion, status=status, reasons=())
 
 
-def promote(client: MlflowClient, model: str, version: int, champion: int) -> Promotion:
+def promote(client: MlflowClient, model: str, version: int, champion: int | None) -> Promotion:
     status = Status.PASS if champion else Status.NOT_APPLICABLE
     return push(client, verdict(model, version, champion), shadow(model, version, champion, status), by="test")
 
 
 def test_push_moves_the_alias_and_keeps_the_previous(client: MlflowClient, model: str) -> None:
-    promote(client, model, 1, 0)
-    assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (1, 0)
+    promote(client, model, 1, None)
+    assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (1, None)
     promote(client, model, 2, 1)
     assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
     assert [(e.promotion.from_version, e.promotion.to_version, e.state) for e in entries(client, model)] == [
         (1, 2, State.DONE),
-        (0, 1, State.DONE),
+        (None, 1, State.DONE),
     ]
 
 
 def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
-    first = promote(client, model, 1, 0)
-    assert promote(client, model, 1, 0) == first
+    first = promote(client, model, 1, None)
+    assert promote(client, model, 1, None) == first
     assert len(entries(client, model)) == 1
 
 
 def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, model: str) -> None:
     for version in (1, 2, 3):
-        promote(client, model, version, version - 1)
+        promote(client, model, version, version - 1 or None)
     done = rollback(client, model, by="ann", reason="complaints")
     assert (done.from_version, done.to_version, done.by) == (3, 2, "ann")
     assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
@@ -77,7 +78,7 @@ def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, m
 
 
 def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: str) -> None:
-    promote(client, model, 1, 0)
+    promote(client, model, 1, None)
     promote(client, model, 2, 1)
     rollback(client, model, by="ann", reason="bad")
     with pytest.raises(TerminalError, match="is champion no longer: it is not promoted twice on one verdict"):
@@ -86,7 +87,7 @@ def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: s
 
 
 def test_a_rollback_after_a_push_that_died_between_its_aliases_goes_back_all_the_same(client: MlflowClient, model: str) -> None:
-    promote(client, model, 1, 0)
+    promote(client, model, 1, None)
     promote(client, model, 2, 1)
     ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
     client.set_registered_model_alias(model, PREVIOUS, "2")
@@ -95,7 +96,7 @@ def test_a_rollback_after_a_push_that_died_between_its_aliases_goes_back_all_the
 
 
 def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: MlflowClient, model: str) -> None:
-    promote(client, model, 1, 0)
+    promote(client, model, 1, None)
     judged, shadowed = verdict(model, 3, 1), shadow(model, 3, 1)
     key = ledger.promotion_key(model, 3, judged.digest)
     mine = _intent(model, 3, datetime.now(UTC)).model_copy(update={"from_version": 1, "verdict": judged.digest})
@@ -114,37 +115,37 @@ def test_nothing_is_rolled_back_where_nothing_is(client: MlflowClient, model: st
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.NOT_APPLICABLE])
 def test_only_a_passed_verdict_is_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its verdict is"):
-        push(client, verdict(model, 1, 0, status), shadow(model, 1, 0, Status.NOT_APPLICABLE), by="test")
-    assert version_at(client, model, CHAMPION) == 0
+        push(client, verdict(model, 1, None, status), shadow(model, 1, None, Status.NOT_APPLICABLE), by="test")
+    assert version_at(client, model, CHAMPION) is None
 
 
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED])
 def test_a_shadow_that_did_not_pass_is_not_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its ShadowReport is"):
-        push(client, verdict(model, 1, 0), shadow(model, 1, 0, status), by="test")
+        push(client, verdict(model, 1, None), shadow(model, 1, None, status), by="test")
 
 
 def test_a_shadow_report_of_another_version_is_refused(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="ShadowReport is of"):
-        push(client, verdict(model, 1, 0), shadow(model, 2, 0), by="test")
+        push(client, verdict(model, 1, None), shadow(model, 2, None), by="test")
 
 
 def test_a_verdict_against_an_older_champion_is_refused(client: MlflowClient, model: str) -> None:
-    promote(client, model, 1, 0)
+    promote(client, model, 1, None)
     promote(client, model, 2, 1)
     with pytest.raises(TerminalError, match="compared with champion version 1, but the champion is now 2"):
         promote(client, model, 3, 1)
 
 
 def test_a_model_of_older_data_is_refused(client: MlflowClient, model: str) -> None:
-    promote(client, model, 3, 0)
+    promote(client, model, 3, None)
     with pytest.raises(TerminalError, match="newest span is 2013-04, the champion's is 2013-06"):
         promote(client, model, 1, 3)
 
 
 def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) -> None:
     _versions(client, model, "9", "10")
-    promote(client, model, 4, 0)
+    promote(client, model, 4, None)
     promote(client, model, 5, 4)
     with pytest.raises(TerminalError, match="newest span is 9, the champion's is 10"):
         push(client, verdict(model, 4, 5), shadow(model, 4, 5).model_copy(update={"requests": 1}), by="test")
@@ -153,21 +154,29 @@ def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) ->
 def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
     ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)))
     with pytest.raises(TransientError, match="version 3 is being promoted by other"):
-        promote(client, model, 1, 0)
-    assert version_at(client, model, CHAMPION) == 0
+        promote(client, model, 1, None)
+    assert version_at(client, model, CHAMPION) is None
     assert sorted(e.state for e in entries(client, model)) == [State.INTENT, State.WITHDRAWN]
 
 
 def test_a_stale_intent_is_settled_and_does_not_block(client: MlflowClient, model: str) -> None:
     ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
-    promote(client, model, 1, 0)
+    promote(client, model, 1, None)
     assert sorted(e.state for e in entries(client, model)) == [State.DONE, State.UNDONE]
     assert version_at(client, model, CHAMPION) == 1
 
 
 def _intent(model: str, version: int, at: datetime) -> Promotion:
     return Promotion(
-        model=model, alias=CHAMPION, from_version=0, to_version=version, by="other", at=at, verdict="v", shadow="s", reason=""
+        model=model,
+        alias=CHAMPION,
+        from_version=None,
+        to_version=version,
+        by="other",
+        at=at,
+        verdict="v",
+        shadow="s",
+        reason="",
     )
 
 
@@ -211,11 +220,13 @@ def _fresh(client: MlflowClient) -> str:
     name = f"flights.k{uuid.uuid4().hex[:8]}"
     client.create_registered_model(name)
     _versions(client, name, "2013-04", "2013-05")
-    promote(client, name, 1, 0)
+    promote(client, name, 1, None)
     return name
 
 
 def _versions(client: MlflowClient, name: str, *months: str) -> None:
     for month in months:
         logged = client.create_logged_model("0")
-        client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id, tags={SPAN_TAG: month})
+        client.create_model_version(
+            name, source=f"models:/{logged.model_id}", model_id=logged.model_id, tags={NEWEST_SPAN: month}
+        )

@@ -9,7 +9,6 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from taxiway.data.spans import find_spans
-from taxiway.store import Store
 
 
 class ListingFileSystem(MemoryFileSystem):
@@ -41,34 +40,14 @@ class ListingFileSystem(MemoryFileSystem):
 
 
 @pytest.fixture
-def reader_and_writer(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
-    """The same store: one of a process that keeps listings, and one of another process that writes."""
+def _listing() -> Iterator[None]:
     fsspec.register_implementation("listing", ListingFileSystem, clobber=True)
-    yield Store(f"listing://{tmp_path}"), Store(f"memory://{tmp_path}")
-    fsspec.filesystem("memory").rm(str(tmp_path), recursive=True)
+    yield
     ListingFileSystem.clear_instance_cache()
 
 
-def test_refs_that_another_process_set_are_listed(reader_and_writer: tuple[Store, Store]) -> None:
-    reader, writer = reader_and_writer
-    writer.set_ref("decided/a/x", "1")
-    assert reader.list_refs("decided/a") == ("x",)
-    writer.set_ref("decided/a/y", "2")
-    assert reader.list_refs("decided/a") == ("x", "y")
-
-
-def test_an_object_that_another_process_wrote_or_deleted_is_no_longer_as_it_was(reader_and_writer: tuple[Store, Store]) -> None:
-    reader, writer = reader_and_writer
-    digest = writer.put_bytes(b"rows")
-    assert reader.exists(digest)
-    writer._fs.rm(writer._object_path(digest))
-    assert not reader.exists(digest)
-    writer.put_bytes(b"rows")
-    assert reader.exists(digest)
-    assert reader.get_bytes(digest) == b"rows"
-
-
-def test_a_span_that_came_since_the_last_look_is_found(reader_and_writer: tuple[Store, Store], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_listing")
+def test_a_span_that_came_since_the_last_look_is_found(tmp_path: Path) -> None:
     source, pattern = fsspec.filesystem("memory"), f"listing://{tmp_path}/{{YYYY}}-{{MM}}.p"
     source.pipe_file(f"{tmp_path}/2013-01.p", b"x")
     assert [span.name for span in find_spans(pattern)] == ["2013-01"]

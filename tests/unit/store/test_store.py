@@ -1,87 +1,132 @@
-"""The store: content-addressed, verified when read, nothing half written."""
+"""What every store keeps to, wherever it is: content-addressed, verified when read, nothing half written, refs listed unread."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taxiway.errors import CorruptArtifactError, TerminalError
+from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError
 from taxiway.records import Interval, Span
 from taxiway.store import Store
 
-
-@pytest.fixture(params=["local", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store")) if request.param == "local" else Store(f"memory://{tmp_path}")
+SPAN = Span(source="s", name="n", rows=1, content="0" * 32)
 
 
-def test_bytes_come_back_under_their_digest(store: Store) -> None:
-    digest = store.put_bytes(b"rows")
-    assert len(digest) == 32
-    assert store.get_bytes(digest) == b"rows"
-    assert store.put_bytes(b"rows") == digest
+def overwrite(store: Store, path: str, content: bytes) -> None:
+    """Write as somebody who does not know of digests."""
+    store._fs.pipe_file(path, content)
 
 
-def test_a_file_and_its_bytes_have_the_same_digest(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_bytes(b"rows" * 400_000)
-    digest = store.put_file(path)
-    assert digest == store.put_bytes(path.read_bytes())
-    with store.local_file(digest) as local:
-        assert local.read_bytes() == path.read_bytes()
+class TestObjects:
+    def test_bytes_come_back_under_their_digest(self, store: Store) -> None:
+        digest = store.put_bytes(b"rows")
+        assert len(digest) == 32
+        assert store.get_bytes(digest) == b"rows"
+        assert store.put_bytes(b"rows") == digest
+        assert store.exists(digest)
+        assert not store.exists("0" * 32)
+
+    def test_a_file_and_its_bytes_have_the_same_digest(self, store: Store, tmp_path: Path) -> None:
+        path = tmp_path / "a.parquet"
+        path.write_bytes(b"rows" * 400_000)
+        digest = store.put_file(path)
+        assert digest == store.put_bytes(path.read_bytes())
+        with store.local_file(digest) as local:
+            assert local.read_bytes() == path.read_bytes()
+
+    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(content=st.binary(max_size=2000))
+    def test_whatever_is_put_is_got(self, store: Store, content: bytes) -> None:
+        assert store.get_bytes(store.put_bytes(content)) == content
+
+    def test_altered_bytes_are_found(self, store: Store) -> None:
+        digest = store.put_bytes(b"rows")
+        overwrite(store, store._object_path(digest), b"sows")
+        with pytest.raises(CorruptArtifactError, match="was altered"):
+            store.get_bytes(digest)
+
+    def test_what_is_missing_is_said(self, store: Store) -> None:
+        with pytest.raises(NotStoredError, match="holds no object"):
+            store.get_bytes("0" * 32)
+
+    def test_what_another_process_wrote_or_deleted_is_seen(self, store: Store, open_store: Any) -> None:
+        other = open_store()
+        digest = other.put_bytes(b"rows")
+        assert store.exists(digest)
+        other._fs.rm_file(other._object_path(digest))
+        assert not store.exists(digest)
+        assert store.put_bytes(b"rows") == digest
+        assert other.get_bytes(digest) == b"rows"
 
 
-@settings(max_examples=20)
-@given(content=st.binary(max_size=2000))
-def test_whatever_is_put_is_got(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    store = Store(str(tmp_path_factory.getbasetemp() / "property"))
-    assert store.get_bytes(store.put_bytes(content)) == content
+class TestRecords:
+    def test_a_record_comes_back(self, store: Store) -> None:
+        interval = Interval(value=0.5, low=0.4, high=0.6, rows=10)
+        ref = store.put(interval)
+        assert (ref.record, ref.digest) == ("Interval", interval.digest)
+        assert store.get(Interval, ref.digest) == interval
+
+    def test_an_altered_record_is_found_and_can_be_made_again(self, store: Store) -> None:
+        ref = store.put(SPAN)
+        overwrite(store, store._record_path(ref), SPAN.to_json().replace('"rows":1', '"rows":2').encode())
+        with pytest.raises(CorruptArtifactError):
+            store.get(Span, ref.digest)
+        store.forget(Span, ref.digest)
+        with pytest.raises(NotStoredError):
+            store.get(Span, ref.digest)
+        assert store.get(Span, store.put(SPAN).digest) == SPAN
+
+    def test_what_is_missing_is_said(self, store: Store) -> None:
+        with pytest.raises(NotStoredError, match="holds no Span") as caught:
+            store.get(Span, "0" * 32)
+        assert caught.value.got == "0" * 32
+        store.forget(Span, "0" * 32)
 
 
-def test_altered_bytes_are_found(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    digest = store.put_bytes(b"rows")
-    (tmp_path / "objects" / digest[:2] / digest).write_bytes(b"sows")
-    with pytest.raises(CorruptArtifactError, match="was altered"):
-        store.get_bytes(digest)
+class TestRefs:
+    def test_refs_change_and_are_listed_by_name(self, store: Store) -> None:
+        assert store.get_ref("decided/a/x") is None
+        assert store.list_refs("decided/a") == ()
+        store.set_ref("decided/a/x", "1")
+        store.set_ref("decided/a/y", "2")
+        store.set_ref("decided/a/x", "3")
+        assert store.get_ref("decided/a/x") == "3"
+        assert store.list_refs("decided/a") == ("x", "y")
+        store.delete_ref("decided/a/x")
+        store.delete_ref("decided/a/x")
+        assert store.get_ref("decided/a/x") is None
+        assert store.list_refs("decided/a") == ("y",)
 
+    def test_an_empty_ref_is_one(self, store: Store) -> None:
+        store.set_ref("markers/x", "")
+        assert store.get_ref("markers/x") == ""
+        assert store.list_refs("markers") == ("x",)
 
-def test_an_altered_record_is_found(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    ref = store.put(Span(source="s", name="n", rows=1, content="0" * 32))
-    path = tmp_path / "records" / "Span" / f"{ref.digest}.json"
-    path.write_text(path.read_text().replace('"rows":1', '"rows":2'))
-    with pytest.raises(CorruptArtifactError):
-        store.get(Span, ref.digest)
+    def test_a_listing_reads_no_ref(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(5):
+            store.set_ref(f"many/{number}", "text")
 
+        def read(*_: object, **__: object) -> bytes:
+            raise AssertionError("a ref was read")
 
-def test_what_is_missing_is_said(store: Store) -> None:
-    with pytest.raises(TerminalError, match="holds no object"):
-        store.get_bytes("0" * 32)
-    with pytest.raises(TerminalError, match="holds no Span"):
-        store.get(Span, "0" * 32)
+        monkeypatch.setattr(store._fs, "cat_file", read)
+        assert store.list_refs("many") == ("0", "1", "2", "3", "4")
 
+    def test_refs_that_another_process_set_are_listed(self, store: Store, open_store: Any) -> None:
+        other = open_store()
+        assert store.list_refs("decided/a") == ()
+        other.set_ref("decided/a/x", "1")
+        assert store.list_refs("decided/a") == ("x",)
+        other.set_ref("decided/a/y", "2")
+        assert (store.list_refs("decided/a"), store.get_ref("decided/a/y")) == (("x", "y"), "2")
 
-def test_a_record_comes_back(store: Store) -> None:
-    interval = Interval(value=0.5, low=0.4, high=0.6, rows=10)
-    assert store.get(Interval, store.put(interval).digest) == interval
-
-
-def test_refs_change_and_are_listed(store: Store) -> None:
-    assert store.get_ref("decided/a/x") is None
-    assert store.list_refs("decided/a") == ()
-    store.set_ref("decided/a/x", "1")
-    store.set_ref("decided/a/y", "2")
-    store.set_ref("decided/a/x", "3")
-    assert store.get_ref("decided/a/x") == "3"
-    assert store.list_refs("decided/a") == ("x", "y")
-
-
-@pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../outside"])
-def test_a_ref_cannot_leave_the_store(tmp_path: Path, name: str) -> None:
-    with pytest.raises(TerminalError, match="relative path"):
-        Store(str(tmp_path)).set_ref(name, "x")
+    @pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../outside"])
+    def test_a_ref_cannot_leave_the_store(self, store: Store, name: str) -> None:
+        for use in (store.get_ref, store.list_refs, store.delete_ref, lambda name: store.set_ref(name, "x")):
+            with pytest.raises(TerminalError, match="relative path"):
+                use(name)
 
 
 def test_a_write_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,14 +142,14 @@ def test_the_key_of_a_candidate_changes_with_all_that_makes_it(snapshot_and_stor
     made = features_for(snapshot_and_store, BOOSTING)
     other = features_for(snapshot_and_store, BOOSTING, Features(drop=("tailnum",)))
     keys = [
-        candidate_key(made, "report", BOOSTING, {}),
-        candidate_key(made, "report", BOOSTING, {"max_iter": 20}),
-        candidate_key(made, "another report", BOOSTING, {}),
-        candidate_key(made, "report", LOGISTIC, {}),
-        candidate_key(other, "report", BOOSTING, {}),
+        candidate_key(made, "report", BOOSTING, {}).digest,
+        candidate_key(made, "report", BOOSTING, {"max_iter": 20}).digest,
+        candidate_key(made, "another report", BOOSTING, {}).digest,
+        candidate_key(made, "report", LOGISTIC, {}).digest,
+        candidate_key(other, "report", BOOSTING, {}).digest,
     ]
     assert len(set(keys)) == len(keys)
-    assert candidate_key(made, "report", BOOSTING, {}) == keys[0]
+    assert candidate_key(made, "report", BOOSTING, {}).digest == keys[0]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_model_of_a_file_is_known_by_its_content_wherever_it_lies(
         (tmp_path / folder / "model.py").write_text(text)
         model = Model(build=f"{tmp_path / folder / 'model.py'}:build", params={"C": 2.0})
         assert build_estimator(model, {}, "classification").C == 2.0
-        keys.append(candidate_key(made, "report", model, {}))
+        keys.append(candidate_key(made, "report", model, {}).digest)
     assert keys[0] == keys[1] != keys[2]
 
 

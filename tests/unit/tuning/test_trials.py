@@ -70,7 +70,7 @@ def test_no_trial_reads_a_row_of_the_gates_span(made: Made) -> None:
     for path in files:
         path.unlink()
     plan = made.plan(SMALL)
-    assert [t.error for t in made.trials(SMALL, plan)] == [""] * 4
+    assert [t.error for t in made.trials(SMALL, plan)] == [None] * 4
     assert gates not in made.store.get(Snapshot, plan.snapshot).to_json()
 
 

@@ -203,7 +203,7 @@ def test_a_stage_that_goes_on_is_not_shown_as_stopped(state: str) -> None:
 
 
 def test_a_champion_set_by_hand_is_said_to_be_unknown_to_the_ledger() -> None:
-    row = PipelineRow("a.b", Reign(Champion("a.b", 3, None, ""), RunRecords()), None, None)
+    row = PipelineRow("a.b", Reign(Champion("a.b", 3, None, None), RunRecords()), None, None)
     html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
     assert "the ledger does not say since when" in html
     assert "has not run yet" in html
