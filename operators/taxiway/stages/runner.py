@@ -104,6 +104,7 @@ def run(
         from taxiway.pipeline_file import read_pipeline
 
         pipeline = read_pipeline(Path(pipeline))
+    _stages_until(pipeline, until)  # what is wrong is told before anything is opened
     with _installation(data, tracking_uri, store, home) as installation:
         return run_in(installation, pipeline, span=span, until=until, watcher=watcher)
 

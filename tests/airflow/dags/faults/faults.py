@@ -7,6 +7,7 @@ from typing import Any
 
 from taxiway.operators import PushOperator, TrainOperator
 from taxiway.pipeline import Pipeline
+from taxiway.records import Candidate, Promotion
 from taxiway.templates import continuous_training
 
 HERE = Path(__file__).parent
@@ -33,20 +34,21 @@ def die_once(name: str, task: str) -> None:
 
 
 class KilledTrainOperator(TrainOperator):
-    """Dies after the version was registered, before anybody was told."""
+    """Dies after the version was registered, before the task has returned it."""
 
-    def _train(self, *args: Any) -> int:
-        version = super()._train(*args)
+    def run(self, *args: Any) -> Candidate:
+        made = super().run(*args)
         die_once("killed", "train")
-        return version
+        return made
 
 
 class KilledPushOperator(PushOperator):
     """Dies after the alias moved, before the task is over."""
 
-    def _read_back(self, *args: Any) -> None:
+    def run(self, *args: Any) -> Promotion:
+        made = super().run(*args)
         die_once("killed", "push")
-        super()._read_back(*args)
+        return made
 
 
 killed = continuous_training(pipeline("killed"))

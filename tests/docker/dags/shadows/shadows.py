@@ -2,12 +2,14 @@
 
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from taxiway.operators import ShadowDeployOperator
 from taxiway.pipeline import Pipeline
+from taxiway.stages.context import ContainerDeployer, StageContext
 from taxiway.templates import continuous_training
 
 HERE = Path(__file__).parent
@@ -15,15 +17,30 @@ HERE = Path(__file__).parent
 MARKER = Path(os.environ.get("AIRFLOW__TAXIWAY__STORE", HERE)) / "shadow.killed"
 
 
-class KilledShadowOperator(ShadowDeployOperator):
-    """Dies when its first container answers, before the gateway is told."""
+class DiesOnce:
+    """A container engine after whose first start the process is killed, before the gateway is told."""
 
-    def _start_container(self, *args: Any) -> Any:
-        remote = super()._start_container(*args)
+    def __init__(self, engine: ContainerDeployer) -> None:
+        self.engine = engine
+
+    def start(self, **asked: Any) -> Any:
+        remote = self.engine.start(**asked)
         if not MARKER.exists():
             MARKER.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return remote
+
+    def remove(self, run: str) -> int:
+        return self.engine.remove(run)
+
+
+class KilledShadowOperator(ShadowDeployOperator):
+    """Dies when its first container answers, before the gateway is told."""
+
+    def open(self, context: Any) -> StageContext:
+        stage = super().open(context)
+        assert stage.services.containers is not None
+        return replace(stage, services=replace(stage.services, containers=DiesOnce(stage.services.containers)))
 
 
 contained = continuous_training(

@@ -1,0 +1,81 @@
+"""A small pipeline of three columns, its source, and installations that keep what its runs make."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from taxiway.pipeline import Pipeline
+from taxiway.stages.context import Services
+from taxiway.stages.runner import Installation
+from taxiway.store import Store
+
+SCHEMA = """\
+label: y
+key: id
+features:
+  id: {type: integer, presence: required}
+  a: {type: number, presence: required, range: {min: -100, max: 100}}
+  b: {type: string, presence: required, domain: open}
+  y: {type: boolean, presence: required}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A team's folder, with the data of one pipeline."""
+
+    folder: Path
+    name: str
+
+    def pipeline(self, **changes: Any) -> Pipeline:
+        (self.folder / "small.schema.yaml").write_text(SCHEMA)
+        content: dict[str, Any] = {
+            "pipeline": self.name,
+            "team": "runner",
+            "source": {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"},
+            "schema": str(self.folder / "small.schema.yaml"),
+            "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
+            "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+        }
+        return Pipeline.model_validate({**content, **changes})
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def arrive(self, span: int, *, signal: float = 1.0, scale: float = 1.0) -> Path:
+        """A span of 1,000 rows in which `y` depends on `a` by so much; `a` is written in another unit if `scale` is not 1."""
+        rng = np.random.default_rng(span)
+        a = rng.normal(size=1000)
+        rows = pd.DataFrame(
+            {
+                "id": np.arange(1000) + 10_000 * span,
+                "a": a * scale,
+                "b": rng.choice(list("xyz"), 1000),
+                "y": signal * a + rng.normal(size=1000) > 0,
+            }
+        )
+        self.data.mkdir(exist_ok=True)
+        path = self.data / f"{span}.parquet"
+        rows.to_parquet(path.with_suffix(".beside"))
+        return path.with_suffix(".beside").replace(path)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = Site(tmp_path, f"small_{uuid.uuid4().hex[:8]}")
+    made.arrive(1)
+    made.arrive(2)
+    return made
+
+
+@pytest.fixture
+def installation(site: Site, mlflow_url: str) -> Installation:
+    """On a real MLflow server, and nobody else's."""
+    return Installation(Store(str(site.folder / "store")), MlflowClient(mlflow_url), Services(data=str(site.data)))

@@ -1,0 +1,216 @@
+"""The runner: whole pipelines in this process, with every outcome, and what is left where one breaks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from stages.conftest import Site
+
+import taxiway
+from taxiway.cli import main
+from taxiway.data.profile import Profile
+from taxiway.errors import ConfigError, DataError
+from taxiway.lineage.outcomes import processed_spans, summaries
+from taxiway.pipeline import Pipeline
+from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.stages.runner import STAGES, Installation, Watcher, run_in
+
+
+class Seen(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.failures: list[str] = []
+        self.reasons: list[str] = []
+
+    def ended(self, stage: str, seconds: float, failure: str | None) -> None:
+        self.stages.append(stage)
+        self.failures += [] if failure is None else [failure]
+
+    def stopped(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def mlflow_status(installation: Installation, pipeline: Pipeline) -> list[str]:
+    """How the runs of a pipeline ended, the newest first."""
+    experiment = installation.client.get_experiment_by_name(pipeline.experiment)
+    assert experiment is not None
+    return [run.info.status for run in installation.client.search_runs([experiment.experiment_id])]
+
+
+def test_spans_are_decided_one_after_another(site: Site, installation: Installation) -> None:
+    pipeline, seen = site.pipeline(), Seen()
+    first = run_in(installation, pipeline, watcher=seen)
+    assert first.summary is not None
+    assert (first.summary.outcome, first.summary.span.name, first.summary.version) == (Outcome.FIRST_CHAMPION, "2", 1)
+    assert seen.stages == [stage for stage in STAGES if stage != "tune"]
+    assert None not in (first.snapshot, first.report, first.features, first.candidate, first.verdict, first.shadow)
+    assert (first.promotion, first.unread) != (None, ())
+    assert version_at(installation.client, pipeline.name, CHAMPION) == 1
+
+    site.arrive(3)
+    second = run_in(installation, pipeline)
+    assert second.summary is not None
+    assert (second.summary.outcome, second.summary.span.name) == (Outcome.PROMOTED, "3")
+    assert summaries(installation.store, pipeline.name) == (first.summary, second.summary)
+    assert mlflow_status(installation, pipeline) == ["FINISHED", "FINISHED"]
+
+    again = run_in(installation, pipeline, watcher=seen)
+    assert again.snapshot is None
+    assert "every span that has 1 before it is decided" in seen.reasons[-1]
+
+
+def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site, installation: Installation) -> None:
+    site.arrive(2, scale=1000)
+    pipeline, seen = site.pipeline(), Seen()
+    found = run_in(installation, pipeline, watcher=seen)
+    assert found.summary is not None
+    assert (found.summary.outcome, found.candidate) == (Outcome.BLOCKED, None)
+    assert seen.stages == ["ingest", "validate_data"]
+    assert "a in 2 is outside -100 to 100" in seen.failures[0]
+    assert mlflow_status(installation, pipeline) == ["FAILED"]
+    assert processed_spans(installation.store, pipeline.name) == {("2", 0)}
+
+
+def test_a_model_that_learned_nothing_is_rejected_by_the_gate(site: Site, installation: Installation) -> None:
+    site.arrive(1, signal=0)
+    site.arrive(2, signal=0)
+    found = run_in(installation, site.pipeline())
+    assert found.summary is not None
+    assert found.verdict is not None
+    assert (found.summary.outcome, found.verdict.status, found.promotion) == (Outcome.REJECTED, Status.FAIL, None)
+    assert version_at(installation.client, found.verdict.model, CHAMPION) is None
+
+
+def test_a_run_of_some_stages_leaves_the_span_due(site: Site, installation: Installation) -> None:
+    pipeline, seen = site.pipeline(), Seen()
+    found = run_in(installation, pipeline, until="validate_data", watcher=seen)
+    assert (found.summary, found.features) == (None, None)
+    assert found.report is not None
+    assert seen.stages == ["ingest", "validate_data"]
+    assert processed_spans(installation.store, pipeline.name) == frozenset()
+    assert mlflow_status(installation, pipeline) == ["FINISHED"]
+    assert run_in(installation, pipeline).summary is not None
+
+
+def test_a_stage_that_a_pipeline_does_not_have_is_refused(site: Site, installation: Installation) -> None:
+    for until in ("tune", "trian"):
+        with pytest.raises(ConfigError, match=r"allowed: ingest, push, .*train") as caught:
+            run_in(installation, site.pipeline(), until=until)
+        assert (caught.value.key, caught.value.got) == ("until", until)
+
+
+def test_a_span_by_its_name_is_decided_again(site: Site, installation: Installation) -> None:
+    pipeline, seen = site.pipeline(), Seen()
+    first = run_in(installation, pipeline)
+    again = run_in(installation, pipeline, span="2", watcher=seen)
+    assert again.candidate == first.candidate, "the model is found, not trained again"
+    assert "version 1 is the champion already" in seen.reasons[-1]
+    assert summaries(installation.store, pipeline.name) == (first.summary,), "the reasons of the first run are kept"
+
+
+def test_an_error_ends_the_run_in_mlflow_and_leaves_the_span_due(site: Site, installation: Installation) -> None:
+    (site.data / "2.parquet").write_bytes(b"PAR1 and no more")
+    pipeline = site.pipeline()
+    with pytest.raises(DataError, match=r"2\.parquet"):
+        run_in(installation, pipeline)
+    assert mlflow_status(installation, pipeline) == ["FAILED"]
+    assert processed_spans(installation.store, pipeline.name) == frozenset()
+    site.arrive(2)
+    assert run_in(installation, pipeline).summary is not None
+
+
+def test_a_shared_registry_gets_no_champion_that_was_not_shadowed(site: Site, installation: Installation) -> None:
+    pipeline, seen = site.pipeline(gateway="gateway", shadow={"min_requests": 100}), Seen()
+    assert run_in(installation, pipeline).summary is not None
+    site.arrive(3)
+    shared = replace(installation, private=False)
+    found = run_in(shared, pipeline, watcher=seen)
+    assert (found.shadow, found.promotion, found.summary) == (None, None, None)
+    assert "shadow needs live requests" in seen.reasons[-1]
+    assert ("3", 0) not in processed_spans(shared.store, pipeline.name)
+    assert version_at(shared.client, pipeline.name, CHAMPION) == 1
+
+    private = run_in(installation, pipeline)
+    assert private.shadow is not None
+    assert (private.shadow.status, private.summary and private.summary.outcome) == (Status.NOT_APPLICABLE, Outcome.PROMOTED)
+
+
+def test_a_sweep_is_tuned_before_training(site: Site, installation: Installation) -> None:
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 2, "label": "y"}
+    site.arrive(3)
+    pipeline, seen = site.pipeline(source=source, sweep={"search": "grid", "space": {"C": [0.01, 1.0]}}), Seen()
+    found = run_in(installation, pipeline, watcher=seen)
+    assert seen.stages == list(STAGES)
+    assert found.candidate is not None
+    assert found.candidate.sweep is not None
+
+
+@pytest.mark.parametrize("kind", [Profile, FeatureSet, Trial, RunSummary])
+def test_a_record_that_is_lost_is_made_again(site: Site, installation: Installation, kind: type[Record]) -> None:
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 2, "label": "y"}
+    site.arrive(3)
+    pipeline = site.pipeline(source=source, sweep={"search": "grid", "space": {"C": [0.1, 1.0]}})
+    run_in(installation, pipeline)
+    for path in (Path(installation.store.url) / "records" / kind.__name__).iterdir():
+        path.unlink()
+    site.arrive(4)
+    assert run_in(installation, pipeline, span="3").snapshot is not None
+    assert run_in(installation, pipeline).summary in summaries(installation.store, pipeline.name)
+
+
+def pipeline_file(site: Site) -> Path:
+    site.pipeline()
+    path = site.folder / f"{site.name}.pipeline.yaml"
+    path.write_text(
+        f"pipeline: {site.name}\nteam: runner\n"
+        'source: {spans: "{data}/{SPAN}.parquet", window: 1, label: y}\nschema: small.schema.yaml\n'
+        "model: {estimator: sklearn.linear_model.LogisticRegression}\n"
+        "gate: {floors: {roc_auc: 0.6}, against_champion: {metric: roc_auc}}\n"
+    )
+    return path
+
+
+def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: Site) -> None:
+    """Slow, by 5 s, because MLflow makes its database: that is what is tried."""
+    path, home = pipeline_file(site), site.folder / "home"
+    arguments = ["run", str(path), "--data", str(site.data), "--home", str(home)]
+    shown = CliRunner().invoke(main, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "✓ validate_model" in shown.output
+    assert "FIRST CHAMPION 2, version 1" in shown.output
+    uri = f"sqlite:///{home}/mlflow.db"
+    assert f"mlflow ui --backend-store-uri {uri}" in shown.output
+    assert MlflowClient(uri, uri).get_model_version_by_alias(f"runner.{site.name}", CHAMPION).version == 1
+
+    site.arrive(3, scale=1000)
+    shown = CliRunner().invoke(main, arguments)
+    assert (shown.exit_code, "BLOCKED 3" in shown.output) == (1, True)
+    assert "a in 3 is outside -100 to 100" in shown.output
+
+    shown = CliRunner().invoke(main, arguments)
+    assert (shown.exit_code, "nothing to do" in shown.output) == (0, True)
+
+    site.arrive(4)
+    found = taxiway.run(path, span="4", until="validate_data", data=str(site.data), home=home)
+    assert found.report is not None
+    assert found.report.status is Status.FAIL, "span 3 is in the window"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.pipeline.yaml"], "nothing.pipeline.yaml does not exist"),
+        (["{file}", "--span", "9"], "span 9 is not at the source"),
+        (["{file}", "--until", "tune"], 'until is "tune"'),
+    ],
+)
+def test_what_cannot_be_run_ends_with_code_2(site: Site, arguments: list[str], said: str) -> None:
+    given = [part.replace("{file}", str(pipeline_file(site))) for part in arguments]
+    shown = CliRunner().invoke(main, ["run", *given, "--data", str(site.data), "--home", str(site.folder / "home")])
+    assert shown.exit_code == 2, shown.output
+    assert said in shown.output
