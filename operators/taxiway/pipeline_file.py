@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_types import CONTINUOUS_TRAINING
 from taxiway.team import Team, loosened
-from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
+from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml, together
 
 SUFFIX = ".pipeline.yaml"
 TEAM_FILE = "team.yaml"
@@ -36,7 +36,7 @@ def read_pipeline_and_team(path: Path) -> tuple[Pipeline, Team | None]:
     team = read_team(path.parent)
     looser = loosened(pipeline, team) if team else ()
     if looser:
-        raise ConfigError("\n".join(f"{file.where(key)} {said} ({TEAM_FILE})" for key, said in looser))
+        raise together([file.error(key, f"{said} ({TEAM_FILE})") for key, said in looser])
     return pipeline.model_copy(update=_beside(file, pipeline)), team
 
 
@@ -57,10 +57,7 @@ def _parse(file: YamlFile, model: type[M], what: str) -> M:
 
 def line_of(path: Path, key: Sequence[int | str]) -> int:
     """The line on which a key of a pipeline file stands, or the nearest key above it."""
-    lines, known = read_yaml(path).lines, tuple(key)
-    while known and known not in lines:
-        known = known[:-1]
-    return lines.get(known, 1)
+    return read_yaml(path).line(tuple(key))
 
 
 def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
@@ -85,7 +82,7 @@ def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
     beside = file.path.parent / name
     if Path(name).name != name or not beside.is_file():
         there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix == suffix and p != file.path)
-        raise ConfigError(f'{file.where(key)} is "{name}", which is no file beside it\n    {allowed_values(name, there)}')
+        raise file.error(key, f'is "{name}", which is no file beside it', got=name, allowed=there or ("none",))
     return str(beside.resolve())
 
 

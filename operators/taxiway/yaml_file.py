@@ -3,7 +3,7 @@
 What the keys mean is not known here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,20 @@ class YamlFile:
     content: Any
     lines: dict[KeyPath, int]
 
-    def where(self, key: KeyPath) -> str:
-        """`file:line: key.path` for the deepest part of `key` that is in the file."""
+    def line(self, key: KeyPath) -> int:
+        """The line of the deepest part of `key` that is in the file."""
         known = key
         while known and known not in self.lines:
             known = known[:-1]
-        return f"{self.path}:{self.lines.get(known, 1)}: {spelled(key) or 'the file'}"
+        return self.lines.get(known, 1)
+
+    def error(self, key: KeyPath, said: str, *, got: object = None, allowed: Iterable[str] = ()) -> ConfigError:
+        """The error `file:line: key said`, with what is allowed below it."""
+        options = tuple(allowed)
+        hint = f"\n    {allowed_values(str(got), options)}" if options else ""
+        named = spelled(key) or "the file"
+        message = f"{self.path}:{self.line(key)}: {named}{'' if said.startswith((':', '.')) else ' '}{said}{hint}"
+        return ConfigError(message, key=spelled(key), got=got, allowed=options, file=self.path, line=self.line(key))
 
 
 def spelled(key: KeyPath) -> str:
@@ -99,28 +107,34 @@ def explain(
     keys_at: Callable[[KeyPath], Iterable[str]],
 ) -> ConfigError:
     """One ConfigError for all that pydantic found; `key_of` maps its places to keys of the file, `keys_at` lists allowed keys."""
-    return ConfigError("\n".join(dict.fromkeys(_sentence(file, error, key_of, keys_at) for error in errors)))
+    return together([_explained(file, error, key_of, keys_at) for error in errors])
 
 
-def _sentence(
+def together(errors: Sequence[ConfigError]) -> ConfigError:
+    """One error with the messages of all, each once, and the facts of the first."""
+    first = errors[0]
+    message = "\n".join(dict.fromkeys(str(error) for error in errors))
+    return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
+
+
+def _explained(
     file: YamlFile, error: ErrorDetails, key_of: Callable[[KeyPath], KeyPath], keys_at: Callable[[KeyPath], Iterable[str]]
-) -> str:
-    key = key_of(error["loc"])
-    where, got = file.where(key), error["input"]
+) -> ConfigError:
+    key, got = key_of(error["loc"]), error["input"]
     match error["type"]:
         case "extra_forbidden":
-            return f"{where} is not a key here\n    {allowed_values(str(key[-1]), keys_at(error['loc'][:-1]))}"
+            return file.error(key, "is not a key here", got=str(key[-1]), allowed=keys_at(error["loc"][:-1]))
         case "missing":
-            return f"{where} is missing; it must be given"
+            return file.error(key, "is missing; it must be given")
         case "literal_error" | "enum":
             words = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
-            return f"{where} is {_shown(got)}\n    {allowed_values(str(got), [word.strip(chr(39)) for word in words])}"
+            return file.error(key, f"is {_shown(got)}", got=got, allowed=[word.strip("'") for word in words])
         case "value_error":
             said = error["msg"].removeprefix("Value error, ")
             # A whole mapping would bury what is said about it.
-            return f"{where}: {said}" if len(repr(got)) > _SHOWN_CHARACTERS else f"{where} is {_shown(got)}; {said}"
+            return file.error(key, f": {said}" if len(repr(got)) > _SHOWN_CHARACTERS else f"is {_shown(got)}; {said}", got=got)
         case _:
-            return f"{where} is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+            return file.error(key, f"is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}", got=got)
 
 
 def _shown(value: Any) -> str:

@@ -152,7 +152,7 @@ def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunS
     if ref is not None:
         return run_records(store, [ref]).summary
     # Airflow may have forgotten the run; the store has not.
-    return next(iter(reversed(summaries(store, pipeline))), None)
+    return next(iter(summaries(store, pipeline, newest=1)), None)
 
 
 def _mark(state: str) -> Mark:

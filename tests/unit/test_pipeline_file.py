@@ -206,3 +206,12 @@ def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> 
 def test_what_is_switched_off_is_none(write) -> None:
     pipeline = read_pipeline(write(GOOD + "sweep: off\nshadow: off\n"))
     assert (pipeline.sweep, pipeline.shadow) == (None, None)
+
+
+def test_the_facts_of_a_mistake_are_attributes_too(write) -> None:
+    path = write(GOOD.replace("metric: roc_auc", "metric: auc"))
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(path)
+    error = caught.value
+    assert (error.file, error.line, error.key, error.got) == (path, 11, "gate.against_champion.metric", "auc")
+    assert "roc_auc" in error.allowed

@@ -13,7 +13,7 @@ from taxiway.data.features import KINDS, Feature, Schema
 from taxiway.data.history import Watch
 from taxiway.data.infer import infer_schema
 from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError
 from taxiway.records import Waiver
 from taxiway.yaml_file import KeyPath, YamlFile, explain, read_yaml
 
@@ -48,13 +48,11 @@ def schema_of(file: YamlFile) -> Schema:
         if isinstance(content.get(section), dict):
             for name in content[section]:
                 if isinstance(name, bool) or not isinstance(name, str | int | float):
-                    raise ConfigError(f"{file.where((section,))}: YAML reads a name in it as {name!r}; put it in quotes")
+                    raise file.error((section,), f": YAML reads a name in it as {name!r}; put it in quotes", got=name)
             names[section] = [str(name) for name in content[section]]
             content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
         elif section in content:
-            raise ConfigError(
-                f"{file.where((section,))} is a {type(content[section]).__name__}; allowed: names, each with its keys"
-            )
+            raise file.error((section,), f"is a {type(content[section]).__name__}; allowed: names, each with its keys")
     try:
         schema = Schema.model_validate(content)
     except ValidationError as error:
@@ -77,11 +75,10 @@ def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
-    where = file.where((section, name))
     if not isinstance(body, dict):
-        raise ConfigError(f"{where} is {body!r}; allowed: keys of its own, {_NAMED[section]}")
+        raise file.error((section, name), f"is {body!r}; allowed: keys of its own, {_NAMED[section]}", got=body)
     if "name" in body:
-        raise ConfigError(f"{where}.name is not a key here: the name is the key above it")
+        raise file.error((section, name, "name"), "is not a key here: the name is the key above it")
     return {**{str(key): value for key, value in body.items()}, "name": name}
 
 
@@ -91,30 +88,23 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
     for where, named in [("label", () if schema.label is None else (schema.label,)), ("key", schema.key)]:
         for name in named:
             if name not in names:
-                raise ConfigError(
-                    f'{file.where((where,))} is "{name}", which features does not list\n    {allowed_values(name, names)}'
-                )
+                raise file.error((where,), f'is "{name}", which features does not list', got=name, allowed=names)
     for at, waiver in enumerate(schema.waivers):
         if waiver.kind not in KINDS and not waiver.kind.startswith("gx:"):
-            raise ConfigError(
-                f'{file.where(("waivers", at, "kind"))} is "{waiver.kind}"\n    {allowed_values(waiver.kind, (*KINDS, "gx:EXPECTATION_TYPE"))}'
-            )
+            options = (*KINDS, "gx:EXPECTATION_TYPE")
+            raise file.error(("waivers", at, "kind"), f'is "{waiver.kind}"', got=waiver.kind, allowed=options)
         if waiver.column is None or waiver.kind in ("new_column", "join_match"):
             continue
         known = [rule.name for rule in schema.rules] if waiver.kind == "rule" else names
         # A finding on several columns, such as a key of two, names them all: `carrier, flight`.
         several = all(name in known for name in waiver.column.split(", "))
         if waiver.column not in known and not several:
-            raise ConfigError(
-                f'{file.where(("waivers", at, "column"))} is "{waiver.column}", which the schema does not list\n    '
-                f"{allowed_values(waiver.column, known)}"
-            )
+            said = f'is "{waiver.column}", which the schema does not list'
+            raise file.error(("waivers", at, "column"), said, got=waiver.column, allowed=known)
     for at, watch in enumerate(schema.history):
         if watch.column is not None and watch.column not in names:
-            raise ConfigError(
-                f'{file.where(("history", at, "column"))} is "{watch.column}", which features does not list\n    '
-                f"{allowed_values(watch.column, names)}"
-            )
+            said = f'is "{watch.column}", which features does not list'
+            raise file.error(("history", at, "column"), said, got=watch.column, allowed=names)
 
 
 def _key(place: KeyPath, names: dict[str, list[str]]) -> KeyPath:

@@ -1,0 +1,65 @@
+"""What the command line shows of an error: a message for the user's mistakes, a traceback for a bug."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from taxiway.cli import main
+from taxiway.errors import TerminalError, TransientError
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets `taxiway lint FILE` fail with an error of the test's choice."""
+
+    def fail_with(error: BaseException) -> None:
+        def raising(_: object) -> None:
+            raise error
+
+        monkeypatch.setattr("taxiway.cli.lint.pipeline_files", raising)
+
+    return fail_with
+
+
+def lint(path: Path, *before: str) -> Any:
+    path.touch()
+    return CliRunner().invoke(main, [*before, "lint", str(path)])
+
+
+@pytest.mark.parametrize("error", [TerminalError("no such model"), TransientError("no such model")])
+def test_our_errors_are_a_message(failing: Any, tmp_path: Path, error: Exception) -> None:
+    failing(error)
+    shown = lint(tmp_path / "x.yaml")
+    assert (shown.exit_code, shown.output) == (1, "taxiway: no such model\n")
+    assert "Traceback" in lint(tmp_path / "x.yaml", "--debug").output
+
+
+def test_a_file_that_the_user_named_is_the_users(failing: Any, tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "x.yaml"
+    file.parent.mkdir()
+    for named in (file, file.parent, file.with_name("y.yaml").parent):
+        failing(FileNotFoundError(errno.ENOENT, "No such file or directory", str(named)))
+        shown = lint(file)
+        assert shown.exit_code == 1
+        assert shown.output.startswith("taxiway: [Errno 2]")
+
+
+def test_what_the_machine_denies_is_a_message(failing: Any, tmp_path: Path) -> None:
+    failing(OSError(errno.ENOSPC, "No space left on device"))
+    assert lint(tmp_path / "x.yaml").output == "taxiway: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/somewhere/else.json"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        KeyError("x"),
+    ],
+)
+def test_a_bug_is_never_shown_as_the_users_mistake(failing: Any, tmp_path: Path, error: Exception) -> None:
+    failing(error)
+    assert lint(tmp_path / "x.yaml").exception is error
