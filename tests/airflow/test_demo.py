@@ -23,7 +23,8 @@ from taxiway.records import Evaluation, Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
 from taxiway.stages.context import Services
-from taxiway.stages.runner import Installation, run_in
+from taxiway.stages.installation import Installation
+from taxiway.stages.runner import run_in
 from taxiway.store import Store
 
 FLIGHTS = read_pipeline(Path(__file__).parents[2] / "dags/flights/late_arrivals.pipeline.yaml")

@@ -1,6 +1,5 @@
 """What several commands share: their options, and a client of MLflow."""
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from taxiway.errors import ConfigError, TransientError
-from taxiway.lineage.quiet import quiet_mlflow
+from taxiway.errors import ConfigError
+from taxiway.lineage.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,16 +39,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 @contextmanager
 def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """A client of the MLflow server; its errors become sentences, and it does not wait for minutes."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    """A client of the MLflow server; its errors become messages, and it does not wait for minutes."""
     quiet_mlflow()
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+    with mlflow_errors(tracking_uri):
+        from mlflow import MlflowClient
 
-    try:
         yield MlflowClient(tracking_uri)
-    except MlflowException as error:
-        raise TransientError(f"MLflow at {tracking_uri} refused: {error.message}") from error
 
 
 @contextmanager

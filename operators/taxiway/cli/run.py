@@ -12,7 +12,8 @@ from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.overview import RunRecords
 from taxiway.records import Outcome, Status
-from taxiway.stages.runner import DEFAULT_HOME, STAGES, Watcher, run
+from taxiway.stages.installation import DEFAULT_HOME
+from taxiway.stages.runner import STAGES, Watcher, run
 
 _GOOD = (Outcome.FIRST_CHAMPION, Outcome.PROMOTED)
 

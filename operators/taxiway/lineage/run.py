@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from taxiway import tags as tag_names
+from taxiway.lineage.client import without_credentials
 from taxiway.lineage.pages import all_pages
 from taxiway.records import Record, RecordRef, Snapshot, Span
 
@@ -155,6 +155,16 @@ class MlflowRun:
         self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
 
 
+def end_abandoned(client: "MlflowClient", experiment: str) -> None:
+    """End the runs of an experiment that a killed process left open; for a client that nobody else uses at the same time."""
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return
+    left = "attributes.status = 'RUNNING'"
+    for run in all_pages(lambda token: client.search_runs([known.experiment_id], left, page_token=token)):
+        MlflowRun(client, run.info.run_id, known.experiment_id).end("FAILED")
+
+
 def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
     """The references of the records that an MLflow run with these tags keeps."""
     return tuple(
@@ -166,9 +176,7 @@ def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
 
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     """The page of a run on an MLflow server, without the credentials that the address may carry."""
-    parts = urlsplit(tracking_uri)
-    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{without_credentials(tracking_uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
-from taxiway.lineage.quiet import quiet_mlflow
+from taxiway.lineage.client import quiet_mlflow
 from taxiway.serving import worker
 from taxiway.serving.protocol import Rows
 

@@ -9,7 +9,7 @@ import time
 
 import uvicorn
 
-from taxiway.lineage.quiet import quiet_mlflow
+from taxiway.lineage.client import quiet_mlflow
 from taxiway.serving.gateway import create_app
 from taxiway.serving.settings import GatewaySettings
 

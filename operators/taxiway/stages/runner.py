@@ -1,12 +1,11 @@
 """The runner: a whole pipeline in this process, stage after stage, without Airflow."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from taxiway import tags
 from taxiway.data.source import located
@@ -14,15 +13,11 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.overview import RunRecords
 from taxiway.pipeline import Pipeline
 from taxiway.records import Record, RunSummary, ShadowReport, Trials
-from taxiway.stages.context import Services, StageContext
+from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import IngestPlan, ingest, plan_ingest
-from taxiway.store import Store
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from taxiway.stages.installation import DEFAULT_HOME, Installation, open_installation
 
 R = TypeVar("R", bound=Record)
-DEFAULT_HOME = Path(".taxiway/local")
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
 _NO_REQUESTS = "a run outside of Airflow has no live requests: nothing was compared"
 
@@ -41,23 +36,6 @@ class Watcher:
 
     def stopped(self, reason: str) -> None:
         """The run stops without an outcome."""
-
-
-@dataclass(frozen=True)
-class Installation:
-    """Where a run keeps what it makes.
-
-    Args:
-        store: The store of rows and records.
-        client: The client of MLflow.
-        services: The data, and the databases, that sources read.
-        private: Whether nobody else uses it, so that a champion here serves nobody.
-    """
-
-    store: Store
-    client: "MlflowClient"
-    services: Services = field(default_factory=Services)
-    private: bool = True
 
 
 @dataclass
@@ -105,7 +83,7 @@ def run(
 
         pipeline = read_pipeline(Path(pipeline))
     _stages_until(pipeline, until)  # what is wrong is told before anything is opened
-    with _installation(data, tracking_uri, store, home) as installation:
+    with open_installation(data, tracking_uri, store, home) as installation:
         return run_in(installation, pipeline, span=span, until=until, watcher=watcher)
 
 
@@ -138,8 +116,11 @@ def run_in(
             _run_stage(name, context, made, watcher)
             if made.failure is not None:
                 break
-    except BaseException:
-        context.recorder.end("FAILED")
+    except BaseException as error:
+        try:
+            context.recorder.end("FAILED")
+        except Exception as second:
+            error.add_note(f"its MLflow run could not be ended: {second}")
         raise
     return replace(made.records, summary=_close(context, made, decides=names[-1] == STAGES[-1]))
 
@@ -278,8 +259,10 @@ def _needed(record: R | None) -> R:
 
 
 def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime]) -> StageContext:
-    from taxiway.lineage.run import MlflowRun
+    from taxiway.lineage.run import MlflowRun, end_abandoned
 
+    if installation.private:
+        end_abandoned(installation.client, pipeline.experiment)
     run = f"{pipeline.name}/local__{clock().isoformat(timespec='microseconds')}"
     recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, {tags.PIPELINE: pipeline.name})
     return StageContext(
@@ -291,18 +274,3 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
         services=installation.services,
         clock=clock,
     )
-
-
-@contextmanager
-def _installation(data: str | None, tracking_uri: str | None, store: str | None, home: Path) -> Iterator[Installation]:
-    """The installation that the arguments of `run` describe."""
-    kept, services = Store(store or str(home.absolute() / "store")), Services(data=data)
-    if tracking_uri is not None:
-        from mlflow import MlflowClient
-
-        yield Installation(kept, MlflowClient(tracking_uri), services, private=False)
-        return
-    from taxiway.lineage.local import local_mlflow
-
-    with local_mlflow(home) as client:
-        yield Installation(kept, client, services)

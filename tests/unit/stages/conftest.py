@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from taxiway.pipeline import Pipeline
 from taxiway.stages.context import Services
-from taxiway.stages.runner import Installation
+from taxiway.stages.installation import Installation
 from taxiway.store import Store
 
 SCHEMA = """\

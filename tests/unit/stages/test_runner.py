@@ -16,7 +16,8 @@ from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.pipeline import Pipeline
 from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.stages.runner import STAGES, Installation, Watcher, run_in
+from taxiway.stages.installation import Installation, open_installation
+from taxiway.stages.runner import STAGES, Watcher, run_in
 
 
 class Seen(Watcher):
@@ -122,6 +123,23 @@ def test_an_error_ends_the_run_in_mlflow_and_leaves_the_span_due(site: Site, ins
     assert processed_spans(installation.store, pipeline.name) == frozenset()
     site.arrive(2)
     assert run_in(installation, pipeline).summary is not None
+
+
+def test_the_run_that_a_killed_process_left_open_is_ended_by_the_next(site: Site, installation: Installation) -> None:
+    pipeline = site.pipeline()
+    experiment = installation.client.create_experiment(pipeline.experiment)
+    installation.client.create_run(experiment, run_name="killed")
+    run_in(installation, pipeline)
+    assert mlflow_status(installation, pipeline) == ["FINISHED", "FAILED"]
+
+
+def test_two_runs_do_not_share_a_local_folder_at_once(site: Site) -> None:
+    with (
+        open_installation(None, None, None, site.folder / "home"),
+        pytest.raises(ConfigError, match="another run uses"),
+        open_installation(None, None, None, site.folder / "home"),
+    ):
+        pass
 
 
 def test_a_shared_registry_gets_no_champion_that_was_not_shadowed(site: Site, installation: Installation) -> None:
