@@ -7,10 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner
 from conftest_airflow import Running
 
-from taxiway.cli import main
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import TaskSeen
 from taxiway.local.bikes import lay_out_rentals, rentals_by_month
@@ -85,13 +83,3 @@ def test_the_gateway_answers_with_numbers(running: Running, first: tuple[str, li
     for estimate, rentals in zip(answer.json()["predictions"], rows["cnt"], strict=True):
         assert isinstance(estimate, float)
         assert abs(estimate - rentals) < 150
-
-
-def test_a_pipeline_that_was_drafted_runs_as_it_is(running: Running, first: tuple[str, list[TaskSeen]]) -> None:
-    data, dags = running.stack.home.data, running.stack.home.root.parent / "dags"
-    arguments = ["new", "drafted", "--from", str(data / "bikes"), "--label", "cnt", "--team", "drafts"]
-    shown = CliRunner().invoke(main, [*arguments, "--dags", str(dags), "--data", str(data)])
-    assert shown.exit_code == 0, shown.output
-    _, tasks = running.run("drafts.drafted")
-    assert {task.state for task in tasks.values()} == {"success"}
-    assert [summary.outcome for summary in summaries(running.store, "drafts.drafted")] == [Outcome.FIRST_CHAMPION]

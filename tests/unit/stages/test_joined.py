@@ -6,15 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest_airflow import Running
+from mlflow import MlflowClient
 
 from taxiway.cli import main
 from taxiway.data.rows import read_rows
-from taxiway.lineage.outcomes import summaries
-from taxiway.records import DataReport, Outcome, Snapshot
+from taxiway.pipeline_file import read_pipeline
+from taxiway.records import Outcome
 from taxiway.registry.questions import data_uses
+from taxiway.stages.context import Services
+from taxiway.stages.installation import Installation
+from taxiway.stages.runner import Watcher, run_in
+from taxiway.store import Store
 
-DAG = "joined.returns"
+RETURNS = read_pipeline(Path(__file__).parent / "joined/returns.pipeline.yaml")
 CUSTOMERS = 900
 
 
@@ -63,9 +67,19 @@ def write_rates(data: Path, month: int) -> None:
     put(rows, data / "rates" / f"2013-{month:02}.parquet")
 
 
+class Reasons(Watcher):
+    """Remembers why runs stopped."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def stopped(self, reason: str) -> None:
+        self.said.append(reason)
+
+
 @pytest.fixture(scope="module")
-def data(running: Running) -> Path:
-    folder = running.stack.home.data
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
     write_customers(folder)
     for month in (1, 2, 3):
         write_orders(folder, month)
@@ -73,27 +87,31 @@ def data(running: Running) -> Path:
     return folder
 
 
-def test_a_month_whose_rates_are_not_there_is_not_read_and_the_log_says_so(running: Running, data: Path) -> None:
-    run, tasks = running.run(DAG)
-    assert tasks["ingest"].state == "skipped"
-    log = str(running.api._get(f"/dags/{DAG}/dagRuns/{run}/taskInstances/ingest/logs/1?full_content=true"))
+@pytest.fixture(scope="module")
+def installation(data: Path, mlflow_url: str) -> Installation:
+    return Installation(Store(str(data / "store")), MlflowClient(mlflow_url), Services(data=str(data)))
+
+
+def test_a_month_whose_rates_are_not_there_is_not_read_and_the_reason_is_said(installation: Installation) -> None:
+    reasons = Reasons()
+    assert run_in(installation, RETURNS, watcher=reasons).snapshot is None
     assert (
         "window: 2 needs 2 spans, 1 of them is missing; there: 2013-02; 2013-01 is denied by source.deny; 2013-03 waits: join rates"
-        in log
+        in reasons.said[0]
     )
 
 
 def test_joined_sampled_and_split_rows_make_a_champion_that_knows_none_of_the_evaluated_customers(
-    running: Running, data: Path
+    installation: Installation, data: Path
 ) -> None:
     write_rates(data, 3)
-    run, tasks = running.run(DAG)
-    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(tasks, "success")
-    (summary,) = summaries(running.store, DAG)
+    made = run_in(installation, RETURNS)
+    summary, snapshot = made.summary, made.snapshot
+    assert summary is not None
+    assert snapshot is not None
     assert (summary.outcome, summary.span.label, summary.span.rows) == (Outcome.FIRST_CHAMPION, "2013-03", 3000)
-    snapshot = running.store.get(Snapshot, running.mlflow_run(DAG, run).data.tags["taxiway.record.Snapshot"])
     assert [s.label for s in snapshot.evaluation] == ["2013-02 (evaluation)", "2013-03 (evaluation)"]
-    training, evaluation = (read_rows(spans, running.store) for spans in (snapshot.training, snapshot.evaluation))
+    training, evaluation = (read_rows(spans, installation.store) for spans in (snapshot.training, snapshot.evaluation))
     assert not set(training["customer"]) & set(evaluation["customer"])
     assert 0.8 < (len(training) + len(evaluation)) / 6000 < 1
     rows = pd.concat([training, evaluation])
@@ -103,25 +121,25 @@ def test_joined_sampled_and_split_rows_make_a_champion_that_knows_none_of_the_ev
     assert [(m.name, m.span, m.share) for m in snapshot.joins] == [
         (name, month, 1.0) for month in ("2013-02", "2013-03") for name in ("customers", "rates")
     ]
-    (use,) = data_uses(running.mlflow, snapshot.joins[0].content)
+    (use,) = data_uses(installation.client, snapshot.joins[0].content)
     assert (use.context, use.span, use.version) == ("joined", "customers", 1)
     assert "2013-01" not in {span.name for span in snapshot.spans}
-    told = CliRunner().invoke(main, ["lineage", "model", DAG, "--tracking-uri", running.stack.url("mlflow")])
+    told = CliRunner().invoke(main, ["lineage", "model", RETURNS.name, "--tracking-uri", installation.client.tracking_uri])
     assert f"trained on 2013-02 (training): {snapshot.training[0].rows:,} rows of 3,000 in the file" in told.output.replace(
         "\n", " "
     )
     assert "joined customers to 2013-02: a partner for 3,000 of 3,000 rows" in told.output
 
 
-def test_too_few_partners_block_and_no_model_is_trained(running: Running, data: Path) -> None:
+def test_too_few_partners_block_and_no_model_is_trained(installation: Installation, data: Path) -> None:
     """April's shop numbers half of its customers anew."""
     write_orders(data, 4, first_customer=CUSTOMERS // 2)
     write_rates(data, 4)
-    run, tasks = running.run(DAG)
-    assert (tasks["validate_data"].state, tasks["train"].state) == ("failed", "upstream_failed")
-    report = running.store.get(DataReport, running.mlflow_run(DAG, run).data.tags["taxiway.record.DataReport"])
-    (anomaly,) = [found for found in report.anomalies if found.kind == "join_match"]
+    made = run_in(installation, RETURNS)
+    assert made.summary is not None
+    assert made.report is not None
+    assert (made.summary.outcome, made.candidate) == (Outcome.BLOCKED, None)
+    (anomaly,) = [found for found in made.report.anomalies if found.kind == "join_match"]
     assert (anomaly.span, anomaly.column, anomaly.expected) == ("2013-04", "customer", "at least 95.0 %")
     assert anomaly.sentence.startswith("customers (")
     assert len(anomaly.examples) == 3
-    assert summaries(running.store, DAG)[-1].outcome is Outcome.BLOCKED
