@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -18,6 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+from taxiway.features import raw_frame
 from taxiway.lineage.models import ModelToSave, register
 from taxiway.pipeline import Shadow
 from taxiway.records import Status
@@ -45,7 +45,7 @@ def trained(flights: pd.DataFrame, iterations: int) -> Pipeline:
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     columns = ColumnTransformer([("numeric", "passthrough", NUMERIC), ("categorical", codes, CATEGORICAL)])
     model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=iterations, random_state=0))
-    return model.fit(flights[NUMERIC + CATEGORICAL], flights["late"])
+    return model.fit(raw_frame(flights, NUMERIC, CATEGORICAL), flights["late"])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def served(
 ) -> Iterator[Running]:
     """A gateway with two real versions of a model, the first one champion, loaded by the loader of production."""
     run = registry.create_run(registry.create_experiment(MODEL)).info.run_id
-    example = flights[NUMERIC + CATEGORICAL].head(50)
+    example = raw_frame(flights.head(50), NUMERIC, CATEGORICAL)
     for pipeline in (champion, trained(flights, 40)):
         key = f"{pipeline[-1].max_iter} iterations"
         register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
@@ -73,8 +73,8 @@ def records(flights: pd.DataFrame) -> list[dict[str, Any]]:
 
 def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.DataFrame, champion: Pipeline) -> None:
     answers = served.admin.predict(MODEL, records(flights))
-    expected = champion.predict_proba(flights[NUMERIC + CATEGORICAL].head(REQUESTS))
-    assert np.array(answers) == pytest.approx(expected)
+    expected = champion.predict_proba(raw_frame(flights.head(REQUESTS), NUMERIC, CATEGORICAL))
+    assert answers == expected.tolist()
 
 
 def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Running, flights: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from mlflow import MlflowClient
-from running import CALLER, Running, register, start_gateway, until
+from running import CALLER, Running, register, start_gateway, until, with_loaders
 
 from helping import free_port
 from taxiway.errors import TerminalError
@@ -48,7 +48,7 @@ def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> I
     content = {"tracking_uri": mlflow_url, "model": model, "version": version, "lease_s": lease_s, "port": port, "token": TOKEN}
     settings = VersionSettings.model_validate(content | {"loader": "misbehaving:load"})
     told = settings.model_dump_json().replace('"**********"', f'"{TOKEN}"')
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "VERSION": told}
+    environment = {**os.environ, "PYTHONPATH": with_loaders(), "VERSION": told}
     process = subprocess.Popen([sys.executable, "-c", RUN_VERSION], env=environment)
     try:
         yield Remote(address=f"http://127.0.0.1:{port}", token=TOKEN), process
