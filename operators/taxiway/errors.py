@@ -84,6 +84,10 @@ class RequestError(TerminalError):
         self.message = message
 
 
+class WrongAnswersError(TerminalError):
+    """A gateway's log has answers that are not those of the model version that is named beside them."""
+
+
 class ModelLoadError(TerminalError):
     """A worker process could not load its model."""
 

@@ -5,6 +5,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from taxiway.features import raw_frame
-from taxiway.lineage.models import ModelToSave, register
+from taxiway.lineage.models import ModelToSave, load_trusted, register
 from taxiway.pipeline import Shadow
 from taxiway.records import Status
+from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
 from taxiway.serving.shadow import compare
 
@@ -77,6 +80,21 @@ def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.Data
     assert answers == expected.tolist()
 
 
+def test_a_gap_is_answered_alike_alone_and_beside_the_requests_of_others(
+    served: Running, flights: pd.DataFrame, champion: Pipeline
+) -> None:
+    """Requests that wait together are predicted in one call, in which a text must not change what a missing category is."""
+    rows = records(flights)[:40]
+    for row in rows[::2]:
+        row |= {"carrier": None, "dest": None}
+    columns = {name: [row[name] for row in rows] for name in (*NUMERIC, *CATEGORICAL)}
+    expected = champion.predict_proba(raw_frame(columns, NUMERIC, CATEGORICAL)).tolist()
+    assert [served.admin.predict(MODEL, [row])[0] for row in rows[:4]] == expected[:4], "alone"
+    assert served.admin.predict(MODEL, rows) == expected, "in one request"
+    with ThreadPoolExecutor(16) as callers:
+        assert list(callers.map(lambda row: served.admin.predict(MODEL, [row])[0], rows)) == expected, "beside others"
+
+
 def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Running, flights: pd.DataFrame) -> None:
     row = records(flights)[0]
     fewer = {name: cell for name, cell in row.items() if name not in ("carrier", "origin")}
@@ -103,7 +121,7 @@ def test_a_column_too_many_is_ignored_without_a_word_in_the_log(served: Running,
     assert "extra inputs" not in (served.state / "output").read_text()
 
 
-def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd.DataFrame) -> None:
+def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, flights: pd.DataFrame, mlflow_url: str) -> None:
     served.admin.put_challenger(MODEL, 2, "run-1", 600)
     seen: list[Replayed] = []
     began = time.monotonic()
@@ -112,8 +130,9 @@ def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd
     assert done == Replayed(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
     assert [each.sent for each in seen] == list(range(1, REQUESTS + 1))
     until(lambda: (status := served.admin.challenger(MODEL)) and status.answered == REQUESTS, "everything is mirrored")
+    pairs = served.admin.pairs(MODEL, 2, "run-1", bodies=REQUESTS)
     report = compare(
-        served.admin.pairs(MODEL, 2, "run-1"),
+        pairs,
         model=MODEL,
         version=2,
         champion=1,
@@ -124,6 +143,10 @@ def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd
     assert report.agreement is not None
     assert report.agreement.value > 0.9
     assert (report.champion_errors, report.challenger_errors) == (0, 0)
+    checked = check_shadow(report, pairs.pairs, partial(load_trusted, mlflow_url, MODEL))
+    assert checked.status is Status.PASS
+    assert "400 of 400 answers of the champion and 400 of 400 of the challenger equal" in checked.reasons[-1].sentence
+    assert not any(pair.body for pair in served.admin.pairs(MODEL, 2, "run-1").pairs), "nobody asked for them"
 
 
 def test_replay_counts_what_is_refused_and_what_is_lost(served: Running, flights: pd.DataFrame) -> None:
