@@ -37,8 +37,8 @@ class ModelColumns:
 def signature_columns(model: Any) -> ModelColumns:
     """The columns of `model` (a pyfunc model) by its signature.
 
-    Raises SignatureError where it has none, or one that `train` does not write: its rows could then be typed by their values
-    only, and one row's values would change the types of another.
+    Raises SignatureError if it has none, or has a type in it that `train` does not write: rows could then be typed by their values
+    only, and the values of one row would change the types of another.
     """
     metadata = getattr(model, "metadata", None)
     inputs = metadata.get_input_schema() if metadata else None
@@ -69,7 +69,7 @@ def raw_frame(
         categorical: The names of the columns of categories, see `category_text`. Missing values are None.
 
     Raises:
-        DataError: A cell is no number where one is needed, or neither a category nor missing.
+        DataError: A cell is not what its column needs.
     """
     import pandas as pd
 
@@ -82,7 +82,7 @@ def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame"
     """What `predict` answers to the rows of `frame`, the same bits for a row however many others share the call.
 
     The last row is repeated until there is a multiple of 16 rows, and the answers to the repetitions are left out. Raises
-    ValueError where `predict` does not give one answer for each row.
+    ValueError if `predict` does not give one answer for each row.
     """
     import numpy as np
 
