@@ -227,7 +227,7 @@ def test_the_shift_interval_is_students() -> None:
 def test_where_nothing_was_compared_the_report_says_why() -> None:
     report = not_applicable(MODEL, 1, "there is no champion yet")
     assert report.status is Status.NOT_APPLICABLE
-    assert (report.version, report.champion, report.requests) == (1, 0, 0)
+    assert (report.version, report.champion, report.requests) == (1, None, 0)
     assert report.reasons[0].sentence == "there is no champion yet"
 
 
