@@ -88,16 +88,18 @@ def register_two(url: str, months: Any) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
+    from taxiway.features import raw_frame
+
     client = MlflowClient(url)
     run = client.create_run(client.create_experiment(MODEL)).info.run_id
-    rows = months["2013-01"].astype(dict.fromkeys(NUMERIC, float))
-    columns = NUMERIC + CATEGORICAL
+    rows = months["2013-01"]
+    raw = raw_frame(rows, NUMERIC, CATEGORICAL)
     for iterations in (150, 140):
         codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
         transform = ColumnTransformer([("numeric", "passthrough", NUMERIC), ("categorical", codes, CATEGORICAL)])
         fitted = make_pipeline(transform, HistGradientBoostingClassifier(max_iter=iterations, random_state=0))
-        fitted.fit(rows[columns], rows["late"])
-        register(client, run, MODEL, ModelToSave(fitted, rows[columns].head(50), f"{iterations}", {}, {}))
+        fitted.fit(raw, rows["late"])
+        register(client, run, MODEL, ModelToSave(fitted, raw.head(50), f"{iterations}", {}, {}))
     client.set_registered_model_alias(MODEL, "champion", "1")
 
 

@@ -71,6 +71,10 @@ class UntrustedModelError(TerminalError):
     """A saved model that asks for types or code outside Taxiway's own allow-list; it was not loaded."""
 
 
+class SignatureError(TerminalError):
+    """A model whose signature does not say, for each of its columns, whether it holds numbers or categories."""
+
+
 class RequestError(TerminalError):
     """A request that the gateway refuses; `status` is the HTTP status of the answer."""
 
@@ -78,6 +82,10 @@ class RequestError(TerminalError):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+class WrongAnswersError(TerminalError):
+    """A gateway's log has answers that are not those of the model version that is named beside them."""
 
 
 class ModelLoadError(TerminalError):

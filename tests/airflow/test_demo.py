@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from taxiway.pipeline_file import read_pipeline
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
+from taxiway.registry.questions import model_lineage
+from taxiway.serving.answer_check import AnswerCheck
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
@@ -43,7 +46,7 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
     for words in ("wind_speed", "carrier", '"UA"'):
         assert any(words in reason for reason in third.reasons)
     champion = demo.current_champion(running.stack.url("mlflow"))
-    assert demo._problem(demo.decisions(running.stack), champion, played.course.traffic) == ""
+    assert demo._problem(demo.decisions(running.stack), champion, played.course.traffic, played.course.checked) == ""
 
 
 def test_the_runner_makes_the_records_that_airflow_made(
@@ -72,6 +75,22 @@ def test_the_runner_makes_the_records_that_airflow_made(
 def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Played) -> None:
     assert played.course.traffic is not None
     assert (played.course.traffic.sent, played.course.traffic.answered, played.course.traffic.lost) == (2500, 2500, 0)
+
+
+def test_every_logged_answer_equals_the_models_own(running: Running, played: Played) -> None:
+    """Among them are requests with missing categories, which were predicted in one call with those of others."""
+    checked = played.course.checked
+    assert checked is not None
+    assert (checked.champion.answers, checked.champion.equal) == (2500, 2500)
+    assert checked.challenger.equal == checked.challenger.answers > 1000
+    assert "2,500 answers, 2,500 equal to the model" in played.shown
+    shadow = model_lineage(running.mlflow, PIPELINE, 2).records.shadow
+    assert shadow is not None
+    assert any("equal what the models themselves answer" in reason.sentence for reason in shadow.reasons)
+    wrong = replace(checked, champion=AnswerCheck(2500, 2221, "version 1 answered request r1 with [[0.4, 0.6]]"))
+    champion = demo.current_champion(running.stack.url("mlflow"))
+    said = demo._problem(demo.decisions(running.stack), champion, played.course.traffic, wrong)
+    assert said.startswith("279 of 2,500 logged answers of the champion are not the model's own; version 1 answered")
 
 
 def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Played) -> None:
@@ -190,12 +209,14 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
     print_table(Console(file=out, width=120), found, champion, played.course.traffic)
     for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "version 2, since", "lost 0"):
         assert words in out.getvalue()
-    write_report(tmp_path / "report.json", found, champion, played.course.tasks, played.course.traffic, played.course.seconds)
+    course = played.course
+    write_report(tmp_path / "report.json", found, champion, course.tasks, course.traffic, course.checked, course.seconds)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED"]
     assert all(run["tasks"] for run in report["runs"])
     assert report["champion"]["version"] == 2
     assert report["traffic"]["lost"] == 0
+    assert report["answers"]["champion"] == {"answers": 2500, "equal": 2500, "difference": None}
 
 
 def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:

@@ -22,6 +22,7 @@ from taxiway.cli import main
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
 from taxiway.local.demo import PIPELINE, UNGUARDED, _problem
+from taxiway.local.demo_answers import CheckedLog
 from taxiway.local.demo_report import print_table
 from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS, Ports
@@ -30,6 +31,7 @@ from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
 from taxiway.records import Outcome, RunSummary, Span
 from taxiway.registry.overview import Champion
+from taxiway.serving.answer_check import AnswerCheck
 from taxiway.serving.replay import Replayed
 
 
@@ -282,12 +284,21 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
         decided("2013-04", Outcome.REJECTED, 1).model_copy(update={"pipeline": UNGUARDED}),
     )
     rolled_back = Champion(PIPELINE, 1, None, None)
-    assert _problem(found, rolled_back, None) == ""
+    assert _problem(found, rolled_back, None, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
-    assert _problem(found, rolled_back, traffic) == "version 1 is the champion, expected version 2"
-    assert _problem(found, None, traffic) == "no version is the champion, expected version 2"
-    assert _problem(found[:2], None, None).startswith(f"{PIPELINE} on 2013-06 came to no decision, expected BLOCKED")
-    assert _problem(found[:3], None, None).startswith(f"{UNGUARDED} on 2013-04 came to no decision, expected REJECTED")
+    assert _problem(found, rolled_back, traffic, None) == "version 1 is the champion, expected version 2"
+    assert _problem(found, None, traffic, None) == "no version is the champion, expected version 2"
+    promoted = Champion(PIPELINE, 2, None, None)
+    assert _problem(found, promoted, traffic, None) == "the answers in the gateway's log were not checked"
+    few = CheckedLog(AnswerCheck(8, 8), AnswerCheck(0, 0))
+    assert _problem(found, promoted, traffic, few) == "9 requests were answered, and the log has 8 answers"
+    assert _problem(found, promoted, traffic, CheckedLog(AnswerCheck(9, 9), AnswerCheck(5, 5))) == ""
+    wrong = CheckedLog(AnswerCheck(9, 9), AnswerCheck(5, 3, "version 2 answered request r1 with [[1, 0]]"))
+    assert _problem(found, promoted, traffic, wrong).startswith(
+        "2 of 5 logged answers of the challenger are not the model's own;"
+    )
+    assert _problem(found[:2], None, None, None).startswith(f"{PIPELINE} on 2013-06 came to no decision, expected BLOCKED")
+    assert _problem(found[:3], None, None, None).startswith(f"{UNGUARDED} on 2013-04 came to no decision, expected REJECTED")
 
 
 def test_the_table_names_the_first_reasons_of_a_blocked_run() -> None:

@@ -1,6 +1,6 @@
 """Reading the rows of spans back from the store."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Span
 from taxiway.store import Store
@@ -8,15 +8,23 @@ from taxiway.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+_LARGEST_EXACT = 2**53  # beyond it, not every integer has a float of its own
+
 
 def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None = None) -> "pd.DataFrame":
-    """The rows of `spans`, in their order; only `columns` where given. A column that a span lacks is missing values there."""
+    """The rows of `spans`, in their order; only `columns` where given. A column that a span lacks is missing values there.
+
+    Integers keep all their digits, also beside missing values: those beyond 2**53 come as Python's own then.
+    """
     import pandas as pd
 
-    parts = []
+    parts: list[pd.DataFrame] = []
     for span in spans:
         with store.local_file(span.content) as path:
             parts.append(_read(path, columns))
+    for name in {name for part in parts for name in part.columns if _has_large_integers(part[name])}:
+        if len({part[name].dtype if name in part else None for part in parts}) > 1:
+            parts = [part.assign(**{name: part[name].astype("object")}) if name in part else part for part in parts]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -25,5 +33,24 @@ def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
 
     file = pq.ParquetFile(path)
     present = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
-    rows: pd.DataFrame = file.read(columns=present).to_pandas()
+    table = file.read(columns=present)
+    rows: pd.DataFrame = table.to_pandas()
+    for name in table.column_names:
+        if _would_lose_digits(table.column(name)):
+            rows[name] = table.column(name).to_pandas(integer_object_nulls=True)
     return rows.reindex(columns=columns) if columns is not None else rows
+
+
+def _would_lose_digits(column: Any) -> bool:
+    """Whether pandas would make floats of the integers of this Arrow column, and other numbers of the largest."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_integer(column.type) or not column.null_count:
+        return False
+    ends = pc.min_max(column).as_py()
+    return any(end is not None and abs(end) > _LARGEST_EXACT for end in ends.values())
+
+
+def _has_large_integers(values: "pd.Series[Any]") -> bool:
+    return values.dtype.kind in "iu" and len(values) > 0 and max(-int(values.min()), int(values.max())) > _LARGEST_EXACT

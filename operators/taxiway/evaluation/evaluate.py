@@ -9,7 +9,7 @@ from taxiway.errors import DataError
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
-from taxiway.features.raw import raw_frame
+from taxiway.features.raw import predict_rows, raw_frame, signature_columns
 from taxiway.metrics import Problem
 from taxiway.pipeline import Gate
 from taxiway.recorder import Recorder
@@ -92,15 +92,14 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     """The probability of the positive class, or the number, that `model` gives each of `rows`, by its own signature."""
     import numpy as np
 
-    inputs = model.predictor.metadata.get_input_schema()
-    numeric = [column.name for column in inputs if column.type.name in ("double", "float", "integer", "long")]
-    categorical = [column.name for column in inputs if column.name not in numeric]
-    missing = [name for name in (*numeric, *categorical) if name not in rows]
+    columns = signature_columns(model.predictor)
+    missing = [name for name in columns.names if name not in rows]
     if missing:
         raise DataError(
             f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have"
         )
-    answers = np.asarray(model.predictor.predict(raw_frame(rows, numeric, categorical)), dtype=float)
+    frame = raw_frame(rows, columns.numeric, columns.categorical)
+    answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-_RULE = 3  # see StageKey: of raw_frame and of the transformers here
+_RULE = 4  # see StageKey: of raw_frame and of the transformers here
 
 
 def transform(

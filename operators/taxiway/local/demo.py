@@ -21,6 +21,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import FINAL, AirflowApi, TaskSeen
 from taxiway.local.bikes import lay_out_rentals
 from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
+from taxiway.local.demo_answers import CheckedLog, check_log
 from taxiway.local.demo_report import print_table, write_report
 from taxiway.local.flights import Corruption, corrupt, flights_by_month, write_span
 from taxiway.local.stack import Stack
@@ -84,6 +85,7 @@ class Course:
 
     tasks: dict[tuple[str, str], list[TaskSeen]] = field(default_factory=dict)
     traffic: Replayed | None = None
+    checked: CheckedLog | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -109,8 +111,8 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         )
         console.print(f"Another team's pipeline waits to be started: {stack.url('airflow')}/dags/bikes.hourly_rentals")
         if report is not None:
-            write_report(report, found, champion, course.tasks, course.traffic, course.seconds)
-        problem = _problem(found, champion, course.traffic)
+            write_report(report, found, champion, course.tasks, course.traffic, course.checked, course.seconds)
+        problem = _problem(found, champion, course.traffic, course.checked)
         if problem:
             say_error(console, f"This is not how it should end: {problem}")
         ended = 0 if exit_at_end else stay(console, starting)
@@ -191,6 +193,8 @@ def _run(console: Console, stack: Stack, api: AirflowApi, course: Course, traffi
                 course.traffic = _send_traffic(console, stack, traffic)
                 status.start()
     course.tasks[act.pipeline, act.month] = api.tasks(act.pipeline, run)
+    if course.traffic is not None and course.checked is None:
+        _check_answers(console, stack, course)
     if act.poisoned:
         _print_verdict(console, stack, api, act, run)
 
@@ -233,7 +237,15 @@ def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Repla
     return sent
 
 
-def _problem(found: tuple[RunSummary, ...], champion: Champion | None, traffic: Replayed | None) -> str:
+def _check_answers(console: Console, stack: Stack, course: Course) -> None:
+    with console.status("computing every logged answer again"):
+        course.checked = check_log(stack, PIPELINE)
+    console.print(f"    {course.checked}", highlight=False)
+
+
+def _problem(
+    found: tuple[RunSummary, ...], champion: Champion | None, traffic: Replayed | None, checked: CheckedLog | None
+) -> str:
     """Why the demonstration is not right, as a sentence; empty if it is. Without `traffic` the promotion was not played now.
 
     The champion of an earlier promotion may be another one by now: somebody may have rolled it back.
@@ -254,4 +266,4 @@ def _problem(found: tuple[RunSummary, ...], champion: Champion | None, traffic: 
         return f"{answers} is the champion, expected version {promoted}"
     if traffic.answered != traffic.sent:
         return f"of {traffic.sent} requests only {traffic.answered} were answered"
-    return ""
+    return checked.problem(traffic.answered) if checked else "the answers in the gateway's log were not checked"

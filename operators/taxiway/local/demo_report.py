@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taxiway.local.airflow_api import TaskSeen
+from taxiway.local.demo_answers import CheckedLog
 from taxiway.records import Outcome, RunSummary
 from taxiway.registry.overview import Champion
 from taxiway.serving.replay import Replayed
@@ -59,6 +60,7 @@ def write_report(
     champion: Champion | None,
     tasks: Mapping[tuple[str, str], Sequence[TaskSeen]],
     traffic: Replayed | None,
+    checked: CheckedLog | None,
     seconds: Mapping[str, float],
 ) -> None:
     """The table as JSON, with each task's times in seconds."""
@@ -78,6 +80,7 @@ def write_report(
         "runs": runs,
         "champion": {"model": champion.model, "version": champion.version, "since": _moment(champion)} if champion else None,
         "traffic": asdict(traffic) if traffic else None,
+        "answers": asdict(checked) if checked else None,
         "seconds": seconds,
     }
     beside = path.with_suffix(".beside")

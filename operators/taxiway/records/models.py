@@ -184,7 +184,8 @@ class ShadowReport(Record):
     """The paired comparison of challenger and champion on live requests, and its decision.
 
     `champion` is absent if there was nothing to compare with; the status is then NOT_APPLICABLE, as it is if the pipeline
-    switches shadow off. `requests` counts the pairs in which both answers are known.
+    switches shadow off. `requests` counts the pairs in which both answers are known. `checked_answers` of both sides were compared
+    with what the models themselves answer to the logged requests, and are equal.
     """
 
     record_version: ClassVar[int] = 2
@@ -202,6 +203,7 @@ class ShadowReport(Record):
     challenger_errors: int = 0
     latency_p50_ratio: Interval | None = None
     latency_p99_ratio: Interval | None = None
+    checked_answers: int | None = None
 
 
 class Promotion(Record):

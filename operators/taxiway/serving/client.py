@@ -99,9 +99,12 @@ class GatewayClient:
         """End this owner's challenger; nothing happens if it is gone already."""
         self._call("DELETE", model, "/challenger", params={"owner": owner})
 
-    def pairs(self, model: str, version: int, owner: str, *, limit: int = 50_000) -> PairedLog:
-        """What champion and challenger answered to the same requests: the newest `limit` (at most 50,000), oldest first."""
-        params = {"version": version, "owner": owner, "limit": limit}
+    def pairs(self, model: str, version: int, owner: str, *, limit: int = 50_000, bodies: int = 0) -> PairedLog:
+        """What champion and challenger answered to the same requests: the newest `limit` (at most 50,000), oldest first.
+
+        The newest `bodies` of them (at most 10,000, and 16 MiB) have the bodies of their requests.
+        """
+        params = {"version": version, "owner": owner, "limit": limit, "bodies": bodies}
         return PairedLog.model_validate(self._call("GET", model, "/pairs", params=params))
 
     def _call(self, method: str, model: str, path: str = "", **content: Any) -> Any:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.access import Access, refusal
 from taxiway.serving.aliases import champion_of
+from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.followed import FollowedModel
 from taxiway.serving.protocol import read_rows
 from taxiway.serving.request_log import RequestLog
@@ -186,11 +187,16 @@ async def delete_challenger(name: str, owner: str, request: Request) -> JSONResp
 
 @_admins.get("/pairs")
 async def pairs(
-    name: str, version: int, owner: str, request: Request, limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS)
+    name: str,
+    version: int,
+    owner: str,
+    request: Request,
+    limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS),
+    bodies: int = Query(default=0, ge=0, le=MAX_CHECKED),
 ) -> PairedLog:
-    """What champion and challenger answered to the same requests: the newest `limit` of them."""
+    """What champion and challenger answered to the same requests: the newest `limit`, the newest `bodies` with their bodies."""
     gateway = _gateway(request)
-    return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit)
+    return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
 
 
 async def _predict(model: FollowedModel, request: Request) -> Response:

@@ -11,16 +11,18 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from taxiway.errors import ConfigError
+from taxiway.serving.answer_check import LoggedAnswer
 from taxiway.serving.wire import Answer, ChallengerStatus, Pair, PairedLog, Remote
 
+_FILE = "requests.sqlite"
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS requests (
@@ -48,6 +50,18 @@ SELECT request_id, call, at, champion_version, champion_answer, champion_error, 
 challenger_error, challenger_ms FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL ORDER BY seq DESC LIMIT ?
 """
+_BODIES = """
+SELECT request_id, payload FROM requests
+WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL ORDER BY seq DESC LIMIT ?
+"""
+_ANSWERS = {
+    "champion": """
+SELECT champion_version, request_id, payload, champion_answer FROM requests
+WHERE model = ? AND champion_status = 200 ORDER BY seq""",
+    "challenger": """
+SELECT challenger_version, request_id, payload, challenger_answer FROM requests
+WHERE model = ? AND challenger_status = 200 ORDER BY seq""",
+}
 _COUNTS = """
 SELECT count(*) FILTER (WHERE mirror = 'queued'), count(*) FILTER (WHERE challenger_status = 200),
 count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped') FROM requests
@@ -63,6 +77,8 @@ AND challenger_status IS NOT NULL)
 """
 _HELD = "SELECT version, owner, expires_at, address, token FROM challengers WHERE model = ?"
 _RETENTION_EVERY = 1000
+MAX_BODIES_BYTES = 16 << 20
+"""Of the bodies that `RequestLog.pairs` returns, together."""
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
 
@@ -104,7 +120,7 @@ class RequestLog:
 
     def __init__(self, folder: Path, keep_rows: int) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold what is nobody else's business
-        self._path = folder / "requests.sqlite"
+        self._path = folder / _FILE
         self._keep_rows = keep_rows
         self._lock = (folder / "lock").open("w")
         try:
@@ -164,18 +180,31 @@ class RequestLog:
         mirrored, answered, errors, dropped = self._read(_COUNTS, model, status.version, status.owner)[0]
         return status.model_copy(update={"mirrored": mirrored, "answered": answered, "errors": errors, "dropped": dropped})
 
-    def pairs(self, model: str, version: int, owner: str, limit: int) -> PairedLog:
-        """The newest `limit` requests that both sides dealt with, oldest first."""
+    def pairs(self, model: str, version: int, owner: str, limit: int, bodies: int = 0) -> PairedLog:
+        """The newest `limit` requests that both sides dealt with, oldest first; the newest `bodies` of them with their bodies."""
         *_, dropped = self._read(_COUNTS, model, version, owner)[0]
         rows = reversed(self._read(_PAIRS, model, version, owner, limit))
+        known = self._bodies(model, version, owner, bodies)
         return PairedLog(
             model=model,
             version=version,
             owner=owner,
-            pairs=tuple(_pair(version, row) for row in rows),
+            pairs=tuple(_pair(version, row, known) for row in rows),
             dropped=dropped,
             unanswered=self._read(_LOST, model, version, owner)[0][0],
         )
+
+    def _bodies(self, model: str, version: int, owner: str, most: int) -> dict[str, str]:
+        """The newest bodies by request id, at most `MAX_BODIES_BYTES` of them."""
+        found: dict[str, str] = {}
+        size = 0
+        with closing(sqlite3.connect(self._path)) as connection:
+            for request_id, body in connection.execute(_BODIES, (model, version, owner, most)):
+                size += len(body.encode())
+                if size > MAX_BODIES_BYTES:
+                    break
+                found[request_id] = body
+        return found
 
     def _submit(self, sql: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -227,7 +256,16 @@ def _settle(futures: list[asyncio.Future[None]], error: Exception | None) -> Non
             future.set_exception(error)
 
 
-def _pair(version: int, row: tuple[Any, ...]) -> Pair:
+def logged_answers(folder: Path, model: str, side: Literal["champion", "challenger"]) -> dict[int, list[LoggedAnswer]]:
+    """All answers of one side in the log of the gateway whose state folder this is, by version, oldest first."""
+    found: dict[int, list[LoggedAnswer]] = {}
+    with closing(sqlite3.connect(f"file:{folder / _FILE}?mode=ro", uri=True)) as connection:
+        for version, request_id, body, answer in connection.execute(_ANSWERS[side], (model,)):
+            found.setdefault(version, []).append(LoggedAnswer(request_id, body, json.loads(answer)))
+    return found
+
+
+def _pair(version: int, row: tuple[Any, ...], bodies: Mapping[str, str]) -> Pair:
     request_id, call, at, champion, *answers = row
     return Pair(
         request_id=request_id,
@@ -235,6 +273,7 @@ def _pair(version: int, row: tuple[Any, ...]) -> Pair:
         at=datetime.fromtimestamp(at, UTC),
         champion=_answer(champion, *answers[:3]),
         challenger=_answer(version, *answers[3:]),
+        body=bodies.get(request_id),
     )
 
 

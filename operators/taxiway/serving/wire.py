@@ -72,17 +72,23 @@ class Answer(Wire):
 
 
 class Pair(Wire):
-    """One request that champion and challenger both dealt with. Requests of the same `call` were predicted together, by both."""
+    """One request that champion and challenger both dealt with. Requests of the same `call` were predicted together, by both.
+
+    `body` is the request's own, as it was logged, if it was asked for; see `PairedLog`.
+    """
 
     request_id: str
     call: str
     at: datetime
     champion: Answer
     challenger: Answer
+    body: str | None = None
 
 
 class PairedLog(Wire):
     """The newest pairs of one challenger, oldest first, and the requests of its time that made no pair.
+
+    The newest of them have the bodies of their requests, as many as were asked for and as have no more than 16 MiB together.
 
     `dropped` never reached the challenger; `unanswered` did, but their answers were lost, as with its process. Requests newer than
     its newest answer are still on their way, and count as neither.

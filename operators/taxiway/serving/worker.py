@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from taxiway.errors import ModelLoadError, RequestError
+from taxiway.errors import DataError, ModelLoadError, RequestError
 from taxiway.serving.protocol import Rows
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.pyfunc import PyFuncModel
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +74,11 @@ def load(source: ModelSource) -> int:
     Whatever the loader raises is raised again as a ModelLoadError, since not every library's errors survive the way back.
     """
     module, _, function = source.loader.partition(":")
+    from taxiway.features.raw import signature_columns
+
     try:
         model = getattr(import_module(module), function)(source.tracking_uri, source.model, source.version)
+        signature_columns(model)  # a model without one cannot predict for any row
     except Exception as error:
         raise ModelLoadError(f"{type(error).__name__}: {error}") from None
     example = getattr(model, "input_example", None)
@@ -93,34 +92,37 @@ def load(source: ModelSource) -> int:
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:
-    """An outcome for each request of the batch, in order. Requests with the same columns are predicted in one call.
+    """An outcome for each request of the batch by the model that this process has loaded, see `predict_with`."""
+    return predict_with(_loaded[0], batch)
 
-    Where a call fails, its requests are tried one by one, so that a bad row fails nobody else's request.
+
+def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
+    """An outcome of `model` (a pyfunc model) for each request of the batch, in order.
+
+    Requests with the same columns are predicted in one call. If it fails, its requests are tried one by one, so that a bad row
+    fails nobody else's request. The answer to a request does not depend on the others.
     """
     outcomes: list[Outcome | None] = [None] * len(batch)
     calls = 0
     order = sorted(range(len(batch)), key=lambda i: batch[i].columns)
     for _, group in groupby(order, key=lambda i: batch[i].columns):
         members = list(group)
-        together = _predict_call([batch[i] for i in members], calls)
+        together = _predict_call(model, [batch[i] for i in members], calls)
         if any(outcome.status != 200 for outcome in together) and len(members) > 1:
-            together = [_predict_call([batch[i]], calls + n)[0] for n, i in enumerate(members)]
+            together = [_predict_call(model, [batch[i]], calls + n)[0] for n, i in enumerate(members)]
         for i, outcome in zip(members, together, strict=True):
             outcomes[i] = outcome
         calls += len(members)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _predict_call(requests: list[Rows], call: int) -> list[Outcome]:
-    from mlflow.exceptions import MlflowException
-
+def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
-        answers = _answers(_loaded[0], requests)
+        answers = _answers(model, requests)
     except RequestError as error:
         failed = (400, str(error))
-    except MlflowException as error:
-        # MLflow's own errors are about rows that do not fit the model's signature: the caller's to repair.
+    except DataError as error:
         failed = (400, f"the rows do not fit the model: {error}")
     except Exception as error:
         failed = (500, f"the model failed: {type(error).__name__}: {error}")
@@ -131,15 +133,18 @@ def _predict_call(requests: list[Rows], call: int) -> list[Outcome]:
     return [Outcome(failed[0], "", failed[1], spent, call) for _ in requests]
 
 
-def _answers(model: "PyFuncModel", requests: list[Rows]) -> list[str]:
+def _answers(model: Any, requests: list[Rows]) -> list[str]:
     """The predictions of each request as JSON text. Raises ValueError where the model did not answer each row, or with NaN."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-    frame = _frame(model, requests)
-    predictions = _get_jsonable_obj(model.predict(frame))  # type: ignore[no-untyped-call]
-    if not isinstance(predictions, list) or len(predictions) != len(frame):
-        got = f"{len(predictions)} answers" if isinstance(predictions, list) else f"a {type(predictions).__name__}"
-        raise ValueError(f"it gave {got} for {len(frame)} rows")
+    from taxiway.features.raw import predict_rows, raw_frame, signature_columns
+
+    columns = signature_columns(model)
+    rows = _columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
+    answered = predict_rows(model.predict, raw_frame(rows, columns.numeric, columns.categorical))
+    predictions = _get_jsonable_obj(answered)  # type: ignore[no-untyped-call]
+    if not isinstance(predictions, list):
+        raise ValueError(f"it gave a {type(predictions).__name__}")  # noqa: TRY004 the model's mistake, as others are
     answers, start = [], 0
     for request in requests:
         part = predictions[start : start + len(request.data)]
@@ -148,52 +153,15 @@ def _answers(model: "PyFuncModel", requests: list[Rows]) -> list[str]:
     return answers
 
 
-def _frame(model: "PyFuncModel", requests: list[Rows]) -> "pd.DataFrame":
-    from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
-
-    columns = requests[0].columns
-    metadata = getattr(model, "metadata", None)
-    schema = metadata.get_input_schema() if metadata else None
-    missing = _missing(schema, columns)
+def _columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The cells of the `needed` columns. Raises RequestError (400) if one was not `sent`, with the first ten that were not."""
+    missing = [name for name in needed if name not in sent]
     if missing:
-        raise RequestError(400, f"missing: {missing}; give each column of the model a value, null where there is none")
-    categories = _text_columns(schema)
-    rows = [_texts(columns, row, categories) for request in requests for row in request.data]
-    split = {"columns": list(columns), "data": rows}
-    try:
-        frame: pd.DataFrame = dataframe_from_parsed_json(split, "split", schema)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        raise RequestError(400, f"the rows do not fit the model: {error}") from error
-    return frame
-
-
-def _text_columns(schema: Any) -> frozenset[str]:
-    """The columns that the model's signature has as text."""
-    from mlflow.types import DataType
-
-    if schema is None or not schema.has_input_names():
-        return frozenset()
-    return frozenset(name for name, kind in schema.input_dict().items() if kind.type is DataType.string)
-
-
-def _texts(columns: tuple[str, ...], row: list[Any], categories: frozenset[str]) -> list[Any]:
-    """The row with its categories as the texts that the model learned them as: JSON has true where a file's row says "True"."""
-    from taxiway.features.raw import category_text
-
-    # Cell by cell and not by column: of [1, null] pandas makes floats, and who shares the call must not change a text.
-    return [
-        category_text(cell) if name in categories and cell is not None and cell == cell else cell
-        for name, cell in zip(columns, row, strict=True)
-    ]
-
-
-def _missing(schema: Any, columns: tuple[str, ...]) -> str:
-    """The columns that the model's signature asks for and the rows lack, the first ten by name."""
-    if schema is None or not schema.has_input_names():
-        return ""
-    names = [name for name in schema.required_input_names() if name not in columns]
-    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
-    return ", ".join(names[:_NAMED] + more)
+        more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
+        named = ", ".join(missing[:_NAMED] + more)
+        raise RequestError(400, f"missing: {named}; give each column of the model a value, null where there is none")
+    places = {name: place for place, name in enumerate(sent)}
+    return {name: [row[places[name]] for row in rows] for name in needed}
 
 
 def _end_with_gateway() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from taxiway.errors import ConfigError, TaxiwayError, TerminalError
@@ -45,7 +46,11 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
 
 
 def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> ShadowReport:
-    """Compare what both sides answered, and take the challenger down, whatever comes of it."""
+    """Compare what both sides answered, and take the challenger down, whatever comes of it.
+
+    Raises:
+        WrongAnswersError: The gateway's log has answers that are not the models' own; nothing is decided then.
+    """
     try:
         report = _compare(context, verdict)
     finally:
@@ -95,13 +100,15 @@ def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) 
 
 
 def _compare(context: StageContext, verdict: Verdict) -> ShadowReport:
+    from taxiway.lineage.models import load_trusted
+    from taxiway.serving.answer_check import MAX_CHECKED, check_shadow
     from taxiway.serving.shadow import compare
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
     with _gateway(context) as gateway:
-        pairs = gateway.pairs(verdict.model, verdict.version, _owner(context, verdict))
-    return compare(
+        pairs = gateway.pairs(verdict.model, verdict.version, _owner(context, verdict), bodies=MAX_CHECKED)
+    report = compare(
         pairs,
         model=verdict.model,
         version=verdict.version,
@@ -109,6 +116,7 @@ def _compare(context: StageContext, verdict: Verdict) -> ShadowReport:
         limits=context.pipeline.shadow,
         reliability=context.pipeline.gate.reliability,
     )
+    return check_shadow(report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model))
 
 
 def _take_down(context: StageContext, verdict: Verdict, in_container: bool) -> None:

@@ -11,7 +11,7 @@ from taxiway.data.schema import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import METRICS
 from taxiway.features.labels import true_labels
-from taxiway.features.raw import raw_frame
+from taxiway.features.raw import predict_rows, raw_frame
 from taxiway.features.transform import transform
 from taxiway.pipeline import Pipeline
 from taxiway.recorder import Notes, Recorder
@@ -117,7 +117,7 @@ def run_trial(
         error = str(failed)
     else:
         raw = raw_frame(rows, features.numeric, features.categorical)
-        answers = fitted.predict_proba(raw)[:, 1] if features.classes else fitted.predict(raw)
+        answers = predict_rows(fitted.predict_proba, raw)[:, 1] if features.classes else predict_rows(fitted.predict, raw)
         score = float(METRICS[metric].compute(answers, labels, _ones(len(rows)))[0])
         if not math.isfinite(score):
             error = f"{metric} is {score} on these rows"

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 PORT, MODEL, VERSION, LIE = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 TRUE = {"status": 200, "predictions": "[[0.5, 0.5]]", "error": "", "latency_ms": 1.0, "call": 0}
 LIES = {
+    "plausible": json.dumps([TRUE]).encode(),
     "text": b"certainly",
     "too_many": json.dumps([TRUE, TRUE]).encode(),
     "other_rows": json.dumps([TRUE | {"predictions": "[1, 2, 3]"}]).encode(),

@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.types import ColSpec, Schema
+
+
+class Metadata:
+    """The signature of all of them: one number, x."""
+
+    def get_input_schema(self) -> Schema:
+        return Schema([ColSpec("double", "x")])
 
 
 class Healthy:
     """Answers 1 minus x and x, which makes it easy to see whose answer went where."""
 
-    metadata = None
+    metadata = Metadata()
 
     def predict(self, rows: pd.DataFrame) -> Any:
         x = rows["x"].to_numpy(dtype=float)

@@ -69,7 +69,12 @@ def gateway_environment(tracking_uri: str, state: Path, port: int, **settings: A
     tokens = {"caller_token": CALLER, "admin_token": ADMIN}
     content = {"tracking_uri": tracking_uri, "state_folder": str(state), "port": port, "poll_s": 0.2, **tokens}
     content |= {"loader": "misbehaving:load", **settings}
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "GATEWAY": json.dumps(content)}
+    return {**os.environ, "PYTHONPATH": with_loaders(), "GATEWAY": json.dumps(content)}
+
+
+def with_loaders() -> str:
+    """The path of imports of this process, for one that is to find `misbehaving` too."""
+    return os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
 
 
 def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:

@@ -5,10 +5,11 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -18,9 +19,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from taxiway.lineage.models import ModelToSave, register
+from taxiway.features import raw_frame
+from taxiway.lineage.models import ModelToSave, load_trusted, register
 from taxiway.pipeline import Shadow
 from taxiway.records import Status
+from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
 from taxiway.serving.shadow import compare
 
@@ -45,7 +48,7 @@ def trained(flights: pd.DataFrame, iterations: int) -> Pipeline:
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     columns = ColumnTransformer([("numeric", "passthrough", NUMERIC), ("categorical", codes, CATEGORICAL)])
     model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=iterations, random_state=0))
-    return model.fit(flights[NUMERIC + CATEGORICAL], flights["late"])
+    return model.fit(raw_frame(flights, NUMERIC, CATEGORICAL), flights["late"])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def served(
 ) -> Iterator[Running]:
     """A gateway with two real versions of a model, the first one champion, loaded by the loader of production."""
     run = registry.create_run(registry.create_experiment(MODEL)).info.run_id
-    example = flights[NUMERIC + CATEGORICAL].head(50)
+    example = raw_frame(flights.head(50), NUMERIC, CATEGORICAL)
     for pipeline in (champion, trained(flights, 40)):
         key = f"{pipeline[-1].max_iter} iterations"
         register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
@@ -73,8 +76,23 @@ def records(flights: pd.DataFrame) -> list[dict[str, Any]]:
 
 def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.DataFrame, champion: Pipeline) -> None:
     answers = served.admin.predict(MODEL, records(flights))
-    expected = champion.predict_proba(flights[NUMERIC + CATEGORICAL].head(REQUESTS))
-    assert np.array(answers) == pytest.approx(expected)
+    expected = champion.predict_proba(raw_frame(flights.head(REQUESTS), NUMERIC, CATEGORICAL))
+    assert answers == expected.tolist()
+
+
+def test_a_gap_is_answered_alike_alone_and_beside_the_requests_of_others(
+    served: Running, flights: pd.DataFrame, champion: Pipeline
+) -> None:
+    """Requests that wait together are predicted in one call, in which a text must not change what a missing category is."""
+    rows = records(flights)[:40]
+    for row in rows[::2]:
+        row |= {"carrier": None, "dest": None}
+    columns = {name: [row[name] for row in rows] for name in (*NUMERIC, *CATEGORICAL)}
+    expected = champion.predict_proba(raw_frame(columns, NUMERIC, CATEGORICAL)).tolist()
+    assert [served.admin.predict(MODEL, [row])[0] for row in rows[:4]] == expected[:4], "alone"
+    assert served.admin.predict(MODEL, rows) == expected, "in one request"
+    with ThreadPoolExecutor(16) as callers:
+        assert list(callers.map(lambda row: served.admin.predict(MODEL, [row])[0], rows)) == expected, "beside others"
 
 
 def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Running, flights: pd.DataFrame) -> None:
@@ -103,7 +121,7 @@ def test_a_column_too_many_is_ignored_without_a_word_in_the_log(served: Running,
     assert "extra inputs" not in (served.state / "output").read_text()
 
 
-def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd.DataFrame) -> None:
+def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, flights: pd.DataFrame, mlflow_url: str) -> None:
     served.admin.put_challenger(MODEL, 2, "run-1", 600)
     seen: list[Replayed] = []
     began = time.monotonic()
@@ -112,8 +130,9 @@ def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd
     assert done == Replayed(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
     assert [each.sent for each in seen] == list(range(1, REQUESTS + 1))
     until(lambda: (status := served.admin.challenger(MODEL)) and status.answered == REQUESTS, "everything is mirrored")
+    pairs = served.admin.pairs(MODEL, 2, "run-1", bodies=REQUESTS)
     report = compare(
-        served.admin.pairs(MODEL, 2, "run-1"),
+        pairs,
         model=MODEL,
         version=2,
         champion=1,
@@ -124,6 +143,10 @@ def test_replayed_flights_are_shadowed_and_compared(served: Running, flights: pd
     assert report.agreement is not None
     assert report.agreement.value > 0.9
     assert (report.champion_errors, report.challenger_errors) == (0, 0)
+    checked = check_shadow(report, pairs.pairs, partial(load_trusted, mlflow_url, MODEL))
+    assert checked.status is Status.PASS
+    assert "400 of 400 answers of the champion and 400 of 400 of the challenger equal" in checked.reasons[-1].sentence
+    assert not any(pair.body for pair in served.admin.pairs(MODEL, 2, "run-1").pairs), "nobody asked for them"
 
 
 def test_replay_counts_what_is_refused_and_what_is_lost(served: Running, flights: pd.DataFrame) -> None:

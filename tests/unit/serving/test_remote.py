@@ -6,15 +6,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
+import misbehaving
 import pytest
 from mlflow import MlflowClient
-from running import CALLER, Running, register, start_gateway, until
+from running import CALLER, Running, register, start_gateway, until, with_loaders
 
 from helping import free_port
-from taxiway.errors import TerminalError
+from taxiway.errors import TerminalError, WrongAnswersError
+from taxiway.records import ShadowReport, Status
+from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.wire import ChallengerStatus, Remote
 
 HERE = Path(__file__).parent
@@ -48,7 +52,7 @@ def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> I
     content = {"tracking_uri": mlflow_url, "model": model, "version": version, "lease_s": lease_s, "port": port, "token": TOKEN}
     settings = VersionSettings.model_validate(content | {"loader": "misbehaving:load"})
     told = settings.model_dump_json().replace('"**********"', f'"{TOKEN}"')
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "VERSION": told}
+    environment = {**os.environ, "PYTHONPATH": with_loaders(), "VERSION": told}
     process = subprocess.Popen([sys.executable, "-c", RUN_VERSION], env=environment)
     try:
         yield Remote(address=f"http://127.0.0.1:{port}", token=TOKEN), process
@@ -138,6 +142,25 @@ def test_a_lie_is_an_error_of_the_challenger_and_nobody_elses(gateway: Running, 
         gateway.admin.delete_challenger(model, owner)
     assert said in pair.challenger.error
     assert pair.challenger.predictions is None
+
+
+def test_a_lie_in_the_form_of_an_answer_is_found_by_asking_the_model_itself(
+    gateway: Running, model: str, mlflow_url: str
+) -> None:
+    """In every agreement it would count as an answer: 0.5 is the label of both."""
+    with liar(model, 2, "plausible") as remote:
+        gateway.admin.put_challenger(model, 2, "run-plausible", 600, remote)
+        for x in (0.5, 0.25):
+            assert gateway.ask(model, x).json() == {"predictions": [[1 - x, x]]}
+        assert counted(gateway, model, 2).errors == 0
+        pairs = gateway.admin.pairs(model, 2, "run-plausible", bodies=10).pairs
+        gateway.admin.delete_challenger(model, "run-plausible")
+    report = ShadowReport(model=model, version=2, champion=1, status=Status.PASS, reasons=())
+    with pytest.raises(WrongAnswersError, match="1 of 2 logged answers of the challenger") as raised:
+        check_shadow(report, pairs, partial(misbehaving.load, mlflow_url, model))
+    assert f"version 2 answered request {pairs[1].request_id} with [[0.5, 0.5]], the model itself with [[0.75, 0.25]]" in str(
+        raised.value
+    )
 
 
 def test_one_that_dies_is_given_up_and_its_requests_count_as_unanswered(gateway: Running, model: str, mlflow_url: str) -> None:

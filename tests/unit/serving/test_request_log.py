@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from taxiway.serving import request_log
 from taxiway.serving.request_log import Lease, LoggedRequest, RequestLog
 from taxiway.serving.wire import ChallengerStatus
 
@@ -57,7 +58,7 @@ def test_the_newest_rows_are_kept(log: RequestLog, tmp_path: Path) -> None:
     assert newest == 2999
 
 
-def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog) -> None:
+def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
     async def write() -> None:
         await log.add([request(1, mirror="queued"), request(2, mirror="queued"), request(3, mirror="dropped")])
         await log.add([request(4, mirror="queued"), request(5), request(6, mirror="queued", owner="run-2")])
@@ -78,6 +79,12 @@ def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog) -> None:
     assert (found.pairs[1].challenger.predictions, found.pairs[1].challenger.error) == (None, "broken")
     assert (found.dropped, found.unanswered) == (1, 1), "r4 is lost, r8 is on its way"
     assert [pair.request_id for pair in log.pairs(MODEL, 2, "run-1", limit=1).pairs] == ["r7"], "the newest are kept"
+    assert [pair.body for pair in found.pairs] == [None, None, None]
+    assert [pair.body for pair in log.pairs(MODEL, 2, "run-1", limit=10, bodies=2).pairs] == [None, "{}", "{}"]
+    monkeypatch.setattr(request_log, "MAX_BODIES_BYTES", 3)
+    assert [pair.body for pair in log.pairs(MODEL, 2, "run-1", limit=10, bodies=9).pairs] == [None, None, "{}"], (
+        "the newest fit"
+    )
     status = ChallengerStatus.model_validate({"version": 2, "owner": "run-1", "state": "serving", "expires_at": 0})
     counted = log.counted(MODEL, status)
     assert (counted.mirrored, counted.answered, counted.errors, counted.dropped) == (5, 2, 1, 1)

@@ -227,38 +227,45 @@ def test_the_shift_interval_is_students() -> None:
 def test_where_nothing_was_compared_the_report_says_why() -> None:
     report = not_applicable(MODEL, 1, "there is no champion yet")
     assert report.status is Status.NOT_APPLICABLE
-    assert (report.version, report.champion, report.requests) == (1, 0, 0)
+    assert (report.version, report.champion, report.requests) == (1, None, 0)
     assert report.reasons[0].sentence == "there is no champion yet"
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    disagree=st.floats(0, 1),
-    failing=st.floats(0, 0.2),
-    slower=st.floats(0.5, 4),
-    count=st.integers(0, 120),
-    dropped=st.integers(0, 50),
-)
-def test_a_pass_keeps_every_limit(disagree: float, failing: float, slower: float, count: int, dropped: int) -> None:
-    chance = random.Random(0)
+NEAR_THE_LIMITS = {
+    "count": st.integers(90, 160),
+    "disagreeing": st.integers(0, 30),
+    "failing": st.integers(0, 4),
+    "slower": st.floats(0.5, 2),
+    "dropped": st.integers(0, 25),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(**NEAR_THE_LIMITS)
+def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
+    count: int, disagreeing: int, failing: int, slower: float, dropped: int
+) -> None:
     pairs = [
         pair(
             i,
-            challenger=(0.2, 0.8) if chance.random() < disagree else (0.8, 0.2),
-            challenger_error="x" if chance.random() < failing else "",
+            challenger=(0.2, 0.8) if failing <= i < failing + disagreeing else (0.8, 0.2),
+            challenger_error="x" if i < failing else "",
             slower=slower,
         )
         for i in range(count)
     ]
     limits = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
     report = judge(pairs, dropped=dropped, limits=limits)
-    if report.status is Status.PASS:
-        assert report.agreement is not None
-        assert report.latency_p99_ratio is not None
-        assert count >= 60
-        assert report.agreement.value >= 0.9
-        assert report.latency_p99_ratio.value <= 1.5
-        assert report.challenger_errors <= 0.01 * count
-        assert dropped <= 0.1 * (count + dropped)
-    if count < 60:
+    answered = count - failing
+    keeps = (
+        count >= 100
+        and answered >= 100  # one call a request: of fewer there is no 99th percentile
+        and disagreeing <= 0.1 * answered
+        and failing <= 0.01 * count
+        and slower <= 1.5 - 1e-9
+        and dropped <= 0.1 * (count + dropped)
+    )
+    if abs(slower - 1.5) > 1e-6:
+        assert (report.status is Status.PASS) == keeps
+    if count < 100:
         assert report.status is Status.UNDECIDED

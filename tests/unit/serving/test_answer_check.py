@@ -1,0 +1,103 @@
+"""A gateway's log is checked against the models: a wrong answer in it is found, and decides nothing."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from misbehaving import Healthy, Raises
+
+from taxiway.errors import WrongAnswersError
+from taxiway.records import ShadowReport, Status
+from taxiway.serving.answer_check import LoggedAnswer, check_answers, check_shadow
+from taxiway.serving.wire import Answer, Pair
+
+CHAMPION, CHALLENGER = 3, 4
+PASSED = ShadowReport(model="m", version=CHALLENGER, champion=CHAMPION, status=Status.PASS, reasons=(), requests=300)
+
+
+def body(*xs: Any) -> str:
+    return json.dumps({"dataframe_records": [{"x": x} for x in xs]})
+
+
+def own(*xs: float) -> list[list[float]]:
+    return [[1 - x, x] for x in xs]
+
+
+def pair(number: int, *, told: Any = None, champion: int = CHAMPION, sent: str | None = None) -> Pair:
+    """A request of two rows, which both sides answer as `Healthy` does, unless the challenger says what is `told`."""
+    xs = (number / 1000, 0.5)
+    return Pair(
+        request_id=f"r{number}",
+        call=f"c{number}",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        champion=Answer(version=champion, predictions=own(*xs), error="", latency_ms=1),
+        challenger=Answer(version=CHALLENGER, predictions=told or own(*xs), error="", latency_ms=1),
+        body=body(*xs) if sent is None else sent,
+    )
+
+
+def test_a_log_that_says_what_the_models_say_is_a_reason_with_the_numbers() -> None:
+    report = check_shadow(PASSED, [pair(i) for i in range(600)], lambda _: Healthy())
+    assert report.status is Status.PASS
+    assert report.checked_answers == 1200
+    assert report.reasons[-1].sentence == (
+        "600 of 600 answers of the champion and 600 of 600 of the challenger equal what the models themselves answer to the "
+        "logged rows"
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [[1 - 0.007, 0.007], [0.5, 0.5 + 1e-8]],
+        [[1 - 0.007, 0.007]],
+        [[1 - 0.007, 0.007], [0.5]],
+        [["0.993", "0.007"], [0.5, 0.5]],
+        [[True, False], [0.5, 0.5]],
+        [{"no": 0.993, "yes": 0.007}, [0.5, 0.5]],
+        ["late", "early"],
+    ],
+)
+def test_one_wrong_answer_of_many_is_an_error_with_numbers_an_example_and_advice(told: Any) -> None:
+    pairs = [pair(i, told=told if i == 7 else None) for i in range(300)]
+    with pytest.raises(WrongAnswersError) as raised:
+        check_shadow(PASSED, pairs, lambda _: Healthy())
+    said = str(raised.value)
+    assert said.startswith("1 of 300 logged answers of the challenger, m version 4, are not what the model itself answers")
+    assert "version 4 answered request r7 with [" in said
+    assert "the model itself with [[0.993, 0.007], [0.5, 0.5]]" in said
+    assert "run the shadow again" in said
+
+
+def test_an_answer_to_rows_that_the_model_refuses_is_wrong() -> None:
+    found = check_answers({1: [LoggedAnswer("r1", body("noon"), [[0.5, 0.5]])]}, lambda _: Healthy())
+    assert (found.answers, found.equal) == (1, 0)
+    assert found.difference is not None
+    assert "the model itself with the rows do not fit the model: row 0 has 'noon' in column x" in found.difference
+    assert check_answers({1: [LoggedAnswer("r1", body(0.5), own(0.5))]}, lambda _: Raises()).equal == 0
+
+
+def test_the_last_digit_that_another_processor_rounds_is_no_difference() -> None:
+    told = [[1 - 0.007, 0.007], [0.5, 0.5 + 1e-13]]
+    assert check_shadow(PASSED, [pair(7, told=told)], lambda _: Healthy()).status is Status.PASS
+
+
+def test_errors_and_the_answers_of_another_champion_are_not_checked() -> None:
+    failed = pair(1).model_copy(update={"challenger": Answer(version=CHALLENGER, predictions=None, error="x", latency_ms=1)})
+    report = check_shadow(PASSED, [failed, pair(2), pair(3, champion=2)], lambda _: Healthy())
+    assert report.reasons[-1].sentence.startswith("2 of 2 answers of the champion and 2 of 2 of the challenger")
+
+
+def test_a_log_without_bodies_is_not_called_right() -> None:
+    pairs = [pair(i).model_copy(update={"body": None}) for i in range(300)]
+    report = check_shadow(PASSED, pairs, lambda _: pytest.fail("no model is needed"))
+    assert report.status is report.reasons[-1].status is Status.UNDECIDED
+    assert report.checked_answers == 0
+    failed = check_shadow(PASSED.model_copy(update={"status": Status.FAIL}), pairs, lambda _: Healthy())
+    assert failed.status is Status.FAIL
+
+
+def test_a_report_from_before_has_no_such_number() -> None:
+    assert "checked_answers" not in PASSED.to_json()
+    assert ShadowReport.from_json(PASSED.to_json()).checked_answers is None

@@ -1,0 +1,192 @@
+"""A row is answered as the evaluation scored it, whoever shares its request, its batch and its predict call."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.models import ModelSignature
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
+
+from taxiway.data.rows import read_rows
+from taxiway.evaluation.evaluate import LoadedModel, score
+from taxiway.features import raw_frame
+from taxiway.features.transform import _build
+from taxiway.lineage.models import _inputs
+from taxiway.lineage.trust import TRUSTED_TYPES
+from taxiway.records import Span
+from taxiway.serving import worker
+from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import read_rows as rows_of_body
+
+# 2 ** 53 + 1 has no float of its own: where pandas makes floats of a column with gaps, it would be another customer.
+LARGE = 2**53 + 1
+# What a file holds of each column.
+COLUMNS = {
+    "distance": pa.float64(),
+    "seats": pa.int64(),
+    "rain": pa.bool_(),
+    "carrier": pa.string(),
+    "wet": pa.bool_(),
+    "gate": pa.int64(),
+    "customer": pa.int64(),
+    "fare": pa.float64(),
+}
+NUMERIC, CATEGORICAL = ("distance", "seats", "rain"), ("carrier", "wet", "gate", "customer", "fare")
+CELLS: dict[str, st.SearchStrategy[Any]] = {
+    "distance": st.floats(-1e6, 1e6, allow_subnormal=False),
+    "seats": st.integers(-(2**60), 2**60) | st.integers(0, 400),
+    "rain": st.booleans(),
+    "carrier": st.sampled_from(["AA", "UA", "", "1", "nan", "None", "True", "never seen"]) | st.text(max_size=3),
+    "wet": st.booleans(),
+    "gate": st.integers(1, 4),
+    "customer": st.sampled_from([LARGE - 1, LARGE, LARGE + 1]),
+    "fare": st.sampled_from([1.0, 1.5, 1e300, -0.0, float("inf")]),
+}
+ROWS = st.lists(st.fixed_dictionaries({name: st.none() | cells for name, cells in CELLS.items()}), min_size=1, max_size=40)
+
+
+def learned(rows: int = 1200) -> pd.DataFrame:
+    """Rows with gaps in every column."""
+    chance = np.random.default_rng(7)
+    values = {
+        "distance": chance.normal(0, 1e3, rows).tolist(),
+        "seats": chance.integers(0, 400, rows).tolist(),
+        "rain": (chance.random(rows) < 0.3).tolist(),
+        "carrier": chance.choice(["AA", "UA", "", "1"], rows).tolist(),
+        "wet": (chance.random(rows) < 0.5).tolist(),
+        "gate": chance.integers(1, 4, rows).tolist(),
+        "customer": [LARGE + int(place) for place in chance.integers(0, 2, rows)],
+        "fare": chance.choice([1.0, 1.5], rows).tolist(),
+    }
+    return pd.DataFrame(
+        {
+            name: pd.Series(
+                [None if gone else cell for cell, gone in zip(cells, chance.random(rows) < 0.1, strict=True)], dtype=object
+            )
+            for name, cells in values.items()
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=["trees", "linear"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A registered model as `train` makes it, loaded by MLflow: every category decides, and so does whether it is missing."""
+    trees = request.param == "trees"
+    estimator = HistGradientBoostingClassifier(max_iter=12) if trees else LogisticRegression(max_iter=300)
+    rows = learned()
+    frame = raw_frame(rows, NUMERIC, CATEGORICAL)
+    label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL) % 3 > 0
+    fitted = make_pipeline(_build(NUMERIC, CATEGORICAL, accepts_missing=trees), estimator).fit(frame, label)
+    path = tmp_path_factory.mktemp("model") / "model"
+    mlflow.sklearn.save_model(
+        fitted,
+        str(path),
+        signature=ModelSignature(_inputs(frame)),
+        pip_requirements=[],
+        serialization_format="skops",
+        skops_trusted_types=sorted(TRUSTED_TYPES),
+        pyfunc_predict_fn="predict_proba",
+    )
+    return mlflow.pyfunc.load_model(str(path))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As in the gateway's workers: threads that wait for each other take seconds on a busy machine."""
+    with threadpool_limits(1):
+        yield
+
+
+class Folder:
+    """A store of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def local_file(self, _: str) -> Iterator[Path]:
+        yield self.path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("span") / "rows.parquet"
+
+
+def evaluated(model: Any, rows: list[dict[str, Any]], file: Path) -> list[float]:
+    """The scores that the evaluation gives the rows of a file."""
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(COLUMNS.items()))), file)
+    span = Span.model_construct(content="rows")
+    return score(LoadedModel(1, model, ("False", "True")), read_rows((span,), Folder(file))).tolist()  # type: ignore[arg-type]
+
+
+def served(model: Any, batch: list[Rows]) -> list[float]:
+    outcomes = worker.predict_with(model, batch)
+    assert [outcome.error for outcome in outcomes] == [""] * len(batch)
+    return [row[1] for outcome in outcomes for row in json.loads(outcome.predictions)]
+
+
+def as_sent(name: str, cell: Any, form: int) -> Any:
+    """One of the ways in which a caller may write the cell as JSON."""
+    if cell is None or form == 0:
+        return cell
+    if isinstance(cell, bool):
+        return str(cell) if name in CATEGORICAL else int(cell)
+    if isinstance(cell, int):
+        return str(cell) if form == 1 or abs(cell) > 2**53 else float(cell)
+    return str(cell) if name in NUMERIC else cell
+
+
+def request_of(rows: list[dict[str, Any]], draw: Any) -> Rows:
+    """The rows as one request's body: columns in any order, one too many, and cells written in any way."""
+    names = draw(st.permutations(list(COLUMNS))) if draw(st.booleans()) else list(COLUMNS)
+    form = draw(st.integers(0, 2))
+    records = [{**{name: as_sent(name, row[name], form) for name in names}, "extra": len(rows)} for row in rows]
+    return rows_of_body(json.dumps({"dataframe_records": records}).encode())[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, data=st.data())
+def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_scores_it(
+    model: Any, file: Path, rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    expected = [number.hex() for number in evaluated(model, rows, file)]
+    requests, start = [], 0
+    while start < len(rows):
+        size = data.draw(st.integers(1, len(rows) - start))
+        requests.append(request_of(rows[start : start + size], data.draw))
+        start += size
+    answers, start = [], 0
+    while start < len(requests):
+        size = data.draw(st.integers(1, len(requests) - start))
+        answers += served(model, requests[start : start + size])
+        start += size
+    assert [number.hex() for number in answers] == expected
+
+
+def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(model: Any) -> None:
+    """The oracle's frame is made by hand, from the texts and numbers that the JSON was made of."""
+    rows = learned(1008)
+    cells = {name: rows[name].tolist() for name in COLUMNS}
+    frame: dict[str, Any] = {name: pd.Series(cells[name], dtype="float64") for name in NUMERIC}
+    for name in CATEGORICAL:
+        texts = [None if cell is None else str(cell).removesuffix(".0") for cell in cells[name]]
+        frame[name] = pd.Series(texts, dtype="object")
+    oracle = model.predict(pd.DataFrame(frame))
+    requests = [Rows(tuple(COLUMNS), [list(row)]) for row in zip(*cells.values(), strict=True)][:1000]
+    expected = [number.hex() for number in oracle[:1000, 1].tolist()]
+    assert [number.hex() for number in served(model, requests)] == expected
+    assert [answer.hex() for request in requests for answer in served(model, [request])] == expected
