@@ -1,9 +1,9 @@
 """The demonstration's log of requests, checked against the models: every logged answer is computed again."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 
+from taxiway.lineage.client import quiet_mlflow
 from taxiway.lineage.models import load_trusted
 from taxiway.local.stack import Stack
 from taxiway.serving.answer_check import AnswerCheck, check_answers
@@ -38,7 +38,7 @@ class CheckedLog:
 
 def check_log(stack: Stack, model: str) -> CheckedLog:
     """Check every answer in the log of the stack's gateway, whichever version gave it."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # it would be among the demonstration's own
+    quiet_mlflow()
     load = partial(load_trusted, stack.url("mlflow"), model)
     return CheckedLog(
         champion=check_answers(logged_answers(stack.home.gateway, model, "champion"), load),

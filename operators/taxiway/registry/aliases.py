@@ -8,7 +8,12 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
-_MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
+def aliases_of(client: "MlflowClient", model: str) -> dict[str, int]:
+    """The version of each alias of `model`. Raises MlflowException (RESOURCE_DOES_NOT_EXIST) if there is no such model."""
+    return {alias: int(version) for alias, version in client.get_registered_model(model).aliases.items()}
 
 
 def version_at(client: "MlflowClient", model: str, alias: str) -> int | None:
@@ -16,9 +21,9 @@ def version_at(client: "MlflowClient", model: str, alias: str) -> int | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return int(client.get_model_version_by_alias(model, alias).version)
+        return aliases_of(client, model).get(alias)
     except MlflowException as error:
-        if error.error_code in _MISSING:
+        if error.error_code == _MISSING:
             return None
         raise
 

@@ -1,7 +1,7 @@
 """What the gateway asks of MLflow's registry: who is champion, and whether a version exists."""
 
 from taxiway.errors import RequestError, TransientError
-from taxiway.registry.aliases import CHAMPION
+from taxiway.registry.aliases import CHAMPION, aliases_of
 
 
 def champion_of(tracking_uri: str, model: str) -> int:
@@ -13,12 +13,11 @@ def champion_of(tracking_uri: str, model: str) -> int:
     from mlflow.exceptions import MlflowException
 
     try:
-        aliases = MlflowClient(tracking_uri).get_registered_model(model).aliases
+        return aliases_of(MlflowClient(tracking_uri), model).get(CHAMPION, 0)
     except MlflowException as error:
         raise _translated(
             error, f"no model {model} is registered at {tracking_uri}; allowed: a registered model's name"
         ) from error
-    return int(aliases.get(CHAMPION, 0))
 
 
 def require_version(tracking_uri: str, model: str, version: int) -> None:
