@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from helping import free_port
 
 # One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
 pytest_plugins = ["conftest_airflow"]
+
+# Properties are tried on the same examples in every run, and on ten times as many fresh ones by `make test-deep`. A slow machine
+# is no mistake, and a folder or a store that the examples of a test share does no harm.
+for profile, differs in {"fixed": {"derandomize": True}, "deep": {"max_examples": 1000}}.items():
+    unchecked = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    settings.register_profile(profile, deadline=None, database=None, suppress_health_check=unchecked, **differs)
+settings.load_profile("fixed")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
