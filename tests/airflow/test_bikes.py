@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from conftest_airflow import Running
 
+from helping import PATIENCE_S
 from taxiway.cli import main
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import TaskSeen
@@ -79,7 +80,7 @@ def test_the_gateway_answers_with_numbers(running: Running, first: tuple[str, li
         f"{running.stack.url('gateway')}/models/{PIPELINE}/invocations",
         json={"dataframe_records": json.loads(rows.to_json(orient="records"))},
         headers={"Authorization": f"Bearer {running.stack.secrets.gateway_caller_token}"},
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 200, answer.text
     for estimate, rentals in zip(answer.json()["predictions"], rows["cnt"], strict=True):
