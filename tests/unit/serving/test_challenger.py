@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from running import Running, register, start_gateway
+from running import IMPATIENT_S, Running, register, start_gateway
 
 from helping import until
 from taxiway.errors import TerminalError
@@ -40,8 +40,8 @@ def shadow(gateway: Running, model: str, behaviour: str) -> Iterator[tuple[int, 
 
 @pytest.fixture(scope="module")
 def impatient(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that gives a prediction one second."""
-    running = start_gateway(mlflow_url, tmp_path_factory.mktemp("impatient"), predict_timeout_s=1)
+    """A gateway that soon gives up on a prediction."""
+    running = start_gateway(mlflow_url, tmp_path_factory.mktemp("impatient"), predict_timeout_s=IMPATIENT_S)
     yield running
     running.stop()
 
