@@ -51,6 +51,12 @@ def group_of(nodeid: str) -> str:
     return str(path) if path.name in _ON_THEIR_OWN else stacks.get(path.parts[1] if len(path.parts) > 1 else "", str(path))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a stack, and run it first: the largest groups would be waited for at the end."""
+    first = ("airflow", "docker")
+    items.sort(key=lambda item: first.index(group) if (group := group_of(item.nodeid)) in first else len(first))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """If tests run in several processes, each group runs in one of them."""
 

@@ -25,13 +25,6 @@ RUN_VERSION = _RUN + "serve_version(S.model_validate_json(os.environ['VERSION'])
 
 
 @pytest.fixture(scope="module")
-def gateway(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start_gateway(mlflow_url, tmp_path_factory.mktemp("remote"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
 def model(gateway: Running, registry: MlflowClient) -> str:
     name = register(registry, *VERSIONS)
     assert gateway.admin.refresh(name).champion == 1
