@@ -8,7 +8,10 @@ PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 # Compiled once at installation: importing scikit-learn from source costs each task ten seconds.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: setup demo test check lock clean
+# What the properties draw their examples from; printed, so that a failure can be repeated.
+SEED ?= $(shell date +%s)
+
+.PHONY: setup demo test test-unit test-deep check lock clean
 
 setup: $(VENV)/.done
 
@@ -25,6 +28,15 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-unit: setup
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests/unit
+
+test-deep: SEED := $(SEED)
+test-deep: setup
+	@echo "Ten times the examples, from the seed $(SEED). To repeat: make test-deep SEED=$(SEED)"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile=deep --hypothesis-seed=$(SEED) tests/unit ||\
+		{ echo "To repeat: make test-deep SEED=$(SEED)"; exit 1; }
 
 check: setup
 	@$(BIN)/ruff check .

@@ -4,19 +4,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from helping import free_port
+from ending import kept
+from helping import free_port, until
 
 # One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
 pytest_plugins = ["conftest_airflow"]
+
+# Properties are tried on the same examples in every run, and on ten times as many fresh ones by `make test-deep`. A slow machine
+# is no mistake, and a folder or a store that the examples of a test share does no harm.
+for profile, differs in {"fixed": {"derandomize": True}, "deep": {"max_examples": 1000}}.items():
+    unchecked = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    settings.register_profile(profile, deadline=None, database=None, suppress_health_check=unchecked, **differs)
+settings.load_profile("fixed")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
@@ -24,15 +33,55 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """End in order on SIGTERM as on SIGINT, also if the shell that started the tests in the background ignores that."""
+    if not hasattr(config, "workerinput"):  # the processes of xdist are ended by the one that started them
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+_ON_THEIR_OWN = ("test_new_span.py", "test_operators.py", "test_plain_airflow.py", "test_stack.py")
+"""The files of tests/airflow that do not use the shared stack."""
+
+
+def group_of(nodeid: str) -> str:
+    """Tests that share a stack are a group, and so are those of any other file."""
+    path = PurePath(nodeid.split("::")[0])
+    stacks = {"airflow": "airflow", "browser": "airflow", "docker": "docker"}
+    return str(path) if path.name in _ON_THEIR_OWN else stacks.get(path.parts[1] if len(path.parts) > 1 else "", str(path))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a stack, and run it first: the largest groups would be waited for at the end."""
+    first = ("airflow", "docker")
+    items.sort(key=lambda item: first.index(group) if (group := group_of(item.nodeid)) in first else len(first))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Where tests run in several processes, those that share a stack run in one, and the others file by file beside it."""
+    """If tests run in several processes, each group runs in one of them."""
 
-    class ByStack(LoadScopeScheduling):
+    class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.split("/")[1]
-            return {"airflow": "stack", "browser": "stack", "docker": "docker"}.get(folder, nodeid.split("::")[0])
+            return group_of(nodeid)
 
-    return ByStack(config, log)
+    return ByGroup(config, log)
+
+
+_STACKS = ExitStack()
+
+
+@pytest.fixture(scope="session")
+def until_group_ends() -> Iterator[ExitStack]:
+    """What is entered here ends with the last test of its group, and not with the session: a stack slows down what runs after it."""
+    with _STACKS:
+        yield _STACKS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    yield
+    if nextitem is None or group_of(nextitem.nodeid) != group_of(item.nodeid):
+        _STACKS.close()
 
 
 @pytest.fixture(scope="session")
@@ -52,34 +101,21 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server on a database of its own."""
     folder = tmp_path_factory.mktemp("mlflow")
     port = free_port()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-                *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
-            ],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{url}/health", server, folder / "log")
+    url, log = f"http://127.0.0.1:{port}", folder / "log"
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
+    ]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with log.open("wb") as file, kept(*command, env=environment, stdout=file, stderr=file) as server:
+        until(lambda: _answers(f"{url}/health", server, log), f"{url} answers", progress=lambda: log.stat().st_size)
         yield url
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"{url} did not come up:\n{log.read_text()[-3000:]}")
+def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, f"the server of {url} ended:\n{log.read_text()[-3000:]}"
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except OSError:
+        return False

@@ -8,6 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+PATIENCE_S = 300.0
+"""A limit for what hangs, far above what a busy machine needs for one step of anything."""
+
+
+def examples(count: int) -> settings:
+    """Try a property on `count` examples: ten times as many in `make test-deep`."""
+    return settings(max_examples=count * settings.default.max_examples // 100)
 
 
 def require(what: str, present: bool, reason: str) -> None:
@@ -21,14 +30,27 @@ def require(what: str, present: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
-def until(holds: Callable[[], Any], what: str, within_s: float, *, every_s: float = 0.02) -> Any:
-    """Poll until `holds` gives something true, and return that; fail with `what` after so many seconds."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if found := holds():
-            return found
+def until(
+    probe: Callable[[], Any],
+    what: str,
+    *,
+    progress: Callable[[], Any] = lambda: None,
+    patience_s: float = PATIENCE_S,
+    every_s: float = 0.02,
+) -> Any:
+    """Poll until `probe` gives something true, and return that.
+
+    However slow the machine is, it is waited for as long as something changes: what `probe` gives, or what `progress` gives. The
+    test fails after `patience_s` without a change, and says what was last seen.
+    """
+    last, changed = (object(), object()), time.monotonic()
+    while not (found := probe()):
+        if (seen := (found, progress())) != last:
+            last, changed = seen, time.monotonic()
+        elif time.monotonic() - changed > patience_s:
+            pytest.fail(f"nothing changed for {patience_s:g} s while waiting until {what}; last seen: {last}")
         time.sleep(every_s)
-    pytest.fail(f"not within {within_s:g} s: {what}")
+    return found
 
 
 def free_port() -> int:

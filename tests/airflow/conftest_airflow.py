@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import pytest
 from rich.console import Console
 
 from flaky import in_front_of
+from helping import PATIENCE_S, until
 from taxiway.lineage.outcomes import summaries
 from taxiway.local import demo
 from taxiway.local.airflow_api import AirflowApi, TaskSeen
@@ -75,7 +75,7 @@ class Running:
         """A token of `admin`, of `viewer`, or of `nobody`, who has no role."""
         passwords = json.loads(self.stack.home.passwords_file.read_text())
         login = {"username": user, "password": passwords[user]}
-        answer = httpx.post(f"{self.stack.url('airflow')}/auth/token", json=login, timeout=30)
+        answer = httpx.post(f"{self.stack.url('airflow')}/auth/token", json=login, timeout=PATIENCE_S)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
@@ -126,16 +126,34 @@ class Running:
         api = self.api
         api.wait_for_dag(dag)
         run = api.trigger(dag, conf or {})
-        for _ in api.follow(dag, run):
-            pass
+        self.wait_for_end(dag, run)
         return run, {task.task: task for task in api.tasks(dag, run)}
 
-    def wait_for_outcomes(self, pipeline: str, count: int, seconds: float = 120) -> tuple[RunSummary, ...]:
+    def wait_for_end(self, dag: str, run: str) -> None:
+        """Wait until a DAG run is over."""
+        api = self.api
+        until(
+            lambda: api.run_state(dag, run) in ("success", "failed"),
+            f"run {run} of {dag} is over",
+            progress=lambda: self.states(dag),
+            every_s=0.3,
+        )
+
+    def states(self, dag: str) -> list[tuple[str, str, int, str]]:
+        """Run, task, part and state of every task instance of a DAG: what changes while it makes progress."""
+        found = self.api._get(f"/dags/{dag}/dagRuns/~/taskInstances?limit=1000")["task_instances"]
+        return sorted((t["dag_run_id"], t["task_id"], t["map_index"], str(t["state"])) for t in found)
+
+    def wait_for_outcomes(self, pipeline: str, count: int) -> tuple[RunSummary, ...]:
         """What the runs of a pipeline came to, once there are `count` of them."""
-        deadline = time.monotonic() + seconds
-        while len(found := summaries(self.store, pipeline)) < count:
-            assert time.monotonic() < deadline, f"{pipeline} came to {found} in {seconds} s"
-            time.sleep(0.2)
+
+        def enough() -> tuple[RunSummary, ...]:
+            found = summaries(self.store, pipeline)
+            return found if len(found) >= count else ()
+
+        found: tuple[RunSummary, ...] = until(
+            enough, f"{count} runs of {pipeline} came to something", progress=lambda: self.states(pipeline), every_s=0.3
+        )
         return found
 
     def mlflow_run(self, dag: str, run: str) -> Any:
@@ -158,8 +176,13 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("stack")
+def running(tmp_path_factory: pytest.TempPathFactory, until_group_ends: contextlib.ExitStack) -> Running:
+    return until_group_ends.enter_context(started(tmp_path_factory.mktemp("stack")))
+
+
+@contextlib.contextmanager
+def started(folder: Path) -> Iterator[Running]:
+    """Start the stack with the project's DAGs and those of the tests, and stop all of it however the block ends."""
     dags = folder / "dags"
     shutil.copytree(REPOSITORY / "dags", dags)
     shutil.copytree(Path(__file__).parent / "dags", dags, dirs_exist_ok=True)

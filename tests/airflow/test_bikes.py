@@ -9,6 +9,7 @@ import httpx
 import pytest
 from conftest_airflow import Running
 
+from helping import PATIENCE_S
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.airflow_api import TaskSeen
 from taxiway.local.bikes import lay_out_rentals, rentals_by_month
@@ -77,7 +78,7 @@ def test_the_gateway_answers_with_numbers(running: Running, first: tuple[str, li
         f"{running.stack.url('gateway')}/models/{PIPELINE}/invocations",
         json={"dataframe_records": json.loads(rows.to_json(orient="records"))},
         headers={"Authorization": f"Bearer {running.stack.secrets.gateway_caller_token}"},
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 200, answer.text
     for estimate, rentals in zip(answer.json()["predictions"], rows["cnt"], strict=True):

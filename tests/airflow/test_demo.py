@@ -12,6 +12,7 @@ from conftest_airflow import Played, Running
 from mlflow import MlflowClient
 from rich.console import Console
 
+from helping import PATIENCE_S
 from taxiway.cli import main
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.overview import run_records
@@ -301,7 +302,7 @@ def test_rollback_puts_the_first_champion_back_and_the_gateway_follows(running: 
     assert f"champion of {PIPELINE}: version 1 (was 2)" in done.output
     assert entries(running.mlflow, PIPELINE)[0].promotion.by == "ann"
     admin = {"Authorization": f"Bearer {running.stack.secrets.gateway_admin_token}"}
-    status = httpx.post(f"{running.stack.url('gateway')}/models/{PIPELINE}/refresh", headers=admin, timeout=60).json()
+    status = httpx.post(f"{running.stack.url('gateway')}/models/{PIPELINE}/refresh", headers=admin, timeout=PATIENCE_S).json()
     assert status["champion"] == 1
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 1

@@ -54,8 +54,7 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
     running.write_small("cleared", 3)
     body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True}
     running.api._http.post(f"/dags/{dag}/clearTaskInstances", json=body).raise_for_status()
-    for _ in running.api.follow(dag, run):
-        pass
+    running.wait_for_end(dag, run)
     tasks = {task.task: task.state for task in running.api.tasks(dag, run)}
     assert (tasks["ingest"], tasks["train"], tasks["validate_model"]) == ("success", "success", "skipped")
     found = running.mlflow_run(dag, run)

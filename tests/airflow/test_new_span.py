@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk import AssetOrTimeSchedule
 from fsspec.implementations.local import LocalFileSystem
 
+from helping import PATIENCE_S
 from taxiway.errors import ConfigError
 from taxiway.hooks.settings import poll_seconds
 from taxiway.lineage.outcomes import changed_since, mark_processed, processed_spans
@@ -86,7 +87,7 @@ def decide(source: Path, span: str) -> None:
 
 
 async def next_span(events: AsyncIterator[Any]) -> str:
-    event = await asyncio.wait_for(anext(events), 10)
+    event = await asyncio.wait_for(anext(events), PATIENCE_S)
     return str(event.payload["span"])
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from conftest_airflow import Played, Running
 
+from helping import PATIENCE_S
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.demo import PIPELINE
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -15,7 +16,7 @@ from taxiway.registry.aliases import CHAMPION, version_at
 
 @pytest.fixture
 def airflow(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.stack.url("airflow"), timeout=30) as client:
+    with httpx.Client(base_url=running.stack.url("airflow"), timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,10 @@ dag = load_pipeline(__file__)
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `airflow` command of a fresh venv with plain Airflow and our wheel with its extra `ml`."""
+    """The `airflow` command of a fresh venv with plain Airflow and our wheel with its extra `ml`.
+
+    A real installation, and a quick one: the packages are in uv's cache since `make setup`, and are linked from there.
+    """
     folder = tmp_path_factory.mktemp("plain")
     run(UV, "build", "--wheel", "--no-build-logs", "-o", str(folder), str(REPOSITORY))
     (wheel,) = folder.glob("taxiway-*.whl")
@@ -55,15 +60,25 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     versions.write_text("\n".join(line for line in frozen if "==" in line))
     packages = (f"taxiway[ml] @ {wheel.as_uri()}", "apache-airflow")
     run(UV, "pip", "install", "--python", str(venv / "bin/python"), "-c", str(versions), *packages)
+    share_bytecode(venv)
     return venv / "bin/airflow"
 
 
+def share_bytecode(venv: Path) -> None:
+    """Give the venv the bytecode of the packages that ours has too: uv links the same files into both, and compiling takes minutes.
+
+    Python takes it only where the source has the same size and time.
+    """
+    ours, theirs = (Path(sysconfig.get_path("purelib", "venv", {"base": str(base)})) for base in (sys.prefix, venv))
+    for compiled in ours.rglob("__pycache__/*.pyc"):
+        target = theirs / compiled.relative_to(ours)
+        if target.parent.parent.is_dir():
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(compiled, target)
+
+
 def run(*command: str, **settings: str) -> str:
-    environment = {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("AIRFLOW", "PYTHONDONTWRITEBYTECODE", "UV_COMPILE", "VIRTUAL_ENV"))
-    }
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "PYTHON", "UV_COMPILE", "VIRTUAL_ENV"))}
     done = subprocess.run(command, capture_output=True, text=True, env={**environment, **settings})
     assert done.returncode == 0, f"{command}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout

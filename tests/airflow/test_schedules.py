@@ -2,26 +2,18 @@
 
 import contextlib
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from conftest_airflow import Running, processes_of
 
+from helping import until
 from taxiway.records import Outcome, RunSummary
 from taxiway.registry.aliases import CHAMPION, version_at
 
 ARRIVALS, MONTHLY, IDLE = "faults.arrivals", "faults.monthly", "faults.idle"
 BACKFILL = ("--from-date", "2013-03-01", "--to-date", "2013-05-01")
-
-
-def wait_for(found: Callable[[], Any], what: str, seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-    return value
 
 
 def runs(running: Running, dag: str) -> dict[str, dict[str, Any]]:
@@ -63,7 +55,7 @@ def started(running: Running) -> None:
     for month in (1, 2, 4, 5):
         running.month("arrivals", month)
     for dag in (IDLE, ARRIVALS, MONTHLY):
-        wait_for(lambda dag=dag: running.api._http.get(f"/dags/{dag}").is_success, f"Airflow has read {dag}")
+        until(lambda dag=dag: running.api._http.get(f"/dags/{dag}").is_success, f"Airflow has read {dag}")
     running.airflow("backfill", "create", "--dag-id", MONTHLY, *BACKFILL)
     for dag in (IDLE, MONTHLY, ARRIVALS):
         running.api.wait_for_dag(dag)
@@ -73,8 +65,10 @@ def started(running: Running) -> None:
 
 
 def test_a_scheduled_run_with_nothing_to_do_is_skipped_and_asks_nobody(running: Running, started: None) -> None:
-    (run,) = wait_for(
-        lambda: [r for r in runs(running, IDLE).values() if r["state"] == "success"], "the schedule started a run"
+    (run,) = until(
+        lambda: [r for r in runs(running, IDLE).values() if r["state"] == "success"],
+        "the schedule started a run",
+        progress=lambda: running.states(IDLE),
     )
     assert run["run_type"] == "scheduled"
     states = {task.task: task.state for task in running.api.tasks(IDLE, run["dag_run_id"])}
@@ -102,7 +96,7 @@ def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(ru
         expected = {"training": [f"2013-{month - 1:02} v1"], "evaluation": [f"2013-{month:02} v1"]}
         assert read(running, MONTHLY, summary.run) == expected
     # Airflow would run them all at once: each has waited for the one before.
-    ends = [wait_for(lambda s=s: runs(running, MONTHLY)[s.run]["end_date"], "the run is over") for s in found]
+    ends = [until(lambda s=s: runs(running, MONTHLY)[s.run]["end_date"], "the run is over") for s in found]
     assert ends == sorted(ends)
     assert version_at(running.mlflow, MONTHLY, CHAMPION) == 4
 

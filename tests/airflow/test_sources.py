@@ -131,7 +131,7 @@ def test_rows_of_a_database_are_decided_once_their_months_have_ended_and_again_w
     # Airflow starts the watcher of a DAG when it reads its file anew.
     token = running.api._get(f"/dags/{dag}")["file_token"]
     assert running.api._http.put(f"/parseDagFile/{token}").is_success
-    found = running.wait_for_outcomes(dag, 2, seconds=240)
+    found = running.wait_for_outcomes(dag, 2)
     assert [summary.span.label for summary in found] == [f"{period.name} v2000" for period in periods[1:]]
     assert [summary.outcome for summary in found] == [Outcome.FIRST_CHAMPION, Outcome.PROMOTED]
     assert found[0].span.source.startswith("warehouse: SELECT order_id, amount, country, returned FROM orders")

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from click.testing import CliRunner
 from conftest_airflow import processes_of
 from rich.console import Console
 
+from ending import dies_with_us, undone
+from helping import PATIENCE_S, until
 from taxiway.cli import main
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
@@ -35,18 +36,12 @@ from taxiway.serving.answer_check import AnswerCheck
 from taxiway.serving.replay import Replayed
 
 
-def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so after {seconds} s: {what}"
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     (tmp_path / "dags").mkdir()
-    yield folder
+    with undone(sys.executable, "-m", "taxiway.cli", "down", "--home", str(folder)):
+        yield folder
     left = processes_of(folder) + Postgres(folder / "postgres").processes()
     end_all(lambda: [p for p in left if p.is_running()], patience=1)
     assert left == []
@@ -58,9 +53,11 @@ def up(home: Path) -> list[str]:
 
 def start(home: Path) -> "subprocess.Popen[str]":
     """`taxiway up`, waited for until the services are being started."""
-    process = subprocess.Popen(up(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_until((home / "logs" / "airflow-tables.log").exists, "the services are being started")
-    wait_until(lambda: len(processes_of(home)) >= 5, "all services have processes")
+    process = subprocess.Popen(
+        up(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=dies_with_us
+    )
+    until((home / "logs" / "airflow-tables.log").exists, "the services are being started", progress=lambda: processes_of(home))
+    until(lambda: len(processes_of(home)) >= 5, "all services have processes", progress=lambda: processes_of(home))
     return process
 
 
@@ -68,13 +65,13 @@ def start(home: Path) -> "subprocess.Popen[str]":
 def test_nothing_is_left_after_a_signal_to_the_command(home: Path, number: signal.Signals) -> None:
     process = start(home)
     process.send_signal(number)
-    shown, errors = process.communicate(timeout=60)
+    shown, errors = process.communicate(timeout=PATIENCE_S)
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert "PostgreSQL is healthy after" in shown
         assert "nothing of it is left running" in shown
         assert errors == ""
-    wait_until(lambda: processes_of(home) == [], "every process is gone")
+    until(lambda: processes_of(home) == [], "every process is gone", progress=lambda: processes_of(home))
     assert not (home / "running.json").exists()
 
 
@@ -82,7 +79,7 @@ def test_down_stops_a_stack_from_another_terminal(home: Path) -> None:
     process = start(home)
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
     assert (shown.exit_code, shown.output) == (0, "stopped\n")
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert "was stopped from elsewhere" in errors
     assert process.returncode == 1
     assert processes_of(home) == []
@@ -95,7 +92,7 @@ def test_down_clears_away_what_a_killed_supervisor_left(home: Path) -> None:
     supervisor = json.loads((home / "running.json").read_text())["supervisor"]
     process.kill()
     os.kill(supervisor, signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE_S)
     assert processes_of(home)
     assert CliRunner().invoke(main, ["down", "--home", str(home)]).output == "stopped\n"
     assert processes_of(home) == []
@@ -108,12 +105,12 @@ def test_a_second_stack_in_the_same_folder_is_refused(home: Path) -> None:
     assert shown.exit_code == 1
     assert "a stack already runs" in shown.output
     process.send_signal(signal.SIGINT)
-    process.wait(60)
+    process.wait(PATIENCE_S)
 
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
     (Home.at(home).gateway / "requests.sqlite").mkdir()
-    done = subprocess.run(up(home), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(up(home), capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert "the stack did not start: gateway ended with code 3 while starting" in done.stderr
     assert "unable to open database file" in done.stderr
@@ -183,7 +180,7 @@ def test_a_start_opens_no_folder_and_keeps_requests_and_logs_private(home: Path)
     before = [folder.stat().st_mode for folder in outside]
     process = start(home)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert [folder.stat().st_mode for folder in outside] == before
     for folder in (home / "logs", home / "gateway", home / "postgres"):
         assert folder.stat().st_mode & 0o777 == 0o700, folder
@@ -264,9 +261,9 @@ def test_end_all_kills_who_ignores_a_polite_request(tmp_path: Path) -> None:
         f"import signal, time, pathlib; signal.signal(15, signal.SIG_IGN); pathlib.Path({str(ready)!r}).touch(); time.sleep(60)"
     )
     leader = subprocess.Popen([sys.executable, "-c", f"import os, subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {stubborn!r}]); p.wait()"], start_new_session=True)  # fmt: skip
-    wait_until(ready.exists, "the process has started")
+    until(ready.exists, "the process has started")
     end_all(lambda: session_members(leader.pid), patience=0.5)
-    leader.wait(10)
+    leader.wait(PATIENCE_S)
     assert session_members(leader.pid) == []
 
 

@@ -8,14 +8,14 @@ from urllib.parse import quote
 import pytest
 from conftest_airflow import Played, Running
 
-from helping import require
+from helping import PATIENCE_S, require
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.demo import PIPELINE
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, FrameLocator, Page
 
-SECONDS = 30_000  # of milliseconds: a page of Airflow on a busy machine
+MILLISECONDS = 1000 * PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def browser(chromium: str, running: Running, played: Played) -> "Iterator[Browse
     flags = ["--no-sandbox", "--disable-background-networking"]
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=flags) as launched:
         context = launched.new_context(viewport={"width": 1400, "height": 900})
-        context.set_default_timeout(SECONDS)
+        context.set_default_timeout(MILLISECONDS)
         context.add_cookies([{"name": "_token", "value": running.token("viewer"), "url": running.stack.url("airflow")}])
         yield context
 
@@ -70,7 +70,7 @@ def test_the_page_is_reached_by_logging_in_and_the_navigation(chromium: str, run
         playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as launched,
     ):
         page = launched.new_page()
-        page.set_default_timeout(SECONDS)
+        page.set_default_timeout(MILLISECONDS)
         page.goto(running.stack.url("airflow"))
         page.locator("[name=username]").fill("admin")
         page.locator("[name=password]").fill(running.stack.secrets.airflow_password)

@@ -1,6 +1,7 @@
 """The stack of docker-compose.yml, as the guide says to start it, under a project name and ports of its own."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ import httpx
 from click.testing import CliRunner
 from engine import REPOSITORY, compose_command, docker, images, inspect, run, until
 
-from helping import free_port
+from ending import undone
+from helping import PATIENCE_S, free_port
 from taxiway.cli.main import main
 from taxiway.local.airflow_api import AirflowApi
 from taxiway.serving.client import GatewayClient
@@ -36,9 +38,9 @@ class Composed:
     env_file: Path
     settings: dict[str, str]
 
-    def compose(self, *arguments: str, within_s: float = 300) -> str:
+    def compose(self, *arguments: str) -> str:
         """A command of compose on this stack."""
-        return run(*self.command, *arguments, within_s=within_s)
+        return run(*self.command, *arguments)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -52,10 +54,14 @@ class Composed:
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return inspect(*docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split())
 
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        """By service, its container's status and health."""
+        states = {c["Config"]["Labels"]["com.docker.compose.service"]: c["State"] for c in self.containers()}
+        return {name: (state["Status"], state.get("Health", {}).get("Status", "")) for name, state in states.items()}
+
     def is_well(self) -> bool:
         """Whether every service has a container and all of them are healthy."""
-        well = [c for c in self.containers() if c["State"].get("Health", {}).get("Status") == "healthy"]
-        return {c["Config"]["Labels"]["com.docker.compose.service"] for c in well} == SERVICES
+        return {name for name, (_, health) in self.conditions().items() if health == "healthy"} == SERVICES
 
     def url(self, service: str) -> str:
         """The address of `airflow`, `mlflow` or `gateway`."""
@@ -88,9 +94,9 @@ class Composed:
     def airflow(self, path: str) -> httpx.Response:
         """An answer of Airflow's API to its administrator."""
         login = {"username": "admin", "password": self.settings["AIRFLOW_ADMIN_PASSWORD"]}
-        token = httpx.post(f"{self.url('airflow')}/auth/token", json=login, timeout=30).json()["access_token"]
+        token = httpx.post(f"{self.url('airflow')}/auth/token", json=login, timeout=PATIENCE_S).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.get(f"{self.url('airflow')}/api/v2{path}", headers=headers, timeout=30)
+        return httpx.get(f"{self.url('airflow')}/api/v2{path}", headers=headers, timeout=PATIENCE_S)
 
     def outcome(self, dag: str, run: str) -> str:
         """What a DAG run came to, as its MLflow run says."""
@@ -117,15 +123,18 @@ def composed(folder: Path, dags: Path, data: Path) -> Iterator[Composed]:
         file.writelines(f"{k}={v}\n" for k, v in (ports | images() | folders | engine).items())
     lines = [line for line in env_file.read_text().splitlines() if line and not line.startswith("#")]
     stack = Composed(project, env_file, dict(line.split("=", 1) for line in lines))
-    try:
-        stack.compose("up", "-d", "--no-build")
-        until(stack.is_well, f"all services are healthy: {docker('ps', '-a')}", 240)
-        yield stack
-    except BaseException:
-        print(_logs(stack))  # pytest shows it with the failure
-        raise
-    finally:
-        stack.compose("down", "--volumes", "--remove-orphans")
+    down = ("down", "--volumes", "--remove-orphans")
+    in_network = f"docker ps -aq --filter network={engine['CHALLENGER_NETWORK']}"
+    with undone("sh", "-c", f"{in_network} | xargs -r docker rm -f; {shlex.join([*stack.command, *down])}"):
+        try:
+            stack.compose("up", "-d", "--no-build")
+            until(stack.is_well, "all services are healthy", progress=stack.conditions)
+            yield stack
+        except BaseException:
+            print(_logs(stack))  # pytest shows it with the failure
+            raise
+        finally:
+            stack.compose(*down)
         assert stack.containers() == []
         assert docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={project}") == ""
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from engine import REPOSITORY, require_engine
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+def stack(tmp_path_factory: pytest.TempPathFactory, until_group_ends: ExitStack) -> Composed:
     """The stack with January to May of the flights as raw data."""
     require_engine()
     from taxiway.local.flights import flights_by_month, write_span
@@ -28,5 +28,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     shutil.copytree(Path(__file__).parent / "dags", dags, dirs_exist_ok=True)
     for folder in (data, dags):
         folder.chmod(0o755)  # the services are another user
-    with composed(tmp_path_factory.mktemp("compose"), dags, data) as running:
-        yield running
+    return until_group_ends.enter_context(composed(tmp_path_factory.mktemp("compose"), dags, data))

@@ -16,42 +16,43 @@ from pathlib import Path
 from typing import Any
 
 import helping
+from ending import dies_with_us
 from helping import require
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPES = Path(__file__).parent / "images"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+HANGS_S = 1800.0
+"""A limit for commands that hang: making an image on a busy machine takes many minutes."""
 
 
-def run(*command: str, within_s: float = 600, environment: dict[str, str] | None = None) -> str:
+def run(*command: str) -> str:
     """What the command prints; the test fails with its last words where it fails."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=within_s, env={**os.environ, **(environment or {})}, cwd=REPOSITORY
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S, cwd=REPOSITORY, preexec_fn=dies_with_us)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
 
-def docker(*arguments: str, within_s: float = 120) -> str:
+def docker(*arguments: str) -> str:
     """A command of the engine."""
-    return run("docker", *arguments, within_s=within_s).strip()
+    return run("docker", *arguments).strip()
 
 
 def inspect(*names: str) -> list[dict[str, Any]]:
     """What the engine knows of these containers, less those that were removed just now."""
     if not names:
         return []
-    told = subprocess.run(["docker", "inspect", *names], capture_output=True, text=True, timeout=60)
+    told = subprocess.run(["docker", "inspect", *names], capture_output=True, text=True, timeout=HANGS_S)
     others = [line for line in told.stderr.splitlines() if line and "No such object" not in line]
     assert not others, others
     found: list[dict[str, Any]] = json.loads(told.stdout)
     return found
 
 
-def until(holds: Callable[[], Any], what: str, within_s: float = 120) -> Any:
-    """Poll with the patience that these tests need; see `helping.until`."""
-    return helping.until(holds, what, within_s, every_s=0.3)
+def until(probe: Callable[[], Any], what: str, progress: Callable[[], Any] = lambda: None) -> Any:
+    """Poll as often as an engine can be asked; see `helping.until`."""
+    return helping.until(probe, what, progress=progress, every_s=0.3)
 
 
 def require_engine() -> None:
@@ -108,7 +109,7 @@ def base_tag() -> str:
 def _make_base(tag: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="taxiway-base-"))
     try:
-        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder), within_s=900)
+        run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder))
         (folder / CERTIFICATES[1:]).write_bytes(Path(CERTIFICATES).read_bytes())
         trust = f"SSL_CERT_FILE={CERTIFICATES} PIP_CERT={CERTIFICATES}"
         change = f"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin {trust}"
@@ -140,7 +141,7 @@ def _make_databases(base: str) -> dict[str, str]:
 
 def _build(recipe: Path, context: Path, base: str, tag: str) -> None:
     arguments = ("--network", "host", "--build-arg", f"BASE_IMAGE={base}", "-f", str(recipe), "-t", tag, str(context))
-    docker("build", "-q", *arguments, within_s=900)
+    docker("build", "-q", *arguments)
 
 
 def _there(tag: str) -> bool:

@@ -5,13 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
 from composed import Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
 from taxiway.local.flights import flights_by_month
 
-pytestmark = pytest.mark.timeout(1200)  # the first test also makes the images
 DAG = "flights.late_arrivals"
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}
 

@@ -1,7 +1,7 @@
 """Computing a profile: two scans of the file for all columns together, and one of each column for its values (in `values`)."""
 
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, isnan, sqrt
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.expressions import LARGEST, finite, hashed, query, rows_of
@@ -165,21 +165,26 @@ def _numbers(stats: Stats, sample: Sampled) -> Stats:
     """Moments of all rows from the sums of powers, and quantiles from the sample."""
     count = stats["finite"]
     mean, mean2, mean3, mean4 = (stats[f"sum{power}"] / count for power in (1, 2, 3, 4))
-    variance = max(0.0, mean2 - mean**2)
-    third = mean3 - 3 * mean * mean2 + 2 * mean**3
-    fourth = mean4 - 4 * mean * mean3 + 6 * mean**2 * mean2 - 3 * mean**4
+    variance = mean2 - mean * mean
+    # Products, because Python's powers raise an error if they overflow; infinity minus infinity is NaN, and no moment.
+    third = mean3 - 3 * mean * mean2 + 2 * mean * mean * mean
+    fourth = mean4 - 4 * mean * mean3 + 6 * mean * mean * mean2 - 3 * mean * mean * mean * mean
     # Of a constant nothing but rounding is left, at any scale.
-    spread = stats["minimum"] != stats["maximum"] and variance > 0
+    spread = stats["minimum"] != stats["maximum"] and (variance > 0 or isnan(variance))
     return {
         "minimum": stats["minimum"],
         "maximum": stats["maximum"],
         "mean": sample.shift + sample.scale * mean if spread else stats["minimum"],
-        "std": sample.scale * variance**0.5 if spread else 0.0,
-        "skewness": _if_finite(third / variance**1.5) if spread else 0.0,
-        "kurtosis": _if_finite(fourth / variance**2 - 3) if spread else 0.0,
+        "std": _if_finite(sample.scale * sqrt(variance)) if spread else 0.0,
+        "skewness": _ratio(third, variance * sqrt(variance)) if spread else 0.0,
+        "kurtosis": _ratio(fourth, variance * variance, 3.0) if spread else 0.0,
         # The extremes are of all rows, whatever the quantiles were taken of.
         "quantiles": (stats["minimum"], *sample.quantiles[1:-1], stats["maximum"]),
     }
+
+
+def _ratio(moment: float, scale: float, less: float = 0.0) -> float | None:
+    return _if_finite(moment / scale - less) if scale else None
 
 
 def _if_finite(number: float) -> float | None:

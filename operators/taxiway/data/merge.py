@@ -24,6 +24,7 @@ from taxiway.store.store import Store
 
 _NUMERIC = {"integer", "number"}
 _EPSILON = 1e-12
+_MOMENTS = ("mean", "std", "skewness", "kurtosis")
 
 
 def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
@@ -104,31 +105,36 @@ def merged_moments(parts: list[ColumnProfile]) -> dict[str, float | None]:
     The central moments of the parts are moved to the common mean (Chan, Golub and LeVeque 1979; Pebay 2008), for any number of
     parts at once. A part whose moments overflowed has none, and then the union has none.
     """
-    known = [(part.finite, part.mean, part.std, part.skewness, part.kurtosis) for part in parts if part.mean is not None]
+    known = [(part.finite, part.mean, part) for part in parts if part.mean is not None]
     finite = sum(rows for rows, *_ in known)
     if not finite:
-        return {"mean": None, "std": None, "skewness": None, "kurtosis": None}
-    # Around one of the means, not around 0: else the digits of a mean far from 0 are lost.
-    origin = known[0][1] or 0.0
-    mean = origin + math.fsum(rows / finite * ((value or 0.0) - origin) for rows, value, *_ in known)
+        return dict.fromkeys(_MOMENTS)
+    # Around one of the means, not around 0, or the digits of a mean far from 0 are lost. In units of the largest deviation, or
+    # powers of very small and very large ones underflow and overflow.
+    origin = known[0][1]
+    unit = max(max(abs(mean - origin), part.std or 0.0) for _, mean, part in known)
+    if not unit:
+        return {"mean": origin, "std": 0.0, "skewness": 0.0, "kurtosis": 0.0}
+    centre = math.fsum(rows / finite * ((mean - origin) / unit) for rows, mean, _ in known)
     second = third = fourth = 0.0
-    for rows, value, std, skewness, kurtosis in known:
-        share, away, spread = rows / finite, (value or 0.0) - mean, std or 0.0
-        m2, m3 = spread**2, (skewness if skewness is not None else math.nan) * spread**3
-        m4 = (kurtosis + 3 if kurtosis is not None else math.nan) * spread**4 if spread else 0.0
+    for rows, mean, part in known:
+        share, away = rows / finite, (mean - origin) / unit - centre
+        m2, m3, m4 = _central(part, unit)
         second += share * (m2 + away**2)
         third += share * (m3 + 3 * away * m2 + away**3)
         fourth += share * (m4 + 4 * away * m3 + 6 * away**2 * m2 + away**4)
     std = math.sqrt(second)
-    if not std:
-        return {"mean": mean, "std": 0.0, "skewness": 0.0, "kurtosis": 0.0}
-    return {"mean": mean, "std": std, "skewness": _ratio(third, std, 3), "kurtosis": _ratio(fourth, std, 4, 3.0)}
+    found = {"std": std * unit, "skewness": third / std**3, "kurtosis": fourth / std**4 - 3}
+    return {"mean": origin + centre * unit, **{name: value if math.isfinite(value) else None for name, value in found.items()}}
 
 
-def _ratio(moment: float, std: float, power: int, less: float = 0.0) -> float | None:
-    """A standardized moment, or None where it cannot be told from what is kept."""
-    found = moment / std**power - less if std**power else math.nan
-    return found if math.isfinite(found) else None
+def _central(part: ColumnProfile, unit: float) -> tuple[float, float, float]:
+    """The second, third and fourth central moment in powers of `unit`; NaN if the part does not have one."""
+    if part.std == 0:
+        return 0.0, 0.0, 0.0
+    std, skewness, kurtosis = (math.nan if value is None else value for value in (part.std, part.skewness, part.kurtosis))
+    spread = std / unit
+    return spread**2, skewness * spread**3, (kurtosis + 3) * spread**4
 
 
 def _lengths(parts: list[ColumnProfile]) -> Lengths | None:

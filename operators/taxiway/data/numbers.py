@@ -77,9 +77,11 @@ def _seen(values: "NDArray[np.float64]") -> Sampled:
     ends = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
     runs = np.diff(np.concatenate([[-1], ends]))
     often = values[ends[runs >= max(2, _FREQUENT_SHARE * len(values))]]
+    shift = float(values.mean())
     return Sampled(
-        shift=float(values.mean()),
-        scale=float(values.std()) or 1.0,
+        shift=shift,
+        # The squares of very small deviations underflow, and their standard deviation is 0 then.
+        scale=float(values.std()) or float(np.abs(values - shift).max()) or 1.0,
         quantiles=tuple(values[np.maximum(places, 0)].tolist()),
         frequent=tuple(often.tolist()),
     )

@@ -4,6 +4,7 @@ They are computed in `aggregates`, merged in `merge`, compared in `distance`.
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -24,6 +25,7 @@ FREQUENT_KEPT = 200
 PAIRED_VALUES = 100
 """With how many values a column, or a label, is counted value by label."""
 TEXT_KEPT = 256
+_SMALLEST_SQUARES = sys.float_info.min / sys.float_info.epsilon
 
 
 class ValueCount(NamedTuple):
@@ -64,9 +66,10 @@ class WithLabel(Record):
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's correlation; None where either side is constant."""
-        scale = math.sqrt(self.m2_value) * math.sqrt(self.m2_label)
-        return max(-1.0, min(1.0, self.comoment / scale)) if scale > 0 else None
+        """Pearson's correlation; None if a side is constant, or varies by so little (1e-145) that its squares lose their digits."""
+        if min(self.m2_value, self.m2_label) < _SMALLEST_SQUARES:
+            return None
+        return max(-1.0, min(1.0, self.comoment / (math.sqrt(self.m2_value) * math.sqrt(self.m2_label))))
 
 
 class ColumnProfile(Record):
@@ -76,7 +79,7 @@ class ColumnProfile(Record):
     `missing` are nulls, `nan` floats that are no number; `above` and `below` count infinities and what is beyond 1e100.
     The moments, `minimum`, `maximum` and `quantiles` (101 values that occur, from the 0th to the 100th percentile) are of the
     finite numbers, empty where there are none; dates and times count in seconds since 1970, UTC. `std` is the population's,
-    `skewness` and `kurtosis` (excess) are its third and fourth standardized moments, 0 for a constant, None where they overflow.
+    `skewness` and `kurtosis` (excess) are its third and fourth standardized moments: all 0 for a constant, None if they overflow.
     `fractional` counts numbers that are not whole. `frequencies` knows the distinct values.
     `values` are counted for text, booleans and, where they have few values, integers, most frequent first: all of them if
     `values_complete`, else the most frequent of those that occur more than once; their rows are exact if `values_exact`, and at

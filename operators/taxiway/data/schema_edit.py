@@ -20,6 +20,9 @@ from taxiway.errors import ConfigError
 from taxiway.records import SchemaChange
 from taxiway.yaml_file import YamlFile, read_yaml
 
+_LONG_KEY = 128
+"""From this length on, PyYAML writes a key after a question mark; beyond 1,024 characters YAML reads it nowhere else."""
+
 
 class _Edit(NamedTuple):
     """The characters from `start` to `end` become `text`."""
@@ -141,15 +144,26 @@ def _new_value(text: str, node: yaml.Node, value: Any, key: str) -> list[_Edit]:
 
 
 def _new_key(text: str, node: yaml.Node, key: str, value: Any) -> _Edit:
-    written = _inline({key: value}, key)[1:-1]
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
             f"line {node.start_mark.line + 1} holds a single value, and cannot take the key {key}; change it by hand"
         )
+    name, written = _inline(key), _inline(value, key)
     if node.flow_style:
         at = _end(node.value[-1][1]) if node.value else _end(node) - 1
-        return _Edit(at, at, f", {written}" if node.value else written)
-    return _new_line(text, _end(node), f"{' ' * node.value[0][0].start_mark.column}{written}")
+        pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name} : {written}"
+        return _Edit(at, at, f", {pair}" if node.value else pair)
+    margin = " " * _column(text, node)
+    pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name}{_newline(text)}{margin}: {written}"
+    return _new_line(text, _end(node), f"{margin}{pair}")
+
+
+def _column(text: str, node: yaml.MappingNode) -> int:
+    """Where the keys of a block mapping begin: a key after a question mark (`? "two\\nlines"`) stands further right."""
+    first = node.value[0][0].start_mark.index
+    tokens = yaml.scan(text, Loader=yaml.SafeLoader)
+    starts = [token.start_mark for token in tokens if isinstance(token, yaml.BlockMappingStartToken)]
+    return int(max((mark for mark in starts if mark.index <= first), key=lambda mark: mark.index).column)
 
 
 def _new_items(text: str, node: yaml.SequenceNode, items: list[Any]) -> _Edit:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from taxiway.serving.containers import Place
     from taxiway.serving.wire import Remote
 
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 
 
 def start_challenger(*, model: str, version: int, tracking_uri: str, run: str, lease_s: float) -> "Remote":

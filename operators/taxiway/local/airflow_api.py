@@ -12,6 +12,9 @@ import httpx
 from taxiway.errors import TransientError
 
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 120.0
+READ_SECONDS = 600.0
+"""Airflow reads a new file within half a minute; beside other work, one service after the other takes many times as long."""
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -38,12 +41,14 @@ class AirflowApi:
     """The API of the Airflow at `url`, as user `admin`."""
 
     def __init__(self, url: str, password: str) -> None:
-        answer = httpx.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=30)
+        answer = httpx.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         token = answer.json()["access_token"]
-        self._http = httpx.Client(base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS
+        )
 
-    def wait_for_dag(self, dag: str, seconds: float = 90) -> None:
+    def wait_for_dag(self, dag: str, seconds: float = READ_SECONDS) -> None:
         """Wait until Airflow has read the DAG, and let it run. Raises TransientError with the import errors where it has not."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

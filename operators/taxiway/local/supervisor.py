@@ -28,7 +28,8 @@ from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import Service, airflow_migration, airflow_services, services
 
-START_SECONDS = 180.0
+START_SECONDS = 900.0
+"""For what hangs: a service that ends is seen at once, and one that is slow beside other work becomes healthy some time."""
 DATABASES = ("airflow", "mlflow")
 _events: list[TextIO] = []
 

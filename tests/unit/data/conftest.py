@@ -1,10 +1,13 @@
 """Small tables as spans in a store of the test's own."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `exact`, which the tests of this folder share
 
 from taxiway.data.profile import Profile, profile_span
 from taxiway.records import Snapshot, Span

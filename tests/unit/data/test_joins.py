@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.data import table
 from taxiway.data.findings import Findings
 from taxiway.data.ingest import ingest
@@ -99,7 +100,7 @@ def searched(left: Rows, right: Rows, within: timedelta | None) -> list[Any]:
     return found
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(80)
 @given(tables=two_tables(), within=st.sampled_from([None, "60s", "2m"]))
 def test_as_of_finds_what_a_search_of_all_rows_finds_and_nothing_later(
     tmp_path: Path, tables: tuple[pa.Table, pa.Table], within: str | None
@@ -116,7 +117,7 @@ def test_as_of_finds_what_a_search_of_all_rows_finds_and_nothing_later(
     assert match.without_key == sum(key_of(row["k"]) is None or row["t"] is None for row in left.to_pylist())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(80)
 @given(tables=two_tables())
 def test_equal_keys_find_each_other_and_two_partners_are_refused(tmp_path: Path, tables: tuple[pa.Table, pa.Table]) -> None:
     left, right = tables

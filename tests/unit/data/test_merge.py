@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
+from exact import assert_moments, moments
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,38 +16,40 @@ from taxiway.data.merge import merged as merge_all
 from taxiway.data.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values, profile
 
 EMPTY = Profile(rows=0, columns=())
-numbers = st.lists(st.one_of(st.none(), st.integers(-5, 5).map(float), st.floats(-1e6, 1e6)), max_size=40)
+# Of one magnitude each, from numbers whose squares underflow to those whose cubes overflow, and of several together.
+magnitudes = st.sampled_from([1e-310, 1e-200, 1e-100, 1.0, 1e6, 1e50, 1e99])
+small = st.integers(-5, 5).map(float) | st.floats(-10, 10)
+numbers = st.one_of(
+    st.lists(st.one_of(st.none(), st.integers(-5, 5).map(float), st.floats(-1e6, 1e6)), max_size=40),
+    magnitudes.flatmap(lambda unit: st.lists(st.none() | small.map(lambda value: value * unit), max_size=40)),
+    st.lists(st.none() | st.builds(lambda value, unit: value * unit, small, magnitudes), max_size=10),
+)
 words = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", 'q"x'])), max_size=40)
 
 
 def number_column(values: list[float | None], name: str = "x") -> ColumnProfile:
-    """The profile of a list, by numpy."""
+    """The profile of a list, by numpy and exact arithmetic."""
     kept = np.array([value for value in values if value is not None])
     common = {"name": name, "type": "number", "storage": "DOUBLE", "rows": len(values), "missing": len(values) - len(kept)}
     if not len(kept):
         return ColumnProfile.model_validate(common)
+    mean, std, skewness, kurtosis = moments(kept.tolist())
     return ColumnProfile.model_validate(
         common
         | {
             "minimum": kept.min(),
             "maximum": kept.max(),
-            "mean": kept.mean(),
-            "std": kept.std(),
+            "mean": mean,
+            "std": std,
             "zeros": int((kept == 0).sum()),
             "fractional": int((kept != np.floor(kept)).sum()),
-            "skewness": moment(kept, 3),
-            "kurtosis": moment(kept, 4) - 3 if kept.std() else 0.0,
+            "skewness": skewness,
+            "kurtosis": kurtosis,
             "frequencies": frequencies(Counter(kept.tolist())),
             "values_complete": False,
             "quantiles": tuple(np.quantile(kept, np.linspace(0, 1, 101), method="inverted_cdf")),
         }
     )
-
-
-def moment(values: np.ndarray, power: int) -> float:
-    """A standardized central moment of the population; 0 for a constant."""
-    scale = values.std() ** power
-    return float(((values - values.mean()) ** power).mean() / scale) if scale else 0.0
 
 
 def frequencies(counts: "Counter[float] | Counter[str]") -> DistinctSample:
@@ -89,13 +92,9 @@ def same(one: Profile, other: Profile) -> None:
         loose = {"mean": None, "std": None, "skewness": None, "kurtosis": None, "quantiles": (), "values_exact": True}
         assert a.model_copy(update=loose) == b.model_copy(update=loose)
         assert (a.mean is None) == (b.mean is None)
-        if a.mean is not None and b.mean is not None:
-            scale = max(1.0, abs(a.minimum or 0), abs(a.maximum or 0))
-            assert a.mean == pytest.approx(b.mean, rel=1e-9, abs=1e-9 * scale)
-            assert a.std == pytest.approx(b.std, rel=1e-6, abs=1e-6 * scale)
-            if a.std and a.std > 1e-3 * scale:
-                assert a.skewness == pytest.approx(b.skewness, rel=1e-6, abs=1e-6)
-                assert a.kurtosis == pytest.approx(b.kurtosis, rel=1e-6, abs=1e-6)
+        if b.mean is not None:
+            assert None not in (b.std, b.skewness, b.kurtosis)
+            assert_moments(a, (b.mean, b.std or 0.0, b.skewness or 0.0, b.kurtosis or 0.0))
 
 
 @given(made(), made())

@@ -8,11 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from exact import assert_moments, moments
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.data import expressions
 from taxiway.data.aggregates import profile_table
+from taxiway.data.merge import merged
 from taxiway.data.profile import Profile, profile_span
 from taxiway.data.table import open_table
 from taxiway.errors import DataError
@@ -186,15 +189,25 @@ def test_a_profile_comes_back_from_json_as_it_was(profile_of: ProfileOf) -> None
     assert Profile.from_json(profile.to_json()) == profile
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 1e19, -1e99, 1e-300])), min_size=1, max_size=30))
+def profile_of_floats(path: Path, values: list[float | None]) -> Profile:
+    pq.write_table(pa.table({"x": pa.array(values, pa.float64(), from_pandas=False)}), path)
+    with open_table(path, "floats") as table:
+        return profile_table(table)
+
+
+floats = st.lists(
+    st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 1e19, -1e99, 1e-200, 3e-200, 1e-300])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@examples(25)
+@given(floats)
 def test_any_floats_have_a_profile_that_counts_all_of_them(
     tmp_path_factory: pytest.TempPathFactory, values: list[float | None]
 ) -> None:
-    path = tmp_path_factory.mktemp("floats") / "x.parquet"
-    pq.write_table(pa.table({"x": pa.array(values, pa.float64(), from_pandas=False)}), path)
-    with open_table(path, "floats") as table:
-        (column,) = profile_table(table).columns
+    (column,) = profile_of_floats(tmp_path_factory.mktemp("floats") / "x.parquet", values).columns
     kept = [value for value in values if value is not None and abs(value) <= 1e100]
     there = [value for value in values if value is not None and not np.isnan(value)]
     assert (column.rows, column.finite, column.present) == (len(values), len(kept), len(there))
@@ -202,7 +215,34 @@ def test_any_floats_have_a_profile_that_counts_all_of_them(
     assert column.fractional == sum(value % 1 != 0 for value in kept)
     assert (column.minimum, column.maximum) == ((min(kept), max(kept)) if kept else (None, None))
     assert len(column.quantiles) == (101 if kept else 0)
-    assert column.std is None or column.std >= 0
+    if kept:
+        assert_moments(column, moments(kept))
+
+
+@examples(25)
+@given(floats, floats)
+def test_a_merged_profile_has_the_moments_of_all_rows(
+    tmp_path_factory: pytest.TempPathFactory, one: list[float | None], other: list[float | None]
+) -> None:
+    folder = tmp_path_factory.mktemp("floats")
+    parts = [profile_of_floats(folder / "x.parquet", values) for values in (one, other)]
+    (column,) = merged(parts).columns
+    if kept := [value for value in one + other if value is not None and abs(value) <= 1e100]:
+        assert_moments(column, moments(kept))
+
+
+def test_moments_that_overflow_are_none_and_stay_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "ROWS_SAMPLED", 2000)
+    for unit, known in ((1e-40, True), (1e-60, False)):  # powers of 1e140 and 1e160 times the spread that the sample shows
+        values = [unit * (at % 7) for at in range(20_000)]
+        values[777] = 1e100
+        whole = profile_of_floats(tmp_path / "x.parquet", values)
+        (column,) = whole.columns
+        assert (column.finite, column.mean) == (20_000, pytest.approx(5e95))
+        assert column.std == (pytest.approx(7.07e97, rel=1e-3) if known else None)
+        assert (column.skewness, column.kurtosis) == (None, None)
+        (together,) = merged([whole, profile_of_floats(tmp_path / "y.parquet", [1.0, 2.0])]).columns
+        assert (together.std is not None, together.skewness, together.kurtosis) == (known, None, None)
 
 
 def test_a_single_number_among_very_many_missing_ones_is_found(profile_of: ProfileOf, monkeypatch: pytest.MonkeyPatch) -> None:

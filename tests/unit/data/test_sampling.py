@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.data.ingest import ingest
 from taxiway.data.parts import Rules, make_parts
 from taxiway.data.reading import Reading
@@ -121,7 +122,7 @@ def test_a_small_class_stays_and_every_class_keeps_at_least_its_fraction(part: P
     assert set(drawn(part, rows)["id"]) <= set(found["id"]), "a stratified sample only adds"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(
     strata=st.lists(st.sampled_from([*"abc", None]), min_size=1, max_size=60),
     fraction=st.floats(0.01, 0.99),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import yaml
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.data.features import Feature, Schema
 from taxiway.data.limits import Counts, Range, Stage
 from taxiway.data.schema import load_schema, schema_to_yaml
@@ -122,7 +124,44 @@ def test_columns_whose_names_yaml_reads_as_numbers_can_be_changed(tmp_path: Path
     assert path.read_text() == "features:\n  2020: {type: integer, presence: optional}   # a year\n  a: {type: string}\n"
 
 
-names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12) | st.text(string.ascii_letters, min_size=1)
+# YAML writes names with line ends, and long ones, after a question mark and over several lines.
+ODD = [
+    "\n",
+    "\n+",
+    "two\nlines",
+    "\r\nx",
+    "x\x85y",
+    "\u2028",
+    "\ufeff\n",
+    "n" * 127,
+    "n" * 128,
+    "n" * 1100,
+    "\n" * 130,
+    " ",
+    "- a",
+    "?",
+    "a: b",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("flow", [False, True])
+def test_columns_with_any_name_are_changed_and_added(tmp_path: Path, name: str, flow: bool) -> None:
+    path = tmp_path / "x.schema.yaml"
+    schema = Schema(features=(Feature(name=name, type="integer"), Feature(name="z", type="number")))
+    text = schema_to_yaml(schema)
+    path.write_text(yaml.safe_dump(yaml.safe_load(text), default_flow_style=True, sort_keys=False) if flow else text)
+    update_schema(path, [SchemaChange(path=("features", name, "presence"), value="optional")])
+    update_schema(path, [SchemaChange(path=("features", f"{name}+"), value={"type": "boolean"})])
+    after = load_schema(path)
+    assert [(feature.name, feature.presence) for feature in after.features] == [(name, 0), ("z", 1), (f"{name}+", 1)]
+
+
+names = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12),
+    st.text(string.ascii_letters, min_size=1),
+    st.text("ab \n\x85", min_size=1, max_size=200),
+)
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 
 
@@ -171,7 +210,7 @@ def asked_of(draw: Any, schema: Schema) -> list[SchemaChange]:
     return draw(st.lists(st.sampled_from(possible), min_size=1, max_size=3, unique_by=lambda change: change.path))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150)
 @given(data=st.data())
 def test_any_schema_that_is_updated_keeps_its_comments_and_loads(data: st.DataObject, tmp_path: Path) -> None:
     schema = data.draw(schemas())

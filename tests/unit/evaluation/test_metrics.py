@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from helping import examples
 from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
 
@@ -26,7 +27,7 @@ assert {*THEIRS, *OF_NUMBERS} == set(METRICS)
 
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_a_metric_is_scikit_learns_with_weights_and_ties(name: str, data: st.DataObject) -> None:
     rows = data.draw(st.integers(4, 60))
@@ -41,7 +42,7 @@ def test_a_metric_is_scikit_learns_with_weights_and_ties(name: str, data: st.Dat
 
 
 @pytest.mark.parametrize("name", sorted(OF_NUMBERS))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_a_metric_of_numbers_is_scikit_learns_with_weights(name: str, data: st.DataObject) -> None:
     rows = data.draw(st.integers(4, 60))

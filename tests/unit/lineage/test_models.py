@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from flaky import in_front_of
+from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.lineage.models import ModelToSave, classes_of, find_version, load_trusted, register
 from taxiway.lineage.run import MlflowRun
@@ -198,7 +199,7 @@ def test_a_kill_at_any_request_of_a_registration_leaves_a_retry_one_version(mlfl
             child = multiprocessing.get_context("fork").Process(target=_register_in_child, args=(proxy, run.run_id, name))
             victims.append(child)
             child.start()
-            child.join(60)
+            child.join(PATIENCE_S)
         assert child.exitcode == -9, requests[fatal]
         version = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
         assert version == 1

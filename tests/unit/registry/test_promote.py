@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from flaky import in_front_of
+from helping import PATIENCE_S
 from taxiway.errors import TerminalError, TransientError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry import ledger
@@ -187,7 +188,10 @@ def _push_in_child(url: str, model: str) -> None:
 def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(
     client: MlflowClient, model: str, mlflow_url: str
 ) -> None:
-    """Kill the pusher before its n-th request reaches MLflow, for every n; then try again."""
+    """Kill the pusher before its n-th request reaches MLflow, for every n; then try again.
+
+    Slow, because each of some twenty kills needs a model, two versions and a retry in a real MLflow.
+    """
     spawn = multiprocessing.get_context("fork")
     requests = []
     with in_front_of(mlflow_url, lambda n, method, path: requests.append((method, path)) or "pass") as proxy:
@@ -208,7 +212,7 @@ def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(
             child = spawn.Process(target=_push_in_child, args=(proxy, name))
             victims.append(child)
             child.start()
-            child.join(60)
+            child.join(PATIENCE_S)
         assert child.exitcode == -9, f"request {fatal}: {requests[fatal]}"
         promote(client, name, 2, 1)
         states = [e.state for e in entries(client, name) if e.promotion.to_version == 2]

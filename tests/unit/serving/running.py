@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,15 @@ import httpx
 import psutil
 from mlflow import MlflowClient
 
-import helping
+from ending import dies_with_us
+from helping import PATIENCE_S, until
 from taxiway.serving.client import GatewayClient
 
+IMPATIENT_S = 8
+"""A short time for a prediction, for tests that see it end: the champion of a busy machine still answers within it."""
 CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
 _RUN = "import os; from taxiway.serving.server import serve; from taxiway.serving.settings import GatewaySettings as S; "
 RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
-
-
-def until(holds: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
-    """Poll with the patience that these tests need; see `helping.until`."""
-    return helping.until(holds, what, within_s, every_s=0.02)
 
 
 @dataclass
@@ -36,7 +33,7 @@ class Running:
     url: str
     state: Path
     admin: GatewayClient
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE_S))
 
     def ask(self, model: str, *xs: float, token: str = CALLER) -> httpx.Response:
         """One request with a row for each x."""
@@ -53,7 +50,7 @@ class Running:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         self.admin.close()
         self.http.close()
 
@@ -68,7 +65,9 @@ def _command(process: psutil.Process) -> str:
 def gateway_environment(tracking_uri: str, state: Path, port: int, **settings: Any) -> dict[str, str]:
     tokens = {"caller_token": CALLER, "admin_token": ADMIN}
     content = {"tracking_uri": tracking_uri, "state_folder": str(state), "port": port, "poll_s": 0.2, **tokens}
-    content |= {"loader": "misbehaving:load", **settings}
+    # The limits of production are there to be hit by tests that ask for it, and not because a machine is busy.
+    limits = {"load_timeout_s": PATIENCE_S, "predict_timeout_s": PATIENCE_S}
+    content |= {"loader": "misbehaving:load", **limits, **settings}
     return {**os.environ, "PYTHONPATH": with_loaders(), "GATEWAY": json.dumps(content)}
 
 
@@ -85,8 +84,10 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
     with (state / "output").open("ab") as output:
         environment = gateway_environment(tracking_uri, state, port, **settings)
         command = [sys.executable, "-c", RUN_GATEWAY]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    running = Running(process, f"http://127.0.0.1:{port}", state, GatewayClient(f"http://127.0.0.1:{port}", ADMIN))
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dies_with_us)
+    running = Running(
+        process, f"http://127.0.0.1:{port}", state, GatewayClient(f"http://127.0.0.1:{port}", ADMIN, timeout_s=PATIENCE_S)
+    )
 
     def up() -> bool:
         assert process.poll() is None, (state / "output").read_text()
@@ -95,7 +96,7 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
         except httpx.TransportError:
             return False
 
-    until(up, "the gateway is up")
+    until(up, "the gateway is up", progress=lambda: (state / "output").stat().st_size)
     return running
 
 

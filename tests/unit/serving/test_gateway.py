@@ -6,8 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 from mlflow import MlflowClient
-from running import ADMIN, CALLER, Running, register, start_gateway, until
+from running import ADMIN, CALLER, Running, register, start_gateway
 
+from helping import until
 from taxiway.errors import ConfigError, TerminalError, TransientError
 from taxiway.serving.client import GatewayClient
 from taxiway.serving.request_log import RequestLog

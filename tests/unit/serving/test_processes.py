@@ -13,7 +13,10 @@ import httpx
 import psutil
 import pytest
 from mlflow import MlflowClient
-from running import RUN_GATEWAY, Running, gateway_environment, register, start_gateway, until
+from running import RUN_GATEWAY, Running, gateway_environment, register, start_gateway
+
+from ending import dies_with_us
+from helping import PATIENCE_S, free_port, until
 
 
 def test_no_request_is_lost_while_champions_are_swapped(gateway: Running, registry: MlflowClient) -> None:
@@ -46,13 +49,16 @@ def test_one_stuck_process_of_two_does_not_stop_the_other(mlflow_url: str, regis
     asked: list[Future[httpx.Response]] = []
     with ThreadPoolExecutor(16) as callers:
 
+        def answered() -> list[Future[httpx.Response]]:
+            return [future for future in asked if future.done()]
+
         def one_more_is_answered() -> bool:
             asked.append(callers.submit(running.ask, model, 0.5))
-            return len([future for future in asked if future.done()]) >= 3
+            return len(answered()) >= 3
 
         stuck.suspend()
         try:
-            until(one_more_is_answered, "the other process answers", 10)
+            until(one_more_is_answered, "the other process answers", progress=lambda: len(answered()))
         finally:
             stuck.resume()
         assert {future.result().status_code for future in asked} == {200}
@@ -67,7 +73,7 @@ def test_requests_in_flight_survive_a_killed_champion(gateway: Running, registry
     with ThreadPoolExecutor(3) as callers:
         asked = [callers.submit(gateway.ask, model, x) for x in (0.1, 0.2, 0.3)]
         # The first takes half a second, and the rest waits for it: the process dies with requests in flight.
-        until(lambda: _established(gateway) >= 3, "requests arrived", 0.4)
+        until(lambda: _established(gateway) >= 3, "requests arrived")
         os.kill(champion, signal.SIGKILL)
         answers = [future.result().json() for future in asked]
     assert answers == [{"predictions": [[1 - x, x]]} for x in (0.1, 0.2, 0.3)]
@@ -109,8 +115,8 @@ def busy_gateway(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> Ite
 def test_sigterm_leaves_no_process(busy_gateway: tuple[Running, list[psutil.Process]]) -> None:
     running, processes = busy_gateway
     running.process.terminate()
-    assert running.process.wait(15) == 0
-    assert psutil.wait_procs(processes, timeout=10)[1] == []
+    assert running.process.wait(PATIENCE_S) == 0
+    assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
     assert "leaked" not in (running.state / "output").read_text()
 
 
@@ -118,12 +124,12 @@ def test_a_killed_gateway_leaves_no_process(busy_gateway: tuple[Running, list[ps
     running, processes = busy_gateway
     running.process.kill()
     running.process.wait()
-    assert psutil.wait_procs(processes, timeout=10)[1] == []
+    assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
 
 
 def test_a_gateway_can_end_with_who_started_it(mlflow_url: str, tmp_path: Path) -> None:
     with httpx.Client() as http:
-        environment = gateway_environment(mlflow_url, tmp_path / "state", port := _free_port(), stop_with_parent=True)
+        environment = gateway_environment(mlflow_url, tmp_path / "state", port := free_port(), stop_with_parent=True)
         starts_one = (
             "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', sys.argv[1]]).pid, flush=True); input()"
         )
@@ -133,13 +139,14 @@ def test_a_gateway_can_end_with_who_started_it(mlflow_url: str, tmp_path: Path) 
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            preexec_fn=dies_with_us,
         )
         assert parent.stdout is not None
         gateway = psutil.Process(int(parent.stdout.readline()))
         until(lambda: _up(http, port), "the gateway is up")
         parent.kill()
         parent.wait()
-        assert psutil.wait_procs([gateway], timeout=15)[1] == []
+        assert psutil.wait_procs([gateway], timeout=PATIENCE_S)[1] == []
 
 
 def _established(gateway: Running) -> int:
@@ -147,14 +154,6 @@ def _established(gateway: Running) -> int:
     port = int(gateway.url.rsplit(":", 1)[1])
     found = psutil.Process(gateway.process.pid).net_connections("tcp")
     return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in found)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _up(http: httpx.Client, port: int) -> bool:

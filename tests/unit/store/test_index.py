@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.store import SpanIndex, SpanKey, Store, index
@@ -42,7 +42,6 @@ def test_entries_are_found_and_listed_oldest_first(store: Store) -> None:
     assert (made.get("9", 2), len(made.spans())) == ("again", 6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(added=st.lists(st.tuples(keys, st.booleans()), max_size=30))
 def test_writers_and_readers_in_any_order_see_every_entry(
     tmp_path_factory: pytest.TempPathFactory, added: list[tuple[SpanKey, bool]]

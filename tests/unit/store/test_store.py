@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError
 from taxiway.records import Interval, Span
 from taxiway.store import Store
@@ -36,7 +37,7 @@ class TestObjects:
         with store.local_file(digest) as local:
             assert local.read_bytes() == path.read_bytes()
 
-    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(20)
     @given(content=st.binary(max_size=2000))
     def test_whatever_is_put_is_got(self, store: Store, content: bytes) -> None:
         assert store.get_bytes(store.put_bytes(content)) == content

@@ -5,10 +5,11 @@ import math
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helping import examples
 from taxiway.pipeline import Sweep
 from taxiway.tuning.space import parameter_sets
 
@@ -24,7 +25,7 @@ def test_a_grid_is_every_combination() -> None:
     assert all(point in found for point in expected)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_drawn_values_are_within_their_bounds_and_of_their_kind(data: st.DataObject) -> None:
     whole, log = data.draw(st.booleans()), data.draw(st.booleans())
