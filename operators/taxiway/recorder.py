@@ -25,7 +25,7 @@ class Recorder(Protocol):
         """Rows that the run read, and for what: `training`, `evaluation`."""
 
     def record(self, record: Record) -> None:
-        """A record that a stage hands on."""
+        """A record that a stage returns."""
 
 
 class Notes:
