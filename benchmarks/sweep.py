@@ -71,8 +71,8 @@ class Sweep:
 
     def forget(self) -> None:
         """Take the scores out of the store."""
-        for pointer in (Path(self.store.url) / "index" / "trials").glob("*"):
-            pointer.unlink()
+        for name in self.store.list_refs("cache/trials"):
+            self.store.delete_ref(f"cache/trials/{name}")
 
     def _matrix(self, rows: Any) -> tuple[Any, Any]:
         from taxiway.features import raw_frame

@@ -63,6 +63,10 @@ class NotStoredError(TerminalError):
     """The store holds no object or record of this digest."""
 
 
+class UnreadableRecordError(TerminalError):
+    """A stored record of a version that this Taxiway does not know."""
+
+
 class CorruptArtifactError(TerminalError):
     """Stored bytes that do not have the digest under which they were stored."""
 

@@ -1,13 +1,15 @@
 """The Recorder: how a stage says what it notices, without knowing where that is written down."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from taxiway.records import Record, Span
+from taxiway.records import Record, RecordRef, Snapshot, Span
+
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder(Protocol):
-    """What a stage may report while it works. `lineage` writes it to MLflow; `Notes` keeps it for notebooks and tests.
+    """What a step may report while it works. An MLflow run is one; `Notes` keeps it for notebooks and tests.
 
     Everything here may be said twice: a retried task repeats itself.
     """
@@ -26,6 +28,36 @@ class Recorder(Protocol):
 
     def record(self, record: Record) -> None:
         """A record that a stage returns."""
+
+
+class RunRecorder(Recorder, Protocol):
+    """The Recorder of a whole run, which a later stage, or a second try, finds again."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id in MLflow."""
+
+    @property
+    def url(self) -> str:
+        """The run's page."""
+
+    def joined(self, snapshot: Snapshot) -> None:
+        """Tables that were joined to the rows of a snapshot."""
+
+    def tag(self, name: str) -> str:
+        """The value of a tag; empty if it was not set."""
+
+    def refs(self) -> tuple[RecordRef, ...]:
+        """The references of the records that were kept by now."""
+
+    def nested(self, key: str, name: str) -> "RunRecorder":
+        """The run below this one for the trial `key`, shown as `name`."""
+
+    def end_nested(self, status: RunStatus) -> None:
+        """End those runs below this one that were left open."""
+
+    def end(self, status: RunStatus) -> None:
+        """End the run."""
 
 
 class Notes:
@@ -49,3 +81,34 @@ class Notes:
 
     def record(self, record: Record) -> None:
         self.records.append(record)
+
+
+class RunNotes(Notes):
+    """A RunRecorder that only remembers."""
+
+    run_id = url = "notes"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trials: dict[str, RunNotes] = {}
+        self.status: RunStatus | None = None
+
+    def joined(self, snapshot: Snapshot) -> None:
+        self.noted["datasets.joined"] = [found.content for found in snapshot.joins]
+
+    def tag(self, name: str) -> str:
+        return str(self.noted.get(name, ""))
+
+    def refs(self) -> tuple[RecordRef, ...]:
+        newest = {type(record).__name__: record.digest for record in self.records}
+        return tuple(RecordRef(record=kind, digest=digest) for kind, digest in newest.items())
+
+    def nested(self, key: str, name: str) -> "RunNotes":  # noqa: ARG002
+        return self.trials.setdefault(key, RunNotes())
+
+    def end_nested(self, status: RunStatus) -> None:
+        for trial in self.trials.values():
+            trial.status = trial.status or status
+
+    def end(self, status: RunStatus) -> None:
+        self.status = status

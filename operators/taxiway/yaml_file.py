@@ -56,43 +56,45 @@ def read_yaml(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = sorted(file.name for file in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}") from None
+        raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}", file=path) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}:1: this is not UTF-8 text: {error}") from None
+        raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
     loader = yaml.CSafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
         node = loader.get_single_node()
         if node is None:
-            raise ConfigError(f"{path}:1: the file is empty")
+            raise _wrong(path, 1, "the file is empty")
         _note_lines(path, node, (), lines, set())
         return YamlFile(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: this is not YAML: {error.problem}") from None
+        raise _wrong(path, error.problem_mark, f"this is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}:1: this is not YAML: {error}") from None
+        raise _wrong(path, 1, f"this is not YAML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{path}:1: this is nested too deeply; a file of ours needs five levels") from None
+        raise _wrong(path, 1, "this is nested too deeply; a file of ours needs five levels") from None
     finally:
         loader.dispose()
 
 
+def _wrong(path: Path, at: "int | yaml.Mark | None", said: str, key: KeyPath = ()) -> ConfigError:
+    line = at if isinstance(at, int) else at.line + 1 if at else 1
+    return ConfigError(f"{path}:{line}: {said}", key=spelled(key) or None, file=path, line=line)
+
+
 def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
     if id(node) in seen:
-        raise ConfigError(
-            f"{path}:{node.start_mark.line + 1}: an alias (*name) stands for this; write it out where it is needed"
-        )
+        raise _wrong(path, node.start_mark, "an alias (*name) stands for this; write it out where it is needed", at)
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{path}:{key.start_mark.line + 1}: a key is one word, not a list or a mapping")
+                raise _wrong(path, key.start_mark, "a key is one word, not a list or a mapping", at)
             here = (*at, key.value)
-            line = key.start_mark.line + 1
             if here in lines:  # YAML itself would take the last and say nothing
-                raise ConfigError(f"{path}:{line}: {spelled(here)} is there twice, first in line {lines[here]}; keep one")
-            lines[here] = line
+                said = f"{spelled(here)} is there twice, first in line {lines[here]}; keep one"
+                raise _wrong(path, key.start_mark, said, here)
+            lines[here] = key.start_mark.line + 1
             _note_lines(path, value, here, lines, seen)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -11,10 +12,11 @@ from rich.markup import escape
 from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.overview import RunRecords
-from taxiway.records import Outcome, Status
+from taxiway.records import Outcome
 from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.stages.runner import STAGES, Watcher, run
 
+STOPPED, NOT_PUSHED = 1, 3
 _GOOD = (Outcome.FIRST_CHAMPION, Outcome.PROMOTED)
 
 
@@ -25,6 +27,7 @@ class Terminal(Watcher):
         self.console = console
         self.status = console.status("planning")
         self.said: list[str] = []
+        self.code = 0
 
     def started(self, url: str) -> None:
         if url.startswith("http"):
@@ -37,6 +40,7 @@ class Terminal(Watcher):
 
     def ended(self, stage: str, seconds: float, failure: str | None) -> None:
         self.status.stop()
+        self.code = STOPPED if failure is not None else 0
         mark, style = ("✓", "green") if failure is None else ("✗", "red")
         self.console.print(f"[{style}]{mark} {stage:<16}[/{style}]{seconds:6.1f} s", highlight=False)
         for line in (failure or "\n".join(self.said)).splitlines():
@@ -64,7 +68,7 @@ class _Lines(logging.Handler):
 @click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, nothing is decided.")
 @click.option("--data", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for.")
 @click.option("--tracking-uri", help="The MLflow server. Without it, runs and models are kept in HOME.")
-@click.option("--store", help="The URL of the store. Without it, rows and records are kept in HOME.")
+@click.option("--store", help="The URL of the store that belongs to that server. Without it, nothing is pushed there.")
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
@@ -77,8 +81,8 @@ def run_command(
 ) -> None:
     """Run PIPELINE_FILE in this process, from ingest to push, over the oldest span that is due.
 
-    The exit code is 0 if the model was promoted, the last stage of --until passed, or there was nothing to do; 1 if the data, the
-    gate or the shadow stopped the model; 2 if the pipeline could not be run.
+    The exit code is 0 if the model was promoted, the last stage of --until is done, or there was nothing to do; 1 if the data, the
+    gate or the shadow stopped the model; 2 if the pipeline could not be run; 3 if the model passed and cannot be pushed from here.
     """
     console = Console()
     terminal, log = Terminal(console), logging.getLogger("taxiway.stages")
@@ -99,16 +103,22 @@ def run_command(
     except TaxiwayError as error:
         terminal.status.stop()
         fail(error, USAGE)
+    except Exception:
+        terminal.status.stop()
+        traceback.print_exc()
+        sys.exit(USAGE)
     finally:
         terminal.status.stop()
         log.removeHandler(handler)
-    sys.exit(_show_outcome(console, found, home, is_local=tracking_uri is None))
+    _show_outcome(console, found, home, is_local=tracking_uri is None)
+    undecided = found.verdict is not None and found.summary is None and until in (None, "shadow", "push")
+    sys.exit(NOT_PUSHED if undecided and terminal.code == 0 else terminal.code)
 
 
-def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: bool) -> int:
-    """Print what the run ended with, and where it is kept; returns the exit code."""
+def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: bool) -> None:
+    """Print what the run ended with, and where it is kept."""
     if found.snapshot is None:
-        return 0
+        return
     if found.summary is not None:
         style = "green" if found.summary.outcome in _GOOD else "red"
         version = f", version {found.summary.version}" if found.summary.version is not None else ""
@@ -121,6 +131,3 @@ def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: 
             soft_wrap=True,
             highlight=False,
         )
-    decisions = (found.report, found.verdict, found.shadow)
-    stopped = any(decision is not None and decision.status in (Status.FAIL, Status.UNDECIDED) for decision in decisions)
-    return int(stopped)

@@ -7,9 +7,8 @@ from taxiway.data.features import Schema
 from taxiway.data.merge import profile_parts
 from taxiway.data.profile import Profile
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import CorruptArtifactError, NotStoredError
 from taxiway.records import Snapshot, span_order
-from taxiway.store import SpanIndex, Store
+from taxiway.store import LOST, SpanIndex, Store
 
 MOST_SPANS = 100
 """Over how many spans before the newest one a metric is watched."""
@@ -46,7 +45,7 @@ def past_profiles(snapshot: Snapshot, schema: Schema, store: Store, deny: Collec
     for order, key in newest.items():
         try:
             found[order] = store.get(Profile, str(index.get(*key)))
-        except (NotStoredError, CorruptArtifactError) as error:
+        except LOST as error:
             _log.warning("a profile of the past is left out: %s", error)
     return found
 

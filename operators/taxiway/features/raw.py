@@ -4,6 +4,7 @@ Every row that a model is fitted to, or predicts for, passes through `raw_frame`
 the answer to a row depends on that row and the model alone, never on the rows that share its call.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # of a linear model then differ in their last bits. Multiples of 16 leave no remainder to any of its kernels.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame"
 
     rows = len(frame)
     repeated = -rows % _ROWS_AT_ONCE
-    answers = predict(frame.iloc[np.minimum(np.arange(rows + repeated), rows - 1)].reset_index(drop=True))
+    padded = frame if not repeated else frame.iloc[np.minimum(np.arange(rows + repeated), rows - 1)]
+    answers = predict(padded.reset_index(drop=True))
     if len(answers) != rows + repeated:
         raise ValueError(f"it gave {len(answers) - repeated} answers for {rows} rows")
     return answers[:rows]
@@ -121,6 +124,8 @@ def _numbers(name: str, values: Any) -> Any:
 
 
 def _number(name: str, row: int, cell: Any) -> float:
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):  # Python would read 1_0, and inf, too
+        raise _unfit(name, row, cell, "a number, or null")
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):

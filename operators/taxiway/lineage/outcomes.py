@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Hashable
 
-from taxiway.errors import CorruptArtifactError, NotStoredError
 from taxiway.records import (
     DataReport,
     Outcome,
@@ -16,7 +15,7 @@ from taxiway.records import (
     Verdict,
     span_label,
 )
-from taxiway.store import SpanIndex, SpanKey, Store
+from taxiway.store import LOST, SpanIndex, SpanKey, Store
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ def _summary(store: Store, pipeline: str, key: SpanKey) -> RunSummary | None:
         return None
     try:
         return store.get(RunSummary, digest)
-    except (NotStoredError, CorruptArtifactError) as error:
+    except LOST as error:
         _log.warning("the summary of %s is left out: %s", span_label(*key), error)
         return None
 

@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from taxiway import tags as tag_names
+from taxiway.errors import TransientError
 from taxiway.lineage.client import without_credentials
 from taxiway.lineage.pages import all_pages
+from taxiway.recorder import RunStatus
 from taxiway.records import Record, RecordRef, Snapshot, Span
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class MlflowRun:
@@ -190,5 +190,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
             raise
     known = client.get_experiment_by_name(name)
     if known is None:
-        raise RuntimeError(f"MLflow says that the experiment {name} exists and does not find it; was it deleted a moment ago?")
+        raise TransientError(
+            f"MLflow says that the experiment {name} exists and does not find it; was it deleted a moment ago?"
+        )
     return str(known.experiment_id)

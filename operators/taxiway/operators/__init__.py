@@ -1,4 +1,4 @@
-"""The stages as Airflow operators, each a door to one function of the library."""
+"""The stages as Airflow operators, each an adapter of one function in `taxiway.stages`."""
 
 from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator

@@ -1,7 +1,9 @@
 """Questions that people ask of the memory: what made this model, and what did these rows touch. Answered from MLflow alone."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,7 +105,7 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         environment=found.tags.get(tags.ENVIRONMENT, ""),
         code=found.tags.get(tags.CODE, ""),
         records=run_records(RunArtifacts(client, found.run_id), refs_of(run.data.tags)),
-        promotions=_promotions(client, model, version),
+        promotions=_of_version(_all_promotions(client, model), version),
     )
 
 
@@ -114,10 +116,11 @@ def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
     wanted, newest = f"dataset.{key} = '{_quoted(data)}'", ["attributes.start_time DESC"]
     runs = all_pages(lambda token: client.search_runs(experiments, wanted, order_by=newest, page_token=token))
     own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read what their run read
-    return tuple(use for run in own for use in _uses(client, run, key, data))
+    promotions = cache(lambda model: _all_promotions(client, model))  # one search for each pipeline, not for each run
+    return tuple(use for run in own for use in _uses(run, key, data, promotions))
 
 
-def _uses(client: "MlflowClient", run: "Run", key: str, data: str) -> list[DataUse]:
+def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Promotion, ...]]) -> list[DataUse]:
     said = run.data.tags
     pipeline, version = said.get(tags.PIPELINE, ""), int(said[tags.VERSION]) if tags.VERSION in said else None
     return [
@@ -130,7 +133,7 @@ def _uses(client: "MlflowClient", run: "Run", key: str, data: str) -> list[DataU
             context=next((tag.value for tag in read.tags if tag.key == tags.DATA_CONTEXT), ""),
             outcome=said.get(tags.OUTCOME, "undecided as yet"),
             version=version,
-            promotions=_promotions(client, pipeline, version) if version else (),
+            promotions=_of_version(promotions(pipeline), version) if version is not None else (),
         )
         for read in (run.inputs.dataset_inputs if run.inputs else ())
         if getattr(read.dataset, key) == data
@@ -149,9 +152,14 @@ def _is_there(client: "MlflowClient", model: str, version: int) -> bool:
     return True
 
 
-def _promotions(client: "MlflowClient", model: str, version: int) -> tuple[Promotion, ...]:
-    done = [entry.promotion for entry in entries(client, model, state=State.DONE)]
-    return tuple(p for p in reversed(done) if version in (p.from_version, p.to_version))
+def _all_promotions(client: "MlflowClient", model: str) -> tuple[Promotion, ...]:
+    """The promotions of a model, oldest first."""
+    return tuple(entry.promotion for entry in reversed(entries(client, model, state=State.DONE)))
+
+
+def _of_version(promotions: Iterable[Promotion], version: int) -> tuple[Promotion, ...]:
+    """Those from a version, or to it."""
+    return tuple(p for p in promotions if version in (p.from_version, p.to_version))
 
 
 def _quoted(text: str) -> str:

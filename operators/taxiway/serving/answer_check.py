@@ -44,7 +44,8 @@ class AnswerCheck:
 def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> AnswerCheck:
     """Compute the answers of each version again with the model itself, and compare.
 
-    Answers are equal if they have the same form, the same texts, and numbers that differ by at most a billionth of themselves.
+    Answers are equal if they have the same form, the same texts, and numbers that differ by at most a billionth of the model's largest
+    answer: a probability near 0 is a difference from 1, and has no more digits than that.
 
     Args:
         answers: The logged answers by version.
@@ -56,8 +57,10 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
         for start in range(0, len(logged), _REQUESTS_AT_ONCE):
             batch = logged[start : start + _REQUESTS_AT_ONCE]
             outcomes = predict_with(model, [read_rows(answer.body.encode())[1] for answer in batch])
-            for answer, outcome in zip(batch, outcomes, strict=True):
-                same = outcome.status == 200 and _same(answer.predictions, json.loads(outcome.predictions))
+            own_answers = [json.loads(outcome.predictions) if outcome.status == 200 else None for outcome in outcomes]
+            allowed = _TOLERANCE * max(map(_magnitude, own_answers))
+            for answer, outcome, again in zip(batch, outcomes, own_answers, strict=True):
+                same = again is not None and _same(answer.predictions, again, allowed)
                 equal += same
                 if not same and difference is None:
                     own = _short(outcome.predictions or outcome.error)
@@ -123,14 +126,21 @@ def _logged(pair: Pair, answer: Answer) -> LoggedAnswer | None:
     return LoggedAnswer(pair.request_id, pair.body, answer.predictions)
 
 
-def _same(logged: Any, own: Any) -> bool:
+def _same(logged: Any, own: Any, allowed: float) -> bool:
     if isinstance(logged, list) and isinstance(own, list):
-        return len(logged) == len(own) and all(_same(a, b) for a, b in zip(logged, own, strict=True))
+        return len(logged) == len(own) and all(_same(a, b, allowed) for a, b in zip(logged, own, strict=True))
     if isinstance(logged, dict) and isinstance(own, dict):
-        return logged.keys() == own.keys() and all(_same(value, own[name]) for name, value in logged.items())
+        return logged.keys() == own.keys() and all(_same(value, own[name], allowed) for name, value in logged.items())
     if _is_number(logged) and _is_number(own):
-        return math.isclose(logged, own, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE**2)
+        return bool(abs(logged - own) <= allowed)
     return type(logged) is type(own) and bool(logged == own)
+
+
+def _magnitude(answer: Any) -> float:
+    """The largest number in an answer, whatever its sign; 0 if it has none."""
+    if isinstance(answer, list | dict):
+        return max(map(_magnitude, answer.values() if isinstance(answer, dict) else answer), default=0.0)
+    return abs(float(answer)) if _is_number(answer) and math.isfinite(answer) else 0.0
 
 
 def _is_number(value: Any) -> bool:

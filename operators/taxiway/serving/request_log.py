@@ -200,10 +200,9 @@ class RequestLog:
         size = 0
         with closing(sqlite3.connect(self._path)) as connection:
             for request_id, body in connection.execute(_BODIES, (model, version, owner, most)):
-                size += len(body.encode())
-                if size > MAX_BODIES_BYTES:
-                    break
-                found[request_id] = body
+                if size + len(body.encode()) <= MAX_BODIES_BYTES:  # one that is too large leaves room for the others
+                    size += len(body.encode())
+                    found[request_id] = body
         return found
 
     def _submit(self, sql: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:

@@ -1,11 +1,12 @@
 """Close: ends the MLflow run, records the run's outcome on its span, and removes what a killed task left behind."""
 
 from taxiway import tags
-from taxiway.errors import CorruptArtifactError, NotStoredError, TaxiwayError
+from taxiway.errors import TaxiwayError
 from taxiway.lineage.outcomes import mark_processed, summarize, summary_of
 from taxiway.lineage.overview import run_records
 from taxiway.records import Outcome, RunSummary
 from taxiway.stages.context import StageContext
+from taxiway.store import LOST
 
 _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 
@@ -34,7 +35,7 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
 
 
 def _summarize(context: StageContext) -> RunSummary | None:
-    found = run_records(context.store, context.recorder.refs(), skip=(NotStoredError, CorruptArtifactError))
+    found = run_records(context.store, context.recorder.refs(), skip=LOST)
     for unread in found.unread:
         context.log.warning("%s", unread)
     if found.snapshot is None:
@@ -52,9 +53,10 @@ def _summarize(context: StageContext) -> RunSummary | None:
 
 def _write(context: StageContext, summary: RunSummary) -> None:
     known = summary_of(context.store, summary.pipeline, summary.span)
-    # An earlier run may have recorded in full how this version became champion: a repeated run knows less.
-    if known is None or known.outcome not in _PROMOTED or (known.span, known.version) != (summary.span, summary.version):
-        mark_processed(context.store, summary)
+    # An earlier run may have recorded in full how this version became champion: a repeated run knows less. It is marked again all
+    # the same, because that run may have been killed while it did so.
+    fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
+    mark_processed(context.store, known if known is not None and fuller else summary)
     context.recorder.record(summary)
     context.recorder.tags({tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons)})
     context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))

@@ -12,13 +12,13 @@ from taxiway.data.source import Connect, located
 from taxiway.errors import ConfigError
 from taxiway.pipeline import Pipeline
 from taxiway.pipeline_source import Source
+from taxiway.recorder import RunRecorder
 from taxiway.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from taxiway.data.features import Schema
-    from taxiway.lineage.run import MlflowRun
     from taxiway.serving.client import GatewayClient
     from taxiway.serving.wire import Remote
 
@@ -62,7 +62,7 @@ class StageContext:
     Args:
         pipeline: The pipeline.
         store: Where rows and records are kept.
-        recorder: The MLflow run of this run, to which stages report.
+        recorder: What stages report to: an MLflow run, or `RunNotes` in a notebook or a test.
         registry: The client of the MLflow server that holds models, aliases and the promotion ledger.
         run: The run's name in all of Taxiway, `DAG/RUN`.
         services: What the installation offers.
@@ -72,7 +72,7 @@ class StageContext:
 
     pipeline: Pipeline
     store: Store
-    recorder: "MlflowRun"
+    recorder: RunRecorder
     registry: "MlflowClient"
     run: str
     services: Services = field(default_factory=Services)

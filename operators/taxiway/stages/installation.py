@@ -4,12 +4,14 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.digests import digest_of_bytes
 from taxiway.errors import ConfigError
 from taxiway.lineage.client import mlflow_errors, quiet_mlflow
-from taxiway.lineage.local import local_mlflow
+from taxiway.lineage.local import database_uri, local_mlflow
 from taxiway.stages.context import Services
 from taxiway.store import Store
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_HOME = Path(".taxiway/local")
+
+
+class Sharing(Enum):
+    """Who else uses an installation."""
+
+    NOBODY = "nobody: a champion here serves nobody"
+    MLFLOW = "MLflow is shared, and the records are on this machine alone"
+    ALL = "store and MLflow are those of a team"
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,13 @@ class Installation:
         store: The store of rows and records.
         client: The client of MLflow.
         services: The data, and the databases, that sources read.
-        private: Whether nobody else uses it now, so that a champion here serves nobody.
+        sharing: Who else uses it.
     """
 
     store: Store
     client: "MlflowClient"
     services: Services = field(default_factory=Services)
-    private: bool = True
+    sharing: Sharing = Sharing.NOBODY
 
 
 @contextmanager
@@ -41,23 +51,30 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
     """The installation that the arguments of `taxiway.run` describe; a local one is locked while the block runs.
 
     Raises:
-        ConfigError: Another run uses the local folder.
+        ConfigError: Another run uses the local folder, or there is a store without its MLflow server.
     """
     quiet_mlflow()
-    home.mkdir(parents=True, exist_ok=True)
-    kept, services = Store(store or str(home.absolute() / "store")), Services(data=data)
-    if tracking_uri is not None:
-        with mlflow_errors(tracking_uri):
-            from mlflow import MlflowClient
-
-            yield Installation(kept, MlflowClient(tracking_uri), services, private=False)
+    if tracking_uri is None and store is not None:
+        raise ConfigError(
+            f"the store {store} is given without the MLflow server that belongs to it: --tracking-uri URL", key="tracking_uri"
+        )
+    services = Services(data=data)
+    if tracking_uri is None:
+        with _locked(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
+            yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
-    with _locked(home), local_mlflow(home) as client:
-        yield Installation(kept, client, services)
+    # Apart from what local runs have processed, and from what was processed with another server.
+    records = home.absolute() / digest_of_bytes(tracking_uri.encode())[:8] / "store"
+    with mlflow_errors(tracking_uri):
+        from mlflow import MlflowClient
+
+        sharing = Sharing.MLFLOW if store is None else Sharing.ALL
+        yield Installation(Store(store or str(records)), MlflowClient(tracking_uri), services, sharing)
 
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ from taxiway.pipeline import Pipeline
 from taxiway.records import Record, RunSummary, ShadowReport, Trials
 from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import IngestPlan, ingest, plan_ingest
-from taxiway.stages.installation import DEFAULT_HOME, Installation, open_installation
+from taxiway.stages.installation import DEFAULT_HOME, Installation, Sharing, open_installation
 
 R = TypeVar("R", bound=Record)
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
@@ -67,7 +67,7 @@ def run(
         until: The last stage to run. After one before `push` the span stays due.
         data: The folder or URL that `{data}` stands for in the pipeline's source.
         tracking_uri: The MLflow server; without one, runs and models are kept below `home`.
-        store: The URL of the store; without one, it is below `home`.
+        store: The URL of the store that belongs to that server; without one nothing is pushed, because the records are below `home`.
         home: The folder for what is kept nowhere else.
         watcher: Is told how the run goes on.
 
@@ -109,7 +109,7 @@ def run_in(
     made = _Made(planned)
     try:
         for name in names:
-            reason = _stop_before(name, made, installation)
+            reason = _stop_before(name, made, context, installation.sharing)
             if reason is not None:
                 watcher.stopped(reason)
                 break
@@ -142,17 +142,22 @@ def _run_stage(name: str, context: StageContext, made: _Made, watcher: Watcher) 
     watcher.ended(name, time.monotonic() - began, made.failure)
 
 
-def _stop_before(name: str, made: _Made, installation: Installation) -> str | None:
+def _stop_before(name: str, made: _Made, context: StageContext, sharing: Sharing) -> str | None:
     """Why the run cannot go on to this stage although nothing failed."""
-    candidate, verdict = made.records.candidate, made.records.verdict
-    if name == "shadow" and verdict is None and candidate is not None:
+    if name != "shadow":
+        return None
+    verdict = made.records.verdict
+    if verdict is None:
         from taxiway.stages.validate_model import already_champion
 
-        return already_champion(candidate)
-    if name == "shadow" and not installation.private and verdict is not None and verdict.champion is not None:
+        return already_champion(_needed(made.records.candidate))
+    passed = f"version {verdict.version} passed the model gate and is not pushed"
+    if sharing is Sharing.MLFLOW:
+        return f"{passed}: its records are on this machine alone. Give the installation's store too: --store URL"
+    if sharing is Sharing.ALL and context.pipeline.shadow is not None and verdict.champion is not None:
         return (
-            f"version {verdict.version} passed the model gate and is not pushed: shadow needs live requests, which a run outside of "
-            "Airflow does not have. The span stays due; run the pipeline in Airflow"
+            f"{passed}: shadow needs live requests, which a run outside of Airflow does not have. The span stays due; run the "
+            "pipeline in Airflow"
         )
     return None
 
@@ -261,7 +266,7 @@ def _needed(record: R | None) -> R:
 def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime]) -> StageContext:
     from taxiway.lineage.run import MlflowRun, end_abandoned
 
-    if installation.private:
+    if installation.sharing is Sharing.NOBODY:
         end_abandoned(installation.client, pipeline.experiment)
     run = f"{pipeline.name}/local__{clock().isoformat(timespec='microseconds')}"
     recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, {tags.PIPELINE: pipeline.name})

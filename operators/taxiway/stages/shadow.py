@@ -11,7 +11,7 @@ from taxiway.stages.context import StageContext, bullets
 
 if TYPE_CHECKING:
     from taxiway.serving.client import GatewayClient
-    from taxiway.serving.wire import ChallengerStatus, Remote
+    from taxiway.serving.wire import ChallengerStatus, PairedLog, Remote
 
 # The gateway takes a challenger down by itself this long after the wait should have ended.
 LEASE_SLACK = timedelta(minutes=10)
@@ -46,16 +46,16 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
 
 
 def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> ShadowReport:
-    """Compare what both sides answered, and take the challenger down, whatever comes of it.
+    """Take the challenger down, and compare what both sides answered.
 
     Raises:
         WrongAnswersError: The gateway's log has answers that are not the models' own; nothing is decided then.
     """
     try:
-        report = _compare(context, verdict)
+        pairs = _pairs(context, verdict)
     finally:
         _take_down(context, verdict, in_container)
-    return record_shadow(context, report)
+    return record_shadow(context, _compare(context, verdict, pairs))
 
 
 def failure_reason(report: ShadowReport) -> str | None:
@@ -99,15 +99,20 @@ def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) 
     return containers.start(model=verdict.model, version=verdict.version, run=context.run, lease=lease)
 
 
-def _compare(context: StageContext, verdict: Verdict) -> ShadowReport:
+def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
+    from taxiway.serving.answer_check import MAX_CHECKED
+
+    with _gateway(context) as gateway:
+        return gateway.pairs(verdict.model, verdict.version, _owner(context, verdict), bodies=MAX_CHECKED)
+
+
+def _compare(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
     from taxiway.lineage.models import load_trusted
-    from taxiway.serving.answer_check import MAX_CHECKED, check_shadow
+    from taxiway.serving.answer_check import check_shadow
     from taxiway.serving.shadow import compare
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
-    with _gateway(context) as gateway:
-        pairs = gateway.pairs(verdict.model, verdict.version, _owner(context, verdict), bodies=MAX_CHECKED)
     report = compare(
         pairs,
         model=verdict.model,

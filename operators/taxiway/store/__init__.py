@@ -1,7 +1,7 @@
 """The store: content-addressed files and records on any fsspec URL, named refs, the cache of stages and the index of spans."""
 
-from taxiway.store.cache import StageKey, keep, made_before
+from taxiway.store.cache import LOST, StageKey, keep, made_before
 from taxiway.store.index import SpanIndex, SpanKey
 from taxiway.store.store import Store
 
-__all__ = ["SpanIndex", "SpanKey", "StageKey", "Store", "keep", "made_before"]
+__all__ = ["LOST", "SpanIndex", "SpanKey", "StageKey", "Store", "keep", "made_before"]

@@ -1,6 +1,7 @@
 """What a stage made before, found again by everything that it was made of.
 
-A ref leads from the key to the record. A ref whose record, or whose object, is gone is a miss: the stage makes it again.
+A ref leads from the key to the record. A ref whose record is gone, altered or of an unknown version, or whose objects are gone,
+is a miss: the stage makes it again.
 """
 
 import json
@@ -12,11 +13,13 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from taxiway.digests import digest_of_bytes
-from taxiway.errors import CorruptArtifactError, NotStoredError
+from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
 from taxiway.records import Record
 from taxiway.store.store import Store
 
 R = TypeVar("R", bound=Record)
+LOST = (NotStoredError, CorruptArtifactError, UnreadableRecordError)
+"""The errors of a record that is not to be had, and never will be by trying again."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,15 +60,16 @@ class StageKey:
 
 
 def made_before(store: Store, key: StageKey, kind: type[R], *, whole: Callable[[R], bool] = lambda _: True) -> R | None:
-    """The record that was kept under `key`; None if there is none, or if it or what it names (`whole`) is gone or altered."""
+    """The record that was kept under `key`; None if there is none, or if it is lost, or not `whole`: what it names is gone."""
     digest = store.get_ref(key.ref)
     if digest is None:
         return None
     try:
         made = store.get(kind, digest)
-    except (NotStoredError, CorruptArtifactError) as error:
+    except LOST as error:
         _log.warning("made again by %s: %s", key.stage, error)
-        store.forget(kind, digest)
+        if isinstance(error, CorruptArtifactError):
+            store.forget(kind, digest)
         return None
     return made if whole(made) else None
 

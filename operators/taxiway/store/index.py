@@ -9,7 +9,6 @@ A segment is never changed, and its name is never used again: a process reads it
 entries themselves are listed, and a segment is written again.
 """
 
-import json
 import logging
 import uuid
 from collections.abc import Iterable
@@ -87,7 +86,7 @@ class SpanIndex:
         keys = _ordered(found, markers if segments else (*markers, *self.store.list_refs(self.folder)))
         if not keys:
             return ()
-        self.store.set_ref(f"{self.folder}.all/{uuid.uuid4().hex}", json.dumps([f"{span}@{version}" for span, version in keys]))
+        self.store.set_ref(f"{self.folder}.all/{uuid.uuid4().hex}", "\n".join(f"{span}@{version}" for span, version in keys))
         for kind, names in (("all", segments), ("new", markers)):
             for name in names:
                 self.store.delete_ref(f"{self.folder}.{kind}/{name}")
@@ -102,8 +101,8 @@ def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
     if text is None:
         return None
     if len(_segments) >= _MOST_CACHED:
-        _segments.clear()
-    keys = tuple(key for name in json.loads(text) if (key := _key(name)) is not None)
+        del _segments[next(iter(_segments))]
+    keys = tuple(key for name in text.split("\n") if (key := _key(name)) is not None)
     _segments[store.url, ref] = keys
     return keys
 

@@ -1,9 +1,10 @@
 """Where rows, records and fitted transforms lie: under the digest of their content, written beside and then renamed.
 
-Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, `refs/NAME` (small texts that may be set
-again, the only thing here that changes).
+Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, `index/NAME` (refs: small texts that may
+be set again, the only thing here that changes).
 """
 
+import contextlib
 import posixpath
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import ValidationError
 
 from taxiway.digests import digest_of_bytes, digest_of_file
-from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError
+from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError, UnreadableRecordError
 from taxiway.records import Record, RecordRef
 
 R = TypeVar("R", bound=Record)
@@ -114,7 +115,7 @@ class Store:
         Raises:
             NotStoredError: There is none.
             CorruptArtifactError: It was altered.
-            TerminalError: A newer version of Taxiway wrote it.
+            UnreadableRecordError: Another version of Taxiway wrote it, which this one does not know.
         """
         path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
         try:
@@ -130,20 +131,19 @@ class Store:
         try:
             return kind.from_json(text)
         except ValidationError as error:
-            raise TerminalError(
-                f"{path}: another version of Taxiway wrote it, {error.error_count()} of its fields are not as this one knows them"
+            raise UnreadableRecordError(
+                f"{path}: another version of Taxiway wrote it, {error.error_count()} of its fields are not as this one knows them",
+                got=digest,
             ) from error
         except ValueError as error:
-            raise TerminalError(f"{path}: {error}") from error
+            raise UnreadableRecordError(f"{path}: {error}", got=digest) from error
 
     def forget(self, kind: type[Record], digest: str) -> None:
         """Remove a record whose bytes are wrong, so that it can be stored again; nothing happens if there is none."""
-        path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
-        if self._exists(path):
-            self._fs.rm_file(path)
+        self._remove(self._record_path(RecordRef(record=kind.__name__, digest=digest)))
 
     def set_ref(self, name: str, value: str) -> None:
-        """Set the ref `name` (a path such as `profiles/DIGEST`) to `value`; the last writer wins."""
+        """Set the ref `name` (a path such as `cache/profile/DIGEST`) to `value`; the last writer wins."""
         with self._written(self._ref_path(name)) as temp:
             self._fs.pipe_file(temp, value.encode())
 
@@ -166,9 +166,7 @@ class Store:
 
     def delete_ref(self, name: str) -> None:
         """Forget the ref `name`; nothing happens if there is none."""
-        path = self._ref_path(name)
-        if self._exists(path):
-            self._fs.rm_file(path)
+        self._remove(self._ref_path(name))
 
     @contextmanager
     def _written(self, path: str) -> Iterator[str]:
@@ -188,8 +186,13 @@ class Store:
             else:
                 self._fs.mv(temp, path)
         finally:
-            if self._exists(temp):
-                self._fs.rm_file(temp)
+            self._remove(temp)
+
+    def _remove(self, path: str) -> None:
+        """Somebody else may have removed it first, at any moment."""
+        if self._exists(path):
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(path)
 
     def _exists(self, path: str) -> bool:
         """Asks the file system itself, and not a listing of it from before another process wrote or deleted."""
@@ -212,4 +215,4 @@ class Store:
     def _ref_path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):
             raise TerminalError(f"a ref's name is a relative path, got {name!r}", got=name)
-        return f"{self._root}/refs/{name}"
+        return f"{self._root}/index/{name}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from taxiway import tags
 from taxiway.data.reading import parted
 from taxiway.data.schema import Schema
 from taxiway.errors import ConfigError, DataError, FitError
@@ -107,7 +108,7 @@ def run_trial(
     key = trial_key(features, pipeline, params)
     before = made_before(store, key, Trial)
     if before is not None and before.score is not None:
-        recorder.tags({"taxiway.trial_reused": "scored before, on the same rows"})
+        recorder.tags({tags.TRIAL_REUSED: "scored before, on the same rows"})
         return before
     labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
     score, error = math.nan, None

@@ -1,6 +1,7 @@
 """A gateway's log is checked against the models: a wrong answer in it is found, and decides nothing."""
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +82,21 @@ def test_an_answer_to_rows_that_the_model_refuses_is_wrong() -> None:
 def test_the_last_digit_that_another_processor_rounds_is_no_difference() -> None:
     told = [[1 - 0.007, 0.007], [0.5, 0.5 + 1e-13]]
     assert check_shadow(PASSED, [pair(7, told=told)], lambda _: Healthy()).status is Status.PASS
+
+
+@pytest.mark.parametrize("told", [1 - 1e-10, 1 - 1e-13, 0.5])
+def test_a_probability_near_0_has_no_more_digits_than_that_near_1(told: float) -> None:
+    """It is computed as a difference from 1, of which another processor may round the last bit otherwise."""
+
+    class Sure:
+        metadata = Healthy.metadata
+
+        def predict(self, frame: Any) -> Any:
+            return [[1 - told, told]] * len(frame)
+
+    other = math.nextafter(told, 0.0)
+    found = check_answers({1: [LoggedAnswer("r1", body(0.5), [[1 - other, other]])]}, lambda _: Sure())
+    assert (found.answers, found.equal) == (1, 1), found.difference
 
 
 def test_errors_and_the_answers_of_another_champion_are_not_checked() -> None:

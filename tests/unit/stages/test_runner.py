@@ -14,10 +14,17 @@ from taxiway.data.profile import Profile
 from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.pipeline import Pipeline
+from taxiway.recorder import RunNotes
 from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.stages.installation import Installation, open_installation
+from taxiway.stages.context import StageContext, no_connection
+from taxiway.stages.ingest import ingest, plan_ingest
+from taxiway.stages.installation import Installation, Sharing, open_installation
 from taxiway.stages.runner import STAGES, Watcher, run_in
+from taxiway.stages.transform import transform
+from taxiway.stages.validate_data import validate_data
+
+SOURCE = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
 
 
 class Seen(Watcher):
@@ -146,16 +153,82 @@ def test_a_shared_registry_gets_no_champion_that_was_not_shadowed(site: Site, in
     pipeline, seen = site.pipeline(gateway="gateway", shadow={"min_requests": 100}), Seen()
     assert run_in(installation, pipeline).summary is not None
     site.arrive(3)
-    shared = replace(installation, private=False)
+    shared = replace(installation, sharing=Sharing.ALL)
     found = run_in(shared, pipeline, watcher=seen)
     assert (found.shadow, found.promotion, found.summary) == (None, None, None)
     assert "shadow needs live requests" in seen.reasons[-1]
     assert ("3", 0) not in processed_spans(shared.store, pipeline.name)
     assert version_at(shared.client, pipeline.name, CHAMPION) == 1
 
+    without = site.pipeline(source={**SOURCE, "window": 1})
+    assert without.shadow is None
+    pushed = run_in(shared, without)
+    assert pushed.summary is not None
+    assert pushed.summary.outcome is Outcome.PROMOTED, "a pipeline that asks for no shadow needs none"
+
+    site.arrive(4)
     private = run_in(installation, pipeline)
     assert private.shadow is not None
     assert (private.shadow.status, private.summary and private.summary.outcome) == (Status.NOT_APPLICABLE, Outcome.PROMOTED)
+
+
+def test_a_shared_registry_gets_no_champion_whose_records_are_here_alone(site: Site, installation: Installation) -> None:
+    seen = Seen()
+    found = run_in(replace(installation, sharing=Sharing.MLFLOW), site.pipeline(), watcher=seen)
+    assert (found.promotion, found.summary) == (None, None)
+    assert "its records are on this machine alone" in seen.reasons[-1]
+    assert found.verdict is not None
+    assert version_at(installation.client, found.verdict.model, CHAMPION) is None
+
+
+def test_a_store_needs_the_mlflow_server_that_belongs_to_it(site: Site) -> None:
+    with pytest.raises(ConfigError, match="--tracking-uri"), open_installation(None, None, "s3://bucket", site.folder):
+        pass
+
+
+def test_records_of_a_shared_server_are_kept_apart_from_those_of_local_runs(site: Site, mlflow_url: str) -> None:
+    home = site.folder / "home"
+    with open_installation(None, None, None, home) as local, open_installation(None, mlflow_url, None, home) as tracked:
+        assert local.store.url != tracked.store.url
+        assert (local.sharing, tracked.sharing) == (Sharing.NOBODY, Sharing.MLFLOW)
+
+
+def test_a_kill_while_a_span_is_marked_is_mended_by_the_next_run(
+    site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry of the index is there and its marker is not: the span is not listed."""
+    pipeline, set_ref = site.pipeline(), installation.store.set_ref
+
+    def killed(name: str, value: str) -> None:
+        if ".new/" in name and name.startswith("decided/"):
+            raise KeyboardInterrupt
+        set_ref(name, value)
+
+    run_in(installation, pipeline)
+    site.arrive(3)
+    with monkeypatch.context() as dying:
+        dying.setattr(installation.store, "set_ref", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(installation, pipeline)
+    assert ("3", 0) not in processed_spans(installation.store, pipeline.name)
+    again = run_in(installation, pipeline)
+    assert again.summary is not None
+    assert ("3", 0) in processed_spans(installation.store, pipeline.name)
+    site.arrive(4)
+    assert (found := run_in(installation, pipeline).summary) is not None
+    assert found.span.name == "4"
+
+
+def test_the_stages_of_data_need_no_mlflow(site: Site, installation: Installation) -> None:
+    """In a notebook a recorder that only remembers will do."""
+    pipeline, notes = site.pipeline(), RunNotes()
+    context = StageContext(pipeline, installation.store, notes, installation.client, "notebook/1", installation.services)
+    planned = plan_ingest(context.source, pipeline.name, context.store, no_connection, now=context.clock())
+    snapshot = ingest(context, planned)
+    report, features = validate_data(context, snapshot), transform(context, snapshot)
+    assert [type(record).__name__ for record in notes.records] == ["Snapshot", "DataReport", "FeatureSet"]
+    assert {ref.digest for ref in notes.refs()} == {snapshot.digest, report.digest, features.digest}
+    assert notes.tag("taxiway.span") == "2"
 
 
 def test_a_sweep_is_tuned_before_training(site: Site, installation: Installation) -> None:

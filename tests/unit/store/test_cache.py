@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from taxiway.digests import digest_of_bytes
 from taxiway.records import Interval
 from taxiway.store import StageKey, Store, cache, keep, made_before
 
@@ -47,3 +48,15 @@ def test_a_record_that_is_lost_or_altered_is_made_again(tmp_path: Path, caplog: 
         assert "made again by transform" in caplog.text
         assert keep(store, KEY, MADE) == MADE
         assert made_before(store, KEY, Interval) == MADE
+
+
+def test_a_record_of_a_version_that_is_not_known_is_made_again(tmp_path: Path) -> None:
+    """Two versions of Taxiway may share a store for a while."""
+    store = Store(str(tmp_path))
+    newer = MADE.to_json().replace('"record_version":1', '"record_version":9').encode()
+    digest = digest_of_bytes(newer)
+    store.set_ref(KEY.ref, digest)
+    store._fs.makedirs(str(tmp_path / "records" / "Interval"), exist_ok=True)
+    store._fs.pipe_file(str(tmp_path / "records" / "Interval" / f"{digest}.json"), newer)
+    assert made_before(store, KEY, Interval) is None
+    assert (tmp_path / "records" / "Interval" / f"{digest}.json").exists(), "it is the other version's"

@@ -1,6 +1,7 @@
 """The index of spans: right whatever is written at once or killed in between, and the same cost for any number of spans."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,26 @@ def test_a_kill_at_any_write_loses_no_entry_that_was_added(tmp_path: Path, fatal
     made.add("99", 0, "x")  # and it goes on
     assert made.spans()[-1] == ("99", 0)
     assert all(made.get(*key) == "x" for key in made.spans())
+
+
+def test_many_who_add_at_once_lose_nothing_and_fail_nobody(tmp_path: Path) -> None:
+    def add_some(first: int) -> None:
+        made = SpanIndex(Store(str(tmp_path)), FOLDER)
+        for number in range(first, first + 10):
+            made.add(str(number), 0, "x")
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(add_some, first) for first in (0, 10, 20, 30)]:
+            done.result()
+    as_new_process()
+    assert [name for name, _ in SpanIndex(Store(str(tmp_path)), FOLDER).spans()] == [str(number) for number in range(40)]
+
+
+def test_entries_of_a_store_that_had_no_listing_are_listed(store: Store) -> None:
+    """As it was before 0.1: an entry each, and nothing else."""
+    for number in (3, 1, 2):
+        store.set_ref(f"{FOLDER}/2013-{number:02}@0", "x")
+    assert SpanIndex(store, FOLDER).spans() == (("2013-01", 0), ("2013-02", 0), ("2013-03", 0))
 
 
 def test_two_who_merge_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

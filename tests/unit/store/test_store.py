@@ -130,6 +130,12 @@ class TestRefs:
                 use(name)
 
 
+def test_refs_stay_where_older_versions_wrote_them(tmp_path: Path) -> None:
+    (tmp_path / "index" / "decided" / "a").mkdir(parents=True)
+    (tmp_path / "index" / "decided" / "a" / "x").write_text("1")
+    assert Store(str(tmp_path)).get_ref("decided/a/x") == "1"
+
+
 def test_a_write_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(tmp_path))
 
