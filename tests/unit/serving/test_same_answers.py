@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.models import ModelSignature
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
+from helping import examples
 from taxiway.data.rows import read_rows
 from taxiway.evaluation.evaluate import LoadedModel, score
 from taxiway.features import raw_frame
@@ -158,7 +159,7 @@ def request_of(rows: list[dict[str, Any]], draw: Any) -> Rows:
     return rows_of_body(json.dumps({"dataframe_records": records}).encode())[1]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(rows=ROWS, data=st.data())
 def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_scores_it(
     model: Any, file: Path, rows: list[dict[str, Any]], data: st.DataObject

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from helping import examples
 from taxiway.pipeline import Shadow
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.serving.shadow import compare, not_applicable
@@ -240,7 +241,7 @@ NEAR_THE_LIMITS = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(**NEAR_THE_LIMITS)
 def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
     count: int, disagreeing: int, failing: int, slower: float, dropped: int
