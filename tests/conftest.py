@@ -29,6 +29,8 @@ settings.load_profile("fixed")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+# Some images set it, and each of the hundreds of processes that tests start would compile all of our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 

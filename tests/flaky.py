@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from helping import PATIENCE_S
+
 # What to do with the n-th request (from 0), by method and path: let it through, refuse it with 503, or call something first.
 Rule = Callable[[int, str, str], str]
 _HOP = {"transfer-encoding", "connection", "content-length"}
@@ -28,7 +30,7 @@ def in_front_of(url: str | Callable[[], str], rule: Rule) -> Iterator[str]:
                 self.send_error(503, "refused by the test")
                 return
             target = urlsplit(url() if callable(url) else url)
-            upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
+            upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=PATIENCE_S)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", *_HOP)}
             upstream.request(self.command, self.path, body=body, headers={**headers, "Host": target.netloc})
             answer = upstream.getresponse()

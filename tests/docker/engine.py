@@ -58,7 +58,7 @@ def until(probe: Callable[[], Any], what: str, progress: Callable[[], Any] = lam
 def require_engine() -> None:
     """Skip, or fail where it is required, without an engine that runs, compose, and what makes the base image."""
     try:
-        answer = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=30)
+        answer = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=HANGS_S)
         reason = answer.stderr.strip()[-200:] if answer.returncode else ""
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)
