@@ -1,5 +1,7 @@
 """The commands that ask what the memory holds, and the one that changes what is in production."""
 
+from datetime import UTC, datetime
+
 import click
 from rich.console import Console
 
@@ -73,5 +75,5 @@ def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
     from taxiway.registry.promote import rollback as roll_back
 
     with mlflow_at(tracking_uri) as client:
-        done = roll_back(client, model, by=by, reason=reason)
+        done = roll_back(client, model, by=by, reason=reason, at=datetime.now(UTC))
     click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")

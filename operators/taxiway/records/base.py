@@ -33,7 +33,8 @@ class Severity(StrEnum):
 class Record(BaseModel):
     """The base of all records: frozen, no unknown fields, one canonical JSON form, a digest over it.
 
-    The canonical form leaves out fields at their default, so a field that is added later changes no digest. A record that is read keeps
+    The canonical form leaves out fields at their default, so a field that is added later changes no digest, and so a default may
+    not change without a new `record_version`. A record that is read keeps
     the text that it was stored as, and with it the digest that other records name, whatever this version of Taxiway would
     write. For a change that a default cannot express, a kind raises its `record_version` and says in `migrations` how the
     JSON of each older version becomes that of the next.
@@ -68,12 +69,13 @@ class Record(BaseModel):
         """
         stored = text.decode() if isinstance(text, bytes) else text
         body = json.loads(stored)
-        kind, version = body.pop("record", None), body.pop("record_version", None)
+        fields = body if isinstance(body, dict) else {}
+        kind, version = fields.pop("record", None), fields.pop("record_version", None)
         if kind != cls.__name__ or version not in (cls.record_version, *cls.migrations):
             raise ValueError(f"expected a {cls.__name__} of version {cls.record_version}, got {kind} of version {version}")
         for older in range(version, cls.record_version):
-            body = cls.migrations[older](body)
-        record = cls.model_validate(body)
+            fields = cls.migrations[older](fields)
+        record = cls.model_validate(fields)
         record.__dict__["_stored"] = stored
         return record
 

@@ -7,7 +7,7 @@ withdraws. An intent left open by a crash is taken up by its own retry, and sett
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
     mine = Entry(run.info.run_id, State.INTENT, key, promotion)
     others = [e for e in entries(client, promotion.model, state=State.INTENT) if e.run_id != mine.run_id]
     for other in others:
-        if _is_stale(other):
+        if promotion.at - other.promotion.at > STALE_AFTER:
             settle(client, other)
         else:
             close(client, mine, State.WITHDRAWN)
@@ -126,7 +126,3 @@ def _read_entry(run: "Run") -> Entry:
         key=said[tags.PROMOTION_KEY],
         promotion=Promotion.from_json(said[tags.PROMOTION_RECORD]),
     )
-
-
-def _is_stale(entry: Entry) -> bool:
-    return datetime.now(UTC) - entry.promotion.at > STALE_AFTER

@@ -1,6 +1,6 @@
 """Push and rollback: moving the alias `champion`, once, with the reason written down before and after."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxiway import tags
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str) -> Promotion:
+def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str, at: datetime) -> Promotion:
     """Make the version that `verdict` and `shadow` are about the champion; tried again, it finds the first promotion.
 
     Raises TerminalError where one of them did not pass or is about another version, where the champion is no longer the one
@@ -35,7 +35,7 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
             from_version=champion,
             to_version=verdict.version,
             by=by,
-            at=datetime.now(UTC),
+            at=at,
             verdict=verdict.digest,
             shadow=shadow.digest,
             reason="first champion" if champion is None else "passed the gate and the shadow",
@@ -54,7 +54,7 @@ def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:
     return done
 
 
-def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Promotion:
+def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, at: datetime) -> Promotion:
     """Make the version before the champion the champion again; recorded like any promotion.
 
     `previous` then leads one promotion further back. Raises TerminalError where there is nothing to go back to.
@@ -72,7 +72,7 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str) -> Pro
         from_version=champion,
         to_version=previous,
         by=by,
-        at=datetime.now(UTC),
+        at=at,
         reason=f"rollback: {reason}",
     )
     entry = ledger.open_entry(client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion)

@@ -14,7 +14,7 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport) -> Promo
     """
     from taxiway.registry.promote import push as promote
 
-    promotion = promote(context.registry, verdict, shadow, by=context.run)
+    promotion = promote(context.registry, verdict, shadow, by=context.run, at=context.clock())
     context.recorder.record(promotion)
     before = promotion.from_version or "none"
     context.log.info("champion of %s: version %d (was %s)", promotion.model, promotion.to_version, before)

@@ -91,7 +91,8 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
     report = choose(plan, [trial for part in trials for trial in part.trials])
     context.store.put(report)
     context.recorder.record(report)
-    context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score or 0.0})
+    assert report.best.score is not None  # else there was nothing to choose
+    context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score})
     ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {words(t.params)}" for t in report.trials[:_SHOWN]]
     context.log.info("best of %d trials by %s:\n%s", len(report.trials), report.metric, bullets(ranked))
     return report

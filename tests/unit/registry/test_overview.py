@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from mlflow import MlflowClient
@@ -46,7 +47,7 @@ def promote(client: MlflowClient, model: str, version: int, champion: int | None
         reasons=(),
     )
     shadow = ShadowReport(model=model, version=version, champion=champion, status=Status.PASS, reasons=())
-    push(client, verdict, shadow, by="test")
+    push(client, verdict, shadow, by="test", at=datetime.now(UTC))
     return verdict.digest
 
 
@@ -68,7 +69,7 @@ def test_after_a_rollback_the_verdict_is_the_one_that_first_let_the_version_thro
 ) -> None:
     verdict = promote(client, models[0], 1, None)
     promote(client, models[0], 2, 1)
-    rollback(client, models[0], by="ann", reason="complaints")
+    rollback(client, models[0], by="ann", reason="complaints", at=datetime.now(UTC))
     champion = champions(client, models)[models[0]]
     assert (champion.version, champion.verdict) == (1, verdict)
     assert champion.promotion is not None

@@ -46,7 +46,9 @@ def shadow(model: str, version: int, champion: int | None, status: Status = Stat
 
 def promote(client: MlflowClient, model: str, version: int, champion: int | None) -> Promotion:
     status = Status.PASS if champion else Status.NOT_APPLICABLE
-    return push(client, verdict(model, version, champion), shadow(model, version, champion, status), by="test")
+    return push(
+        client, verdict(model, version, champion), shadow(model, version, champion, status), by="test", at=datetime.now(UTC)
+    )
 
 
 def test_push_moves_the_alias_and_keeps_the_previous(client: MlflowClient, model: str) -> None:
@@ -69,19 +71,19 @@ def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
 def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, model: str) -> None:
     for version in (1, 2, 3):
         promote(client, model, version, version - 1 or None)
-    done = rollback(client, model, by="ann", reason="complaints")
+    done = rollback(client, model, by="ann", reason="complaints", at=datetime.now(UTC))
     assert (done.from_version, done.to_version, done.by) == (3, 2, "ann")
     assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
-    rollback(client, model, by="ann", reason="still")
+    rollback(client, model, by="ann", reason="still", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 1
     with pytest.raises(TerminalError, match="no version before version 1"):
-        rollback(client, model, by="ann", reason="again")
+        rollback(client, model, by="ann", reason="again", at=datetime.now(UTC))
 
 
 def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
-    rollback(client, model, by="ann", reason="bad")
+    rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC))
     with pytest.raises(TerminalError, match="is champion no longer: it is not promoted twice on one verdict"):
         promote(client, model, 2, 1)
     assert version_at(client, model, CHAMPION) == 1
@@ -92,7 +94,7 @@ def test_a_rollback_after_a_push_that_died_between_its_aliases_goes_back_all_the
     promote(client, model, 2, 1)
     ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
     client.set_registered_model_alias(model, PREVIOUS, "2")
-    assert rollback(client, model, by="ann", reason="bad").to_version == 1
+    assert rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC)).to_version == 1
     assert version_at(client, model, CHAMPION) == 1
 
 
@@ -104,31 +106,37 @@ def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: Mlflo
     ledger.open_entry(client, key, mine)
     client.set_registered_model_alias(model, CHAMPION, "2")
     with pytest.raises(TerminalError, match="the champion became version 2 meanwhile"):
-        push(client, judged, shadowed, by="test")
+        push(client, judged, shadowed, by="test", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 2
 
 
 def test_nothing_is_rolled_back_where_nothing_is(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="no champion"):
-        rollback(client, model, by="ann", reason="x")
+        rollback(client, model, by="ann", reason="x", at=datetime.now(UTC))
 
 
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.NOT_APPLICABLE])
 def test_only_a_passed_verdict_is_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its verdict is"):
-        push(client, verdict(model, 1, None, status), shadow(model, 1, None, Status.NOT_APPLICABLE), by="test")
+        push(
+            client,
+            verdict(model, 1, None, status),
+            shadow(model, 1, None, Status.NOT_APPLICABLE),
+            by="test",
+            at=datetime.now(UTC),
+        )
     assert version_at(client, model, CHAMPION) is None
 
 
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED])
 def test_a_shadow_that_did_not_pass_is_not_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its ShadowReport is"):
-        push(client, verdict(model, 1, None), shadow(model, 1, None, status), by="test")
+        push(client, verdict(model, 1, None), shadow(model, 1, None, status), by="test", at=datetime.now(UTC))
 
 
 def test_a_shadow_report_of_another_version_is_refused(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="ShadowReport is of"):
-        push(client, verdict(model, 1, None), shadow(model, 2, None), by="test")
+        push(client, verdict(model, 1, None), shadow(model, 2, None), by="test", at=datetime.now(UTC))
 
 
 def test_a_verdict_against_an_older_champion_is_refused(client: MlflowClient, model: str) -> None:
@@ -149,7 +157,13 @@ def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) ->
     promote(client, model, 4, None)
     promote(client, model, 5, 4)
     with pytest.raises(TerminalError, match="newest span is 9, the champion's is 10"):
-        push(client, verdict(model, 4, 5), shadow(model, 4, 5).model_copy(update={"requests": 1}), by="test")
+        push(
+            client,
+            verdict(model, 4, 5),
+            shadow(model, 4, 5).model_copy(update={"requests": 1}),
+            by="test",
+            at=datetime.now(UTC),
+        )
 
 
 def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
