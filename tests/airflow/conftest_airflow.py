@@ -170,7 +170,10 @@ def processes_of(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if str(home) in " ".join(process.cmdline()) or process.cwd().startswith(str(home)):
+            command = " ".join(process.cmdline())
+            if "keeper.py" in command:  # it names the folder that it is to clean up
+                continue
+            if str(home) in command or process.cwd().startswith(str(home)):
                 found.append(process)
     return [p for p in found if p.pid != os.getpid()]
 

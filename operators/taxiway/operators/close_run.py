@@ -67,12 +67,12 @@ def notify(
     if notification is None or event not in notification.events:
         return
     log = logging.getLogger(f"airflow.task.{__name__}")
-    told = {
+    told = {  # texts for messages, in which what is absent is empty
         "pipeline": pipeline,
-        "span": summary.span.label if summary else None,
+        "span": summary.span.label if summary else "",
         "event": str(event),
         "reasons": list(summary.reasons) if summary else ["a task failed before anything was decided; see its log"],
-        "version": summary.version if summary else None,
+        "version": (summary and summary.version) or "",
         "airflow_url": airflow_url(context),
         "mlflow_url": mlflow_url,
     }

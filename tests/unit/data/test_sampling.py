@@ -183,7 +183,7 @@ def test_no_customer_is_in_training_and_evaluation_of_any_span_and_no_row_is_los
     assert sorted([*training["n"], *evaluation["n"]]) == list(range(1000, 4000))
     assert snapshot.split == SPLIT
     decided = snapshot.decided
-    assert (decided.label, decided.rows, decided.part) == ("2013-03", 1000, "")
+    assert (decided.label, decided.rows, decided.part) == ("2013-03", 1000, None)
     assert decided.content == snapshot.newest.arrived
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
 

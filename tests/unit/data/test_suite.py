@@ -95,7 +95,7 @@ def test_expectations_about_the_table_and_its_columns_see_all_of_it(check: Check
         {"type": "expect_table_columns_to_match_ordered_list", "kwargs": {"column_list": ["hour", "word", "other"]}},
     )
     assert [(anomaly.kind, anomaly.column, anomaly.observed) for anomaly in anomalies] == [
-        ("gx:expect_table_row_count_to_equal", "", "observed 4")
+        ("gx:expect_table_row_count_to_equal", None, "observed 4")
     ]
 
 
