@@ -63,3 +63,9 @@ def test_what_the_machine_denies_is_a_message(failing: Any, tmp_path: Path) -> N
 def test_a_bug_is_never_shown_as_the_users_mistake(failing: Any, tmp_path: Path, error: Exception) -> None:
     failing(error)
     assert lint(tmp_path / "x.yaml").exception is error
+
+
+def test_the_root_names_no_file(failing: Any) -> None:
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", "/somewhere/else.json")
+    failing(error)
+    assert CliRunner().invoke(main, ["lint", "/"]).exception is error

@@ -39,7 +39,8 @@ def _is_the_users(error: OSError, given: list[str]) -> bool:
         return False
     file = Path(os.fsdecode(error.filename)).absolute()
     named = [Path(part).absolute() for argument in given for part in argument.split("=")]
-    return any(path == file or path in file.parents or file in path.parents for path in named if path != Path.cwd())
+    whole = (Path.cwd(), Path(file.anchor))
+    return any(path == file or path in file.parents or file in path.parents for path in named if path not in whole)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

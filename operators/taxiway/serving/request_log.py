@@ -258,7 +258,7 @@ def _settle(futures: list[asyncio.Future[None]], error: Exception | None) -> Non
 def logged_answers(folder: Path, model: str, side: Literal["champion", "challenger"]) -> dict[int, list[LoggedAnswer]]:
     """All answers of one side in the log of the gateway whose state folder this is, by version, oldest first."""
     found: dict[int, list[LoggedAnswer]] = {}
-    with closing(sqlite3.connect(f"file:{folder / _FILE}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{(folder / _FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         for version, request_id, body, answer in connection.execute(_ANSWERS[side], (model,)):
             found.setdefault(version, []).append(LoggedAnswer(request_id, body, json.loads(answer)))
     return found
