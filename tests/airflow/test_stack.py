@@ -300,7 +300,7 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
 
 def test_the_table_names_the_first_reasons_of_a_blocked_run() -> None:
     shown = io.StringIO()
-    found = [decided("2013-06", Outcome.BLOCKED, 0, reasons=9), decided("2013-05", Outcome.PROMOTED, 2, reasons=9)]
+    found = [decided("2013-06", Outcome.BLOCKED, None, reasons=9), decided("2013-05", Outcome.PROMOTED, 2, reasons=9)]
     print_table(Console(file=shown, width=100), found, None, None)
     blocked, promoted = shown.getvalue().split("2013-05")
     assert "reason 5 " in blocked
