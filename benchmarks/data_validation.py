@@ -127,7 +127,8 @@ def taxiway(path: Path) -> Callable[[], Any]:
 def taxiway_suite(path: Path) -> Callable[[], Any]:
     from taxiway.data.findings import CheckedSpan, Findings
     from taxiway.data.profile import Profile
-    from taxiway.data.suite import check_suite, import_gx
+    from taxiway.data.suite import check_suite
+    from taxiway.data.suite_engines import import_gx
     from taxiway.data.table import open_table
 
     suite = path.with_suffix(".suite.json")

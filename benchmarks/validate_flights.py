@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from measuring import seconds, show
 
+from taxiway.data.aggregates import profile_table
 from taxiway.data.ingest import ingest
-from taxiway.data.profile import profile_table
 from taxiway.data.schema import Schema, load_schema
 from taxiway.data.spans import find_spans
 from taxiway.data.table import open_table

@@ -48,7 +48,7 @@ def spelled(key: KeyPath) -> str:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file with libyaml. Raises ConfigError where it is absent, empty, not YAML, has a key twice, or an alias.
+    """Read a file with libyaml. Raises ConfigError where it is absent, unreadable, empty, not YAML, has a key twice, or an alias.
 
     Aliases are refused because a few lines of them can stand for more values than there is memory.
     """
@@ -59,6 +59,8 @@ def read_yaml(path: Path) -> YamlFile:
         raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}", file=path) from None
     except UnicodeDecodeError as error:
         raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", file=path) from error
     loader = yaml.CSafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from pathlib import Path
+from shlex import quote
 
 import click
 from rich.console import Console
@@ -13,7 +14,7 @@ from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.overview import RunRecords
 from taxiway.records import Outcome
-from taxiway.stages.installation import DEFAULT_HOME
+from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME
 from taxiway.stages.runner import STAGES, Watcher, run
 
 STOPPED, NOT_PUSHED = 1, 3
@@ -66,7 +67,7 @@ class _Lines(logging.Handler):
 @click.argument("pipeline_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--span", help="The span to decide, such as 2013-04, instead of the oldest one that is due.")
 @click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, nothing is decided.")
-@click.option("--data", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for.")
+@click.option("--data", default=DEFAULT_DATA, show_default=True, help="The folder or URL that {data} stands for.")
 @click.option("--tracking-uri", help="The MLflow server. Without it, runs and models are kept in HOME.")
 @click.option("--store", help="The URL of the store that belongs to that server. Without it, nothing is pushed there.")
 @click.option(
@@ -127,7 +128,7 @@ def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: 
         from taxiway.lineage.local import database_uri
 
         console.print(
-            f"[dim]To look at the run: mlflow ui --backend-store-uri {database_uri(home)}[/dim]",
+            f"[dim]To look at the run: mlflow ui --backend-store-uri {escape(quote(database_uri(home)))}[/dim]",
             soft_wrap=True,
             highlight=False,
         )

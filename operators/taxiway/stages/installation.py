@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_HOME = Path(".taxiway/local")
+DEFAULT_DATA = ".taxiway/data"
 
 
 class Sharing(Enum):
@@ -74,8 +75,13 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        opened = (home / "lock").open("w")
+    except OSError as error:
+        said = f"the folder {home} cannot be written ({error.strerror}); give another: --home FOLDER"
+        raise ConfigError(said, key="home", got=home) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from taxiway import tags
-from taxiway.data.source import located
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.data.source import located, needs_data
+from taxiway.errors import ConfigError, TransientError, allowed_values
 from taxiway.lineage.overview import RunRecords
 from taxiway.pipeline import Pipeline
 from taxiway.records import Record, RunSummary, ShadowReport, Trials
 from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import IngestPlan, ingest, plan_ingest
-from taxiway.stages.installation import DEFAULT_HOME, Installation, Sharing, open_installation
+from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 
 R = TypeVar("R", bound=Record)
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
@@ -53,7 +53,7 @@ def run(
     *,
     span: str | None = None,
     until: str | None = None,
-    data: str | None = None,
+    data: str = DEFAULT_DATA,
     tracking_uri: str | None = None,
     store: str | None = None,
     home: Path = DEFAULT_HOME,
@@ -76,6 +76,7 @@ def run(
 
     Raises:
         ConfigError: The pipeline file, or an argument, cannot be used.
+        TransientError: The source, or the MLflow server, cannot be reached.
         TaxiwayError: A stage failed for another reason than its decision.
     """
     if not isinstance(pipeline, Pipeline):
@@ -83,6 +84,8 @@ def run(
 
         pipeline = read_pipeline(Path(pipeline))
     _stages_until(pipeline, until)  # what is wrong is told before anything is opened
+    if needs_data(pipeline.source):
+        _check_data(data)
     with open_installation(data, tracking_uri, store, home) as installation:
         return run_in(installation, pipeline, span=span, until=until, watcher=watcher)
 
@@ -100,7 +103,10 @@ def run_in(
     names, watcher = _stages_until(pipeline, until), watcher or Watcher()
     store, services = installation.store, installation.services
     source = located(pipeline.source, services.data)
-    planned = plan_ingest(source, pipeline.name, store, services.connect, now=clock(), requested=span)
+    try:
+        planned = plan_ingest(source, pipeline.name, store, services.connect, now=clock(), requested=span)
+    except OSError as error:
+        raise TransientError(f"the source {source.text} cannot be read: {error}") from error
     if not planned.plan.spans:
         watcher.stopped(f"nothing to do at {source.text}: {planned.plan.reason}")
         return RunRecords()
@@ -125,13 +131,30 @@ def run_in(
     return replace(made.records, summary=_close(context, made, decides=names[-1] == STAGES[-1]))
 
 
+def _check_data(data: str) -> None:
+    """Raise ConfigError if there is no such folder, or no such protocol."""
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(data)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"data is {data}: {error}", key="data", got=data) from error
+    if "file" in files.protocol and not files.isdir(path):
+        raise ConfigError(
+            f"data is {data}, which is not a folder; give the folder or URL of the data (`taxiway example-data` writes an example)",
+            key="data",
+            got=data,
+        )
+
+
 def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
     """The stages of this pipeline, up to the last one that is asked for."""
     names = tuple(name for name in STAGES if name != "tune" or pipeline.sweep is not None)
     if until is None:
         return names
     if until not in names:
-        raise ConfigError(f'until is "{until}"; {allowed_values(until, names)}', key="until", got=until, allowed=names)
+        hint = "; the pipeline has no sweep, so it is not tuned" if until == "tune" else ""
+        raise ConfigError(f'until is "{until}"; {allowed_values(until, names)}{hint}', key="until", got=until, allowed=names)
     return names[: names.index(until) + 1]
 
 

@@ -1,5 +1,7 @@
 """The runner: whole pipelines in this process, with every outcome, and what is left where one breaks."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from stages.conftest import Site
 import taxiway
 from taxiway.cli import main
 from taxiway.data.profile import Profile
-from taxiway.errors import ConfigError, DataError
+from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.pipeline import Pipeline
 from taxiway.recorder import RunNotes
@@ -296,12 +298,59 @@ def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: S
     ("arguments", "said"),
     [
         (["nothing.pipeline.yaml"], "nothing.pipeline.yaml does not exist"),
+        (["{file}", "--data", "/nowhere"], "data is /nowhere, which is not a folder"),
+        (["{file}", "--data", "foo://x"], "Protocol not known: foo"),
+        (["{file}", "--home", "/proc/x"], "the folder /proc/x cannot be written"),
         (["{file}", "--span", "9"], "span 9 is not at the source"),
         (["{file}", "--until", "tune"], 'until is "tune"'),
     ],
 )
 def test_what_cannot_be_run_ends_with_code_2(site: Site, arguments: list[str], said: str) -> None:
     given = [part.replace("{file}", str(pipeline_file(site))) for part in arguments]
-    shown = CliRunner().invoke(main, ["run", *given, "--data", str(site.data), "--home", str(site.folder / "home")])
+    shown = CliRunner().invoke(main, ["run", "--data", str(site.data), "--home", str(site.folder / "home"), *given])
     assert shown.exit_code == 2, shown.output
     assert said in shown.output
+
+
+def test_the_data_are_where_example_data_writes_them_unless_told_otherwise(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, place = pipeline_file(site), site.folder / "place" / ".taxiway"
+    place.mkdir(parents=True)
+    site.data.rename(place / "data")
+    monkeypatch.chdir(place.parent)
+    assert taxiway.run(path, until="ingest").snapshot is not None
+
+
+@pytest.mark.parametrize("home", ["a?b", "a%20b"])
+def test_a_home_that_mlflow_would_read_as_part_of_a_url_is_refused(site: Site, home: str) -> None:
+    with pytest.raises(ConfigError, match="which MLflow reads as part of a URL"):
+        taxiway.run(pipeline_file(site), data=str(site.data), home=site.folder / home)
+
+
+def test_a_database_whose_making_was_interrupted_is_made_again(site: Site) -> None:
+    """Slow, by 5 s, because MLflow makes its database: that is what is tried."""
+    home = site.folder / "home with a space"
+    home.mkdir()
+    half = home / "mlflow.db.new"
+    with closing(sqlite3.connect(half)) as connection:
+        connection.execute("CREATE TABLE datasets (x)")
+    assert taxiway.run(pipeline_file(site), until="ingest", data=str(site.data), home=home).snapshot is not None
+    assert not half.exists()
+
+
+def test_a_file_that_is_no_database_is_named(site: Site) -> None:
+    home = site.folder / "home"
+    home.mkdir()
+    (home / "mlflow.db").write_bytes(b"junk" * 1000)
+    with pytest.raises(ConfigError, match=r"mlflow.db cannot be used as MLflow's database .*file is not a database"):
+        taxiway.run(pipeline_file(site), data=str(site.data), home=home)
+
+
+def test_a_source_that_does_not_answer_is_a_message(site: Site, installation: Installation) -> None:
+    pipeline = site.pipeline(source={**SOURCE, "spans": "http://127.0.0.1:9/{SPAN}.parquet"})
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9"):
+        run_in(installation, pipeline)
+
+
+def test_a_folder_is_no_pipeline_file(site: Site) -> None:
+    with pytest.raises(ConfigError, match=f"{site.folder} cannot be read: Is a directory"):
+        taxiway.run(site.folder)
