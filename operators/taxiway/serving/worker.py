@@ -142,7 +142,7 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     columns = signature_columns(model)
     rows = _columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
     answered = predict_rows(model.predict, raw_frame(rows, columns.numeric, columns.categorical))
-    predictions = _get_jsonable_obj(answered)  # type: ignore[no-untyped-call]
+    predictions = _get_jsonable_obj(answered)
     if not isinstance(predictions, list):
         raise ValueError(f"it gave a {type(predictions).__name__}")  # noqa: TRY004 the model's mistake, as others are
     answers, start = [], 0
