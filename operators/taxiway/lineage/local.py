@@ -51,14 +51,15 @@ def _client(folder: Path) -> "MlflowClient":
     uri, database = database_uri(folder), folder.absolute() / _DATABASE
     try:
         from sqlalchemy.exc import SQLAlchemyError
-    except ImportError as error:
-        raise _no_database(folder, error) from None
-    try:
+
         if not database.exists():
             _make_database(folder)
         return MlflowClient(uri, uri)
     except ImportError as error:
-        raise _no_database(folder, error) from None
+        raise ConfigError(
+            f"without a tracking URI, runs are kept in {folder}, for which the package mlflow is needed ({error}): "
+            "pip install mlflow; or give the MLflow server: --tracking-uri URL"
+        ) from None
     except SQLAlchemyError as error:
         said = str(error).splitlines()[0]
         raise ConfigError(
@@ -76,13 +77,6 @@ def _make_database(folder: Path) -> None:
     made.unlink(missing_ok=True)
     SqlAlchemyStore(f"sqlite:///{made}", os.environ[_ARTIFACT_ROOT]).engine.dispose()
     made.rename(folder.absolute() / _DATABASE)
-
-
-def _no_database(folder: Path, error: ImportError) -> ConfigError:
-    return ConfigError(
-        f"without a tracking URI, runs are kept in {folder}, for which the package mlflow is needed ({error}): "
-        "pip install mlflow; or give the MLflow server: --tracking-uri URL"
-    )
 
 
 @contextmanager

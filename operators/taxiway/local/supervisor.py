@@ -94,7 +94,7 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
 
 
 def _require_all(home: Home, started: Sequence[Started], when: str) -> None:
-    """Raise StackStartError where one of the services has ended; all of them are asked about while one is waited for."""
+    """Raise StackStartError where one of the services has ended; all are checked while one is starting."""
     for service, process in started:
         if process.poll() is not None:
             raise StackStartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))

@@ -34,7 +34,7 @@ class ContainerDeployer(Protocol):
 
 
 def no_connection(name: str) -> "AbstractContextManager[object]":
-    """The default for sources that no database is asked for. Raises ConfigError."""
+    """The default where there are no database connections. Raises ConfigError."""
     raise ConfigError(f"source.connection {name}: this process has no connections; run the pipeline in Airflow", got=name)
 
 

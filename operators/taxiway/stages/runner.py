@@ -132,7 +132,7 @@ def run_in(
 
 
 def _check_data(data: str) -> None:
-    """Raise ConfigError if there is no such folder, or no such protocol."""
+    """Raise ConfigError if `data` is a local path that is not a folder, or a URL of an unknown protocol."""
     import fsspec
 
     try:
@@ -148,7 +148,7 @@ def _check_data(data: str) -> None:
 
 
 def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
-    """The stages of this pipeline, up to the last one that is asked for."""
+    """The stages of this pipeline, up to `until`."""
     names = tuple(name for name in STAGES if name != "tune" or pipeline.sweep is not None)
     if until is None:
         return names
