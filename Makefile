@@ -49,9 +49,9 @@ check: setup
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock"
 lock: setup
-	@rm -f requirements.lock docker/requirements.lock
+	@rm -f requirements.lock deploy/requirements.lock
 	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
-	@$(COMPILE) --extra compose --constraint requirements.lock pyproject.toml -o docker/requirements.lock
+	@$(COMPILE) --extra compose --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean:
 	@if [ -x $(BIN)/taxiway ] && [ -d .taxiway ]; then $(BIN)/taxiway down; fi

@@ -73,7 +73,7 @@ def make(rows: int, folder: Path) -> Path:
 
 def schema() -> Any:
     """The expectations as a schema of ours: presence and type of all columns, ranges, domains, rows."""
-    from taxiway.data.features import Schema
+    from taxiway.data.schema.model import Schema
 
     types = {"zip": "string", "carrier": "string", "city": "string", "flag": "boolean", "moment": "datetime"}
     whole = {"id", "age", "visits", "minutes", "label"}
@@ -111,7 +111,7 @@ def expectations() -> list[dict[str, Any]]:
 
 
 def taxiway(path: Path) -> Callable[[], Any]:
-    from taxiway.data.validate import validate
+    from taxiway.data.validation.validate import validate
 
     expected = schema()
     # The first profile of a process imports Ibis and what it needs: told with the imports.
@@ -125,11 +125,11 @@ def taxiway(path: Path) -> Callable[[], Any]:
 
 
 def taxiway_suite(path: Path) -> Callable[[], Any]:
-    from taxiway.data.findings import CheckedSpan, Findings
-    from taxiway.data.profile import Profile
-    from taxiway.data.suite import check_suite
-    from taxiway.data.suite_engines import import_gx
-    from taxiway.data.table import open_table
+    from taxiway.data.engine.duckdb_table import open_table
+    from taxiway.data.profiling.profile import Profile
+    from taxiway.data.validation.expectations.engines import import_gx
+    from taxiway.data.validation.expectations.suite import check_suite
+    from taxiway.data.validation.results import CheckedSpan, Findings
 
     suite = path.with_suffix(".suite.json")
     suite.write_text(json.dumps({"expectations": expectations()}))
@@ -147,7 +147,7 @@ def taxiway_suite(path: Path) -> Callable[[], Any]:
 def gx_pandas(path: Path) -> Callable[[], Any]:
     import pandas as pd
 
-    from taxiway.data.suite_engines import import_gx, new_context, pandas_batch
+    from taxiway.data.validation.expectations.engines import import_gx, new_context, pandas_batch
 
     gx = import_gx(path)
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -312,8 +312,8 @@ def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
 
 def merge_a_year(folder: Path, times: int) -> None:
     """365 daily profiles of 15 columns into one."""
-    from taxiway.data.merge import merged
-    from taxiway.data.profile import Profile, profile
+    from taxiway.data.profiling.merge import merged
+    from taxiway.data.profiling.profile import Profile, profile
 
     texts = [profile(make(2_000 + day, folder), label="label").to_json() for day in range(365)]
     year = [Profile.from_json(text) for text in texts]

@@ -27,8 +27,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from measuring import percentile, show
 
-from taxiway.lineage.models import ModelToSave, load_trusted, register
-from taxiway.local.flights import flights_by_month
+from taxiway.demo.flights import flights_by_month
+from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.client import GatewayClient
 from taxiway.serving.replay import replay
 

@@ -18,14 +18,14 @@ from typing import Any
 
 from measuring import show
 
-from taxiway.data.features import Feature, Schema
-from taxiway.data.history import Watch
-from taxiway.data.past import past_profiles
-from taxiway.data.profile import ColumnProfile, Profile
-from taxiway.data.spans import listing
+from taxiway.data.profiling.history import past_profiles
+from taxiway.data.profiling.profile import ColumnProfile, Profile
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.watch import Watch
+from taxiway.data.sources.files import listing
 from taxiway.lineage.outcomes import mark_processed, summaries, summary_of
-from taxiway.pipeline_source import Source
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
+from taxiway.spec.source import Source
 from taxiway.stages.ingest import next_span
 from taxiway.store import SpanIndex, Store, index
 from taxiway.triggers.new_span import NewSpanTrigger

@@ -30,13 +30,13 @@ class Sweep:
     """The bike rentals' sweep, planned in a store of its own."""
 
     def __init__(self, folder: Path) -> None:
-        from taxiway.data.ingest import ingest
-        from taxiway.data.rows import read_rows
-        from taxiway.data.schema import load_schema
-        from taxiway.data.spans import find_spans
-        from taxiway.local.bikes import lay_out_rentals
-        from taxiway.pipeline_file import read_pipeline
+        from taxiway.data.engine.read_rows import read_rows
+        from taxiway.data.ingest.ingest import ingest
+        from taxiway.data.schema.file import load_schema
+        from taxiway.data.sources.files import find_spans
+        from taxiway.demo.bikes import lay_out_rentals
         from taxiway.records import FeatureSet, Snapshot
+        from taxiway.spec.pipeline_file import read_pipeline
         from taxiway.store import Store
         from taxiway.tuning.trials import plan_sweep
 
@@ -63,7 +63,7 @@ class Sweep:
 
     def by_taxiway(self) -> None:
         """Every trial as a task runs it, with a recorder that only remembers."""
-        from taxiway.recorder import Notes
+        from taxiway.records.recorder import Notes
         from taxiway.tuning.trials import run_trial
 
         for params in self.trials:
@@ -112,8 +112,8 @@ def nested_run_seconds(url: str, times: int) -> float:
     """The median time of what a task says to MLflow of one trial: the nested run, its rows, parameters, metrics, its end."""
     from mlflow import MlflowClient
 
-    from taxiway.lineage.run import MlflowRun
     from taxiway.records import Span
+    from taxiway.tracking.run import MlflowRun
 
     parent = MlflowRun.find_or_make(MlflowClient(url), "bikes/hourly_rentals", "dag/run", {})
     spans = tuple(Span(source="bikes", name=f"2011-{month:02d}", rows=700, content=f"{month:032x}") for month in range(8, 13))

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from measuring import seconds, show
 
-from taxiway.data.aggregates import profile_table
-from taxiway.data.ingest import ingest
-from taxiway.data.schema import Schema, load_schema
-from taxiway.data.spans import find_spans
-from taxiway.data.table import open_table
-from taxiway.data.validate import validate_snapshot
-from taxiway.local.flights import flights_by_month, write_span
+from taxiway.data.engine.duckdb_table import open_table
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.profiling.profiler import profile_table
+from taxiway.data.schema.file import Schema, load_schema
+from taxiway.data.sources.files import find_spans
+from taxiway.data.validation.validate import validate_snapshot
+from taxiway.demo.flights import flights_by_month, write_span
 from taxiway.records import Snapshot
 from taxiway.store import Store
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the models of `taxiway.pipeline`, `taxiway.team` and `taxiway.data`; a test checks that it is up to date.
+"""Writes docs/reference/ from the models of `taxiway.spec.pipeline`, `taxiway.spec.team` and `taxiway.data`; a test checks that it is up to date.
 
 What obeys a key cannot be read from the models, so it stands here; a key without such a sentence is an error.
 """
@@ -16,14 +16,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from taxiway.data.features import Feature, Schema
-from taxiway.data.history import Watch
-from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule
-from taxiway.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
-from taxiway.pipeline_join import Join
-from taxiway.pipeline_source import FixedWindow, Sample, Source, Split
+from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.watch import Watch
 from taxiway.records import Waiver
-from taxiway.team import Notification, Team, TeamGate, TeamShadow
+from taxiway.spec.join import Join
+from taxiway.spec.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
+from taxiway.spec.source import FixedWindow, Sample, Source, Split
+from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
 
 REFERENCE = Path(__file__).parent / "reference"
 Sections = tuple[tuple[str, type[BaseModel]], ...]
@@ -287,7 +287,7 @@ SCHEMA_OBEYED_BY = {
 PIPELINE_HEAD = """\
 # The pipeline file
 
-Written by `docs/generate_reference.py` from the models in `operators/taxiway/pipeline.py`; do not edit it by hand.
+Written by `docs/generate_reference.py` from the models in `operators/taxiway/spec/pipeline.py`; do not edit it by hand.
 
 A pipeline file is called `NAME.pipeline.yaml`, and the stub beside it `NAME.py`. An unknown key is an error, which names the
 line, what is allowed and the nearest right word. How a file comes about: [the first pipeline](../guides/first-pipeline.md).
@@ -297,7 +297,7 @@ Names in `code` in the last column are tasks of the DAG.
 TEAM_HEAD = """\
 # The team file
 
-Written by `docs/generate_reference.py` from the models in `operators/taxiway/team.py`; do not edit it by hand.
+Written by `docs/generate_reference.py` from the models in `operators/taxiway/spec/team.py`; do not edit it by hand.
 
 `team.yaml` lies in the folder of a team's pipelines and holds for all of them. It may be absent. How it is used: [templates
 for teams](../guides/teams.md).

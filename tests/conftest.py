@@ -89,7 +89,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="session")
 def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The flights of 2013-01 to 2013-06, a Parquet file a month."""
-    from taxiway.local.flights import flights_by_month, write_span
+    from taxiway.demo.flights import flights_by_month, write_span
 
     folder = tmp_path_factory.mktemp("flights")
     for month, rows in flights_by_month().items():

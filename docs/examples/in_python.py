@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from taxiway.pipeline import AgainstChampion, Gate, Model, Pipeline, Source
+from taxiway.spec.pipeline import AgainstChampion, Gate, Model, Pipeline, Source
 from taxiway.templates import continuous_training
 
 dag = continuous_training(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow.sdk.exceptions import AirflowException
 
 from taxiway.errors import TaxiwayError
-from taxiway.hooks import settings
+from taxiway.hooks import config as settings
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.store import Store
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from taxiway.metrics import METRIC_FACTS
 from taxiway.records import Interval
+from taxiway.spec.metrics import METRIC_FACTS
 from taxiway.tuning.trials import words as in_words
 from taxiway_ui.views import stages, stopped_at
 

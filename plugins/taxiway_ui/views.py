@@ -6,10 +6,10 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from taxiway.lineage.outcomes import summaries
-from taxiway.lineage.overview import RunRecords, behind_verdict, run_records
+from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import DataReport, RecordRef, RunSummary, Status
+from taxiway.registry.champions import Champion, champion_and_history, champions
 from taxiway.registry.ledger import Entry
-from taxiway.registry.overview import Champion, champion_and_history, champions
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunSeen

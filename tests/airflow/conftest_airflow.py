@@ -23,13 +23,13 @@ from rich.console import Console
 
 from flaky import in_front_of
 from helping import PATIENCE_S, until
+from taxiway.demo import run as demo
+from taxiway.demo.airflow_api import AirflowApi, TaskSeen
+from taxiway.demo.run import Course
 from taxiway.lineage.outcomes import summaries
-from taxiway.local import demo
-from taxiway.local.airflow_api import AirflowApi, TaskSeen
-from taxiway.local.demo import Course
-from taxiway.local.home import Home
 from taxiway.local.services import airflow_environment
 from taxiway.local.stack import Stack, Starting
+from taxiway.local.stack_dir import Home
 from taxiway.records import RunSummary
 from taxiway.store import Store
 

@@ -10,9 +10,9 @@ import pytest
 from conftest_airflow import Running
 
 from helping import PATIENCE_S
+from taxiway.demo.airflow_api import TaskSeen
+from taxiway.demo.bikes import lay_out_rentals, rentals_by_month
 from taxiway.lineage.outcomes import summaries
-from taxiway.local.airflow_api import TaskSeen
-from taxiway.local.bikes import lay_out_rentals, rentals_by_month
 from taxiway.records import Candidate, Outcome, Snapshot, SweepReport
 
 PIPELINE = "bikes.hourly_rentals"

@@ -14,22 +14,22 @@ from rich.console import Console
 
 from helping import PATIENCE_S
 from taxiway.cli import main
+from taxiway.demo import run as demo
+from taxiway.demo.report import print_table, write_report
+from taxiway.demo.run import PIPELINE, UNGUARDED, Course
 from taxiway.lineage.outcomes import summaries
-from taxiway.lineage.overview import run_records
-from taxiway.lineage.run import refs_of
-from taxiway.local import demo
-from taxiway.local.demo import PIPELINE, UNGUARDED, Course
-from taxiway.local.demo_report import print_table, write_report
-from taxiway.pipeline_file import read_pipeline
+from taxiway.lineage.queries import model_lineage
+from taxiway.lineage.run_records import run_records
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
-from taxiway.registry.questions import model_lineage
 from taxiway.serving.answer_check import AnswerCheck
+from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
 from taxiway.store import Store
+from taxiway.tracking.run import refs_of
 
 FLIGHTS = read_pipeline(Path(__file__).parents[2] / "dags/flights/late_arrivals.pipeline.yaml")
 

@@ -14,12 +14,12 @@ from fsspec.implementations.local import LocalFileSystem
 
 from helping import PATIENCE_S
 from taxiway.errors import ConfigError
-from taxiway.hooks.settings import poll_seconds
+from taxiway.hooks.config import poll_seconds
 from taxiway.lineage.outcomes import changed_since, mark_processed, processed_spans
-from taxiway.periods import ended_periods
-from taxiway.pipeline_file import read_pipeline
-from taxiway.pipeline_source import Source
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
+from taxiway.spec.periods import ended_periods
+from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.source import Source
 from taxiway.store import Store
 from taxiway.templates.schedule import schedule_of
 from taxiway.triggers.new_span import NewSpanTrigger

@@ -15,11 +15,11 @@ from airflow.sdk.exceptions import AirflowFailException
 
 import taxiway.operators
 from taxiway.operators.base import MlflowRunLink, StageOperator, parse_params
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_file import read_pipeline
 from taxiway.provider_info import get_provider_info
 from taxiway.records import Span
-from taxiway.serving.wire import ChallengerStatus
+from taxiway.serving.api import ChallengerStatus
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.shadow import LEASE_SLACK, wait_until
 from taxiway.templates import load_pipeline
 

@@ -9,8 +9,8 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S
+from taxiway.demo.run import PIPELINE
 from taxiway.lineage.outcomes import summaries
-from taxiway.local.demo import PIPELINE
 from taxiway.registry.aliases import CHAMPION, version_at
 
 

@@ -15,8 +15,8 @@ import pytest
 from conftest_airflow import REPOSITORY, Running
 from sqlalchemy import Connection, create_engine
 
-from taxiway.periods import Period, ended_periods
 from taxiway.records import Outcome
+from taxiway.spec.periods import Period, ended_periods
 
 EXAMPLES = REPOSITORY / "docs" / "examples" / "sources"
 WRONG = """
@@ -25,7 +25,7 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from taxiway.operators import IngestOperator
-from taxiway.pipeline_file import read_pipeline
+from taxiway.spec.pipeline_file import read_pipeline
 
 GOOD = read_pipeline(Path(__file__).with_name("by_query.pipeline.yaml"))
 PERIOD = "WHERE ordered_at >= {begin} AND ordered_at < {end}"

@@ -20,18 +20,18 @@ from rich.console import Console
 from ending import dies_with_us, undone
 from helping import PATIENCE_S, until
 from taxiway.cli import main
+from taxiway.demo.answers import CheckedLog
+from taxiway.demo.report import print_table
+from taxiway.demo.run import PIPELINE, UNGUARDED, _problem
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import say_error
-from taxiway.local.demo import PIPELINE, UNGUARDED, _problem
-from taxiway.local.demo_answers import CheckedLog
-from taxiway.local.demo_report import print_table
-from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
+from taxiway.local.stack_dir import Home
 from taxiway.records import Outcome, RunSummary, Span
-from taxiway.registry.overview import Champion
+from taxiway.registry.champions import Champion
 from taxiway.serving.answer_check import AnswerCheck
 from taxiway.serving.replay import Replayed
 

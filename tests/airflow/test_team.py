@@ -3,7 +3,7 @@
 import pytest
 from conftest_airflow import Running
 
-from taxiway.local.airflow_api import TaskSeen
+from taxiway.demo.airflow_api import TaskSeen
 
 DAG = "own.small"
 

@@ -9,8 +9,8 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S, require
+from taxiway.demo.run import PIPELINE
 from taxiway.lineage.outcomes import summaries
-from taxiway.local.demo import PIPELINE
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, FrameLocator, Page

@@ -16,7 +16,7 @@ from engine import REPOSITORY, compose_command, docker, images, inspect, run, un
 from ending import undone
 from helping import PATIENCE_S, free_port
 from taxiway.cli.main import main
-from taxiway.local.airflow_api import AirflowApi
+from taxiway.demo.airflow_api import AirflowApi
 from taxiway.serving.client import GatewayClient
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from engine import REPOSITORY, require_engine
 def stack(tmp_path_factory: pytest.TempPathFactory, until_group_ends: ExitStack) -> Composed:
     """The stack with January to May of the flights as raw data."""
     require_engine()
-    from taxiway.local.flights import flights_by_month, write_span
+    from taxiway.demo.flights import flights_by_month, write_span
 
     data = tmp_path_factory.mktemp("data")
     for month, rows in flights_by_month().items():

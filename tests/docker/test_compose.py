@@ -8,7 +8,7 @@ from pathlib import Path
 from composed import Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
-from taxiway.local.flights import flights_by_month
+from taxiway.demo.flights import flights_by_month
 
 DAG = "flights.late_arrivals"
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}

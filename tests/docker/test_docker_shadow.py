@@ -14,7 +14,7 @@ from engine import docker, inspect, until
 
 from helping import PATIENCE_S
 from taxiway.errors import ConfigError, TerminalError, TransientError
-from taxiway.serving.containers import RUN_LABEL, Challenger, Place, engine, remove, start
+from taxiway.serving.deployers.docker import RUN_LABEL, Challenger, Place, engine, remove, start
 
 DAG = "shadows.contained"
 ASKED_INSIDE = """

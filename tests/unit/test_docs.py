@@ -13,8 +13,8 @@ import pytest
 
 from taxiway.cli import main
 from taxiway.cli.lint import lint
-from taxiway.data.schema import load_schema
-from taxiway.pipeline_file import read_pipeline
+from taxiway.data.schema.file import load_schema
+from taxiway.spec.pipeline_file import read_pipeline
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from taxiway.cli import main
-from taxiway.data.schema import load_schema
-from taxiway.data.stages import missing_meaning
+from taxiway.data.schema.file import load_schema
+from taxiway.data.validation.checks.lifecycle import missing_meaning
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "schemas" / "deliveries.schema.yaml"
 ROWS = 60

@@ -12,7 +12,7 @@ from taxiway.cli.options import json_option, usage_errors
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
-    from taxiway.data.profile import ColumnProfile, Profile
+    from taxiway.data.profiling.profile import ColumnProfile, Profile
     from taxiway.records import Anomaly, DataReport
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -52,8 +52,8 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
 
     CSV, JSON lines and Parquet are read, the first two also gzipped.
     """
-    from taxiway.data.page import page_of
-    from taxiway.data.profile import profile as profile_data
+    from taxiway.data.profiling.profile import profile as profile_data
+    from taxiway.data.validation.html_report import page_of
 
     with usage_errors():
         if output is not None and output.suffix not in (".html", ".json"):
@@ -99,10 +99,10 @@ def validate(
 
     Ends with 0 where nothing blocks, 1 where an anomaly blocks or data cannot be read, 2 where it was asked wrongly.
     """
-    from taxiway.data.page import page_of
-    from taxiway.data.schema import load_schema
-    from taxiway.data.suite_engines import mute_the_end
-    from taxiway.data.validate import examine
+    from taxiway.data.schema.file import load_schema
+    from taxiway.data.validation.expectations.engines import mute_the_end
+    from taxiway.data.validation.html_report import page_of
+    from taxiway.data.validation.validate import examine
 
     with usage_errors():
         if data_docs is not None and suite is None:
@@ -161,7 +161,7 @@ def _show(found: "Profile") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.data.page import percent_text, value_text
+    from taxiway.data.validation.html_report import percent_text, value_text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     widest = max(len(column.name) for column in found.columns)
@@ -198,7 +198,7 @@ def counted(number: int, what: str) -> str:
 
 def _glance(column: "ColumnProfile") -> str:
     """A histogram in one line, or the most frequent values."""
-    from taxiway.data.page import bars, percent_text
+    from taxiway.data.validation.html_report import bars, percent_text
 
     drawn = bars(column, bins=_GLANCE_WIDTH)
     if column.type in ("string", "boolean"):

@@ -1,119 +1,79 @@
-"""The answers of `taxiway lineage` and `taxiway history`, as trees for people; as JSON they are the records themselves."""
+"""The commands that ask what the memory holds, and the one that changes what is in production."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
 
+import click
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.tree import Tree
 
-from taxiway.lineage.overview import RunRecords
-from taxiway.records import Promotion, Record
-from taxiway.registry.ledger import Entry
-from taxiway.registry.questions import DataUse, ModelLineage
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from taxiway.cli.options import json_option, mlflow_at, tracking_option
+from taxiway.errors import TerminalError
 
 
-_TRIALS = 5
+@click.group()
+def lineage() -> None:
+    """Ask what made a model, and what some rows touched."""
 
 
-def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
-    """An answer as JSON, records in their own form."""
-    plain = [asdict(a) for a in answer] if isinstance(answer, Sequence) else asdict(answer)
-    return json.dumps(plain, default=_record, indent=2)
+@lineage.command("model")
+@click.argument("name")
+@tracking_option
+@json_option
+def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
+    """What made a model version: NAME, NAME@alias or NAME/version; the champion where nothing else is said."""
+    from taxiway.cli.lineage_view import as_json_text, show_model
+    from taxiway.lineage.queries import model_lineage, resolve
+
+    with mlflow_at(tracking_uri) as client:
+        found = model_lineage(client, *resolve(client, name))
+    if as_json:
+        click.echo(as_json_text(found))
+    else:
+        show_model(Console(), found)
 
 
-def show_model(console: Console, found: ModelLineage) -> None:
-    """What made a model version, as a tree from its data to its promotions."""
-    records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
-    _add_data(tree, records)
-    _add_training(tree, found)
-    for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
-        node = tree.add(f"{name}: {decision.status if decision else 'none was made'}")
-        for reason in decision.reasons if decision else ():
-            node.add(escape(f"{reason.status}: {reason.sentence}"))
-    promotions = tree.add("promotions" if found.promotions else "never promoted")
-    for promotion in found.promotions:
-        promotions.add(escape(_sentence(promotion)))
-    for unread in records.unread:
-        tree.add(escape(unread))
-    tree.add(f"MLflow run {found.mlflow_run}")
-    tree.add(f"Airflow {escape(found.airflow_url)}")
-    console.print(tree, highlight=False)
+@lineage.command("data")
+@click.argument("data")
+@tracking_option
+@json_option
+def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
+    """Which runs, models and promotions the rows of a span touched: DATA is its name or its content digest."""
+    from taxiway.cli.lineage_view import as_json_text, show_uses
+    from taxiway.lineage.queries import data_uses
+
+    with mlflow_at(tracking_uri) as client:
+        found = data_uses(client, data)
+    if as_json:
+        click.echo(as_json_text(found))
+    else:
+        show_uses(Console(), data, found)
 
 
-def _add_data(tree: Tree, records: RunRecords) -> None:
-    if records.snapshot is not None:
-        data = tree.add(f"data: snapshot {records.snapshot.digest}")
-        for role, spans in (("trained on", records.snapshot.training), ("evaluated on", records.snapshot.evaluation)):
-            for span in spans:
-                of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
-                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
-        for join in records.snapshot.joins:
-            partners = f"a partner for {join.matched:,} of {join.rows:,} rows"
-            data.add(escape(f"joined {join.name} to {join.span}: {partners} in {join.table}, content {join.content}"))
-    if records.report is not None:
-        report = tree.add(
-            f"DataReport: {records.report.status}, {records.report.checks} checks, schema {records.report.schema_version}"
+@click.command()
+@click.argument("model")
+@tracking_option
+def history(model: str, tracking_uri: str) -> None:
+    """Every promotion and rollback of MODEL, newest first."""
+    from taxiway.cli.lineage_view import show_history
+    from taxiway.registry.ledger import entries
+
+    with mlflow_at(tracking_uri) as client:
+        found = entries(client, model)
+    if not found:
+        raise TerminalError(
+            f"the ledger at {tracking_uri} holds no promotion of {model}; allowed: the name of a model with one"
         )
-        for anomaly in records.report.anomalies:
-            report.add(escape(f"{anomaly.severity}: {anomaly.sentence}"))
+    show_history(Console(), model, found)
 
 
-def _add_training(tree: Tree, found: ModelLineage) -> None:
-    records = found.records
-    if records.features is not None:
-        columns = f"{len(records.features.numeric)} numeric, {len(records.features.categorical)} categorical columns"
-        tree.add(f"features: {columns}, transform {records.features.transform}")
-    if records.candidate is not None:
-        tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}"))
-    if records.sweep is not None:
-        best = records.sweep.best
-        node = tree.add(
-            f"sweep: best of {len(records.sweep.trials)} trials by {best.metric} {best.score:.4f}, on {best.rows:,} rows"
-        )
-        for trial in records.sweep.trials[:_TRIALS]:
-            node.add(escape(f"{f'{trial.score:.4f}' if trial.score is not None else 'failed'} {trial.params}"))
-    for name, value in (("environment", found.environment), ("code", found.code)):
-        tree.add(f"{name}: {escape(value) or 'not recorded'}")
+@click.command()
+@click.argument("model")
+@tracking_option
+@click.option("--reason", required=True, help="Why, for the ledger.")
+@click.option("--by", envvar="USER", default="somebody", show_envvar=True, help="Who, for the ledger.")
+def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
+    """Make the version before the champion of MODEL the champion again."""
+    from taxiway.registry.promote import rollback as roll_back
 
-
-def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
-    """The runs that read some rows, and what came of them."""
-    tree = Tree(f"[bold]{escape(data)}[/bold] was read by {len(found)} {'run' if len(found) == 1 else 'runs'}")
-    for use in found:
-        made = f"version {use.version}" if use.version else "no model"
-        node = tree.add(escape(f"{use.pipeline}: {use.context} on {use.span}, {use.outcome.replace('_', ' ')}, {made}"))
-        node.add(f"content {use.content}")
-        for promotion in use.promotions:
-            node.add(escape(_sentence(promotion)))
-        node.add(f"Airflow {escape(use.airflow_url)}")
-    console.print(tree, highlight=False)
-
-
-def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
-    """The promotions of a model, newest first."""
-    table = Table(title=f"Champions of {model}", title_justify="left")
-    for heading in ("when (UTC)", "from", "to", "by", "why", "state"):
-        table.add_column(heading, overflow="fold")
-    for entry in found:
-        p = entry.promotion
-        row = (f"{p.at:%Y-%m-%d %H:%M:%S}", str(p.from_version or "none"), str(p.to_version), p.by, p.reason, entry.state)
-        table.add_row(*map(escape, row))
-    console.print(table)
-
-
-def _sentence(promotion: Promotion) -> str:
-    return (
-        f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC: {promotion.alias} from version {promotion.from_version or 'none'} to "
-        f"{promotion.to_version}, by {promotion.by}: {promotion.reason}"
-    )
-
-
-def _record(value: Any) -> Any:
-    return json.loads(value.to_full_json()) if isinstance(value, Record) else str(value)
+    with mlflow_at(tracking_uri) as client:
+        done = roll_back(client, model, by=by, reason=reason, at=datetime.now(UTC))
+    click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxiway.data.features import NUMERIC_TYPES
-from taxiway.data.formats import format_of
-from taxiway.data.function_rows import load_function
-from taxiway.data.schema import Schema, label_words, load_schema
-from taxiway.data.spans import check_pattern
-from taxiway.data.stages import stage_anomaly
+from taxiway.data.formats.convert import format_of
+from taxiway.data.schema.file import Schema, label_words, load_schema
+from taxiway.data.schema.model import NUMERIC_TYPES
+from taxiway.data.sources.files import check_pattern
+from taxiway.data.sources.function import load_function
+from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_file import SUFFIX, line_of, read_pipeline
-from taxiway.pipeline_source import Source, Split
-from taxiway.pipeline_types import CONTINUOUS_TRAINING
+from taxiway.spec.base import CONTINUOUS_TRAINING
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.spec.source import Source, Split
 from taxiway.training.estimator import build_estimator
-from taxiway.tuning.space import parameter_sets
+from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
 

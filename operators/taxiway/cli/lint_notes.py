@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from taxiway.data.features import Schema
-from taxiway.data.limits import Stage
-from taxiway.data.schema import load_schema
-from taxiway.data.stages import missing_meaning, stage_anomaly
+from taxiway.data.schema.constraints import Stage
+from taxiway.data.schema.file import load_schema
+from taxiway.data.schema.model import Schema
+from taxiway.data.validation.checks.lifecycle import missing_meaning, stage_anomaly
 from taxiway.errors import ConfigError
 from taxiway.features.transform import choose_columns
-from taxiway.pipeline_file import read_pipeline
+from taxiway.spec.pipeline_file import read_pipeline
 
 _NAMED = 3
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, memory, run, schema, serving
+from taxiway.cli import data, run, schema, serving
+from taxiway.cli import lineage as memory
 from taxiway.cli.options import dags_option, fail, home_option
 from taxiway.errors import TaxiwayError
 
@@ -64,8 +65,8 @@ def up(home: Path, dags: Path) -> None:
 @home_option
 def down(home: Path) -> None:
     """Stop the stack that runs in HOME."""
-    from taxiway.local.home import Home
     from taxiway.local.stack import down as stop
+    from taxiway.local.stack_dir import Home
 
     if not home.is_dir():
         raise click.UsageError(f"{home} is not a stack's folder; give the one that `taxiway up` used: --home FOLDER")
@@ -79,7 +80,7 @@ def down(home: Path) -> None:
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the table as JSON to this file.")
 def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None:
     """Take the flights of 2013 from raw data to a shadow-tested champion, and stop a corrupted month."""
-    from taxiway.local.demo import run_demo
+    from taxiway.demo.run import run_demo
 
     sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
 
@@ -88,8 +89,8 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def example_data(folder: Path) -> None:
     """Write the data of the example pipelines in dags/ to FOLDER: flights and bike rentals, a Parquet file a month."""
-    from taxiway.local.bikes import lay_out_rentals
-    from taxiway.local.flights import flights_by_month, write_span
+    from taxiway.demo.bikes import lay_out_rentals
+    from taxiway.demo.flights import flights_by_month, write_span
 
     for month, rows in flights_by_month().items():
         write_span(rows, folder / "flights", month)
@@ -166,8 +167,8 @@ def schema_json(kind: str) -> None:
     """Print the JSON schema of pipeline files, or of team files, for editors."""
     import json
 
-    from taxiway.pipeline import Pipeline
-    from taxiway.team import Team
+    from taxiway.spec.pipeline import Pipeline
+    from taxiway.spec.team import Team
 
     model = Team if kind == "team" else Pipeline
     click.echo(json.dumps(model.model_json_schema(by_alias=True), indent=2))

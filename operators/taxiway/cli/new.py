@@ -10,21 +10,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from taxiway.cli.lint import STUB, lint
 from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, schema_text
-from taxiway.data.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
-from taxiway.data.features import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
-from taxiway.data.infer import infer_schema
-from taxiway.data.ingest import ingest
-from taxiway.data.limits import Drift
-from taxiway.data.merge import merged
-from taxiway.data.profile import ColumnProfile, Profile, profile_span
-from taxiway.data.rows import read_rows
-from taxiway.data.spans import find_spans
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
+from taxiway.data.profiling.merge import merged
+from taxiway.data.profiling.profile import ColumnProfile, Profile, profile_span
+from taxiway.data.schema.constraints import Drift
+from taxiway.data.schema.infer import infer_schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
+from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
 from taxiway.features.labels import label_classes, label_numbers
-from taxiway.metrics import Problem
-from taxiway.pipeline_file import SUFFIX, TEAM_FILE, read_team
-from taxiway.pipeline_types import Name
 from taxiway.records import Severity, Span
+from taxiway.spec.base import Name
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
 from taxiway.store import Store
 
 if TYPE_CHECKING:

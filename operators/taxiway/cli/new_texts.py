@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxiway.data.features import Schema
-from taxiway.data.schema import schema_to_yaml
-from taxiway.metrics import Problem
-from taxiway.pipeline_file import SUFFIX
+from taxiway.data.schema.file import schema_to_yaml
+from taxiway.data.schema.model import Schema
 from taxiway.records import Span
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline_file import SUFFIX
 
 WINDOW = 3
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from taxiway.errors import ConfigError
-from taxiway.lineage.client import mlflow_errors, quiet_mlflow
+from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

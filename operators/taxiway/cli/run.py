@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
-from taxiway.lineage.overview import RunRecords
+from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Outcome
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME
 from taxiway.stages.runner import STAGES, Watcher, run
@@ -125,7 +125,7 @@ def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: 
         version = f", version {found.summary.version}" if found.summary.version is not None else ""
         console.print(f"[{style}]{found.summary.outcome.replace('_', ' ')}[/{style}] {found.summary.span.label}{version}")
     if is_local:
-        from taxiway.lineage.local import database_uri
+        from taxiway.tracking.local import database_uri
 
         console.print(
             f"[dim]To look at the run: mlflow ui --backend-store-uri {escape(quote(database_uri(home)))}[/dim]",

@@ -43,11 +43,11 @@ def next_step(text: str) -> None:
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def infer(data: str, output: Path, label: str | None, ranges: str, with_suggestions: bool, force: bool) -> None:
     """Draft a schema from DATA: a file, a pattern such as 'sales/*.csv', or a URL."""
-    from taxiway.data.aggregates import profile_table
-    from taxiway.data.draft import draft_text
-    from taxiway.data.files import open_data
-    from taxiway.data.infer import infer_from
-    from taxiway.data.suggest import suggest_table
+    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.profiling.profiler import profile_table
+    from taxiway.data.schema.draft import draft_text
+    from taxiway.data.schema.infer import infer_from
+    from taxiway.data.schema.suggest import suggest_table
 
     with usage_errors():
         if output.exists() and not force:
@@ -82,8 +82,8 @@ def infer(data: str, output: Path, label: str | None, ranges: str, with_suggesti
 @json_option
 def show(file: Path, as_json: bool) -> None:
     """Show the schema in FILE as a table."""
-    from taxiway.cli.schema_table import show_schema
-    from taxiway.data.schema import load_schema
+    from taxiway.cli.schema_view import show_schema
+    from taxiway.data.schema.file import load_schema
 
     with usage_errors():
         found = load_schema(file)
@@ -99,8 +99,8 @@ def show(file: Path, as_json: bool) -> None:
 @click.argument("new", type=schema_file)
 def diff(old: Path, new: Path) -> None:
     """Say what differs between the schema files OLD and NEW; ends with 1 where anything does."""
-    from taxiway.data.schema import load_schema
-    from taxiway.data.schema_diff import schema_changes
+    from taxiway.data.schema.diff import schema_changes
+    from taxiway.data.schema.file import load_schema
 
     with usage_errors():
         before, now = load_schema(old), load_schema(new)
@@ -132,9 +132,9 @@ def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> 
 
     Ends with 0 where nothing is to be changed, or something was; 1 where nothing was accepted.
     """
-    from taxiway.data.schema import load_schema
-    from taxiway.data.schema_edit import update_schema
-    from taxiway.data.validate import examine
+    from taxiway.data.schema.edit import update_schema
+    from taxiway.data.schema.file import load_schema
+    from taxiway.data.validation.validate import examine
 
     with usage_errors():
         known = load_schema(file)
@@ -197,10 +197,10 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
 
     Every file that --on names or matches is a span. Each must be free of anomalies that would block in the new stage.
     """
-    from taxiway.data.limits import Stage
-    from taxiway.data.maturity import promotion
-    from taxiway.data.schema import load_schema
-    from taxiway.data.schema_edit import update_schema
+    from taxiway.data.schema.constraints import Stage
+    from taxiway.data.schema.edit import update_schema
+    from taxiway.data.schema.file import load_schema
+    from taxiway.data.validation.promote_feature import promotion
 
     with usage_errors():
         known = load_schema(file)
@@ -233,8 +233,8 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def export(file: Path, output: Path, force: bool) -> None:
     """Write the schema in FILE as a suite of Great Expectations, and say what has no counterpart there."""
-    from taxiway.data.gx_export import schema_to_suite
-    from taxiway.data.schema import load_schema
+    from taxiway.data.schema.file import load_schema
+    from taxiway.data.validation.expectations.export import schema_to_suite
 
     with usage_errors():
         if output.exists() and not force:

@@ -36,8 +36,8 @@ def serve(
 
     Tokens are read from TAXIWAY_CALLER_TOKEN (who asks for predictions) and TAXIWAY_ADMIN_TOKEN (who changes what is served).
     """
-    from taxiway.serving.server import serve as run
-    from taxiway.serving.settings import GatewaySettings
+    from taxiway.serving.gateway.server import serve as run
+    from taxiway.serving.gateway.settings import GatewaySettings
 
     content: dict[str, object] = {"tracking_uri": tracking_uri, "state_folder": state, "models": models, "workers": workers}
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
@@ -57,8 +57,8 @@ def serve_version(model: str, version: int, tracking_uri: str, lease: float, hos
 
     The token that the gateway is told is read from TAXIWAY_VERSION_TOKEN: at least 16 characters.
     """
-    from taxiway.serving.one_version import VersionSettings
-    from taxiway.serving.one_version import serve_version as run
+    from taxiway.serving.workers.version_server import VersionSettings
+    from taxiway.serving.workers.version_server import serve_version as run
 
     content = {"tracking_uri": tracking_uri, "model": model, "version": version, "token": token}
     run(_checked(VersionSettings, content | {"lease_s": lease, "host": host, "port": port}))

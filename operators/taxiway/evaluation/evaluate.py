@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.rows import read_rows
+from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import DataError
-from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
+from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
 from taxiway.features.labels import true_labels
-from taxiway.features.raw import predict_rows, raw_frame, signature_columns
-from taxiway.metrics import Problem
-from taxiway.pipeline import Gate
-from taxiway.recorder import Recorder
 from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
+from taxiway.records.recorder import Recorder
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline import Gate
+from taxiway.stats.bootstrap import compare
 from taxiway.store import Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.metrics import METRIC_FACTS
+from taxiway.spec.metrics import METRIC_FACTS
 
 if TYPE_CHECKING:
     import numpy as np

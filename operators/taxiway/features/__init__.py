@@ -1,6 +1,6 @@
 """The transform: one scikit-learn object that is fitted in training and asked again, as it is, in serving."""
 
-from taxiway.features.raw import raw_frame
+from taxiway.features.encoding import raw_frame
 from taxiway.features.transform import transform
 
 __all__ = ["raw_frame", "transform"]

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
-from taxiway.features.raw import category_text
-from taxiway.metrics import Problem
+from taxiway.features.encoding import category_text
+from taxiway.spec.metrics import Problem
 
 if TYPE_CHECKING:
     import numpy as np

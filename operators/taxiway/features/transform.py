@@ -4,15 +4,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.rows import read_rows
-from taxiway.data.schema import Schema
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import learnable_classes
-from taxiway.features.raw import raw_frame
-from taxiway.metrics import Problem
-from taxiway.pipeline import Features
-from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet, Snapshot
+from taxiway.records.recorder import Recorder
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline import Features
 from taxiway.store import StageKey, Store, keep, made_before
 
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ consumed, under exactly the schema recorded on it, the verdict is FAIL whatever 
 from collections.abc import Iterator
 from datetime import date
 
-from taxiway.metrics import METRIC_FACTS
-from taxiway.pipeline import Gate
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -21,6 +19,8 @@ from taxiway.records import (
     Verdict,
     worst,
 )
+from taxiway.spec.metrics import METRIC_FACTS
+from taxiway.spec.pipeline import Gate
 
 
 def decide(

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from taxiway.errors import ConfigError
-from taxiway.hooks.settings import setting
+from taxiway.hooks.config import setting
 
 if TYPE_CHECKING:
-    from taxiway.serving.containers import Place
-    from taxiway.serving.wire import Remote
+    from taxiway.serving.api import Remote
+    from taxiway.serving.deployers.docker import Place
 
 START_SECONDS = 600.0
 
 
 def start_challenger(*, model: str, version: int, tracking_uri: str, run: str, lease_s: float) -> "Remote":
-    """Serve a version in a container of the DAG run `run`, as `[taxiway]` says; see `taxiway.serving.containers.start`."""
-    from taxiway.serving.containers import Challenger, engine, start
+    """Serve a version in a container of the DAG run `run`, as `[taxiway]` says; see `taxiway.serving.deployers.docker.start`."""
+    from taxiway.serving.deployers.docker import Challenger, engine, start
 
     challenger = Challenger(model=model, version=version, tracking_uri=tracking_uri, run=run, lease_s=lease_s)
     return start(engine(), place(), challenger, within_s=START_SECONDS)
@@ -24,14 +24,14 @@ def start_challenger(*, model: str, version: int, tracking_uri: str, run: str, l
 
 def remove_challengers(run: str) -> int:
     """Remove the containers of a DAG run; returns how many there were."""
-    from taxiway.serving.containers import engine, remove
+    from taxiway.serving.deployers.docker import engine, remove
 
     return remove(engine(), run)
 
 
 def place() -> "Place":
     """Image, network and limits. Raises ConfigError where one is missing or is none."""
-    from taxiway.serving.containers import Place
+    from taxiway.serving.deployers.docker import Place
 
     cpus = conf.get("taxiway", "challenger_cpus", fallback="1")
     try:

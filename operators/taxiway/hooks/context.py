@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
+from taxiway.hooks.config import open_store
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.hooks.settings import open_store
 from taxiway.hooks.sources import airflow_engine, data_folder
-from taxiway.pipeline import Pipeline
+from taxiway.spec.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.lineage.run import MlflowRun
-    from taxiway.serving.wire import Remote
+    from taxiway.serving.api import Remote
     from taxiway.stages.context import Services, StageContext
+    from taxiway.tracking.run import MlflowRun
 
 
 class AirflowContainers:
@@ -27,7 +27,7 @@ class AirflowContainers:
         self.mlflow_conn_id = mlflow_conn_id
 
     def start(self, *, model: str, version: int, run: str, lease: timedelta) -> "Remote":
-        """Serve a version in a container of the DAG run `run`; see `taxiway.serving.containers.start`."""
+        """Serve a version in a container of the DAG run `run`; see `taxiway.serving.deployers.docker.start`."""
         from taxiway.hooks.containers import start_challenger
 
         uri = MlflowHook(self.mlflow_conn_id).tracking_uri()
@@ -42,7 +42,7 @@ class AirflowContainers:
 
 def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "StageContext":
     """What the stages of this DAG run work with; its MLflow run is found, or made."""
-    from taxiway.lineage.run import MlflowRun
+    from taxiway.tracking.run import MlflowRun
 
     client = MlflowHook(mlflow_conn_id).get_conn()
     run = MlflowRun.find_or_make(client, pipeline.experiment, dag_run_of(context), _tags(pipeline, context))
@@ -51,7 +51,7 @@ def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -
 
 def find_stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "StageContext | None":
     """As `stage_context`; None if no task of this DAG run has made an MLflow run."""
-    from taxiway.lineage.run import MlflowRun
+    from taxiway.tracking.run import MlflowRun
 
     run = MlflowRun.find(MlflowHook(mlflow_conn_id).get_conn(), pipeline.experiment, dag_run_of(context))
     return None if run is None else _context(pipeline, run, context, mlflow_conn_id)
@@ -97,7 +97,7 @@ def _context(pipeline: Pipeline, run: "MlflowRun", context: "Context", mlflow_co
 
 
 def _tags(pipeline: Pipeline, context: "Context") -> dict[str, str]:
-    from taxiway import tags
+    from taxiway.tracking import tags
 
     ti: Any = context["ti"]
     return {

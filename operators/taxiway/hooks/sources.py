@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from taxiway.data.source import located, needs_data
+from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError
-from taxiway.hooks.settings import setting
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_source import Source
+from taxiway.hooks.config import setting
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source import Source
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from taxiway.errors import ConfigError
-from taxiway.local.home import new_secrets
+from taxiway.local.stack_dir import new_secrets
 
 _HEAD = """\
 # Secrets of the stack that docker-compose.yml describes, and settings that are none. Keep it as you keep passwords.

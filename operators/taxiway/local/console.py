@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from taxiway.local.home import Home
 from taxiway.local.ports import PREFERRED_PORTS
 from taxiway.local.stack import Stack, Starting, require_dags
+from taxiway.local.stack_dir import Home
 
 SERVICES = {
     "postgres": "PostgreSQL",

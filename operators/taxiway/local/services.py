@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from taxiway.local.home import Home
-from taxiway.local.plan import Plan
+from taxiway.local.stack_dir import Home
+from taxiway.local.stack_spec import Plan
 
 # Every one of these would otherwise send usage data from our processes.
 NO_TELEMETRY = {

@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 
 from taxiway.errors import ConfigError, TransientError
-from taxiway.local.home import Home, Secrets
-from taxiway.local.plan import Plan
 from taxiway.local.ports import Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
+from taxiway.local.stack_dir import Home, Secrets
+from taxiway.local.stack_spec import Plan
 
 STOP_SECONDS = 60.0
 

@@ -22,11 +22,11 @@ from urllib.parse import urlsplit
 import psutil
 
 from taxiway.errors import StackStartError, StopRequestedError
-from taxiway.local.home import Home
-from taxiway.local.plan import Plan
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import Service, airflow_migration, airflow_services, services
+from taxiway.local.stack_dir import Home
+from taxiway.local.stack_spec import Plan
 
 START_SECONDS = 900.0
 """For what hangs: a service that ends is seen at once, and one that is slow beside other work becomes healthy some time."""

@@ -8,11 +8,11 @@ from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg
 from airflow.sdk.exceptions import AirflowFailException
 
 from taxiway.errors import ConfigError, TerminalError
+from taxiway.hooks.config import open_store
 from taxiway.hooks.context import stage_context
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.hooks.settings import open_store
-from taxiway.pipeline import Pipeline
 from taxiway.records import Record
+from taxiway.spec.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,7 +9,7 @@ from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.operators.base import StageOperator
 from taxiway.operators.shadow import ShadowDeployOperator
 from taxiway.records import RunSummary
-from taxiway.team import Notification
+from taxiway.spec.team import Notification
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError, allowed_values
+from taxiway.hooks.config import open_store
 from taxiway.hooks.context import find_stage_context
-from taxiway.hooks.settings import open_store
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
-from taxiway.pipeline import Pipeline
 from taxiway.records import Snapshot
-from taxiway.tags import SPAN_NAME
+from taxiway.spec.pipeline import Pipeline
+from taxiway.tracking.tags import SPAN_NAME
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -19,7 +19,7 @@ from taxiway.records.data import (
     span_label,
     span_order,
 )
-from taxiway.records.models import (
+from taxiway.records.training import (
     Candidate,
     Evaluation,
     FeatureSet,

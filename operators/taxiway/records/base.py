@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from taxiway.digests import digest_of_bytes
+from taxiway.records.digests import digest_of_bytes
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 """From the JSON fields of a record of one version to those of the next."""

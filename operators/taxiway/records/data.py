@@ -79,7 +79,7 @@ class JoinMatch(Record):
 
 
 class SampleRule(Record):
-    """Which rows of its spans a snapshot holds: about `fraction` of the values of the column `by`; see `taxiway.data.sampling`."""
+    """Which rows of its spans a snapshot holds: about `fraction` of the values of the column `by`; see `taxiway.data.ingest.sampling`."""
 
     fraction: float
     by: str

@@ -12,13 +12,13 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from taxiway import tags
-from taxiway.digests import digest_of_bytes
 from taxiway.errors import TransientError
-from taxiway.lineage.pages import all_pages
-from taxiway.lineage.run import experiment_id
 from taxiway.records import Promotion
+from taxiway.records.digests import digest_of_bytes
 from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.tracking import tags
+from taxiway.tracking.paging import all_pages
+from taxiway.tracking.run import experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

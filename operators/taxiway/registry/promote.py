@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxiway import tags
 from taxiway.errors import TerminalError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, point, version_at
 from taxiway.registry.ledger import Entry, State
+from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,9 +8,9 @@ from typing import Any
 
 from taxiway.errors import WrongAnswersError
 from taxiway.records import Reason, ShadowReport, Status, worst
+from taxiway.serving.api import Answer, Pair
 from taxiway.serving.protocol import read_rows
-from taxiway.serving.wire import Answer, Pair
-from taxiway.serving.worker import predict_with
+from taxiway.serving.workers.process import predict_with
 
 MAX_CHECKED = 10_000
 """Of a shadow, so many pairs are checked at most, the newest ones; see also `request_log.MAX_BODIES_BYTES`."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.serving.wire import ChallengerRequest, ChallengerStatus, ModelStatus, PairedLog, Remote
+from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, PairedLog, Remote
 
 # A refresh and a new challenger answer when the model is loaded.
 _TIMEOUT_S = 180.0

@@ -1,12 +1,12 @@
 """Close: ends the MLflow run, records the run's outcome on its span, and removes what a killed task left behind."""
 
-from taxiway import tags
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.outcomes import mark_processed, summarize, summary_of
-from taxiway.lineage.overview import run_records
+from taxiway.lineage.run_records import run_records
 from taxiway.records import Outcome, RunSummary
 from taxiway.stages.context import StageContext
 from taxiway.store import LOST
+from taxiway.tracking import tags
 
 _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from taxiway.data.source import Connect, located
+from taxiway.data.sources.find import Connect, located
 from taxiway.errors import ConfigError
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_source import Source
-from taxiway.recorder import RunRecorder
+from taxiway.records.recorder import RunRecorder
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source import Source
 from taxiway.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from taxiway.data.features import Schema
+    from taxiway.data.schema.model import Schema
+    from taxiway.serving.api import Remote
     from taxiway.serving.client import GatewayClient
-    from taxiway.serving.wire import Remote
 
 
 class ContainerDeployer(Protocol):
@@ -86,7 +86,7 @@ class StageContext:
 
     def schema(self) -> "Schema":
         """The pipeline's schema. Raises ConfigError if its label is not the one that the pipeline learns."""
-        from taxiway.data.schema import label_words, load_schema
+        from taxiway.data.schema.file import label_words, load_schema
 
         schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
         if schema.label != label:

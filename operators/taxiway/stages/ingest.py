@@ -4,16 +4,16 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from taxiway import tags
-from taxiway.data.plan import Plan, newest_plan, plan_as_of, plan_window
-from taxiway.data.rights import Right, find_rights, joined_state, waiting
-from taxiway.data.source import Connect, source_state, spans_of, with_versions
-from taxiway.data.spans import FoundSpan
+from taxiway.data.ingest.plan import Plan, newest_plan, plan_as_of, plan_window
+from taxiway.data.sources.files import FoundSpan
+from taxiway.data.sources.find import Connect, source_state, spans_of, with_versions
+from taxiway.data.sources.join_inputs import Right, find_rights, joined_state, waiting
 from taxiway.lineage.outcomes import processed_spans, processed_state
-from taxiway.pipeline_source import Source
 from taxiway.records import Snapshot
+from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext
 from taxiway.store import SpanKey, Store
+from taxiway.tracking import tags
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         DataError: A span cannot be read, or has no rows.
         TransientError: A file vanished or changed while it was read.
     """
-    from taxiway.data.ingest import ingest as read_spans
-    from taxiway.data.reading import reading_of
-    from taxiway.data.source import reader_of
+    from taxiway.data.ingest.ingest import ingest as read_spans
+    from taxiway.data.ingest.snapshot import reading_of
+    from taxiway.data.sources.find import reader_of
     from taxiway.lineage.outcomes import changed_since
 
     source, recorder = context.source, context.recorder
@@ -133,7 +133,7 @@ def _look(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrive
 
 def _text_columns(context: StageContext, source: Source) -> tuple[str, ...]:
     """The columns that the schema calls text, if the files are CSV and so tell no types."""
-    from taxiway.data.formats import known_format
+    from taxiway.data.formats.convert import known_format
 
     kind = source.format or (known_format(source.spans) if source.spans else None)
     return context.schema().text_columns if kind == "csv" else ()

@@ -8,12 +8,12 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.digests import digest_of_bytes
 from taxiway.errors import ConfigError
-from taxiway.lineage.client import mlflow_errors, quiet_mlflow
-from taxiway.lineage.local import database_uri, local_mlflow
+from taxiway.records.digests import digest_of_bytes
 from taxiway.stages.context import Services
 from taxiway.store import Store
+from taxiway.tracking.client import mlflow_errors, quiet_mlflow
+from taxiway.tracking.local import database_uri, local_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

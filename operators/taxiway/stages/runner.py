@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from taxiway import tags
-from taxiway.data.source import located, needs_data
+from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError, TransientError, allowed_values
-from taxiway.lineage.overview import RunRecords
-from taxiway.pipeline import Pipeline
+from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Record, RunSummary, ShadowReport, Trials
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import IngestPlan, ingest, plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
+from taxiway.tracking import tags
 
 R = TypeVar("R", bound=Record)
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
@@ -80,7 +80,7 @@ def run(
         TaxiwayError: A stage failed for another reason than its decision.
     """
     if not isinstance(pipeline, Pipeline):
-        from taxiway.pipeline_file import read_pipeline
+        from taxiway.spec.pipeline_file import read_pipeline
 
         pipeline = read_pipeline(Path(pipeline))
     _stages_until(pipeline, until)  # what is wrong is told before anything is opened
@@ -229,7 +229,7 @@ def _validate_model(context: StageContext, made: _Made) -> None:
 
 
 def _shadow(context: StageContext, made: _Made) -> None:
-    from taxiway.serving.shadow import not_applicable
+    from taxiway.gates.shadow_gate import not_applicable
     from taxiway.stages.shadow import begin_shadow, failure_reason, record_shadow
 
     verdict = _needed(made.records.verdict)
@@ -287,7 +287,7 @@ def _needed(record: R | None) -> R:
 
 
 def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime]) -> StageContext:
-    from taxiway.lineage.run import MlflowRun, end_abandoned
+    from taxiway.tracking.run import MlflowRun, end_abandoned
 
     if installation.sharing is Sharing.NOBODY:
         end_abandoned(installation.client, pipeline.experiment)

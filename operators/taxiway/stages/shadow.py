@@ -10,8 +10,8 @@ from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 
 if TYPE_CHECKING:
+    from taxiway.serving.api import ChallengerStatus, PairedLog, Remote
     from taxiway.serving.client import GatewayClient
-    from taxiway.serving.wire import ChallengerStatus, PairedLog, Remote
 
 # The gateway takes a challenger down by itself this long after the wait should have ended.
 LEASE_SLACK = timedelta(minutes=10)
@@ -34,7 +34,7 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         TerminalError: The verdict is not PASS.
         ConfigError: There is no gateway.
     """
-    from taxiway.serving.shadow import not_applicable
+    from taxiway.gates.shadow_gate import not_applicable
 
     if verdict.status is not Status.PASS:
         raise TerminalError(f"{verdict.model} version {verdict.version} is not shadowed: its verdict is {verdict.status}")
@@ -107,9 +107,9 @@ def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
 
 
 def _compare(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.lineage.models import load_trusted
+    from taxiway.gates.shadow_gate import compare
+    from taxiway.registry.models import load_trusted
     from taxiway.serving.answer_check import check_shadow
-    from taxiway.serving.shadow import compare
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None

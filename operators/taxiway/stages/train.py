@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taxiway import tags
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
 from taxiway.stages.context import StageContext
+from taxiway.tracking import tags
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
         FitError: The estimator refuses its parameters or the rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.lineage.models import find_version
+    from taxiway.registry.models import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -63,9 +63,9 @@ def train(
 
 
 def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chosen: Mapping[str, Any], key: str) -> int:
-    from taxiway.data.rows import read_rows
-    from taxiway.lineage.environment import code_commit, environment
-    from taxiway.lineage.models import ModelToSave, register
+    from taxiway.data.engine.read_rows import read_rows
+    from taxiway.registry.models import ModelToSave, register
+    from taxiway.tracking.environment import code_commit, environment
     from taxiway.training.train import example_rows
     from taxiway.training.train import train as fit
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway import tags
 from taxiway.errors import ConfigError
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial, Trials
 from taxiway.stages.context import StageContext, bullets
+from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def run_trials(context: StageContext, plan: SweepPlan, first: int, last: int) ->
 
     A trial that was scored before is not run again; a parameter set that cannot be fitted is a trial without a score.
     """
-    from taxiway.data.rows import read_rows
+    from taxiway.data.engine.read_rows import read_rows
 
     tuning, features = context.store.get(Snapshot, plan.snapshot), context.store.get(FeatureSet, plan.features)
     rows = read_rows(tuning.evaluation, context.store)

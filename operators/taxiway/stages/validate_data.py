@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from taxiway.pipeline import Pipeline
 from taxiway.records import DataReport, Severity, Snapshot, Status
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, bullets
 
 
@@ -14,8 +14,8 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         DataError: A span cannot be read.
         ConfigError: The schema, the suite or a rule cannot be used.
     """
-    from taxiway.data.past import past_profiles, remember_spans
-    from taxiway.data.validate import validate_snapshot
+    from taxiway.data.profiling.history import past_profiles, remember_spans
+    from taxiway.data.validation.validate import validate_snapshot
     from taxiway.features.transform import choose_columns
 
     pipeline, schema, label = context.pipeline, context.schema(), context.pipeline.source.label

@@ -1,8 +1,8 @@
 """Validate model: candidate and champion on the same rows, and the gate's verdict."""
 
-from taxiway import tags
 from taxiway.records import Candidate, DataReport, Evaluation, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
+from taxiway.tracking import tags
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -56,7 +56,7 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import LoadedModel, evaluate
-    from taxiway.lineage.models import classes_of, load_trusted
+    from taxiway.registry.models import classes_of, load_trusted
 
     def loaded(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version)

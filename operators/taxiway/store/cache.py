@@ -12,9 +12,9 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from taxiway.digests import digest_of_bytes
 from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
 from taxiway.records import Record
+from taxiway.records.digests import digest_of_bytes
 from taxiway.store.store import Store
 
 R = TypeVar("R", bound=Record)

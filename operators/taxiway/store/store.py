@@ -18,9 +18,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import ValidationError
 
-from taxiway.digests import digest_of_bytes, digest_of_file
 from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError, UnreadableRecordError
 from taxiway.records import Record, RecordRef
+from taxiway.records.digests import digest_of_bytes, digest_of_file
 
 R = TypeVar("R", bound=Record)
 _TEMP = ".temp-"

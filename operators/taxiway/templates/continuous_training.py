@@ -20,9 +20,9 @@ from taxiway.operators import (
     ValidateDataOperator,
     ValidateModelOperator,
 )
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_source import FixedWindow, Source, Split
-from taxiway.team import Notification, Team, loosened
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source import FixedWindow, Source, Split
+from taxiway.spec.team import Notification, Team, loosened
 from taxiway.templates.schedule import schedule_of
 
 DEFAULT_ARGS = {"retries": 2}

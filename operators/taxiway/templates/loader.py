@@ -6,11 +6,11 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from taxiway.errors import ConfigError
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_file import SUFFIX, read_pipeline_and_team
-from taxiway.pipeline_types import CONTINUOUS_TRAINING
-from taxiway.python_file import load_python
-from taxiway.team import Team
+from taxiway.spec.base import CONTINUOUS_TRAINING
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.pipeline_file import SUFFIX, read_pipeline_and_team
+from taxiway.spec.python_refs import load_python
+from taxiway.spec.team import Team
 from taxiway.templates.continuous_training import continuous_training
 
 Template = Callable[[Pipeline, Team | None], DAG]

@@ -4,9 +4,9 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
-from taxiway.hooks.settings import poll_seconds
+from taxiway.hooks.config import poll_seconds
 from taxiway.hooks.sources import source_of
-from taxiway.pipeline import Pipeline
+from taxiway.spec.pipeline import Pipeline
 
 NEW_SPAN = "new_span"
 FLOOR_CRON = "@hourly"

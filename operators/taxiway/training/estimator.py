@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.metrics import Problem
-from taxiway.pipeline import Model
-from taxiway.python_file import look_up
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline import Model
+from taxiway.spec.python_refs import look_up
 
 SEED = 20130101
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.digests import digest_of_file
 from taxiway.errors import FitError, TaxiwayError
 from taxiway.features.transform import load_fitted
-from taxiway.pipeline import Model
-from taxiway.python_file import look_up
-from taxiway.recorder import Recorder
 from taxiway.records import FeatureSet
+from taxiway.records.digests import digest_of_file
+from taxiway.records.recorder import Recorder
+from taxiway.spec.pipeline import Model
+from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
 from taxiway.training.estimator import build_estimator
 
@@ -85,6 +85,6 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
 
 def example_rows(rows: "pd.DataFrame", features: FeatureSet) -> "pd.DataFrame":
     """The first raw training rows, in the model's shape: what its signature and input example are made of."""
-    from taxiway.features.raw import raw_frame
+    from taxiway.features.encoding import raw_frame
 
     return raw_frame(rows.head(EXAMPLE_ROWS), features.numeric, features.categorical)

@@ -53,8 +53,8 @@ class NewSpanTrigger(BaseEventTrigger):
 
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None if there is none."""
-        from taxiway.hooks.settings import open_store
-        from taxiway.pipeline_source import Source
+        from taxiway.hooks.config import open_store
+        from taxiway.spec.source import Source
         from taxiway.stages.ingest import ingest_state, next_span
 
         source, store, now = Source.model_validate_json(self.source), open_store(), datetime.now(UTC)

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.pipeline import Pipeline
+from taxiway.spec.pipeline import Pipeline
 
 POLL_SECONDS = 2.0
 

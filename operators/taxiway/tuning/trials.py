@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from taxiway import tags
-from taxiway.data.reading import parted
-from taxiway.data.schema import Schema
+from taxiway.data.ingest.snapshot import parted
+from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import METRICS
+from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import true_labels
-from taxiway.features.raw import predict_rows, raw_frame
 from taxiway.features.transform import transform
-from taxiway.pipeline import Pipeline
-from taxiway.recorder import Notes, Recorder
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
+from taxiway.records.recorder import Notes, Recorder
+from taxiway.spec.pipeline import Pipeline
 from taxiway.store import StageKey, Store, keep, made_before
+from taxiway.tracking import tags
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.train import candidate_key, train
-from taxiway.tuning.space import parameter_sets
+from taxiway.tuning.search_space import parameter_sets
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from taxiway.data.profile import ColumnProfile
+from taxiway.data.profiling.profile import ColumnProfile
 
 Moments = tuple[float, float, float, float]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from taxiway.data.infer import infer_schema
-from taxiway.data.ingest import ingest
-from taxiway.data.schema import Schema, load_schema
-from taxiway.data.spans import FoundSpan, find_spans
-from taxiway.data.validate import validate_snapshot
-from taxiway.local.demo import ACTS
-from taxiway.local.flights import Corruption, corrupt, write_span
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.schema.file import Schema, load_schema
+from taxiway.data.schema.infer import infer_schema
+from taxiway.data.sources.files import FoundSpan, find_spans
+from taxiway.data.validation.validate import validate_snapshot
+from taxiway.demo.flights import Corruption, corrupt, write_span
+from taxiway.demo.run import ACTS
 from taxiway.records import DataReport, Severity, Status
 from taxiway.store.store import Store
 

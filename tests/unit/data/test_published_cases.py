@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from helping import shared_data
-from taxiway.data.features import SERVING, TRAINING, Feature, Schema
-from taxiway.data.history import Watch
-from taxiway.data.limits import Counts, Drift, Range, RowSkew, Rule, Stage
-from taxiway.data.profile import profile
-from taxiway.data.validate import validate
+from taxiway.data.profiling.profile import profile
+from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule, Stage
+from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
+from taxiway.data.schema.watch import Watch
+from taxiway.data.validation.validate import validate
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import Anomaly, DataReport, Severity, Status
 

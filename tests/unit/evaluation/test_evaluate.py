@@ -10,13 +10,13 @@ import pytest
 from mlflow.models import infer_signature
 from sklearn.metrics import roc_auc_score
 
-from taxiway.data.ingest import ingest
-from taxiway.data.spans import find_spans
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.sources.files import find_spans
 from taxiway.errors import DataError
 from taxiway.evaluation.evaluate import LoadedModel, evaluate
-from taxiway.pipeline import Gate
-from taxiway.recorder import Notes
 from taxiway.records import Evaluation, Snapshot
+from taxiway.records.recorder import Notes
+from taxiway.spec.pipeline import Gate
 from taxiway.store import Store
 
 GATE = Gate.model_validate(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from helping import examples
-from taxiway.evaluation.intervals import compare
 from taxiway.evaluation.metrics import METRICS
+from taxiway.stats.bootstrap import compare
 
 THEIRS = {
     "accuracy": lambda y, s, w: reference.accuracy_score(y, s >= 0.5, sample_weight=w),

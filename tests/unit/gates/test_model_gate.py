@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.gates import decide
-from taxiway.pipeline import Gate
 from taxiway.records import (
     Anomaly,
     Candidate,
@@ -21,6 +20,7 @@ from taxiway.records import (
     Verdict,
     Waiver,
 )
+from taxiway.spec.pipeline import Gate
 
 GATE = Gate.model_validate(
     {

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
-from taxiway.data.ingest import ingest
-from taxiway.data.plan import Plan, plan_window
-from taxiway.data.reading import reading_of
-from taxiway.data.rights import find_rights, waiting
-from taxiway.data.rows import read_rows
-from taxiway.data.schema import Feature, Schema
-from taxiway.data.source import reader_of, spans_of
-from taxiway.data.validate import validate_snapshot
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.ingest.plan import Plan, plan_window
+from taxiway.data.ingest.snapshot import reading_of
+from taxiway.data.schema.file import Feature, Schema
+from taxiway.data.sources.find import reader_of, spans_of
+from taxiway.data.sources.join_inputs import find_rights, waiting
+from taxiway.data.validation.validate import validate_snapshot
 from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine
-from taxiway.pipeline_source import Source
 from taxiway.records import Snapshot, Status
+from taxiway.spec.source import Source
 from taxiway.store.store import Store
 
 NOW = datetime(2013, 3, 15, tzinfo=UTC)

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
-from taxiway.data.plan import gaps, newest_plan, plan_as_of, plan_window
-from taxiway.data.source import reader_of, spans_of, with_versions
-from taxiway.data.spans import FoundSpan
+from taxiway.data.ingest.plan import gaps, newest_plan, plan_as_of, plan_window
+from taxiway.data.sources.files import FoundSpan
+from taxiway.data.sources.find import reader_of, spans_of, with_versions
 from taxiway.errors import ConfigError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine, source_of
-from taxiway.pipeline_file import read_pipeline
-from taxiway.pipeline_source import Source
+from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.source import Source
 
 REPOSITORY = Path(__file__).parents[3]
 NOW = datetime(2013, 6, 15, tzinfo=UTC)

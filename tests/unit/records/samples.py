@@ -2,11 +2,11 @@
 
 from datetime import UTC, date, datetime
 
-from taxiway.data.distinct import DistinctSample
-from taxiway.data.features import Feature, Schema
-from taxiway.data.history import Watch
-from taxiway.data.limits import Drift, Range, RowSkew, Rule
-from taxiway.data.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
+from taxiway.data.profiling.distinct_sketch import DistinctSample
+from taxiway.data.profiling.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
+from taxiway.data.schema.constraints import Drift, Range, RowSkew, Rule
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.watch import Watch
 from taxiway.records import (
     Anomaly,
     Candidate,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from records.samples import CANDIDATE, REPORT, SAMPLES
 
-from taxiway.digests import digest_of_bytes
 from taxiway.gates.model_gate import decide
-from taxiway.pipeline import AgainstChampion, Gate
 from taxiway.records import Candidate, DataReport, Evaluation, Record, Status
+from taxiway.records.digests import digest_of_bytes
+from taxiway.spec.pipeline import AgainstChampion, Gate
 from taxiway.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"

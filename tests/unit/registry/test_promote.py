@@ -16,7 +16,7 @@ from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
 from taxiway.registry.promote import push, rollback
-from taxiway.tags import NEWEST_SPAN
+from taxiway.tracking.tags import NEWEST_SPAN
 
 
 @pytest.fixture

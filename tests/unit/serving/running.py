@@ -21,7 +21,7 @@ from taxiway.serving.client import GatewayClient
 IMPATIENT_S = 8
 """A short time for a prediction, for tests that see it end: the champion of a busy machine still answers within it."""
 CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
-_RUN = "import os; from taxiway.serving.server import serve; from taxiway.serving.settings import GatewaySettings as S; "
+_RUN = "import os; from taxiway.serving.gateway.server import serve; from taxiway.serving.gateway.settings import GatewaySettings as S; "
 RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
 
 

@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from taxiway.errors import DataError, SignatureError
-from taxiway.features.raw import predict_rows, raw_frame, signature_columns
+from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
 from taxiway.features.transform import _build
-from taxiway.serving import worker
 from taxiway.serving.protocol import Rows
+from taxiway.serving.workers import process as worker
 
 CATEGORIES = ("wet", "gate")
 # 2 ** 53 + 1 has no float of its own: a column that pandas makes floats of would lose it.

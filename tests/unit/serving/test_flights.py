@@ -20,12 +20,12 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
-from taxiway.lineage.models import ModelToSave, load_trusted, register
-from taxiway.pipeline import Shadow
+from taxiway.gates.shadow_gate import compare
 from taxiway.records import Status
+from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
-from taxiway.serving.shadow import compare
+from taxiway.spec.pipeline import Shadow
 
 MODEL = "serving_tests.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]
@@ -63,7 +63,7 @@ def served(
         register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
-    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.lineage.models:load_trusted")
+    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_trusted")
     until(lambda: running.admin.status(MODEL).champion == 1, "the champion is loaded")
     yield running
     running.stop()

@@ -23,16 +23,16 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from helping import examples
-from taxiway.data.rows import read_rows
+from taxiway.data.engine.read_rows import read_rows
 from taxiway.evaluation.evaluate import LoadedModel, score
 from taxiway.features import raw_frame
 from taxiway.features.transform import _build
-from taxiway.lineage.models import _inputs
-from taxiway.lineage.trust import TRUSTED_TYPES
 from taxiway.records import Span
-from taxiway.serving import worker
+from taxiway.registry.models import _inputs
+from taxiway.registry.trust import TRUSTED_TYPES
 from taxiway.serving.protocol import Rows
 from taxiway.serving.protocol import read_rows as rows_of_body
+from taxiway.serving.workers import process as worker
 
 # 2 ** 53 + 1 has no float of its own: where pandas makes floats of a column with gaps, it would be another customer.
 LARGE = 2**53 + 1

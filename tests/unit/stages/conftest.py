@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from taxiway.pipeline import Pipeline
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.store import Store

@@ -6,9 +6,9 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from taxiway.cli import main
-from taxiway.local.bikes import lay_out_rentals
-from taxiway.pipeline_file import read_pipeline
+from taxiway.demo.bikes import lay_out_rentals
 from taxiway.records import Outcome
+from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in

@@ -12,13 +12,13 @@ from stages.conftest import Site
 
 import taxiway
 from taxiway.cli import main
-from taxiway.data.profile import Profile
+from taxiway.data.profiling.profile import Profile
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.lineage.outcomes import processed_spans, summaries
-from taxiway.pipeline import Pipeline
-from taxiway.recorder import RunNotes
 from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
+from taxiway.records.recorder import RunNotes
 from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, no_connection
 from taxiway.stages.ingest import ingest, plan_ingest
 from taxiway.stages.installation import Installation, Sharing, open_installation

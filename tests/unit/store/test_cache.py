@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taxiway.digests import digest_of_bytes
 from taxiway.records import Interval
+from taxiway.records.digests import digest_of_bytes
 from taxiway.store import StageKey, Store, cache, keep, made_before
 
 KEY = StageKey("transform", {"snapshot": "s", "report": None}, {"label": "y"}, {"build": "c"}, ("pytest",))

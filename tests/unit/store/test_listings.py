@@ -8,7 +8,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from taxiway.data.spans import find_spans
+from taxiway.data.sources.files import find_spans
 
 
 class ListingFileSystem(MemoryFileSystem):

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taxiway.data.ingest import ingest
-from taxiway.data.rows import read_rows
-from taxiway.data.schema import load_schema
-from taxiway.data.spans import find_spans
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.schema.file import load_schema
+from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
-from taxiway.pipeline import Features, Model
-from taxiway.recorder import Notes
 from taxiway.records import FeatureSet, Snapshot
+from taxiway.records.recorder import Notes
+from taxiway.spec.pipeline import Features, Model
 from taxiway.store import Store
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.train import candidate_key, train

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sklearn.metrics import mean_absolute_error
 
-from taxiway.data.ingest import ingest
-from taxiway.data.rows import read_rows
-from taxiway.data.schema import Schema, load_schema
-from taxiway.data.spans import find_spans
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.ingest.ingest import ingest
+from taxiway.data.schema.file import Schema, load_schema
+from taxiway.data.sources.files import find_spans
+from taxiway.demo.bikes import lay_out_rentals
 from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.features import raw_frame
-from taxiway.local.bikes import lay_out_rentals
-from taxiway.pipeline import Pipeline
-from taxiway.pipeline_file import read_pipeline
-from taxiway.recorder import Notes
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, Trial
+from taxiway.records.recorder import Notes
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.store import Store
 from taxiway.training.train import train
 from taxiway.tuning.trials import choose, plan_sweep, run_trial, tuning_snapshot, words

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from mlflow import MlflowClient
 
 from helping import free_port
-from taxiway.registry.overview import champions
+from taxiway.registry.champions import champions
 from taxiway_ui.app import app
 from taxiway_ui.memory import ask
 from taxiway_ui.plugin import TaxiwayPlugin

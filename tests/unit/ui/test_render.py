@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.lineage.overview import RunRecords
+from taxiway.lineage.run_records import RunRecords
 from taxiway.records import (
     Anomaly,
     Candidate,
@@ -32,8 +32,8 @@ from taxiway.records import (
     Verdict,
     Waiver,
 )
+from taxiway.registry.champions import Champion
 from taxiway.registry.ledger import Entry, State
-from taxiway.registry.overview import Champion
 from taxiway_ui.airflow_db import RunSeen
 from taxiway_ui.render import WIDTH, page, scale_of, side
 from taxiway_ui.views import SWEEP, WAY, History, Mark, Overview, PipelineRow, Reign, RunPage, stages, stopped_at

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.operators import PushOperator, TrainOperator
-from taxiway.pipeline import Pipeline
 from taxiway.records import Candidate, Promotion
+from taxiway.spec.pipeline import Pipeline
 from taxiway.templates import continuous_training
 
 HERE = Path(__file__).parent

@@ -5,10 +5,10 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from taxiway.hooks.settings import open_store, setting
-from taxiway.pipeline import Pipeline
+from taxiway.hooks.config import open_store, setting
 from taxiway.records import Verdict
-from taxiway.team import Team
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.team import Team
 from taxiway.templates import continuous_training
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.operators import ShadowDeployOperator
-from taxiway.pipeline import Pipeline
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import ContainerDeployer, StageContext
 from taxiway.templates import continuous_training
 

@@ -1,0 +1,119 @@
+"""The answers of `taxiway lineage` and `taxiway history`, as trees for people; as JSON they are the records themselves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from taxiway.lineage.queries import DataUse, ModelLineage
+from taxiway.lineage.run_records import RunRecords
+from taxiway.records import Promotion, Record
+from taxiway.registry.ledger import Entry
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+_TRIALS = 5
+
+
+def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
+    """An answer as JSON, records in their own form."""
+    plain = [asdict(a) for a in answer] if isinstance(answer, Sequence) else asdict(answer)
+    return json.dumps(plain, default=_record, indent=2)
+
+
+def show_model(console: Console, found: ModelLineage) -> None:
+    """What made a model version, as a tree from its data to its promotions."""
+    records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
+    _add_data(tree, records)
+    _add_training(tree, found)
+    for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
+        node = tree.add(f"{name}: {decision.status if decision else 'none was made'}")
+        for reason in decision.reasons if decision else ():
+            node.add(escape(f"{reason.status}: {reason.sentence}"))
+    promotions = tree.add("promotions" if found.promotions else "never promoted")
+    for promotion in found.promotions:
+        promotions.add(escape(_sentence(promotion)))
+    for unread in records.unread:
+        tree.add(escape(unread))
+    tree.add(f"MLflow run {found.mlflow_run}")
+    tree.add(f"Airflow {escape(found.airflow_url)}")
+    console.print(tree, highlight=False)
+
+
+def _add_data(tree: Tree, records: RunRecords) -> None:
+    if records.snapshot is not None:
+        data = tree.add(f"data: snapshot {records.snapshot.digest}")
+        for role, spans in (("trained on", records.snapshot.training), ("evaluated on", records.snapshot.evaluation)):
+            for span in spans:
+                of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
+                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
+        for join in records.snapshot.joins:
+            partners = f"a partner for {join.matched:,} of {join.rows:,} rows"
+            data.add(escape(f"joined {join.name} to {join.span}: {partners} in {join.table}, content {join.content}"))
+    if records.report is not None:
+        report = tree.add(
+            f"DataReport: {records.report.status}, {records.report.checks} checks, schema {records.report.schema_version}"
+        )
+        for anomaly in records.report.anomalies:
+            report.add(escape(f"{anomaly.severity}: {anomaly.sentence}"))
+
+
+def _add_training(tree: Tree, found: ModelLineage) -> None:
+    records = found.records
+    if records.features is not None:
+        columns = f"{len(records.features.numeric)} numeric, {len(records.features.categorical)} categorical columns"
+        tree.add(f"features: {columns}, transform {records.features.transform}")
+    if records.candidate is not None:
+        tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}"))
+    if records.sweep is not None:
+        best = records.sweep.best
+        node = tree.add(
+            f"sweep: best of {len(records.sweep.trials)} trials by {best.metric} {best.score:.4f}, on {best.rows:,} rows"
+        )
+        for trial in records.sweep.trials[:_TRIALS]:
+            node.add(escape(f"{f'{trial.score:.4f}' if trial.score is not None else 'failed'} {trial.params}"))
+    for name, value in (("environment", found.environment), ("code", found.code)):
+        tree.add(f"{name}: {escape(value) or 'not recorded'}")
+
+
+def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
+    """The runs that read some rows, and what came of them."""
+    tree = Tree(f"[bold]{escape(data)}[/bold] was read by {len(found)} {'run' if len(found) == 1 else 'runs'}")
+    for use in found:
+        made = f"version {use.version}" if use.version else "no model"
+        node = tree.add(escape(f"{use.pipeline}: {use.context} on {use.span}, {use.outcome.replace('_', ' ')}, {made}"))
+        node.add(f"content {use.content}")
+        for promotion in use.promotions:
+            node.add(escape(_sentence(promotion)))
+        node.add(f"Airflow {escape(use.airflow_url)}")
+    console.print(tree, highlight=False)
+
+
+def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
+    """The promotions of a model, newest first."""
+    table = Table(title=f"Champions of {model}", title_justify="left")
+    for heading in ("when (UTC)", "from", "to", "by", "why", "state"):
+        table.add_column(heading, overflow="fold")
+    for entry in found:
+        p = entry.promotion
+        row = (f"{p.at:%Y-%m-%d %H:%M:%S}", str(p.from_version or "none"), str(p.to_version), p.by, p.reason, entry.state)
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+def _sentence(promotion: Promotion) -> str:
+    return (
+        f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC: {promotion.alias} from version {promotion.from_version or 'none'} to "
+        f"{promotion.to_version}, by {promotion.by}: {promotion.reason}"
+    )
+
+
+def _record(value: Any) -> Any:
+    return json.loads(value.to_full_json()) if isinstance(value, Record) else str(value)

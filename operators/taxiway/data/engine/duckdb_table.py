@@ -1,0 +1,318 @@
+"""Parquet files as DuckDB views, safe against whatever their columns, values and folders are called.
+
+In the view `span` the columns are named c0, c1, ... by their place in the file: no name from the data gets into SQL. The view
+`numbered` has the same and `place`, the row's number in its file from 0; `plain` has that with fewer types: whole numbers as 64
+bits, all other numbers, dates and times as doubles.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import DataError, TransientError
+from taxiway.records.digests import digest_of_bytes, digest_of_file
+
+if TYPE_CHECKING:
+    import duckdb
+    from numpy.typing import NDArray
+
+_TYPES = (
+    ("boolean", re.compile(r"BOOLEAN")),
+    ("integer", re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")),
+    ("number", re.compile(r"FLOAT|DOUBLE|DECIMAL\(.*\)")),
+    ("string", re.compile(r"VARCHAR|ENUM\(.*\)")),
+    ("date", re.compile(r"DATE")),
+    ("datetime", re.compile(r"TIMESTAMP[^\[]*")),
+    ("list", re.compile(r".*\[[0-9]*\]")),
+)
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    # What does not fit goes to disk: memory is bounded, whatever the number of rows.
+    "memory_limit": "700MB",
+    # A scan need not give rows in their order, and so need not wait for the slowest thread.
+    "preserve_insertion_order": "false",
+    # Parquet keeps no statistics of NaN: by them DuckDB 2.0 takes isnan() for false, and leaves out rows, without looking.
+    "disabled_optimizers": "filter_pushdown,statistics_propagation",
+}
+_NUMBER = "file_row_number"
+_UNTYPED = '"NULL"'
+_WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column by its name in the file, its name in the view, what it holds (`other`: nested, binary) and DuckDB's word for that."""
+
+    name: str
+    sql: str
+    type: str
+    storage: str
+
+
+class Table:
+    """The view `span` on an open DuckDB connection; `what` is how errors name the data in `paths`."""
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        columns: tuple[Column, ...],
+        what: str,
+        paths: tuple[Path, ...],
+        source: str,
+    ) -> None:
+        self._connection = connection
+        self.columns = columns
+        self.paths = paths
+        self.source = f"{source} AS file({', '.join(column.sql for column in columns)})"
+        """The files as SQL to select from, with the columns of the view `span`."""
+        self._what = what
+
+    @property
+    def digest(self) -> str:
+        """The digest of the files' contents, in their order."""
+        return digest_of_bytes("".join(digest_of_file(path) for path in self.paths).encode())
+
+    @property
+    def one_file(self) -> bool:
+        """Whether `place` names a row: it counts in each file from 0."""
+        return len(self.paths) == 1
+
+    @cached_property
+    def row_count(self) -> int:
+        """How many rows there are: from the file's footer, without reading data."""
+        return int(self.rows("SELECT count(*) FROM span")[0][0])
+
+    def column(self, name: str) -> Column:
+        """The column of this name. Raises KeyError if there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises DataError where the file cannot be read."""
+        return run(self._connection, query, self._what, parameters)
+
+    def rows_as_asked(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query that holds SQL of a person's own: what DuckDB says against it is raised as it is."""
+        with _enough_room(self._what):
+            return self._connection.execute(query).fetchall()
+
+    def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
+        """The columns of a query as arrays, masked where they are null. Raises DataError where the file cannot be read."""
+        with _readable(self._what):
+            found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
+            return found
+
+
+@contextmanager
+def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
+    """Open a Parquet file, or several with the same columns as one table; `what` is how errors name it.
+
+    Queries of the table can read nothing but these files, and can write nothing outside the connection's own folder.
+    """
+    with connect() as connection:
+        files = (paths,) if isinstance(paths, Path) else tuple(paths)
+        columns = add_view(connection, "span", files, what)
+        listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["place"])
+        add_view(connection, "numbered", files, what, numbered=True)
+        run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
+        source = _source(_alike(connection, files, [column.name for column in columns], what))
+        for setting in locking(files):
+            run(connection, f"SET {setting}", what)
+        yield Table(connection, columns, what, files, source)
+
+
+def locking(files: Sequence[Path]) -> tuple[str, ...]:
+    """Settings after which a connection reads `files` alone, and which SQL cannot take back."""
+    # A path is asked for as the view has it, with its glob signs taken literally, and again as it is.
+    allowed = ", ".join(text for file in files for text in (_literal(file), _quoted(str(file))))
+    return (
+        f"allowed_paths = [{allowed}]",
+        "enable_external_access = false",
+        "python_enable_replacements = false",
+        "lock_configuration = true",
+    )
+
+
+@contextmanager
+def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A database of its own in memory, that fetches no extensions and keeps what does not fit in a folder of its own."""
+    import duckdb
+
+    with (
+        tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
+        duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder}) as connection,
+    ):
+        yield connection
+
+
+def add_view(
+    connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str, *, numbered: bool = False
+) -> tuple[Column, ...]:
+    """Name one or more Parquet files `view`, a word of our own; returns the columns.
+
+    Where it is `numbered`, the view has a column `place` besides: the number of each row in its file, from 0.
+
+    Whole numbers in one file and others in the next are numbers in all.
+
+    Raises DataError where a file cannot be read, or has other columns than the first, or columns of other types.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    names = _columns_of(files, what)
+    listing = ", ".join([*(f"c{at}" for at in range(len(names))), *(["place"] if numbered else [])])
+    source = _source(_alike(connection, files, names, what), numbered=numbered)
+    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source} AS file({listing})", what)
+    storages = _storages(connection, view, what)
+    return tuple(
+        Column(name, f"c{at}", _type_of(storage), storage)
+        for at, (name, storage) in enumerate(zip(names, storages[: len(names)], strict=True))
+    )
+
+
+def _columns_of(files: Sequence[Path], what: str) -> list[str]:
+    """The names of the columns, which all files have to have."""
+    names = _names(files[0], what)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{what} has more than one column named {', '.join(twice)}; have the source name each column once")
+    kept = [name for name in names if name.casefold() == _NUMBER]
+    if kept:
+        raise DataError(
+            f"{what} has a column named {kept[0]}, where DuckDB counts the rows; have the source give it another name"
+        )
+    for file in files[1:]:
+        if _names(file, what) != names:
+            raise DataError(
+                f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
+            )
+    return names
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Files whose columns have the same types, and what each column is cast to: an empty text where it stays as it is."""
+
+    files: tuple[Path, ...]
+    casts: tuple[str, ...]
+
+
+def _alike(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], names: list[str], what: str) -> list[_Group]:
+    """The files by the types of their columns, cast so that all have the same: DuckDB would take those of the first for all."""
+    if len(files) == 1:
+        return [_Group(tuple(files), ("",) * len(names))]
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        groups.setdefault(tuple(_storages(connection, _parquet([file]), what)), []).append(file)
+    wider = [_wider(name, {types[at]: found[0] for types, found in groups.items()}, what) for at, name in enumerate(names)]
+    return [
+        _Group(tuple(found), tuple("" if storage == wide else wide for storage, wide in zip(types, wider, strict=True)))
+        for types, found in groups.items()
+    ]
+
+
+def _wider(name: str, found: dict[str, Path], what: str) -> str:
+    """The type that holds the values of all; `found` are the types of a column, each with a file that has it."""
+    typed = {storage: file for storage, file in found.items() if storage != _UNTYPED}
+    if len(typed) < 2:
+        return next(iter(typed), _UNTYPED)
+    types = {_type_of(storage) for storage in typed}
+    if types == {"integer"}:
+        return "HUGEINT" if any(storage in _WIDE_INTEGERS for storage in typed) else "BIGINT"
+    if types <= {"integer", "number"}:
+        return "DOUBLE"
+    where = ", ".join(f"{storage} in {file.name}" for storage, file in typed.items())
+    raise DataError(f"{what}: the column {name} is {where}; have the source write one type, or read files of one kind together")
+
+
+def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -> list[str]:
+    return [str(row[1]) for row in run(connection, f"DESCRIBE SELECT * FROM {source}", what)]
+
+
+def _plain(column: Column) -> str:
+    """A column as the view `plain` has it."""
+    if column.type in ("date", "datetime"):
+        # epoch() knows no nanoseconds with a time zone.
+        return f"epoch({column.sql}{'::TIMESTAMPTZ' if column.storage == 'TIMESTAMPTZ_NS' else ''})::DOUBLE"
+    if column.type == "number" or column.storage in _WIDE_INTEGERS:
+        return f"{column.sql}::DOUBLE"
+    casts = {"integer": "BIGINT", "string": "VARCHAR"}
+    return f"{column.sql}::{casts[column.type]}" if column.type in casts else column.sql
+
+
+def _source(groups: Sequence[_Group], *, numbered: bool = False) -> str:
+    """The files as SQL to select from, `numbered` with the number of each row in its file as the last column."""
+    if len(groups) == 1:
+        return _parquet(groups[0].files, numbered=numbered)
+    parts = []
+    for group in groups:
+        columns = [f"c{at}" for at in range(len(group.casts))]
+        cast = [f"{name}::{wide}" if wide else name for name, wide in zip(columns, group.casts, strict=True)]
+        listing = ", ".join(columns + ["place"] * numbered)
+        source = _parquet(group.files, numbered=numbered)
+        parts.append(f"SELECT {', '.join(cast + ['place'] * numbered)} FROM {source} AS file({listing})")
+    return f"({' UNION ALL '.join(parts)})"
+
+
+def _parquet(files: Sequence[Path], *, numbered: bool = False) -> str:
+    # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
+    listing = ", ".join(map(_literal, files))
+    return f"read_parquet([{listing}], hive_partitioning = false{f', {_NUMBER} = true' if numbered else ''})"
+
+
+def run(
+    connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """All rows of a query; `what` is how errors name the data. Raises DataError where they cannot be read."""
+    with _readable(what):
+        return connection.execute(query, parameters or []).fetchall()
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    import duckdb
+
+    try:
+        with _enough_room(what):
+            yield
+    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
+        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
+
+
+@contextmanager
+def _enough_room(what: str) -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise TransientError(
+            f"{what}: neither memory nor the folder for temporary files ({tempfile.gettempdir()}) holds what is computed: "
+            f"{str(error).splitlines()[0]}; free space there, then try again"
+        ) from None
+
+
+def _names(path: Path, what: str) -> list[str]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return list(pyarrow.parquet.read_schema(path).names)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
+
+
+def _literal(path: Path) -> str:
+    """A path as SQL text, its glob signs taken literally: a view takes no parameters."""
+    return _quoted(re.sub(r"[*?\[]", lambda sign: f"[{sign[0]}]", str(path)))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _type_of(storage: str) -> str:
+    return next((name for name, expression in _TYPES if expression.fullmatch(storage)), "other")

@@ -1,0 +1,1 @@
+"""CSV, JSON lines and Parquet: how files become typed tables."""

@@ -1,0 +1,1 @@
+"""Per-column statistics of a table, which can be merged over spans, and distances between them."""

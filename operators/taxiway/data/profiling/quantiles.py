@@ -1,0 +1,87 @@
+"""The first scan of a profile: a sorted sample of each numeric column, and what is read off it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxiway.data.engine.duckdb_table import Column, Table
+from taxiway.data.engine.ibis_exprs import finite, query, rows_of, stand_for_all
+from taxiway.data.profiling.profile import QUANTILES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ON_A_LINE = ("integer", "number", "date", "datetime")
+_COLUMNS_AT_ONCE = 16
+_ENOUGH = 1000
+_FREQUENT_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a sample of a column's finite values says.
+
+    `shift` and `scale` are where the values lie: sums of powers of (value - shift) / scale keep their digits, those of values lose
+    them. `frequent` are the numbers in at least 0.1 % of the rows: zeros, defaults, codes.
+    """
+
+    shift: float
+    scale: float
+    quantiles: tuple[float, ...] = ()
+    frequent: tuple[float, ...] = ()
+
+
+def sample_numbers(table: Table) -> dict[str, Sampled]:
+    """The samples of all numeric columns that have finite values, by their names in the view.
+
+    Of a column with few values in the sampled rows, all values are read: they may be the only ones that there are. A few columns
+    at a time, so that memory does not grow with their number.
+    """
+    found = {}
+    numeric = [column for column in table.columns if column.type in ON_A_LINE]
+    for some in _in_parts(numeric):
+        rows = rows_of(table, some, sampled=True)
+        arrays = _sorted(table, query(rows.select([finite(rows[column.sql]).name(column.sql) for column in some])))
+        for column in some:
+            values = arrays[column.sql]
+            if len(values) < _ENOUGH and stand_for_all(table):
+                values = _all_values(table, column)
+            if len(values):
+                found[column.sql] = _seen(values)
+    return found
+
+
+def _in_parts(columns: list[Column]) -> list[list[Column]]:
+    return [columns[at : at + _COLUMNS_AT_ONCE] for at in range(0, len(columns), _COLUMNS_AT_ONCE)]
+
+
+def _all_values(table: Table, column: Column) -> "NDArray[np.float64]":
+    rows = rows_of(table, [column])
+    numbers = rows.select(finite(rows[column.sql]).name(column.sql))
+    return _sorted(table, query(numbers.filter(numbers[column.sql].notnull())))[column.sql]
+
+
+def _sorted(table: Table, asked: str) -> "dict[str, NDArray[np.float64]]":
+    import numpy as np
+
+    found = {name: np.ma.compressed(values).astype("float64") for name, values in table.arrays(asked).items()}
+    for values in found.values():
+        values.sort()
+    return found
+
+
+def _seen(values: "NDArray[np.float64]") -> Sampled:
+    import numpy as np
+
+    places = np.ceil(np.linspace(0, 1, QUANTILES) * len(values)).astype(int) - 1
+    ends = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
+    runs = np.diff(np.concatenate([[-1], ends]))
+    often = values[ends[runs >= max(2, _FREQUENT_SHARE * len(values))]]
+    shift = float(values.mean())
+    return Sampled(
+        shift=shift,
+        # The squares of very small deviations underflow, and their standard deviation is 0 then.
+        scale=float(values.std()) or float(np.abs(values - shift).max()) or 1.0,
+        quantiles=tuple(values[np.maximum(places, 0)].tolist()),
+        frequent=tuple(often.tolist()),
+    )

@@ -1,0 +1,136 @@
+"""The values of one column: how many there are, which are the most frequent, and which labels they go with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.engine.duckdb_table import Column, Table
+from taxiway.data.engine.ibis_exprs import hashed, query, rows_of
+from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, sample
+from taxiway.data.profiling.profile import (
+    FREQUENT_KEPT,
+    PAIRED_VALUES,
+    TEXT_KEPT,
+    VALUES_KEPT,
+    PairCount,
+    ValueCount,
+    kept_values,
+)
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+LISTED = ("string", "boolean", "integer")
+"""The types whose values are listed where there are few of them."""
+# DuckDB's estimate of the number of distinct values is a few percent off; a sample should not come out too small for it.
+_MARGIN = 1.3
+_WRITTEN_OUT = 1e15
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `values_of` found out about a column; the fields are those of a ColumnProfile."""
+
+    frequencies: DistinctSample
+    values: tuple[ValueCount, ...] = ()
+    values_complete: bool = False
+    label_pairs: tuple[PairCount, ...] | None = None
+
+
+def few(distinct: int) -> bool:
+    """Whether a column with about so many distinct values is counted value by value."""
+    return distinct * _MARGIN <= 2 * KEPT
+
+
+def values_of(column: Column, table: Table, distinct: int, label: Column | None, frequent: Sequence[float]) -> Found:
+    """The values of a column with about `distinct` of them.
+
+    `label` is the column to count them by, where that has few values; `frequent` the most frequent numbers.
+    """
+    if few(distinct):
+        return _of_few(column, table, label)
+    threshold = int(HASHES * _MARGIN * KEPT / distinct)
+    among = f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))"
+    counts = _frequent_text(column, table) if column.type == "string" else _counted(list(frequent), among, column, table)
+    values, _ = kept_values(counts, complete=False)
+    return Found(_sample(column, table, threshold), values)
+
+
+def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
+    """Each hash below the threshold with its rows: a scan that keeps little more than `KEPT` of the column's values."""
+    import ibis
+
+    rows = rows_of(table, [column])
+    place: Any = hashed(rows[column.sql])
+    low = rows.filter(rows[column.sql].notnull(), place < ibis.literal(threshold, type="uint64")).select(hash=place)
+    found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
+    return sample([row[0] for row in found], [row[1] for row in found], threshold)
+
+
+def _of_few(column: Column, table: Table, label: Column | None) -> Found:
+    rows: Any = rows_of(table, [column, label] if label and label != column else [column])
+    there = rows.filter(rows[column.sql].notnull())
+    by = {"value": there[column.sql]} | ({"label": there[label.sql]} if label else {})
+    grouped = there.group_by(**by).aggregate(rows=there.count())
+    listed = column.type in LISTED
+    shown = grouped.value if column.type == "integer" else _text(grouped.value) if listed else grouped.value.isnull()
+    parts = {
+        "hash": hashed(grouped.value),
+        "shown": shown,
+        "label": _text(grouped.label) if label else grouped.value.isnull().cast("string"),
+        "rows": grouped.rows,
+    }
+    found = table.rows(query(grouped.select(**parts)))
+    by_hash = _summed((row[0], row[3]) for row in found)
+    frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
+    if not listed:
+        return Found(frequencies, values_complete=not found)
+    by_text = _summed((_shown(row[1]), row[3]) for row in found)
+    pairs = None
+    if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
+        counts = _summed(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
+        pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
+    return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
+
+
+def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+    counts: dict[Any, int] = {}
+    for value, rows in counted:
+        counts[value] = counts.get(value, 0) + rows
+    return counts
+
+
+def _shown(value: Any) -> str:
+    """A value as text: a whole number without a fraction, whatever its type is."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_OUT
+    return str(int(value)) if whole else str(value)
+
+
+def _text(values: "ir.Value") -> "ir.Value":
+    text: Any = values.cast("string")
+    kept: ir.Value = text[:TEXT_KEPT]
+    return kept
+
+
+def _frequent_text(column: Column, table: Table) -> dict[str, int]:
+    """The most frequent values of text, with their exact rows.
+
+    Of very many rows a part says which they are, so that memory is bounded: one in fewer than 0.01 % of the rows may be
+    overlooked.
+    """
+    import ibis
+
+    rows: Any = rows_of(table, [column], sampled=True)
+    there = rows.filter(rows[column.sql].notnull())
+    grouped = there.group_by(value=there[column.sql]).aggregate(rows=there.count())
+    found = table.rows(query(grouped.order_by(ibis.desc("rows"), "value").limit(FREQUENT_KEPT)))
+    values = [value for value, count in found if count > 1]
+    return _counted(values, f"{column.sql} IN (SELECT unnest($1::VARCHAR[]))", column, table)
+
+
+def _counted(values: list[Any], among: str, column: Column, table: Table) -> dict[str, int]:
+    if not values:
+        return {}
+    shown = f"left({column.sql}, {TEXT_KEPT})" if column.type == "string" else column.sql
+    found = table.rows(f"SELECT {shown}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
+    return _summed((_shown(value), int(count)) for value, count in found)

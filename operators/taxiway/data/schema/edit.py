@@ -1,0 +1,235 @@
+"""Changing a schema file where a change asks for it, and leaving every other character as people wrote it.
+
+The text is changed at the places that the YAML parser names: to write the whole file anew would lose how its lines were laid out.
+"""
+
+import copy
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from taxiway.data.schema.file import load_schema, schema_of
+from taxiway.data.schema.model import Schema
+from taxiway.errors import ConfigError
+from taxiway.records import SchemaChange
+from taxiway.spec.yaml_document import YamlFile, read_yaml
+
+_LONG_KEY = 128
+"""From this length on, PyYAML writes a key after a question mark; beyond 1,024 characters YAML reads it nowhere else."""
+
+
+class _Edit(NamedTuple):
+    """The characters from `start` to `end` become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
+    """Make `changes` in the schema file at `path`, keeping comments and layout; returns the schema that it then holds.
+
+    The new file is written beside the old one, read again and compared with what the changes mean before it takes its place.
+
+    Raises ConfigError, and changes nothing, where the file or the changed schema is not valid.
+    """
+    changes, path = tuple(changes), path.resolve()
+    load_schema(path)
+    wanted = _changed(read_yaml(path), changes)
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    for change in changes:
+        for edit in sorted(_edits(text, change), reverse=True):
+            text = text[: edit.start] + edit.text + text[edit.end :]
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        if not _holds(Path(name), wanted):
+            words = "; ".join(change.words for change in changes)
+            raise ConfigError(f"{path} is laid out in a way in which this cannot be changed here; change it by hand: {words}")
+        shutil.copymode(path, name)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return wanted
+
+
+def _holds(path: Path, wanted: Schema) -> bool:
+    try:
+        return load_schema(path) == wanted
+    except ConfigError:
+        return False
+
+
+def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
+    """What the file is to hold, made from its values and not from its text."""
+    content = copy.deepcopy(file.content)
+    for change in changes:
+        at: Any = content
+        for key in change.path[:-1]:
+            at = at.setdefault(_like(key, at), {})
+        key = _like(change.path[-1], at)
+        if change.action == "add":
+            at[key] = [*at.get(key, ()), *_items(change, at.get(key))]
+        else:
+            at[key] = change.value
+    try:
+        return schema_of(YamlFile(file.path, content, file.lines))
+    except ConfigError as error:
+        words = "; ".join(change.words for change in changes)
+        raise ConfigError(f"nothing was changed: with {words}\n{error}") from None
+
+
+def _like(key: str, mapping: Any) -> Any:
+    """The key that is written so: YAML reads a column that is called 2020 as a number."""
+    return next((known for known in mapping if str(known) == key), key)
+
+
+def _items(change: SchemaChange, known: Any) -> list[Any]:
+    if not isinstance(change.value, list) or not isinstance(known, list):
+        raise ConfigError(f"{change.words}: only lists are added to, and only lists are added")
+    return [item for item in change.value if item not in known]
+
+
+def _edits(text: str, change: SchemaChange) -> list[_Edit]:
+    """What has to change in the text for one change."""
+    node, path = yaml.compose(text, Loader=yaml.SafeLoader), list(change.path)
+    assert node is not None
+    while path and (inner := _value(node, path[0])) is not None:
+        node = inner
+        path.pop(0)
+    if path:
+        value: Any = change.value
+        for key in reversed(path[1:]):
+            value = {key: value}
+        return [_new_key(text, node, path[0], value)]
+    if change.action == "add" and isinstance(node, yaml.SequenceNode):
+        known = yaml.safe_load(text[node.start_mark.index : _end(node)])
+        return [_new_items(text, node, _items(change, known))]
+    return _new_value(text, node, change.value, change.path[-1])
+
+
+def _value(node: yaml.Node, key: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in pairs if name.value == key), None)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the text of a node ends: a block goes, to the parser, up to what follows its comments."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(node, yaml.MappingNode) else last)
+    return int(node.end_mark.index)
+
+
+def _new_value(text: str, node: yaml.Node, value: Any, key: str) -> list[_Edit]:
+    """Another value in the place of `node`. What was said within it is said after it."""
+    if isinstance(node, yaml.MappingNode) and isinstance(value, dict) and {name.value for name, _ in node.value} == set(value):
+        return [edit for name, inner in node.value for edit in _new_value(text, inner, value[name.value], name.value)]
+    start, end = node.start_mark.index, _end(node)
+    written = _inline(value, key)
+    edits = [_Edit(start, end, written if start < end else f" {written}")]
+    if said := _comments(text, start, end):
+        at, newline = _line_end(text, end), _newline(text)
+        margin = " " * _margin(text, start)
+        edits.append(_Edit(at, at, "".join(f"{newline}{margin}{comment}" for comment in said)))
+    return edits
+
+
+def _new_key(text: str, node: yaml.Node, key: str, value: Any) -> _Edit:
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(
+            f"line {node.start_mark.line + 1} holds a single value, and cannot take the key {key}; change it by hand"
+        )
+    name, written = _inline(key), _inline(value, key)
+    if node.flow_style:
+        at = _end(node.value[-1][1]) if node.value else _end(node) - 1
+        pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name} : {written}"
+        return _Edit(at, at, f", {pair}" if node.value else pair)
+    margin = " " * _column(text, node)
+    pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name}{_newline(text)}{margin}: {written}"
+    return _new_line(text, _end(node), f"{margin}{pair}")
+
+
+def _column(text: str, node: yaml.MappingNode) -> int:
+    """Where the keys of a block mapping begin: a key after a question mark (`? "two\\nlines"`) stands further right."""
+    first = node.value[0][0].start_mark.index
+    tokens = yaml.scan(text, Loader=yaml.SafeLoader)
+    starts = [token.start_mark for token in tokens if isinstance(token, yaml.BlockMappingStartToken)]
+    return int(max((mark for mark in starts if mark.index <= first), key=lambda mark: mark.index).column)
+
+
+def _new_items(text: str, node: yaml.SequenceNode, items: list[Any]) -> _Edit:
+    written = [_inline(item) for item in items]
+    at = _end(node.value[-1]) if node.value else _end(node) - 1
+    if node.flow_style:
+        return _Edit(at, at, "".join(f", {item}" for item in written) if node.value else ", ".join(written))
+    margin = " " * node.start_mark.column
+    return _new_line(text, at, _newline(text).join(f"{margin}- {item}" for item in written))
+
+
+def _new_line(text: str, after: int, line: str) -> _Edit:
+    """A line below that of the character before `after`."""
+    newline = _newline(text)
+    if text[after - 1] == "\n":  # the end of a block of text
+        return _Edit(after, after, line + newline)
+    at = _line_end(text, after)
+    return _Edit(at, at, newline + line)
+
+
+def _line_end(text: str, at: int) -> int:
+    found = re.compile(r"\r?\n|\Z").search(text, at)
+    assert found is not None
+    return found.start()
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _margin(text: str, at: int) -> int:
+    line = text[text.rfind("\n", 0, at) + 1 :]
+    return len(line) - len(line.lstrip(" "))
+
+
+def _comments(text: str, start: int, end: int) -> list[str]:
+    """The comments between the tokens of a part of the text."""
+    found, last = [], start
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if start <= token.start_mark.index <= end:
+            found += re.findall(r"#[^\r\n]*", text[last : token.start_mark.index])
+        last = max(last, token.end_mark.index)
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text with line ends in double quotes, in one line."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(ord(sign) < 32 or sign in "\x7f\x85\u2028\u2029\ufeff" for sign in text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    return dumper.represent_int(int(number)) if number.is_integer() and abs(number) < 2**53 else dumper.represent_float(number)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
+
+
+def _inline(value: Any, key: str = "") -> str:
+    """A value in one line, as the file is read: `NO` comes in quotes, and a day of a key that holds days does not."""
+    written = yaml.dump(
+        [value], Dumper=_Dumper, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True
+    )
+    text = written.strip()[1:-1]
+    return re.sub(r"'(\d{4}-\d\d-\d\d)'", r"\1", text) if key == "since" else text

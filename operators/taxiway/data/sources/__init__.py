@@ -1,0 +1,1 @@
+"""Where rows come from: files, SQL and Python functions; which spans a source holds."""

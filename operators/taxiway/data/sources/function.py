@@ -1,0 +1,133 @@
+"""The rows that a function of the team's own gives for one period, as Parquet. It is called with the period's begin and end."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import ConfigError, DataError, TransientError
+from taxiway.spec.python_refs import look_up
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEY = "source.function"
+_ALLOWED = "allowed: a pandas DataFrame, a pyarrow Table or RecordBatch, or an iterator of such"
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """The function that `FILE.py:name` or `package.module:name` leads to. Raises ConfigError where it takes no `begin` and `end`."""
+    function = look_up(path, ":", _KEY)
+    try:
+        inspect.signature(function).bind(begin=None, end=None)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{_KEY}: {path} cannot be called with begin and end: {error}; allowed: def {path.rpartition(':')[2]}(begin, end): ..."
+        ) from None
+    return function  # type: ignore[no-any-return]
+
+
+def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
+    """Call the function at `path` with `begin` and `end` (times in UTC), and write the rows that it gives to `copy`.
+
+    Of an iterator, one table at a time is in memory; a column has the type that all of them fit in. `what` is how errors name
+    the function and the period.
+
+    Raises ConfigError where the function is not there or raises, or gives something else; DataError where its tables do not fit
+    together or have no rows. TransientError, ConnectionError and TimeoutError of the function are raised as TransientError.
+    """
+    import pyarrow as pa
+    import pyarrow.ipc
+    import pyarrow.parquet as pq
+
+    function, schemas, rows = load_function(path), [], 0
+    waiting = copy.with_suffix(".waiting")
+    with pa.OSFile(str(waiting), "wb") as stream:
+        for table in _tables(function, begins, ends, what):
+            with pyarrow.ipc.new_stream(stream, table.schema) as writer:
+                writer.write_table(table)
+            schemas.append(table.schema)
+            rows += table.num_rows
+    if not rows:
+        raise DataError(f"{what} gave {len(schemas)} table{'s' * (len(schemas) != 1)} and no rows")
+    schema = _common(schemas, what)
+    with pa.OSFile(str(waiting), "rb") as stream, pq.ParquetWriter(copy, schema) as out:
+        for _ in schemas:
+            out.write_table(_fitted(pyarrow.ipc.open_stream(stream).read_all(), schema, what))
+    waiting.unlink()
+
+
+def _tables(function: Callable[..., Any], begins: datetime, ends: datetime, what: str) -> "Iterator[pa.Table]":
+    """Its answer, table by table: a generator's own errors come while it is read, and are the function's too."""
+    try:
+        answer = function(begin=begins, end=ends)
+        for part in answer if _is_iterator(answer) else [answer]:
+            yield _table(part, what)
+    except (ConfigError, DataError, TransientError):
+        raise
+    except (ConnectionError, TimeoutError) as error:
+        raise TransientError(f"{what} raised {type(error).__name__}: {error}; a retry calls it again") from error
+    except (Exception, SystemExit) as error:  # it is the team's code: whatever it does is said, and ends nothing else
+        raise ConfigError(f"{what} raised {type(error).__name__}: {error}{_line(error, function)}") from error
+
+
+def _is_iterator(answer: Any) -> bool:
+    import pandas as pd
+    import pyarrow as pa
+
+    return isinstance(answer, Iterable) and not isinstance(
+        answer, pd.DataFrame | pa.Table | pa.RecordBatch | str | bytes | dict
+    )
+
+
+def _table(part: Any, what: str) -> "pa.Table":
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(part, pa.RecordBatch):
+        part = pa.Table.from_batches([part])
+    if isinstance(part, pd.DataFrame):
+        try:
+            part = pa.Table.from_pandas(part, preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise DataError(f"{what} gave a DataFrame that is no table: {error}; convert the column to one type") from None
+    if not isinstance(part, pa.Table):
+        raise ConfigError(f"{what} gave a {type(part).__name__}; {_ALLOWED}")
+    twice = sorted({name for name in part.column_names if part.column_names.count(name) > 1})
+    if twice:
+        raise DataError(f"{what} gave more than one column named {', '.join(twice)}; name each column once")
+    return part.replace_schema_metadata(None)
+
+
+def _common(schemas: "list[pa.Schema]", what: str) -> "pa.Schema":
+    import pyarrow as pa
+
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+
+
+def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
+    """A table in the columns, their order and types that all tables have; a column that it lacks is missing."""
+    import pyarrow as pa
+
+    try:
+        columns = [
+            table.column(field.name).cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+            for field in schema
+        ]
+    except pa.ArrowException as error:
+        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+    return pa.table(columns, schema=schema)
+
+
+def _line(error: BaseException, function: Callable[..., Any]) -> str:
+    """The last line of the function's own file that the error came through."""
+    code, line, at = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
+    file = code.co_filename if code is not None else ""
+    while at is not None:
+        line = at.tb_lineno if at.tb_frame.f_code.co_filename == file else line
+        at = at.tb_next
+    return f" ({Path(file).name}:{line})" if line else ""

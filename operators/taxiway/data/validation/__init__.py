@@ -1,0 +1,1 @@
+"""A profile against a schema: checks, expectations, the DataReport and its HTML page."""

@@ -1,0 +1,1 @@
+"""The checks, a module for each subject. `taxiway.data.validation.validate` lists them in their order."""

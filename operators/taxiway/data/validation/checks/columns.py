@@ -1,0 +1,179 @@
+"""One span against the schema: its rows, its columns, their types and presence, and its label.
+
+What the values may be is in `value_checks`, conditions over several columns in `rules`; distributions are compared in `drift`.
+"""
+
+from taxiway.data.profiling.profile import ColumnProfile
+from taxiway.data.schema.model import TRAINING, Feature, Schema
+from taxiway.data.validation.checks.values import check_values, examples_where
+from taxiway.data.validation.results import CheckedSpan, Findings, anomaly_in
+from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.records import Anomaly, SchemaChange, Severity
+
+
+def check_span(span: CheckedSpan, schema: Schema, findings: Findings, environment: str = TRAINING) -> None:
+    """All checks of one span against what the schema expects in `environment`."""
+    findings.add(_row_count(span, schema))
+    findings.add(*_new_columns(span, schema))
+    for feature in schema.features:
+        column = span.profile.column(feature.name)
+        if not feature.expected_in(environment):
+            continue
+        if feature.name == schema.label:
+            _check_label(span, feature, column, findings)
+        else:
+            findings.add(_missing_column(span, feature, column))
+            if column is not None:
+                findings.add(_presence(span, feature, column))
+        if column is None:
+            continue
+        findings.add(wrong := _type(span, feature, column))
+        if wrong is None and column.present:
+            check_values(span, feature, column, findings)
+
+
+def fits(feature: Feature, column: ColumnProfile) -> bool:
+    """Whether the column holds what the schema says. Whole numbers in a float column are integers: gaps make pandas write them so."""
+    if column.type == feature.type or not column.present:
+        return True
+    if feature.type == "number":
+        return column.type == "integer"
+    whole = not (column.fractional or column.above or column.below)
+    return feature.type == "integer" and column.type == "number" and whole
+
+
+def _row_count(span: CheckedSpan, schema: Schema) -> Anomaly | None:
+    rows, most = span.profile.rows, schema.max_rows
+    if rows < schema.min_rows:
+        kind, bound, word = "min_rows", schema.min_rows, "at least"
+    elif most is not None and rows > most:
+        kind, bound, word = "max_rows", most, "at most"
+    else:
+        return None
+    fix = SchemaChange(path=(kind,), value=rows) if rows else None
+    return Anomaly(
+        kind=kind,
+        span=span.name,
+        column=None,
+        severity=Severity.ERROR,
+        observed=f"{rows:,} rows",
+        expected=f"{word} {bound:,} rows",
+        sentence=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
+        fix=fix,
+        proposal=fix.words if fix else None,
+    )
+
+
+def _new_columns(span: CheckedSpan, schema: Schema) -> list[Anomaly]:
+    found = []
+    for column in span.profile.columns:
+        if schema.feature(column.name) is not None:
+            continue
+        body = {"type": column.type} if column.present_fraction == 1 else {"type": column.type, "presence": "optional"}
+        fix = SchemaChange(path=("features", column.name), value={**body}) if column.type != "other" else None
+        found.append(
+            Anomaly(
+                kind="new_column",
+                span=span.name,
+                column=column.name,
+                severity=Severity.WARNING,
+                observed=f"a column of type {column.type} ({column.storage})",
+                expected="only the columns of the schema",
+                sentence=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
+                examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
+                fix=fix,
+                proposal=fix.words if fix else None,
+            )
+        )
+    return found
+
+
+def _missing_column(span: CheckedSpan, feature: Feature, column: ColumnProfile | None) -> Anomaly | None:
+    if column is not None or feature.presence == 0 or feature.stage.may_be_missing:
+        return None
+    near = [other.name for other in span.profile.columns if other.name.casefold() == feature.name.casefold()]
+    hint = f", but one named {quoted(near[0])}" if near else ""
+    return anomaly_in(
+        "missing_column",
+        span,
+        feature,
+        observed="no column",
+        expected="a column",
+        sentence=f"is missing: the data have no such column{hint}",
+        change=("stage", "deprecated"),
+    )
+
+
+def _presence(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    if column.present_fraction >= feature.presence or (feature.stage.may_be_missing and not column.present):
+        return None
+    empty = column.missing + column.nan
+    wanted = "a value in every row" if feature.presence == 1 else f"a value in at least {percent(feature.presence)} of the rows"
+    rounded_down = int(column.present_fraction * 1000) / 1000
+    meaning = f" ({feature.missing_means})" if feature.missing_means else ""
+    return anomaly_in(
+        "presence",
+        span,
+        feature,
+        observed=f"no value in {share(empty, column.rows)}",
+        expected=wanted,
+        sentence=f"has no value{meaning} in {share(empty, column.rows)}; expected is {wanted}",
+        change=("presence", {"min_fraction": rounded_down} if column.present else "optional"),
+        rows=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).rows,
+    )
+
+
+def _check_label(span: CheckedSpan, feature: Feature, column: ColumnProfile | None, findings: Findings) -> None:
+    empty = span.profile.rows if column is None else column.missing + column.nan
+    if column is None or empty:
+        words = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
+        sentence = f"is the label, and there is {words}; without it nothing can be learned or compared"
+        findings.add(
+            anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", sentence=sentence)
+        )
+    else:
+        findings.add()
+    if column is not None and column.present:
+        findings.add(_label_constant(span, feature, column))
+
+
+def _label_constant(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    if column.type in ("string", "boolean"):
+        constant = column.values_complete and len(column.values) == 1
+        value = column.values[0].value if column.values else ""
+    else:
+        constant = column.finite == column.present and column.minimum == column.maximum
+        value = f"{column.minimum:g}" if column.minimum is not None else ""
+    if not constant:
+        return None
+    return anomaly_in(
+        "label_constant",
+        span,
+        feature,
+        observed=f"only {quoted(value)}",
+        expected="at least two values",
+        sentence=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from "
+        "a constant",
+        examples=[value],
+    )
+
+
+def _type(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    if fits(feature, column):
+        return None
+    if feature.type == "integer" and column.fractional:
+        observed = f"{share(column.fractional, column.rows)} hold a number that is not whole"
+        found = examples_where(span, feature, "value <> floor(value)")
+    else:
+        observed = f"{column.type} ({column.storage})"
+        found = examples_where(span, feature, "value IS NOT NULL")
+    return anomaly_in(
+        "type",
+        span,
+        feature,
+        observed=observed,
+        expected=feature.type,
+        sentence=f"should be of type {feature.type}; got {observed}, such as {listed(found.values)}",
+        change=("type", column.type) if column.type != "other" else None,
+        examples=found.values,
+    )

@@ -1,0 +1,151 @@
+"""Two sets of rows compared by their distributions: drift (the newest span and those before it), skew (serving and training).
+
+A distance counts where it is above its limit and above what sampling alone would give at these numbers of rows.
+"""
+
+from dataclasses import dataclass
+
+from taxiway.data.profiling.distance import (
+    jensen_shannon,
+    jensen_shannon_noise,
+    l_infinity,
+    l_infinity_noise,
+    normalized_difference,
+    normalized_difference_noise,
+)
+from taxiway.data.profiling.profile import ColumnProfile, Profile
+from taxiway.data.schema.constraints import Drift
+from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schema
+from taxiway.data.validation.checks.columns import fits
+from taxiway.data.validation.results import Findings
+from taxiway.messages import percent, quoted
+from taxiway.records import Anomaly, SchemaChange, Severity
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared with what: the kind of anomaly, the name of the rows under judgement, and what the others are called."""
+
+    kind: str
+    name: str
+    others: str
+
+    def limit(self, feature: Feature) -> Drift | None:
+        """The feature's limit for this comparison."""
+        return feature.drift if self.kind == "drift" else feature.skew
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A distance with its null quantile: what samples of one distribution exceed in one of 1,000 cases."""
+
+    name: str
+    distance: float
+    noise: float
+    sentence: str
+    value: str = ""
+
+
+def check_drift(
+    earlier: Profile, newest: Profile, span: str, schema: Schema, findings: Findings, others: str = "the training spans"
+) -> None:
+    """Compare each feature that has a drift limit with earlier rows, which sentences call `others`."""
+    _check(earlier, newest, Compared("drift", span, others), schema, findings)
+
+
+def check_skew(training: Profile, serving: Profile, schema: Schema, findings: Findings) -> None:
+    """Compare each feature that has a skew limit in serving data with training data."""
+    _check(training, serving, Compared("skew", "serving", "training"), schema, findings)
+
+
+def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, findings: Findings) -> None:
+    for feature in schema.features:
+        column, limit = rows.column(feature.name), compared.limit(feature)
+        if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
+            continue
+        if column is None or not fits(feature, column):
+            # In the rows that are checked this is other checks' business; serving data are not checked, only compared.
+            if compared.kind == "skew":
+                why = "has no such column" if column is None else f"holds {column.storage}"
+                findings.add(_unmeasured(why, feature, limit, compared))
+            continue
+        findings.add(_judged(others.column(feature.name), column, feature, limit, compared, findings))
+
+
+def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
+    """The distance of two columns that have values, of the kind that the limit or else the type asks for."""
+    if feature.type not in CATEGORICAL_TYPES:
+        return _jensen_shannon(before, now, feature, others, name)
+    volume = limit.distance == "normalized_difference"
+    change = normalized_difference(before, now) if volume else l_infinity(before, now)
+    noise = normalized_difference_noise(before, now) if volume else l_infinity_noise(before, now)
+    moved = (
+        f"the rows with {quoted(change.value)} went from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
+        if volume
+        else f"the share of {quoted(change.value)} went from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
+    )
+    kind = "normalized difference" if volume else "L-infinity distance"
+    return Measured(kind, change.distance, noise, f"{feature.name}: {moved} in {name}", quoted(change.value))
+
+
+def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature, others: str, name: str) -> Measured:
+    unit = f" {feature.unit}" if feature.unit else ""
+    medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (before, now) if profile.quantiles]
+    went = (
+        f"the median went from {medians[0]:g} to {medians[1]:g}{unit}" if len(medians) == 2 else "one side has no finite values"
+    )
+    sentence = f"{feature.name}: {name} is unlike {others} ({went})"
+    return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_noise(before, now), sentence)
+
+
+def _judged(
+    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared, findings: Findings
+) -> Anomaly | None:
+    if before is None or not fits(feature, before):
+        verb = "has" if compared.others == "training" else "have"
+        why = f"{compared.others} {verb} no such column" if before is None else f"it is {before.storage} in {compared.others}"
+        return _unmeasured(why, feature, limit, compared)
+    if not before.present or not now.present:
+        if before.present == now.present:
+            return None
+        verb = "has" if compared.others == "training" else "have"
+        return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
+    found = measure(before, now, feature, limit, compared.others, compared.name)
+    if found.noise >= 1:
+        findings.note(
+            f"{feature.name}: {compared.kind} cannot be told between so few values; chance alone explains any distance"
+        )
+    if found.distance <= max(limit.limit, found.noise):
+        return None
+    # Rounded up, so that the proposed limit lets this distance pass.
+    proposed = min(1.0, (int(found.distance * 1000) + 1) / 1000)
+    fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=proposed)
+    return Anomaly(
+        kind=compared.kind,
+        span=compared.name,
+        column=feature.name,
+        severity=_severity(feature, limit),
+        observed=f"{found.name} {found.distance:.3f}",
+        expected=f"at most {limit.limit:g}",
+        sentence=f"{found.sentence}: {found.name} {found.distance:.3f}, at most {limit.limit:g} allowed, and chance alone gives "
+        f"{found.noise:.3f} in one of 1,000 cases.",
+        examples=(found.value,) if found.value else (),
+        fix=fix,
+        proposal=fix.words,
+    )
+
+
+def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Compared) -> Anomaly:
+    return Anomaly(
+        kind=f"{compared.kind}_unmeasured",
+        span=compared.name,
+        column=feature.name,
+        severity=_severity(feature, limit),
+        observed=why,
+        expected="values on both sides",
+        sentence=f"{feature.name}: {compared.name} cannot be compared with {compared.others}: {why}.",
+    )
+
+
+def _severity(feature: Feature, limit: Drift) -> Severity:
+    return Severity.WARNING if feature.stage.warns else limit.severity

@@ -1,0 +1,197 @@
+"""Training and serving rows of the same key, value by value: what a distribution cannot show.
+
+A value that is computed otherwise on one side may move no histogram (feature skew, as TensorFlow Data Validation calls it).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxiway.data.engine.duckdb_table import Column, Table, add_view, connect, run
+from taxiway.data.schema.constraints import RowSkew
+from taxiway.data.schema.model import SERVING, Feature, Schema
+from taxiway.data.validation.checks.keys import key_text
+from taxiway.data.validation.results import Findings
+from taxiway.messages import SHOWN_VALUES, quoted, share
+from taxiway.records import Anomaly, SchemaChange, Severity
+
+if TYPE_CHECKING:
+    import duckdb
+
+_BOTH = "training and serving"
+_SIDES = ("training", "serving")
+_NUMERIC = ("integer", "number")
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """Of the keys that both sides have once: in how many a column's values are equal, differ, or are there on one side only.
+
+    Missing on both sides is equal. `examples` are key, training value and serving value of some that are not equal.
+    """
+
+    equal: int
+    different: int
+    training_only: int
+    serving_only: int
+    examples: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def unequal(self) -> int:
+        """All that are not equal."""
+        return self.different + self.training_only + self.serving_only
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two tables row by row: the keys that both have once, and of each column that both have, its values in these rows."""
+
+    rows: int
+    columns: dict[str, ValueCounts]
+
+
+def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Findings) -> None:
+    """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew.
+
+    A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
+    """
+    limits = schema.row_skew
+    if limits is None or not schema.key:
+        return
+    there = [{column.name for column in table.columns} for table in (training, serving)]
+    for side, names in zip(_SIDES, there, strict=True):
+        absent = [name for name in schema.key if name not in names]
+        if absent:
+            findings.add(_not_compared(schema.key, limits, f"{side} data have no column {', '.join(absent)}"))
+            return
+    features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
+    found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
+    if not found.rows:
+        what = ", ".join(schema.key)
+        findings.add(_not_compared(schema.key, limits, f"no value of {what} is on both sides, and there only once"))
+        return
+    findings.add()
+    for feature in features:
+        if feature.name in found.columns:
+            findings.add(_skewed(feature, found.columns[feature.name], limits))
+        elif feature.name != schema.label and feature.name in there[0] | there[1]:
+            findings.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
+
+
+def compare_rows(
+    training: Table, serving: Table, key: tuple[str, ...], names: Sequence[str], digits: int | None = None
+) -> Compared:
+    """Join two tables on `key`, which both have, and compare those of the columns `names` that both have.
+
+    Keys that a side has more than once, or not at all, are left out. Numbers are rounded to `digits` decimal places first.
+    """
+    with connect() as connection:
+        sides = [_once(connection, side, table, key) for side, table in zip(_SIDES, (training, serving), strict=True)]
+        listing = ", ".join(f"k{at}" for at in range(len(key)))
+        joined = f"training_once AS t JOIN serving_once AS s USING ({listing})"
+        rows = int(run(connection, f"SELECT count(*) FROM {joined}", _BOTH)[0][0])
+        shown = " || ', ' || ".join(f"t.{sides[0][name].sql}::VARCHAR" for name in key)
+        both = [name for name in names if name in sides[0] and name in sides[1]] if rows else []
+        return Compared(
+            rows, {name: _counts(connection, joined, shown, sides[0][name], sides[1][name], digits) for name in both}
+        )
+
+
+def _once(connection: "duckdb.DuckDBPyConnection", side: str, table: Table, key: tuple[str, ...]) -> dict[str, Column]:
+    """Make a table of the rows of a side whose key it has once, with the key in a form that compares; returns its columns."""
+    columns = {column.name: column for column in add_view(connection, side, table.paths, _BOTH)}
+    keys = ", ".join(f"{key_text(columns[name])} AS k{at}" for at, name in enumerate(key))
+    listing = ", ".join(f"k{at}" for at in range(len(key)))
+    run(
+        connection,
+        f"""CREATE TEMP TABLE {side}_once AS SELECT * FROM (SELECT *, {keys} FROM {side})
+        QUALIFY count(*) OVER (PARTITION BY {listing}) = 1""",
+        _BOTH,
+    )
+    return columns
+
+
+def _counts(
+    connection: "duckdb.DuckDBPyConnection", joined: str, key: str, training: Column, serving: Column, digits: int | None
+) -> ValueCounts:
+    one, other = _value("t", training, serving, digits), _value("s", serving, training, digits)
+    counts = run(
+        connection,
+        f"""SELECT count(*), count_if({one} <> {other}), count_if({other} IS NULL AND {one} IS NOT NULL),
+        count_if({one} IS NULL AND {other} IS NOT NULL) FROM {joined}""",
+        _BOTH,
+    )[0]
+    shown = [
+        value if column.type in _NUMERIC else f"{side}.{column.sql}"
+        for side, column, value in (("t", training, one), ("s", serving, other))
+    ]
+    examples = run(
+        connection,
+        f"SELECT {key}, {shown[0]}::VARCHAR, {shown[1]}::VARCHAR FROM {joined} WHERE {one} IS DISTINCT FROM {other} "
+        f"ORDER BY 1 LIMIT {SHOWN_VALUES}",
+        _BOTH,
+    )
+    total, different, training_only, serving_only = (int(count) for count in counts)
+    equal = total - different - training_only - serving_only
+    return ValueCounts(equal, different, training_only, serving_only, tuple((str(at), str(a), str(b)) for at, a, b in examples))
+
+
+def _value(side: str, column: Column, other: Column, digits: int | None) -> str:
+    """A value as it is compared with `other`: numbers and moments as such, whatever their types, all else as text."""
+    sql = f"{side}.{column.sql}"
+    types = {column.type, other.type}
+    if types <= {*_NUMERIC}:
+        number = f"CASE WHEN isnan({sql}::DOUBLE) THEN NULL ELSE {sql}::DOUBLE END"
+        return f"({number})" if digits is None else f"round({number}, {digits})"
+    return key_text(column, side) if column.type in _NUMERIC or types <= {"date", "datetime"} else f"{sql}::VARCHAR"
+
+
+def _not_compared(key: tuple[str, ...], limits: RowSkew, why: str) -> Anomaly:
+    return Anomaly(
+        kind="row_skew",
+        span="serving",
+        column=", ".join(key),
+        severity=limits.severity,
+        observed="no key on both sides",
+        expected="keys on both sides",
+        sentence=f"training and serving rows cannot be compared one by one: {why}.",
+    )
+
+
+def _on_one_side(feature: Feature, limits: RowSkew, has: str, lacks: str) -> Anomaly:
+    return Anomaly(
+        kind="row_skew",
+        span="serving",
+        column=feature.name,
+        severity=_severity(feature, limits),
+        observed=f"no column in {lacks}",
+        expected="a column on both sides",
+        sentence=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
+    )
+
+
+def _skewed(feature: Feature, counts: ValueCounts, limits: RowSkew) -> Anomaly | None:
+    total = counts.equal + counts.unequal
+    if not total or counts.unequal / total <= limits.max_fraction:
+        return None
+    proposed = min(1.0, (int(counts.unequal / total * 1000) + 1) / 1000)
+    fix = SchemaChange(path=("row_skew", "max_fraction"), value=proposed)
+    such_as = "; ".join(f"{quoted(at)}: {quoted(a)} in training, {quoted(b)} in serving" for at, a, b in counts.examples)
+    return Anomaly(
+        kind="row_skew",
+        span="serving",
+        column=feature.name,
+        severity=_severity(feature, limits),
+        observed=f"unequal in {share(counts.unequal, total)}",
+        expected=f"unequal in at most {100 * limits.max_fraction:g} % of the rows of the same key",
+        sentence=f"{feature.name} is not the same in training and serving in {share(counts.unequal, total)} of the same key "
+        f"({counts.different:,} differ, {counts.training_only:,} only in training, {counts.serving_only:,} only in serving), "
+        f"such as {such_as}.",
+        examples=tuple(quoted(f"{a} / {b}") for _, a, b in counts.examples),
+        fix=fix,
+        proposal=fix.words,
+    )
+
+
+def _severity(feature: Feature, limits: RowSkew) -> Severity:
+    return Severity.WARNING if feature.stage.warns else limits.severity

@@ -1,0 +1,135 @@
+"""Whether the key tells any two rows apart: within each span, and across the spans of a snapshot.
+
+A row that is in a training span and in the evaluation span would let a model be examined on what it learned by heart. Keys are
+compared by their values, whatever types the files have: 1 is 1.0, and a moment is the same with a time zone and without.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.data.engine.duckdb_table import Column, add_view, connect, run
+from taxiway.data.engine.keys_sql import key_sql
+from taxiway.data.validation.results import Findings
+from taxiway.messages import SHOWN_VALUES, listed
+from taxiway.records import Anomaly, Severity
+
+if TYPE_CHECKING:
+    import duckdb
+
+_KEY_CHARACTERS = 256
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Keys that are first in one span and last in another, or more than once in the same: how many, and some of them."""
+
+    first: int
+    last: int
+    count: int
+    examples: tuple[str, ...]
+
+
+def check_keys(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], findings: Findings) -> None:
+    """Look for keys that occur more than once in the spans, given by their names and files.
+
+    Rows without a whole key are the presence check's business. Where a column of the key is absent, that is an anomaly, unless it
+    was found missing before.
+    """
+    what = "the spans " + ", ".join(name for name, _ in spans)
+    with connect() as connection:
+        parts = []
+        for number, (name, paths) in enumerate(spans):
+            columns = {column.name: column for column in add_view(connection, f"span{number}", paths, f"span {name}")}
+            absent = [part for part in key if part not in columns]
+            if absent:
+                _not_looked_for(name, key, absent, findings)
+            else:
+                parts.append(_keys_of(number, [columns[part] for part in key]))
+        rows = _shared(connection, parts, len(key), what) if parts else []
+    for at, (name, _) in enumerate(spans):
+        findings.add(*[_duplicates(name, name, key, found) for found in rows if found.first == found.last == at])
+        if at:
+            findings.add(
+                *[_duplicates(name, spans[found.first][0], key, found) for found in rows if found.first < at == found.last]
+            )
+
+
+def key_text(column: Column, view: str = "") -> str:
+    """The column's values as text that is the same for equal values of any type, null where there is no value or NaN."""
+    name = f"{view}.{column.sql}" if view else column.sql
+    if column.type in ("list", "other"):
+        return f"{name}::VARCHAR"
+    plain = f"({key_sql(column, view=view)[0]})::VARCHAR"
+    if column.type != "number":
+        return plain
+    # By way of its text: a FLOAT of 1.1 is another number than a DOUBLE of 1.1, and the same to whoever wrote it.
+    return f"coalesce({plain}, CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::VARCHAR::DOUBLE::VARCHAR END)"
+
+
+def _keys_of(number: int, columns: list[Column]) -> str:
+    """The keys of a span as SQL: in a form that compares, and as they are shown."""
+    texts = ", ".join(f"{key_text(column)} AS k{at}" for at, column in enumerate(columns))
+    shown = " || ', ' || ".join(f"{column.sql}::VARCHAR" for column in columns)
+    present = " AND ".join(f"k{at} IS NOT NULL" for at in range(len(columns)))
+    return f"SELECT * FROM (SELECT {number} AS place, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown FROM span{number}) WHERE {present}"
+
+
+def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: int, what: str) -> list[_Shared]:
+    """The keys that occur more than once, by the first and the last span that has them."""
+    names = ", ".join(f"k{at}" for at in range(width))
+    every = " UNION ALL ".join(parts)
+    run(
+        connection,
+        f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(place) AS first, max(place) AS last FROM ({every})
+        GROUP BY {names} HAVING count(*) > 1""",
+        what,
+    )
+    pairs = run(connection, "SELECT first, last, count(*) FROM repeated GROUP BY ALL ORDER BY last, first", what)
+    found = []
+    for first, last, count in pairs:
+        few = f"SELECT {names} FROM repeated WHERE first = {first} AND last = {last} ORDER BY {names} LIMIT {SHOWN_VALUES}"
+        listing = f"SELECT min(shown) FROM ({every}) JOIN ({few}) USING ({names}) GROUP BY {names} ORDER BY {names}"
+        examples = tuple(str(row[0]) for row in run(connection, listing, what))
+        found.append(_Shared(int(first), int(last), int(count), examples))
+    return found
+
+
+def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], findings: Findings) -> None:
+    sentence = f"the key {', '.join(key)} cannot be looked for in {span}: it has no column {', '.join(absent)}"
+    known = {anomaly.column for anomaly in findings.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
+    if known.issuperset(absent):
+        findings.note(sentence)
+        return
+    findings.add(
+        Anomaly(
+            kind="duplicate_key",
+            span=span,
+            column=", ".join(key),
+            severity=Severity.ERROR,
+            observed=f"no column {', '.join(absent)}",
+            expected="each key once",
+            sentence=f"{sentence}.",
+        )
+    )
+
+
+def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> Anomaly:
+    count, examples = found.count, found.examples
+    name = ", ".join(key)
+    keys = f"{count:,} keys" if count > 1 else "1 key"
+    if span == other:
+        sentence = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
+    else:
+        sentence = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: rows would be learned and examined twice"
+    return Anomaly(
+        kind="duplicate_key",
+        span=span,
+        column=name,
+        severity=Severity.ERROR,
+        observed=f"{keys} more than once",
+        expected="each key once",
+        sentence=f"{sentence}, such as {listed(examples, count)}.",
+        examples=examples,
+    )

@@ -1,0 +1,60 @@
+"""What a feature's lifecycle stage asks of the model that uses it."""
+
+from collections.abc import Collection, Mapping
+
+from taxiway.data.schema.constraints import Stage
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.validation.results import Findings
+from taxiway.records import Anomaly, Severity
+
+
+def check_stages(schema: Schema, used: Collection[str], user: str, span: str, findings: Findings) -> None:
+    """No feature that the model of `user` uses may be planned or alpha; a deprecated one is named with who uses it."""
+    for feature in schema.features:
+        if feature.name in used:
+            findings.add(stage_anomaly(feature, [user], span))
+
+
+def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | None:
+    """What is to be said about a feature in this stage being used, or None."""
+    who = f", of {feature.owner}," if feature.owner else ""
+    since = f" since {feature.since}" if feature.since else ""
+    named = " and ".join([", ".join(users[:-1]), users[-1]] if len(users) > 1 else users)
+    uses = "uses" if len(users) == 1 else "use"
+    if not feature.stage.usable:
+        severity = Severity.ERROR
+        sentence = (
+            f"{feature.name}{who} is {feature.stage}{since}, and {named} {uses} it: a production model may not. Leave it out "
+            "(features.drop), have it promoted (taxiway schema promote), or waive it."
+        )
+    elif feature.stage is Stage.DEPRECATED:
+        severity = Severity.WARNING
+        sentence = f"{feature.name}{who} is deprecated{since}, and {named} still {uses} it."
+    else:
+        return None
+    return Anomaly(
+        kind="stage",
+        span=span,
+        column=feature.name,
+        severity=severity,
+        observed=f"{feature.stage}, used by {named}",
+        expected="beta or production",
+        sentence=sentence,
+        proposal="features.drop in the pipeline file",
+    )
+
+
+def missing_meaning(schema: Schema) -> Mapping[str, tuple[str, ...]]:
+    """Which of description, unit (of numbers), missing_means (where a value may be missing) and collected each feature lacks."""
+    found = {}
+    for feature in schema.features:
+        blank = [] if feature.description else ["description"]
+        if feature.type in ("integer", "number") and not feature.unit:
+            blank.append("unit")
+        if feature.presence < 1 and not feature.missing_means:
+            blank.append("missing_means")
+        if not feature.collected:
+            blank.append("collected")
+        if blank:
+            found[feature.name] = tuple(blank)
+    return found

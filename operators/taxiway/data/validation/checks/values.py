@@ -1,0 +1,253 @@
+"""One column's values against the schema: domain, range, pattern, number of values, uniqueness, infinities.
+
+Statistics decide wherever they can; the rows are only read for evidence where something is wrong.
+"""
+
+from dataclasses import dataclass
+
+from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
+from taxiway.data.schema.constraints import SEMANTICS, Range
+from taxiway.data.schema.model import Feature
+from taxiway.data.validation.results import CheckedSpan, Findings, anomaly_in
+from taxiway.errors import ConfigError, DataError
+from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.records import Anomaly
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Some values of a column with the rows that hold them, and in how many rows the condition holds in all."""
+
+    values: tuple[str, ...]
+    rows: tuple[int, ...]
+    total: int
+
+
+def check_values(span: CheckedSpan, feature: Feature, column: ColumnProfile, findings: Findings) -> None:
+    """All checks of the values of a column that has some, of the type that the schema says."""
+    if feature.domain is not None:
+        findings.add(_outside_domain(span, feature, column, feature.domain))
+    if feature.range is not None:
+        findings.add(_outside_range(span, feature, column, feature.range))
+    if feature.pattern is not None:
+        findings.add(_other_text(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
+    if feature.semantic is not None:
+        findings.add(
+            _other_text(span, feature, column, SEMANTICS[feature.semantic], f"what a text of kind {feature.semantic} is")
+        )
+    if feature.valency is not None:
+        findings.add(_valency(span, feature, column))
+    if feature.distinct is not None:
+        findings.add(_distinct(span, feature, column))
+    if feature.unique:
+        findings.add(_not_unique(span, feature, column))
+    if feature.type == "number":
+        findings.add(_infinite(span, feature, column))
+
+
+def examples_where(span: CheckedSpan, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
+    """Rows where a condition of our own on `value` holds, the first of them with their values."""
+    table = span.table()
+    source = f"(SELECT {table.column(feature.name).sql} AS value, place FROM numbered) WHERE {where}"
+    total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
+    found = table.rows(
+        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), place FROM {source} ORDER BY place LIMIT {SHOWN_VALUES}",
+        parameters,
+    )
+    values = tuple(dict.fromkeys(str(value) for value, _ in found if value is not None))
+    return Examples(values, tuple(int(place) + 1 for _, place in found) if table.one_file else (), total)
+
+
+def _outside_domain(
+    span: CheckedSpan, feature: Feature, column: ColumnProfile, domain: tuple[str | int, ...]
+) -> Anomaly | None:
+    found, values, rows = _values_outside(span, column, [str(value) for value in domain])
+    if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
+        return None
+    named = ", ".join(f"{quoted(value)} ({count:,} rows)" for value, count in found[:SHOWN_VALUES])
+    more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
+    verb = "are" if rows > 1 else "is"
+    at_least = f" in at least {percent(feature.min_in_domain)} of them" if feature.min_in_domain < 1 else ""
+    add: list[str | int] = [int(value) if feature.type == "integer" else value for value, _ in found]
+    return anomaly_in(
+        "domain",
+        span,
+        feature,
+        observed=f"{values:,} other values in {share(rows, column.rows)}",
+        expected=f"one of {listed(domain)}{at_least}",
+        sentence=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
+        "allowed",
+        # Not all of very many values are listed, and adding a part of them would not do.
+        change=("domain", add) if len(found) == values else None,
+        action="add",
+        examples=[value for value, _ in found],
+    )
+
+
+def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
+    """The values outside `domain` with their rows (the most frequent of very many), how many there are, and in how many rows."""
+    if column.values_complete and column.type in ("string", "integer"):
+        allowed = set(domain)
+        outside = [(item.value, item.rows) for item in column.values if item.value not in allowed]
+        return outside, len(outside), sum(count for _, count in outside)
+    table = span.table()
+    sql = table.column(column.name).sql
+    text = f"{sql}::BIGINT::VARCHAR" if column.type == "number" else f"left({sql}::VARCHAR, {TEXT_KEPT})"
+    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
+    found = table.rows(
+        f"""SELECT {text} AS text, count(*) AS rows, count(*) OVER () AS total, sum(count(*)) OVER () AS all_rows FROM span
+        WHERE {there} AND NOT list_contains($1::VARCHAR[], {text})
+        GROUP BY text ORDER BY rows DESC, text LIMIT 1000""",
+        [domain],
+    )
+    return [(str(row[0]), int(row[1])) for row in found], *((int(found[0][2]), int(found[0][3])) if found else (0, 0))
+
+
+def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
+    low, high = column.minimum, column.maximum
+    below = limits.min is not None and ((low is not None and low < limits.min) or column.below > 0)
+    above = limits.max is not None and ((high is not None and high > limits.max) or column.above > 0)
+    if not below and not above:
+        return None
+    sides = [f"value::DOUBLE < {limits.min!r}"] * below + [f"value::DOUBLE > {limits.max!r}"] * above
+    where = f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)"
+    found = examples_where(span, feature, where)
+    if not found.total:
+        return None  # beyond 1e100, where profiles see infinities, and still within
+    unit = f" {feature.unit}" if feature.unit else ""
+    furthest = [f"{side:g}" for side, is_out in ((low, below), (high, above)) if is_out and side is not None]
+    at = f", furthest at {' and '.join(furthest)}" if furthest else ", in infinite numbers"
+    return anomaly_in(
+        "range",
+        span,
+        feature,
+        observed=f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
+        expected=f"{limits.words}{unit}",
+        sentence=f"is outside {limits.words}{unit} in {share(found.total, column.rows)}{at}",
+        change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
+        examples=[float(value) for value in found.values],
+        rows=found.rows,
+    )
+
+
+def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
+    """The range that the finite values would need."""
+    sides = {}
+    if limits.min is not None:
+        sides["min"] = min(limits.min, column.minimum if column.minimum is not None else limits.min)
+    if limits.max is not None:
+        sides["max"] = max(limits.max, column.maximum if column.maximum is not None else limits.max)
+    return sides
+
+
+def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
+    _understood(feature, pattern, span)
+    found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
+    if not found.total:
+        return None
+    return anomaly_in(
+        "pattern",
+        span,
+        feature,
+        observed=f"other text in {share(found.total, column.rows)}",
+        expected=f"text that matches {words}",
+        sentence=f"does not match {words} in {share(found.total, column.rows)}, such as {listed(found.values)}",
+        examples=found.values,
+        rows=found.rows,
+    )
+
+
+def _understood(feature: Feature, pattern: str, span: CheckedSpan) -> None:
+    """Raise ConfigError where the engine does not know the pattern: its expressions have no lookaround and no backreferences."""
+    try:
+        span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
+    except DataError as error:
+        raise ConfigError(
+            f"features.{feature.name}.pattern is {pattern}, which DuckDB does not understand: {error}\n    allowed: RE2's expressions, "
+            "without lookaround and backreferences"
+        ) from None
+
+
+def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    limits, lengths = feature.valency, column.lengths
+    if limits is None or lengths is None or (limits.holds(lengths.minimum) and limits.holds(lengths.maximum)):
+        return None
+    sides = [f"len(value) < {limits.min!r}"] * (limits.min is not None) + [f"len(value) > {limits.max!r}"] * (
+        limits.max is not None
+    )
+    found = examples_where(span, feature, f"({' OR '.join(sides)})")
+    observed = f"{lengths.minimum} to {lengths.maximum} items"
+    return anomaly_in(
+        "valency",
+        span,
+        feature,
+        observed=observed,
+        expected=f"{limits.words} items",
+        sentence=f"has lists of {observed}; expected are {limits.words}, which {share(found.total, column.rows)} have not",
+        change=("valency", {"min": lengths.minimum, "max": lengths.maximum}),
+        examples=found.values,
+        rows=found.rows,
+    )
+
+
+def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    """Fires where the number is outside beyond the error with which it is known."""
+    limits, (number, error) = feature.distinct, column.distinct
+    if limits is None:
+        return None
+    too_few = limits.min is not None and number + 3 * error < limits.min
+    too_many = limits.max is not None and number - 3 * error > limits.max
+    if not too_few and not too_many:
+        return None
+    about = f"about {number:,.0f}" if error else f"{number:,.0f}"
+    sides = {"min": limits.min, "max": limits.max}
+    needed = {side: value for side, value in sides.items() if value is not None}
+    needed["min" if too_few else "max"] = round(number)
+    return anomaly_in(
+        "distinct",
+        span,
+        feature,
+        observed=f"{about} distinct values",
+        expected=f"{limits.words}",
+        sentence=f"has {about} distinct values; expected are {limits.words}",
+        change=("distinct", needed),
+        examples=[item.value for item in column.values],
+    )
+
+
+def _not_unique(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    table = span.table()
+    sql = table.column(feature.name).sql
+    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
+    found = table.rows(
+        f"""SELECT left({sql}::VARCHAR, {TEXT_KEPT}), count(*) AS rows, count(*) OVER (), sum(count(*)) OVER () FROM span
+        WHERE {there} GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
+    )
+    if not found:
+        return None
+    values, rows = int(found[0][2]), int(found[0][3])
+    examples = [str(row[0]) for row in found]
+    return anomaly_in(
+        "not_unique",
+        span,
+        feature,
+        observed=f"{values:,} values more than once",
+        expected="each value once",
+        sentence=f"has {values:,} values more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
+        change=("unique", False),
+        examples=examples,
+    )
+
+
+def _infinite(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+    rows = column.above + column.below
+    if not rows:
+        return None
+    return anomaly_in(
+        "infinite",
+        span,
+        feature,
+        observed=f"{share(rows, column.rows)} infinite or beyond 1e100",
+        expected="finite numbers",
+        sentence=f"is infinite, or beyond 1e100, in {share(rows, column.rows)}",
+    )

@@ -1,0 +1,1 @@
+"""Suites of Great Expectations: run as checks, or written from a schema."""

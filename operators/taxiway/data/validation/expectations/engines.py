@@ -1,0 +1,168 @@
+"""Where the expectations of a suite run: on DuckDB, or on pandas with only their columns. Verdicts are the same on both.
+
+Great Expectations on pandas takes a minute for what DuckDB does in seconds, but its SQL engine knows DuckDB by no name: for such
+databases it closes each connection before it has read the rows. Subclasses of its engine and its datasource mend that.
+"""
+
+import atexit
+import logging
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from taxiway.data.engine.duckdb_table import Table, locking, run
+from taxiway.data.validation.results import CheckedSpan
+from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Asked = dict[str, Any]
+
+# Those that give the same verdict on DuckDB as on pandas, tried side by side. Of the others, regular expressions and types do not
+# run there, and quantiles and the like are computed by another definition.
+_OF_ANY_TYPE = frozenset({
+    "expect_column_to_exist", "expect_column_values_to_be_null", "expect_column_values_to_not_be_null",
+    "expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between", "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_compound_columns_to_be_unique", "expect_table_row_count_to_equal", "expect_table_row_count_to_be_between",
+    "expect_table_column_count_to_equal", "expect_table_column_count_to_be_between",
+    "expect_table_columns_to_match_ordered_list", "expect_table_columns_to_match_set", "unexpected_rows_expectation",
+})  # fmt: skip
+_OF_NUMBERS = frozenset({
+    "expect_column_values_to_be_between", "expect_column_min_to_be_between", "expect_column_max_to_be_between",
+    "expect_column_mean_to_be_between", "expect_column_sum_to_be_between", "expect_column_stdev_to_be_between",
+})  # fmt: skip
+_OF_TEXT = frozenset({"expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"})
+_OF_SETS = frozenset({
+    "expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set", "expect_column_distinct_values_to_be_in_set",
+    "expect_column_distinct_values_to_contain_set", "expect_column_distinct_values_to_equal_set",
+})  # fmt: skip
+_BOUNDS = ("min_value", "max_value")
+
+
+def on_duckdb(asked: Asked, columns: list[str], table: Table) -> bool:
+    """Whether an expectation about `columns` of a table runs on DuckDB; one about a column that is not there runs on pandas."""
+    kind, kwargs = asked["type"], asked["kwargs"]
+    types = {column.name: column.type for column in table.columns}
+    if "row_condition" in kwargs or any(name not in types for name in columns):
+        return False
+    if kind in _OF_ANY_TYPE:
+        return all(types[name] != "list" for name in columns)
+    if kind in _OF_NUMBERS:
+        bounds = [kwargs[side] for side in _BOUNDS if kwargs.get(side) is not None]
+        plain = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds)
+        return plain and all(types[name] in ("integer", "number") for name in columns)
+    if kind in _OF_TEXT:
+        return all(types[name] == "string" for name in columns)
+    if kind in _OF_SETS:
+        wanted: tuple[type, ...] = {"string": (str,), "integer": (int,), "number": (int, float)}.get(types[columns[0]], ())
+        values = kwargs.get("value_set") or ()
+        return bool(wanted) and all(isinstance(value, wanted) and not isinstance(value, bool) for value in values)
+    return False
+
+
+def import_gx(path: Path) -> Any:
+    """Great Expectations, told to be quiet and to tell nobody. Raises ConfigError naming the suite where it is not there."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported; nobody is told what we check
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # else a line for each of its metrics, at its import
+    try:
+        import great_expectations
+    except ImportError:
+        raise ConfigError(f"{path} needs Great Expectations where the tasks run: pip install 'taxiway[gx]'") from None
+    return great_expectations
+
+
+@cache
+def mute_the_end() -> None:
+    """Let this process end without a word on stderr: for a command that runs a suite, whose process is its own.
+
+    Where Great Expectations and duckdb-engine are both loaded, DuckDB's binding lists what was not freed when Python ends.
+    """
+    atexit.register(_mute)
+
+
+def _mute() -> None:
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 a descriptor is wanted
+        os.dup2(nowhere.fileno(), 2)
+
+
+def new_context(gx: Any) -> Any:
+    """A context of Great Expectations that leaves nothing behind."""
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def pandas_batch(context: Any, rows: "pd.DataFrame") -> Any:
+    """The rows as a batch of Great Expectations on pandas."""
+    asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
+    return asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": rows})
+
+
+@contextmanager
+def duckdb_batch(context: Any, span: CheckedSpan) -> Iterator[Any]:
+    """The rows of a span as a batch of Great Expectations on DuckDB: a view of its files, under the columns' own names.
+
+    SQL in a suite reads these files and no others, and cannot change that.
+    """
+    with tempfile.TemporaryDirectory(prefix="taxiway-suite-") as folder:
+        database = Path(folder, "suite.duckdb")
+        _make_view(database, span.table())
+        source = _datasource_type()(name="span", connection_string=f"duckdb:///{database}")
+        source._data_context = context
+        try:
+            with source.get_execution_engine().get_connection() as connection:
+                for setting in locking(span.table().paths):
+                    connection.exec_driver_sql(f"SET {setting}")
+            asset = source.add_table_asset("rows", table_name="rows")
+            yield asset.add_batch_definition_whole_table("all").get_batch()
+        finally:
+            source.get_execution_engine().close()
+
+
+def _make_view(database: Path, table: Table) -> None:
+    import duckdb
+
+    listing = []
+    for column in table.columns:
+        value = f"CASE WHEN isnan({column.sql}) THEN NULL ELSE {column.sql} END" if column.type == "number" else column.sql
+        listing.append('{} AS "{}"'.format(value, column.name.replace('"', '""')))
+    with duckdb.connect(str(database)) as connection:
+        run(connection, f"CREATE VIEW rows AS SELECT {', '.join(listing)} FROM {table.source}", "the rows of the suite")
+
+
+@cache
+def _datasource_type() -> Any:
+    """Great Expectations' SQL datasource with an engine that keeps its connection."""
+    from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+
+    class OneConnectionEngine(SqlAlchemyExecutionEngine):
+        @contextmanager
+        def get_connection(self) -> Generator[Any, None, None]:
+            if not self._connection:
+                self._connection = self.engine.connect()
+            yield self._connection
+
+        def close(self) -> None:
+            if self._connection:
+                self._connection.close()
+            self.engine.dispose()
+
+    class DuckDBDatasource(SQLDatasource):
+        # Great Expectations keeps a register of the types.
+        type: Literal["taxiway_duckdb"] = "taxiway_duckdb"  # type: ignore[assignment]
+
+        @property
+        def execution_engine_type(self) -> Any:
+            return OneConnectionEngine
+
+    return DuckDBDatasource

@@ -1,0 +1,214 @@
+"""A page about data for people: one HTML file without server, network or scripts, with what is wrong first.
+
+What is shown of a column is computed here; how it looks is in `pages/data.html`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from taxiway.data.profiling.distance import density
+from taxiway.data.profiling.profile import ColumnProfile, Profile
+from taxiway.data.schema.constraints import Drift
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.validation.checks.drift import Measured, measure
+from taxiway.records import Anomaly, DataReport, Severity, Status
+
+_BINS = 24
+_SHOWN_VALUES = 10
+_LONG_TAIL = 0.5  # an outermost percent that reaches further than this part of the range of all others is cut
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a histogram: what it stands for, and the share of the rows with a value on each side."""
+
+    name: str
+    share: float
+    other: float | None
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """One column as the page shows it. `weight` sorts: what is wrong first, then what moved most."""
+
+    name: str
+    feature: Feature | None
+    column: ColumnProfile
+    other: ColumnProfile | None
+    anomalies: tuple[Anomaly, ...]
+    bars: tuple[Bar, ...]
+    measured: Measured | None
+    weight: tuple[float, ...]
+
+    @property
+    def top(self) -> float:
+        """The tallest bar, which fills the height."""
+        return max([bar.share for bar in self.bars] + [bar.other or 0.0 for bar in self.bars], default=0.0) or 1.0
+
+    def text(self, value: float | None) -> str:
+        """A value of the column as people write it."""
+        return value_text(value, self.column.type)
+
+    @property
+    def state(self) -> str:
+        """The worst that is said about the column."""
+        if any(anomaly.severity is Severity.ERROR for anomaly in self.anomalies):
+            return "error"
+        return "warning" if self.anomalies else "fine"
+
+
+def page_of(
+    name: str,
+    profile: Profile,
+    *,
+    report: DataReport | None = None,
+    schema: Schema | None = None,
+    other: Profile | None = None,
+    other_name: str = "",
+    made: datetime | None = None,
+) -> str:
+    """The page of one profile, beside another where given, with what a report found. `made` is when, without it now."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": value_text, "percent": percent_text}
+    anomalies = report.anomalies if report else ()
+    views = [_view(column, schema, other, other_name, name, anomalies) for column in profile.columns]
+    named = {column.name for column in profile.columns}
+    return environment.get_template("data.html").render(
+        name=name,
+        profile=profile,
+        other=other,
+        other_name=other_name,
+        report=report,
+        passed=report is not None and report.status is Status.PASS,
+        blocking=report.blocking if report else (),
+        elsewhere=[anomaly for anomaly in anomalies if anomaly.column not in named],
+        columns=sorted(views, key=lambda view: view.weight),
+        made=made or datetime.now(UTC),
+    )
+
+
+def _view(
+    column: ColumnProfile,
+    schema: Schema | None,
+    others: Profile | None,
+    other_name: str,
+    name: str,
+    anomalies: tuple[Anomaly, ...],
+) -> ColumnView:
+    feature = schema.feature(column.name) if schema else None
+    other = others.column(column.name) if others else None
+    own = tuple(anomaly for anomaly in anomalies if anomaly.column == column.name)
+    measured = None
+    if other is not None and column.type == other.type and column.present and other.present:
+        kind = feature or _unknown(column)
+        if kind is not None:
+            limit = kind.drift or kind.skew or Drift(limit=1.0)
+            measured = measure(other, column, kind, limit, other_name, name)
+    errors = sum(anomaly.severity is Severity.ERROR for anomaly in own)
+    moved = measured.distance - measured.noise if measured else 0.0
+    return ColumnView(column.name, feature, column, other, own, bars(column, other), measured, (-errors, -len(own), -moved))
+
+
+def _unknown(column: ColumnProfile) -> Feature | None:
+    """A stand-in for a column that no schema knows; None where no distance is measured."""
+    kinds = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
+    return Feature.model_validate({"name": column.name, "type": kinds[column.type]}) if column.type in kinds else None
+
+
+def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = _BINS) -> tuple[Bar, ...]:
+    """A histogram of a column beside another: of its most frequent values, or of at most `bins` of equal width."""
+    listed = column.type in ("string", "boolean") or (
+        column.type == "integer" and column.values_complete and len(column.values) <= _SHOWN_VALUES
+    )
+    return _value_bars(column, other) if listed else _number_bars(column, other, bins)
+
+
+def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
+    """The most frequent values of either side, those of `column` first."""
+    here = {item.value: item.rows / column.present for item in column.values}
+    there = {item.value: item.rows / other.present for item in other.values} if other else {}
+    ordered = sorted({*here, *there}, key=lambda value: (-max(here.get(value, 0.0), there.get(value, 0.0)), value))
+    shown = ordered[:_SHOWN_VALUES]
+    if column.type == "integer":
+        shown.sort(key=int)
+    return tuple(Bar(value, here.get(value, 0.0), there.get(value, 0.0) if other else None) for value in shown)
+
+
+def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) -> tuple[Bar, ...]:
+    """Bins of equal width over the range of both sides; where a tail is long, the outermost bin takes what lies beyond it."""
+    sides = [side for side in (column, other) if side is not None and side.quantiles]
+    if not sides:
+        return ()
+    edges = _edges([side.quantiles for side in sides], bins, whole=column.type == "integer")
+    if len(edges) == 1:
+        return (Bar(value_text(edges[0], column.type), 1.0, 1.0 if other else None),)
+    shares = [_shares(side, edges) for side in (column, other)]
+    names = [f"{value_text(low, column.type)} to {value_text(high, column.type)}" for low, high in pairwise(edges)]
+    if min(side.quantiles[0] for side in sides) < edges[0]:
+        names[0] = f"{value_text(edges[1], column.type)} and less"
+    if max(side.quantiles[-1] for side in sides) > edges[-1]:
+        names[-1] = f"{value_text(edges[-2], column.type)} and more"
+    if column.type == "integer" and edges[1] - edges[0] == 1:
+        names = [value_text(low + 0.5) for low in edges[:-1]]
+    return tuple(Bar(name, shares[0][at], shares[1][at] if other is not None else None) for at, name in enumerate(names))
+
+
+def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> list[float]:
+    """The edges of the bins, or the only value that there is. A bin is at least 1 wide where the numbers are whole."""
+    ends = [min(side[0] for side in quantiles), max(side[-1] for side in quantiles)]
+    inner = [min(side[1] for side in quantiles), max(side[-2] for side in quantiles)]
+    width = (inner[1] - inner[0]) / bins
+    low, high = (
+        end if abs(end - near) <= _LONG_TAIL * bins * width or not width else near
+        for end, near in zip(ends, inner, strict=True)
+    )
+    if low == high:
+        return [low]
+    if whole and high - low < bins:
+        return [low - 0.5 + step for step in range(int(high - low) + 2)]
+    return [low + (high - low) * step / bins for step in range(bins + 1)]
+
+
+def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
+    """The share of a column's finite values in each bin, as its quantiles tell it."""
+    if column is None or not column.quantiles:
+        return [0.0] * (len(edges) - 1)
+    points = frozenset(low for low, high in pairwise(column.quantiles) if low == high)
+    found = density(column, points)
+    # Reach beyond both ends, so that nothing is left out.
+    wide = [min(edges[0], column.quantiles[0]) - 1, *edges[1:-1], max(edges[-1], column.quantiles[-1]) + 1]
+    shares = [
+        sum(mass * max(0.0, min(end, high) - max(start, low)) / (end - start) for start, end, mass in found.pieces)
+        for low, high in pairwise(wide)
+    ]
+    for point, mass in found.atoms:
+        at = next(index for index, (_, high) in enumerate(pairwise(wide)) if point < high)
+        shares[at] += mass
+    return shares
+
+
+def value_text(value: float | None, kind: str = "number", digits: int = 4) -> str:
+    """A statistic of a column of type `kind`: days and moments as such, all else as a number with `digits` that count."""
+    if value is None:
+        return "-"
+    if kind in ("date", "datetime"):
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
+        return f"{moment:%Y-%m-%d}" if kind == "date" else f"{moment:%Y-%m-%d %H:%M}"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
+
+
+def percent_text(share: float) -> str:
+    """`12.5 %`; a share that would round to nothing says so."""
+    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"

@@ -1,0 +1,1 @@
+"""The demonstration: its scenarios, example data and report."""

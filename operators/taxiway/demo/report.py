@@ -1,0 +1,103 @@
+"""What the demonstration shows at its end: the table, and the same as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from taxiway.demo.airflow_api import TaskSeen
+from taxiway.demo.answers import CheckedLog
+from taxiway.records import Outcome, RunSummary
+from taxiway.registry.champions import Champion
+from taxiway.serving.replay import Replayed
+
+_SHOWN_REASONS = 5
+_STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
+
+
+def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
+    """Runs, outcomes with their reasons, the champion and since when."""
+    table = Table(title="What the pipelines decided", title_justify="left", show_lines=True, expand=True)
+    table.add_column("run", no_wrap=True)
+    table.add_column("reasons", ratio=1)
+    for summary in found:
+        outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
+        made = f"version {summary.version}" if summary.version else "no model"
+        other = summary.pipeline.partition(".")[2] if summary.pipeline != found[0].pipeline else ""
+        told = f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}\n[dim]{other}[/dim]"
+        table.add_row(told.rstrip("\n").removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
+    console.print(table)
+    if champion is not None:
+        console.print(f"Champion of {champion.model}: version {champion.version}, {_since(champion)}")
+    if traffic is not None:
+        console.print(f"Live requests: sent {traffic.sent:,}, answered {traffic.answered:,}, lost {traffic.lost}")
+
+
+def _shown(summary: RunSummary) -> list[str]:
+    """All reasons of a run, but of a blocked one, whose every anomaly is one, the first."""
+    shown = list(summary.reasons)
+    more = len(shown) - _SHOWN_REASONS
+    if summary.outcome is Outcome.BLOCKED and more > 0:
+        shown[_SHOWN_REASONS:] = [f"and {more} more, in the log of validate_data"]
+    return shown
+
+
+def _bullets(reasons: Sequence[str]) -> Table:
+    """A reason a line, its following lines indented."""
+    lines = Table.grid(padding=(0, 1))
+    for reason in reasons:
+        lines.add_row("-", escape(reason))
+    return lines
+
+
+def write_report(
+    path: Path,
+    found: Sequence[RunSummary],
+    champion: Champion | None,
+    tasks: Mapping[tuple[str, str], Sequence[TaskSeen]],
+    traffic: Replayed | None,
+    checked: CheckedLog | None,
+    seconds: Mapping[str, float],
+) -> None:
+    """The table as JSON, with each task's times in seconds."""
+    runs = [
+        {
+            "pipeline": summary.pipeline,
+            "run": summary.run,
+            "span": summary.span.label,
+            "outcome": summary.outcome.replace("_", " "),
+            "reasons": summary.reasons,
+            "version": summary.version,
+            "tasks": [_times(task) for task in tasks.get((summary.pipeline, summary.span.name), ())],
+        }
+        for summary in found
+    ]
+    content = {
+        "runs": runs,
+        "champion": {"model": champion.model, "version": champion.version, "since": _moment(champion)} if champion else None,
+        "traffic": asdict(traffic) if traffic else None,
+        "answers": asdict(checked) if checked else None,
+        "seconds": seconds,
+    }
+    beside = path.with_suffix(".beside")
+    beside.write_text(json.dumps(content, indent=2))
+    beside.replace(path)
+
+
+def _since(champion: Champion) -> str:
+    return f"since {champion.promotion.at:%Y-%m-%d %H:%M:%S} UTC" if champion.promotion else "set by hand"
+
+
+def _moment(champion: Champion) -> str | None:
+    return champion.promotion.at.isoformat() if champion.promotion else None
+
+
+def _times(task: TaskSeen) -> dict[str, str | float | None]:
+    waited = (task.started - task.queued).total_seconds() if task.started and task.queued else None
+    if waited is not None and waited < 0:
+        waited = None  # it was deferred, and queued again after its start
+    return {"task": task.task, "state": task.state, "queued_seconds": waited, "seconds": task.seconds}

@@ -1,0 +1,73 @@
+"""Overview: who is champion, since when and by which promotion, in few requests: of many models at once, or of one with its history.
+
+It only reads; what moves a champion is `registry.promote`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxiway.records import Promotion
+from taxiway.registry import ledger
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.ledger import Entry, State
+from taxiway.tracking.paging import all_pages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own limit of a page; a champion whose promotion is older than this many others costs two requests more.
+_PAGE = 1000
+HISTORY = 200
+"""How many entries of a model's ledger are shown."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that a model's alias `champion` points to, and the promotion that moved it there.
+
+    `promotion` is None if the alias was set by something else than Taxiway. `verdict` is the digest of the Verdict that let
+    this version through: that of `promotion`, or if that was a rollback, of the one that first made it champion; None if there is none.
+    """
+
+    model: str
+    version: int
+    promotion: Promotion | None
+    verdict: str | None
+
+
+def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Champion]:
+    """The champion of each of `models` that has one. Three requests to MLflow for up to 1,000 models and promotions."""
+    versions = {model: version for model, version in _versions(client).items() if model in models}
+    newest = ledger.entries(client, state=State.DONE, limit=_PAGE) if versions else []
+    found = {}
+    for model, version in versions.items():
+        champion = _champion(newest, model, version)
+        if champion.verdict is None and len(newest) == _PAGE:
+            champion = _champion(ledger.entries(client, model, state=State.DONE), model, version)
+        found[model] = champion
+    return found
+
+
+def champion_and_history(client: "MlflowClient", model: str) -> tuple[Champion | None, tuple[Entry, ...]]:
+    """The champion of `model`, None if it has none, and the newest entries of its ledger, newest first. Three requests."""
+    version, found = version_at(client, model, CHAMPION), tuple(ledger.entries(client, model, limit=HISTORY))
+    if version is None:
+        return None, found
+    champion = _champion(found, model, version)
+    if champion.verdict is None and len(found) == HISTORY:
+        champion = _champion(ledger.entries(client, model, state=State.DONE), model, version)
+    return champion, found
+
+
+def _versions(client: "MlflowClient") -> dict[str, int]:
+    pages = all_pages(lambda token: client.search_registered_models(max_results=_PAGE, page_token=token))
+    return {model.name: int(model.aliases[CHAMPION]) for model in pages if CHAMPION in model.aliases}
+
+
+def _champion(entries: Collection[Entry], model: str, version: int) -> Champion:
+    """The champion by the ledger, newest entry first: it is due to the last promotion, if that was one to `version`."""
+    done = [entry.promotion for entry in entries if entry.promotion.model == model and entry.state is State.DONE]
+    last = done[0] if done and done[0].to_version == version else None
+    verdict = next((promotion.verdict for promotion in done if promotion.to_version == version and promotion.verdict), None)
+    return Champion(model, version, last, verdict)

@@ -1,0 +1,1 @@
+"""What starts a challenger outside of the gateway."""

@@ -1,0 +1,1 @@
+"""The gateway's process: it answers requests, mirrors them to a challenger, and logs both."""

@@ -1,0 +1,224 @@
+"""The model gateway's routes: MLflow's scoring protocol for callers, champion and challenger for pipelines.
+
+What happens behind them is in `followed`; this file only translates between HTTP and that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version as installed
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from taxiway.errors import RequestError, TransientError
+from taxiway.serving.answer_check import MAX_CHECKED
+from taxiway.serving.api import ChallengerRequest, ModelStatus, PairedLog
+from taxiway.serving.gateway.auth import Access, refusal
+from taxiway.serving.gateway.registry_lookup import champion_of
+from taxiway.serving.gateway.request_log import RequestLog
+from taxiway.serving.gateway.served_model import FollowedModel
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.protocol import read_rows
+
+MAX_PAIRS = 50_000
+
+
+class Gateway:
+    """The followed models of one gateway, from start to stop."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.log = RequestLog(settings.state_folder, settings.keep_rows)
+        self._models: dict[str, FollowedModel] = {}
+        self._watching: list[asyncio.Task[None]] = []
+        for name in dict.fromkeys((*settings.models, *self.log.followed())):
+            self._follow(name)
+
+    async def stop(self) -> None:
+        """End every process, then close the log; the server has waited for its callers before."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        await asyncio.gather(*(model.close() for model in self._models.values()))
+        await asyncio.to_thread(self.log.close)
+
+    @property
+    def models(self) -> list[FollowedModel]:
+        """The followed models, by name."""
+        return [self._models[name] for name in sorted(self._models)]
+
+    def model(self, name: str) -> FollowedModel:
+        """The followed model of this name. Raises RequestError (404)."""
+        if name not in self._models:
+            raise RequestError(
+                404, f"{name} is not followed here; followed: {self._names()}; POST /models/{name}/refresh adds it"
+            )
+        return self._models[name]
+
+    def only_model(self) -> FollowedModel:
+        """The one model, for callers that name none. Raises RequestError (404) where there are several or none."""
+        if len(self._models) != 1:
+            raise RequestError(
+                404, f"/invocations needs exactly one model; followed: {self._names()}; POST /models/NAME/invocations"
+            )
+        return self.models[0]
+
+    async def refresh(self, name: str) -> ModelStatus:
+        """Look up the champion now, of a model that was not followed before too. Raises RequestError (404), TransientError."""
+        if name not in self._models:
+            await asyncio.to_thread(champion_of, self.settings.tracking_uri, name)
+            await self.log.remember(name)
+            self._follow(name)
+        model = self.model(name)
+        await model.refresh()
+        return await model.status()
+
+    def _follow(self, name: str) -> None:
+        if name not in self._models:
+            self._models[name] = FollowedModel(name, self.settings, self.log)
+            self._watching.append(asyncio.create_task(self._models[name].watch()))
+
+    def _names(self) -> str:
+        return ", ".join(sorted(self._models)) or "none"
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """The gateway as an ASGI application; it starts to follow its models when the server starts it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.gateway = Gateway(settings)
+        try:
+            yield
+        finally:
+            await app.state.gateway.stop()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Access, settings=settings)
+    app.add_exception_handler(RequestError, _refused)
+    app.add_exception_handler(TransientError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.include_router(_callers)
+    app.include_router(_admins)
+    return app
+
+
+def _admin_only(request: Request) -> None:
+    if request.state.role != "admin":
+        raise HTTPException(403, "this changes what is served: it takes the admin token, not the callers'")
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+_callers = APIRouter()
+_admins = APIRouter(prefix="/models/{name}", dependencies=[Depends(_admin_only)])
+
+
+@_callers.get("/ping")
+async def ping() -> Response:
+    """200 once the gateway takes requests; says nothing about any model."""
+    return Response("\n")
+
+
+@_callers.get("/version")
+async def version(request: Request) -> Response:
+    """MLflow's version as text, as its own servers answer; in headers ours, and whether the caller's token is the admin's."""
+    told = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.role}
+    return PlainTextResponse(installed("mlflow-skinny"), headers=told)
+
+
+@_callers.post("/invocations")
+async def invocations(request: Request) -> Response:
+    """Predict with the one followed model."""
+    return await _predict(_gateway(request).only_model(), request)
+
+
+@_callers.post("/models/{name}/invocations")
+async def model_invocations(name: str, request: Request) -> Response:
+    """Predict with the champion of this model."""
+    return await _predict(_gateway(request).model(name), request)
+
+
+@_callers.get("/models")
+async def models(request: Request) -> list[ModelStatus]:
+    """Every followed model."""
+    return list(await asyncio.gather(*(model.status() for model in _gateway(request).models)))
+
+
+@_callers.get("/models/{name}")
+async def model_status(name: str, request: Request) -> ModelStatus:
+    """One followed model."""
+    return await _gateway(request).model(name).status()
+
+
+@_admins.post("/refresh")
+async def refresh(name: str, request: Request) -> ModelStatus:
+    """Follow this model, and look up its champion now; answers when that is loaded, or could not be (see `problem`)."""
+    return await _gateway(request).refresh(name)
+
+
+@_admins.put("/challenger")
+async def put_challenger(name: str, asked: ChallengerRequest, request: Request) -> JSONResponse:
+    """Load a version as challenger; answers when it is loaded."""
+    await _gateway(request).model(name).put_challenger(asked)
+    return await get_challenger(name, request)
+
+
+@_admins.get("/challenger")
+async def get_challenger(name: str, request: Request) -> JSONResponse:
+    """The challenger, null without one."""
+    challenger = await _gateway(request).model(name).challenger()
+    return JSONResponse({"challenger": challenger.model_dump(mode="json") if challenger else None})
+
+
+@_admins.delete("/challenger")
+async def delete_challenger(name: str, owner: str, request: Request) -> JSONResponse:
+    """End this owner's challenger, if it is there."""
+    await _gateway(request).model(name).remove_challenger(owner)
+    return JSONResponse({"challenger": None})
+
+
+@_admins.get("/pairs")
+async def pairs(
+    name: str,
+    version: int,
+    owner: str,
+    request: Request,
+    limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS),
+    bodies: int = Query(default=0, ge=0, le=MAX_CHECKED),
+) -> PairedLog:
+    """What champion and challenger answered to the same requests: the newest `limit`, the newest `bodies` with their bodies."""
+    gateway = _gateway(request)
+    return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
+
+
+async def _predict(model: FollowedModel, request: Request) -> Response:
+    text, rows = read_rows(await request.body())
+    request_id, served_by, outcome = await model.predict(text, rows)
+    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by)}
+    if outcome.status != 200:
+        return refusal(outcome.status, outcome.error, headers)
+    return Response(f'{{"predictions": {outcome.predictions}}}', media_type="application/json", headers=headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if isinstance(error, RequestError):
+        return refusal(error.status, error.message)
+    status, sentence = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
+    return refusal(status, f"{sentence}", getattr(error, "headers", None))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return refusal(503, str(error))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    return refusal(400, "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found))

@@ -1,0 +1,85 @@
+"""The gateway's door: who may come in, and how much they may bring. Before any route, so that none can be forgotten."""
+
+import hmac
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taxiway.serving.gateway.settings import GatewaySettings
+
+_OPEN = "/ping"
+_ERROR_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    405: "METHOD_NOT_ALLOWED",
+    409: "RESOURCE_CONFLICT",
+    413: "REQUEST_TOO_LARGE",
+    422: "INVALID_STATE",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error in the form that MLflow's servers use: an error code and a message."""
+    return JSONResponse(
+        {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": sentence}, status_code=status, headers=headers
+    )
+
+
+class Access:
+    """Asks for a bearer token on every path but /ping, and reads no more of a body than allowed.
+
+    The caller's token opens what callers need; the admin's opens everything. Routes find who came in `scope["state"]["role"]`.
+    """
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        self._app = app
+        self._max_bytes = settings.max_body_bytes
+        self._tokens = {
+            "admin": settings.admin_token.get_secret_value().encode(),
+            "caller": settings.caller_token.get_secret_value().encode(),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == _OPEN:
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        role = self._role(headers.get(b"authorization", b""))
+        if role is None:
+            sentence = "this gateway asks who calls: send the header Authorization: Bearer TOKEN with a token that it knows"
+            await refusal(401, sentence, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            return
+        scope.setdefault("state", {})["role"] = role
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._max_bytes:
+            await refusal(413, self._too_large())(scope, receive, send)
+            return
+        await self._app(scope, self._counting(receive), send)
+
+    def _role(self, authorization: bytes) -> str | None:
+        kind, _, token = authorization.partition(b" ")
+        # Both are always compared: how long it takes tells nothing.
+        known = [role for role, own in self._tokens.items() if hmac.compare_digest(token.strip(), own)]
+        return known[0] if known and kind.lower() == b"bearer" else None
+
+    def _counting(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message: dict[str, Any] = dict(await receive())
+            seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        return counted
+
+    def _too_large(self) -> str:
+        return f"the body is larger than {self._max_bytes} bytes; send fewer rows at a time"

@@ -1,0 +1,223 @@
+"""One model version being served: its worker processes, the queue before them, and the batches that they take from it.
+
+Champion and challenger are each a Side; neither knows of the other. Nothing here knows of HTTP, MLflow or the log.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from taxiway.errors import ModelLoadError, ModelUnavailableError, WorkerLostError
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers import process as worker
+from taxiway.serving.workers.process import ModelSource, Outcome
+
+log = logging.getLogger(__name__)
+
+_GATHER_ROWS = 256
+
+
+class Predicts(Protocol):
+    """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
+
+    async def ensure(self) -> None:
+        """Be ready to predict. Raises ModelUnavailableError where that cannot be."""
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, ModelUnavailableError."""
+
+    def stop(self) -> None:
+        """Predict no more."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A request on its way. `body` is its JSON as it came; `answered` is set once its outcome may be told."""
+
+    body: str
+    rows: Rows
+    answered: asyncio.Future[tuple[int, Outcome]]
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    at: float = field(default_factory=time.time)
+
+
+class Worker:
+    """One process with the model in it: a pool of one, so that a death is noticed and concerns no other."""
+
+    def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
+        self._source = source
+        self._load_timeout_s = load_timeout_s
+        self._predict_timeout_s = predict_timeout_s
+        self._pool: ProcessPoolExecutor | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._starting = asyncio.Lock()
+        self._stopped = False
+
+    async def ensure(self) -> None:
+        """Start the process unless it lives. Raises ModelUnavailableError if the model cannot be loaded."""
+        async with self._starting:
+            if self._stopped:
+                raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
+            if self._pool is not None and self._process is not None and self._process.is_alive():
+                return
+            self.kill()
+            before = set(multiprocessing.active_children())
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin)
+            loading = self._pool.submit(worker.load, self._source)  # this starts the process
+            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
+            except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
+                self.kill()
+                why = f"took over {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+                raise ModelUnavailableError(
+                    f"{self._source.model} version {self._source.version} could not be loaded: {why}"
+                ) from None
+            except asyncio.CancelledError:
+                self.kill()
+                raise
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        """The outcomes of a batch. Raises BrokenProcessPool if the process dies, TimeoutError if it takes too long."""
+        await self.ensure()
+        pool = self._pool
+        if pool is None:
+            raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
+        except (BrokenProcessPool, TimeoutError):
+            if self._pool is pool:  # else it was replaced meanwhile
+                self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End the process for good."""
+        self._stopped = True
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing; the next batch starts another."""
+        if self._process is not None:
+            self._process.kill()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._process = None
+
+
+class Side:
+    """A version with `workers` processes. Every dealt-with batch is told to `done`, in the event loop, right away.
+
+    At most `limit` items wait; one item is a list of jobs. A worker takes one item, and with `gather` whatever else
+    waits, as long as the rows stay few: a call costs about the same for one row as for many.
+    """
+
+    def __init__(
+        self, workers: Sequence[Predicts], *, limit: int, gather: bool, done: Callable[[list[tuple[Job, Outcome]]], None]
+    ) -> None:
+        self._workers = workers
+        self._gather = gather
+        self._done = done
+        self._queue: asyncio.Queue[list[Job]] = asyncio.Queue(limit)
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Load the model in every worker, then begin to take jobs. Raises ModelUnavailableError, and leaves no process then."""
+        try:
+            await asyncio.gather(*(each.ensure() for each in self._workers))
+        except BaseException:
+            self.kill()
+            raise
+        self._loops = [asyncio.create_task(self._serve(each)) for each in self._workers]
+
+    def offer(self, jobs: list[Job]) -> bool:
+        """Queue the jobs as one item; False if the queue is full. Never waits."""
+        try:
+            self._queue.put_nowait(jobs)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def heal(self) -> None:
+        """Replace workers that died while nobody asked them anything. Raises WorkerLostError where that is not in our hands."""
+        for each in self._workers:
+            try:
+                await each.ensure()
+            except WorkerLostError:
+                raise
+            except ModelUnavailableError as error:
+                log.warning("%s", error)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Deal with every queued job, at most this long, then end the processes."""
+        try:
+            await asyncio.wait_for(self._queue.join(), timeout_s)
+        except TimeoutError:
+            log.warning("stopped with %d items still waiting", self._queue.qsize())
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the processes; jobs that are still waiting are told that nobody serves them."""
+        for loop in self._loops:
+            loop.cancel()
+        for each in self._workers:
+            each.stop()
+        while not self._queue.empty():
+            self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in self._queue.get_nowait()])
+
+    async def _serve(self, worker_: Predicts) -> None:
+        while True:
+            taken = [await self._queue.get()]
+            if self._gather:
+                taken += self._gathered(taken[0])
+            batch = [job for jobs in taken for job in jobs]
+            try:
+                self._done(await self._outcomes(worker_, batch))
+            except asyncio.CancelledError:
+                self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in batch])
+                raise
+            finally:
+                for _ in taken:
+                    self._queue.task_done()
+
+    def _gathered(self, first: list[Job]) -> list[list[Job]]:
+        rows, more = sum(len(job.rows.data) for job in first), []
+        while rows < _GATHER_ROWS and not self._queue.empty():
+            more.append(self._queue.get_nowait())
+            rows += sum(len(job.rows.data) for job in more[-1])
+        return more
+
+    async def _outcomes(self, worker_: Predicts, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+        """The outcome of each job. After a death each is tried once more, alone: one that kills its worker fails no other."""
+        try:
+            return list(zip(batch, await worker_.predict([job.rows for job in batch]), strict=True))
+        except BrokenProcessPool:
+            log.warning("a worker died with %d requests in flight; they are tried again", len(batch))
+        except TimeoutError:
+            return [(job, _failed(504, "the model did not answer in time; its worker was replaced")) for job in batch]
+        except Exception as error:
+            return [(job, _failed(503, str(error))) for job in batch]
+        return [(job, await self._again(worker_, job, call)) for call, job in enumerate(batch)]
+
+    async def _again(self, worker_: Predicts, job: Job, call: int) -> Outcome:
+        try:
+            outcome = (await worker_.predict([job.rows]))[0]
+        except BrokenProcessPool:
+            return _failed(500, "the worker process died twice over this request")
+        except TimeoutError:
+            return _failed(504, "the model did not answer in time; its worker was replaced")
+        except Exception as error:
+            return _failed(503, str(error))
+        return Outcome(outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, call)
+
+
+def _failed(status: int, error: str) -> Outcome:
+    return Outcome(status, "", error, 0.0, 0)

@@ -1,0 +1,100 @@
+"""A join in the section `source` of a pipeline file: another table, and how its rows find theirs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from taxiway.spec.base import Duration, Format, Number, Section
+
+REWRITES = ("lower", "strip", "text", "upper")
+_FORMS = "text, strip, upper, lower, {pad: DIGITS}, {remove_prefix: TEXT}, {values: {FROM: TO}}"
+
+
+def _rewrites(value: Any) -> Any:
+    """A mapping of values, or a list of steps, as a tuple of steps."""
+    if isinstance(value, dict):
+        value = [{"values": value}]
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"allowed: a mapping of values, or a list of steps: {_FORMS}")
+    for step in value:
+        _check_step(step)
+    return tuple(value)
+
+
+def _check_step(step: Any) -> None:
+    if isinstance(step, str) and step in REWRITES:
+        return
+    if isinstance(step, Mapping) and len(step) == 1:
+        ((kind, given),) = step.items()
+        if kind == "pad" and isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= 100:
+            return
+        if kind == "remove_prefix" and isinstance(given, str) and given:
+            return
+        if kind == "values" and isinstance(given, Mapping) and given:
+            _check_values(given)
+            return
+    raise ValueError(f"{step!r} is no step; allowed: {_FORMS}")
+
+
+def _check_values(values: Mapping[Any, Any]) -> None:
+    for value in (*values, *values.values()):
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is what YAML reads, and keys are recoded as text; write it in quotes")  # noqa: TRY004 pydantic's
+
+
+Rewrites = Annotated[tuple[str | Mapping[str, Any], ...], BeforeValidator(_rewrites)]
+
+
+class Join(Section):
+    """Columns of another table beside the rows of each span: as many rows as before, in the same order.
+
+    The table is a `file` for all spans, or the one of the same period in `spans`; a span for which there is none yet is not read.
+    Rows are partners where the columns in `on` are equal after `recode` (left ones) and `recode_right`. Two partners for one row
+    are an error; with `as_of` the partner is the newest row at or before the row's own moment, at most `within` older.
+    """
+
+    spans: str | None = None
+    file: str | None = None
+    format: Format | None = None
+    on: Mapping[str, str] = Field(min_length=1)
+    as_of: Mapping[str, str] | None = Field(default=None, min_length=1, max_length=1)
+    within: Duration | None = None
+    recode: Mapping[str, Rewrites] = Field(default_factory=dict)
+    recode_right: Mapping[str, Rewrites] = Field(default_factory=dict)
+    columns: tuple[str, ...] = Field(min_length=1)
+    prefix: str = ""
+    min_match: Number = Field(gt=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_a_word(cls, value: Any) -> Any:
+        """YAML reads a bare `on` as true."""
+        if isinstance(value, dict) and True in value and "on" not in value:
+            return {("on" if key is True else key): given for key, given in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Join":
+        if (self.spans is None) == (self.file is None):
+            raise ValueError(
+                "give either spans (the table of the same period) or file (one table for all spans), not both and not neither"
+            )
+        if self.within is not None and self.as_of is None:
+            raise ValueError("within is for as_of: how much older than the row its partner may be")
+        for key, recoded, columns in (
+            ("recode", self.recode, tuple(self.on)),
+            ("recode_right", self.recode_right, tuple(self.on.values())),
+        ):
+            for name in recoded:
+                if name not in columns:
+                    raise ValueError(f"{key} names the column {name}; allowed: those of on, {', '.join(columns)}")
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            raise ValueError(f"columns names {', '.join(twice)} more than once")
+        return self
+
+    @property
+    def brings(self) -> dict[str, str]:
+        """The columns taken by their names in the table, each with the name that it gets."""
+        return {name: f"{self.prefix}{name}" for name in self.columns}

@@ -1,0 +1,51 @@
+"""Finding what a pipeline file names in Python: in installed packages, or in a file beside it, on no path that Python looks into."""
+
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.records.digests import digest_of_bytes
+
+
+def load_python(path: Path) -> ModuleType:
+    """The module in `path`, read anew. Raises whatever its code raises, and ImportError where there is no such file.
+
+    It is known to Python by a name of its own, because two teams may have files of the same name, and because dataclasses and
+    pickles look for the module of a class by its name.
+    """
+    name = f"{path.stem}_{digest_of_bytes(str(path).encode())[:8]}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def look_up(path: str, separator: str, key: str) -> Any:
+    """What `package.module` and `name`, joined by `separator`, lead to, such as a class, or a function in `FILE.py`.
+
+    `key` is where the path stands in a pipeline file. Raises ConfigError, which names it, where the path leads nowhere.
+    """
+    module_name, found, name = path.rpartition(separator)
+    if not found or not name or not module_name:
+        raise ConfigError(f'{key}: "{path}" is not a path; allowed: package.module{separator}name')
+    try:
+        module = load_python(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f'{key}: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{key}: {module_name} cannot be read: {type(error).__name__}: {error}") from error
+    if not hasattr(module, name):
+        public = [n for n in dir(module) if not n.startswith("_")]
+        raise ConfigError(f'{key}: {module_name} has no "{name}"; {allowed_values(name, public)}')
+    return getattr(module, name)

@@ -1,0 +1,1 @@
+"""Statistics that gates, shadow comparison and suggestions share."""

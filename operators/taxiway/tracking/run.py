@@ -1,0 +1,196 @@
+"""One MLflow run a DAG run: found or made by a tag, written to by all tasks, ended by one."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import TransientError
+from taxiway.records import Record, RecordRef, Snapshot, Span
+from taxiway.records.recorder import RunStatus
+from taxiway.tracking import tags as tag_names
+from taxiway.tracking.client import without_credentials
+from taxiway.tracking.paging import all_pages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class MlflowRun:
+    """The run of one DAG run, as a Recorder. It only writes: the run's state is left alone until `end`."""
+
+    def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
+        self.client = client
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    @classmethod
+    def find(cls, client: "MlflowClient", experiment: str, dag_run: str) -> "MlflowRun | None":
+        """The run that was made for `dag_run` (`DAG/RUN`) in the experiment of this name, or None."""
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        runs = client.search_runs(
+            [known.experiment_id], f"tags.`{tag_names.DAG_RUN}` = '{dag_run}'", order_by=["attributes.start_time"]
+        )
+        return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
+
+    def nested(self, key: str, name: str) -> "MlflowRun":
+        """The run below this one that was made for the trial `key`; made, and shown as `name`, if there is none."""
+        tags = {tag_names.PARENT_RUN: self.run_id, tag_names.TRIAL: key}
+        filters = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+        runs = self.client.search_runs([self.experiment_id], filters, order_by=["attributes.start_time"])
+        if runs:
+            found = MlflowRun(self.client, runs[0].info.run_id, self.experiment_id)
+            found.reopen()
+            return found
+        made = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
+        return MlflowRun(self.client, made.info.run_id, self.experiment_id)
+
+    def end_nested(self, status: RunStatus) -> None:
+        """End those nested runs that a task which was killed left open."""
+        left = f"tags.`{tag_names.PARENT_RUN}` = '{self.run_id}' and attributes.status = 'RUNNING'"
+        for child in all_pages(lambda token: self.client.search_runs([self.experiment_id], left, page_token=token)):
+            MlflowRun(self.client, child.info.run_id, self.experiment_id).end(status)
+
+    def reopen(self) -> None:
+        """Say that the run goes on, where a task that was cleared runs again after the end."""
+        if self.client.get_run(self.run_id).info.status != "RUNNING":
+            self.client.update_run(self.run_id, status="RUNNING")
+
+    @classmethod
+    def find_or_make(cls, client: "MlflowClient", experiment: str, dag_run: str, tags: Mapping[str, str]) -> "MlflowRun":
+        """The run of `dag_run`; made, with `tags`, if there is none. A second try finds the first one's."""
+        found = cls.find(client, experiment, dag_run)
+        if found is not None:
+            found.reopen()
+            return found
+        place = experiment_id(client, experiment)
+        run = client.create_run(place, run_name=dag_run.partition("/")[2], tags={**tags, tag_names.DAG_RUN: dag_run})
+        return cls(client, run.info.run_id, place)
+
+    @property
+    def url(self) -> str:
+        """The run's page in MLflow's web interface."""
+        return run_url(self.client.tracking_uri, self.experiment_id, self.run_id)
+
+    def end(self, status: RunStatus) -> None:
+        """End the run; only one task of a DAG run does this."""
+        # Else MLflow prints the run's address, which people who read the log have seen in its first line.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        self.client.set_terminated(self.run_id, status)
+
+    def tag(self, name: str) -> str:
+        """The value of a tag; empty where it was not set."""
+        return str(self.client.get_run(self.run_id).data.tags.get(name, ""))
+
+    def refs(self) -> tuple[RecordRef, ...]:
+        """The references of the records that were kept by now."""
+        return refs_of(self.client.get_run(self.run_id).data.tags)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log numbers, all in one request."""
+        import time
+
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log settings. MLflow refuses to change one, so what a cleared task sets anew is told in tags `taxiway.changed.NAME`."""
+        from mlflow.entities import Param
+
+        known = self.client.get_run(self.run_id).data.params
+        told = {name: str(value) for name, value in values.items()}
+        self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in told.items() if name not in known])
+        changed = {
+            f"{tag_names.CHANGED_PARAM_PREFIX}{name}": value for name, value in told.items() if known.get(name, value) != value
+        }
+        if changed:
+            self.tags(changed)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def datasets(self, spans: tuple[Span, ...], context: str) -> None:
+        """Log spans as dataset inputs, with the digests of their content and what they were read for."""
+        self._inputs(
+            [
+                (
+                    span.name,
+                    span.content,
+                    span.source,
+                    {tag_names.DATA_CONTEXT: context, tag_names.SPAN_VERSION: str(span.version)},
+                )
+                for span in spans
+            ]
+        )
+
+    def joined(self, snapshot: Snapshot) -> None:
+        """Log the tables that were joined to a snapshot's spans as dataset inputs, each file once."""
+        tables = {(found.name, found.content): found.table for found in snapshot.joins}
+        self._inputs([(name, content, table, {tag_names.DATA_CONTEXT: "joined"}) for (name, content), table in tables.items()])
+
+    def _inputs(self, read: Sequence[tuple[str, str, str, Mapping[str, str]]]) -> None:
+        """Log dataset inputs: name, digest, source and tags of each."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(name=name, digest=digest, source_type="taxiway", source=source),
+                [InputTag(key, value) for key, value in tags.items()],
+            )
+            for name, digest, source, tags in read
+        ]
+        if inputs:
+            self.client.log_inputs(self.run_id, inputs)
+
+    def record(self, record: Record) -> None:
+        """Keep a record as `records/KIND.json`, and its digest as a tag."""
+        kind = type(record).__name__
+        self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
+        self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
+
+
+def end_abandoned(client: "MlflowClient", experiment: str) -> None:
+    """End the runs of an experiment that a killed process left open; for a client that nobody else uses at the same time."""
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return
+    left = "attributes.status = 'RUNNING'"
+    for run in all_pages(lambda token: client.search_runs([known.experiment_id], left, page_token=token)):
+        MlflowRun(client, run.info.run_id, known.experiment_id).end("FAILED")
+
+
+def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
+    """The references of the records that an MLflow run with these tags keeps."""
+    return tuple(
+        RecordRef(record=name.removeprefix(tag_names.RECORD_PREFIX), digest=value)
+        for name, value in tags.items()
+        if name.startswith(tag_names.RECORD_PREFIX)
+    )
+
+
+def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
+    """The page of a run on an MLflow server, without the credentials that the address may carry."""
+    return f"{without_credentials(tracking_uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The id of the experiment of this name; made if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        raise TransientError(
+            f"MLflow says that the experiment {name} exists and does not find it; was it deleted a moment ago?"
+        )
+    return str(known.experiment_id)

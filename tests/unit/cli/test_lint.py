@@ -1,0 +1,200 @@
+"""`taxiway lint` and `taxiway schema-json`: what an editor and a continuous integration ask."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from taxiway.cli import main
+from taxiway.cli.lint import STUB
+
+DAGS = Path(__file__).parents[3] / "dags"
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DAGS / "flights", tmp_path / "flights"))
+
+
+def lint(*paths: Path) -> tuple[int, str]:
+    shown = CliRunner().invoke(main, ["lint", *map(str, paths)])
+    return shown.exit_code, shown.output
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
+    code, shown = lint(DAGS)
+    assert (code, "no mistakes" in shown) == (0, True), shown
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("pipeline.yaml", "team: flights", "teem: flights", "late_arrivals.pipeline.yaml:3: teem is not a key here"),
+        ("pipeline.yaml", "label: late", "label: lat", 'late_arrivals.pipeline.yaml:8: source.label is "lat"'),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  split: {by: flights_id, evaluation: 0.2}",
+            'late_arrivals.pipeline.yaml:9: source.split.by is "flights_id"',
+        ),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match: 1}",
+            'late_arrivals.pipeline.yaml:10: source.join.w.on is "orign"',
+        ),
+        ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
+        (
+            "pipeline.yaml",
+            "drop: [tailnum, flight]",
+            "drop: [tailnumber]",
+            'late_arrivals.pipeline.yaml:11: features name the column "tailnumber"',
+        ),
+        ("pipeline.yaml", "params: {max_iter: 150}", "params: {max_itr: 150}", 'did you mean "max_iter"?'),
+        ("schema.yaml", "label: late", "label: engine", 'the schema has the label "engine"'),
+        ("schema.yaml", "label: late\n", "", 'source.label is "late", the schema has no label'),
+        ("schema.yaml", "type: string", "type: strng", "late_arrivals.schema.yaml"),
+        ("suite.json", "{", "[", "late_arrivals.suite.json"),
+        ("py", "airflow", "air flow", 'late_arrivals.py:1: Airflow skips files without the words "airflow" and "dag"'),
+    ],
+)
+def test_a_mistake_is_found_with_its_place(team: Path, file: str, old: str, new: str, expected: str) -> None:
+    change(team / f"late_arrivals.{file}", old, new)
+    code, shown = lint(team)
+    assert code == 1
+    assert expected in shown
+
+
+def test_a_missing_stub_is_said_with_its_content(team: Path) -> None:
+    (team / "late_arrivals.py").unlink()
+    code, shown = lint(team / "late_arrivals.pipeline.yaml")
+    assert code == 1
+    assert "there is no late_arrivals.py beside it" in shown
+    assert "dag = load_pipeline(__file__)" in shown
+    assert (DAGS / "flights" / "late_arrivals.py").read_text() == STUB
+
+
+def test_two_pipelines_of_one_model_are_refused(team: Path) -> None:
+    for suffix in ("pipeline.yaml", "py"):
+        shutil.copy(team / f"late_arrivals.{suffix}", team / f"again.{suffix}")
+    code, shown = lint(team)
+    assert code == 1
+    assert "pipeline flights.late_arrivals is already that of" in shown
+
+
+def test_a_folder_without_pipelines_is_refused(tmp_path: Path) -> None:
+    code, shown = lint(tmp_path)
+    assert code == 1
+    assert "is no pipeline file and holds none" in shown
+    assert CliRunner().invoke(main, ["lint", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_the_json_schema_names_the_keys_of_the_file() -> None:
+    shown = CliRunner().invoke(main, ["schema-json"])
+    assert shown.exit_code == 0
+    schema = json.loads(shown.output)
+    assert {"pipeline", "team", "source", "schema", "gate"} <= set(schema["properties"])
+    assert "schema_file" not in schema["properties"]
+    assert schema["additionalProperties"] is False
+    assert "roc_auc" in json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def template(pipeline, team): ...", ""),
+        ("def other(): ...", "own.py:1: there is no function template"),
+        ("def template(:", "own.py:1: this is not Python"),
+        ("def template(pipeline): ...", "own.py:1: template takes 1 arguments"),
+    ],
+)
+def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: str) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "template: continuous_training", "template: own.py")
+    (team / "own.py").write_text(text)
+    code, shown = lint(team)
+    assert (code, expected in shown) == (1 if expected else 0, True), shown
+
+
+def test_a_sweep_over_a_parameter_that_is_none_is_named(team: Path) -> None:
+    space = "sweep: {search: grid, space: {max_lef_nodes: [15, 31]}}\ngate:"
+    change(team / "late_arrivals.pipeline.yaml", "gate:", space)
+    code, shown = lint(team)
+    assert code == 1
+    assert 'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier takes no "max_lef_nodes"' in shown
+
+
+def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    change(file, "floors: {roc_auc: 0.6}", "floors: {mae: 6}")
+    change(file, "metric: roc_auc, min_gain: -0.005", "metric: mae")
+    change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
+    change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+    code, shown = lint(file)
+    assert code == 1
+    assert 'the metrics of gate are of numbers, and the schema has "late" as boolean' in shown
+
+
+def test_a_stub_that_loads_nothing_and_a_builder_that_ends_the_process_are_named(team: Path) -> None:
+    (team / "late_arrivals.py").write_text("x = 1  # an airflow dag")
+    (team / "m.py").write_text("def f(params):\n    raise SystemExit(0)\n")
+    change(team / "late_arrivals.pipeline.yaml", "estimator: sklearn.ensemble.HistGradientBoostingClassifier", "build: m.py:f")
+    code, shown = lint(team / "late_arrivals.pipeline.yaml")
+    assert code == 1
+    assert "late_arrivals.py:1: it does not load the pipeline beside it" in shown
+    assert "model.build: m.py:f raised SystemExit: 0" in shown
+    assert "1 pipeline file, 2 mistakes" in shown
+
+
+def test_a_mistake_in_a_team_file_is_said_once(team: Path) -> None:
+    (team / "team.yaml").write_text("team: flights\ngates: {}\n")
+    code, shown = lint(team)
+    assert code == 1
+    assert shown.count("gates is not a key here") == 1
+    assert "2 pipeline files, 1 mistake" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        (
+            "by_file",
+            ".csv.gz",
+            ".xlsx",
+            "by_file.pipeline.yaml:5: what is in {data}/orders/{YYYY}-{MM}.xlsx cannot be told from its name",
+        ),
+        ("by_file", "{MM}", "{M}", "by_file.pipeline.yaml:5: data/orders/{YYYY}-{M}.csv.gz: {M} is not a placeholder"),
+        ("by_function", "rows.py:read", "rows.py:raed", "by_function.pipeline.yaml:5: source.function: "),
+        ("by_function", "rows.py:read", "row.py:read", 'source.function is "row.py", which is no file beside it'),
+        ("by_function", "first: 2026-01", "first: 2026", '"2026" names no month; allowed: a name such as 2013-04'),
+        ("by_query", "  every: month\n", "", "sql needs every: how long the period of a span is"),
+        ("by_query", "< {end}\n    ORDER", "< now()\n    ORDER", "it has no {end}; allowed: a query of one period's rows"),
+        (
+            "by_query",
+            "  connection: warehouse",
+            "  function: rows.py:read",
+            "sql and function of spans, sql and function is given",
+        ),
+    ],
+)
+def test_mistakes_in_a_source_are_found_without_airflow(tmp_path: Path, name: str, old: str, new: str, expected: str) -> None:
+    folder = Path(shutil.copytree(DAGS.parent / "docs" / "examples" / "sources", tmp_path / "sources"))
+    assert lint(folder)[0] == 0
+    change(folder / f"{name}.pipeline.yaml", old, new)
+    code, shown = lint(folder)
+    assert code == 1
+    assert expected in " ".join(shown.split()), shown
+
+
+def test_a_source_function_that_cannot_be_called_is_found(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DAGS.parent / "docs" / "examples" / "sources", tmp_path / "sources"))
+    change(folder / "rows.py", "def read(begin: datetime, end: datetime)", "def read(day: datetime)")
+    code, shown = lint(folder)
+    assert (code, "cannot be called with begin and end" in shown) == (1, True), shown

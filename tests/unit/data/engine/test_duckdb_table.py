@@ -1,0 +1,91 @@
+"""Several files as one table: their columns get a type that holds the values of all, or are refused; and what SQL can reach."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxiway.data.engine.duckdb_table import connect, locking, open_table, run
+from taxiway.data.profiling.profile import profile
+from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.validation.validate import validate
+from taxiway.errors import DataError, TransientError
+
+
+def files(folder: Path, *values: pa.Array) -> list[Path]:
+    paths = [folder / f"{at}.parquet" for at in range(len(values))]
+    for path, column in zip(paths, values, strict=True):
+        pq.write_table(pa.table({"x": column, "w": ["a"] * len(column)}), path)
+    return paths
+
+
+def test_prices_that_are_whole_in_the_first_file_keep_their_fractions_in_the_next(tmp_path: Path) -> None:
+    (tmp_path / "g1.csv").write_text("price\n1\n2\n")
+    (tmp_path / "g2.csv").write_text("price\n1.5\n2.5\n")
+    (column,) = profile(str(tmp_path / "g*.csv")).columns
+    assert (column.type, column.mean, column.fractional) == ("number", 1.75, 2)
+    report = validate(str(tmp_path / "g*.csv"), Schema(features=(Feature(name="price", type="integer"),)))
+    assert [anomaly.kind for anomaly in report.anomalies] == ["type"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "storage", "values"),
+    [
+        ((pa.array([1], "int32"), pa.array([2**40], "int64")), "BIGINT", [1, 2**40]),
+        ((pa.array([1], "int8"), pa.array([2**63], "uint64")), "HUGEINT", [1, 2**63]),
+        ((pa.array([0.5], "float32"), pa.array([1e300])), "DOUBLE", [0.5, 1e300]),
+        ((pa.nulls(1), pa.array(["b"])), "VARCHAR", [None, "b"]),
+        ((pa.array(["b"]), pa.nulls(1)), "VARCHAR", ["b", None]),
+        ((pa.array([1]), pa.nulls(1), pa.array([2.5])), "DOUBLE", [1.0, None, 2.5]),
+        ((pa.nulls(1), pa.nulls(1)), '"NULL"', [None, None]),
+    ],
+)
+def test_the_wider_type_holds_the_values_of_all_files(
+    arrays: tuple[pa.Array, ...], storage: str, values: list[object], tmp_path: Path
+) -> None:
+    with open_table(files(tmp_path, *arrays), "made") as table:
+        assert [column.storage for column in table.columns] == [storage, "VARCHAR"]
+        found = [row[0] for row in table.rows("SELECT c0 FROM numbered")]
+        assert sorted(found, key=str) == sorted(values, key=str)
+        assert table.rows("SELECT DISTINCT place FROM numbered") == [(0,)]
+        assert table.rows(f"SELECT count(*), max(c1) FROM {table.source}") == [(len(arrays), "a")]
+
+
+def test_numbers_in_one_file_and_text_in_the_next_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "g1.csv").write_text("price\n1\n2\n")
+    (tmp_path / "g2.csv").write_text("price\n3\nmany\n")
+    with pytest.raises(DataError, match=r"the column price is BIGINT in g1\.csv, VARCHAR in g2\.csv; have the source"):
+        profile(str(tmp_path / "g*.csv"))
+
+
+@pytest.mark.parametrize("name", ["file_row_number", "File_Row_Number"])
+def test_a_column_named_as_what_duckdb_counts_rows_by_is_refused(name: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table({name: [5, 6]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=f"has a column named {name}, where DuckDB counts the rows"):
+        profile(tmp_path / "x.parquet")
+
+
+def test_a_table_reads_no_other_file_and_still_sorts_on_disk(tmp_path: Path) -> None:
+    (path,) = files(tmp_path, pa.array(range(2_000_000)))
+    with connect() as connection:
+        run(connection, "SET memory_limit = '60MB'", "made")
+        for setting in locking([path]):
+            run(connection, f"SET {setting}", "made")
+        query = (
+            f"SELECT count(*) FROM (SELECT x::VARCHAR || repeat('y', 60) t, row_number() OVER (ORDER BY t DESC) FROM '{path}')"
+        )
+        assert run(connection, query, "made") == [(2_000_000,)]
+        for refused in (f"SELECT * FROM '{path.parent}/*.parquet'", "SET memory_limit = '9GB'", "SELECT * FROM path"):
+            with pytest.raises(duckdb.Error):
+                connection.execute(refused)
+
+
+def test_too_little_room_says_what_to_free(tmp_path: Path) -> None:
+    with connect() as connection:
+        run(connection, "SET memory_limit = '20MB'", "made")
+        with pytest.raises(
+            TransientError, match=r"made: neither memory nor the folder for temporary files .* free space there"
+        ):
+            run(connection, "SELECT list(range::VARCHAR || repeat('y', 60)) FROM range(3000000)", "made")

@@ -1,0 +1,152 @@
+"""Finding spans: wrong patterns are refused, the newest version wins, order is the order of time."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from taxiway.data.sources.files import FoundSpan, find_spans
+from taxiway.errors import ConfigError
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def found(pattern: str) -> list[tuple[str, int]]:
+    return [(span.name, span.version) for span in find_spans(pattern)]
+
+
+def test_months_come_oldest_first_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "2013-10.parquet",
+        "2013-09.parquet",
+        "2012-12.parquet",
+        "2013-11.beside",
+        "notes-2013-12.parquet",
+        "13-01.parquet",
+    )
+    spans = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")
+    assert [span.name for span in spans] == ["2012-12", "2013-09", "2013-10"]
+    assert spans[0] == FoundSpan(
+        "2012-12", 0, f"{tmp_path}/2012-12.parquet", datetime(2013, 1, 1, tzinfo=UTC), datetime(2012, 12, 1, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "ends"),
+    [
+        ("2013.p", "{YYYY}.p", datetime(2014, 1, 1, tzinfo=UTC)),
+        ("2013-04.p", "{YYYY}-{MM}.p", datetime(2013, 5, 1, tzinfo=UTC)),
+        ("2012-02.p", "{YYYY}-{MM}.p", datetime(2012, 3, 1, tzinfo=UTC)),
+        ("2013-12.p", "{YYYY}-{MM}.p", datetime(2014, 1, 1, tzinfo=UTC)),
+        ("2012-02-29.p", "{YYYY}-{MM}-{DD}.p", datetime(2012, 3, 1, tzinfo=UTC)),
+        ("2013.p", "{SPAN}.p", None),
+    ],
+)
+def test_a_span_knows_when_its_period_ends(tmp_path: Path, file: str, pattern: str, ends: datetime | None) -> None:
+    touch(tmp_path, file)
+    assert [span.ends for span in find_spans(f"{tmp_path}/{pattern}")] == [ends]
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"), [("9999.p", "{YYYY}.p"), ("9999-12.p", "{YYYY}-{MM}.p"), ("2013-00.p", "{YYYY}-{MM}.p")]
+)
+def test_a_period_that_the_calendar_does_not_hold_is_refused(tmp_path: Path, file: str, pattern: str) -> None:
+    touch(tmp_path, file)
+    with pytest.raises(ConfigError, match="is no date"):
+        find_spans(f"{tmp_path}/{pattern}")
+
+
+def test_days_and_years_are_spans_too(tmp_path: Path) -> None:
+    touch(tmp_path, "19700102.p", "y/2001.p", "y/1999.p")
+    assert found(f"{tmp_path}/{{YYYY}}{{MM}}{{DD}}.p") == [("1970-01-02", 0)]
+    assert found(f"{tmp_path}/y/{{YYYY}}.p") == [("1999", 0), ("2001", 0)]
+
+
+def test_numbered_spans_are_ordered_as_numbers_not_as_text(tmp_path: Path) -> None:
+    touch(tmp_path, "s-10.p", "s-9.p", "s-100.p")
+    assert found(f"{tmp_path}/s-{{SPAN}}.p") == [("9", 0), ("10", 0), ("100", 0)]
+
+
+def test_widths_tell_adjacent_numbers_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "1234", "12345")
+    assert found(f"{tmp_path}/{{SPAN:2}}{{VERSION:2}}") == [("12", 34)]
+
+
+def test_only_the_newest_version_of_each_span_is_found(tmp_path: Path) -> None:
+    touch(tmp_path, "2013-01/v2.p", "2013-01/v10.p", "2013-02/v1.p")
+    spans = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}/v{{VERSION}}.p")
+    assert [(s.name, s.version, Path(s.path).name) for s in spans] == [("2013-01", 10, "v10.p"), ("2013-02", 1, "v1.p")]
+
+
+def test_a_date_part_repeated_in_the_path_has_to_be_the_same(tmp_path: Path) -> None:
+    touch(tmp_path, "2013/2013-01.p", "2013/2012-12.p")
+    assert found(f"{tmp_path}/{{YYYY}}/{{YYYY}}-{{MM}}.p") == [("2013-01", 0)]
+
+
+def test_glob_and_regex_signs_in_a_folders_name_are_taken_literally(tmp_path: Path) -> None:
+    odd = tmp_path / "a[b]*(c)+?."
+    touch(odd, "2013-01.p")
+    touch(tmp_path, "abX(c)+Y./2013-02.p")
+    assert found(f"{odd}/{{YYYY}}-{{MM}}.p") == [("2013-01", 0)]
+
+
+def test_any_fsspec_url_is_read_and_handed_on_as_a_url() -> None:
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/spans-test/2013-01.p", b"x")
+    try:
+        (span,) = find_spans("memory://spans-test/{YYYY}-{MM}.p")
+        assert fsspec.open(span.path).open().read() == b"x"
+    finally:
+        fs.rm("/spans-test", recursive=True)
+
+
+def test_nothing_arrived_yet_is_no_error(tmp_path: Path) -> None:
+    assert find_spans(f"{tmp_path}/nowhere/{{YYYY}}-{{MM}}.parquet") == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("{SPAN}/{SPAN}.p", "{SPAN} is there 2 times"),
+        ("{SPAN}-{YYYY}.p", "not both"),
+        ("{VERSION}.p", "nothing tells one span from another"),
+        ("plain.p", "nothing tells one span from another"),
+        ("{SPAN:x}.p", "width 'x'"),
+        ("{SPAN:0}.p", "width '0'"),
+        ("{SPAN:}.p", "width ''"),
+        ("{YYYY:4}.p", "write {YYYY}"),
+        ("{MM}.p", "{MM} needs {YYYY}"),
+        ("{YYYY}-{DD}.p", "{DD} needs {MM}"),
+        ("{SPAN}{VERSION}.p", "give its digits"),
+        ("{yyyy}-{MM}.p", 'did you mean "YYYY"'),
+        ("{data}/{YYYY}.p", "{data} is not a placeholder"),
+    ],
+)
+def test_a_wrong_pattern_is_refused_with_what_is_allowed(pattern: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        find_spans(f"{tmp_path}/{pattern}")
+    assert said in str(refused.value)
+
+
+def test_a_file_name_that_is_no_date_is_refused_by_name(tmp_path: Path) -> None:
+    touch(tmp_path, "20201301.p")
+    with pytest.raises(ConfigError, match=r"20201301\.p .*2020-13-01 is no date"):
+        find_spans(f"{tmp_path}/{{YYYY}}{{MM}}{{DD}}.p")
+
+
+def test_two_files_of_one_span_and_version_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "7.p", "007.p")
+    with pytest.raises(ConfigError, match="both version 0 of span 7"):
+        find_spans(f"{tmp_path}/{{SPAN}}.p")
+
+
+def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "2013-01.parquet/part-0")
+    with pytest.raises(ConfigError, match="is a folder"):
+        find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")

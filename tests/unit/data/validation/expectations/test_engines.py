@@ -1,0 +1,64 @@
+"""What a suite's SQL can reach, and what is done to the process that runs one."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from taxiway.data.profiling.profile import profile_span
+from taxiway.data.validation.expectations.suite import check_suite
+from taxiway.data.validation.results import Findings
+from taxiway.data.validation.validate import opened_span
+from taxiway.records import Span
+from taxiway.store.store import Store
+
+ENDS = """
+import atexit
+from pathlib import Path
+from taxiway.data.validation.expectations.engines import import_gx, mute_the_end
+gx = [import_gx(Path("made.suite.json")) for _ in range(3)]
+first = atexit._ncallbacks()
+import_gx(Path("made.suite.json"))
+mute_the_end(), mute_the_end()
+print(atexit._ncallbacks() - first)
+atexit.register(lambda: __import__("os").write(2, b"the end is heard"))
+"""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT content FROM read_text('SECRET') WHERE EXISTS (FROM {batch})",
+        "SELECT * FROM {batch} WHERE x > 5; COPY (SELECT 42) TO 'OUT'",
+        "COPY (SELECT * FROM {batch}) TO 'OUT'",
+        "SET enable_external_access = true; SELECT * FROM {batch}",
+    ],
+)
+def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
+    query: str, tmp_path: Path, span_of: Callable[..., Span], store: Store
+) -> None:
+    secret, out, suite = tmp_path / "secret.txt", tmp_path / "out.csv", tmp_path / "made.suite.json"
+    secret.write_text("hunter2")
+    asked = query.replace("SECRET", str(secret)).replace("OUT", str(out))
+    suite.write_text(
+        json.dumps({"expectations": [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": asked}}]})
+    )
+    span, findings = span_of(pd.DataFrame({"x": [1, 2]})), Findings()
+    with opened_span([span], profile_span(span, store), store) as checked:
+        check_suite(suite, checked, findings)
+    assert not out.exists()
+    assert ["it could not be computed" in anomaly.observed for anomaly in findings.anomalies] == [True]
+    assert "hunter2" not in findings.anomalies[0].sentence
+
+
+def test_the_end_is_muted_once_and_where_it_is_asked_for_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+    unmuted = ENDS.replace("mute_the_end(), mute_the_end()", "")
+    done = subprocess.run([sys.executable, "-c", unmuted], capture_output=True, text=True, check=True)
+    assert "the end is heard" in done.stderr
+    assert done.stdout == "0\n"

@@ -1,0 +1,272 @@
+"""When a challenger's answers let it go on, when not, and when that cannot be said."""
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from helping import examples
+from taxiway.gates.shadow_gate import compare, not_applicable
+from taxiway.records import Reason, ShadowReport, Status
+from taxiway.serving.api import Answer, Pair, PairedLog
+from taxiway.spec.pipeline import Shadow
+
+MODEL, CHAMPION, CHALLENGER = "flights.late_arrivals", 3, 4
+LIMITS = Shadow(min_requests=1000, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
+
+
+def pair(
+    number: int,
+    champion: Any = (0.8, 0.2),
+    challenger: Any = (0.7, 0.3),
+    *,
+    version: int = CHAMPION,
+    champion_error: str = "",
+    challenger_error: str = "",
+    slower: float = 1.0,
+    call: int | None = None,
+) -> Pair:
+    """One request of one row; calls take 10 to 12 ms, `slower` times that in the challenger."""
+    took = 10 + random.Random(number if call is None else call).random() * 2
+    return Pair(
+        request_id=f"r{number}",
+        call=f"c{number if call is None else call}",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        champion=_answer(version, champion, champion_error, took),
+        challenger=_answer(CHALLENGER, challenger, challenger_error, took * slower),
+    )
+
+
+def _answer(version: int, prediction: Any, error: str, latency_ms: float) -> Answer:
+    prediction = list(prediction) if isinstance(prediction, tuple) else prediction
+    return Answer(version=version, predictions=None if error else [prediction], error=error, latency_ms=latency_ms)
+
+
+def judge(pairs: list[Pair], *, dropped: int = 0, unanswered: int = 0, limits: Shadow = LIMITS) -> ShadowReport:
+    log = PairedLog(model=MODEL, version=CHALLENGER, owner="run-1", pairs=tuple(pairs), dropped=dropped, unanswered=unanswered)
+    return compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, reliability=0.99)
+
+
+def reason(report: ShadowReport, about: str) -> Reason:
+    (found,) = (each for each in report.reasons if about in each.sentence)
+    return found
+
+
+def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() -> None:
+    report = judge([pair(i) for i in range(1000)])
+    assert report.status is Status.PASS
+    assert report.requests == 1000
+    assert report.agreement is not None
+    assert report.agreement.value == 1
+    assert report.score_shift is not None
+    assert report.score_shift.value == pytest.approx(0.1)
+    assert report.latency_p99_ratio is not None
+    assert report.latency_p99_ratio.value == pytest.approx(1)
+    assert all(any(letter.isdigit() for letter in each.sentence) for each in report.reasons)
+
+
+def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
+    report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
+    assert report.status is Status.UNDECIDED
+    assert "1 are missing (3 were dropped before the challenger, 2 have no answer of it)" in reason(report, "missing").sentence
+
+
+def test_no_pairs_at_all_are_undecided() -> None:
+    report = judge([])
+    assert report.status is Status.UNDECIDED
+    assert report.agreement is report.score_shift is report.latency_p50_ratio is None
+
+
+def test_even_a_failing_challenger_is_undecided_on_too_few_pairs() -> None:
+    assert judge([pair(i, challenger_error="broken") for i in range(500)]).status is Status.UNDECIDED
+
+
+def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
+    report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
+    assert report.status is Status.UNDECIDED
+    assert report.requests == 1990
+    assert "version 2 answered 10 of 2,000 requests, not 3" in reason(report, "champion changed").sentence
+
+
+def test_a_log_of_another_version_is_an_error() -> None:
+    log = PairedLog(model=MODEL, version=9, owner="run-1", pairs=(), dropped=0, unanswered=0)
+    with pytest.raises(ValueError, match="version 9"):
+        compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, reliability=0.99)
+
+
+def test_many_dropped_requests_are_undecided() -> None:
+    assert judge([pair(i) for i in range(1000)], dropped=100).status is Status.PASS
+    report = judge([pair(i) for i in range(1000)], dropped=200)
+    assert report.status is Status.UNDECIDED
+    assert "200 of 1,200 requests were dropped" in reason(report, "dropped").sentence
+
+
+@pytest.mark.parametrize(("disagree", "status"), [(100, Status.PASS), (110, Status.UNDECIDED), (200, Status.FAIL)])
+def test_agreement_fails_only_where_the_whole_interval_is_below(disagree: int, status: Status) -> None:
+    report = judge([pair(i, challenger=(0.2, 0.8) if i < disagree else (0.8, 0.2)) for i in range(1000)])
+    assert reason(report, "same label").status is status
+    assert report.status is status
+
+
+def test_the_agreement_interval_is_clopper_and_pearsons() -> None:
+    report = judge([pair(i, challenger=(0.2, 0.8) if i < 100 else (0.8, 0.2)) for i in range(1000)])
+    assert report.agreement is not None
+    # By definition: were the truth at an end of it, what was seen, or more extreme, would have a chance of 0.5 %.
+    assert binom.sf(899, 1000, report.agreement.low) == pytest.approx(0.005)
+    assert binom.cdf(900, 1000, report.agreement.high) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(("failed", "status"), [(10, Status.PASS), (15, Status.UNDECIDED), (40, Status.FAIL)])
+def test_errors_of_the_challenger_alone_count(failed: int, status: Status) -> None:
+    report = judge([pair(i, challenger_error="out of memory" if i < failed else "") for i in range(1000)])
+    assert report.challenger_errors == failed
+    assert report.status is status
+    assert "out of memory" in reason(report, "failed").sentence
+
+
+def test_errors_that_both_make_are_not_the_challengers() -> None:
+    both = {"champion_error": "bad row", "challenger_error": "bad row"}
+    report = judge([pair(i, **both) if i < 100 else pair(i) for i in range(1100)])
+    assert (report.champion_errors, report.challenger_errors) == (100, 100)
+    assert "failed 0 of 1,000 requests that the champion answered" in reason(report, "failed").sentence
+    assert report.status is Status.PASS
+
+
+@pytest.mark.parametrize(("slower", "status"), [(1.4, Status.PASS), (2.0, Status.FAIL)])
+def test_a_slow_challenger_fails(slower: float, status: Status) -> None:
+    report = judge([pair(i, slower=slower) for i in range(1000)])
+    assert report.status is status
+    assert report.latency_p50_ratio is not None
+    assert report.latency_p50_ratio.value == pytest.approx(slower)
+
+
+def test_slow_calls_are_counted_once_however_many_requests_they_carried() -> None:
+    report = judge([pair(i, call=i // 8) for i in range(1000)])
+    assert report.latency_p99_ratio is not None
+    assert report.latency_p99_ratio.rows == 125
+
+
+@pytest.mark.parametrize("slower", [1.0, 9.0])
+@pytest.mark.parametrize(("calls", "decided"), [(99, False), (100, True)])
+def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: int, decided: bool, slower: float) -> None:
+    report = judge([pair(i, call=i % calls, slower=slower) for i in range(1000)])
+    told = reason(report, "99th percentile")
+    assert told.status is report.status
+    if decided:
+        assert told.status is (Status.PASS if slower == 1 else Status.FAIL)
+    else:
+        assert told.status is Status.UNDECIDED
+        assert told.sentence == "99 calls are too few for a 99th percentile; 100 are needed"
+
+
+def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
+    report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
+    assert reason(report, "at least 1,000 needed").sentence.startswith("1,000 requests were dealt with by both sides")
+
+
+def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
+    report = judge([pair(i, slower=3.0 if i % 91 == 0 else 1.0) for i in range(1000)])
+    p99 = reason(report, "99th percentile")
+    assert report.latency_p99_ratio is not None
+    assert report.latency_p99_ratio.low < 1.5 < report.latency_p99_ratio.value
+    assert p99.status is report.status is Status.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "same"),
+    [
+        ("late", "late", True),
+        ("late", "early", False),
+        (1, 1, True),
+        (0, 1, False),
+        (True, True, True),
+        (2.5, 2.5 + 1e-9, True),
+        (2.5, 2.6, False),
+        ((0.2, 0.3, 0.5), (0.1, 0.1, 0.8), True),
+        ((0.2, 0.3, 0.5), (0.1, 0.8, 0.1), False),
+        ((0.5, 0.5), (0.3, 0.3, 0.4), False),
+        ({"no": 0.9, "yes": 0.1}, {"no": 0.6, "yes": 0.4}, True),
+        ({"label": "late"}, {"label": "early"}, False),
+        ("late", (0.1, 0.9), False),
+    ],
+)
+def test_what_counts_as_the_same_label(champion: Any, challenger: Any, same: bool) -> None:
+    report = judge([pair(i, champion, challenger) for i in range(30)])
+    assert report.agreement is not None
+    assert report.agreement.value == (1 if same else 0)
+
+
+@pytest.mark.parametrize(("apart", "same"), [(0, True), (20, True), (20.1, False), (-20, True), (-25, False)])
+def test_estimates_agree_within_what_the_pipeline_says(apart: float, same: bool) -> None:
+    limits = LIMITS.model_copy(update={"agree_within": 20.0})
+    report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], limits=limits)
+    assert report.agreement is not None
+    assert report.agreement.value == (1 if same else 0)
+    assert "gave numbers at most 20 apart for" in reason(report, "apart").sentence
+    assert report.score_shift is not None
+    assert report.score_shift.value == pytest.approx(apart)
+
+
+def test_labels_have_no_score() -> None:
+    report = judge([pair(i, "late", "late") for i in range(1000)])
+    assert report.score_shift is None
+    assert report.status is Status.PASS
+
+
+def test_the_shift_interval_is_students() -> None:
+    report = judge([pair(i, (0.5, 0.5), (0.4, 0.6) if i % 2 else (0.5, 0.5)) for i in range(1000)])
+    assert report.score_shift is not None
+    # Mean 0.05, standard deviation 0.05 * sqrt(1000 / 999), t(0.995; 999) = 2.5808.
+    assert report.score_shift.value == pytest.approx(0.05)
+    assert report.score_shift.high - 0.05 == pytest.approx(2.5808 * 0.05 / 999**0.5, rel=1e-4)
+
+
+def test_where_nothing_was_compared_the_report_says_why() -> None:
+    report = not_applicable(MODEL, 1, "there is no champion yet")
+    assert report.status is Status.NOT_APPLICABLE
+    assert (report.version, report.champion, report.requests) == (1, None, 0)
+    assert report.reasons[0].sentence == "there is no champion yet"
+
+
+NEAR_THE_LIMITS = {
+    "count": st.integers(90, 160),
+    "disagreeing": st.integers(0, 30),
+    "failing": st.integers(0, 4),
+    "slower": st.floats(0.5, 2),
+    "dropped": st.integers(0, 25),
+}
+
+
+@examples(50)
+@given(**NEAR_THE_LIMITS)
+def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
+    count: int, disagreeing: int, failing: int, slower: float, dropped: int
+) -> None:
+    pairs = [
+        pair(
+            i,
+            challenger=(0.2, 0.8) if failing <= i < failing + disagreeing else (0.8, 0.2),
+            challenger_error="x" if i < failing else "",
+            slower=slower,
+        )
+        for i in range(count)
+    ]
+    limits = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
+    report = judge(pairs, dropped=dropped, limits=limits)
+    answered = count - failing
+    keeps = (
+        count >= 100
+        and answered >= 100  # one call a request: of fewer there is no 99th percentile
+        and disagreeing <= 0.1 * answered
+        and failing <= 0.01 * count
+        and slower <= 1.5 - 1e-9
+        and dropped <= 0.1 * (count + dropped)
+    )
+    if abs(slower - 1.5) > 1e-6:
+        assert (report.status is Status.PASS) == keeps
+    if count < 100:
+        assert report.status is Status.UNDECIDED

@@ -1,0 +1,224 @@
+"""Models in MLflow: registered once, whatever is killed; loaded only where our own list trusts them."""
+
+import multiprocessing
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from flaky import in_front_of
+from helping import PATIENCE_S
+from taxiway.errors import UntrustedModelError
+from taxiway.registry.models import ModelToSave, classes_of, find_version, load_trusted, register
+from taxiway.registry.trust import check_model
+from taxiway.tracking.run import MlflowRun
+from taxiway.tracking.tags import CANDIDATE
+
+ESTIMATORS = [
+    HistGradientBoostingClassifier(max_iter=3),
+    RandomForestClassifier(n_estimators=3),
+    GradientBoostingClassifier(n_estimators=3),
+    LogisticRegression(),
+]
+
+
+def rows() -> pd.DataFrame:
+    return pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+
+
+def to_save(estimator: Any, key: str = "key") -> ModelToSave:
+    data = rows()
+    fitted = make_pipeline(estimator).fit(data, (data["a"] > 0).to_numpy())
+    return ModelToSave(fitted, data, key, {"taxiway.snapshot": "s"}, {"p": "1"})
+
+
+@pytest.fixture
+def run(mlflow_url: str) -> MlflowRun:
+    return _open(mlflow_url)
+
+
+def _open(url: str) -> MlflowRun:
+    return MlflowRun.find_or_make(MlflowClient(url), "team/models", f"dag/{uuid.uuid4()}", {})
+
+
+@pytest.mark.parametrize("estimator", [HistGradientBoostingRegressor(max_iter=3), LinearRegression()])
+def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
+    data, name = rows(), f"team.m{uuid.uuid4().hex[:8]}"
+    fitted = make_pipeline(estimator).fit(data, data["a"].to_numpy() * 2)
+    version = register(run.client, run.run_id, name, ModelToSave(fitted, data, "key", {"taxiway.classes": "[]"}, {}))
+    answers = load_trusted(mlflow_url, name, version).predict(data)
+    assert answers.shape == (60,)
+    assert np.allclose(answers, fitted.predict(data))
+    assert classes_of(run.client, name, version) == ()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
+    name, saved = f"team.m{uuid.uuid4().hex[:8]}", to_save(estimator)
+    version = register(run.client, run.run_id, name, saved)
+    loaded = load_trusted(mlflow_url, name, version)
+    assert np.allclose(loaded.predict(rows()), saved.pipeline.predict_proba(rows()))
+    assert [c.name for c in loaded.metadata.get_input_schema()] == ["a", "b"]
+
+
+def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    first = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
+    assert register(run.client, run.run_id, name, to_save(LogisticRegression(), "one")) == first
+    assert register(run.client, run.run_id, name, to_save(LogisticRegression(), "two")) == first + 1
+    assert find_version(run.client, name, "one") == first
+    assert find_version(run.client, name, "three") is None
+    found = run.client.get_model_version(name, str(first))
+    assert (found.run_id, found.tags[CANDIDATE]) == (run.run_id, "one")
+
+
+def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    pipeline = make_pipeline(FunctionTransformer(os.listdir))
+    with pytest.raises(UntrustedModelError, match=r"posix\.listdir"):
+        register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
+    assert run.client.search_registered_models(f"name='{name}'") == []
+
+
+def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path: Path) -> None:
+    import mlflow.sklearn
+
+    canary = tmp_path / "canary"
+    canary.mkdir()
+    model = make_pipeline(FunctionTransformer(os.listdir), LogisticRegression())
+    folder = tmp_path / "model"
+    mlflow.sklearn.save_model(
+        model, str(folder), serialization_format="skops", skops_trusted_types=["posix.listdir"], pip_requirements=["skops"]
+    )
+    with pytest.raises(UntrustedModelError, match=r"MLmodel lists types .*posix\.listdir"):
+        check_model(folder)
+    # ... and where MLmodel hides what the file needs.
+    _edit(folder, lambda conf: conf["flavors"]["sklearn"].update(skops_trusted_types=[]))
+    with pytest.raises(UntrustedModelError, match=r"the model file needs types .*posix\.listdir"):
+        check_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["flavors"]["python_function"].update(loader_module="os"), "loader_module is 'os'"),
+        (lambda c: c["flavors"]["sklearn"].update(serialization_format="pickle"), "serialization_format is 'pickle'"),
+        (lambda c: c["flavors"]["sklearn"].update(code="code"), "code is 'code'"),
+        (lambda c: c["flavors"]["python_function"].update(data="inner"), "MLmodel has data"),
+        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), "MLmodel has config"),
+        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), "MLmodel has uv_project"),
+        (lambda c: c["flavors"].update(other={}), "flavors are"),
+        (lambda c: c.pop("flavors"), "flavors are"),
+        (lambda c: c["flavors"]["sklearn"].update(pickled_model="../../etc/passwd"), "two flavors name different"),
+    ],
+)
+def test_a_saved_model_of_another_shape_is_refused(tmp_path: Path, change: Any, words: str) -> None:
+    folder = _saved(tmp_path)
+    check_model(folder)
+    _edit(folder, change)
+    with pytest.raises(UntrustedModelError, match=words):
+        check_model(folder)
+
+
+def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
+    folder = _saved(tmp_path)
+    outside = tmp_path / "model.skops"
+    outside.write_bytes((folder / "model.skops").read_bytes())
+
+    def point_outside(conf: dict[str, Any]) -> None:
+        conf["flavors"]["sklearn"]["pickled_model"] = "../model.skops"
+        conf["flavors"]["python_function"]["model_path"] = "../model.skops"
+
+    _edit(folder, point_outside)
+    with pytest.raises(UntrustedModelError, match="a file of the folder itself"):
+        check_model(folder)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "flavors: 3\n", "\x00"])
+def test_a_broken_mlmodel_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(UntrustedModelError):
+        check_model(tmp_path)
+    with pytest.raises(UntrustedModelError, match="holds no MLmodel"):
+        check_model(tmp_path / "nothing")
+
+
+def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str, tmp_path: Path) -> None:
+    """MLflow would follow `data` into an inner folder, read its MLmodel, and unpickle what that names."""
+    name, canary = f"team.m{uuid.uuid4().hex[:8]}", tmp_path / "canary"
+    logged = run.client.create_logged_model(run.experiment_id)
+    folder = _saved(tmp_path)
+    _edit(folder, lambda conf: conf["flavors"]["python_function"].update(data="inner"))
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": {"pickled_model": "m.pkl"}}}))
+    (inner / "m.pkl").write_bytes(f"cposix\nmkdir\n(V{canary}\ntR.".encode())
+    run.client.log_model_artifacts(logged.model_id, str(folder))
+    run.client.create_registered_model(name)
+    run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
+    with pytest.raises(UntrustedModelError, match="MLmodel has data"):
+        load_trusted(mlflow_url, name, 1)
+    assert not canary.exists()
+
+
+def _register_in_child(url: str, run_id: str, name: str) -> None:
+    register(MlflowClient(url), run_id, name, to_save(LogisticRegression(), "one"))
+
+
+def test_a_kill_at_any_request_of_a_registration_leaves_a_retry_one_version(mlflow_url: str) -> None:
+    requests: list[tuple[str, str]] = []
+    run = _open(mlflow_url)
+    with in_front_of(mlflow_url, lambda n, method, path: requests.append((method, path)) or "pass") as proxy:
+        _register_in_child(proxy, run.run_id, f"team.k{uuid.uuid4().hex[:8]}")
+    for fatal in range(len(requests)):
+        name = f"team.k{uuid.uuid4().hex[:8]}"
+        victims: list[Any] = []
+
+        def kill(number: int, method: str, path: str, fatal: int = fatal, victims: list[Any] = victims) -> str:
+            if number == fatal:
+                victims[0].kill()
+                return "refuse"
+            return "pass"
+
+        with in_front_of(mlflow_url, kill) as proxy:
+            child = multiprocessing.get_context("fork").Process(target=_register_in_child, args=(proxy, run.run_id, name))
+            victims.append(child)
+            child.start()
+            child.join(PATIENCE_S)
+        assert child.exitcode == -9, requests[fatal]
+        version = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
+        assert version == 1
+        assert len(run.client.search_model_versions(f"name='{name}'")) == 1, requests[fatal]
+        assert load_trusted(mlflow_url, name, 1) is not None
+
+
+def _saved(tmp_path: Path) -> Path:
+    import mlflow.sklearn
+
+    folder = tmp_path / "model"
+    mlflow.sklearn.save_model(
+        make_pipeline(LogisticRegression().fit([[0], [1]], [0, 1])), str(folder), pip_requirements=["skops"]
+    )
+    return folder
+
+
+def _edit(folder: Path, change: Any) -> None:
+    path = folder / "MLmodel"
+    conf = yaml.safe_load(path.read_text())
+    change(conf)
+    path.write_text(yaml.safe_dump(conf))

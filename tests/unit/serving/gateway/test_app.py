@@ -1,0 +1,217 @@
+"""What callers and pipelines see of a gateway: who may do what, what is refused, who answers."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+from running import ADMIN, CALLER, Running, register, start_gateway
+
+from helping import until
+from taxiway.errors import ConfigError, TerminalError, TransientError
+from taxiway.serving.client import GatewayClient
+from taxiway.serving.gateway.request_log import RequestLog
+from taxiway.serving.gateway.settings import GatewaySettings
+
+
+@pytest.fixture(scope="module")
+def model(gateway: Running, registry: MlflowClient) -> str:
+    """A healthy model that the gateway serves as version 1."""
+    name = register(registry, "Healthy", "Healthy", "Unloadable")
+    assert gateway.admin.refresh(name).champion == 1
+    return name
+
+
+def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Running, model: str) -> None:
+    forms = [
+        {"dataframe_records": [{"x": 0.25}, {"x": 0.5}]},
+        {"dataframe_split": {"columns": ["x"], "data": [[0.25], [0.5]]}},
+        {"inputs": {"x": [0.25, 0.5]}},
+        {"instances": [{"x": 0.25}, {"x": 0.5}]},
+    ]
+    for form in forms:
+        response = gateway.post(model, form)
+        assert response.json() == {"predictions": [[0.75, 0.25], [0.5, 0.5]]}, form
+        assert response.headers["X-Taxiway-Model-Version"] == "1"
+        assert len(response.headers["X-Taxiway-Request-Id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"not json", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[1]", "got a list"),
+        (b'{"rows": []}', "'rows'"),
+        (b'{"dataframe_records": []}', "no rows"),
+        (b'{"dataframe_records": [1]}', "a list of objects"),
+        (b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "row 0"),
+        (b'{"dataframe_split": {"columns": ["x", "x"], "data": [[1, 2]]}}', "twice"),
+        (b'{"inputs": "/etc/hostname"}', "not in its form"),
+        (b'{"inputs": {"x": [1, [2]]}}', 'row 1 has a list in column "x"'),
+        (b'{"dataframe_split": {"columns": ["x"], "data": [[{}]]}}', 'row 0 has an object in column "x"'),
+        (b'{"inputs": {"x": [1], "y": [1, 2]}}', "different lengths"),
+        (b'{"dataframe_records": [{"x": 1}], "params": {}}', "exactly one"),
+    ],
+)
+def test_bad_input_is_refused_with_a_sentence(gateway: Running, model: str, body: bytes, says: str) -> None:
+    url = f"{gateway.url}/models/{model}/invocations"
+    response = httpx.post(url, content=body, headers={"Authorization": f"Bearer {CALLER}"})
+    assert response.status_code == 400
+    assert says in response.json()["message"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_oversized_body_is_refused_before_it_is_read(gateway: Running, model: str, chunked: bool) -> None:
+    chunks = [b" " * (1 << 20)] * 3
+    url = f"{gateway.url}/models/{model}/invocations"
+    content = iter(chunks) if chunked else b"".join(chunks)
+    response = httpx.post(url, content=content, headers={"Authorization": f"Bearer {CALLER}"})
+    assert response.status_code == 413
+    assert "2097152 bytes" in response.json()["message"]
+
+
+def test_nobody_gets_anywhere_without_a_token(gateway: Running, model: str) -> None:
+    routes = [
+        *(
+            ("GET", path)
+            for path in ("/version", "/models", f"/models/{model}", f"/models/{model}/pairs", "/docs", "/openapi.json")
+        ),
+        *(("POST", path) for path in ("/invocations", f"/models/{model}/invocations", f"/models/{model}/refresh")),
+        *((verb, f"/models/{model}/challenger") for verb in ("GET", "PUT", "DELETE")),
+    ]
+    for verb, path in routes:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {ADMIN}"}):
+            assert httpx.request(verb, gateway.url + path, headers=headers).status_code == 401, (verb, path, headers)
+    assert httpx.get(f"{gateway.url}/ping").status_code == 200
+
+
+def test_a_caller_changes_nothing(gateway: Running, model: str) -> None:
+    caller = {"Authorization": f"Bearer {CALLER}"}
+    content = {"version": 2, "owner": "caller", "expires_in_s": 60}
+    answers = [
+        httpx.post(f"{gateway.url}/models/{model}/refresh", headers=caller),
+        httpx.put(f"{gateway.url}/models/{model}/challenger", json=content, headers=caller),
+        httpx.get(f"{gateway.url}/models/{model}/challenger", headers=caller),
+        httpx.delete(f"{gateway.url}/models/{model}/challenger?owner=caller", headers=caller),
+        httpx.get(f"{gateway.url}/models/{model}/pairs?version=2&owner=caller", headers=caller),
+    ]
+    assert [answer.status_code for answer in answers] == [403] * 5
+    assert gateway.admin.challenger(model) is None
+
+
+def test_a_verb_that_a_route_does_not_know_is_named_as_that(gateway: Running, model: str) -> None:
+    response = httpx.get(f"{gateway.url}/models/{model}/invocations", headers={"Authorization": f"Bearer {CALLER}"})
+    assert (response.status_code, response.json()["error_code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert response.headers["Allow"] == "POST"
+
+
+def test_there_are_no_pages_about_the_routes(gateway: Running) -> None:
+    admin = {"Authorization": f"Bearer {ADMIN}"}
+    assert [httpx.get(gateway.url + path, headers=admin).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [
+        404
+    ] * 3
+
+
+def test_the_log_of_requests_is_its_owners_alone(gateway: Running, model: str) -> None:
+    gateway.ask(model, 1)
+    files = list(gateway.state.glob("requests.sqlite*"))
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
+    assert files
+
+
+def test_no_token_is_ever_logged(gateway: Running, model: str) -> None:
+    gateway.ask(model, 1)
+    written = b"".join(path.read_bytes() for path in gateway.state.iterdir() if path.is_file())
+    assert b"Uvicorn running" in written
+    assert CALLER.encode() not in written
+    assert ADMIN.encode() not in written
+
+
+def test_version_is_mlflows(gateway: Running) -> None:
+    import mlflow
+
+    response = httpx.get(f"{gateway.url}/version", headers={"Authorization": f"Bearer {CALLER}"})
+    assert response.text == mlflow.__version__
+    assert response.headers["X-Taxiway-Version"]
+
+
+def test_a_bad_row_fails_only_its_own_request(gateway: Running, model: str) -> None:
+    with ThreadPoolExecutor(16) as callers:
+        answers = list(callers.map(lambda x: gateway.ask(model, x), [0.5, -1, 0.25, 0.75] * 8))
+    assert [answer.status_code for answer in answers] == [200, 500, 200, 200] * 8
+    assert "x = -1" in answers[1].json()["message"]
+    assert [answer.json()["predictions"][0][1] for answer in answers[2::4]] == [0.25] * 8
+
+
+def test_answers_go_to_those_who_asked_when_many_ask_at_once(gateway: Running, model: str) -> None:
+    xs = [i / 1000 for i in range(300)]
+    with ThreadPoolExecutor(16) as callers:
+        answers = list(callers.map(lambda x: gateway.ask(model, x, x / 2).json()["predictions"], xs))
+    assert [[row[1] for row in answer] for answer in answers] == [[x, x / 2] for x in xs]
+
+
+def test_a_model_without_a_champion_is_unavailable_until_it_gets_one(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy", champion=0)
+    assert gateway.admin.refresh(model).champion == 0
+    response = gateway.ask(model, 1)
+    assert response.status_code == 503
+    assert "no champion" in response.json()["message"]
+    registry.set_registered_model_alias(model, "champion", "1")
+    until(lambda: gateway.ask(model, 1).status_code == 200, "the new champion is followed without being told")
+
+
+def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy", "Unloadable")
+    gateway.admin.refresh(model)
+    registry.set_registered_model_alias(model, "champion", "2")
+    status = gateway.admin.refresh(model)
+    assert status.champion == 1
+    assert "unloadable on purpose" in status.problem
+    assert gateway.ask(model, 0.5).headers["X-Taxiway-Model-Version"] == "1"
+
+
+def test_an_unknown_model_is_not_followed(gateway: Running) -> None:
+    with pytest.raises(TerminalError, match=r"404.*no model tests\.nowhere"):
+        gateway.admin.refresh("tests.nowhere")
+    with pytest.raises(TerminalError, match=r"404.*not followed here"):
+        gateway.admin.status("tests.nowhere")
+
+
+def test_invocations_without_a_name_need_exactly_one_model(
+    gateway: Running, model: str, registry: MlflowClient, mlflow_url: str, tmp_path: Path
+) -> None:
+    caller = {"Authorization": f"Bearer {CALLER}"}
+    gateway.admin.refresh(register(registry, "Healthy", champion=0))
+    several = httpx.post(f"{gateway.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
+    assert several.status_code == 404
+    assert model in several.json()["message"]
+    alone = start_gateway(mlflow_url, tmp_path / "alone", models=[model])
+    until(lambda: alone.admin.status(model).champion == 1, "the champion is loaded")
+    answer = httpx.post(f"{alone.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
+    alone.stop()
+    assert answer.json() == {"predictions": [[0.0, 1.0]]}
+
+
+def test_what_the_client_calls_transient(mlflow_url: str) -> None:
+    with GatewayClient("http://127.0.0.1:9", ADMIN) as nobody, pytest.raises(TransientError, match="is it running"):
+        nobody.status("some.model")
+
+
+def test_weak_or_equal_tokens_are_refused(tmp_path: Path) -> None:
+    def settings(caller: str, admin: str) -> GatewaySettings:
+        tokens = {"caller_token": caller, "admin_token": admin}
+        return GatewaySettings.model_validate({"tracking_uri": "http://127.0.0.1:1", "state_folder": tmp_path, **tokens})
+
+    with pytest.raises(ValueError, match="too short"):
+        settings("", ADMIN)
+    with pytest.raises(ValueError, match="the same"):
+        settings(ADMIN, ADMIN)
+    assert ADMIN not in repr(settings(CALLER, ADMIN))
+
+
+def test_two_gateways_do_not_share_a_state_folder(gateway: Running) -> None:
+    with pytest.raises(ConfigError, match="another gateway"):
+        RequestLog(gateway.state, keep_rows=10)

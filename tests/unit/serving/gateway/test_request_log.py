@@ -1,0 +1,108 @@
+"""The request log: what was committed is there, what was not is told, and it does not grow for ever."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from taxiway.serving.api import ChallengerStatus
+from taxiway.serving.gateway import request_log
+from taxiway.serving.gateway.request_log import Lease, LoggedRequest, RequestLog
+
+MODEL = "flights.late"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[RequestLog]:
+    opened = RequestLog(tmp_path, keep_rows=500)
+    yield opened
+    opened.close()
+
+
+def request(number: int, *, mirror: str | None = None, owner: str = "run-1") -> LoggedRequest:
+    challenger = (2, owner, mirror) if mirror else (None, None, None)
+    return LoggedRequest(f"r{number}", float(number), MODEL, "{}", f"r{number}", 1, 200, "[0.5]", "", 10.0, *challenger)
+
+
+def test_what_was_awaited_is_on_disk(log: RequestLog, tmp_path: Path) -> None:
+    async def write() -> None:
+        await log.add([request(1), request(2)])
+        with closing(sqlite3.connect(tmp_path / "requests.sqlite")) as other:
+            assert other.execute("SELECT request_id FROM requests ORDER BY seq").fetchall() == [("r1",), ("r2",)]
+
+    asyncio.run(write())
+
+
+def test_a_write_that_fails_says_so_and_the_next_one_succeeds(log: RequestLog) -> None:
+    async def write() -> None:
+        await log.add([request(1)])
+        with pytest.raises(sqlite3.IntegrityError):
+            await log.add([request(1)])
+        await log.add([request(2)])
+
+    asyncio.run(write())
+
+
+def test_the_newest_rows_are_kept(log: RequestLog, tmp_path: Path) -> None:
+    async def write() -> None:
+        for start in range(0, 3000, 100):
+            await log.add([request(number) for number in range(start, start + 100)])
+
+    asyncio.run(write())
+    with closing(sqlite3.connect(tmp_path / "requests.sqlite")) as other:
+        rows, newest = other.execute("SELECT count(*), max(at) FROM requests").fetchone()
+    assert rows == 500
+    assert newest == 2999
+
+
+def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write() -> None:
+        await log.add([request(1, mirror="queued"), request(2, mirror="queued"), request(3, mirror="dropped")])
+        await log.add([request(4, mirror="queued"), request(5), request(6, mirror="queued", owner="run-2")])
+        await log.add([request(7, mirror="queued"), request(8, mirror="queued")])
+        await log.challenger_answered(
+            [
+                (200, "[0.6]", "", 11.0, "r1"),
+                (500, "", "broken", 1.0, "r2"),
+                (200, "[0.1]", "", 9.0, "r6"),
+                (200, "[0.2]", "", 9.0, "r7"),
+            ]
+        )
+
+    asyncio.run(write())
+    found = log.pairs(MODEL, 2, "run-1", limit=10)
+    assert [pair.request_id for pair in found.pairs] == ["r1", "r2", "r7"]
+    assert found.pairs[0].challenger.predictions == [0.6]
+    assert (found.pairs[1].challenger.predictions, found.pairs[1].challenger.error) == (None, "broken")
+    assert (found.dropped, found.unanswered) == (1, 1), "r4 is lost, r8 is on its way"
+    assert [pair.request_id for pair in log.pairs(MODEL, 2, "run-1", limit=1).pairs] == ["r7"], "the newest are kept"
+    assert [pair.body for pair in found.pairs] == [None, None, None]
+    assert [pair.body for pair in log.pairs(MODEL, 2, "run-1", limit=10, bodies=2).pairs] == [None, "{}", "{}"]
+    monkeypatch.setattr(request_log, "MAX_BODIES_BYTES", 3)
+    assert [pair.body for pair in log.pairs(MODEL, 2, "run-1", limit=10, bodies=9).pairs] == [None, None, "{}"], (
+        "the newest fit"
+    )
+    status = ChallengerStatus.model_validate({"version": 2, "owner": "run-1", "state": "serving", "expires_at": 0})
+    counted = log.counted(MODEL, status)
+    assert (counted.mirrored, counted.answered, counted.errors, counted.dropped) == (5, 2, 1, 1)
+
+
+def test_models_and_leases_are_remembered(tmp_path: Path) -> None:
+    async def write(log: RequestLog) -> None:
+        await log.remember(MODEL)
+        await log.remember(MODEL)
+        await log.hold(MODEL, Lease(2, "run-1", 5.0))
+        await log.hold("other", Lease(7, "run-2", 5.0))
+        await log.release("other")
+
+    first = RequestLog(tmp_path, keep_rows=10)
+    asyncio.run(write(first))
+    first.close()
+    second = RequestLog(tmp_path, keep_rows=10)
+    assert second.followed() == [MODEL]
+    assert second.lease(MODEL) == Lease(2, "run-1", 5.0)
+    assert second.lease("other") is None
+    second.close()

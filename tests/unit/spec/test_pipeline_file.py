@@ -1,0 +1,217 @@
+"""Reading pipeline files: what is right becomes a Pipeline, what is wrong is said with line and remedy."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.errors import ConfigError
+from taxiway.spec.base import parse_duration
+from taxiway.spec.pipeline_file import read_pipeline
+
+GOOD = """\
+pipeline: late_arrivals
+team: flights
+source:
+  spans: "{data}/{YYYY}-{MM}.parquet"
+  label: late
+schema: late.schema.yaml
+model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+gate:
+  floors: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    (tmp_path / "late.schema.yaml").write_text("features: {}")
+
+    def writer(text: str) -> Path:
+        path = tmp_path / "late.pipeline.yaml"
+        path.write_text(text)
+        return path
+
+    return writer
+
+
+def test_a_good_file_becomes_a_pipeline(write) -> None:
+    path = write(GOOD)
+    pipeline = read_pipeline(path)
+    assert pipeline.name == "flights.late_arrivals"
+    assert pipeline.experiment == "flights/late_arrivals"
+    assert pipeline.schema_file == str(path.with_name("late.schema.yaml"))
+    assert pipeline.shadow is None
+    assert pipeline.source.window == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "team: flights",
+            "team: flights\nsorce: 1",
+            ["late.pipeline.yaml:3: sorce is not a key here", 'did you mean "source"?'],
+        ),
+        (
+            "metric: roc_auc",
+            "metric: auc",
+            ['late.pipeline.yaml:11: gate.against_champion.metric is "auc"', 'did you mean "roc_auc"?'],
+        ),
+        ("floors: {roc_auc: 0.6}", "floors: {auc: 0.6}", ['late.pipeline.yaml:10: gate.floors.auc is "auc"', "accuracy"]),
+        ("floors: {roc_auc: 0.6}", "floors: {}", ["late.pipeline.yaml:10: gate.floors"]),
+        ("  label: late", "  label: late\n  window: 0", ["late.pipeline.yaml:6: source.window is 0"]),
+        ("  label: late\n", "", ["late.pipeline.yaml:3: source.label is missing"]),
+        (
+            "team: flights",
+            "team: Flights Team",
+            ['late.pipeline.yaml:2: team is "Flights Team"; allowed: up to 80 lower case letters'],
+        ),
+        (
+            "schema: late.schema.yaml",
+            "schema: lat.schema.yaml",
+            ['schema is "lat.schema.yaml"', 'did you mean "late.schema.yaml"?'],
+        ),
+        ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "either estimator", "or build"]),
+        ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
+        ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
+        ("floors: {roc_auc: 0.6}", "floors: {rmse: 6}", ["gate: rmse is for numbers and roc_auc for classes", "mae, r2, rmse"]),
+        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: 6}", ["the floor of roc_auc is 6", "0 to 1"]),
+        (
+            "floors: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
+            "floors: {r2: 1.5}\n  against_champion: {metric: r2}",
+            ["the floor of r2 is 1.5; allowed: 1 or less"],
+        ),
+        (
+            "gate:\n  floors: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
+            "gateway: g\nshadow: {}\ngate:\n  floors: {rmse: 6}\n  against_champion: {metric: rmse}",
+            ["shadow needs agree_within", "estimates of late"],
+        ),
+        (
+            "floors: {roc_auc: 0.6}",
+            "floors: {roc_auc: off}",
+            ["gate.floors.roc_auc is False", "truth value", "allowed: a number"],
+        ),
+        ("metric: roc_auc}", "metric: roc_auc, min_gain: no}", ["gate.against_champion.min_gain is False", "truth value"]),
+        ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for estimates of a number"]),
+        ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
+        ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is no file beside it"]),
+        ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team is there twice, first in line 2"]),
+        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: 60}", ["late.pipeline.yaml:9: gate", "the floor of roc_auc is 60"]),
+        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: .nan}", ["the floor of roc_auc is nan"]),
+        ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is True"]),
+        ("gate:", "schedule: newspan\ngate:", ['schedule is "newspan"', 'did you mean "new_span"?']),
+        ("gate:", "features: {numeric: temp}\ngate:", ['features.numeric is "temp"; allowed: auto, or a list of column names']),
+        ("team: flights", f"team: {'t' * 300}", ["late.pipeline.yaml:2: team: allowed: up to 80"]),
+        ("team: flights", "team: [flights", ["late.pipeline.yaml:3", "not YAML"]),
+    ],
+)
+def test_a_mistake_names_its_line_and_the_remedy(write, old: str, new: str, expected: list[str]) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(write(GOOD.replace(old, new)))
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once(write) -> None:
+    text = GOOD.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(write(text))
+    assert 'team is "X"' in str(caught.value)
+    assert 'metric is "f1"' in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "&a [*a]"])
+def test_a_file_that_is_no_mapping_is_refused(write, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"late\.pipeline\.yaml:1"):
+        read_pipeline(write(text))
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (BOMB.encode(), "an alias"),
+        (b"a: &a {b: *a}", "an alias"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"\xff\xfe\x00binary", "not UTF-8"),
+        (b"pipeline: a\x00b", "not YAML"),
+        (b"pipeline: 2013-13-45", "not YAML"),
+    ],
+    ids=["bomb", "cycle", "deep", "binary", "nul", "date"],
+)
+def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "late.pipeline.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_pipeline(path)
+    assert "late.pipeline.yaml:1" in str(caught.value)
+
+
+def test_a_missing_file_lists_its_neighbours(write) -> None:
+    path = write(GOOD)
+    with pytest.raises(ConfigError, match=r"YAML files there: .*late\.pipeline\.yaml"):
+        read_pipeline(path.with_name("early.pipeline.yaml"))
+
+
+@pytest.mark.parametrize("word", ["off", "'off'", "false"])
+def test_shadow_off_is_no_shadow(write, word: str) -> None:
+    assert read_pipeline(write(GOOD + f"shadow: {word}\n")).shadow is None
+
+
+@given(st.integers(1, 10_000), st.sampled_from("smhd"))
+def test_durations_are_read(amount: int, unit: str) -> None:
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+    assert parse_duration(f"{amount}{unit}") == timedelta(seconds=amount * seconds)
+
+
+def test_the_pipelines_of_this_repository_are_good() -> None:
+    found = list((Path(__file__).parents[3] / "dags").rglob("*.pipeline.yaml"))
+    assert found
+    for path in found:
+        read_pipeline(path)
+        assert path.with_name(path.name.removesuffix(".pipeline.yaml") + ".py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ("model.py:build", ""),
+        (
+            "modle.py:build",
+            'late.pipeline.yaml:8: model.build is "modle.py", which is no file beside it.*did you mean "model.py"',
+        ),
+        ("../model.py:build", "which is no file beside it"),
+    ],
+)
+def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> None:
+    path = write(GOOD.replace("estimator: sklearn.ensemble.HistGradientBoostingClassifier", f"build: {build}"))
+    path.with_name("model.py").write_text("")
+    if words:
+        with pytest.raises(ConfigError, match=re.compile(words, re.DOTALL)):
+            read_pipeline(path)
+    else:
+        assert read_pipeline(path).model.build == f"{path.with_name('model.py').resolve()}:build"
+
+
+def test_what_is_switched_off_is_none(write) -> None:
+    pipeline = read_pipeline(write(GOOD + "sweep: off\nshadow: off\n"))
+    assert (pipeline.sweep, pipeline.shadow) == (None, None)
+
+
+def test_the_facts_of_a_mistake_are_attributes_too(write) -> None:
+    path = write(GOOD.replace("metric: roc_auc", "metric: auc"))
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(path)
+    error = caught.value
+    assert (error.file, error.line, error.key, error.got) == (path, 11, "gate.against_champion.metric", "auc")
+    assert "roc_auc" in error.allowed

@@ -1,0 +1,119 @@
+"""The section `source`: what is right is read as it is meant, what is wrong is said with line and remedy."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from taxiway.errors import ConfigError
+from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.source import FixedWindow, Source, Split
+
+FILE = """\
+pipeline: late_arrivals
+team: flights
+source:
+  spans: "{data}/{YYYY}-{MM}.parquet"
+  label: late
+SOURCE
+schema: late.schema.yaml
+model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+gate:
+  floors: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc}
+"""
+JOIN = """\
+  join:
+    weather:
+      spans: "{data}/weather/{YYYY}-{MM}.parquet"
+      on: {origin: station}
+      as_of: {time_hour: observed_at}
+      within: 3h
+      recode: {origin: {EWR: "72502"}}
+      recode_right: {station: [text, {pad: 5}]}
+      columns: [temp, wind_speed]
+      prefix: weather_
+      min_match: 0.95"""
+
+
+def read(folder: Path, source: str) -> Source:
+    (folder / "late.schema.yaml").write_text("features: {}")
+    path = folder / "late.pipeline.yaml"
+    path.write_text(FILE.replace("SOURCE\n", f"{source}\n" if source else ""))
+    return read_pipeline(path).source
+
+
+def test_a_join_is_read_as_it_is_written_although_yaml_takes_on_for_true(tmp_path: Path) -> None:
+    (join,) = read(tmp_path, JOIN).join.values()
+    assert join.on == {"origin": "station"}
+    assert (join.as_of, join.within, join.min_match) == ({"time_hour": "observed_at"}, timedelta(hours=3), 0.95)
+    assert join.brings == {"temp": "weather_temp", "wind_speed": "weather_wind_speed"}
+    assert (join.recode, join.recode_right) == ({"origin": ({"values": {"EWR": "72502"}},)}, {"station": ("text", {"pad": 5})})
+
+
+def test_names_of_spans_are_text_whatever_yaml_makes_of_them(tmp_path: Path) -> None:
+    source = read(tmp_path, "  window: {from: 2013-01, to: 2013-06}\n  deny: [2013-04]")
+    assert source.window == FixedWindow.model_validate({"from": "2013-01", "to": "2013-06"})
+    assert source.deny == ("2013-04",)
+    days = Source.model_validate({"spans": "/{YYYY}-{MM}-{DD}", "label": "y", "deny": [date(2013, 4, 1)]})
+    assert days.deny == ("2013-04-01",)
+    assert Source.model_validate({"spans": "/{SPAN}", "label": "y", "deny": [7]}).deny == ("7",)
+
+
+def test_a_source_comes_back_from_its_own_json(tmp_path: Path) -> None:
+    for text in ("", JOIN, "  split: {by: id, evaluation: 0.2}\n  window: {from: 2013-01, to: 2013-06}", "  deny: [2013-04]"):
+        source = read(tmp_path, text)
+        assert Source.model_validate_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source
+
+
+def test_a_split_by_a_column_needs_no_span_to_hold_out(tmp_path: Path) -> None:
+    assert read(tmp_path, "").holds_out_newest
+    source = read(tmp_path, "  split: {by: customer, evaluation: 0.2}")
+    assert (source.split, source.holds_out_newest) == (Split(by="customer", evaluation=0.2), False)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in JOIN
+    return JOIN.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("  window: {from: 2013-06, to: 2013-01}", ":6: source.window", "from is 2013-06 and to is 2013-01; allowed: from before to"),
+        ("  window: {from: 2013-06}", ":6: source.window", "to: Field required; its keys: from, to"),
+        ("  window: {from: 2013-1, to: 2013-06}", ":3: source", 'window names the span "2013-1"', "such as 2013-04"),
+        ("  window: 0", ":6: source.window is 0", "1 to 10,000, or {from: SPAN, to: SPAN}"),
+        ("  deny: [april]", 'deny names the span "april"; allowed: names as {data}/{YYYY}-{MM}.parquet gives them, such as 2013-04'),
+        ("  sample: {fraction: 1, by: id}", ":6: source.sample.fraction is 1; input should be less than 1"),
+        ("  sample: {fraction: 0.1}", "source.sample.by is missing"),
+        ("  sample: {fraction: 0.1, by: id, strat: late}", "source.sample.strat is not a key here", 'did you mean "stratify"?'),
+        ("  split: random", ":6: source.split is", "allowed: newest, or {by: COLUMN, evaluation: FRACTION}"),
+        ("  split: {by: id, evaluation: 2}", ":6: source.split", "evaluation: Input should be less than 1; its keys: by, evaluation"),
+        (changed("min_match", "min_mach"), ":16: source.join.weather.min_mach is not a key here", 'did you mean "min_match"?'),
+        (changed("min_match: 0.95", "min_match: 95"), ":16: source.join.weather.min_match is 95; input should be less than or equal"),
+        (changed("      on: {origin: station}\n", ""), "source.join.weather.on is missing"),
+        (changed("columns: [temp, wind_speed]", "columns: [temp, temp]"), "columns names temp more than once"),
+        (changed("      as_of: {time_hour: observed_at}\n", ""), "within is for as_of"),
+        (changed("prefix: weather_", "file: planes.parquet"), "give either spans (the table of the same period) or file"),
+        (changed("weather/{YYYY}-{MM}", "weather/{YYYY}"), "whose spans are not those of {data}/{YYYY}-{MM}.parquet"),
+        (changed("weather/{YYYY}-{MM}", "weather/{YYYY}-{MM}-{DD}"), "or file: one table for all spans"),
+        (changed("recode: {origin:", "recode: {orgin:"), "recode names the column orgin; allowed: those of on, origin"),
+        (changed('EWR: "72502"', "EWR: 72502"), ":12: source.join.weather.recode.origin", "72502 is what YAML reads", "write it in quotes"),
+        (changed('EWR: "72502"', 'NO: "47"'), "False is what YAML reads"),
+        (changed("{pad: 5}", "{pad: five}"), "{'pad': 'five'} is no step; allowed: text, strip, upper, lower, {pad: DIGITS}"),
+        (changed("  join:\n    weather:", "  join:\n    Weather:"), "source.join.Weather", "lower case letters"),
+        (
+            JOIN + changed("    weather:", "    again:").removeprefix("  join:"),
+            "join.again brings the column weather_temp, and so does join.weather; give it a prefix",
+        ),
+    ],
+    ids=range(24),
+)  # fmt: skip
+def test_a_mistake_names_its_line_and_the_remedy(tmp_path: Path, case: tuple[str, ...]) -> None:
+    source, *expected = case
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, source)
+    for part in expected:
+        assert part in str(caught.value), str(caught.value)

@@ -1,0 +1,169 @@
+"""The team file: its mistakes are named, and no pipeline of the team is looser than it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.errors import ConfigError
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.pipeline_file import read_pipeline, read_team
+from taxiway.spec.team import Team, loosened
+
+PIPELINE = """\
+pipeline: late
+team: flights
+source:
+  spans: "{data}/{YYYY}-{MM}.parquet"
+  label: late
+schema: late.schema.yaml
+model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+gate:
+  floors: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc, min_gain: -0.01}
+  slices: {by: [origin], max_drop: 0.05}
+  reliability: 0.99
+gateway: g
+shadow: {min_requests: 2000, min_agreement: 0.8}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "late.schema.yaml").write_text("features: {}")
+    (tmp_path / "late.pipeline.yaml").write_text(PIPELINE)
+    return tmp_path
+
+
+def write(folder: Path, team: str) -> Path:
+    (folder / "team.yaml").write_text(f"team: flights\n{team}\n")
+    return folder / "late.pipeline.yaml"
+
+
+@pytest.mark.parametrize(
+    "team",
+    [
+        "",
+        "gate: {floors: {roc_auc: 0.6}, min_gain: {roc_auc: -0.01}, max_drop: {roc_auc: 0.05}, reliability: 0.99}",
+        "gate: {floors: {rmse: 3}, min_gain: {mae: 0}, max_drop: {r2: 0.1}}",
+        "shadow: {min_requests: 1000, min_agreement: 0.8, max_p99_ratio: 2}",
+    ],
+    ids=["nothing asked", "exactly as much", "of another problem", "shadow"],
+)
+def test_a_pipeline_that_keeps_what_the_team_asks_is_read(folder: Path, team: str) -> None:
+    assert read_pipeline(write(folder, team)).name == "flights.late"
+
+
+@pytest.mark.parametrize(
+    ("team", "expected"),
+    [
+        ("gate: {floors: {roc_auc: 0.65}}", ":10: gate.floors.roc_auc is 0.6; the team asks for at least 0.65 (team.yaml)"),
+        ("gate: {floors: {brier: 0.2}}", ":10: gate.floors has no brier; the team asks for at most 0.2"),
+        ("gate: {min_gain: {roc_auc: 0}}", ":11: gate.against_champion.min_gain is -0.01; the team asks for at least 0"),
+        ("gate: {min_gain: {brier: 0}}", ':11: gate.against_champion.metric is "roc_auc"; the team compares by brier'),
+        ("gate: {max_drop: {roc_auc: 0.02}}", ":12: gate.slices.max_drop is 0.05; the team asks for at most 0.02"),
+        ("gate: {reliability: 0.999}", ":13: gate.reliability is 0.99; the team asks for at least 0.999"),
+        ("gate: {min_rows: 500}", "gate.min_rows is 300; the team asks for at least 500"),
+        ("shadow: {min_requests: 3000}", ":15: shadow.min_requests is 2000; the team asks for at least 3000"),
+        (
+            "gate: {slices: [origin, carrier]}",
+            ":12: gate.slices leaves out carrier; the team asks for slices by origin, carrier",
+        ),
+        ("gate: {max_slice_min_rows: 200}", "gate.slices.min_rows is 300; the team asks for at most 200"),
+        ("shadow: {max_error_rate: 0.0001}", "shadow.max_error_rate is 0.001; the team asks for at most 0.0001"),
+    ],
+)
+def test_a_looser_pipeline_is_refused_with_both_numbers(folder: Path, team: str, expected: str) -> None:
+    path = write(folder, team)
+    with pytest.raises(ConfigError) as refused:
+        read_pipeline(path)
+    assert expected in str(refused.value)
+
+
+def test_what_is_switched_off_is_looser(folder: Path) -> None:
+    path = write(folder, "gate: {max_drop: {roc_auc: 0.05}}\nshadow: {}")
+    path.write_text(PIPELINE.replace("  slices: {by: [origin], max_drop: 0.05}\n", "").replace("shadow: {", "shadow: off #"))
+    with pytest.raises(ConfigError) as refused:
+        read_pipeline(path)
+    assert "gate.slices is missing; the team asks for slices" in str(refused.value)
+    assert "shadow is off; the team asks for a shadow" in str(refused.value)
+
+
+def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None:
+    path = write(folder, "")
+    path.write_text(PIPELINE.replace("team: flights", "team: trains"))
+    with pytest.raises(ConfigError, match='team is "trains", and the team file beside it is that of "flights"'):
+        read_pipeline(path)
+
+
+@pytest.mark.parametrize(
+    ("team", "expected"),
+    [
+        (
+            "gates: {}",
+            'team.yaml:2: gates is not a key here\n    allowed: gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
+        ),
+        ("gate: {floors: {auc: 0.5}}", 'team.yaml:2: gate.floors.auc is "auc"'),
+        ("notification: {notifier: a.B, events: [LOST]}", "FIRST_CHAMPION"),
+        ("gate: {reliability: 2}", "team.yaml:2: gate.reliability is 2"),
+    ],
+)
+def test_a_mistake_in_the_team_file_is_named(folder: Path, team: str, expected: str) -> None:
+    write(folder, team)
+    with pytest.raises(ConfigError) as refused:
+        read_team(folder)
+    assert expected in str(refused.value)
+
+
+def test_a_folder_without_a_team_file_has_no_team(folder: Path) -> None:
+    assert read_team(folder) is None
+
+
+def gate_of(floor: float, gain: float, drop: float, reliability: float) -> dict[str, Any]:
+    return {"floors": {"mae": floor}, "min_gain": {"mae": gain}, "max_drop": {"mae": drop}, "reliability": reliability}
+
+
+@given(
+    asked=st.tuples(st.floats(1, 9), st.floats(-9, 9), st.floats(1, 9), st.floats(0.6, 0.99)),
+    own=st.tuples(st.floats(1, 9), st.floats(-9, 9), st.floats(1, 9), st.floats(0.6, 0.99)),
+)
+def test_looser_is_looser_in_any_of_its_numbers(asked: tuple[float, ...], own: tuple[float, ...]) -> None:
+    team = Team.model_validate({"team": "t", "gate": gate_of(*asked)})
+    floor, gain, drop, reliability = own
+    pipeline = Pipeline.model_validate(
+        {
+            "pipeline": "p",
+            "team": "t",
+            "source": {"spans": "{SPAN}.parquet", "label": "y"},
+            "schema": "s",
+            "model": {"estimator": "sklearn.linear_model.Ridge"},
+            "gate": {
+                "floors": {"mae": floor},
+                "against_champion": {"metric": "mae", "min_gain": gain},
+                "slices": {"by": ["a"], "max_drop": drop},
+                "reliability": reliability,
+            },
+        }
+    )
+    expected = (floor > asked[0]) + (gain < asked[1]) + (drop > asked[2]) + (reliability < asked[3])
+    assert len(loosened(pipeline, team)) == expected
+
+
+def test_estimates_that_agree_whatever_they_say_are_looser_too() -> None:
+    team = Team.model_validate({"team": "t", "shadow": {"max_agree_within": 10}})
+    body = {
+        "pipeline": "p",
+        "team": "t",
+        "source": {"spans": "{SPAN}.parquet", "label": "y"},
+        "schema": "s",
+        "model": {"estimator": "sklearn.linear_model.Ridge"},
+        "gate": {"floors": {"mae": 3}, "against_champion": {"metric": "mae"}},
+        "gateway": "g",
+        "shadow": {"agree_within": 1e12},
+    }
+    assert loosened(Pipeline.model_validate(body), team) == (
+        (("shadow", "agree_within"), "is 1e+12; the team asks for at most 10"),
+    )

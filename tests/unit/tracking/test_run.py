@@ -1,0 +1,212 @@
+"""One MLflow run a DAG run, and what it came to."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from taxiway.lineage.outcomes import mark_processed, processed_spans, summaries, summarize
+from taxiway.records import (
+    Anomaly,
+    DataReport,
+    Outcome,
+    Promotion,
+    Reason,
+    Severity,
+    ShadowReport,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+)
+from taxiway.store import Store
+from taxiway.tracking.run import MlflowRun, run_url
+
+SPAN = Span(source="x", name="2013-04", rows=3, content="a" * 32)
+SNAPSHOT = Snapshot(pipeline="f.late", training=(SPAN.model_copy(update={"name": "2013-03"}),), evaluation=(SPAN,))
+
+
+@pytest.fixture
+def client(mlflow_url: str) -> MlflowClient:
+    return MlflowClient(mlflow_url)
+
+
+def test_every_task_finds_the_same_run(client: MlflowClient) -> None:
+    dag_run = f"f.late/{uuid.uuid4()}"
+    assert MlflowRun.find(client, "f/late", dag_run) is None
+    first = MlflowRun.find_or_make(client, "f/late", dag_run, {"airflow.dag_id": "f.late"})
+    second = MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    assert first.run_id == second.run_id
+    assert client.get_run(first.run_id).data.tags["airflow.dag_id"] == "f.late"
+
+
+def test_what_is_said_twice_is_there_once(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
+    for _ in range(2):
+        run.params({"max_iter": 150})
+        run.metrics({"rows": 3})
+        run.datasets((SPAN,), "training")
+        run.record(SNAPSHOT)
+    found = client.get_run(run.run_id)
+    assert found.data.params == {"max_iter": "150"}
+    assert found.data.metrics == {"rows": 3.0}
+    assert [(i.dataset.name, i.dataset.digest) for i in found.inputs.dataset_inputs] == [("2013-04", "a" * 32)]
+    assert found.data.tags["taxiway.record.Snapshot"] == SNAPSHOT.digest
+    path = Path(client.download_artifacts(run.run_id, "records/Snapshot.json"))
+    assert json.loads(path.read_text())["pipeline"] == "f.late"
+
+
+def test_runs_are_found_by_the_digest_of_what_they_read(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/digest", f"f.late/{uuid.uuid4()}", {})
+    content = uuid.uuid4().hex
+    run.datasets((SPAN.model_copy(update={"content": content}),), "evaluation")
+    found = client.search_runs([run.experiment_id], f"dataset.digest = '{content}'")
+    assert [r.info.run_id for r in found] == [run.run_id]
+
+
+def test_a_setting_that_a_cleared_task_sets_anew_is_told_beside_the_first(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
+    run.params({"max_iter": 150, "depth": 3})
+    run.params({"max_iter": 300, "depth": 3, "rate": 0.1})
+    found = client.get_run(run.run_id).data
+    assert found.params == {"max_iter": "150", "depth": "3", "rate": "0.1"}
+    assert {n: v for n, v in found.tags.items() if n.startswith("taxiway.changed")} == {"taxiway.changed.max_iter": "300"}
+
+
+def test_a_run_that_ended_is_reopened_by_a_task_that_was_cleared(client: MlflowClient) -> None:
+    dag_run = f"f.late/{uuid.uuid4()}"
+    run = MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    run.end("FAILED")
+    assert client.get_run(run.run_id).info.status == "FAILED"
+    MlflowRun.find_or_make(client, "f/late", dag_run, {})
+    assert client.get_run(run.run_id).info.status == "RUNNING"
+
+
+def report(status: Status) -> DataReport:
+    anomaly = Anomaly(
+        kind="k", span="s", column="c", severity=Severity.ERROR, observed="o", expected="e", sentence="c is wrong"
+    )
+    found = (anomaly,) if status is Status.FAIL else ()
+    return DataReport(snapshot=SNAPSHOT.digest, schema_version="v", status=status, checks=1, anomalies=found)
+
+
+def verdict(status: Status) -> Verdict:
+    reasons = (Reason(status=Status.PASS, sentence="fine"), Reason(status=status, sentence="auc"))
+    return Verdict(model="m", version=2, champion=1, snapshot="s", report="", evaluation="e", status=status, reasons=reasons)
+
+
+def shadow(status: Status) -> ShadowReport:
+    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, sentence="shadowed"),))
+
+
+def promotion(from_version: int | None) -> Promotion:
+    return Promotion(
+        model="m",
+        alias="champion",
+        from_version=from_version,
+        to_version=2,
+        by="b",
+        at="2026-01-01T00:00:00Z",
+        verdict="v",
+        shadow="s",
+        reason="",
+    )
+
+
+OK = report(Status.PASS)
+
+
+def of_one_pass(data: Any, judged: Any, shadowed: Any, promoted: Any) -> tuple:
+    """The records with the digests by which they name each other."""
+    if judged is not None:
+        judged = judged.model_copy(update={"report": data.digest})
+    if promoted is not None and judged is not None:
+        promoted = promoted.model_copy(update={"verdict": judged.digest})
+    return data, judged, shadowed, promoted
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome", "reasons"),
+    [
+        ((report(Status.FAIL), None, None, None), Outcome.BLOCKED, ("c is wrong",)),
+        ((report(Status.FAIL), verdict(Status.FAIL), None, None), Outcome.REJECTED, ("auc",)),
+        ((OK, verdict(Status.FAIL), None, None), Outcome.REJECTED, ("auc",)),
+        ((OK, verdict(Status.UNDECIDED), None, None), Outcome.UNDECIDED, ("auc",)),
+        ((OK, verdict(Status.PASS), shadow(Status.FAIL), None), Outcome.REJECTED, ("shadowed",)),
+        ((OK, verdict(Status.PASS), shadow(Status.UNDECIDED), None), Outcome.UNDECIDED, ("shadowed",)),
+        ((OK, verdict(Status.PASS), shadow(Status.PASS), promotion(1)), Outcome.PROMOTED, ("fine", "auc", "shadowed")),
+        ((OK, verdict(Status.PASS), shadow(Status.NOT_APPLICABLE), promotion(None)), Outcome.FIRST_CHAMPION, None),
+    ],
+)
+def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, reasons: tuple[str, ...] | None) -> None:
+    made = summarize(SNAPSHOT, *of_one_pass(*records), run="r", mlflow_run="m")
+    assert made is not None
+    assert made.outcome is outcome
+    assert made.span == SPAN
+    if reasons is not None:
+        assert made.reasons == reasons
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (None,) * 4,
+        (OK, None, None, None),
+        (OK, verdict(Status.PASS), None, None),
+        (OK, verdict(Status.PASS), shadow(Status.PASS), None),
+    ],
+)
+def test_a_run_that_broke_in_between_came_to_nothing(records: tuple) -> None:
+    assert summarize(SNAPSHOT, *of_one_pass(*records), run="r", mlflow_run="m") is None
+
+
+def test_records_of_a_first_pass_are_not_mixed_with_those_of_a_second() -> None:
+    """A promoted run is cleared; now its data fail, or its new model breaks before the shadow is over."""
+    first = (verdict(Status.PASS).model_copy(update={"report": OK.digest}), shadow(Status.PASS))
+    promoted = promotion(1).model_copy(update={"verdict": first[0].digest})
+    again = summarize(SNAPSHOT, report(Status.FAIL), *first, promoted, run="r", mlflow_run="m")
+    assert again is not None
+    assert again.outcome is Outcome.BLOCKED
+    third = first[0].model_copy(update={"version": 3})
+    assert summarize(SNAPSHOT, OK, third, first[1], promoted, run="r", mlflow_run="m") is None
+
+
+def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
+    made = summarize(SNAPSHOT, OK, None, None, promotion(1), run="r", mlflow_run="m")
+    assert made is not None
+    assert (made.outcome, made.version) == (Outcome.PROMOTED, 2)
+    assert "made champion on this span before, at 2026-01-01 00:00:00 UTC" in made.reasons[0]
+
+
+def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    for name in ("10", "9", "11"):
+        span = SPAN.model_copy(update={"name": name})
+        snapshot = Snapshot(pipeline="f.late", training=(SPAN,), evaluation=(span,))
+        bad = report(Status.FAIL).model_copy(update={"snapshot": snapshot.digest})
+        made = summarize(snapshot, bad, None, None, None, run="r", mlflow_run="m")
+        assert made is not None
+        mark_processed(store, made)
+    assert [s.span.name for s in summaries(store, "f.late")] == ["9", "10", "11"]
+
+
+def test_the_address_of_a_run_carries_no_credentials() -> None:
+    assert (
+        run_url("https://ann:secret@mlflow.example.com/base/", "1", "r")
+        == "https://mlflow.example.com/base/#/experiments/1/runs/r"
+    )
+    assert run_url("http://127.0.0.1:5000", "1", "r") == "http://127.0.0.1:5000/#/experiments/1/runs/r"
+
+
+def test_a_decided_span_is_remembered_with_its_version(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    assert processed_spans(store, "f.late") == frozenset()
+    made = summarize(SNAPSHOT, report(Status.FAIL), None, None, None, run="r", mlflow_run="m")
+    assert made is not None
+    mark_processed(store, made)
+    assert processed_spans(store, "f.late") == {("2013-04", 0)}
+    assert processed_spans(store, "f.other") == frozenset()
+    assert summaries(store, "f.late") == (made,)
