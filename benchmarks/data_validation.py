@@ -128,18 +128,19 @@ def taxiway_suite(path: Path) -> Callable[[], Any]:
     from taxiway.data.engine.duckdb_table import open_table
     from taxiway.data.profiling.profile import Profile
     from taxiway.data.validation.expectations.engines import import_gx
-    from taxiway.data.validation.expectations.suite import check_suite
-    from taxiway.data.validation.results import CheckedSpan, Findings
+    from taxiway.data.validation.expectations.suite import run_expectations
+    from taxiway.data.validation.inputs import CheckTarget
+    from taxiway.data.validation.results import CheckResults
 
     suite = path.with_suffix(".suite.json")
     suite.write_text(json.dumps({"expectations": expectations()}))
     import_gx(suite)
 
     def work() -> None:
-        findings = Findings()
+        results = CheckResults()
         with open_table(path, "the benchmark") as table:
-            check_suite(suite, CheckedSpan("x", Profile(rows=table.row_count, columns=()), lambda: table), findings)
-        assert not findings.anomalies, findings.anomalies
+            run_expectations(suite, CheckTarget("x", Profile(rows=table.row_count, columns=()), lambda: table), results)
+        assert not results.anomalies, results.anomalies
 
     return work
 
@@ -312,8 +313,9 @@ def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
 
 def merge_a_year(folder: Path, times: int) -> None:
     """365 daily profiles of 15 columns into one."""
+    from taxiway.data.profiling.compute import profile
     from taxiway.data.profiling.merge import merged
-    from taxiway.data.profiling.profile import Profile, profile
+    from taxiway.data.profiling.profile import Profile
 
     texts = [profile(make(2_000 + day, folder), label="label").to_json() for day in range(365)]
     year = [Profile.from_json(text) for text in texts]

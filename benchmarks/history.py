@@ -18,11 +18,11 @@ from typing import Any
 
 from measuring import show
 
-from taxiway.data.profiling.history import past_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import Watch
 from taxiway.data.sources.files import listing
+from taxiway.data.validation.profile_history import past_profiles
 from taxiway.lineage.outcomes import mark_processed, summaries, summary_of
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
 from taxiway.spec.source import Source

@@ -20,9 +20,12 @@ from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import Watch
 from taxiway.records import Waiver
+from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.join import Join
-from taxiway.spec.pipeline import AgainstChampion, Between, Features, Gate, Model, Pipeline, Shadow, Slices, Sweep
+from taxiway.spec.pipeline import Features, Model, Pipeline
+from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import FixedWindow, Sample, Source, Split
+from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from taxiway.spec.pipeline import AgainstChampion, Gate, Model, Pipeline, Source
+from taxiway.spec.gate import AgainstChampion, Gate
+from taxiway.spec.pipeline import Model, Pipeline, Source
 from taxiway.templates import continuous_training
 
 dag = continuous_training(

@@ -39,3 +39,9 @@ def listed(values: Iterable[object], total: int | None = None) -> str:
     shown, count = words[:SHOWN_VALUES], total if total is not None else len(words)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
+
+
+def words(params: str) -> str:
+    """A trial's parameters as people read them: `learning_rate=0.0512, max_leaf_nodes=31`."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in json.loads(params).items()}
+    return ", ".join(f"{name}={value}" for name, value in shown.items())

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from taxiway.messages import words as in_words
 from taxiway.records import Interval
 from taxiway.spec.metrics import METRIC_FACTS
-from taxiway.tuning.trials import words as in_words
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent

@@ -1,40 +1,17 @@
 """Looking at data and checking them, without a pipeline: `taxiway profile` and `taxiway validate`."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import json_option, usage_errors
+from taxiway.cli.options import busy, check_folders, json_option, usage_errors
+from taxiway.cli.profile_view import _show
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
-    from taxiway.data.profiling.profile import ColumnProfile, Profile
     from taxiway.records import Anomaly, DataReport
-
-_BLOCKS = " ▁▂▃▄▅▆▇█"
-_NAME_WIDTH = 18
-_GLANCE_WIDTH = 12
-_TEXT_WIDTH = 16
-
-
-def check_folders(*files: Path | None) -> None:
-    """Raise ConfigError where a file could not be written for want of its folder, before any work is done."""
-    for file in files:
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ConfigError(f"{file} cannot be written: there is no folder {file.parent}")
-
-
-@contextmanager
-def busy(what: str) -> Iterator[None]:
-    """A sign of life on a terminal while something takes its time."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield
 
 
 @click.command()
@@ -52,7 +29,7 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
 
     CSV, JSON lines and Parquet are read, the first two also gzipped.
     """
-    from taxiway.data.profiling.profile import profile as profile_data
+    from taxiway.data.profiling.compute import profile as profile_data
     from taxiway.data.validation.html_report import page_of
 
     with usage_errors():
@@ -154,55 +131,3 @@ def _tell_one(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
     click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.sentence}")
     if anomaly.proposal:
         click.echo(click.style(f"         if the data are right: {anomaly.proposal}", dim=True))
-
-
-def _show(found: "Profile") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from taxiway.data.validation.html_report import percent_text, value_text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    widest = max(len(column.name) for column in found.columns)
-    table.add_column("column", overflow="fold", width=min(max(widest, len("column")), _NAME_WIDTH))
-    for title in ("missing", "distinct", "minimum", "median", "maximum"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("values", no_wrap=True, overflow="ellipsis")
-    for column in found.columns:
-        middle = column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
-        day = "date" if column.type == "datetime" else column.type
-        numbers = [
-            "" if value is None else value_text(value, day, digits=3) for value in (column.minimum, middle, column.maximum)
-        ]
-        missing = percent_text(1 - column.present_fraction) if column.present_fraction < 1 else ""
-        distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
-        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
-    console = Console()
-    console.print(table)
-    for column in found.columns:
-        if column.above or column.below:
-            rows = column.above + column.below
-            console.print(
-                f"{column.name}: {rows:,} of {found.rows:,} infinite or beyond 1e100, in none of the figures",
-                style="yellow",
-                markup=False,
-            )
-    console.print(f"{counted(found.rows, 'row')}, {counted(len(found.columns), 'column')}", style="bold")
-
-
-def counted(number: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _glance(column: "ColumnProfile") -> str:
-    """A histogram in one line, or the most frequent values."""
-    from taxiway.data.validation.html_report import bars, percent_text
-
-    drawn = bars(column, bins=_GLANCE_WIDTH)
-    if column.type in ("string", "boolean"):
-        text = ", ".join(f"{bar.name} {percent_text(bar.share)}" for bar in drawn[:3])
-        return text if len(text) <= _TEXT_WIDTH else f"{text[: _TEXT_WIDTH - 1]}…"
-    top = max((bar.share for bar in drawn), default=0.0)
-    return "".join(_BLOCKS[max(1, round(8 * bar.share / top)) if bar.share else 0] for bar in drawn) if top else ""

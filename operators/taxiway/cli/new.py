@@ -12,9 +12,10 @@ from taxiway.cli.lint import STUB, lint
 from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, schema_text
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
 from taxiway.data.profiling.merge import merged
-from taxiway.data.profiling.profile import ColumnProfile, Profile, profile_span
+from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.infer import infer_schema
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema

@@ -1,15 +1,21 @@
 """What several commands share: their options, and a client of MLflow."""
 
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    pass
+
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
@@ -62,3 +68,19 @@ def fail(error: BaseException, code: int) -> NoReturn:
         traceback.print_exception(error)
     click.secho(f"taxiway: {error}", fg="red", err=True)
     sys.exit(code)
+
+
+def check_folders(*files: Path | None) -> None:
+    """Raise ConfigError where a file could not be written for want of its folder, before any work is done."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError(f"{file} cannot be written: there is no folder {file.parent}")
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """A sign of life on a terminal while something takes its time."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

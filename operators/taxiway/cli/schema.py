@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.data import busy
-from taxiway.cli.options import json_option, usage_errors
+from taxiway.cli.options import busy, json_option, usage_errors
 from taxiway.errors import ConfigError, allowed_values
 
 if TYPE_CHECKING:

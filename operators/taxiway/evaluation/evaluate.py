@@ -1,18 +1,18 @@
 """Scoring candidate and champion on a snapshot's evaluation rows: the same rows, the same code, in one go."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import METRICS
+from taxiway.evaluation.slices import results_by_slice
 from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
 from taxiway.features.labels import true_labels
-from taxiway.records import Evaluation, MetricResult, SliceResult, Snapshot
+from taxiway.records import Evaluation, MetricResult, Snapshot
 from taxiway.records.recorder import Recorder
+from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Gate
 from taxiway.stats.bootstrap import compare
 from taxiway.store import Store
 
@@ -69,7 +69,7 @@ def evaluate(
     names = sorted({_ALWAYS[gate.problem], *gate.floors, gate.against_champion.metric})
     results = []
     for name in names:
-        found = compare(METRICS[name], labels, ours, theirs, gate.reliability)
+        found = compare(METRICS[name].compute, labels, ours, theirs, gate.reliability)
         results.append(
             MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
         )
@@ -80,7 +80,7 @@ def evaluate(
         champion=champion.version if champion else None,
         reliability=gate.reliability,
         metrics=tuple(results),
-        slices=_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
+        slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
     )
     recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in results})
     recorder.metrics({f"champion.{r.metric}": r.champion.value for r in results if r.champion})
@@ -106,33 +106,3 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
 
 def _tells(model: LoadedModel) -> str:
     return f"tells {' from '.join(model.classes)}" if model.classes else "estimates a number"
-
-
-def _by_slice(rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate) -> tuple[SliceResult, ...]:
-    if gate.slices is None:
-        return ()
-    missing = [column for column in gate.slices.by if column not in rows]
-    if missing:
-        raise DataError(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
-    metric = METRICS[gate.against_champion.metric]
-    groups = [
-        (column, str(value), index)
-        for column in gate.slices.by
-        for value, index in sorted(
-            rows.groupby(column, observed=True, dropna=False).indices.items(), key=lambda item: str(item[0])
-        )
-    ]
-    large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
-    shared = 1 - (1 - gate.reliability) / max(large, 1)
-    found = []
-    for column, value, index in groups:
-        tellable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
-        difference = compare(metric, labels[index], ours[index], theirs[index], shared).difference if tellable else None
-        if difference is not None and not math.isfinite(difference.low):
-            difference = None  # so few rows of one label that some replicate has no other
-        found.append(
-            SliceResult(
-                metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference
-            )
-        )
-    return tuple(found)

@@ -19,8 +19,8 @@ from taxiway.records import (
     Verdict,
     worst,
 )
+from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import METRIC_FACTS
-from taxiway.spec.pipeline import Gate
 
 
 def decide(

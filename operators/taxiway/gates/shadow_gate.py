@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
-from taxiway.serving.api import Pair, PairedLog
-from taxiway.spec.pipeline import Shadow
+from taxiway.records.shadow_pairs import Pair, PairedLog
+from taxiway.spec.shadow import Shadow
 
 if TYPE_CHECKING:
     import numpy as np

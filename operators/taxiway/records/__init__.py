@@ -19,23 +19,18 @@ from taxiway.records.data import (
     span_label,
     span_order,
 )
+from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
 from taxiway.records.training import (
     Candidate,
     Evaluation,
     FeatureSet,
     Interval,
     MetricResult,
-    Outcome,
-    Promotion,
-    Reason,
-    RunSummary,
-    ShadowReport,
     SliceResult,
     SweepPlan,
     SweepReport,
     Trial,
     Trials,
-    Verdict,
 )
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from taxiway.errors import WrongAnswersError
 from taxiway.records import Reason, ShadowReport, Status, worst
-from taxiway.serving.api import Answer, Pair
+from taxiway.records.shadow_pairs import Answer, Pair
 from taxiway.serving.protocol import read_rows
 from taxiway.serving.workers.process import predict_with
 

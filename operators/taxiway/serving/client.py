@@ -8,7 +8,8 @@ from urllib.parse import quote
 import httpx
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, PairedLog, Remote
+from taxiway.records.shadow_pairs import PairedLog
+from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, Remote
 
 # A refresh and a new challenger answer when the model is loaded.
 _TIMEOUT_S = 180.0

@@ -10,7 +10,8 @@ from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 
 if TYPE_CHECKING:
-    from taxiway.serving.api import ChallengerStatus, PairedLog, Remote
+    from taxiway.records.shadow_pairs import PairedLog
+    from taxiway.serving.api import ChallengerStatus, Remote
     from taxiway.serving.client import GatewayClient
 
 # The gateway takes a challenger down by itself this long after the wait should have ended.

@@ -42,7 +42,7 @@ def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str
 
 def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
     """The plan's trials, so many at a time, each chunk named by its parameters."""
-    from taxiway.tuning.trials import words
+    from taxiway.messages import words
 
     starts = range(0, len(plan.trials), trials_per_task)
     bounds = [(first, min(first + trials_per_task, len(plan.trials))) for first in starts]
@@ -83,7 +83,8 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
         ConfigError: There are none, or some of the plan are missing.
         DataError: None has a score.
     """
-    from taxiway.tuning.trials import choose, words
+    from taxiway.messages import words
+    from taxiway.tuning.trials import choose
 
     if not trials:
         raise ConfigError("there are no trials of the sweep; connect the task to those that run them")
@@ -99,7 +100,8 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
 
 
 def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: FeatureSet, rows: "pd.DataFrame") -> Trial:
-    from taxiway.tuning.trials import run_trial, trial_key, words
+    from taxiway.messages import words
+    from taxiway.tuning.trials import run_trial, trial_key
 
     chosen = json.loads(params)
     nested = context.recorder.nested(trial_key(features, context.pipeline, chosen).digest, words(params))
@@ -119,7 +121,7 @@ def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: F
 
 
 def _log_trial(context: StageContext, number: int, count: int, trial: Trial) -> None:
-    from taxiway.tuning.trials import words
+    from taxiway.messages import words
 
     result = f"{trial.metric} {trial.score:.4f}" if trial.score is not None else f"failed: {trial.error}"
     context.log.info("trial %d of %d: %s (%s)", number, count, result, words(trial.params))

@@ -14,7 +14,7 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         DataError: A span cannot be read.
         ConfigError: The schema, the suite or a rule cannot be used.
     """
-    from taxiway.data.profiling.history import past_profiles, remember_spans
+    from taxiway.data.validation.profile_history import past_profiles, remember_spans
     from taxiway.data.validation.validate import validate_snapshot
     from taxiway.features.transform import choose_columns
 

@@ -1,10 +1,9 @@
 """Intervals by the paired bootstrap: rows are drawn anew, for candidate and champion the same ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.evaluation.metrics import Metric
 from taxiway.records import Interval
 
 if TYPE_CHECKING:
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Metric = Callable[[Floats, Floats, Floats], Floats]
+    """Scores and labels, one a row, and weights, a row a replicate: gives the metric of each replicate."""
 
 REPLICATES = 400
 _BATCH_CELLS = 2_000_000
@@ -26,7 +27,7 @@ class Compared:
     difference: Interval | None
 
 
-def compare(metric: Metric, labels: "Floats", candidate: "Floats", champion: "Floats | None", reliability: float) -> Compared:
+def compare(metric: "Metric", labels: "Floats", candidate: "Floats", champion: "Floats | None", reliability: float) -> Compared:
     """Estimate `metric` with the bootstrap standard interval at `reliability` (Efron 1979), two-sided.
 
     The standard error comes from 400 replicates drawn with a fixed seed, the interval from the normal distribution: extreme
@@ -37,7 +38,7 @@ def compare(metric: Metric, labels: "Floats", candidate: "Floats", champion: "Fl
 
     sides = [candidate] if champion is None else [candidate, champion]
     ones = np.ones((1, len(labels)))
-    values = np.array([metric.compute(side, labels, ones)[0] for side in sides])
+    values = np.array([metric(side, labels, ones)[0] for side in sides])
     draws = np.hstack([_replicates(metric, labels, sides, count, rng) for count, rng in _batches(len(labels))])
     z = _z(reliability)
 
@@ -66,9 +67,9 @@ def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":
         yield min(each, REPLICATES - start), np.random.default_rng([20130101, start])
 
 
-def _replicates(metric: Metric, labels: "Floats", sides: "list[Floats]", count: int, rng: "np.random.Generator") -> "Floats":
+def _replicates(metric: "Metric", labels: "Floats", sides: "list[Floats]", count: int, rng: "np.random.Generator") -> "Floats":
     import numpy as np
 
     rows = len(labels)
     weights = np.stack([np.bincount(rng.integers(0, rows, rows), minlength=rows) for _ in range(count)]).astype(float)
-    return np.stack([metric.compute(side, labels, weights) for side in sides])
+    return np.stack([metric(side, labels, weights) for side in sides])

@@ -4,7 +4,7 @@ import json
 from math import prod
 from typing import Any
 
-from taxiway.spec.pipeline import Between, Sweep
+from taxiway.spec.sweep import Between, Sweep
 from taxiway.training.estimator import SEED
 
 _MOST_DRAWS = 200_000

@@ -153,12 +153,6 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
     return SweepReport(snapshot=plan.snapshot, metric=plan.metric, trials=tuple(ranked))
 
 
-def words(params: str) -> str:
-    """A trial's parameters as people read them: `learning_rate=0.0512, max_leaf_nodes=31`."""
-    shown = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in json.loads(params).items()}
-    return ", ".join(f"{name}={value}" for name, value in shown.items())
-
-
 def _ones(rows: int) -> Any:
     import numpy as np
 

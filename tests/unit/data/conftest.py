@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `exact`, which the tests of this folder share
 
-from taxiway.data.profiling.profile import Profile, profile_span
+from taxiway.data.profiling.compute import profile_span
+from taxiway.data.profiling.profile import Profile
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helping import shared_data
-from taxiway.data.profiling.profile import profile
+from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule, Stage
 from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
 from taxiway.data.schema.watch import Watch

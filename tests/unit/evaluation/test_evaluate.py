@@ -16,7 +16,7 @@ from taxiway.errors import DataError
 from taxiway.evaluation.evaluate import LoadedModel, evaluate
 from taxiway.records import Evaluation, Snapshot
 from taxiway.records.recorder import Notes
-from taxiway.spec.pipeline import Gate
+from taxiway.spec.gate import Gate
 from taxiway.store import Store
 
 GATE = Gate.model_validate(

@@ -20,7 +20,7 @@ from taxiway.records import (
     Verdict,
     Waiver,
 )
-from taxiway.spec.pipeline import Gate
+from taxiway.spec.gate import Gate
 
 GATE = Gate.model_validate(
     {

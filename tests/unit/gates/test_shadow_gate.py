@@ -12,8 +12,8 @@ from scipy.stats import binom
 from helping import examples
 from taxiway.gates.shadow_gate import compare, not_applicable
 from taxiway.records import Reason, ShadowReport, Status
-from taxiway.serving.api import Answer, Pair, PairedLog
-from taxiway.spec.pipeline import Shadow
+from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
+from taxiway.spec.shadow import Shadow
 
 MODEL, CHAMPION, CHALLENGER = "flights.late_arrivals", 3, 4
 LIMITS = Shadow(min_requests=1000, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)

@@ -15,7 +15,7 @@ from records.samples import CANDIDATE, REPORT, SAMPLES
 from taxiway.gates.model_gate import decide
 from taxiway.records import Candidate, DataReport, Evaluation, Record, Status
 from taxiway.records.digests import digest_of_bytes
-from taxiway.spec.pipeline import AgainstChampion, Gate
+from taxiway.spec.gate import AgainstChampion, Gate
 from taxiway.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"

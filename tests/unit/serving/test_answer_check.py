@@ -10,8 +10,8 @@ from misbehaving import Healthy, Raises
 
 from taxiway.errors import WrongAnswersError
 from taxiway.records import ShadowReport, Status
+from taxiway.records.shadow_pairs import Answer, Pair
 from taxiway.serving.answer_check import LoggedAnswer, check_answers, check_shadow
-from taxiway.serving.api import Answer, Pair
 
 CHAMPION, CHALLENGER = 3, 4
 PASSED = ShadowReport(model="m", version=CHALLENGER, champion=CHAMPION, status=Status.PASS, reasons=(), requests=300)

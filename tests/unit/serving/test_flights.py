@@ -25,7 +25,7 @@ from taxiway.records import Status
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
-from taxiway.spec.pipeline import Shadow
+from taxiway.spec.shadow import Shadow
 
 MODEL = "serving_tests.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]

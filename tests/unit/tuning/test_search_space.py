@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from helping import examples
-from taxiway.spec.pipeline import Sweep
+from taxiway.spec.sweep import Sweep
 from taxiway.tuning.search_space import parameter_sets
 
 

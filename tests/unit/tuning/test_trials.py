@@ -15,13 +15,14 @@ from taxiway.data.sources.files import find_spans
 from taxiway.demo.bikes import lay_out_rentals
 from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.features import raw_frame
+from taxiway.messages import words
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, Trial
 from taxiway.records.recorder import Notes
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.store import Store
 from taxiway.training.train import train
-from taxiway.tuning.trials import choose, plan_sweep, run_trial, tuning_snapshot, words
+from taxiway.tuning.trials import choose, plan_sweep, run_trial, tuning_snapshot
 
 BIKES = Path(__file__).parents[3] / "dags/bikes"
 

@@ -4,7 +4,6 @@ Everything is found by the places of rows in their files, so no row is lost, dou
 rows in `parts`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.engine.duckdb_table import Column, add_view, run
 from taxiway.data.engine.keys_sql import WHOLE, key_sql, moment_sql
 from taxiway.data.sources.join_inputs import Right
-from taxiway.data.validation.results import Findings
 from taxiway.errors import ConfigError, DataError, allowed_values
-from taxiway.messages import SHOWN_VALUES, listed, percent, share
-from taxiway.records import Anomaly, JoinMatch, Severity, Snapshot
+from taxiway.messages import SHOWN_VALUES
+from taxiway.records import JoinMatch
 
 if TYPE_CHECKING:
     import duckdb
@@ -190,37 +188,6 @@ def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: Joine
         unmatched_keys=found[0][2] if found else 0,
         examples=tuple(key for key, _, _ in found),
     )
-
-
-def check_joins(snapshot: Snapshot, findings: Findings) -> None:
-    """Look whether enough rows of each span found a partner in each joined table."""
-    for joined in snapshot.joins:
-        findings.add(_too_few(joined) if joined.share < joined.min_match else None)
-
-
-def _too_few(joined: JoinMatch) -> Anomaly:
-    alone = "; ".join(_without_partner(joined))
-    # A share that rounds to what is asked would look as if it were kept.
-    observed = share(joined.matched, joined.rows)
-    return Anomaly(
-        kind="join_match",
-        span=joined.span,
-        column=", ".join(joined.keys),
-        severity=Severity.ERROR,
-        observed=observed,
-        expected=f"at least {percent(joined.min_match)}",
-        sentence=f"{joined.name} ({joined.table}) has a partner for {observed} of {joined.span}; at least {percent(joined.min_match)} is "
-        f"asked. {alone}.",
-        examples=joined.examples,
-        proposal=f"source.join.{joined.name}: recode {', '.join(joined.keys)} where both sides write keys differently, or lower min_match",
-    )
-
-
-def _without_partner(joined: JoinMatch) -> Iterator[str]:
-    if joined.examples:
-        yield f"Without one are {joined.unmatched_keys:,} keys of {', '.join(joined.keys)}, such as {listed(joined.examples, joined.unmatched_keys)}"
-    if joined.without_key:
-        yield f"{joined.without_key:,} rows have no whole key"
 
 
 def brought(table: JoinedTable, columns: dict[str, Column]) -> dict[str, Column]:

@@ -7,6 +7,7 @@ their rows: off by at most a step (1 % of the rows), and still values that occur
 import math
 from collections.abc import Sequence
 
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.distinct_sketch import merged_samples
 from taxiway.data.profiling.profile import (
     PAIRED_VALUES,
@@ -17,7 +18,6 @@ from taxiway.data.profiling.profile import (
     Profile,
     WithLabel,
     kept_values,
-    profile_span,
 )
 from taxiway.records import Span
 from taxiway.store.store import Store

@@ -6,8 +6,9 @@ It says what was seen, not what is right: a schema made of the very data that it
 from collections.abc import Collection, Iterable
 from typing import Literal, cast
 
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merged
-from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile, profile_span
+from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.model import NUMERIC_TYPES, TRAINING, Feature, FeatureType, Schema
 from taxiway.errors import ConfigError, DataError, allowed_values

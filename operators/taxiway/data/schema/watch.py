@@ -5,14 +5,10 @@ compared with: one outlier among n values lies at most (n - 1) / sqrt(n) sample 
 history it could not be found.
 """
 
-import math
-from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from taxiway.data.profiling.profile import Profile
 from taxiway.records import Record, Severity
 
 ColumnMetric = Literal[
@@ -73,61 +69,3 @@ class Watch(Record):
     def words(self) -> str:
         """`mean of dep_delay`."""
         return self.metric if self.metric == "rows" else f"{self.metric} of {self.column}"
-
-
-def metric_of(profile: Profile, watch: Watch) -> float | None:
-    """The metric's value in one span; None where there is no such column, or no value in it."""
-    if watch.metric == "rows":
-        return float(profile.rows)
-    column = None if watch.column is None else profile.column(watch.column)
-    if column is None:
-        return None
-    if watch.metric == "missing_fraction":
-        return 1 - column.present_fraction
-    if not column.present:
-        return None
-    match watch.metric:
-        case "zeros_fraction":
-            return column.zeros / column.present
-        case "distinct" | "uniqueness" | "entropy":
-            return float(getattr(column, watch.metric).value)
-        case "median":
-            return column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
-        case "mean_length":
-            return column.lengths.mean if column.lengths else None
-        case _:
-            found: float | None = getattr(column, watch.metric)
-            return found
-
-
-def limits(watch: Watch, past: Sequence[float]) -> tuple[float, float] | None:
-    """Between which values the next one after `past` (oldest first) may be; None where the past is too short to say."""
-    match watch.strategy:
-        case "bounds":
-            return _or(watch.min, -math.inf), _or(watch.max, math.inf)
-        case "change" if past:
-            return past[-1] - _or(watch.max_decrease, math.inf), past[-1] + _or(watch.max_increase, math.inf)
-        case "ratio" if past:
-            bounds = past[-1] * _or(watch.min_ratio, -math.inf), past[-1] * _or(watch.max_ratio, math.inf)
-            # A quotient by 0 says nothing, and one by a negative value turns the sides around.
-            return None if not past[-1] else (min(bounds), max(bounds))
-        case "normal" if len(past) >= watch.min_spans:
-            middle, reach = fmean(past), _reach(watch.deviations, len(past)) * stdev(past)
-            reach = max(reach, _ROUNDING * abs(middle))  # of a constant past, the same value again is inside
-            return middle - reach, middle + reach
-        case _:
-            return None
-
-
-def _or(number: float | None, otherwise: float) -> float:
-    return otherwise if number is None else number
-
-
-def _reach(deviations: float, spans: int) -> float:
-    """How many sample deviations the next value may be away, so that it is as rare as `deviations` of the normal distribution.
-
-    The prediction interval: mean and deviation are known from few spans only, so Student's t takes the normal's place.
-    """
-    from scipy.stats import t
-
-    return float(t.ppf(NormalDist().cdf(deviations), spans - 1)) * math.sqrt(1 + 1 / spans)

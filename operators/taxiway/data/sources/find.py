@@ -18,7 +18,7 @@ from taxiway.store import SpanKey
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from taxiway.data.ingest.ingest import Read
+    from taxiway.data.sources.read_file import Read
 
 _MOST_PERIODS = 200_000
 Connect = Callable[[str], "AbstractContextManager[Engine]"]
@@ -96,7 +96,7 @@ def with_versions(source: Source, spans: tuple[FoundSpan, ...], connect: Connect
 
 def reader_of(source: Source, connect: Connect, text_columns: Collection[str] = ()) -> "Read":
     """What makes the Parquet file of a span of this source; `text_columns` are those of CSV that are text whatever they hold."""
-    from taxiway.data.ingest.ingest import read_file
+    from taxiway.data.sources.read_file import read_file
 
     if source.sql is not None:
         return partial(_read_sql, source, connect)

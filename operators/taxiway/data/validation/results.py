@@ -1,28 +1,18 @@
 """Collecting what the checks find: everything is looked at first, and decided on once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from taxiway.data.engine.duckdb_table import Table
-from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.validation.inputs import CheckTarget
 from taxiway.messages import SHOWN_VALUES, quoted
 from taxiway.records import Anomaly, DataReport, SchemaChange, Severity, Status
 
 
-@dataclass(frozen=True)
-class CheckedSpan:
-    """A span as the checks see it: its name, its statistics, and its rows where they are asked for."""
-
-    name: str
-    profile: Profile
-    table: Callable[[], Table]
-
-
 def anomaly_in(
     kind: str,
-    span: CheckedSpan,
+    span: CheckTarget,
     feature: Feature,
     *,
     observed: str,
@@ -72,21 +62,22 @@ def _why_it_only_warns(feature: Feature) -> str:
 
 
 @dataclass
-class Findings:
-    """The number of checks made so far, the anomalies among them, and what else there is to say."""
+class CheckResults:
+    """The number of checks made so far, the anomalies that they found, and notes on how they were made."""
 
     checks: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def note(self, words: str) -> None:
-        """Say how something was checked."""
-        self.notes.append(words)
+    def add_note(self, note: str) -> None:
+        """Say how something was checked, or why it was not."""
+        self.notes.append(note)
 
     def add(self, *found: Anomaly | None) -> None:
-        """One check and what it found: one anomaly, several, or None."""
-        self.checks += 1
-        self.anomalies += [anomaly for anomaly in found if anomaly is not None]
+        """Count a check that was made, and keep the anomalies that it found. None, or nothing, is a check that passed."""
+        anomalies = [anomaly for anomaly in found if anomaly is not None]
+        self.checks += max(1, len(anomalies))
+        self.anomalies += anomalies
 
     def decide(self, snapshot: str, schema: Schema, today: date) -> DataReport:
         """The report on the snapshot of this digest: FAIL if any anomaly of severity error is excused by no waiver valid `today`."""

@@ -1,9 +1,9 @@
 """Data validation: rows against their schema, their own past, serving data and the team's suite, and the verdict on them.
 
-The checks are in modules of their own; this is the order in which they are made.
+The checks are in `checks`, a module for each subject, and in `expectations`. `CHECKS` is their order, for data of every kind.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,25 +12,32 @@ from pathlib import Path
 
 from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.formats.open_data import files_of, open_data
-from taxiway.data.ingest.join import check_joins
-from taxiway.data.profiling.history import Past
 from taxiway.data.profiling.merge import merged, profile_parts
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import TRAINING, Schema
-from taxiway.data.validation.checks.columns import check_span
-from taxiway.data.validation.checks.drift import check_drift, check_skew
-from taxiway.data.validation.checks.feature_skew import check_row_skew
-from taxiway.data.validation.checks.keys import check_keys
-from taxiway.data.validation.checks.lifecycle import check_stages
-from taxiway.data.validation.checks.metric_history import check_history
-from taxiway.data.validation.checks.rules import check_rules
-from taxiway.data.validation.expectations.suite import check_suite
-from taxiway.data.validation.results import CheckedSpan, Findings
+from taxiway.data.validation.checks import columns, drift, feature_skew, join_coverage, keys, lifecycle, metric_history, rules
+from taxiway.data.validation.expectations import suite as expectations
+from taxiway.data.validation.inputs import Baseline, CheckInput, CheckTarget
+from taxiway.data.validation.profile_history import Past
+from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import DataReport, Snapshot, Span, span_label, span_order
 from taxiway.store.store import Store
+
+CHECKS: tuple[Callable[[CheckInput, CheckResults], None], ...] = (
+    lifecycle.check,
+    join_coverage.check,
+    columns.check,
+    rules.check,
+    expectations.check,
+    keys.check,
+    drift.check,
+    metric_history.check,
+    feature_skew.check,
+)
+"""Every check, in the order in which they are made. A check skips what it was not given."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,6 @@ def examine(
     """
     if environment not in schema.environments:
         raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
-    findings = Findings()
     with ExitStack() as stack:
         table = stack.enter_context(open_data(data, schema.text_columns))
         profile = profile_beside(table, schema.label)
@@ -93,25 +99,17 @@ def examine(
         earlier = merged(past) if past else None
         served = stack.enter_context(open_data(serving, schema.text_columns)) if serving is not None else None
         live = profile_beside(served, schema.label) if served is not None else None
-        span = CheckedSpan(Path(str(data)).name, profile, lambda: table)
-        check_span(span, schema, findings, environment)
-        check_rules(span, schema, findings)
-        expected = [feature.expected_in(environment) for feature in schema.features if feature.name in schema.key]
-        if schema.key and all(expected):
-            check_keys([(span.name, table.paths)], schema.key, findings)
-        if earlier is not None:
-            check_drift(earlier, profile, span.name, schema, findings, others="the previous data")
-            check_history(past, profile, span.name, schema, findings)
-            if not any(feature.drift for feature in schema.features):
-                findings.note("no feature of the schema has a drift limit: distances from the previous data were not judged")
-        if live is not None and served is not None:
-            check_skew(profile, live, schema, findings)
-            check_row_skew(table, served, schema, findings)
-            if schema.row_skew is None and not any(feature.skew for feature in schema.features):
-                findings.note("the schema has no skew limit and no row_skew: serving data were compared with nothing")
-        if suite is not None:
-            check_suite(suite, span, findings, docs=suite_docs)
-        report = findings.decide(table.digest, schema, today or datetime.now(UTC).date())
+        given = CheckInput(
+            schema,
+            (CheckTarget(Path(str(data)).name, profile, lambda: table),),
+            environment,
+            earlier=tuple(past),
+            baseline=Baseline(earlier, "the previous data") if earlier is not None else None,
+            serving=CheckTarget("serving", live, lambda: served) if live is not None and served is not None else None,
+            suite=suite,
+            suite_docs=suite_docs,
+        )
+        report = _check_all(given).decide(table.digest, schema, today or datetime.now(UTC).date())
     return Examined(report, profile, earlier, live)
 
 
@@ -140,36 +138,39 @@ def validate_snapshot(
 
     Raises DataError if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
-    findings = Findings()
-    newest = snapshot.decided.label
-    check_stages(schema, used, snapshot.pipeline, newest, findings)
-    check_joins(snapshot, findings)
     profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.wholes]
-    for parts, profile in zip(snapshot.wholes, profiles, strict=True):
-        with opened_span(parts, profile, store) as checked:
-            check_span(checked, schema, findings)
-            check_rules(checked, schema, findings)
-            if suite is not None and checked.name == newest:
-                check_suite(suite, checked, findings)
-    if schema.key:
-        with ExitStack() as stack:
-            files = [
-                (whole_label(parts), [stack.enter_context(store.local_file(part.content)) for part in parts])
-                for parts in snapshot.wholes
-            ]
-            check_keys(files, schema.key, findings)
-    *earlier, last = profiles
-    if earlier:
-        others = "the training spans" if snapshot.split is None else "the spans before it"
-        check_drift(merged(earlier), last, newest, schema, findings, others=others)
+    *earlier, _ = profiles
     orders = [span_order(parts[0].name) for parts in snapshot.wholes]
     before = dict(sorted({**(history or {}), **dict(zip(orders[:-1], earlier, strict=True))}.items()))
-    if before and not earlier:
-        check_drift(list(before.values())[-1], last, newest, schema, findings, others="the span before it")
-    check_history(list(before.values()), last, newest, schema, findings)
-    if schema.row_skew is not None or any(feature.skew for feature in schema.features):
-        findings.note("skew was not judged: a run has no serving data; taxiway validate --serving compares with them")
-    return findings.decide(snapshot.digest, schema, today)
+    with ExitStack() as stack:
+        given = CheckInput(
+            schema,
+            tuple(
+                stack.enter_context(opened_span(parts, profile, store))
+                for parts, profile in zip(snapshot.wholes, profiles, strict=True)
+            ),
+            pipeline=snapshot.pipeline,
+            used_features=used,
+            joins=snapshot.joins,
+            earlier=tuple(before.values()),
+            baseline=_baseline(snapshot, earlier, list(before.values())),
+            suite=suite,
+        )
+        return _check_all(given).decide(snapshot.digest, schema, today)
+
+
+def _baseline(snapshot: Snapshot, earlier: Sequence[Profile], before: Sequence[Profile]) -> Baseline | None:
+    """The spans before the newest; if the snapshot has no other, the last one that an earlier run recorded."""
+    if earlier:
+        return Baseline(merged(earlier), "the training spans" if snapshot.split is None else "the spans before it")
+    return Baseline(before[-1], "the span before it") if before else None
+
+
+def _check_all(given: CheckInput) -> CheckResults:
+    results = CheckResults()
+    for check in CHECKS:
+        check(given, results)
+    return results
 
 
 def whole_label(parts: Sequence[Span]) -> str:
@@ -178,7 +179,7 @@ def whole_label(parts: Sequence[Span]) -> str:
 
 
 @contextmanager
-def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckedSpan]:
+def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
     """A span, whose parts are given, as the checks see it; its rows are fetched where a check asks for them."""
     with ExitStack() as stack:
 
@@ -187,4 +188,4 @@ def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterat
             paths = [stack.enter_context(store.local_file(part.content)) for part in parts]
             return stack.enter_context(open_table(paths, f"span {whole_label(parts)}"))
 
-        yield CheckedSpan(whole_label(parts), profile, table)
+        yield CheckTarget(whole_label(parts), profile, table)

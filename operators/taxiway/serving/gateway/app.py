@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from taxiway.errors import RequestError, TransientError
+from taxiway.records.shadow_pairs import PairedLog
 from taxiway.serving.answer_check import MAX_CHECKED
-from taxiway.serving.api import ChallengerRequest, ModelStatus, PairedLog
+from taxiway.serving.api import ChallengerRequest, ModelStatus
 from taxiway.serving.gateway.auth import Access, refusal
 from taxiway.serving.gateway.registry_lookup import champion_of
 from taxiway.serving.gateway.request_log import RequestLog

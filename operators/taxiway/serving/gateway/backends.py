@@ -1,8 +1,9 @@
 """Who predicts for a version: processes of the gateway's own, or somebody elsewhere."""
 
 from taxiway.serving.api import Remote
-from taxiway.serving.gateway.replica import Predicts, Worker
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.workers.base import Predicts
+from taxiway.serving.workers.local import Worker
 from taxiway.serving.workers.process import ModelSource
 from taxiway.serving.workers.remote import RemoteWorker
 

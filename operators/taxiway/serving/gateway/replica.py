@@ -5,36 +5,20 @@ Champion and challenger are each a Side; neither knows of the other. Nothing her
 
 import asyncio
 import logging
-import multiprocessing
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from taxiway.errors import ModelLoadError, ModelUnavailableError, WorkerLostError
+from taxiway.errors import ModelUnavailableError, WorkerLostError
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers import process as worker
-from taxiway.serving.workers.process import ModelSource, Outcome
+from taxiway.serving.workers.base import Predicts
+from taxiway.serving.workers.process import Outcome
 
 log = logging.getLogger(__name__)
 
 _GATHER_ROWS = 256
-
-
-class Predicts(Protocol):
-    """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
-
-    async def ensure(self) -> None:
-        """Be ready to predict. Raises ModelUnavailableError where that cannot be."""
-
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, ModelUnavailableError."""
-
-    def stop(self) -> None:
-        """Predict no more."""
 
 
 @dataclass(eq=False)
@@ -46,70 +30,6 @@ class Job:
     answered: asyncio.Future[tuple[int, Outcome]]
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     at: float = field(default_factory=time.time)
-
-
-class Worker:
-    """One process with the model in it: a pool of one, so that a death is noticed and concerns no other."""
-
-    def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
-        self._source = source
-        self._load_timeout_s = load_timeout_s
-        self._predict_timeout_s = predict_timeout_s
-        self._pool: ProcessPoolExecutor | None = None
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._starting = asyncio.Lock()
-        self._stopped = False
-
-    async def ensure(self) -> None:
-        """Start the process unless it lives. Raises ModelUnavailableError if the model cannot be loaded."""
-        async with self._starting:
-            if self._stopped:
-                raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
-            if self._pool is not None and self._process is not None and self._process.is_alive():
-                return
-            self.kill()
-            before = set(multiprocessing.active_children())
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin)
-            loading = self._pool.submit(worker.load, self._source)  # this starts the process
-            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
-            try:
-                await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
-            except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
-                self.kill()
-                why = f"took over {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-                raise ModelUnavailableError(
-                    f"{self._source.model} version {self._source.version} could not be loaded: {why}"
-                ) from None
-            except asyncio.CancelledError:
-                self.kill()
-                raise
-
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch. Raises BrokenProcessPool if the process dies, TimeoutError if it takes too long."""
-        await self.ensure()
-        pool = self._pool
-        if pool is None:
-            raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
-        except (BrokenProcessPool, TimeoutError):
-            if self._pool is pool:  # else it was replaced meanwhile
-                self.kill()
-            raise
-
-    def stop(self) -> None:
-        """End the process for good."""
-        self._stopped = True
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process at once, whatever it is doing; the next batch starts another."""
-        if self._process is not None:
-            self._process.kill()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._process = None
 
 
 class Side:

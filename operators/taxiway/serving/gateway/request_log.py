@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from taxiway.errors import ConfigError
+from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.serving.answer_check import LoggedAnswer
-from taxiway.serving.api import Answer, ChallengerStatus, Pair, PairedLog, Remote
+from taxiway.serving.api import ChallengerStatus, Remote
 
 _FILE = "requests.sqlite"
 _SCHEMA = """

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.engine.duckdb_table import connect, locking, open_table, run
-from taxiway.data.profiling.profile import profile
+from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError, TransientError

@@ -16,12 +16,15 @@ from helping import examples
 from taxiway.data.engine import duckdb_table as table
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.join import JoinedTable, check_joins
+from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import Rules, make_parts
 from taxiway.data.ingest.snapshot import reading_of
+from taxiway.data.schema.model import Schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.join_inputs import Right, find_rights, waiting
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.checks import join_coverage
+from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import JoinMatch, Severity, Snapshot
 from taxiway.spec.join import Join
@@ -308,12 +311,12 @@ def test_a_joined_file_that_is_broken_is_refused_by_name(damage: Any, source: So
 
 
 def test_a_match_below_what_is_asked_blocks_with_evidence(source: Source, store: Store) -> None:
-    findings = Findings()
-    check_joins(taken(source, store), findings)
-    assert (findings.checks, findings.anomalies) == (4, [])
+    results = CheckResults()
+    join_coverage.check(CheckInput(Schema(features=()), (), joins=taken(source, store).joins), results)
+    assert (results.checks, results.anomalies) == (4, [])
     strict = source.model_copy(update={"join": {"weather": source.join["weather"].model_copy(update={"min_match": 0.76})}})
-    check_joins(taken(strict, store), findings)
-    first, second = findings.anomalies
+    join_coverage.check(CheckInput(Schema(features=()), (), joins=taken(strict, store).joins), results)
+    first, second = results.anomalies
     assert (first.kind, first.span, first.column, first.severity) == ("join_match", "2013-01", "origin", Severity.ERROR)
     assert (first.observed, first.expected) == ("30 of 40 rows (75.0 %)", "at least 76.0 %")
     assert first.sentence == (

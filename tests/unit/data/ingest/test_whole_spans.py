@@ -12,11 +12,11 @@ import pytest
 
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.snapshot import Reading
-from taxiway.data.profiling.history import past_profiles, remember_spans
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.schema.watch import Watch
 from taxiway.data.sources.files import find_spans
+from taxiway.data.validation.profile_history import past_profiles, remember_spans
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.records import DataReport, Snapshot, SplitRule
 from taxiway.store.store import Store

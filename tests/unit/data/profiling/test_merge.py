@@ -11,9 +11,10 @@ from exact import assert_moments, moments
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxiway.data.profiling.compute import profile
 from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, merged_samples, sample
 from taxiway.data.profiling.merge import merged as merge_all
-from taxiway.data.profiling.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values, profile
+from taxiway.data.profiling.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values
 
 EMPTY = Profile(rows=0, columns=())
 # Of one magnitude each, from numbers whose squares underflow to those whose cubes overflow, and of several together.

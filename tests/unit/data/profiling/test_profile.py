@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine import ibis_exprs as expressions
 from taxiway.data.engine.duckdb_table import open_table
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merged
-from taxiway.data.profiling.profile import Profile, profile_span
+from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_table
 from taxiway.errors import DataError
 from taxiway.records import Span

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from helping import shared_data
-from taxiway.data.profiling.profile import ColumnProfile, Profile, profile
+from taxiway.data.profiling.compute import profile
+from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.draft import draft_text
 from taxiway.data.schema.file import load_schema

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from taxiway.cli import main
-from taxiway.data.profiling.profile import profile
+from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.constraints import Drift, Range
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.html_report import bars, page_of, value_text

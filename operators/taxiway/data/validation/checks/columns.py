@@ -4,32 +4,38 @@ What the values may be is in `value_checks`, conditions over several columns in 
 """
 
 from taxiway.data.profiling.profile import ColumnProfile
-from taxiway.data.schema.model import TRAINING, Feature, Schema
+from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.values import check_values, examples_where
-from taxiway.data.validation.results import CheckedSpan, Findings, anomaly_in
+from taxiway.data.validation.inputs import CheckInput, CheckTarget
+from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 
-def check_span(span: CheckedSpan, schema: Schema, findings: Findings, environment: str = TRAINING) -> None:
-    """All checks of one span against what the schema expects in `environment`."""
-    findings.add(_row_count(span, schema))
-    findings.add(*_new_columns(span, schema))
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Check the rows and columns of each span against what the schema expects in the environment that the data come from."""
+    for span in given.targets:
+        _check_span(span, given.schema, given.environment, results)
+
+
+def _check_span(span: CheckTarget, schema: Schema, environment: str, results: CheckResults) -> None:
+    results.add(_row_count(span, schema))
+    results.add(*_new_columns(span, schema))
     for feature in schema.features:
         column = span.profile.column(feature.name)
         if not feature.expected_in(environment):
             continue
         if feature.name == schema.label:
-            _check_label(span, feature, column, findings)
+            _check_label(span, feature, column, results)
         else:
-            findings.add(_missing_column(span, feature, column))
+            results.add(_missing_column(span, feature, column))
             if column is not None:
-                findings.add(_presence(span, feature, column))
+                results.add(_presence(span, feature, column))
         if column is None:
             continue
-        findings.add(wrong := _type(span, feature, column))
+        results.add(wrong := _type(span, feature, column))
         if wrong is None and column.present:
-            check_values(span, feature, column, findings)
+            check_values(span, feature, column, results)
 
 
 def fits(feature: Feature, column: ColumnProfile) -> bool:
@@ -42,7 +48,7 @@ def fits(feature: Feature, column: ColumnProfile) -> bool:
     return feature.type == "integer" and column.type == "number" and whole
 
 
-def _row_count(span: CheckedSpan, schema: Schema) -> Anomaly | None:
+def _row_count(span: CheckTarget, schema: Schema) -> Anomaly | None:
     rows, most = span.profile.rows, schema.max_rows
     if rows < schema.min_rows:
         kind, bound, word = "min_rows", schema.min_rows, "at least"
@@ -64,7 +70,7 @@ def _row_count(span: CheckedSpan, schema: Schema) -> Anomaly | None:
     )
 
 
-def _new_columns(span: CheckedSpan, schema: Schema) -> list[Anomaly]:
+def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
     found = []
     for column in span.profile.columns:
         if schema.feature(column.name) is not None:
@@ -88,7 +94,7 @@ def _new_columns(span: CheckedSpan, schema: Schema) -> list[Anomaly]:
     return found
 
 
-def _missing_column(span: CheckedSpan, feature: Feature, column: ColumnProfile | None) -> Anomaly | None:
+def _missing_column(span: CheckTarget, feature: Feature, column: ColumnProfile | None) -> Anomaly | None:
     if column is not None or feature.presence == 0 or feature.stage.may_be_missing:
         return None
     near = [other.name for other in span.profile.columns if other.name.casefold() == feature.name.casefold()]
@@ -104,7 +110,7 @@ def _missing_column(span: CheckedSpan, feature: Feature, column: ColumnProfile |
     )
 
 
-def _presence(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     if column.present_fraction >= feature.presence or (feature.stage.may_be_missing and not column.present):
         return None
     empty = column.missing + column.nan
@@ -123,21 +129,21 @@ def _presence(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Ano
     )
 
 
-def _check_label(span: CheckedSpan, feature: Feature, column: ColumnProfile | None, findings: Findings) -> None:
+def _check_label(span: CheckTarget, feature: Feature, column: ColumnProfile | None, results: CheckResults) -> None:
     empty = span.profile.rows if column is None else column.missing + column.nan
     if column is None or empty:
         words = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
         sentence = f"is the label, and there is {words}; without it nothing can be learned or compared"
-        findings.add(
+        results.add(
             anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", sentence=sentence)
         )
     else:
-        findings.add()
+        results.add()
     if column is not None and column.present:
-        findings.add(_label_constant(span, feature, column))
+        results.add(_label_constant(span, feature, column))
 
 
-def _label_constant(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _label_constant(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     if column.type in ("string", "boolean"):
         constant = column.values_complete and len(column.values) == 1
         value = column.values[0].value if column.values else ""
@@ -158,7 +164,7 @@ def _label_constant(span: CheckedSpan, feature: Feature, column: ColumnProfile) 
     )
 
 
-def _type(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     if fits(feature, column):
         return None
     if feature.type == "integer" and column.fractional:

@@ -17,7 +17,8 @@ from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schema
 from taxiway.data.validation.checks.columns import fits
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.results import CheckResults
 from taxiway.messages import percent, quoted
 from taxiway.records import Anomaly, SchemaChange, Severity
 
@@ -46,19 +47,29 @@ class Measured:
     value: str = ""
 
 
-def check_drift(
-    earlier: Profile, newest: Profile, span: str, schema: Schema, findings: Findings, others: str = "the training spans"
-) -> None:
-    """Compare each feature that has a drift limit with earlier rows, which sentences call `others`."""
-    _check(earlier, newest, Compared("drift", span, others), schema, findings)
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Compare each feature that has a drift limit with earlier rows, and each that has a skew limit with serving data."""
+    schema, newest = given.schema, given.newest
+    if given.baseline is not None:
+        _check(given.baseline.profile, newest.profile, Compared("drift", newest.name, given.baseline.name), schema, results)
+        if not any(feature.drift for feature in schema.features):
+            results.add_note(
+                f"no feature of the schema has a drift limit: distances from {given.baseline.name} were not judged"
+            )
+    if given.serving is not None:
+        _check(newest.profile, given.serving.profile, Compared("skew", "serving", "training"), schema, results)
+    _note_skew(given, results)
 
 
-def check_skew(training: Profile, serving: Profile, schema: Schema, findings: Findings) -> None:
-    """Compare each feature that has a skew limit in serving data with training data."""
-    _check(training, serving, Compared("skew", "serving", "training"), schema, findings)
+def _note_skew(given: CheckInput, results: CheckResults) -> None:
+    limited = given.schema.row_skew is not None or any(feature.skew for feature in given.schema.features)
+    if given.serving is None and limited:
+        results.add_note("skew was not judged: there are no serving data; taxiway validate --serving compares with them")
+    if given.serving is not None and not limited:
+        results.add_note("the schema has no skew limit and no row_skew: serving data were compared with nothing")
 
 
-def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, findings: Findings) -> None:
+def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
         column, limit = rows.column(feature.name), compared.limit(feature)
         if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
@@ -67,9 +78,11 @@ def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, f
             # In the rows that are checked this is other checks' business; serving data are not checked, only compared.
             if compared.kind == "skew":
                 why = "has no such column" if column is None else f"holds {column.storage}"
-                findings.add(_unmeasured(why, feature, limit, compared))
+                results.add(_unmeasured(why, feature, limit, compared))
             continue
-        findings.add(_judged(others.column(feature.name), column, feature, limit, compared, findings))
+        before = others.column(feature.name)
+        if before is None or before.present or column.present or not fits(feature, before):
+            results.add(_judged(before, column, feature, limit, compared, results))
 
 
 def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
@@ -99,20 +112,18 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
 
 
 def _judged(
-    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared, findings: Findings
+    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared, results: CheckResults
 ) -> Anomaly | None:
     if before is None or not fits(feature, before):
         verb = "has" if compared.others == "training" else "have"
         why = f"{compared.others} {verb} no such column" if before is None else f"it is {before.storage} in {compared.others}"
         return _unmeasured(why, feature, limit, compared)
     if not before.present or not now.present:
-        if before.present == now.present:
-            return None
         verb = "has" if compared.others == "training" else "have"
         return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
     found = measure(before, now, feature, limit, compared.others, compared.name)
     if found.noise >= 1:
-        findings.note(
+        results.add_note(
             f"{feature.name}: {compared.kind} cannot be told between so few values; chance alone explains any distance"
         )
     if found.distance <= max(limit.limit, found.noise):

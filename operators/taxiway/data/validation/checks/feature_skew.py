@@ -11,7 +11,8 @@ from taxiway.data.engine.duckdb_table import Column, Table, add_view, connect, r
 from taxiway.data.schema.constraints import RowSkew
 from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.checks.keys import key_text
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.results import CheckResults
 from taxiway.messages import SHOWN_VALUES, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
@@ -50,7 +51,13 @@ class Compared:
     columns: dict[str, ValueCounts]
 
 
-def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Findings) -> None:
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Compare serving data with the newest span row by row; see `compare_with_serving`."""
+    if given.serving is not None and given.schema.row_skew is not None and given.schema.key:
+        compare_with_serving(given.newest.table(), given.serving.table(), given.schema, results)
+
+
+def compare_with_serving(training: Table, serving: Table, schema: Schema, results: CheckResults) -> None:
     """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew.
 
     A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
@@ -62,20 +69,20 @@ def check_row_skew(training: Table, serving: Table, schema: Schema, findings: Fi
     for side, names in zip(_SIDES, there, strict=True):
         absent = [name for name in schema.key if name not in names]
         if absent:
-            findings.add(_not_compared(schema.key, limits, f"{side} data have no column {', '.join(absent)}"))
+            results.add(_not_compared(schema.key, limits, f"{side} data have no column {', '.join(absent)}"))
             return
     features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
     found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
     if not found.rows:
         what = ", ".join(schema.key)
-        findings.add(_not_compared(schema.key, limits, f"no value of {what} is on both sides, and there only once"))
+        results.add(_not_compared(schema.key, limits, f"no value of {what} is on both sides, and there only once"))
         return
-    findings.add()
+    results.add()
     for feature in features:
         if feature.name in found.columns:
-            findings.add(_skewed(feature, found.columns[feature.name], limits))
+            results.add(_skewed(feature, found.columns[feature.name], limits))
         elif feature.name != schema.label and feature.name in there[0] | there[1]:
-            findings.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
+            results.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
 
 
 def compare_rows(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Column, add_view, connect, run
 from taxiway.data.engine.keys_sql import key_sql
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.results import CheckResults
 from taxiway.messages import SHOWN_VALUES, listed
 from taxiway.records import Anomaly, Severity
 
@@ -31,7 +32,14 @@ class _Shared:
     examples: tuple[str, ...]
 
 
-def check_keys(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], findings: Findings) -> None:
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Check that no key occurs more than once, in a span or in two, if the data should have the whole key."""
+    expected = [feature.expected_in(given.environment) for feature in given.schema.features if feature.name in given.schema.key]
+    if given.schema.key and all(expected):
+        find_duplicates([(span.name, span.table().paths) for span in given.targets], given.schema.key, results)
+
+
+def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
     """Look for keys that occur more than once in the spans, given by their names and files.
 
     Rows without a whole key are the presence check's business. Where a column of the key is absent, that is an anomaly, unless it
@@ -44,14 +52,14 @@ def check_keys(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...]
             columns = {column.name: column for column in add_view(connection, f"span{number}", paths, f"span {name}")}
             absent = [part for part in key if part not in columns]
             if absent:
-                _not_looked_for(name, key, absent, findings)
+                _not_looked_for(name, key, absent, results)
             else:
                 parts.append(_keys_of(number, [columns[part] for part in key]))
         rows = _shared(connection, parts, len(key), what) if parts else []
     for at, (name, _) in enumerate(spans):
-        findings.add(*[_duplicates(name, name, key, found) for found in rows if found.first == found.last == at])
+        results.add(*[_duplicates(name, name, key, found) for found in rows if found.first == found.last == at])
         if at:
-            findings.add(
+            results.add(
                 *[_duplicates(name, spans[found.first][0], key, found) for found in rows if found.first < at == found.last]
             )
 
@@ -96,13 +104,13 @@ def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: in
     return found
 
 
-def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], findings: Findings) -> None:
+def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
     sentence = f"the key {', '.join(key)} cannot be looked for in {span}: it has no column {', '.join(absent)}"
-    known = {anomaly.column for anomaly in findings.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
+    known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
     if known.issuperset(absent):
-        findings.note(sentence)
+        results.add_note(sentence)
         return
-    findings.add(
+    results.add(
         Anomaly(
             kind="duplicate_key",
             span=span,

@@ -1,18 +1,21 @@
 """What a feature's lifecycle stage asks of the model that uses it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from taxiway.data.schema.constraints import Stage
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity
 
 
-def check_stages(schema: Schema, used: Collection[str], user: str, span: str, findings: Findings) -> None:
-    """No feature that the model of `user` uses may be planned or alpha; a deprecated one is named with who uses it."""
-    for feature in schema.features:
-        if feature.name in used:
-            findings.add(stage_anomaly(feature, [user], span))
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Check that the model of a pipeline uses no feature that is planned or alpha, and name those that are deprecated."""
+    if given.pipeline is None:
+        return
+    for feature in given.schema.features:
+        if feature.name in given.used_features:
+            results.add(stage_anomaly(feature, [given.pipeline], given.newest.name))
 
 
 def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | None:

@@ -2,8 +2,9 @@
 
 from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.schema.constraints import Rule
-from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.validation.results import CheckedSpan, Findings, at_rows
+from taxiway.data.schema.model import Feature
+from taxiway.data.validation.inputs import CheckInput, CheckTarget
+from taxiway.data.validation.results import CheckResults, at_rows
 from taxiway.errors import ConfigError
 from taxiway.messages import SHOWN_VALUES, listed, percent, share
 from taxiway.records import Anomaly
@@ -14,21 +15,22 @@ _NULLS = {
 }  # fmt: skip
 
 
-def check_rules(span: CheckedSpan, schema: Schema, findings: Findings) -> None:
-    """Every rule of the schema on the rows of a span. A column of the schema that the data have not is null in all of them.
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Check every rule of the schema on the rows of each span. A column of the schema that the data lack is null in all of them.
 
     Raises ConfigError where DuckDB does not understand a rule, or it is no condition, or names of columns differ by case only,
     which they do not in DuckDB's SQL.
     """
-    if not schema.rules:
+    if not given.schema.rules:
         return
-    _refuse_like_names(span)
-    absent = [feature for feature in schema.features if span.profile.column(feature.name) is None]
-    for rule in schema.rules:
-        findings.add(_broken(span, rule, absent))
+    for span in given.targets:
+        _refuse_like_names(span)
+        absent = [feature for feature in given.schema.features if span.profile.column(feature.name) is None]
+        for rule in given.schema.rules:
+            results.add(_broken(span, rule, absent))
 
 
-def _refuse_like_names(span: CheckedSpan) -> None:
+def _refuse_like_names(span: CheckTarget) -> None:
     first: dict[str, str] = {}
     for column in span.table().columns:
         other = first.setdefault(column.name.casefold(), column.name)
@@ -39,7 +41,7 @@ def _refuse_like_names(span: CheckedSpan) -> None:
             )
 
 
-def _broken(span: CheckedSpan, rule: Rule, absent: list[Feature]) -> Anomaly | None:
+def _broken(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:
     import duckdb
 
     table = span.table()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.schema.constraints import SEMANTICS, Range
 from taxiway.data.schema.model import Feature
-from taxiway.data.validation.results import CheckedSpan, Findings, anomaly_in
+from taxiway.data.validation.inputs import CheckTarget
+from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
 from taxiway.records import Anomaly
@@ -23,29 +24,29 @@ class Examples:
     total: int
 
 
-def check_values(span: CheckedSpan, feature: Feature, column: ColumnProfile, findings: Findings) -> None:
+def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, results: CheckResults) -> None:
     """All checks of the values of a column that has some, of the type that the schema says."""
     if feature.domain is not None:
-        findings.add(_outside_domain(span, feature, column, feature.domain))
+        results.add(_outside_domain(span, feature, column, feature.domain))
     if feature.range is not None:
-        findings.add(_outside_range(span, feature, column, feature.range))
+        results.add(_outside_range(span, feature, column, feature.range))
     if feature.pattern is not None:
-        findings.add(_other_text(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
+        results.add(_other_text(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
     if feature.semantic is not None:
-        findings.add(
+        results.add(
             _other_text(span, feature, column, SEMANTICS[feature.semantic], f"what a text of kind {feature.semantic} is")
         )
     if feature.valency is not None:
-        findings.add(_valency(span, feature, column))
+        results.add(_valency(span, feature, column))
     if feature.distinct is not None:
-        findings.add(_distinct(span, feature, column))
+        results.add(_distinct(span, feature, column))
     if feature.unique:
-        findings.add(_not_unique(span, feature, column))
+        results.add(_not_unique(span, feature, column))
     if feature.type == "number":
-        findings.add(_infinite(span, feature, column))
+        results.add(_infinite(span, feature, column))
 
 
-def examples_where(span: CheckedSpan, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
+def examples_where(span: CheckTarget, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
     """Rows where a condition of our own on `value` holds, the first of them with their values."""
     table = span.table()
     source = f"(SELECT {table.column(feature.name).sql} AS value, place FROM numbered) WHERE {where}"
@@ -59,7 +60,7 @@ def examples_where(span: CheckedSpan, feature: Feature, where: str, parameters: 
 
 
 def _outside_domain(
-    span: CheckedSpan, feature: Feature, column: ColumnProfile, domain: tuple[str | int, ...]
+    span: CheckTarget, feature: Feature, column: ColumnProfile, domain: tuple[str | int, ...]
 ) -> Anomaly | None:
     found, values, rows = _values_outside(span, column, [str(value) for value in domain])
     if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
@@ -84,7 +85,7 @@ def _outside_domain(
     )
 
 
-def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
+def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
     """The values outside `domain` with their rows (the most frequent of very many), how many there are, and in how many rows."""
     if column.values_complete and column.type in ("string", "integer"):
         allowed = set(domain)
@@ -103,7 +104,7 @@ def _values_outside(span: CheckedSpan, column: ColumnProfile, domain: list[str])
     return [(str(row[0]), int(row[1])) for row in found], *((int(found[0][2]), int(found[0][3])) if found else (0, 0))
 
 
-def _outside_range(span: CheckedSpan, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
+def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
     low, high = column.minimum, column.maximum
     below = limits.min is not None and ((low is not None and low < limits.min) or column.below > 0)
     above = limits.max is not None and ((high is not None and high > limits.max) or column.above > 0)
@@ -140,7 +141,7 @@ def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
     return sides
 
 
-def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
+def _other_text(span: CheckTarget, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
     _understood(feature, pattern, span)
     found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
     if not found.total:
@@ -157,7 +158,7 @@ def _other_text(span: CheckedSpan, feature: Feature, column: ColumnProfile, patt
     )
 
 
-def _understood(feature: Feature, pattern: str, span: CheckedSpan) -> None:
+def _understood(feature: Feature, pattern: str, span: CheckTarget) -> None:
     """Raise ConfigError where the engine does not know the pattern: its expressions have no lookaround and no backreferences."""
     try:
         span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
@@ -168,7 +169,7 @@ def _understood(feature: Feature, pattern: str, span: CheckedSpan) -> None:
         ) from None
 
 
-def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     limits, lengths = feature.valency, column.lengths
     if limits is None or lengths is None or (limits.holds(lengths.minimum) and limits.holds(lengths.maximum)):
         return None
@@ -190,7 +191,7 @@ def _valency(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anom
     )
 
 
-def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     """Fires where the number is outside beyond the error with which it is known."""
     limits, (number, error) = feature.distinct, column.distinct
     if limits is None:
@@ -215,7 +216,7 @@ def _distinct(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Ano
     )
 
 
-def _not_unique(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _not_unique(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     table = span.table()
     sql = table.column(feature.name).sql
     there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
@@ -239,7 +240,7 @@ def _not_unique(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> A
     )
 
 
-def _infinite(span: CheckedSpan, feature: Feature, column: ColumnProfile) -> Anomaly | None:
+def _infinite(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     rows = column.above + column.below
     if not rows:
         return None

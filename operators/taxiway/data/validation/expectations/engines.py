@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.data.engine.duckdb_table import Table, locking, run
-from taxiway.data.validation.results import CheckedSpan
+from taxiway.data.validation.inputs import CheckTarget
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def pandas_batch(context: Any, rows: "pd.DataFrame") -> Any:
 
 
 @contextmanager
-def duckdb_batch(context: Any, span: CheckedSpan) -> Iterator[Any]:
+def duckdb_batch(context: Any, span: CheckTarget) -> Iterator[Any]:
     """The rows of a span as a batch of Great Expectations on DuckDB: a view of its files, under the columns' own names.
 
     SQL in a suite reads these files and no others, and cannot change that.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.validation.expectations.engines import duckdb_batch, import_gx, new_context, on_duckdb, pandas_batch
-from taxiway.data.validation.results import CheckedSpan, Findings
+from taxiway.data.validation.inputs import CheckInput, CheckTarget
+from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import SHOWN_VALUES, quoted, share
 from taxiway.records import Anomaly, Severity
@@ -22,7 +23,13 @@ _SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": S
 _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
-def check_suite(path: Path, span: CheckedSpan, findings: Findings, docs: Path | None = None) -> None:
+def check(given: CheckInput, results: CheckResults) -> None:
+    """Run the team's suite on the newest span, if there is one; see `run_expectations`."""
+    if given.suite is not None:
+        run_expectations(given.suite, given.newest, results, docs=given.suite_docs)
+
+
+def run_expectations(path: Path, span: CheckTarget, results: CheckResults, docs: Path | None = None) -> None:
     """Run the suite in the JSON file `path` on `span`: on DuckDB what gives the same verdict there, the rest on pandas with its columns.
 
     An expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else
@@ -36,9 +43,9 @@ def check_suite(path: Path, span: CheckedSpan, findings: Findings, docs: Path | 
         raise ConfigError(f"{path} holds no expectation, and would pass anything; add some, or leave the suite out")
     results, slow = _run(path, expectations, span)
     for asked, result in zip(expectations, results, strict=True):
-        findings.add(None if result["success"] else _anomaly(asked, result, span, path))
+        results.add(None if result["success"] else _anomaly(asked, result, span, path))
     on_pandas = f"; {len(slow)} of them on pandas: {', '.join(sorted(set(slow)))}" if slow else ""
-    findings.note(f"{path.name}: {len(expectations)} expectations{on_pandas}")
+    results.add_note(f"{path.name}: {len(expectations)} expectations{on_pandas}")
     if docs is not None:
         write_docs(path, results, docs)
 
@@ -77,7 +84,7 @@ def _columns(asked: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rows(span: CheckedSpan, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
+def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
     """The span's rows with the columns that the expectations name: all of them where one may look at any."""
     import pyarrow
     import pyarrow.parquet
@@ -96,7 +103,7 @@ def _rows(span: CheckedSpan, expectations: list[dict[str, Any]]) -> "pd.DataFram
     return rows
 
 
-def _run(path: Path, expectations: list[dict[str, Any]], span: CheckedSpan) -> tuple[list[dict[str, Any]], list[str]]:
+def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget) -> tuple[list[dict[str, Any]], list[str]]:
     """The results of all expectations, in their order, as plain values, and the types of those that ran on pandas."""
     gx = import_gx(path)
     objects = [_expectation(asked, at, path) for at, asked in enumerate(expectations)]
@@ -124,7 +131,7 @@ def _expectation(asked: dict[str, Any], at: int, path: Path) -> Any:
         raise ConfigError(f"{path}: expectations[{at}] ({asked['type']}) is not understood: {error}") from error
 
 
-def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckedSpan, path: Path) -> Anomaly:
+def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckTarget, path: Path) -> Anomaly:
     column = ", ".join(_columns(asked))
     arguments = {key: value for key, value in asked["kwargs"].items() if key not in _NOT_ARGUMENTS}
     expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "as its name says"

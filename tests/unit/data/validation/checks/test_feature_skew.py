@@ -11,8 +11,8 @@ import pytest
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.schema.constraints import RowSkew, Stage
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.validation.checks.feature_skew import check_row_skew
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.checks.feature_skew import compare_with_serving
+from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity
 
 NOON = datetime(2026, 1, 1, 12)
@@ -26,10 +26,10 @@ SCHEMA = Schema(
 def found(folder: Path, training: dict[str, Any], serving: dict[str, Any], schema: Schema = SCHEMA) -> list[Anomaly]:
     for name, columns in (("training", training), ("serving", serving)):
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
-    findings = Findings()
+    results = CheckResults()
     with open_table(folder / "training.parquet", "training") as one, open_table(folder / "serving.parquet", "serving") as other:
-        check_row_skew(one, other, schema, findings)
-    return findings.anomalies
+        compare_with_serving(one, other, schema, results)
+    return results.anomalies
 
 
 def test_no_key_on_both_sides_is_told(tmp_path: Path) -> None:

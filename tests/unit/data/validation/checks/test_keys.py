@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
-from taxiway.data.validation.checks.keys import check_keys
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.checks.keys import find_duplicates
+from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import validate
 from taxiway.records import Severity, Status
 
@@ -18,14 +18,14 @@ NAN = float("nan")
 NOON = datetime(2026, 1, 1, 12)
 
 
-def checked(folder: Path, *tables: dict[str, Any], key: tuple[str, ...] = ("id",)) -> Findings:
+def checked(folder: Path, *tables: dict[str, Any], key: tuple[str, ...] = ("id",)) -> CheckResults:
     spans = []
     for at, columns in enumerate(tables):
         pq.write_table(pa.table(columns), folder / f"{at}.parquet")
         spans.append((f"day {at}", [folder / f"{at}.parquet"]))
-    findings = Findings()
-    check_keys(spans, key, findings)
-    return findings
+    results = CheckResults()
+    find_duplicates(spans, key, results)
+    return results
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def checked(folder: Path, *tables: dict[str, Any], key: tuple[str, ...] = ("id",
 def test_a_key_in_two_spans_is_found_whatever_its_types(
     one: pa.Array, other: pa.Array, shown: tuple[str, ...] | None, tmp_path: Path
 ) -> None:
-    findings = checked(tmp_path, {"id": one}, {"id": other})
-    assert len(findings.anomalies) == (0 if shown == () else 1)
-    for anomaly in findings.anomalies:
+    results = checked(tmp_path, {"id": one}, {"id": other})
+    assert len(results.anomalies) == (0 if shown == () else 1)
+    for anomaly in results.anomalies:
         assert "also in day 0" in anomaly.sentence
         assert anomaly.observed == "1 key more than once"
         assert shown is None or anomaly.examples == shown

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.schema.watch import Watch, limits
+from taxiway.data.schema.watch import Watch
+from taxiway.data.validation.checks.metric_history import limits
 
 
 def watch(strategy: str, **limit: float) -> Watch:

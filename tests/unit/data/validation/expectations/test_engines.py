@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from taxiway.data.profiling.profile import profile_span
-from taxiway.data.validation.expectations.suite import check_suite
-from taxiway.data.validation.results import Findings
+from taxiway.data.profiling.compute import profile_span
+from taxiway.data.validation.expectations.suite import run_expectations
+from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import opened_span
 from taxiway.records import Span
 from taxiway.store.store import Store
@@ -47,12 +47,12 @@ def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
     suite.write_text(
         json.dumps({"expectations": [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": asked}}]})
     )
-    span, findings = span_of(pd.DataFrame({"x": [1, 2]})), Findings()
+    span, results = span_of(pd.DataFrame({"x": [1, 2]})), CheckResults()
     with opened_span([span], profile_span(span, store), store) as checked:
-        check_suite(suite, checked, findings)
+        run_expectations(suite, checked, results)
     assert not out.exists()
-    assert ["it could not be computed" in anomaly.observed for anomaly in findings.anomalies] == [True]
-    assert "hunter2" not in findings.anomalies[0].sentence
+    assert ["it could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]
+    assert "hunter2" not in results.anomalies[0].sentence
 
 
 def test_the_end_is_muted_once_and_where_it_is_asked_for_alone() -> None:

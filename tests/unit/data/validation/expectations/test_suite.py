@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from taxiway.data.profiling.profile import profile_span
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.validation.expectations import suite as suite_module
 from taxiway.data.validation.expectations.engines import import_gx, new_context, pandas_batch
-from taxiway.data.validation.expectations.suite import check_suite
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.expectations.suite import run_expectations
+from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import opened_span
 from taxiway.errors import ConfigError
 from taxiway.messages import quoted
@@ -26,11 +26,11 @@ ROWS = pd.DataFrame({"hour": [1, 2, 30, 31], "word": ["a", "b", None, "c"], "oth
 Check = Callable[..., list[Anomaly]]
 
 
-def run_suite(path: Path, span: Span, store: Store) -> Findings:
-    findings = Findings()
+def run_suite(path: Path, span: Span, store: Store) -> CheckResults:
+    results = CheckResults()
     with opened_span([span], profile_span(span, store), store) as checked:
-        check_suite(path, checked, findings)
-    return findings
+        run_expectations(path, checked, results)
+    return results
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def check(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> Check:
     def run(*expectations: dict[str, Any]) -> list[Anomaly]:
         path = tmp_path / "made.suite.json"
         path.write_text(json.dumps({"name": "made", "expectations": list(expectations)}))
-        findings = run_suite(path, span_of(ROWS), store)
-        assert findings.checks == len(expectations)
-        return findings.anomalies
+        results = run_suite(path, span_of(ROWS), store)
+        assert results.checks == len(expectations)
+        return results.anomalies
 
     return run
 
@@ -144,9 +144,9 @@ import os, socket, sys
 def no_network(*a, **k): print("a connection was tried")
 socket.socket.connect = socket.getaddrinfo = no_network
 from pathlib import Path
-from taxiway.data.validation.results import Findings
+from taxiway.data.validation.results import CheckResults
 from taxiway.data.profiling.profile import profile_span
-from taxiway.data.validation.expectations.suite import check_suite
+from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.validate import opened_span
 from taxiway.records import Span
 from taxiway.store.store import Store
@@ -154,11 +154,11 @@ class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "great_expectations": print(os.environ["GX_ANALYTICS_ENABLED"])
 sys.meta_path.insert(0, Watch())
-findings = Findings()
+results = CheckResults()
 span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
 with opened_span([span], profile_span(span, store), store) as checked:
-    check_suite(Path({str(tmp_path / "s.json")!r}), checked, findings)
-print(len(findings.anomalies))
+    run_expectations(Path({str(tmp_path / "s.json")!r}), checked, results)
+print(len(results.anomalies))
 """
     environment = {**os.environ, "GX_ANALYTICS_ENABLED": "true"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
@@ -246,10 +246,10 @@ def test_the_report_says_what_ran_on_pandas_and_docs_are_written(
     path = tmp_path / "made.suite.json"
     regex = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "word", "regex": "b"}}
     path.write_text(json.dumps({"expectations": [between("hour", 0, 23), regex]}))
-    span, findings = span_of(ROWS), Findings()
+    span, results = span_of(ROWS), CheckResults()
     with opened_span([span], profile_span(span, store), store) as checked:
-        check_suite(path, checked, findings, docs=tmp_path / "docs.html")
-    assert findings.notes == ["made.suite.json: 2 expectations; 1 of them on pandas: expect_column_values_to_match_regex"]
+        run_expectations(path, checked, results, docs=tmp_path / "docs.html")
+    assert results.notes == ["made.suite.json: 2 expectations; 1 of them on pandas: expect_column_values_to_match_regex"]
     page = (tmp_path / "docs.html").read_text()
     assert "hour" in page
     assert "unexpected values" in page

@@ -1,0 +1,70 @@
+"""A profile as a table in the terminal."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taxiway.data.profiling.profile import ColumnProfile, Profile
+
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+_NAME_WIDTH = 18
+
+
+_GLANCE_WIDTH = 12
+
+
+_TEXT_WIDTH = 16
+
+
+def _show(found: "Profile") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from taxiway.data.validation.html_report import percent_text, value_text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    widest = max(len(column.name) for column in found.columns)
+    table.add_column("column", overflow="fold", width=min(max(widest, len("column")), _NAME_WIDTH))
+    for title in ("missing", "distinct", "minimum", "median", "maximum"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("values", no_wrap=True, overflow="ellipsis")
+    for column in found.columns:
+        middle = column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
+        day = "date" if column.type == "datetime" else column.type
+        numbers = [
+            "" if value is None else value_text(value, day, digits=3) for value in (column.minimum, middle, column.maximum)
+        ]
+        missing = percent_text(1 - column.present_fraction) if column.present_fraction < 1 else ""
+        distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
+        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
+    console = Console()
+    console.print(table)
+    for column in found.columns:
+        if column.above or column.below:
+            rows = column.above + column.below
+            console.print(
+                f"{column.name}: {rows:,} of {found.rows:,} infinite or beyond 1e100, in none of the figures",
+                style="yellow",
+                markup=False,
+            )
+    console.print(f"{counted(found.rows, 'row')}, {counted(len(found.columns), 'column')}", style="bold")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _glance(column: "ColumnProfile") -> str:
+    """A histogram in one line, or the most frequent values."""
+    from taxiway.data.validation.html_report import bars, percent_text
+
+    drawn = bars(column, bins=_GLANCE_WIDTH)
+    if column.type in ("string", "boolean"):
+        text = ", ".join(f"{bar.name} {percent_text(bar.share)}" for bar in drawn[:3])
+        return text if len(text) <= _TEXT_WIDTH else f"{text[: _TEXT_WIDTH - 1]}…"
+    top = max((bar.share for bar in drawn), default=0.0)
+    return "".join(_BLOCKS[max(1, round(8 * bar.share / top)) if bar.share else 0] for bar in drawn) if top else ""

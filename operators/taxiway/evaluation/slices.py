@@ -1,0 +1,64 @@
+"""Metrics by slice: the values of columns, each with its own intervals."""
+
+import math
+from typing import TYPE_CHECKING
+
+from taxiway.errors import DataError
+from taxiway.evaluation.metrics import METRICS
+from taxiway.records import SliceResult
+from taxiway.spec.gate import Gate
+from taxiway.stats.bootstrap import compare
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def results_by_slice(
+    rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate
+) -> tuple[SliceResult, ...]:
+    """How candidate and champion differ in each slice, with intervals that hold for all slices together (Bonferroni).
+
+    Args:
+        rows: The evaluation rows, with the columns of `gate.slices.by`.
+        labels: The true labels, one a row.
+        ours: The candidate's scores, one a row.
+        theirs: The champion's scores, one a row.
+        gate: The gate section of the pipeline.
+
+    Returns:
+        One result for each value of each column; without a difference where it has too few rows, or one label only.
+
+    Raises:
+        DataError: A column to slice by is missing in the rows.
+    """
+    if gate.slices is None:
+        return ()
+    missing = [column for column in gate.slices.by if column not in rows]
+    if missing:
+        raise DataError(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
+    metric = METRICS[gate.against_champion.metric]
+    groups = [
+        (column, str(value), index)
+        for column in gate.slices.by
+        for value, index in sorted(
+            rows.groupby(column, observed=True, dropna=False).indices.items(), key=lambda item: str(item[0])
+        )
+    ]
+    large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
+    shared = 1 - (1 - gate.reliability) / max(large, 1)
+    found = []
+    for column, value, index in groups:
+        tellable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
+        difference = compare(metric.compute, labels[index], ours[index], theirs[index], shared).difference if tellable else None
+        if difference is not None and not math.isfinite(difference.low):
+            difference = None  # so few rows of one label that some replicate has no other
+        found.append(
+            SliceResult(
+                metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""A model process of this machine: started, asked with a time limit, and killed if it hangs."""
+
+import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from taxiway.errors import ModelLoadError, ModelUnavailableError
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers import process as worker
+from taxiway.serving.workers.process import ModelSource, Outcome
+
+
+class Worker:
+    """One process with the model in it: a pool of one, so that a death is noticed and concerns no other."""
+
+    def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
+        self._source = source
+        self._load_timeout_s = load_timeout_s
+        self._predict_timeout_s = predict_timeout_s
+        self._pool: ProcessPoolExecutor | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._starting = asyncio.Lock()
+        self._stopped = False
+
+    async def ensure(self) -> None:
+        """Start the process unless it lives. Raises ModelUnavailableError if the model cannot be loaded."""
+        async with self._starting:
+            if self._stopped:
+                raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
+            if self._pool is not None and self._process is not None and self._process.is_alive():
+                return
+            self.kill()
+            before = set(multiprocessing.active_children())
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin)
+            loading = self._pool.submit(worker.load, self._source)  # this starts the process
+            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
+            except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
+                self.kill()
+                why = f"took over {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+                raise ModelUnavailableError(
+                    f"{self._source.model} version {self._source.version} could not be loaded: {why}"
+                ) from None
+            except asyncio.CancelledError:
+                self.kill()
+                raise
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        """The outcomes of a batch. Raises BrokenProcessPool if the process dies, TimeoutError if it takes too long."""
+        await self.ensure()
+        pool = self._pool
+        if pool is None:
+            raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
+        except (BrokenProcessPool, TimeoutError):
+            if self._pool is pool:  # else it was replaced meanwhile
+                self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End the process for good."""
+        self._stopped = True
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing; the next batch starts another."""
+        if self._process is not None:
+            self._process.kill()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._process = None
