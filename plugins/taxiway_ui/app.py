@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from taxiway_ui import views
-from taxiway_ui.plugin import PREFIX
+from taxiway_ui.paths import PREFIX
 from taxiway_ui.render import FOLDER, page
 
 app = FastAPI(dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)

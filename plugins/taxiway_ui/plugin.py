@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import conf
 
-PREFIX = "/taxiway"
+from taxiway_ui.paths import PREFIX
 
 
 async def pages(

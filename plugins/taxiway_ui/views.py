@@ -13,7 +13,7 @@ from taxiway.registry.ledger import Entry
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunSeen
-from taxiway_ui.memory import ask_mlflow, open_store
+from taxiway_ui.clients import ask_mlflow, open_store
 
 SWEEP = "trials"  # a stage of those pipelines that search parameters
 WAY = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from helping import free_port
 from taxiway.registry.champions import champions
 from taxiway_ui.app import app
-from taxiway_ui.memory import ask
+from taxiway_ui.clients import ask
 from taxiway_ui.plugin import TaxiwayPlugin
 
 HEAVY = ["mlflow", "pandas", "numpy", "sklearn", "duckdb", "jinja2.environment", "fastapi", "airflow.api_fastapi.core_api"]

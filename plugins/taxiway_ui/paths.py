@@ -1,0 +1,3 @@
+"""Where the pages are in Airflow's web interface."""
+
+PREFIX = "/taxiway"
