@@ -44,9 +44,9 @@ class Running:
         return self.http.post(url, json=content, headers={"Authorization": f"Bearer {token}"})
 
     def workers(self) -> list[psutil.Process]:
-        """The model processes: those children that are not multiprocessing's own tracker of resources."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in _command(child)]
+        """The model processes: those that the fork server has made."""
+        children = psutil.Process(self.process.pid).children()
+        return [forked for child in children if "forkserver" in _command(child) for forked in child.children()]
 
     def stop(self) -> None:
         self.process.terminate()

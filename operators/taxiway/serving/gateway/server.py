@@ -11,6 +11,7 @@ import uvicorn
 
 from taxiway.serving.gateway.app import create_app
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.workers.local import start_fork_server
 from taxiway.tracking.client import quiet_mlflow
 
 _GRACE_S = 10
@@ -32,6 +33,7 @@ def serve(settings: GatewaySettings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.stop_with_parent:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()
+    start_fork_server()
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -4,11 +4,18 @@ import asyncio
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 
 from taxiway.errors import ModelLoadError, ModelUnavailableError
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.process import ModelSource, Outcome
+
+
+def start_fork_server() -> None:
+    """Start the process that model processes are forked from, unless it runs; it imports their libraries meanwhile."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["taxiway.serving.workers.libraries"])
+    forkserver.ensure_running()
 
 
 class Worker:
@@ -32,8 +39,9 @@ class Worker:
                 return
             self.kill()
             before = set(multiprocessing.active_children())
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin)
+            start_fork_server()
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.begin)
             loading = self._pool.submit(worker.load, self._source)  # this starts the process
             self._process = next(iter(set(multiprocessing.active_children()) - before), None)
             try:

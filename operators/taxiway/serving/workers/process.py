@@ -21,6 +21,7 @@ from taxiway.serving.protocol import Rows
 log = logging.getLogger(__name__)
 
 _NAMED = 10
+_PARENT_POLL_S = 1.0
 _loaded: list[Any] = []  # the one model of this process; a list, because it comes after the process started
 
 
@@ -165,8 +166,11 @@ def _columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ..
 
 
 def _end_with_gateway() -> None:
-    gateway = parent_process()
+    gateway, forked_by = parent_process(), os.getppid()
+    # A pool's worker waits for work on a pipe that it holds open itself: it would outlive a killed gateway for ever. Without the
+    # fork server nobody could tell the gateway that it has ended.
+    while gateway is not None and os.getppid() == forked_by:
+        if connection.wait([gateway.sentinel], timeout=_PARENT_POLL_S):
+            break
     if gateway is not None:
-        # A pool's worker waits for work on a pipe that it holds open itself: it would outlive a killed gateway for ever.
-        connection.wait([gateway.sentinel])
         os._exit(1)

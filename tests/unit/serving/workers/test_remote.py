@@ -21,7 +21,7 @@ from taxiway.records import ShadowReport, Status
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.api import ChallengerStatus, Remote
 
-HERE = Path(__file__).parent
+SERVING = Path(__file__).parents[1]
 TOKEN = "token-of-one-version"
 VERSIONS = ["Healthy", "Healthy", "Raises", "HalfASecond", "Unloadable"]
 _RUN = "import os; from taxiway.serving.workers.version_server import VersionSettings as S, serve_version; "
@@ -57,7 +57,7 @@ def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> I
 def liar(model: str, version: int, lie: str) -> Iterator[Remote]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "lying.py"), str(port), model, str(version), lie], preexec_fn=dies_with_us
+        [sys.executable, str(SERVING / "lying.py"), str(port), model, str(version), lie], preexec_fn=dies_with_us
     )
     try:
         yield Remote(address=f"http://127.0.0.1:{port}", token=TOKEN)

@@ -41,13 +41,13 @@ def run_expectations(path: Path, span: CheckTarget, results: CheckResults, docs:
     expectations = _read(path)
     if not expectations:
         raise ConfigError(f"{path} holds no expectation, and would pass anything; add some, or leave the suite out")
-    results, slow = _run(path, expectations, span)
-    for asked, result in zip(expectations, results, strict=True):
+    outcomes, slow = _run(path, expectations, span)
+    for asked, result in zip(expectations, outcomes, strict=True):
         results.add(None if result["success"] else _anomaly(asked, result, span, path))
     on_pandas = f"; {len(slow)} of them on pandas: {', '.join(sorted(set(slow)))}" if slow else ""
     results.add_note(f"{path.name}: {len(expectations)} expectations{on_pandas}")
     if docs is not None:
-        write_docs(path, results, docs)
+        write_docs(path, outcomes, docs)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
