@@ -11,7 +11,7 @@ export UV_COMPILE_BYTECODE := 1
 # What the properties draw their examples from; printed, so that a failure can be repeated.
 SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test test-unit test-deep check lock clean
+.PHONY: setup demo test test-unit test-deep check docs lock clean
 
 setup: $(VENV)/.done
 
@@ -44,15 +44,21 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# The site needs no network to be built or read; a warning is an error, but not with --quiet, which hides it. The variable switches
+# off a note of Material about another release of MkDocs.
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+	@echo "The documentation is in site/. To read it: $(BIN)/python -m http.server --directory site"
+
 # After a change of dependencies in pyproject.toml. The old locks are removed first: uv would keep their versions. The image's
 # lock is a part of the other.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock"
 lock: setup
 	@rm -f requirements.lock deploy/requirements.lock
-	@$(COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(COMPILE) --all-extras --group dev --group docs pyproject.toml -o requirements.lock
 	@$(COMPILE) --extra compose --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean:
 	@if [ -x $(BIN)/taxiway ] && [ -d .taxiway ]; then $(BIN)/taxiway down; fi
-	@rm -rf $(VENV) .taxiway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .taxiway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site

@@ -115,8 +115,9 @@ class StopRequestedError(TaxiwayError):
 def allowed_values(got: str, allowed: Iterable[str]) -> str:
     """The sentence that lists what is allowed, with the nearest right word first in mind.
 
-    >>> allowed_values("auc", ["roc_auc", "accuracy"])
-    'allowed: accuracy, roc_auc   (did you mean "roc_auc"?)'
+    Examples:
+        >>> allowed_values("auc", ["roc_auc", "accuracy"])
+        'allowed: accuracy, roc_auc   (did you mean "roc_auc"?)'
     """
     names = sorted(allowed)
     nearest = get_close_matches(got, names, n=1, cutoff=0.5)

@@ -101,8 +101,9 @@ def category_text(value: Any) -> str:
     """A category's or a label's value as text: the same for an integer, for the float or decimal that a file holds it as, and
     for what a request has of it as JSON; a date or time as ISO 8601 writes it.
 
-    >>> [category_text(value) for value in (1, 1.0, "1", True, 1.5, date(2013, 6, 1))]
-    ['1', '1', '1', 'True', '1.5', '2013-06-01']
+    Examples:
+        >>> [category_text(value) for value in (1, 1.0, "1", True, 1.5, date(2013, 6, 1))]
+        ['1', '1', '1', 'True', '1.5', '2013-06-01']
     """
     if isinstance(value, Decimal) and value.is_finite():
         value = int(value) if value == value.to_integral_value() else float(value)
