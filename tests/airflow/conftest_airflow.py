@@ -8,8 +8,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,6 +58,7 @@ class Running:
     stack: Stack
     refusals: Refusals
     environment: dict[str, str]
+    begun: dict[str, str] = field(default_factory=dict)
 
     @property
     def api(self) -> AirflowApi:
@@ -108,24 +107,18 @@ class Running:
         """`write_small` as the given version of a month of 2013."""
         return self.write_small(name, month, seed=seed, file=f"2013-{month:02}_v{version}")
 
-    def airflow(self, *arguments: str) -> str:
-        """What the command `airflow` prints, run on this stack as its services are."""
-        sockets = (self.stack.home.postgres.resolve() / "postmaster.pid").read_text().splitlines()[4]
-        database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://postgres:@/airflow?host={sockets}"}
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env={**os.environ, **self.environment, **database},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"airflow {arguments}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-        return done.stdout
+    def begin(self, dag: str) -> None:
+        """Start a run that `run` will wait for: runs spend most of their time waiting, and can do so together."""
+        self.api.wait_for_dag(dag)
+        self.begun[dag] = self.api.trigger(dag, {})
 
     def run(self, dag: str, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, TaskSeen]]:
-        """Run a DAG to its end; its run id, and its tasks by name."""
+        """Run a DAG to its end, or wait for the run that has begun; its run id, and its tasks by name."""
         api = self.api
-        api.wait_for_dag(dag)
-        run = api.trigger(dag, conf or {})
+        run = None if conf else self.begun.pop(dag, None)
+        if run is None:
+            api.wait_for_dag(dag)
+            run = api.trigger(dag, conf or {})
         self.wait_for_end(dag, run)
         return run, {task.task: task for task in api.tasks(dag, run)}
 
@@ -179,8 +172,15 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, until_group_ends: contextlib.ExitStack) -> Running:
-    return until_group_ends.enter_context(started(tmp_path_factory.mktemp("stack")))
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, until_group_ends: contextlib.ExitStack
+) -> Running:
+    """The stack, on which the first runs of all modules with a function `begin_early` have begun."""
+    running = until_group_ends.enter_context(started(tmp_path_factory.mktemp("stack")))
+    modules = dict.fromkeys(item.module for item in request.session.items if isinstance(item, pytest.Function))
+    for begin_early in filter(None, (getattr(module, "begin_early", None) for module in modules)):
+        begin_early(running)
+    return running
 
 
 @contextlib.contextmanager

@@ -18,10 +18,14 @@ from taxiway.records import Candidate, Outcome, Snapshot, SweepReport
 PIPELINE = "bikes.hourly_rentals"
 
 
+def begin_early(running: Running) -> None:
+    lay_out_rentals(running.stack.home.data / "bikes")
+    running.begin(PIPELINE)
+
+
 @pytest.fixture(scope="module")
 def first(running: Running) -> Iterator[tuple[str, list[TaskSeen]]]:
     """The first run: its id and all of its task instances."""
-    lay_out_rentals(running.stack.home.data / "bikes")
     run, _ = running.run(PIPELINE)
     yield run, running.api.tasks(PIPELINE, run)
 

@@ -17,9 +17,17 @@ def states(tasks: dict) -> dict[str, str]:
     return {name: tasks[name].state for name in WAY}
 
 
+def begin_early(running: Running) -> None:
+    for name in ("killed", "cleared", "refused", "broken_stage", "truncated"):
+        for span in (1, 2):
+            path = running.write_small(name, span)
+    path.write_bytes(path.read_bytes()[:-100])
+    running.refusals.left.update({"mlflow": 1, "gateway": 1})
+    for name in ("killed", "cleared", "refused", "broken_stage", "truncated"):
+        running.begin(f"faults.{name}")
+
+
 def test_kills_in_the_middle_and_retries_are_as_no_kill(running: Running) -> None:
-    for span in (1, 2):
-        running.write_small("killed", span)
     model = "faults.killed"
     run, tasks = running.run(model)
     for task in ("train", "push"):
@@ -47,8 +55,6 @@ def test_a_decided_span_is_not_taken_again_and_asked_for_by_name_nothing_is_done
 
 
 def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> None:
-    for span in (1, 2):
-        running.write_small("cleared", span)
     dag = "faults.cleared"
     run, _ = running.run(dag)
     running.write_small("cleared", 3)
@@ -64,9 +70,6 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
 
 
 def test_refused_first_calls_are_tried_again(running: Running) -> None:
-    for span in (1, 2):
-        running.write_small("refused", span)
-    running.refusals.left.update({"mlflow": 1, "gateway": 1})
     run, tasks = running.run("faults.refused")
     assert states(tasks) == dict.fromkeys(WAY, "success")
     assert max(running.refusals.left.values()) < 0
@@ -79,8 +82,6 @@ def test_refused_first_calls_are_tried_again(running: Running) -> None:
 
 
 def test_a_stage_that_fails_leaves_the_mlflow_run_failed_and_the_span_open(running: Running) -> None:
-    for span in (1, 2):
-        running.write_small("broken_stage", span)
     run, tasks = running.run("faults.broken_stage")
     assert states(tasks)["validate_data"] == "failed"  # it asks which columns the model takes, and one is not there
     assert states(tasks)["push"] == "upstream_failed"
@@ -91,9 +92,6 @@ def test_a_stage_that_fails_leaves_the_mlflow_run_failed_and_the_span_open(runni
 
 
 def test_a_truncated_file_stops_the_run_and_nothing_is_recorded_as_good(running: Running) -> None:
-    running.write_small("truncated", 1)
-    path = running.write_small("truncated", 2)
-    path.write_bytes(path.read_bytes()[:-100])
     run, tasks = running.run("faults.truncated")
     assert (tasks["ingest"].state, tasks["validate_data"].state) == ("failed", "upstream_failed")
     found = running.mlflow_run("faults.truncated", run)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pytest
 from conftest_airflow import Running, processes_of
 
 from helping import until
@@ -13,7 +12,7 @@ from taxiway.records import Outcome, RunSummary
 from taxiway.registry.aliases import CHAMPION, version_at
 
 ARRIVALS, MONTHLY, IDLE = "faults.arrivals", "faults.monthly", "faults.idle"
-BACKFILL = ("--from-date", "2013-03-01", "--to-date", "2013-05-01")
+BACKFILL = {"dag_id": MONTHLY, "from_date": "2013-03-01T00:00:00Z", "to_date": "2013-05-01T00:00:00Z"}
 
 
 def runs(running: Running, dag: str) -> dict[str, dict[str, Any]]:
@@ -47,8 +46,7 @@ def labels(found: Iterable[RunSummary]) -> list[str]:
     return [summary.span.label for summary in found]
 
 
-@pytest.fixture(scope="module")
-def started(running: Running) -> None:
+def begin_early(running: Running) -> None:
     """Files lie there before anybody looks: then the backfill is ordered, and the three pipelines may run, side by side."""
     for month in range(1, 7):
         running.month("monthly", month)
@@ -56,7 +54,7 @@ def started(running: Running) -> None:
         running.month("arrivals", month)
     for dag in (IDLE, ARRIVALS, MONTHLY):
         until(lambda dag=dag: running.api._http.get(f"/dags/{dag}").is_success, f"Airflow has read {dag}")
-    running.airflow("backfill", "create", "--dag-id", MONTHLY, *BACKFILL)
+    running.api._http.post("/backfills", json=BACKFILL).raise_for_status()
     for dag in (IDLE, MONTHLY, ARRIVALS):
         running.api.wait_for_dag(dag)
     # Airflow starts the watcher of a DAG when it reads its file anew.
@@ -64,7 +62,7 @@ def started(running: Running) -> None:
     assert running.api._http.put(f"/parseDagFile/{token}").is_success
 
 
-def test_a_scheduled_run_with_nothing_to_do_is_skipped_and_asks_nobody(running: Running, started: None) -> None:
+def test_a_scheduled_run_with_nothing_to_do_is_skipped_and_asks_nobody(running: Running) -> None:
     (run,) = until(
         lambda: [r for r in runs(running, IDLE).values() if r["state"] == "success"],
         "the schedule started a run",
@@ -77,14 +75,14 @@ def test_a_scheduled_run_with_nothing_to_do_is_skipped_and_asks_nobody(running: 
     assert running.mlflow.get_experiment_by_name("faults/idle") is None
 
 
-def test_an_unknown_key_in_a_runs_conf_fails_ingest_and_names_the_right_one(running: Running, started: None) -> None:
+def test_an_unknown_key_in_a_runs_conf_fails_ingest_and_names_the_right_one(running: Running) -> None:
     run, tasks = running.run(IDLE, {"spn": "2"})
     assert (tasks["ingest"].state, tasks["close_run"].state) == ("failed", "success")
     log = running.api._get(f"/dags/{IDLE}/dagRuns/{run}/taskInstances/ingest/logs/1?full_content=true")
     assert 'did you mean \\"span\\"?' in json.dumps(log), log
 
 
-def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(running: Running, started: None) -> None:
+def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(running: Running) -> None:
     found = running.wait_for_outcomes(MONTHLY, 4)
     assert labels(found) == ["2013-02 v1", "2013-03 v1", "2013-04 v1", "2013-05 v1"]
     assert [summary.outcome for summary in found] == [Outcome.FIRST_CHAMPION, *[Outcome.PROMOTED] * 3]
@@ -101,17 +99,14 @@ def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(ru
     assert version_at(running.mlflow, MONTHLY, CHAMPION) == 4
 
 
-def test_a_second_backfill_of_the_same_dates_runs_only_what_it_is_told_to(running: Running, started: None) -> None:
+def test_a_second_backfill_of_the_same_dates_runs_only_what_it_is_told_to(running: Running) -> None:
     running.wait_for_outcomes(MONTHLY, 4)
-    wanted = {"dag_id": MONTHLY, "from_date": "2013-03-01T00:00:00Z", "to_date": "2013-05-01T00:00:00Z"}
     for behavior, count in (("none", 0), ("failed", 0), ("completed", 3)):
-        answer = running.api._http.post("/backfills/dry_run", json={**wanted, "reprocess_behavior": behavior})
+        answer = running.api._http.post("/backfills/dry_run", json={**BACKFILL, "reprocess_behavior": behavior})
         assert answer.json()["total_entries"] == count, answer.text
 
 
-def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected_ones_too(
-    running: Running, started: None
-) -> None:
+def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected_ones_too(running: Running) -> None:
     """A burst before anybody watched; then, while the triggerer stands still, a late span, a corrected one, the next one, and one
     that is only written again.
     """

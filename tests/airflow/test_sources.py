@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,19 @@ def connect(running: Running, **connection: Any) -> None:
     running.api._http.post("/connections", json=connection).raise_for_status()
 
 
-@pytest.fixture(scope="module")
-def periods() -> tuple[Period, ...]:
+@cache
+def months() -> tuple[Period, ...]:
     """The three months before this one."""
     now = datetime.now(UTC) - timedelta(hours=2)
     return tuple(ended_periods("2020-01", "month", now))[-3:]
 
 
 @pytest.fixture(scope="module")
-def started(running: Running, periods: tuple[Period, ...]) -> None:
+def periods() -> tuple[Period, ...]:
+    return months()
+
+
+def begin_early(running: Running) -> None:
     """The examples of the guide, on orders of the last three months in a database, in files, and beside the pipeline file."""
     admin = create_engine(f"postgresql+psycopg://postgres:@/postgres?host={sockets(running)}", isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -109,7 +114,7 @@ def started(running: Running, periods: tuple[Period, ...]) -> None:
     beside, files = dags / "beside-sources", running.stack.home.data / "orders"
     (beside / "shops").mkdir(parents=True)
     files.mkdir(exist_ok=True)  # another pipeline of the suite has its files there
-    for period in periods:
+    for period in months():
         rows = orders(period, 2000)
         insert(running, rows)
         rows.drop(columns="ordered_at").to_csv(files / f"{period.name}.csv.gz", sep=";", index=False)
@@ -118,19 +123,22 @@ def started(running: Running, periods: tuple[Period, ...]) -> None:
                 rows[rows.order_id % 2 == shop].to_json(stream, orient="records", lines=True, date_format="iso")
     for path in EXAMPLES.iterdir():
         if path.is_file():
-            (beside / path.name).write_text(path.read_text().replace("first: 2026-01", f"first: {periods[0].name}"))
+            (beside / path.name).write_text(path.read_text().replace("first: 2026-01", f"first: {months()[0].name}"))
     (beside / "wrong.py").write_text(WRONG)
     shutil.move(beside, dags / "sources")
+    for dag in ("by_query", "by_function", "by_file", "wrong"):
+        running.api.wait_for_dag(f"sources.{dag}")
+    # Airflow starts the watcher of a DAG when it reads its file anew.
+    token = running.api._get("/dags/sources.by_query")["file_token"]
+    assert running.api._http.put(f"/parseDagFile/{token}").is_success
+    for dag in ("by_function", "by_file", "wrong"):
+        running.begin(f"sources.{dag}")
 
 
 def test_rows_of_a_database_are_decided_once_their_months_have_ended_and_again_where_they_were_corrected(
-    running: Running, started: None, periods: tuple[Period, ...]
+    running: Running, periods: tuple[Period, ...]
 ) -> None:
     dag = "sources.by_query"
-    running.api.wait_for_dag(dag)
-    # Airflow starts the watcher of a DAG when it reads its file anew.
-    token = running.api._get(f"/dags/{dag}")["file_token"]
-    assert running.api._http.put(f"/parseDagFile/{token}").is_success
     found = running.wait_for_outcomes(dag, 2)
     assert [summary.span.label for summary in found] == [f"{period.name} v2000" for period in periods[1:]]
     assert [summary.outcome for summary in found] == [Outcome.FIRST_CHAMPION, Outcome.PROMOTED]
@@ -153,9 +161,8 @@ def test_rows_of_a_database_are_decided_once_their_months_have_ended_and_again_w
 
 @pytest.mark.parametrize(("name", "source"), [("by_function", "rows.py:read"), ("by_file", "{data}/orders/{YYYY}-{MM}.csv.gz")])
 def test_rows_of_a_function_and_of_files_of_text_become_a_champion(
-    running: Running, started: None, periods: tuple[Period, ...], name: str, source: str
+    running: Running, periods: tuple[Period, ...], name: str, source: str
 ) -> None:
-    running.api.wait_for_dag(f"sources.{name}")
     _, tasks = running.run(f"sources.{name}")
     assert {task.state for task in tasks.values()} <= {"success", "skipped"}, tasks
     (summary,) = running.wait_for_outcomes(f"sources.{name}", 1)
@@ -163,11 +170,8 @@ def test_rows_of_a_function_and_of_files_of_text_become_a_champion(
     assert summary.span.source == source
 
 
-def test_what_is_wrong_with_a_query_is_said_in_the_tasks_log(
-    running: Running, started: None, periods: tuple[Period, ...]
-) -> None:
+def test_what_is_wrong_with_a_query_is_said_in_the_tasks_log(running: Running, periods: tuple[Period, ...]) -> None:
     dag = "sources.wrong"
-    running.api.wait_for_dag(dag)
     run, tasks = running.run(dag)
     first = periods[0].name
     said = {

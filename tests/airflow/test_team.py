@@ -8,12 +8,16 @@ from taxiway.demo.airflow_api import TaskSeen
 DAG = "own.small"
 
 
-@pytest.fixture(scope="module")
-def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
-    """One run of the team's pipeline to its first champion, and one over a broken file."""
+def begin_early(running: Running) -> None:
     running.api._http.post("/pools", json={"name": "own", "slots": 2}).raise_for_status()
     for span in (1, 2, 3):
         running.write_small("own", span)
+    running.begin(DAG)
+
+
+@pytest.fixture(scope="module")
+def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
+    """One run of the team's pipeline to its first champion, and one over a broken file."""
     run = running.run(DAG)
     running.write_small("own", 4).write_bytes(b"PAR1 and no more")
     running.run(DAG)
