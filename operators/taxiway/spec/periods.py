@@ -80,8 +80,3 @@ def _name(begins: datetime, every: Every) -> str:
         return f"{year:04}-W{week:02}"
     lengths = {"hour": 13, "day": 10, "month": 7, "year": 4}
     return begins.isoformat()[: lengths[every]]
-
-
-def begin_of(name: str, every: Every) -> datetime:
-    """When the period of this name begins. Raises ValueError where it is none of this kind."""
-    return period_of(name, every).begins
