@@ -25,7 +25,7 @@ from taxiway.data.sources.files import listing
 from taxiway.data.validation.profile_history import past_profiles
 from taxiway.lineage.outcomes import mark_processed, summaries, summary_of
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, read_source
 from taxiway.stages.ingest import next_span
 from taxiway.store import SpanIndex, Store, index
 from taxiway.triggers.new_span import NewSpanTrigger
@@ -98,8 +98,8 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     store, files = Store(str(folder / "store")), folder / "source"
     fill(store, files, size)
     queried = {"sql": "SELECT {begin}, {end}", "connection": "c", "every": "hour", "first": hour(size + 1), "label": "y"}
-    by_query = Source.model_validate(queried)
-    by_file = Source.model_validate({"spans": f"{files}/{{SPAN}}.parquet", "label": "y"})
+    by_query = read_source(queried)
+    by_file = read_source({"spans": f"{files}/{{SPAN}}.parquet", "label": "y"})
     newest = Snapshot(pipeline=PIPELINE, training=(span(hour(2)),), evaluation=(span(hour(1)),))
     later = iter(range(10**6))
 
@@ -111,7 +111,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     return {
         "look, periods": cpu_ms(watcher(by_query).due),
         "look, files": cpu_ms(watcher(by_file).due),
-        "  of it, listing the files": cpu_ms(lambda: listing(str(by_file.spans))),
+        "  of it, listing the files": cpu_ms(lambda: listing(by_file.text)),
         "page of a pipeline": cpu_ms(lambda: summaries(store, PIPELINE)),
         "history for data validation": cpu_ms(lambda: past_profiles(newest, SCHEMA, store), before=forget),
         "once a span: what to run": cpu_ms(lambda: next_span(by_query, PIPELINE, store, now=NOW)),

@@ -23,8 +23,9 @@ from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.join import Join
 from taxiway.spec.pipeline import Features, Model, Pipeline
+from taxiway.spec.selection import FixedWindow, Sample, Split
 from taxiway.spec.shadow import Shadow
-from taxiway.spec.source import FixedWindow, Sample, Source, Split
+from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
 
@@ -33,7 +34,8 @@ Sections = tuple[tuple[str, type[BaseModel]], ...]
 
 PIPELINE_SECTIONS: Sections = (
     ("", Pipeline),
-    ("source", Source),
+    ("source", SourceKeys),
+    *(("source", kind) for kind in KINDS),
     ("source.window", FixedWindow),
     ("source.join.NAME", Join),
     ("source.sample", Sample),
@@ -100,20 +102,19 @@ PIPELINE_OBEYED_BY = {
     "`push` does not wait for the new version to be served",
     "shadow": "`shadow`; see below. `null` or `off`: nothing is shadowed. It needs `gateway`",
     "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}`, `{MM}`, `{DD}` or "
-    "`{SPAN}` name the span; of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`. This, `sql` or `function`",
+    "`{SPAN}` name the span; of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`",
     "source.format": "`ingest`: what the files are, where their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
-    "`.json`; for `spans` only",
-    "source.sql": "`ingest`: a query of one period's rows, with `{begin}` and `{end}`, which are bound as times; this, `spans` or "
-    "`function`",
-    "source.connection": "`ingest`: the Airflow connection that `sql` is asked through; for `sql` only",
+    "`.json`",
+    "source.sql": "`ingest`: a query of one period's rows, with `{begin}` and `{end}`, which are bound as times",
+    "source.connection": "`ingest`: the Airflow connection that `sql` is asked through",
     "source.version": "`ingest`: a query of one whole number for `{begin}` and `{end}`: another number than before, and the period is "
-    "decided again; for `sql` only. None: a period is decided once",
+    "decided again. None: a period is decided once",
     "source.function": "`ingest`: `FILE.py:function` beside this file, or `package.module:function`, called with `begin` and `end`, "
-    "returns a DataFrame, a pyarrow Table, or an iterator of such; this, `spans` or `sql`",
-    "source.every": "`ingest`, the watcher of `new_span`: how long the period of each span is; for `sql` and `function`, which need it",
+    "returns a DataFrame, a pyarrow Table, or an iterator of such",
+    "source.every": "`ingest`, the watcher of `new_span`: how long the period of each span is",
     "source.first": "`ingest`, the watcher of `new_span`: the first period, by its name: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
-    "`2013-04-01T05`; for `sql` and `function`, which need it",
-    "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there; for `sql` and `function`",
+    "`2013-04-01T05`",
+    "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there",
     "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on (with a split by a column: how many "
     "are read); or `{from: SPAN, to: SPAN}`, the same spans in every run, of which the newest after them is evaluated on",
     "source.deny": "`ingest`: names of spans that are never read, such as `[2013-04]`; its log says so",
@@ -331,11 +332,17 @@ def _page(head: str, sections: Sections, obeyed_by: Mapping[str, str], written: 
     parts = [head]
     for path, model in sections:
         table = "\n".join(_table(path, model, obeyed_by, written))
-        parts.append(f"## {f'`{path}`' if path else 'The file'}\n\n{_about(model)}\n\n{table}\n")
+        parts.append(f"## {_heading(path, model)}\n\n{_about(model)}\n\n{table}\n")
     unknown = set(obeyed_by) - {f"{path}.{key}".lstrip(".") for path, model in sections for key, _ in _fields(model)}
     if unknown:
         raise SystemExit(f"no such key in {head.splitlines()[0]}: {', '.join(sorted(unknown))}; take it out of {__file__}")
     return "\n".join(parts)
+
+
+def _heading(path: str, model: type[BaseModel]) -> str:
+    if issubclass(model, SourceKeys) and model is not SourceKeys:
+        return f"`{path}` with `{model.key}`"
+    return f"`{path}`" if path else "The file"
 
 
 def _about(model: type[BaseModel]) -> str:
@@ -349,6 +356,8 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         if name == "name" and model in (Feature, Rule):
             continue  # the key above
+        if issubclass(model, SourceKeys) and model is not SourceKeys and name in SourceKeys.model_fields:
+            continue  # in the section of the keys that all sources have
         yield field.alias or name, field
 
 

@@ -4,14 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from taxiway.spec.gate import AgainstChampion, Gate
-from taxiway.spec.pipeline import Model, Pipeline, Source
+from taxiway.spec.pipeline import Model, Pipeline
+from taxiway.spec.source import FileSource
 from taxiway.templates import continuous_training
 
 dag = continuous_training(
     Pipeline(
         pipeline="cancellations",
         team="subscriptions",
-        source=Source(spans="{data}/subscriptions/{YYYY}-{MM}.parquet", label="cancelled"),
+        source=FileSource(spans="{data}/subscriptions/{YYYY}-{MM}.parquet", label="cancelled"),
         schema_file=str(Path(__file__).with_name("subscriptions") / "cancellations.schema.yaml"),
         model=Model(estimator="sklearn.linear_model.LogisticRegression"),
         gate=Gate(floors={"roc_auc": 0.65}, against_champion=AgainstChampion(metric="roc_auc")),

@@ -19,7 +19,7 @@ from taxiway.lineage.outcomes import changed_since, mark_processed, processed_sp
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
 from taxiway.spec.periods import ended_periods
 from taxiway.spec.pipeline_file import read_pipeline
-from taxiway.spec.source import Source
+from taxiway.spec.source import read_source
 from taxiway.store import Store
 from taxiway.templates.schedule import schedule_of
 from taxiway.triggers.new_span import NewSpanTrigger
@@ -147,7 +147,7 @@ def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path
     months = list(ended_periods("2020-01", "month", datetime.now(UTC)))[-3:]
     keys = {"sql": "SELECT 1 WHERE {begin} < {end}", "connection": "nowhere", "every": "month", "first": months[0].name}
     for origin in (keys, {"function": "nowhere.py:read", "every": "month", "first": months[0].name}):
-        content = Source.model_validate({**origin, "delay": "1s", "window": 1, "label": "y"})
+        content = read_source({**origin, "delay": "1s", "window": 1, "label": "y"})
         kept = content.model_dump_json(by_alias=True, exclude_defaults=True)
         looker = NewSpanTrigger(source=kept, pipeline="team.made", poll_seconds=0.005)
         again = NewSpanTrigger(**looker.serialize()[1])
@@ -198,7 +198,7 @@ def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.Mon
     (asset,) = schedule.asset_condition.objects
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
-        "source": '{"spans":"/data/flights/{YYYY}-{MM}.parquet","label":"late"}',
+        "source": '{"label":"late","spans":"/data/flights/{YYYY}-{MM}.parquet"}',
         "pipeline": "flights.late_arrivals",
         "poll_seconds": 60.0,
     }

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxiway.data.formats.convert import format_of
 from taxiway.data.schema.file import Schema, label_words, load_schema
 from taxiway.data.schema.model import NUMERIC_TYPES
-from taxiway.data.sources.files import check_pattern
-from taxiway.data.sources.function import load_function
+from taxiway.data.sources.find import check_source
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.features.transform import choose_columns
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
-from taxiway.spec.source import Source, Split
+from taxiway.spec.selection import Split
+from taxiway.spec.source import Source
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets
 
@@ -70,7 +69,7 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
     if pipeline.template != CONTINUOUS_TRAINING:
         yield from _template(Path(pipeline.template))
     yield from _stub(file)
-    yield from _origin(file, pipeline)
+    yield from _source(file, pipeline)
     try:
         build_estimator(pipeline.model, {}, pipeline.gate.problem)
     except ConfigError as error:
@@ -140,19 +139,11 @@ def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
         )
 
 
-def _origin(file: Path, pipeline: Pipeline) -> Iterator[str]:
-    """What can be told of the source without its files, its database, or Airflow."""
-    source = pipeline.source
+def _source(file: Path, pipeline: Pipeline) -> Iterator[str]:
     try:
-        if source.spans is not None:
-            check_pattern(source.spans.replace("{data}", "data"))
-            if source.format is None:
-                format_of(source.spans)
-        if source.function is not None:
-            load_function(source.function)
+        check_source(pipeline.source)
     except ConfigError as error:
-        key = "spans" if source.spans is not None else "function"
-        yield f"{file.name}:{line_of(file, ['source', key])}: {error}"
+        yield f"{file.name}:{line_of(file, ['source', pipeline.source.key])}: {error}"
 
 
 def _suite(path: Path) -> Iterator[str]:

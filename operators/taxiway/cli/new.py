@@ -1,6 +1,5 @@
 """`taxiway new`: the first draft of a pipeline from the data that are there, as files that run and that people then edit."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from taxiway.records import Severity, Span
 from taxiway.spec.base import Name
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
+from taxiway.spec.span_pattern import SpanPattern
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -33,13 +33,8 @@ if TYPE_CHECKING:
 
 _MANY_VALUES = 500
 _CLOSE = 0.9
-# File names of spans, and the patterns that they suggest.
-_NAMES = (
-    (re.compile(r"\d{4}-\d{2}-\d{2}"), "{YYYY}-{MM}-{DD}"),
-    (re.compile(r"\d{4}-\d{2}"), "{YYYY}-{MM}"),
-    (re.compile(r"\d{8}"), "{YYYY}{MM}{DD}"),
-    (re.compile(r"\d{1,9}"), "{SPAN}"),
-)
+# What the names of files are tried against, in this order.
+_PATTERNS = ("{YYYY}-{MM}-{DD}", "{YYYY}-{MM}", "{YYYY}{MM}{DD}", "{SPAN}")
 
 
 def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, data_root: str) -> tuple[list[Path], list[str]]:
@@ -85,7 +80,8 @@ def span_pattern(data: str) -> str:
         return data
     folder = Path(data)
     names = sorted(path.stem for path in folder.glob("*.parquet")) if folder.is_dir() else []
-    for expression, pattern in _NAMES:
+    for pattern in _PATTERNS:
+        expression = SpanPattern.parse(pattern).expression
         if names and all(expression.fullmatch(name) for name in names):
             return str(folder.resolve() / f"{pattern}.parquet")
     got = f"a folder with the files {', '.join(names[:5])}" if names else "no folder with Parquet files"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taxiway.errors import allowed_values
 
@@ -70,6 +71,11 @@ def number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("YAML reads it as a truth value (as on, off, yes, no); allowed: a number")  # noqa: TRY004 pydantic's
     return value
+
+
+def mistake(said: str, got: Any, *key: str) -> InitErrorDetails:
+    """What pydantic reports of a ValueError, at a key of the model that a validator is about."""
+    return InitErrorDetails(type=PydanticCustomError("value_error", "{said}", {"said": said}), loc=key, input=got)
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]

@@ -1,11 +1,12 @@
 """A join in the section `source` of a pipeline file: another table, and how its rows find theirs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from taxiway.spec.base import Duration, Format, Number, Section
+from taxiway.spec.span_pattern import PatternText, SpanPattern, pattern_in_file, with_data
 
 REWRITES = ("lower", "strip", "text", "upper")
 _FORMS = "text, strip, upper, lower, {pad: DIGITS}, {remove_prefix: TEXT}, {values: {FROM: TO}}"
@@ -54,7 +55,7 @@ class Join(Section):
     are an error; with `as_of` the partner is the newest row at or before the row's own moment, at most `within` older.
     """
 
-    spans: str | None = None
+    spans: PatternText | None = None
     file: str | None = None
     format: Format | None = None
     on: Mapping[str, str] = Field(min_length=1)
@@ -98,3 +99,17 @@ class Join(Section):
     def brings(self) -> dict[str, str]:
         """The columns taken by their names in the table, each with the name that it gets."""
         return {name: f"{self.prefix}{name}" for name in self.columns}
+
+    @property
+    def pattern(self) -> SpanPattern | None:
+        """The pattern of the table's files; None if there is one table for all spans."""
+        return None if self.spans is None else pattern_in_file(self.spans)
+
+    @property
+    def path(self) -> str:
+        """The pattern of the table's files, or the path of the one file."""
+        return str(self.file if self.spans is None else self.spans)
+
+    def with_data(self, data: str) -> Self:
+        """The same join with the folder or URL `data` for `{data}` in its path."""
+        return self.model_copy(update={"file" if self.spans is None else "spans": with_data(self.path, data)})

@@ -26,35 +26,44 @@ class Period:
     ends: datetime
 
 
-def begin_of(name: str, every: Every) -> datetime:
-    """When the period of this name begins. Raises ValueError where it is none of this kind."""
+def period_of(name: str, every: Every) -> Period:
+    """The period of this name.
+
+    Raises:
+        ValueError: The name is not one of an hour, a day, and so on, or the calendar has no such period.
+    """
     example, expression = NAMES[every]
     if not expression.fullmatch(name):
         raise ValueError(f'"{name}" names no {every}; allowed: a name such as {example}')
-    numbers = [int(number) for number in re.findall(r"\d+", name)]
     try:
-        if every == "week":
-            day = date.fromisocalendar(numbers[0], numbers[1], 1)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        year, month, day_of_month, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
-        return datetime(year, month, day_of_month, hour, tzinfo=UTC)
-    except ValueError as error:
+        begins = _begin(name, every)
+        return Period(name, begins, _after(begins, every))
+    except (ValueError, OverflowError) as error:
         raise ValueError(f'"{name}" names no {every}: {error}') from None
 
 
 def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]:
     """The periods from the one named `first` on that had ended by `until`, oldest first."""
-    begins = begin_of(first, every)
-    while (ends := _after(begins, every)) <= until:
-        yield Period(_name(begins, every), begins, ends)
-        begins = ends
+    period = period_of(first, every)
+    while period.ends <= until:
+        yield period
+        period = Period(_name(period.ends, every), period.ends, _after(period.ends, every))
 
 
 def newest_ended(every: Every, until: datetime) -> str:
     """The name of the period that ended last by `until`."""
     # The start of the period in which `until` lies is the end of the one before it.
-    begins = begin_of(_name(until.astimezone(UTC), every), every)
+    begins = _begin(_name(until.astimezone(UTC), every), every)
     return _name(begins - timedelta(microseconds=1), every)
+
+
+def _begin(name: str, every: Every) -> datetime:
+    numbers = [int(number) for number in re.findall(r"\d+", name)]
+    if every == "week":
+        day = date.fromisocalendar(numbers[0], numbers[1], 1)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    year, month, day_of_month, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
+    return datetime(year, month, day_of_month, hour, tzinfo=UTC)
 
 
 def _after(begins: datetime, every: Every) -> datetime:

@@ -9,10 +9,12 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source import KINDS, FunctionSource
 from taxiway.spec.team import Team, loosened
 from taxiway.spec.yaml_document import KeyPath, YamlFile, explain, read_yaml, together
 
@@ -48,11 +50,11 @@ def read_team(folder: Path) -> Team | None:
 
 def _parse(file: YamlFile, model: type[M], what: str) -> M:
     if not isinstance(file.content, dict):
-        raise ConfigError(f"{file.path}:1: {what} is a mapping with the keys {', '.join(_keys_at(model, ()))}")
+        raise ConfigError(f"{file.path}:1: {what} is a mapping with the keys {', '.join(_fields_of(model))}")
     try:
         return model.model_validate(file.content)
     except ValidationError as error:
-        raise explain(file, error.errors(), _key_of, lambda place: _keys_at(model, _key_of(place))) from None
+        raise explain(file, error.errors(), _key_of, lambda place: _fields_at(model, place)) from None
 
 
 def line_of(path: Path, key: Sequence[int | str]) -> int:
@@ -67,15 +69,19 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
         found["suite"] = _find(file, ("suite",), pipeline.suite, ".json")
     if pipeline.template != CONTINUOUS_TRAINING:
         found["template"] = _find(file, ("template",), pipeline.template, ".py")
-    source, _, function = (pipeline.model.build or "").rpartition(":")
-    if source.endswith(".py"):
-        path = _find(file, ("model", "build"), source, ".py")
-        found["model"] = pipeline.model.model_copy(update={"build": f"{path}:{function}"})
-    source, _, function = (pipeline.source.function or "").rpartition(":")
-    if source.endswith(".py"):
-        path = _find(file, ("source", "function"), source, ".py")
-        found["source"] = pipeline.source.model_copy(update={"function": f"{path}:{function}"})
+    if pipeline.model.build is not None:
+        build = _find_function(file, ("model", "build"), pipeline.model.build)
+        found["model"] = pipeline.model.model_copy(update={"build": build})
+    if isinstance(pipeline.source, FunctionSource):
+        function = _find_function(file, ("source", "function"), pipeline.source.function)
+        found["source"] = pipeline.source.model_copy(update={"function": function})
     return found
+
+
+def _find_function(file: YamlFile, key: KeyPath, path: str) -> str:
+    """`FILE.py:function` with the absolute path of the file; `package.module:function` as it is."""
+    name, _, function = path.rpartition(":")
+    return f"{_find(file, key, name, '.py')}:{function}" if name.endswith(".py") else path
 
 
 def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
@@ -88,22 +94,33 @@ def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
 
 def _key_of(place: KeyPath) -> KeyPath:
     """Where in the file pydantic's `place` is: it also names the branch of a union that it tried, which is no key."""
-    return tuple(part for part in place if not (isinstance(part, str) and (part.startswith("function-") or part == "[key]")))
+    return tuple(part for part in place if not (isinstance(part, str) and _is_branch(part)))
 
 
-def _keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
-    """The keys that the part of a `model` at `key` has."""
-    for part in key:
-        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-        model = _model_in(fields.get(str(part))) or model
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _is_branch(part: str) -> bool:
+    return part.startswith("function-") or part == "[key]" or part in {kind.__name__ for kind in KINDS}
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _fields_at(model: type[BaseModel], place: KeyPath) -> dict[str, FieldInfo]:
+    """The keys that the part of a `model` at pydantic's `place` has; in a union, those of the branch that it chose, or of all."""
+    models = [model]
+    for part in place:
+        chosen = [model for model in models if model.__name__ == part]
+        annotations = [_fields_of(model)[str(part)].annotation for model in models if str(part) in _fields_of(model)]
+        # The key that follows a mapping is a name of the file's own: it is no field, and the models stay.
+        models = chosen or [found for annotation in annotations for found in _models_in(annotation)] or models
+    return {key: field for model in models for key, field in _fields_of(model).items()}
+
+
+def _fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by their keys in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        return [annotation]
     origin = get_origin(annotation)
     if origin in (Annotated, Union, UnionType) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        # The key that follows a mapping is a name of the file's own: it is no field, and the model stays.
-        return next((m for m in map(_model_in, get_args(annotation)) if m), None)
-    return None
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    return []

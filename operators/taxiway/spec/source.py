@@ -1,123 +1,117 @@
-"""The section `source` of a pipeline file: where the rows come from, and which of them a run reads.
-
-What is joined to them is in `pipeline_join`.
-"""
+"""The section `source` of a pipeline file: where the rows come from, in one class for each kind, and which of them a run reads."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
-from taxiway.spec.base import Name, Number, Section
+from taxiway.spec.base import Duration, Format, Name, Section, mistake
 from taxiway.spec.join import Join
-from taxiway.spec.origin import Origin, SpanName
-from taxiway.spec.periods import NAMES, Every
+from taxiway.spec.period_query import PeriodQuery
+from taxiway.spec.periods import Every, period_of
+from taxiway.spec.selection import FixedWindow, Sample, SplitBy, Window
+from taxiway.spec.span_name import SpanName, name_form
+from taxiway.spec.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
 
-_PLACEHOLDER = re.compile(r"\{(YYYY|MM|DD|SPAN|VERSION)(?::\d+)?\}")
-_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
-# The placeholders whose names are those of periods; no pattern names hours or weeks.
-_OF_PERIODS: dict[Every, set[str]] = {"day": {"YYYY", "MM", "DD"}, "month": {"YYYY", "MM"}, "year": {"YYYY"}}
-_LARGEST_WINDOW = 10_000
-
-
-class FixedWindow(Section):
-    """The spans from one to another, both included, by their names."""
-
-    first: SpanName = Field(alias="from")
-    last: SpanName = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "FixedWindow":
-        if _numbers(self.first) > _numbers(self.last):
-            raise ValueError(f"from is {self.first} and to is {self.last}; allowed: from before to, or the same")
-        return self
-
-    def holds(self, name: str) -> bool:
-        """Whether the span of this name is one of them."""
-        return _numbers(self.first) <= _numbers(name) <= _numbers(self.last)
+_FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 
-class Sample(Section):
-    """Read only some of the rows: all rows of a value of `by` together, the same ones in every run.
-
-    About `fraction` of the values of `by` are drawn, by a hash of the value. With `stratify`, each value of that column keeps
-    at least its `fraction` of the rows of a span, and at least one row.
-    """
-
-    fraction: Number = Field(gt=0, lt=1)
-    by: str
-    stratify: str | None = None
+def _function(value: str) -> str:
+    if not _FUNCTION.fullmatch(value):
+        raise ValueError("allowed: FILE.py:function beside this file, or package.module:function")
+    return value
 
 
-class Split(Section):
-    """Evaluate on all rows of some values of `by`, and train on those of the others, in every span that a run reads.
-
-    About `evaluation` of the values are held out, by a hash of the value: a value is on the same side in every run.
-    """
-
-    by: str
-    evaluation: Number = Field(gt=0, lt=1)
-
-
-def _window(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_WINDOW:
-        return value
-    if isinstance(value, dict):
-        return _section(FixedWindow, value)
-    if isinstance(value, FixedWindow):
-        return value
-    raise ValueError(f"allowed: a whole number of spans, 1 to {_LARGEST_WINDOW:,}, or {{from: SPAN, to: SPAN}}")
-
-
-def _split(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _section(Split, value)
-    if value == "newest" or isinstance(value, Split):
-        return value
-    raise ValueError("allowed: newest, or {by: COLUMN, evaluation: FRACTION}")
-
-
-def _section(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
-    """A section that stands where something simple may stand as well: its mistakes are said at the key above it."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        keys = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        said = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        )
-        raise ValueError(f"{said}; its keys: {keys}") from None
-
-
-class Source(Origin):
+class SourceKeys(Section, ABC):
     """Where the labelled rows come from, and which of them a run reads: files (`spans`), a query (`sql`) or a function of your own.
 
-    `spans` is a pattern of paths on any fsspec URL with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}; {data} is the folder or URL
-    that the installation sets. Those of a query or a `function` are the periods since `first`, in UTC, each `every` long; they are
-    asked for the rows from {begin} on, up to and without {end}. A run evaluates on one span and trains on the `window` spans
-    before it; with a `split` by a column, that span is one of the window, and each span is parted. Rows are joined first, then
-    sampled, then split.
+    A source has exactly one of `spans`, `sql` and `function`, with the keys that go with it. A run evaluates on one span and
+    trains on the `window` spans before it; with a `split` by a column, that span is one of the window, and each span is parted.
+    Rows are joined first, then sampled, then split.
     """
 
-    window: Annotated[int | FixedWindow, BeforeValidator(_window)] = 3
+    key: ClassVar[str]
+    """The key that every source of this kind has, and no other."""
+    wanted: ClassVar[str]
+    """How errors describe a source of this kind, and what to write for it."""
+
+    window: Window = 3
     deny: tuple[SpanName, ...] = ()
     join: Mapping[Name, Join] = Field(default_factory=dict)
     sample: Sample | None = None
-    split: Annotated[Literal["newest"] | Split, BeforeValidator(_split)] = "newest"
+    split: SplitBy = "newest"
     label: str
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What people know the source by."""
+
+    @property
+    @abstractmethod
+    def named_by(self) -> Every | None:
+        """The length of the periods that name the spans; None if spans are numbers."""
+
+    @property
+    @abstractmethod
+    def _names(self) -> str:
+        """Which names of spans are allowed, for errors."""
+
+    @property
+    @abstractmethod
+    def _joinable(self) -> str:
+        """How the spans of the source are named, and so which tables can be joined to them, for errors."""
 
     @property
     def holds_out_newest(self) -> bool:
         """Whether the span that a run decides is evaluated on whole, and so is none of the window."""
         return self.split == "newest"
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths, URLs and patterns of the source and of the tables that are joined to it; some begin with `{data}`."""
+        return tuple(join.path for join in self.join.values())
+
+    def with_data(self, data: str) -> Self:
+        """The same source with the folder or URL `data` for `{data}` in its paths."""
+        return self.model_copy(update={"join": {name: join.with_data(data) for name, join in self.join.items()}})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_key_of_another_kind(cls, value: Any) -> Any:
+        mistakes = []
+        for key in value if isinstance(value, dict) else ():
+            kinds = [kind.key for kind in KINDS if key in kind.model_fields]
+            if kinds and cls.key not in kinds and key not in cls.model_fields:
+                said = f"{key} goes with {' or '.join(kinds)}, and this source has {cls.key}; leave {key} out"
+                mistakes.append(mistake(said, value[key], key))
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return value
+
     @model_validator(mode="after")
-    def _names_are_those_of_spans(self) -> "Source":
-        example, expression = _name_of(self)
+    def _names_are_those_of_spans(self) -> Self:
+        example, expression = name_form(self.named_by)
         for key, name in self._named():
             if not expression.fullmatch(name):
-                raise ValueError(f'{key} names the span "{name}"; allowed: {_namer(self)}, such as {example}')
+                raise ValueError(f'{key} names the span "{name}"; allowed: {self._names}, such as {example}')
         return self
 
     def _named(self) -> Iterator[tuple[str, str]]:
@@ -126,11 +120,11 @@ class Source(Origin):
             yield from (("window", name) for name in (self.window.first, self.window.last))
 
     @model_validator(mode="after")
-    def _joins_fit(self) -> "Source":
+    def _joins_fit(self) -> Self:
         taken: dict[str, str] = {}
         for name, join in self.join.items():
-            if join.spans is not None:
-                _check_alike(self, f"join.{name}.spans is {join.spans}", _kinds(join.spans))
+            if join.pattern is not None and join.pattern.every != self.named_by:
+                raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
             for column in join.brings.values():
                 if column in taken:
                     raise ValueError(f"join.{name} brings the column {column}, and so does {taken[column]}; give it a prefix")
@@ -138,46 +132,168 @@ class Source(Origin):
         return self
 
 
-def _numbers(name: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", name))
+class FileSource(SourceKeys):
+    """Files, each a span: `spans` is a pattern of paths on any fsspec URL with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}.
 
+    {data} is the folder or URL that the installation sets.
+    """
 
-def _kinds(pattern: str) -> set[str]:
-    return set(_PLACEHOLDER.findall(pattern)) - {"VERSION"}
+    key: ClassVar[str] = "spans"
+    wanted: ClassVar[str] = "files by spans: PATTERN"
 
+    spans: PatternText
+    format: Format | None = None
 
-def _check_alike(source: Source, what: str, kinds: set[str]) -> None:
-    """Whether the spans of a joined table, named by the placeholders `kinds`, can have the names of the source's."""
-    if source.spans is not None:
-        if kinds == _kinds(source.spans):
-            return
-        raise ValueError(
-            f"{what}, whose spans are not those of {source.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, "
-            "or file: one table for all spans"
+    @property
+    def text(self) -> str:
+        """The pattern."""
+        return self.spans
+
+    @property
+    def named_by(self) -> Every | None:
+        """The length of the periods that the pattern tells apart; None for {SPAN}."""
+        return pattern_in_file(self.spans).every
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The pattern, and the paths of joined tables."""
+        return (self.spans, *super().paths)
+
+    def with_data(self, data: str) -> Self:
+        """The same source with the folder or URL `data` for `{data}` in its paths."""
+        return super().with_data(data).model_copy(update={"spans": with_data(self.spans, data)})
+
+    @property
+    def _names(self) -> str:
+        return f"names as {self.spans} gives them"
+
+    @property
+    def _joinable(self) -> str:
+        return (
+            f"whose spans are not those of {self.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, or "
         )
-    assert source.every is not None
-    own = _OF_PERIODS.get(source.every)
-    if kinds == own:
-        return
-    needed = f"{', '.join(f'{{{part}}}' for part in _DIGITS if part in own)} in it, or " if own else ""
-    raise ValueError(
-        f"{what}, and the spans of the source are named by the {source.every}, such as {_name_of(source)[0]}; allowed: {needed}file: "
-        "one table for all spans"
-    )
 
 
-def _namer(source: Source) -> str:
-    """What gives spans their names."""
-    return f"the name of one {source.every}" if source.spans is None else f"names as {source.spans} gives them"
+class PeriodSource(SourceKeys, ABC):
+    """Rows that are asked for by the period. Its spans are the periods since `first`, in UTC, each `every` long."""
+
+    every: Every = Field(description="how long the period of each span is: hour, day, week, month or year")
+    first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
+    delay: Duration = Field(default=timedelta())
+
+    @field_validator("first")
+    @classmethod
+    def _first_is_a_period(cls, first: str, info: ValidationInfo) -> str:
+        if "every" in info.data:
+            period_of(first, info.data["every"])
+        return first
+
+    @property
+    def named_by(self) -> Every:
+        """`every`."""
+        return self.every
+
+    @property
+    def _names(self) -> str:
+        return f"the name of one {self.every}"
+
+    @property
+    def _joinable(self) -> str:
+        parts = placeholders_of(self.every)
+        needed = f"{', '.join(parts)} in it, or " if parts else ""
+        example, _ = name_form(self.every)
+        return f"and the spans of the source are named by the {self.every}, such as {example}; allowed: {needed}"
 
 
-def _name_of(source: Source) -> tuple[str, re.Pattern[str]]:
-    """A name that a span of `source` could have, and the form of all of them."""
-    if source.spans is None:
-        assert source.every is not None
-        return NAMES[source.every]
-    parts = [part for part in _DIGITS if part in _kinds(source.spans)]
-    if not parts:
-        return "12", re.compile(r"\d+")
-    example = "-".join({"YYYY": "2013", "MM": "04", "DD": "01"}[part] for part in parts)
-    return example, re.compile("-".join(rf"\d{{{_DIGITS[part]}}}" for part in parts))
+class SqlSource(PeriodSource):
+    """A query of a database. Its spans are the periods since `first`, in UTC, each `every` long.
+
+    The query is asked for the rows from {begin} on, up to and without {end}.
+    """
+
+    key: ClassVar[str] = "sql"
+    wanted: ClassVar[str] = "a query by sql: QUERY with connection: NAME"
+
+    sql: PeriodQuery
+    connection: str = Field(description="the Airflow connection of the database")
+    version: PeriodQuery | None = None
+
+    @property
+    def text(self) -> str:
+        """The connection and its query, in one line."""
+        return f"{self.connection}: {' '.join(self.sql.split())}"
+
+
+class FunctionSource(PeriodSource):
+    """A Python function of your own. Its spans are the periods since `first`, in UTC, each `every` long.
+
+    The function is called with `begin` and `end`, for the rows from `begin` on, up to and without `end`.
+    """
+
+    key: ClassVar[str] = "function"
+    wanted: ClassVar[str] = "a Python function by function: FILE.py:NAME"
+
+    function: Annotated[str, AfterValidator(_function)]
+
+    @property
+    def text(self) -> str:
+        """The function with the name of its file or module."""
+        file, _, name = self.function.rpartition(":")
+        return f"{Path(file).name}:{name}"
+
+
+KINDS: tuple[type[SourceKeys], ...] = (FileSource, SqlSource, FunctionSource)
+
+
+def _kind_of(value: Any) -> str | None:
+    """The name of the class whose key is given: the tag by which pydantic decides."""
+    if isinstance(value, SourceKeys):
+        return type(value).__name__
+    return next((kind.__name__ for kind in KINDS if kind.key in value), None)
+
+
+def _has_one_kind(value: Any) -> Any:
+    """Whether exactly one of the keys that decide the kind is given."""
+    if isinstance(value, SourceKeys):
+        return value
+    keys = [kind.key for kind in KINDS]
+    if not isinstance(value, dict):
+        raise ValueError(f"allowed: a mapping with exactly one of {_listed(keys, ' and ')}")  # noqa: TRY004 pydantic's
+    given = [key for key in keys if key in value]
+    if len(given) == 1:
+        return value
+    said = f"{' and '.join(given)} are given" if given else f"none of {_listed(keys, ' and ')} is given"
+    said = f"{said}; allowed: exactly one of {_listed([kind.wanted for kind in KINDS], ', or ')}"
+    # A key that is misspelled may be why there is none.
+    known = {key for kind in KINDS for key in kind.model_fields}
+    unknown = [InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value[key]) for key in value if key not in known]
+    raise ValidationError.from_exception_data("source", [*unknown, mistake(said, value)])
+
+
+Source = Annotated[
+    Annotated[FileSource, Tag("FileSource")]
+    | Annotated[SqlSource, Tag("SqlSource")]
+    | Annotated[FunctionSource, Tag("FunctionSource")],
+    Discriminator(_kind_of),
+    BeforeValidator(_has_one_kind),
+]
+"""A source of any kind: which one, its keys decide."""
+
+
+@cache
+def _sources() -> TypeAdapter[Source]:
+    return TypeAdapter(Source)
+
+
+def read_source(content: Mapping[str, Any]) -> Source:
+    """The source with these keys, of the kind that they tell. Raises ValidationError."""
+    return _sources().validate_python(content)
+
+
+def source_from_json(text: str) -> Source:
+    """The source that `model_dump_json(by_alias=True)` wrote. Raises ValidationError."""
+    return _sources().validate_json(text)
+
+
+def _listed(words: list[str], last: str) -> str:
+    return f"{', '.join(words[:-1])}{last}{words[-1]}"

@@ -3,12 +3,13 @@
 What the keys mean is not known here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
@@ -108,10 +109,20 @@ def explain(
     file: YamlFile,
     errors: Iterable[ErrorDetails],
     key_of: Callable[[KeyPath], KeyPath],
-    keys_at: Callable[[KeyPath], Iterable[str]],
+    fields_at: Callable[[KeyPath], Mapping[str, FieldInfo]],
 ) -> ConfigError:
-    """One ConfigError for all that pydantic found; `key_of` maps its places to keys of the file, `keys_at` lists allowed keys."""
-    return together([_explained(file, error, key_of, keys_at) for error in errors])
+    """One ConfigError for all that pydantic found.
+
+    Args:
+        file: The file that was validated.
+        errors: What pydantic found.
+        key_of: Maps pydantic's place of an error to a key of the file.
+        fields_at: The allowed keys at a place of pydantic's, each with its field of the model.
+
+    Returns:
+        The error with a message for each of them, which names line, key, what was got and what is allowed.
+    """
+    return together([_explained(file, error, key_of, fields_at) for error in errors])
 
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
@@ -122,14 +133,19 @@ def together(errors: Sequence[ConfigError]) -> ConfigError:
 
 
 def _explained(
-    file: YamlFile, error: ErrorDetails, key_of: Callable[[KeyPath], KeyPath], keys_at: Callable[[KeyPath], Iterable[str]]
+    file: YamlFile,
+    error: ErrorDetails,
+    key_of: Callable[[KeyPath], KeyPath],
+    fields_at: Callable[[KeyPath], Mapping[str, FieldInfo]],
 ) -> ConfigError:
     key, got = key_of(error["loc"]), error["input"]
     match error["type"]:
         case "extra_forbidden":
-            return file.error(key, "is not a key here", got=str(key[-1]), allowed=keys_at(error["loc"][:-1]))
+            return file.error(key, "is not a key here", got=str(key[-1]), allowed=fields_at(error["loc"][:-1]))
         case "missing":
-            return file.error(key, "is missing; it must be given")
+            field = fields_at(error["loc"][:-1]).get(str(error["loc"][-1]))
+            wanted = f": {field.description}" if field is not None and field.description else ""
+            return file.error(key, f"is missing; it must be given{wanted}")
         case "literal_error" | "enum":
             words = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
             return file.error(key, f"is {_shown(got)}", got=got, allowed=[word.strip("'") for word in words])

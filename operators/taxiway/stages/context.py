@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from taxiway.data.sources.find import Connect, located
+from taxiway.data.sources.find import located
+from taxiway.data.sources.reader import Connect
 from taxiway.errors import ConfigError
 from taxiway.records.recorder import RunRecorder
 from taxiway.spec.pipeline import Pipeline

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from taxiway.data.ingest.plan import Plan, newest_plan, plan_as_of, plan_window
-from taxiway.data.sources.files import FoundSpan
-from taxiway.data.sources.find import Connect, source_state, spans_of, with_versions
+from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import Right, find_rights, joined_state, waiting
+from taxiway.data.sources.reader import Connect, FoundSpan
 from taxiway.lineage.outcomes import processed_spans, processed_state
 from taxiway.records import Snapshot
 from taxiway.spec.source import Source
@@ -104,7 +104,7 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         pipeline=context.pipeline.name,
         source=context.pipeline.source.text,
         store=context.store,
-        read=reader_of(source, context.services.connect, _text_columns(context, source)),
+        read=reader_of(source, context.services.connect, lambda: context.schema().text_columns),
         reading=reading_of(source, planned.joined),
     )
     recorder.datasets(made.training, "training")
@@ -129,11 +129,3 @@ def _look(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrive
     processed, joined = processed_spans(store, pipeline), find_rights(source)
     spans = spans_of(source, decided=processed, now=now)
     return _Arrived(spans, processed, joined, waiting(spans, joined))
-
-
-def _text_columns(context: StageContext, source: Source) -> tuple[str, ...]:
-    """The columns that the schema calls text, if the files are CSV and so tell no types."""
-    from taxiway.data.formats.convert import known_format
-
-    kind = source.format or (known_format(source.spans) if source.spans else None)
-    return context.schema().text_columns if kind == "csv" else ()

@@ -54,10 +54,10 @@ class NewSpanTrigger(BaseEventTrigger):
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None if there is none."""
         from taxiway.hooks.config import open_store
-        from taxiway.spec.source import Source
+        from taxiway.spec.source import source_from_json
         from taxiway.stages.ingest import ingest_state, next_span
 
-        source, store, now = Source.model_validate_json(self.source), open_store(), datetime.now(UTC)
+        source, store, now = source_from_json(self.source), open_store(), datetime.now(UTC)
         state = ingest_state(source, self.pipeline, store, now=now)
         if self._seen is None or self._seen[0] != state:
             self._seen = state, next_span(source, self.pipeline, store, now=now)

@@ -10,7 +10,8 @@ import pytest
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import Schema, load_schema
 from taxiway.data.schema.infer import infer_schema
-from taxiway.data.sources.files import FoundSpan, find_spans
+from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.demo.flights import Corruption, corrupt, write_span
 from taxiway.demo.run import ACTS

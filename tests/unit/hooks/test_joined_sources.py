@@ -21,7 +21,7 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine
 from taxiway.records import Snapshot, Status
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, read_source
 from taxiway.store.store import Store
 
 NOW = datetime(2013, 3, 15, tzinfo=UTC)
@@ -72,7 +72,7 @@ def test_spans_of_csv_are_joined_to_csv_and_json_lines(tmp_path: Path, store: St
         (tmp_path / f"2013-0{month}.csv.gz").write_bytes(gzip.compress(text.encode()))
     for month in ("1", "2"):
         (tmp_path / f"rates-2013-0{month}.jsonl").write_text(f'{{"of": "007", "rate": {month}}}\n')
-    source = Source.model_validate(
+    source = read_source(
         {
             "spans": f"{tmp_path}/{{YYYY}}-{{MM}}.csv.gz",
             "window": 1,
@@ -109,11 +109,11 @@ def test_a_joined_file_whose_name_does_not_tell_its_format_asks_for_it(tmp_path:
     for month, rows in ORDERS.items():
         (tmp_path / f"2013-0{month}.csv").write_text("\n".join(["customer,amount,returned", *rows]))
     keys = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}.csv", "window": 1, "label": "returned"}
-    source = Source.model_validate({**keys, "join": {"customers": customers(tmp_path / "customers.table")}})
+    source = read_source({**keys, "join": {"customers": customers(tmp_path / "customers.table")}})
     with pytest.raises(ConfigError, match=r"what is in .*customers\.table cannot be told.*or say it: format: csv"):
         taken(source, store)
     broken = tmp_path / "broken.csv"
-    source = Source.model_validate({**keys, "join": {"customers": customers(broken)}})
+    source = read_source({**keys, "join": {"customers": customers(broken)}})
     broken.write_text("code;segment\n007;shop;more\n")
     with pytest.raises(DataError, match=r"broken\.csv:2: 3 fields, and the header has 2"):
         taken(source, store)
@@ -164,7 +164,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
         "columns": ["rate"],
         "min_match": 1,
     }
-    source = Source.model_validate(
+    source = read_source(
         {
             **request.getfixturevalue(kind),
             "every": "month",
@@ -198,7 +198,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
 def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
-    reason = planned(Source.model_validate({**keys, "join": {"other": join}})).reason
+    reason = planned(read_source({**keys, "join": {"other": join}})).reason
     assert "; 3,624 older spans are left out; 2013-03-03 waits: join other has nothing for it" in reason
     assert reason.count("waits") == 12
 
@@ -226,11 +226,11 @@ def test_a_pattern_that_cannot_name_the_periods_of_a_query_is_refused(every: str
     join = {"spans": f"/there/{pattern}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
     keys = {"function": "rows.py:read", "every": every, "first": first, "label": "y"}
     with pytest.raises(ValueError, match=said):
-        Source.model_validate({**keys, "join": {"other": join}})
+        read_source({**keys, "join": {"other": join}})
     with pytest.raises(
         ValueError, match=rf'deny names the span "x"; allowed: the name of one {every}, such as {NAMES_OF[every]}'
     ):
-        Source.model_validate({**keys, "deny": ["x"]})
+        read_source({**keys, "deny": ["x"]})
 
 
 NAMES_OF = {"day": "2013-04-01", "month": "2013-04", "week": "2013-W14", "hour": "2013-04-01T05"}

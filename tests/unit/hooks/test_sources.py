@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import create_engine
 
 from taxiway.data.ingest.plan import gaps, newest_plan, plan_as_of, plan_window
-from taxiway.data.sources.files import FoundSpan
 from taxiway.data.sources.find import reader_of, spans_of, with_versions
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.spec.pipeline_file import read_pipeline
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, read_source, source_from_json
 
 REPOSITORY = Path(__file__).parents[3]
 NOW = datetime(2013, 6, 15, tzinfo=UTC)
@@ -31,7 +31,7 @@ QUERY: dict[str, Any] = {
 
 
 def query(**keys: Any) -> Source:
-    return Source.model_validate({**QUERY, **keys})
+    return read_source({**QUERY, **keys})
 
 
 def found(source: Source, *decided: tuple[str, int], now: datetime = NOW) -> tuple[FoundSpan, ...]:
@@ -78,7 +78,7 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     plan = plan_window(spans, stays, decided=frozenset())
     assert plan.spans == (spans[0], spans[2], spans[-1])
     assert plan.notes == (f"{names[1]} is denied by source.deny",)
-    kept = Source.model_validate_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
+    kept = source_from_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
     assert kept == stays
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.records import span_order
-from taxiway.spec.periods import NAMES, Every, begin_of, ended_periods
+from taxiway.spec.periods import NAMES, Every, ended_periods, period_of
+from taxiway.spec.span_name import span_order
 
 FIRSTS: dict[Every, str] = {
     "hour": "2019-12-31T22",
@@ -52,7 +52,7 @@ def test_periods_follow_each_other_without_a_gap_and_sort_by_their_names(every: 
         assert one.name < next_.name
         assert span_order(one.name) < span_order(next_.name)
     for period in found:
-        assert begin_of(period.name, every) == period.begins
+        assert period_of(period.name, every) == period
         assert NAMES[every][1].fullmatch(period.name)
         assert period.ends - period.begins <= timedelta(days=366)
 
@@ -72,4 +72,4 @@ def test_periods_follow_each_other_without_a_gap_and_sort_by_their_names(every: 
 )
 def test_a_name_of_no_period_is_refused(every: Every, name: str) -> None:
     with pytest.raises(ValueError, match=f'"{name}" names no {every}'):
-        begin_of(name, every)
+        period_of(name, every)

@@ -7,7 +7,8 @@ import pytest
 
 from taxiway.errors import ConfigError
 from taxiway.spec.pipeline_file import read_pipeline
-from taxiway.spec.source import FixedWindow, Source, Split
+from taxiway.spec.selection import FixedWindow, Split
+from taxiway.spec.source import Source, read_source, source_from_json
 
 FILE = """\
 pipeline: late_arrivals
@@ -56,15 +57,15 @@ def test_names_of_spans_are_text_whatever_yaml_makes_of_them(tmp_path: Path) -> 
     source = read(tmp_path, "  window: {from: 2013-01, to: 2013-06}\n  deny: [2013-04]")
     assert source.window == FixedWindow.model_validate({"from": "2013-01", "to": "2013-06"})
     assert source.deny == ("2013-04",)
-    days = Source.model_validate({"spans": "/{YYYY}-{MM}-{DD}", "label": "y", "deny": [date(2013, 4, 1)]})
+    days = read_source({"spans": "/{YYYY}-{MM}-{DD}", "label": "y", "deny": [date(2013, 4, 1)]})
     assert days.deny == ("2013-04-01",)
-    assert Source.model_validate({"spans": "/{SPAN}", "label": "y", "deny": [7]}).deny == ("7",)
+    assert read_source({"spans": "/{SPAN}", "label": "y", "deny": [7]}).deny == ("7",)
 
 
 def test_a_source_comes_back_from_its_own_json(tmp_path: Path) -> None:
     for text in ("", JOIN, "  split: {by: id, evaluation: 0.2}\n  window: {from: 2013-01, to: 2013-06}", "  deny: [2013-04]"):
         source = read(tmp_path, text)
-        assert Source.model_validate_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source
+        assert source_from_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source
 
 
 def test_a_split_by_a_column_needs_no_span_to_hold_out(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.ingest.snapshot import Made, Reading, Tables, add_span, snapshot_of
-from taxiway.data.sources.files import FoundSpan
-from taxiway.data.sources.read_file import Read, count_rows, read_file, read_table
+from taxiway.data.sources.read_file import count_rows, read_file, read_table
+from taxiway.data.sources.reader import FoundSpan, Read
 from taxiway.errors import ConfigError
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from taxiway.data.sources.files import FoundSpan
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.records import span_order
-from taxiway.spec.source import FixedWindow, Source
+from taxiway.spec.selection import FixedWindow
+from taxiway.spec.source import Source
 
 _SHOWN_SPANS = 12
 Spans = tuple[FoundSpan, ...]

@@ -11,13 +11,14 @@ from pathlib import Path
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import Part, Rules, make_parts
 from taxiway.data.ingest.sampling import EVALUATION, TRAINING
-from taxiway.data.sources.files import FoundSpan
 from taxiway.data.sources.join_inputs import Right
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
 from taxiway.records import JoinMatch, Original, SampleRule, Snapshot, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.base import Format
-from taxiway.spec.source import Source, Split
+from taxiway.spec.selection import Split
+from taxiway.spec.source import Source
 from taxiway.store.store import Store
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"

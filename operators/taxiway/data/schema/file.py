@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule
@@ -127,8 +128,8 @@ def _model_at(place: KeyPath) -> type[BaseModel]:
     return sections.get(place[0], Schema) if place else Schema
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if name != "name" or model not in (Feature, Rule)]
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {name: field for name, field in model.model_fields.items() if name != "name" or model not in (Feature, Rule)}
 
 
 def schema_to_yaml(schema: Schema) -> str:

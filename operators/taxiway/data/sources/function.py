@@ -1,19 +1,48 @@
 """The rows that a function of the team's own gives for one period, as Parquet. It is called with the period's begin and end."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.sources.periods import PeriodReader, bounds_of
+from taxiway.data.sources.reader import Connect, FoundSpan, Read
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.spec.python_refs import look_up
+from taxiway.spec.source import FunctionSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = "source.function"
 _ALLOWED = "allowed: a pandas DataFrame, a pyarrow Table or RecordBatch, or an iterator of such"
+
+
+@dataclass(frozen=True)
+class FunctionReader(PeriodReader):
+    """Calls a function for the rows of a period."""
+
+    source: FunctionSource
+
+    @property
+    def _asked(self) -> str:
+        return self.source.text
+
+    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a DataFrame tells types
+        """What writes the rows of a span's period."""
+
+        def rows_of(span: FoundSpan, folder: Path) -> Path:
+            copy = folder / "rows.parquet"
+            function_to_parquet(self.source.function, *bounds_of(span), copy, f"{_KEY} {span.path}")
+            return copy
+
+        return rows_of
+
+    def check(self) -> None:
+        """Whether the function is there, and takes `begin` and `end`."""
+        load_function(self.source.function)
 
 
 def load_function(path: str) -> Callable[..., Any]:

@@ -6,7 +6,8 @@ How rows find their partners is in `joins`.
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from taxiway.data.sources.files import FoundSpan, find_spans, listing
+from taxiway.data.sources.files import find_spans, listing
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.records import span_label
 from taxiway.spec.join import Join
 from taxiway.spec.source import Source
@@ -37,14 +38,14 @@ def find_rights(source: Source) -> tuple[Right, ...]:
         if join.spans is not None:
             found.append(Right(name, join, {span.name: span for span in find_spans(join.spans)}))
         else:
-            found.append(Right(name, join, {}, _file(str(join.file))))
+            found.append(Right(name, join, {}, _file(join.path)))
     return tuple(found)
 
 
 def joined_state(source: Source) -> Hashable:
     """What `find_rights` hangs on: as long as this is the same, so are the joined tables."""
     return tuple(
-        (name, listing(join.spans) if join.spans is not None else _file(str(join.file))) for name, join in source.join.items()
+        (name, listing(join.spans) if join.spans is not None else _file(join.path)) for name, join in source.join.items()
     )
 
 

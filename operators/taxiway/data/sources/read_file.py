@@ -1,26 +1,19 @@
 """Files of a source: copied to a place where nobody changes them, converted to Parquet, and read to the end once."""
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.formats.convert import as_parquet, format_of
-from taxiway.data.sources.files import FoundSpan
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
 from taxiway.spec.base import Format
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-
-# Makes the Parquet file of a span in a folder.
-Read = Callable[[FoundSpan, Path], Path]
-
-
 _PARQUET_MAGIC = b"PAR1"
-
-
 _CHUNK_BYTES = 1 << 20
 
 

@@ -1,8 +1,8 @@
 """The rows of a query for one period as Parquet, from any database that SQLAlchemy speaks to. Which database is not decided here."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -10,15 +10,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.formats.python_rows import Batch, rows_to_parquet
+from taxiway.data.sources.periods import PeriodReader, bounds_of
+from taxiway.data.sources.reader import Connect, FoundSpan, Read
 from taxiway.errors import ConfigError, DataError, TransientError
+from taxiway.spec.period_query import BOUNDS
+from taxiway.spec.source import SqlSource
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _BATCH_ROWS = 5_000
-_BOUNDS = re.compile(r"\{(begin|end)\}")
 # So that a time without a zone, in the database or in its answer, is one of UTC.
 _IN_UTC = {"postgresql": "SET TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'", "mariadb": "SET time_zone = '+00:00'"}
+
+
+@dataclass(frozen=True)
+class SqlReader(PeriodReader):
+    """Asks a database for the rows of a period."""
+
+    source: SqlSource
+
+    @property
+    def _asked(self) -> str:
+        return self.source.connection
+
+    def with_versions(self, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:
+        """The spans in the versions that the query `version` gives for them now."""
+        query = self.source.version
+        if query is None or not spans:
+            return spans
+        with connect(self.source.connection) as engine:
+            return tuple(
+                replace(span, version=query_number(engine, query, *bounds_of(span), f"source.version of {span.path}"))
+                for span in spans
+            )
+
+    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a database tells types
+        """What writes the rows of a span's period."""
+
+        def rows_of(span: FoundSpan, folder: Path) -> Path:
+            copy = folder / "rows.parquet"
+            with connect(self.source.connection) as engine:
+                query_to_parquet(engine, self.source.sql, *bounds_of(span), copy, f"source.sql of {span.path}")
+            return copy
+
+        return rows_of
 
 
 def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
@@ -71,9 +107,12 @@ def _answer(connection: "Connection", query: str, begins: datetime, ends: dateti
     from sqlalchemy import DateTime, bindparam, text
 
     # A colon of the query's own, as in a time or a cast, is no parameter.
-    clause = _BOUNDS.sub(r":\1", query.rstrip().rstrip(";").replace(":", r"\:"))
-    bounds = {"begin": begins, "end": ends}
-    bound = [bindparam(name, value, DateTime(timezone=True)) for name, value in bounds.items()]
+    clause = query.rstrip().rstrip(";").replace(":", r"\:")
+    bound = []
+    for placeholder, value in zip(BOUNDS, (begins, ends), strict=True):
+        name = placeholder.strip("{}")
+        clause = clause.replace(placeholder, f":{name}")
+        bound.append(bindparam(name, value, DateTime(timezone=True)))
     return connection.execution_options(stream_results=True).execute(text(clause).bindparams(*bound))
 
 

@@ -28,7 +28,7 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import JoinMatch, Severity, Snapshot
 from taxiway.spec.join import Join
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, read_source
 from taxiway.store.store import Store
 
 PUBLIC = Path(__file__).parents[5] / "shared" / "data"
@@ -234,7 +234,7 @@ def source(tmp_path: Path) -> Source:
             weather = pd.DataFrame({"at": pd.date_range(f"2013-{month:02}-01", periods=60, freq="h"), "temp": range(60)})
             write(tmp_path / "weather", **{f"2013_{month:02}": stations.merge(weather, how="cross")})
     write(tmp_path, planes={"tail": range(40), "seats": [100 + at for at in range(40)]})
-    return Source.model_validate(
+    return read_source(
         {
             "spans": f"{tmp_path}/flights/{{YYYY}}-{{MM}}.parquet",
             "window": 1,
@@ -354,7 +354,7 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
             JoinedTable(Right("a", join(as_of={"t": "at"}), {}), tmp_path / "right.parquet", "r", "0"),
             JoinedTable(Right("b", join(prefix="b_"), {}), tmp_path / "right.parquet", "r", "0"),
         ]
-        both = Source.model_validate(
+        both = read_source(
             {
                 **source.model_dump(by_alias=True, exclude={"join"}),
                 "sample": {"fraction": 0.9, "by": "k", "stratify": "kind"},

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.data.ingest.plan import Plan, gaps, plan_as_of, plan_window
-from taxiway.data.sources.files import FoundSpan, find_spans
+from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, read_source
 
 FOUND = tuple(FoundSpan(name, 0, f"/{name}") for name in "123456")
 
 
 def source(**keys: Any) -> Source:
-    return Source.model_validate({"spans": "/{YYYY}-{MM}.parquet", "label": "y", **keys})
+    return read_source({"spans": "/{YYYY}-{MM}.parquet", "label": "y", **keys})
 
 
 def names(plan: Plan) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from taxiway.data.sources.files import FoundSpan, find_spans
+from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 
 
@@ -58,7 +59,7 @@ def test_a_span_knows_when_its_period_ends(tmp_path: Path, file: str, pattern: s
 )
 def test_a_period_that_the_calendar_does_not_hold_is_refused(tmp_path: Path, file: str, pattern: str) -> None:
     touch(tmp_path, file)
-    with pytest.raises(ConfigError, match="is no date"):
+    with pytest.raises(ConfigError, match="names no"):
         find_spans(f"{tmp_path}/{pattern}")
 
 
@@ -123,7 +124,7 @@ def test_nothing_arrived_yet_is_no_error(tmp_path: Path) -> None:
         ("{YYYY:4}.p", "write {YYYY}"),
         ("{MM}.p", "{MM} needs {YYYY}"),
         ("{YYYY}-{DD}.p", "{DD} needs {MM}"),
-        ("{SPAN}{VERSION}.p", "give its digits"),
+        ("{SPAN}{VERSION}.p", "give the number of digits"),
         ("{yyyy}-{MM}.p", 'did you mean "YYYY"'),
         ("{data}/{YYYY}.p", "{data} is not a placeholder"),
     ],
@@ -136,7 +137,7 @@ def test_a_wrong_pattern_is_refused_with_what_is_allowed(pattern: str, said: str
 
 def test_a_file_name_that_is_no_date_is_refused_by_name(tmp_path: Path) -> None:
     touch(tmp_path, "20201301.p")
-    with pytest.raises(ConfigError, match=r"20201301\.p .*2020-13-01 is no date"):
+    with pytest.raises(ConfigError, match=r'20201301\.p .*"2020-13-01" names no day: month must be'):
         find_spans(f"{tmp_path}/{{YYYY}}{{MM}}{{DD}}.p")
 
 

@@ -1,0 +1,33 @@
+"""The names of spans: periods such as `2013-04`, or numbers."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from taxiway.spec.periods import NAMES, Every
+
+_NUMBER = ("12", re.compile(r"\d+"))
+
+
+def name_form(every: Every | None) -> tuple[str, re.Pattern[str]]:
+    """An example of the name of a period, or of a number for None, and the form of all such names."""
+    return _NUMBER if every is None else NAMES[every]
+
+
+def span_order(name: str) -> tuple[int, ...]:
+    """The numbers in a span's name, by which spans follow each other: (2013, 4) for `2013-04`."""
+    return tuple(int(number) for number in re.findall(r"\d+", name))
+
+
+def _name_text(value: Any) -> Any:
+    """A span's name as text: YAML reads 2013-04-01 as a date, and 2013 as a number."""
+    if isinstance(value, datetime):
+        return value.isoformat()[:13]
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+SpanName = Annotated[str, BeforeValidator(_name_text)]

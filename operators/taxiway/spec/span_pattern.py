@@ -1,0 +1,166 @@
+"""The grammar of span patterns: paths with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}, such as `sales/{YYYY}-{MM}.parquet`."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator
+
+from taxiway.errors import allowed_values
+from taxiway.spec.periods import Every, Period, period_of
+
+DATA = "{data}"  # the installation's folder or URL of data, in the paths of a pipeline file
+_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
+_NUMBERS = ("SPAN", "VERSION")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_GLOB_SIGNS = re.compile(r"[*?\[]")
+# The placeholders that name the periods of one length; no pattern names hours or weeks.
+_OF_PERIODS: dict[Every, tuple[str, ...]] = {"year": ("YYYY",), "month": ("YYYY", "MM"), "day": ("YYYY", "MM", "DD")}
+
+
+class SpanOfPath(NamedTuple):
+    """What a path says of the file: its span, the version, and the period of the span; no period if spans are numbers."""
+
+    name: str
+    version: int
+    period: Period | None
+
+
+@dataclass(frozen=True)
+class SpanPattern:
+    """A pattern of paths.
+
+    Args:
+        literals: The text before, between and behind the placeholders.
+        placeholders: Each as it stands in the braces, such as `MM` or `SPAN:4`; one fewer than literals.
+    """
+
+    literals: tuple[str, ...]
+    placeholders: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "SpanPattern":
+        """Read a pattern.
+
+        Raises:
+            ValueError: A placeholder is unknown, or the placeholders do not tell spans apart.
+        """
+        pieces = _PLACEHOLDER.split(text)
+        found = cls(tuple(pieces[::2]), tuple(pieces[1::2]))
+        for placeholder in found.placeholders:
+            _check_placeholder(placeholder)
+        _check_together(found.names)
+        _check_borders(found)
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The placeholders without their widths."""
+        return tuple(placeholder.partition(":")[0] for placeholder in self.placeholders)
+
+    @cached_property
+    def every(self) -> Every | None:
+        """The length of the period that names a span; None if spans are numbers."""
+        given = set(self.names) & set(_DIGITS)
+        return next((every for every, parts in _OF_PERIODS.items() if set(parts) == given), None)
+
+    @property
+    def glob(self) -> str:
+        """The pattern for a listing of a file system. It also matches paths that `expression` does not."""
+        literals = [_GLOB_SIGNS.sub(lambda sign: f"[{sign[0]}]", literal) for literal in self.literals]
+        # Two stars in a row would mean something else.
+        return literals[0] + "".join("*" + literal for literal in literals[1:-1] if literal) + "*" + literals[-1]
+
+    @cached_property
+    def expression(self) -> re.Pattern[str]:
+        """The regular expression of the paths, with a group for each placeholder."""
+        parts, seen = [re.escape(self.literals[0])], set[str]()
+        for placeholder, literal in zip(self.placeholders, self.literals[1:], strict=True):
+            parts += [_expression(placeholder, seen), re.escape(literal)]
+        return re.compile("".join(parts))
+
+    def read(self, path: str) -> SpanOfPath | None:
+        """What `path` says of the file; None if the pattern does not match it.
+
+        Raises:
+            ValueError: The calendar has no such date.
+        """
+        match = self.expression.fullmatch(path)
+        if match is None:
+            return None
+        parts = match.groupdict()
+        version = int(parts.get("VERSION", 0))
+        if self.every is None:
+            return SpanOfPath(str(int(parts["SPAN"])), version, None)
+        name = "-".join(parts[part] for part in _OF_PERIODS[self.every])
+        return SpanOfPath(name, version, period_of(name, self.every))
+
+
+def pattern_in_file(text: str) -> SpanPattern:
+    """As `SpanPattern.parse`, for a pattern of a pipeline file, in which `{data}` stands for a folder or URL."""
+    return SpanPattern.parse(text.replace(DATA, "data"))
+
+
+def with_data(path: str, data: str) -> str:
+    """A path or pattern of a pipeline file with the folder or URL `data` for `{data}`."""
+    return path.replace(DATA, data.rstrip("/"))
+
+
+def placeholders_of(every: Every) -> tuple[str, ...]:
+    """The placeholders that name the periods of one length, each in its braces; empty for hours and weeks."""
+    return tuple(f"{{{part}}}" for part in _OF_PERIODS.get(every, ()))
+
+
+def _checked(text: str) -> str:
+    pattern_in_file(text)
+    return text
+
+
+PatternText = Annotated[str, AfterValidator(_checked)]
+"""A span pattern as a key of a pipeline file."""
+
+
+def _expression(placeholder: str, seen: set[str]) -> str:
+    """The regular expression of one placeholder; the second of the same name must read as the first did."""
+    name, _, width = placeholder.partition(":")
+    if name in seen:
+        return f"(?P={name})"
+    seen.add(name)
+    digits = str(_DIGITS.get(name, width))
+    return rf"(?P<{name}>[0-9]{{{digits}}})" if digits else rf"(?P<{name}>[0-9]+)"
+
+
+def _check_placeholder(placeholder: str) -> None:
+    name, colon, width = placeholder.partition(":")
+    if name not in (*_DIGITS, *_NUMBERS):
+        raise ValueError(f"{{{placeholder}}} is not a placeholder; {allowed_values(name.upper(), (*_DIGITS, *_NUMBERS))}")
+    if colon and name in _DIGITS:
+        raise ValueError(f"{{{placeholder}}} has a width; the parts of a date have a fixed one: write {{{name}}}")
+    if colon and not re.fullmatch(r"[1-9][0-9]?", width):
+        raise ValueError(f"{{{placeholder}}} has the width {width!r}; allowed: a whole number of digits, as in {{{name}:4}}")
+
+
+def _check_together(names: tuple[str, ...]) -> None:
+    """Which placeholders go together."""
+    given = set(names)
+    for name in _NUMBERS:
+        if names.count(name) > 1:
+            raise ValueError(f"{{{name}}} is there {names.count(name)} times; allowed: once")
+    if "SPAN" in given and given & set(_DIGITS):
+        raise ValueError("a span is either a number {SPAN} or a date {YYYY}, {MM}, {DD}, not both")
+    for part, needs in (("MM", "YYYY"), ("DD", "MM")):
+        if part in given and needs not in given:
+            raise ValueError(f"{{{part}}} needs {{{needs}}}, else spans of different {needs} look the same")
+    if not given & {"SPAN", "YYYY"}:
+        raise ValueError("nothing tells one span from another; allowed: {YYYY}, {MM}, {DD}, or {SPAN}")
+
+
+def _check_borders(pattern: SpanPattern) -> None:
+    """A number of any width needs something behind it that ends it."""
+    for literal, (before, after) in zip(pattern.literals[1:-1], pairwise(pattern.placeholders), strict=True):
+        if not literal and before in _NUMBERS:
+            raise ValueError(
+                f"it is ambiguous where {{{before}}} ends and {{{after}}} begins; give the number of digits, as in {{{before}:4}}"
+            )
