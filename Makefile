@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Two at a time: what shares a stack stays in one process, and the rest runs beside it, while the stack waits for itself.
-PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
+# What shares a stack stays in one process. There are two stacks, which mostly wait for themselves; the rest runs beside them.
+PYTEST_ARGS ?= -n 3 --dist loadscope --no-loadscope-reorder
 # Compiled once at installation: importing scikit-learn from source costs each task ten seconds.
 export UV_COMPILE_BYTECODE := 1
 

@@ -17,6 +17,7 @@ from taxiway.records.data import (
     SplitRule,
     Waiver,
     span_label,
+    span_order,
 )
 from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
 from taxiway.records.training import (
@@ -31,7 +32,6 @@ from taxiway.records.training import (
     Trial,
     Trials,
 )
-from taxiway.spec.span_name import span_order
 
 __all__ = [
     "Anomaly",

@@ -1,6 +1,7 @@
 """The records of the data: what arrived, what a run reads, what was found in it."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar, Literal
@@ -8,7 +9,6 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from taxiway.records.base import Migration, Record, Severity, Status, without
-from taxiway.spec.span_name import span_order
 
 _SHOWN_VALUES = 3
 
@@ -234,3 +234,8 @@ class DataReport(Record):
 def span_label(name: str, version: int) -> str:
     """`2013-04`, or `2013-04 v2` where a corrected version came."""
     return f"{name} v{version}" if version else name
+
+
+def span_order(name: str) -> tuple[int, ...]:
+    """The numbers in a span's name, by which spans follow each other: (2013, 4) for `2013-04`."""
+    return tuple(int(number) for number in re.findall(r"\d+", name))

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from taxiway.records import span_order
 from taxiway.spec.base import Number, Section
-from taxiway.spec.span_name import SpanName, span_order
+from taxiway.spec.span_name import SpanName
 
 _LARGEST_WINDOW = 10_000
 

@@ -16,11 +16,6 @@ def name_form(every: Every | None) -> tuple[str, re.Pattern[str]]:
     return _NUMBER if every is None else NAMES[every]
 
 
-def span_order(name: str) -> tuple[int, ...]:
-    """The numbers in a span's name, by which spans follow each other: (2013, 4) for `2013-04`."""
-    return tuple(int(number) for number in re.findall(r"\d+", name))
-
-
 def _name_text(value: Any) -> Any:
     """A span's name as text: YAML reads 2013-04-01 as a date, and 2013 as a number."""
     if isinstance(value, datetime):

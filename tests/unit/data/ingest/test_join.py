@@ -19,7 +19,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import Rules, make_parts
 from taxiway.data.ingest.snapshot import reading_of
-from taxiway.data.schema.model import Schema
+from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.join_inputs import Right, find_rights, waiting
 from taxiway.data.validation.checks import join_coverage
@@ -31,6 +31,7 @@ from taxiway.spec.join import Join
 from taxiway.spec.source import Source, read_source
 from taxiway.store.store import Store
 
+SCHEMA = Schema(features=(Feature(name="origin", type="string"),))
 PUBLIC = Path(__file__).parents[5] / "shared" / "data"
 EPOCH = datetime(2013, 1, 1)
 Rows = list[dict[str, Any]]
@@ -312,10 +313,10 @@ def test_a_joined_file_that_is_broken_is_refused_by_name(damage: Any, source: So
 
 def test_a_match_below_what_is_asked_blocks_with_evidence(source: Source, store: Store) -> None:
     results = CheckResults()
-    join_coverage.check(CheckInput(Schema(features=()), (), joins=taken(source, store).joins), results)
+    join_coverage.check(CheckInput(SCHEMA, (), joins=taken(source, store).joins), results)
     assert (results.checks, results.anomalies) == (4, [])
     strict = source.model_copy(update={"join": {"weather": source.join["weather"].model_copy(update={"min_match": 0.76})}})
-    join_coverage.check(CheckInput(Schema(features=()), (), joins=taken(strict, store).joins), results)
+    join_coverage.check(CheckInput(SCHEMA, (), joins=taken(strict, store).joins), results)
     first, second = results.anomalies
     assert (first.kind, first.span, first.column, first.severity) == ("join_match", "2013-01", "origin", Severity.ERROR)
     assert (first.observed, first.expected) == ("30 of 40 rows (75.0 %)", "at least 76.0 %")
