@@ -124,7 +124,7 @@ def _make_base(tag: str) -> None:
 
 def _make_ours(base: str) -> str:
     tag = "taxiway-test:latest"
-    _build(REPOSITORY / "docker" / "Dockerfile", REPOSITORY, base, tag)
+    _build(REPOSITORY / "deploy" / "Dockerfile", REPOSITORY, base, tag)
     return tag
 
 

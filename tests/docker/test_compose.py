@@ -111,7 +111,7 @@ def test_without_secrets_compose_says_where_they_come_from(tmp_path: Path) -> No
 
 
 def _lock() -> str:
-    return (REPOSITORY / "docker" / "requirements.lock").read_text()
+    return (REPOSITORY / "deploy" / "requirements.lock").read_text()
 
 
 def _normal(pinned: str) -> str:
