@@ -20,9 +20,9 @@ from measuring import show
 
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.sources.files import listing
-from taxiway.data.validation.profile_history import past_profiles
+from taxiway.data.validation.profile_history import load_profile_history
 from taxiway.lineage.outcomes import mark_processed, summaries, summary_of
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
 from taxiway.spec.source import Source, read_source
@@ -34,7 +34,9 @@ SIZES = (100, 1_000, 10_000)
 PIPELINE = "team.hourly"
 REPEATS = 20
 NOW = datetime.now(UTC)
-SCHEMA = Schema(label="y", features=(Feature(name="y", type="number"),), history=(Watch(metric="rows", strategy="normal"),))
+SCHEMA = Schema(
+    label="y", features=(Feature(name="y", type="number"),), metric_checks=(MetricMonitor(metric="rows", strategy="normal"),)
+)
 
 
 def cpu_ms(work: Callable[[], Any], *, before: Callable[[], Any] = lambda: None) -> float:
@@ -113,7 +115,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
         "look, files": cpu_ms(watcher(by_file).due),
         "  of it, listing the files": cpu_ms(lambda: listing(by_file.text)),
         "page of a pipeline": cpu_ms(lambda: summaries(store, PIPELINE)),
-        "history for data validation": cpu_ms(lambda: past_profiles(newest, SCHEMA, store), before=forget),
+        "history for data validation": cpu_ms(lambda: load_profile_history(newest, SCHEMA, store), before=forget),
         "once a span: what to run": cpu_ms(lambda: next_span(by_query, PIPELINE, store, now=NOW)),
         "once a span: close": cpu_ms(close, before=forget),
     }

@@ -63,11 +63,11 @@ class Sweep:
 
     def by_taxiway(self) -> None:
         """Every trial as a task runs it, with a recorder that only remembers."""
-        from taxiway.records.recorder import Notes
+        from taxiway.records.recorder import InMemoryRecorder
         from taxiway.tuning.trials import run_trial
 
         for params in self.trials:
-            run_trial(params, self.features, self.rows, self.pipeline, store=self.store, recorder=Notes())
+            run_trial(params, self.features, self.rows, self.pipeline, store=self.store, recorder=InMemoryRecorder())
 
     def forget(self) -> None:
         """Take the scores out of the store."""

@@ -46,7 +46,7 @@ class Prepared:
         self.stores = 0
         self.store, self.window = self.ingested()
         self.month = self.window.model_copy(update={"training": ()})
-        with self.store.local_file(self.month.newest.content) as path:
+        with self.store.local_file(self.month.evaluation_span.content) as path:
             self.file = path
 
     def ingested(self) -> tuple[Store, Snapshot]:
@@ -133,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         prepared = Prepared(Path(name))
         file, asked = prepared.file, expectations(prepared.schema)
-        size, rows = file.stat().st_size, prepared.month.newest.rows
+        size, rows = file.stat().st_size, prepared.month.evaluation_span.rows
         for once in (decode, summarize, profile, lambda path: great_expectations(path, asked)):
             once(file)  # imports are not what is measured
         month = prepared.validate(prepared.month)

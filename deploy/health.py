@@ -29,7 +29,7 @@ def worker_answers() -> bool:
     return bool(control.ping(destination=[f"celery@{socket.gethostname()}"], timeout=TIMEOUT_S, limit=1))
 
 
-def is_well(what: str) -> bool:
+def is_healthy(what: str) -> bool:
     """See the module's docstring."""
     if what == "worker":
         return worker_answers()
@@ -41,7 +41,7 @@ def is_well(what: str) -> bool:
 
 if __name__ == "__main__":
     try:
-        well = is_well(sys.argv[1])
+        well = is_healthy(sys.argv[1])
     except OSError as error:
         print(error)
         well = False

@@ -1,6 +1,6 @@
 """Writes docs/reference/ from the models of `taxiway.spec.pipeline`, `taxiway.spec.team` and `taxiway.data`; a test checks that it is up to date.
 
-What obeys a key cannot be read from the models, so it stands here; a key without such a sentence is an error.
+What obeys a key cannot be read from the models, so it stands here; a key without such a message is an error.
 """
 
 import re
@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule
+from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range, Rule
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.join import Join
@@ -66,8 +66,8 @@ SCHEMA_SECTIONS: Sections = (
     ("features.NAME.drift", Drift),
     ("features.NAME.skew", Drift),
     ("rules.NAME", Rule),
-    ("history", Watch),
-    ("row_skew", RowSkew),
+    ("history", MetricMonitor),
+    ("feature_skew", FeatureSkew),
     ("waivers", Waiver),
 )
 
@@ -92,7 +92,7 @@ PIPELINE_OBEYED_BY = {
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file beside this file",
     "suite": "`validate_data`: the name of a Great Expectations suite beside this file (extra `gx`)",
-    "bad_data": "`validate_data`: where the data did not pass, `stop` the run, or `go_on` and train, to see what comes of it; "
+    "on_invalid_data": "`validate_data`: where the data did not pass, `stop` the run, or `continue` and train, to see what comes of it; "
     "`validate_model` fails the model in any case",
     "features": "`transform`; see below",
     "model": "`train`; see below",
@@ -117,7 +117,7 @@ PIPELINE_OBEYED_BY = {
     "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there",
     "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on (with a split by a column: how many "
     "are read); or `{from: SPAN, to: SPAN}`, the same spans in every run, of which the newest after them is evaluated on",
-    "source.deny": "`ingest`: names of spans that are never read, such as `[2013-04]`; its log says so",
+    "source.exclude": "`ingest`: names of spans that are never read, such as `[2013-04]`; its log says so",
     "source.join": "`ingest`: other tables, by names that the file gives them, whose columns are put beside the rows; see below",
     "source.sample": "`ingest`; see below. None: all rows are read",
     "source.split": "`ingest`: `newest`: the newest span is evaluated on, whole; or by the values of a column, see below",
@@ -136,7 +136,7 @@ PIPELINE_OBEYED_BY = {
     "source.join.NAME.recode_right": "`ingest`: the same for the table's columns",
     "source.join.NAME.columns": "`ingest`: the table's columns that are taken; a name that the rows have already is an error",
     "source.join.NAME.prefix": "`ingest`: put before the names of these columns",
-    "source.join.NAME.min_match": "`validate_data`: the least share of each span's rows that find a partner; fewer are an anomaly `join_match`, "
+    "source.join.NAME.min_match_rate": "`validate_data`: the least share of each span's rows that find a partner; fewer are an anomaly `join_match`, "
     "which blocks",
     "source.sample.fraction": "`ingest`: how much is read: of 0.1 about every tenth value of `by`",
     "source.sample.by": "`ingest`: the column whose values are drawn; a value that was drawn once is drawn in every span and run, and in every "
@@ -161,14 +161,14 @@ PIPELINE_OBEYED_BY = {
     "sweep.space": "`plan_sweep`: for each parameter a list of values, or for `random` also `{low: L, high: H}`, with `log: true` where "
     "magnitudes matter; whole numbers are drawn where both ends are",
     "gate.min_rows": "`validate_model`: fewer evaluation rows than this decide nothing, so the verdict is UNDECIDED",
-    "gate.floors": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`, "
+    "gate.thresholds": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`, "
     "`mae`, `rmse`); an unlike pair of metrics, of classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and of "
     "numbers (`mae`, `r2`, `rmse`), is refused",
     "gate.against_champion": "`validate_model`; see below",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
-    "gate.reliability": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
+    "gate.confidence": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
     "gate.against_champion.metric": "`validate_model`: the metric that is compared, on all rows and in slices",
-    "gate.against_champion.min_gain": "`validate_model`: the least gain over the champion; below zero is an allowed loss. A gain "
+    "gate.against_champion.min_improvement": "`validate_model`: the least gain over the champion; below zero is an allowed loss. A gain "
     "is a rise, or a fall where lower is better",
     "gate.slices.by": "`validate_model`: columns; every value of each is a slice",
     "gate.slices.max_drop": "`validate_model`: how much of the metric a slice may lose against the champion, in the metric's unit",
@@ -195,13 +195,13 @@ TEAM_OBEYED_BY = {
     "`airflow.providers.smtp.notifications.smtp.SmtpNotifier`",
     "notification.params": "`close_run`: its parameters; those that are templates may use `taxiway`",
     "notification.events": "`close_run`: of which ends to tell",
-    "gate.floors": "at least these metrics, with floors at least this high, or low for `brier`, `log_loss`, `mae`, `rmse`",
-    "gate.min_gain": "`against_champion.metric` is one of these, and its `min_gain` not below",
+    "gate.thresholds": "at least these metrics, with thresholds at least this high, or low for `brier`, `log_loss`, `mae`, `rmse`",
+    "gate.min_improvement": "`against_champion.metric` is one of these, and its `min_improvement` not below",
     "gate.max_drop": "there are `slices`, and their `max_drop` is not above",
     "gate.slices": "`gate.slices.by` has all of these columns",
     "gate.max_slice_min_rows": "`gate.slices.min_rows` is not above",
     "gate.min_rows": "`gate.min_rows` is not below",
-    "gate.reliability": "`gate.reliability` is not below",
+    "gate.confidence": "`gate.confidence` is not below",
     "shadow.min_requests": "`shadow.min_requests` is not below",
     "shadow.min_agreement": "`shadow.min_agreement` is not below",
     "shadow.max_error_rate": "`shadow.max_error_rate` is not above",
@@ -221,20 +221,20 @@ SCHEMA_OBEYED_BY = {
     "features": f"{_VALIDATES}: what each column should be; `transform`: which columns a model may take",
     "rules": f"{_VALIDATES}: conditions over several columns",
     "history": f"{_VALIDATES}: metrics that are watched from span to span",
-    "row_skew": "`taxiway validate --serving`: training and serving rows of the same `key` are compared value by value; needs `key`",
+    "feature_skew": "`taxiway validate --serving`: training and serving rows of the same `key` are compared value by value; needs `key`",
     "waivers": f"{_VALIDATES}: anomalies that do not block until a day",
     "rows_ratio.min": "the smallest ratio",
     "rows_ratio.max": "the largest ratio",
     "features.NAME.type": f"{_VALIDATES}: what the file holds; whole numbers in a column of floats are integers; `transform`: integers "
     "and numbers are numeric features, strings and booleans categorical ones",
     "features.NAME.description": "`taxiway schema show`, `taxiway lint` notes where it is blank: what the column means",
-    "features.NAME.unit": "the same, and sentences about ranges: the unit of a number",
-    "features.NAME.missing_means": "the same, and sentences about missing values: what it means that there is none",
+    "features.NAME.unit": "the same, and messages about ranges: the unit of a number",
+    "features.NAME.missing_means": "the same, and messages about missing values: what it means that there is none",
     "features.NAME.collected": "the same: how the values come about",
     "features.NAME.stage": f"{_VALIDATES}: `planned`, `alpha` and `deprecated` features only warn, `planned` and `deprecated` ones may be "
     "missing; a model that uses a `planned` or `alpha` feature fails. `transform`: `auto` leaves these out. "
     "`taxiway schema promote` moves it",
-    "features.NAME.owner": "sentences about the stage, `taxiway schema show`: who answers for the column",
+    "features.NAME.owner": "messages about the stage, `taxiway schema show`: who answers for the column",
     "features.NAME.since": "the same: since when the feature is in its stage; written by `taxiway schema promote`",
     "features.NAME.presence": f"{_VALIDATES}: the least share of rows with a value; NaN is none. `optional`: the column may be missing",
     "features.NAME.valency": f"{_VALIDATES}: how many items a list has",
@@ -278,9 +278,9 @@ SCHEMA_OBEYED_BY = {
     "history.deviations": "`normal`: how many standard deviations from the mean of the spans before",
     "history.min_spans": "`normal`: with fewer spans before, nothing is judged",
     "history.severity": "of the anomaly",
-    "row_skew.max_fraction": "the largest share of rows of the same key in which a column may differ",
-    "row_skew.digits": "decimal places to which numbers are rounded first; none: compared as they are",
-    "row_skew.severity": "of the anomaly",
+    "feature_skew.max_fraction": "the largest share of rows of the same key in which a column may differ",
+    "feature_skew.digits": "decimal places to which numbers are rounded first; none: compared as they are",
+    "feature_skew.severity": "of the anomaly",
     "waivers.kind": "the kind of the anomaly, as the report names it: `range`, `drift`, `gx:` and the type of an expectation",
     "waivers.column": "its column, or its rule; empty for what is about the table",
     "waivers.owner": "who answers for letting it pass",

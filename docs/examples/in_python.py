@@ -15,7 +15,7 @@ dag = continuous_training(
         source=FileSource(spans="{data}/subscriptions/{YYYY}-{MM}.parquet", label="cancelled"),
         schema_file=str(Path(__file__).with_name("subscriptions") / "cancellations.schema.yaml"),
         model=Model(estimator="sklearn.linear_model.LogisticRegression"),
-        gate=Gate(floors={"roc_auc": 0.65}, against_champion=AgainstChampion(metric="roc_auc")),
+        gate=Gate(thresholds={"roc_auc": 0.65}, against_champion=AgainstChampion(metric="roc_auc")),
     ),
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
 )

@@ -14,7 +14,7 @@ class TaxiwayError(Exception):
 
     Args:
         message: What went wrong, what is allowed, and what to do next.
-        key: The key, parameter or column that the error is about, such as `gate.floors.roc_auc`.
+        key: The key, parameter or column that the error is about, such as `gate.thresholds.roc_auc`.
         got: The value that was found there.
         allowed: The values that would be right.
         file: The file in which the mistake is.
@@ -113,7 +113,7 @@ class StopRequestedError(TaxiwayError):
 
 
 def allowed_values(got: str, allowed: Iterable[str]) -> str:
-    """The sentence that lists what is allowed, with the nearest right word first in mind.
+    """The message that lists what is allowed, with the nearest right word first in mind.
 
     Examples:
         >>> allowed_values("auc", ["roc_auc", "accuracy"])

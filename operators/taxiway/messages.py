@@ -1,4 +1,4 @@
-"""How numbers and values from the data are written in sentences that people read."""
+"""How numbers and values from the data are written in messages that people read."""
 
 import json
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def listed(values: Iterable[object], total: int | None = None) -> str:
     return f"{', '.join(shown)}{more}"
 
 
-def words(params: str) -> str:
+def format_params(params: str) -> str:
     """A trial's parameters as people read them: `learning_rate=0.0512, max_leaf_nodes=31`."""
     shown = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in json.loads(params).items()}
     return ", ".join(f"{name}={value}" for name, value in shown.items())

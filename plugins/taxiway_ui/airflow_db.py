@@ -25,7 +25,7 @@ _MLFLOW_LINK = "_link_MlflowRunLink"
 
 
 @dataclass(frozen=True)
-class RunSeen:
+class RunState:
     """A DAG run: its state, that of its tasks by their names, and what they handed on. `mlflow_url` is empty before it is known."""
 
     dag: str
@@ -48,14 +48,14 @@ def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
     return tuple(dag for dag in session.scalars(known) if dag in readable)
 
 
-def last_runs(session: Session, dags: Collection[str]) -> dict[str, RunSeen]:
+def last_runs(session: Session, dags: Collection[str]) -> dict[str, RunState]:
     """The run of each of `dags` that was started last."""
     newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags)).group_by(DagRun.dag_id)
     runs = session.scalars(select(DagRun).where(DagRun.id.in_(newest))).all()
     return {seen.dag: seen for seen in _seen(session, runs)}
 
 
-def find_run(session: Session, dag: str, run: str) -> RunSeen | None:
+def find_run(session: Session, dag: str, run: str) -> RunState | None:
     """This run, or None."""
     runs = session.scalars(select(DagRun).where(DagRun.dag_id == dag, DagRun.run_id == run)).all()
     return next(iter(_seen(session, runs)), None)
@@ -72,7 +72,7 @@ def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordR
     return {dag: ref for dag, ref in found.items() if ref is not None}
 
 
-def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunSeen]:
+def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
     keys = {run.id: (run.dag_id, run.run_id) for run in runs}
     tasks: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     refs: dict[int, list[RecordRef]] = defaultdict(list)
@@ -93,7 +93,7 @@ def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunSeen]:
         elif ref is not None:
             refs[number].append(ref)
     return [
-        RunSeen(
+        RunState(
             run.dag_id,
             run.run_id,
             str(run.state),

@@ -47,7 +47,7 @@ def pipeline(request: Request, dag_id: str, session: SessionDep) -> Response:
     """One pipeline: its promotions and its decisions."""
     found = views.history(session, dag_id)
     if found is None:
-        return _html(request, "absent.html", 404, sentence=f"{dag_id} is not a pipeline of Taxiway.")
+        return _html(request, "absent.html", 404, message=f"{dag_id} is not a pipeline of Taxiway.")
     return _html(request, "pipeline.html", _status(found.incomplete), view=found)
 
 
@@ -56,8 +56,8 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep) -> Resp
     """One run: its stages and what each recorded."""
     found = views.run_page(session, dag_id, run_id)
     if found is None:
-        sentence = f"{dag_id} is not a pipeline of Taxiway, or has no run {run_id}: there are no records to show."
-        return _html(request, "absent.html", 404, sentence=sentence)
+        message = f"{dag_id} is not a pipeline of Taxiway, or has no run {run_id}: there are no records to show."
+        return _html(request, "absent.html", 404, message=message)
     return _html(request, "run.html", 200, view=found)
 
 

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def ask_mlflow(question: Callable[["MlflowClient"], T], otherwise: T) -> tuple[T, str]:
-    """The answer to `question` by the MLflow of `mlflow_default`; or `otherwise`, and a sentence that says why."""
+    """The answer to `question` by the MLflow of `mlflow_default`; or `otherwise`, and a message that says why."""
     try:
         uri = MlflowHook().tracking_uri()
     except (AirflowException, TaxiwayError) as error:
@@ -31,7 +31,7 @@ def ask_mlflow(question: Callable[["MlflowClient"], T], otherwise: T) -> tuple[T
 
 
 def ask(uri: str, question: Callable[["MlflowClient"], T], otherwise: T) -> tuple[T, str]:
-    """The answer to `question` by the MLflow at `uri`; or `otherwise`, and a sentence without the credentials of `uri`."""
+    """The answer to `question` by the MLflow at `uri`; or `otherwise`, and a message without the credentials of `uri`."""
     # MLflow itself would try for minutes. It takes these from the environment only, and in the API server nobody else uses it.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from taxiway.messages import words as in_words
+from taxiway.messages import format_params
 from taxiway.records import Interval
 from taxiway.spec.metrics import METRIC_FACTS
 from taxiway_ui.views import stages, stopped_at
@@ -68,7 +68,7 @@ def signed_text(value: float) -> str:
     return f"{value:+.3f}"
 
 
-def words(name: str) -> str:
+def humanize(name: str) -> str:
     """`validate_data` as people say it."""
     return name.replace("_", " ").lower()
 
@@ -76,7 +76,7 @@ def words(name: str) -> str:
 def params_text(text: str) -> str:
     """A model's parameters, from JSON, as `learning_rate=0.05123, loss=poisson`; text that is no JSON object as it is."""
     try:
-        return in_words(text)
+        return format_params(text)
     except (ValueError, AttributeError):
         return text
 
@@ -99,7 +99,7 @@ def _environment() -> Environment:
         "time": time_text,
         "number": number_text,
         "signed": signed_text,
-        "words": words,
+        "humanize": humanize,
         "params": params_text,
         "web": web_address,
         "path": lambda text: quote(text, safe=""),

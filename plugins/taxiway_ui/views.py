@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import DataReport, RecordRef, RunSummary, Status
-from taxiway.registry.champions import Champion, champion_and_history, champions
+from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
 from taxiway.registry.ledger import Entry
 from taxiway.store import Store
 from taxiway_ui import airflow_db
-from taxiway_ui.airflow_db import RunSeen
+from taxiway_ui.airflow_db import RunState
 from taxiway_ui.clients import ask_mlflow, open_store
 
 SWEEP = "trials"  # a stage of those pipelines that search parameters
-WAY = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
+STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 
 
@@ -40,10 +40,10 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionTenure:
     """A champion and what its promotion rests on; without `promotion` nothing is known but the version."""
 
-    champion: Champion
+    champion: ChampionInfo
     behind: RunRecords
 
 
@@ -52,8 +52,8 @@ class PipelineRow:
     """A pipeline on the first page. `last` and `decision` may be of different runs: the last one may not have decided yet."""
 
     name: str
-    reign: Reign | None
-    last: RunSeen | None
+    reign: ChampionTenure | None
+    last: RunState | None
     decision: RunSummary | None
 
 
@@ -71,7 +71,7 @@ class History:
     """The page of one pipeline: its champion, the ledger newest first, and its decisions newest span first."""
 
     name: str
-    reign: Reign | None
+    reign: ChampionTenure | None
     promotions: tuple[Entry, ...]
     decisions: tuple[RunSummary, ...]
     notices: tuple[str, ...]
@@ -82,21 +82,21 @@ class History:
 class RunPage:
     """The page of one run."""
 
-    run: RunSeen
+    run: RunState
     records: RunRecords
     notices: tuple[str, ...]
 
 
-def stages(run: RunSeen, report: DataReport | None = None) -> tuple[Stage, ...]:
+def stages(run: RunState, report: DataReport | None = None) -> tuple[Stage, ...]:
     """The way of a run as marks; data that did not pass in a run that went on all the same are marked as a warning."""
-    names = [name for name in WAY if name != SWEEP or name in run.tasks]
+    names = [name for name in STAGES if name != SWEEP or name in run.tasks]
     marks = {name: _mark(run.tasks.get(name, "")) for name in names}
     if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
         marks["validate_data"] = Mark.WARNED
     return tuple(Stage(name, mark) for name, mark in marks.items())
 
 
-def stopped_at(run: RunSeen) -> str:
+def stopped_at(run: RunState) -> str:
     """The stage that stopped the run; empty where none did."""
     return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
 
@@ -104,7 +104,7 @@ def stopped_at(run: RunSeen) -> str:
 def overview(session: Session, readable: set[str]) -> Overview:
     """The first page, for a caller who may read the DAGs `readable`. Three requests to MLflow, however many pipelines."""
     names = airflow_db.pipelines(session, readable)
-    reigning: dict[str, Champion] = {}
+    reigning: dict[str, ChampionInfo] = {}
     problem = ""
     if names:
         reigning, problem = ask_mlflow(lambda client: champions(client, names), reigning)
@@ -121,7 +121,7 @@ def history(session: Session, name: str) -> History | None:
     """The page of one pipeline; None where there is none of this name. Three requests to MLflow."""
     if name not in airflow_db.pipelines(session, {name}):
         return None
-    nothing: tuple[Champion | None, tuple[Entry, ...]] = (None, ())
+    nothing: tuple[ChampionInfo | None, tuple[Entry, ...]] = (None, ())
     (champion, promotions), problem = ask_mlflow(lambda client: champion_and_history(client, name), nothing)
     store = open_store()
     decisions = tuple(reversed(summaries(store, name))) if store else ()
@@ -140,10 +140,10 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     return RunPage(seen, records, (*_notices("", store), *records.unread))
 
 
-def _reign(store: Store | None, champion: Champion | None) -> Reign | None:
+def _reign(store: Store | None, champion: ChampionInfo | None) -> ChampionTenure | None:
     if champion is None:
         return None
-    return Reign(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
+    return ChampionTenure(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
 
 
 def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunSummary | None:
@@ -167,4 +167,4 @@ def _mark(state: str) -> Mark:
 
 
 def _notices(problem: str, store: Store | None) -> tuple[str, ...]:
-    return tuple(sentence for sentence in (problem, "" if store else NO_STORE) if sentence)
+    return tuple(message for message in (problem, "" if store else NO_STORE) if message)

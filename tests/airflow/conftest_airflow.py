@@ -22,12 +22,12 @@ from rich.console import Console
 from flaky import in_front_of
 from helping import PATIENCE_S, until
 from taxiway.demo import run as demo
-from taxiway.demo.airflow_api import AirflowApi, TaskSeen
+from taxiway.demo.airflow_api import AirflowApi, TaskState
 from taxiway.demo.run import Course
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.services import airflow_environment
-from taxiway.local.stack import Stack, Starting
-from taxiway.local.stack_dir import Home
+from taxiway.local.stack import Stack, StackProcess
+from taxiway.local.stack_dir import StackDir
 from taxiway.records import RunSummary
 from taxiway.store import Store
 
@@ -112,7 +112,7 @@ class Running:
         self.api.wait_for_dag(dag)
         self.begun[dag] = self.api.trigger(dag, {})
 
-    def run(self, dag: str, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, TaskSeen]]:
+    def run(self, dag: str, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, TaskState]]:
         """Run a DAG to its end, or wait for the run that has begun; its run id, and its tasks by name."""
         api = self.api
         run = None if conf else self.begun.pop(dag, None)
@@ -195,7 +195,7 @@ def started(folder: Path) -> Iterator[Running]:
         in_front_of(lambda: urls["mlflow"], refusals.rule("default")) as default,
         in_front_of(lambda: urls["gateway"], refusals.rule("gateway")) as gateway,
     ):
-        home = Home.at(folder / "home")
+        home = StackDir.at(folder / "home")
         flaky_gateway = {"conn_type": "taxiway_gateway", "host": gateway, "password": home.secrets().gateway_admin_token}
         settings = {
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
@@ -209,7 +209,7 @@ def started(folder: Path) -> Iterator[Running]:
             "AIRFLOW_CONN_FLAKY_GATEWAY": json.dumps(flaky_gateway),
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         }
-        starting = Starting(home, dags, settings)
+        starting = StackProcess(home, dags, settings)
         # Made before Airflow adds its users' passwords to the file that this writes.
         environment = {**airflow_environment(home, starting.stack.ports, dags, ""), **settings}
         urls.update({name: starting.stack.url(name) for name in ("mlflow", "gateway")})

@@ -10,7 +10,7 @@ import pytest
 from conftest_airflow import Running
 
 from helping import PATIENCE_S
-from taxiway.demo.airflow_api import TaskSeen
+from taxiway.demo.airflow_api import TaskState
 from taxiway.demo.bikes import lay_out_rentals, rentals_by_month
 from taxiway.lineage.outcomes import summaries
 from taxiway.records import Candidate, Outcome, Snapshot, SweepReport
@@ -24,7 +24,7 @@ def begin_early(running: Running) -> None:
 
 
 @pytest.fixture(scope="module")
-def first(running: Running) -> Iterator[tuple[str, list[TaskSeen]]]:
+def first(running: Running) -> Iterator[tuple[str, list[TaskState]]]:
     """The first run: its id and all of its task instances."""
     run, _ = running.run(PIPELINE)
     yield run, running.api.tasks(PIPELINE, run)
@@ -35,7 +35,7 @@ def recorded(running: Running, run: str, kind: Any) -> Any:
     return running.store.get(kind, tags[f"taxiway.record.{kind.__name__}"])
 
 
-def test_half_a_year_of_rentals_makes_a_first_champion(running: Running, first: tuple[str, list[TaskSeen]]) -> None:
+def test_half_a_year_of_rentals_makes_a_first_champion(running: Running, first: tuple[str, list[TaskState]]) -> None:
     (summary,) = summaries(running.store, PIPELINE)
     assert (summary.span.name, summary.outcome, summary.version) == ("2012-02", Outcome.FIRST_CHAMPION, 1)
     assert any(re.match(r"r2 is 0\.[89]\d* \(692 rows, 99\.9% interval", reason) for reason in summary.reasons)
@@ -43,7 +43,7 @@ def test_half_a_year_of_rentals_makes_a_first_champion(running: Running, first: 
 
 
 def test_trials_run_in_mapped_tasks_that_are_named_by_their_parameters(
-    running: Running, first: tuple[str, list[TaskSeen]]
+    running: Running, first: tuple[str, list[TaskState]]
 ) -> None:
     trials = [task for task in first[1] if task.task == "trials"]
     assert [task.state for task in trials] == ["success"] * 2
@@ -53,7 +53,7 @@ def test_trials_run_in_mapped_tasks_that_are_named_by_their_parameters(
 
 
 def test_each_trial_is_a_nested_run_that_read_the_training_window_alone(
-    running: Running, first: tuple[str, list[TaskSeen]]
+    running: Running, first: tuple[str, list[TaskState]]
 ) -> None:
     parent = running.mlflow_run(PIPELINE, first[0])
     children = running.mlflow.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
@@ -67,7 +67,7 @@ def test_each_trial_is_a_nested_run_that_read_the_training_window_alone(
         assert {read.dataset.digest for read in child.inputs.dataset_inputs} == {span.content for span in snapshot.training}
 
 
-def test_the_best_trials_parameters_are_those_of_the_model(running: Running, first: tuple[str, list[TaskSeen]]) -> None:
+def test_the_best_trials_parameters_are_those_of_the_model(running: Running, first: tuple[str, list[TaskState]]) -> None:
     candidate, report = recorded(running, first[0], Candidate), recorded(running, first[0], SweepReport)
     scores = [trial.score for trial in report.trials]
     assert len(scores) == 8
@@ -76,7 +76,7 @@ def test_the_best_trials_parameters_are_those_of_the_model(running: Running, fir
     assert json.loads(candidate.params) == {"loss": "poisson", **json.loads(report.best.params)}
 
 
-def test_the_gateway_answers_with_numbers(running: Running, first: tuple[str, list[TaskSeen]]) -> None:
+def test_the_gateway_answers_with_numbers(running: Running, first: tuple[str, list[TaskState]]) -> None:
     rows = rentals_by_month()["2012-06"].head(3)
     answer = httpx.post(
         f"{running.stack.url('gateway')}/models/{PIPELINE}/invocations",

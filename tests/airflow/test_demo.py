@@ -88,7 +88,7 @@ def test_every_logged_answer_equals_the_models_own(running: Running, played: Pla
     assert "2,500 answers, 2,500 equal to the model" in played.shown
     shadow = model_lineage(running.mlflow, PIPELINE, 2).records.shadow
     assert shadow is not None
-    assert any("equal what the models themselves answer" in reason.sentence for reason in shadow.reasons)
+    assert any("equal what the models themselves answer" in reason.message for reason in shadow.reasons)
     wrong = replace(checked, champion=AnswerCheck(2500, 2221, "version 1 answered request r1 with [[0.4, 0.6]]"))
     champion = demo.current_champion(running.stack.url("mlflow"))
     said = demo._problem(demo.decisions(running.stack), champion, played.course.traffic, wrong)

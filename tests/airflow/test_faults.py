@@ -10,11 +10,11 @@ from taxiway.records import Outcome
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.ledger import State, entries
 
-WAY = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push", "close_run")
+STAGES = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push", "close_run")
 
 
 def states(tasks: dict) -> dict[str, str]:
-    return {name: tasks[name].state for name in WAY}
+    return {name: tasks[name].state for name in STAGES}
 
 
 def begin_early(running: Running) -> None:
@@ -32,7 +32,7 @@ def test_kills_in_the_middle_and_retries_are_as_no_kill(running: Running) -> Non
     run, tasks = running.run(model)
     for task in ("train", "push"):
         assert (running.stack.home.data / f"killed.{task}.killed").exists()
-    assert states(tasks) == dict.fromkeys(WAY, "success")
+    assert states(tasks) == dict.fromkeys(STAGES, "success")
     assert len(running.mlflow.search_model_versions(f"name='{model}'")) == 1
     assert [e.state for e in entries(running.mlflow, model)] == [State.DONE]
     assert version_at(running.mlflow, model, CHAMPION) == 1
@@ -71,7 +71,7 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
 
 def test_refused_first_calls_are_tried_again(running: Running) -> None:
     run, tasks = running.run("faults.refused")
-    assert states(tasks) == dict.fromkeys(WAY, "success")
+    assert states(tasks) == dict.fromkeys(STAGES, "success")
     assert max(running.refusals.left.values()) < 0
     assert running.mlflow_run("faults.refused", run).info.status == "FINISHED"
     status = httpx.get(

@@ -159,8 +159,8 @@ def test_periods_of_a_query_wake_without_a_question_to_its_database(source: Path
 
 
 def test_a_span_wakes_when_what_is_joined_to_it_has_come_too_and_a_denied_one_never_does(source: Path) -> None:
-    join = {"spans": f"{source}/joined/{{SPAN}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
-    wanted = {"spans": f"{source}/{{SPAN}}.parquet", "window": 1, "deny": ["2"], "label": "y", "join": {"other": join}}
+    join = {"spans": f"{source}/joined/{{SPAN}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
+    wanted = {"spans": f"{source}/{{SPAN}}.parquet", "window": 1, "exclude": ["2"], "label": "y", "join": {"other": join}}
     (source / "joined").mkdir()
 
     async def watch() -> None:

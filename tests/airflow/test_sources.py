@@ -184,7 +184,7 @@ def test_what_is_wrong_with_a_query_is_said_in_the_tasks_log(running: Running, p
         "bad_version": "gave 'NA'; allowed: one whole number",
     }
     assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(said, "failed")
-    for name, sentence in said.items():
+    for name, message in said.items():
         log = running.api._get(f"/dags/{dag}/dagRuns/{run}/taskInstances/{name}/logs/1?full_content=true")
-        assert sentence in json.dumps(log), (name, log)
+        assert message in json.dumps(log), (name, log)
         assert "secret" not in json.dumps(log)

@@ -29,9 +29,9 @@ from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _well
-from taxiway.local.stack_dir import Home
+from taxiway.local.stack_dir import StackDir
 from taxiway.records import Outcome, RunSummary, Span
-from taxiway.registry.champions import Champion
+from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.answer_check import AnswerCheck
 from taxiway.serving.replay import Replayed
 
@@ -108,7 +108,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(home: Path) -> None:
 
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
-    (Home.at(home).gateway / "requests.sqlite").mkdir()
+    (StackDir.at(home).gateway / "requests.sqlite").mkdir()
     done = subprocess.run(up(home), capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert "the stack did not start: gateway ended with code 3 while starting" in done.stderr
@@ -126,7 +126,7 @@ def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 def test_secrets_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
-    home = Home.at(tmp_path / "home")
+    home = StackDir.at(tmp_path / "home")
     first = home.secrets()
     assert home.secrets() == first
     assert len({first.airflow_password, first.gateway_caller_token, first.gateway_admin_token, first.airflow_jwt_secret}) == 4
@@ -169,7 +169,7 @@ def test_a_broken_file_of_ports_is_no_file(tmp_path: Path, broken: str) -> None:
 @pytest.mark.parametrize("name", ["a home", "it's", "$HOME", "100%", "[x]"])
 def test_a_home_that_postgres_or_airflow_would_misread_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="give another folder: --home"):
-        Home.at(tmp_path / name)
+        StackDir.at(tmp_path / name)
     assert not (tmp_path / name).exists()
 
 
@@ -279,12 +279,12 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
         decided("2013-06", Outcome.BLOCKED, None),
         decided("2013-04", Outcome.REJECTED, 1).model_copy(update={"pipeline": UNGUARDED}),
     )
-    rolled_back = Champion(PIPELINE, 1, None, None)
+    rolled_back = ChampionInfo(PIPELINE, 1, None, None)
     assert _problem(found, rolled_back, None, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
     assert _problem(found, rolled_back, traffic, None) == "version 1 is the champion, expected version 2"
     assert _problem(found, None, traffic, None) == "no version is the champion, expected version 2"
-    promoted = Champion(PIPELINE, 2, None, None)
+    promoted = ChampionInfo(PIPELINE, 2, None, None)
     assert _problem(found, promoted, traffic, None) == "the answers in the gateway's log were not checked"
     few = CheckedLog(AnswerCheck(8, 8), AnswerCheck(0, 0))
     assert _problem(found, promoted, traffic, few) == "9 requests were answered, and the log has 8 answers"

@@ -3,7 +3,7 @@
 import pytest
 from conftest_airflow import Running
 
-from taxiway.demo.airflow_api import TaskSeen
+from taxiway.demo.airflow_api import TaskState
 
 DAG = "own.small"
 
@@ -16,7 +16,7 @@ def begin_early(running: Running) -> None:
 
 
 @pytest.fixture(scope="module")
-def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
+def ran(running: Running) -> tuple[str, dict[str, TaskState]]:
     """One run of the team's pipeline to its first champion, and one over a broken file."""
     run = running.run(DAG)
     running.write_small("own", 4).write_bytes(b"PAR1 and no more")
@@ -25,7 +25,7 @@ def ran(running: Running) -> tuple[str, dict[str, TaskSeen]]:
 
 
 def test_a_task_of_the_teams_own_runs_between_the_gate_and_the_shadow(
-    running: Running, ran: tuple[str, dict[str, TaskSeen]]
+    running: Running, ran: tuple[str, dict[str, TaskState]]
 ) -> None:
     tasks = ran[1]
     assert {task.state for task in tasks.values()} == {"success"}
@@ -39,14 +39,16 @@ def test_a_task_of_the_teams_own_runs_between_the_gate_and_the_shadow(
     assert text.startswith("# own.small, version 1\n\n* the data passed: ")
 
 
-def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(running: Running, ran: tuple[str, dict[str, TaskSeen]]) -> None:
+def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(
+    running: Running, ran: tuple[str, dict[str, TaskState]]
+) -> None:
     found = running.api._get(f"/dags/{DAG}/dagRuns/{ran[0]}/taskInstances")["task_instances"]
     assert {t["pool"] for t in found if t["task_id"] != "write_card"} == {"own"}
     assert "Ann and Bob" in running.api._get(f"/dags/{DAG}")["owners"]
 
 
-def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, ran: tuple[str, dict[str, TaskSeen]]) -> None:
+def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, ran: tuple[str, dict[str, TaskState]]) -> None:
     first, broken = (running.stack.home.data / "messages.txt").read_text().splitlines()
     assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed: ")
     assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
-    assert broken.startswith("own.small BROKEN on : a task failed before anything was decided")
+    assert broken.startswith("own.small ERROR on : a task failed before anything was decided")

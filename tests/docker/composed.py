@@ -59,7 +59,7 @@ class Composed:
         states = {c["Config"]["Labels"]["com.docker.compose.service"]: c["State"] for c in self.containers()}
         return {name: (state["Status"], state.get("Health", {}).get("Status", "")) for name, state in states.items()}
 
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether every service has a container and all of them are healthy."""
         return {name for name, (_, health) in self.conditions().items() if health == "healthy"} == SERVICES
 
@@ -128,7 +128,7 @@ def composed(folder: Path, dags: Path, data: Path) -> Iterator[Composed]:
     with undone("sh", "-c", f"{in_network} | xargs -r docker rm -f; {shlex.join([*stack.command, *down])}"):
         try:
             stack.compose("up", "-d", "--no-build")
-            until(stack.is_well, "all services are healthy", progress=stack.conditions)
+            until(stack.is_healthy, "all services are healthy", progress=stack.conditions)
             yield stack
         except BaseException:
             print(_logs(stack))  # pytest shows it with the failure

@@ -14,7 +14,7 @@ from engine import docker, inspect, until
 
 from helping import PATIENCE_S
 from taxiway.errors import ConfigError, TerminalError, TransientError
-from taxiway.serving.deployers.docker import RUN_LABEL, Challenger, Place, engine, remove, start
+from taxiway.serving.deployers.docker import RUN_LABEL, ChallengerSpec, ContainerSpec, engine, remove, start
 
 DAG = "shadows.contained"
 ASKED_INSIDE = """
@@ -142,38 +142,38 @@ def test_a_container_killed_in_the_middle_decides_nothing_and_hurts_no_caller(st
 
 
 @pytest.fixture
-def place(stack: Composed) -> Iterator[Place]:
-    yield Place(stack.settings["TAXIWAY_IMAGE"], stack.settings["CHALLENGER_NETWORK"], "1g", 1)
+def place(stack: Composed) -> Iterator[ContainerSpec]:
+    yield ContainerSpec(stack.settings["TAXIWAY_IMAGE"], stack.settings["CHALLENGER_NETWORK"], "1g", 1)
     until(lambda: containers() == [], "nothing is left behind")
 
 
-def challenger(version: int, lease_s: float = 600, tracking_uri: str = "http://mlflow:5000") -> Challenger:
-    return Challenger(model=DAG, version=version, tracking_uri=tracking_uri, run=f"by-hand/{version}", lease_s=lease_s)
+def challenger(version: int, lease_s: float = 600, tracking_uri: str = "http://mlflow:5000") -> ChallengerSpec:
+    return ChallengerSpec(model=DAG, version=version, tracking_uri=tracking_uri, run=f"by-hand/{version}", lease_s=lease_s)
 
 
-def test_a_container_that_is_never_well_is_given_up_and_removed(place: Place, decided: str) -> None:
+def test_a_container_that_is_never_well_is_given_up_and_removed(place: ContainerSpec, decided: str) -> None:
     nobody = challenger(1, tracking_uri="http://192.0.2.1:5000")
     with pytest.raises(TransientError, match="was not well within 6 s"):
         start(engine(), place, nobody, within_s=6)
 
 
-def test_a_container_that_ends_by_itself_says_why(place: Place, decided: str) -> None:
+def test_a_container_that_ends_by_itself_says_why(place: ContainerSpec, decided: str) -> None:
     with pytest.raises(TerminalError, match=r"ended by itself; its last words: (.|\n)*99"):
         start(engine(), place, challenger(99), within_s=PATIENCE_S)
 
 
-def test_an_image_that_is_not_there_is_a_mistake_of_the_installation(place: Place) -> None:
+def test_an_image_that_is_not_there_is_a_mistake_of_the_installation(place: ContainerSpec) -> None:
     with pytest.raises((ConfigError, TransientError), match="taxiway-test-nothing"):
-        start(engine(), Place("taxiway-test-nothing:1", place.network, "1g", 1), challenger(1), within_s=10)
+        start(engine(), ContainerSpec("taxiway-test-nothing:1", place.network, "1g", 1), challenger(1), within_s=10)
 
 
-def test_a_container_ends_with_its_lease_though_nobody_comes_back(place: Place, decided: str) -> None:
+def test_a_container_ends_with_its_lease_though_nobody_comes_back(place: ContainerSpec, decided: str) -> None:
     with contextlib.suppress(TerminalError):  # on a busy machine it ends before it is well
         start(engine(), place, challenger(1, lease_s=15), within_s=PATIENCE_S)
     until(lambda: containers("by-hand/1") == [], "the lease is over")
 
 
-def test_a_second_start_for_a_run_replaces_the_first_and_removing_twice_is_fine(place: Place, decided: str) -> None:
+def test_a_second_start_for_a_run_replaces_the_first_and_removing_twice_is_fine(place: ContainerSpec, decided: str) -> None:
     remote = start(engine(), place, challenger(1), within_s=PATIENCE_S)
     assert remote.token not in json.dumps([c["Config"]["Labels"] for c in containers("by-hand/1")])
     first = containers("by-hand/1")[0]["Id"]

@@ -79,7 +79,7 @@ def validate(
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.expectations.engines import mute_the_end
     from taxiway.data.validation.html_report import page_of
-    from taxiway.data.validation.validate import examine
+    from taxiway.data.validation.validate import validate_files
 
     with usage_errors():
         if data_docs is not None and suite is None:
@@ -89,7 +89,7 @@ def validate(
         if suite is not None:
             mute_the_end()
         with busy(f"checking {data}"):
-            found = examine(
+            found = validate_files(
                 data,
                 schema,
                 previous=previous,
@@ -128,6 +128,6 @@ def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
 
 def _tell_one(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
     word, colour = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
-    click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.sentence}")
+    click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.message}")
     if anomaly.proposal:
         click.echo(click.style(f"         if the data are right: {anomaly.proposal}", dim=True))

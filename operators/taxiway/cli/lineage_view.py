@@ -36,7 +36,7 @@ def show_model(console: Console, found: ModelLineage) -> None:
     for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
         node = tree.add(f"{name}: {decision.status if decision else 'none was made'}")
         for reason in decision.reasons if decision else ():
-            node.add(escape(f"{reason.status}: {reason.sentence}"))
+            node.add(escape(f"{reason.status}: {reason.message}"))
     promotions = tree.add("promotions" if found.promotions else "never promoted")
     for promotion in found.promotions:
         promotions.add(escape(_sentence(promotion)))
@@ -62,7 +62,7 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
             f"DataReport: {records.report.status}, {records.report.checks} checks, schema {records.report.schema_version}"
         )
         for anomaly in records.report.anomalies:
-            report.add(escape(f"{anomaly.severity}: {anomaly.sentence}"))
+            report.add(escape(f"{anomaly.severity}: {anomaly.message}"))
 
 
 def _add_training(tree: Tree, found: ModelLineage) -> None:

@@ -111,7 +111,7 @@ def _immature(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             found = stage_anomaly(feature, [pipeline.name], "")
             if found is None or feature.stage.usable or any(waiver.covers(found, today) for waiver in schema.waivers):
                 continue
-            yield f"{file.name}:{line_of(file, ['features', side])}: {found.sentence}"
+            yield f"{file.name}:{line_of(file, ['features', side])}: {found.message}"
 
 
 def _of_source(source: Source) -> Iterator[tuple[list[str], str]]:

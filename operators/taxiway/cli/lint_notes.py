@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from taxiway.data.schema.constraints import Stage
+from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import Schema
 from taxiway.data.validation.checks.lifecycle import missing_meaning, stage_anomaly
@@ -31,7 +31,7 @@ def notes(files: Iterable[Path]) -> list[str]:
             continue
         schemas[path] = schema
         for feature in schema.features:
-            if feature.name in used and feature.stage is Stage.DEPRECATED:
+            if feature.name in used and feature.stage is LifecycleStage.DEPRECATED:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
     return [*_blanks(schemas), *_deprecated(schemas, users)]
 
@@ -56,4 +56,4 @@ def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[
         feature = schemas[path].feature(name)
         found = stage_anomaly(feature, pipelines, "") if feature is not None else None
         if found is not None:
-            yield f"{path.name}: {found.sentence}"
+            yield f"{path.name}: {found.message}"

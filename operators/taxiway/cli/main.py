@@ -66,11 +66,11 @@ def up(home: Path, dags: Path) -> None:
 def down(home: Path) -> None:
     """Stop the stack that runs in HOME."""
     from taxiway.local.stack import down as stop
-    from taxiway.local.stack_dir import Home
+    from taxiway.local.stack_dir import StackDir
 
     if not home.is_dir():
         raise click.UsageError(f"{home} is not a stack's folder; give the one that `taxiway up` used: --home FOLDER")
-    click.echo("stopped" if stop(Home.at(home)) else f"no stack runs in {home}")
+    click.echo("stopped" if stop(StackDir.at(home)) else f"no stack runs in {home}")
 
 
 @main.command()

@@ -12,7 +12,7 @@ from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, sche
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.profiling.compute import profile_span
-from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_noise, l_infinity, l_infinity_noise
+from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
 from taxiway.data.profiling.merge import merged
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
@@ -209,9 +209,9 @@ def _with_drift(feature: Feature, profiles: Sequence[Profile], roles: set[str]) 
         if before is None or now is None or not (before.present and now.present):
             return feature
         if feature.type in NUMERIC_TYPES:
-            seen.append(max(jensen_shannon(before, now), jensen_shannon_noise(before, now), RESOLUTION))
+            seen.append(max(jensen_shannon(before, now), jensen_shannon_null(before, now), RESOLUTION))
         elif before.values_complete and now.values_complete:
-            seen.append(max(l_infinity(before, now).distance, l_infinity_noise(before, now)))
+            seen.append(max(l_infinity(before, now).distance, l_infinity_null(before, now)))
         else:
             return feature
     limit = float(f"{2 * max(seen):.2g}")

@@ -57,12 +57,12 @@ def pipeline_text(name: str, team: str, seen: Seen, data_root: str) -> str:
         for column, found in seen.suspects.items()
     )
     gate = (
-        f"  floors: {{r2: 0}}                             # better than the mean: set what is of use\n"
+        f"  thresholds: {{r2: 0}}                             # better than the mean: set what is of use\n"
         f"  # It may be worse than the champion by a fiftieth of the label's deviation.\n"
-        f"  against_champion: {{metric: mae, min_gain: {-gain:g}}}"
+        f"  against_champion: {{metric: mae, min_improvement: {-gain:g}}}"
         if regression
-        else "  floors: {roc_auc: 0.5}                      # better than chance: set what is of use\n"
-        "  against_champion: {metric: roc_auc, min_gain: -0.01}"
+        else "  thresholds: {roc_auc: 0.5}                      # better than chance: set what is of use\n"
+        "  against_champion: {metric: roc_auc, min_improvement: -0.01}"
     )
     kind = "Regressor" if regression else "Classifier"
     return f"""# Drafted by `taxiway new` from {len(seen.spans)} spans, {seen.spans[0].name} to {seen.spans[-1].name}.
@@ -134,7 +134,7 @@ In Airflow, start the DAG `{team}.{name}`. It takes the oldest span that has {se
 ## Then decide
 {suspects}
 * `{name}.schema.yaml`: ranges, units, domains, and which drift should stop a run. It was made of these very data, so they pass.
-* `{name}{SUFFIX}`: `gate.floors`, from which on the model is of use; what it may lose against the champion; slices that
+* `{name}{SUFFIX}`: `gate.thresholds`, from which on the model is of use; what it may lose against the champion; slices that
   must not get worse; columns that are only known after the label, which must be dropped.
 * A schedule, and a gateway with a shadow, where the model is served.
 """

@@ -133,18 +133,18 @@ def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> 
     """
     from taxiway.data.schema.edit import update_schema
     from taxiway.data.schema.file import load_schema
-    from taxiway.data.validation.validate import examine
+    from taxiway.data.validation.validate import validate_files
 
     with usage_errors():
         known = load_schema(file)
         with busy(f"checking {data}"):
-            anomalies = examine(data, known, environment=environment).report.anomalies
+            anomalies = validate_files(data, known, environment=environment).report.anomalies
         proposed = {anomaly.fix.path: anomaly for anomaly in reversed(anomalies) if anomaly.fix is not None}
         names = {name: anomaly for path, anomaly in proposed.items() for name in _names(path)}
         _check_accepted(accept, names)
         for anomaly in anomalies:
             if anomaly.fix is None:
-                click.echo(f"no change of the schema helps: {anomaly.sentence}")
+                click.echo(f"no change of the schema helps: {anomaly.message}")
         accepted = [a.fix for path, a in sorted(proposed.items()) if _is_accepted(a, _names(path), accept) and a.fix]
         if accepted:
             update_schema(file, accepted)
@@ -175,7 +175,7 @@ def _check_accepted(accept: Iterable[str], names: Iterable[str]) -> None:
 def _is_accepted(anomaly: "Anomaly", names: tuple[str, ...], accept: tuple[str, ...]) -> bool:
     """Show one change with the anomaly behind it, and ask where nothing was said of it before."""
     assert anomaly.fix is not None
-    click.echo(f"{click.style(anomaly.kind, bold=True)}: {anomaly.sentence}\n    change: {anomaly.fix.words}")
+    click.echo(f"{click.style(anomaly.kind, bold=True)}: {anomaly.message}\n    change: {anomaly.fix.describe()}")
     if not accept:
         return click.confirm("    accept", default=False)
     taken = "all" in accept or any(name in accept for name in names)
@@ -196,7 +196,7 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
 
     Every file that --on names or matches is a span. Each must be free of anomalies that would block in the new stage.
     """
-    from taxiway.data.schema.constraints import Stage
+    from taxiway.data.schema.constraints import LifecycleStage
     from taxiway.data.schema.edit import update_schema
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.promote_feature import promotion
@@ -204,7 +204,9 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
     with usage_errors():
         known = load_schema(file)
         with busy(f"checking {feature}"):
-            changes, evidence = promotion(known, feature, Stage(stage), data, spans=spans, today=datetime.now(UTC).date())
+            changes, evidence = promotion(
+                known, feature, LifecycleStage(stage), data, spans=spans, today=datetime.now(UTC).date()
+            )
         for span in evidence.spans:
             click.echo(f"{Path(span.data).name}: {'clean' if not span.reasons else 'not clean'}")
         if not evidence.reasons:

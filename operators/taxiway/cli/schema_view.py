@@ -55,11 +55,11 @@ def values_words(feature: "Feature") -> str:
         if feature.min_in_domain < 1:
             parts.append(f"in {100 * feature.min_in_domain:g} % of the rows")
     if feature.range is not None:
-        parts.append(feature.range.words)
+        parts.append(feature.range.describe())
     if feature.valency is not None:
-        parts.append(f"lists of {feature.valency.words}")
+        parts.append(f"lists of {feature.valency.describe()}")
     if feature.distinct is not None:
-        parts.append(f"{feature.distinct.words} distinct")
+        parts.append(f"{feature.distinct.describe()} distinct")
     parts += [f"like {feature.pattern}"] * (feature.pattern is not None) + ["unique"] * feature.unique
     parts += [feature.semantic] if feature.semantic else []
     return "; ".join(parts)
@@ -86,13 +86,13 @@ def table_words(schema: "Schema") -> list[str]:
     most = f" to {schema.max_rows:,}" if schema.max_rows is not None else " or more"
     lines = [f"{schema.min_rows:,}{most} rows a span; environments {', '.join(schema.environments)}"]
     if schema.rows_ratio is not None:
-        lines.append(f"rows: {schema.rows_ratio.words} times those of the spans before")
+        lines.append(f"rows: {schema.rows_ratio.describe()} times those of the spans before")
     lines += [f"rule {rule.name}: {rule.sql}" for rule in schema.rules]
     lines += [
         f"history: {watch.metric} {f'of {watch.column} ' if watch.column else ''}by {watch.strategy}"
-        for watch in schema.history
+        for watch in schema.metric_checks
     ]
-    if schema.row_skew is not None:
-        lines.append(f"training and serving may differ in {100 * schema.row_skew.max_fraction:g} % of the rows of a key")
+    if schema.feature_skew is not None:
+        lines.append(f"training and serving may differ in {100 * schema.feature_skew.max_fraction:g} % of the rows of a key")
     lines += [f"waived until {w.until} by {w.owner}: {w.kind} {w.column} ({w.reason})" for w in schema.waivers]
     return lines

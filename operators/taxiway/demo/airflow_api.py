@@ -19,7 +19,7 @@ FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 @dataclass(frozen=True)
-class TaskSeen:
+class TaskState:
     """One task instance as Airflow reports it; `seconds` from its start to its end, 0 where it never started.
 
     `part` is how Airflow shows one of a mapped task's instances, empty for any other task.
@@ -66,7 +66,7 @@ class AirflowApi:
             raise TransientError(f"Airflow did not start a run of {dag}: {answer.status_code} {answer.text[:500]}")
         return str(answer.json()["dag_run_id"])
 
-    def follow(self, dag: str, run: str) -> Iterator[TaskSeen]:
+    def follow(self, dag: str, run: str) -> Iterator[TaskState]:
         """Each task of the run whenever its state changes, until the run is over."""
         seen: dict[tuple[str, str], str] = {}
         while True:
@@ -89,11 +89,11 @@ class AirflowApi:
         answer = self._http.get(path)
         return dict(answer.json()["value"]) if answer.is_success else {}
 
-    def tasks(self, dag: str, run: str) -> list[TaskSeen]:
+    def tasks(self, dag: str, run: str) -> list[TaskState]:
         """All task instances of a run."""
         found = self._get(f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances")["task_instances"]
         return [
-            TaskSeen(
+            TaskState(
                 t["task_id"],
                 str(t["rendered_map_index"] or t["map_index"]) if t["map_index"] >= 0 else "",
                 t["state"] or "",

@@ -24,7 +24,7 @@ class CheckedLog:
         )
 
     def problem(self, answered: int) -> str:
-        """Why the log is not right, if so many requests were answered, as a sentence; empty if it is."""
+        """Why the log is not right, if so many requests were answered, as a message; empty if it is."""
         if self.champion.answers < answered:
             return f"{answered:,} requests were answered, and the log has {self.champion.answers:,} answers"
         for side, check in (("champion", self.champion), ("challenger", self.challenger)):

@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from taxiway.demo.airflow_api import TaskSeen
+from taxiway.demo.airflow_api import TaskState
 from taxiway.demo.answers import CheckedLog
 from taxiway.records import Outcome, RunSummary
-from taxiway.registry.champions import Champion
+from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.replay import Replayed
 
 _SHOWN_REASONS = 5
 _STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
 
 
-def print_table(console: Console, found: Sequence[RunSummary], champion: Champion | None, traffic: Replayed | None) -> None:
+def print_table(console: Console, found: Sequence[RunSummary], champion: ChampionInfo | None, traffic: Replayed | None) -> None:
     """Runs, outcomes with their reasons, the champion and since when."""
     table = Table(title="What the pipelines decided", title_justify="left", show_lines=True, expand=True)
     table.add_column("run", no_wrap=True)
@@ -57,8 +57,8 @@ def _bullets(reasons: Sequence[str]) -> Table:
 def write_report(
     path: Path,
     found: Sequence[RunSummary],
-    champion: Champion | None,
-    tasks: Mapping[tuple[str, str], Sequence[TaskSeen]],
+    champion: ChampionInfo | None,
+    tasks: Mapping[tuple[str, str], Sequence[TaskState]],
     traffic: Replayed | None,
     checked: CheckedLog | None,
     seconds: Mapping[str, float],
@@ -88,15 +88,15 @@ def write_report(
     beside.replace(path)
 
 
-def _since(champion: Champion) -> str:
+def _since(champion: ChampionInfo) -> str:
     return f"since {champion.promotion.at:%Y-%m-%d %H:%M:%S} UTC" if champion.promotion else "set by hand"
 
 
-def _moment(champion: Champion) -> str | None:
+def _moment(champion: ChampionInfo) -> str | None:
     return champion.promotion.at.isoformat() if champion.promotion else None
 
 
-def _times(task: TaskSeen) -> dict[str, str | float | None]:
+def _times(task: TaskState) -> dict[str, str | float | None]:
     waited = (task.started - task.queued).total_seconds() if task.started and task.queued else None
     if waited is not None and waited < 0:
         waited = None  # it was deferred, and queued again after its start

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from taxiway.demo.airflow_api import FINAL, AirflowApi, TaskSeen
+from taxiway.demo.airflow_api import FINAL, AirflowApi, TaskState
 from taxiway.demo.answers import CheckedLog, check_log
 from taxiway.demo.bikes import lay_out_rentals
 from taxiway.demo.flights import Corruption, corrupt, flights_by_month, write_span
@@ -26,7 +26,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
 from taxiway.records import Outcome, RunSummary, Status, Verdict
-from taxiway.registry.champions import Champion, champions
+from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.pipeline_file import SUFFIX
 from taxiway.store import Store
@@ -83,7 +83,7 @@ TRAFFIC_MONTH = "2013-06"
 class Course:
     """What happened while the demonstration ran; `tasks` by pipeline and month."""
 
-    tasks: dict[tuple[str, str], list[TaskSeen]] = field(default_factory=dict)
+    tasks: dict[tuple[str, str], list[TaskState]] = field(default_factory=dict)
     traffic: Replayed | None = None
     checked: CheckedLog | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def decisions(stack: Stack) -> tuple[RunSummary, ...]:
     return (*summaries(store, PIPELINE), *summaries(store, UNGUARDED))
 
 
-def current_champion(tracking_uri: str) -> Champion | None:
+def current_champion(tracking_uri: str) -> ChampionInfo | None:
     """The champion of the pipeline that is shown."""
     from mlflow import MlflowClient
 
@@ -206,10 +206,10 @@ def _print_verdict(console: Console, stack: Stack, api: AirflowApi, act: Act, ru
         return
     marks = {Status.PASS: "[green]✓[/green]", Status.FAIL: "[red]✗[/red]"}
     for reason in Store(str(stack.home.store)).get(Verdict, digest).reasons:
-        console.print(f"    {marks.get(reason.status, '-')} {escape(reason.sentence)}", highlight=False)
+        console.print(f"    {marks.get(reason.status, '-')} {escape(reason.message)}", highlight=False)
 
 
-def _print_task(console: Console, task: TaskSeen) -> None:
+def _print_task(console: Console, task: TaskState) -> None:
     mark, style = {"success": ("✓", "green"), "failed": ("✗", "red")}.get(task.state, ("-", "dim"))
     took = f"{task.seconds:6.1f} s" if task.seconds else " " * 8
     state = "" if task.state == "success" else task.state.replace("_", " ")
@@ -244,9 +244,9 @@ def _check_answers(console: Console, stack: Stack, course: Course) -> None:
 
 
 def _problem(
-    found: tuple[RunSummary, ...], champion: Champion | None, traffic: Replayed | None, checked: CheckedLog | None
+    found: tuple[RunSummary, ...], champion: ChampionInfo | None, traffic: Replayed | None, checked: CheckedLog | None
 ) -> str:
-    """Why the demonstration is not right, as a sentence; empty if it is. Without `traffic` the promotion was not played now.
+    """Why the demonstration is not right, as a message; empty if it is. Without `traffic` the promotion was not played now.
 
     The champion of an earlier promotion may be another one by now: somebody may have rolled it back.
     """

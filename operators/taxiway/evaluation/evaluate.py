@@ -54,7 +54,7 @@ def evaluate(
 ) -> Evaluation:
     """All metrics that the gate names, and accuracy or MAE, on the evaluation rows, and the comparison's metric by slice.
 
-    Slices share the reliability between them (Bonferroni), so that many slices do not raise false alarms. Raises DataError where
+    Slices share the confidence between them (Bonferroni), so that many slices do not raise false alarms. Raises DataError where
     a label is missing or none that the candidate was trained on, and where the champion was trained on others.
     """
     rows = read_rows(snapshot.evaluation, store)
@@ -66,10 +66,10 @@ def evaluate(
         )
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
-    names = sorted({_ALWAYS[gate.problem], *gate.floors, gate.against_champion.metric})
+    names = sorted({_ALWAYS[gate.problem], *gate.thresholds, gate.against_champion.metric})
     results = []
     for name in names:
-        found = compare(METRICS[name].compute, labels, ours, theirs, gate.reliability)
+        found = compare(METRICS[name].compute, labels, ours, theirs, gate.confidence)
         results.append(
             MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
         )
@@ -78,7 +78,7 @@ def evaluate(
         model=model,
         candidate=candidate.version,
         champion=champion.version if champion else None,
-        reliability=gate.reliability,
+        confidence=gate.confidence,
         metrics=tuple(results),
         slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
     )

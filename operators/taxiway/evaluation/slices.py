@@ -49,7 +49,7 @@ def results_by_slice(
         )
     ]
     large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
-    shared = 1 - (1 - gate.reliability) / max(large, 1)
+    shared = 1 - (1 - gate.confidence) / max(large, 1)
     found = []
     for column, value, index in groups:
         tellable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
@@ -58,7 +58,7 @@ def results_by_slice(
             difference = None  # so few rows of one label that some replicate has no other
         found.append(
             SliceResult(
-                metric=metric.name, column=column, value=value, rows=len(index), reliability=shared, difference=difference
+                metric=metric.name, column=column, value=value, rows=len(index), confidence=shared, difference=difference
             )
         )
     return tuple(found)

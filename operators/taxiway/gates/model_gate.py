@@ -30,14 +30,14 @@ def decide(
     gate: Gate,
     *,
     today: date,
-    outdated: str = "",
+    stale: str = "",
 ) -> Verdict:
-    """Whether `candidate` may go on. `outdated` says why its data are older than the champion's: it then fails, and is compared with
+    """Whether `candidate` may go on. `stale` says why its data are older than the champion's: it then fails, and is compared with
     nothing, because the champion may have learned these very rows.
 
     `today` is the day by which waivers of the report may have ended: what was excused when the data were looked at is not for ever.
 
-    Without a champion the first-champion policy holds: floors must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
+    Without a champion the first-champion policy holds: thresholds must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
     passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
     whole interval lies below the allowed drop, and never decides below its minimum of rows.
     """
@@ -47,8 +47,8 @@ def decide(
         *_rows(evaluation, gate),
         *_floors(evaluation, gate),
         *(
-            (_fail(f"version {candidate.version} comes too late: {outdated}"),)
-            if outdated
+            (_fail(f"version {candidate.version} comes too late: {stale}"),)
+            if stale
             else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
         ),
     )
@@ -82,7 +82,7 @@ def _data(candidate: Candidate, report: DataReport | None, today: date) -> Itera
         yield _fail(f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}")
     if report.blocking or report.status is not Status.PASS:
         sound = False
-        first = f", first: {report.blocking[0].sentence}" if report.blocking else ""
+        first = f", first: {report.blocking[0].message}" if report.blocking else ""
         yield _fail(f"the data did not pass: {len(report.blocking)} blocking anomalies{first}")
     for waiver in report.waivers:
         if waiver.until < today:
@@ -111,36 +111,37 @@ def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if rows < gate.min_rows:
         yield Reason(
             status=Status.UNDECIDED,
-            sentence=f"{rows} evaluation rows are too few to decide on; at least {gate.min_rows} are needed",
+            message=f"{rows} evaluation rows are too few to decide on; at least {gate.min_rows} are needed",
         )
 
 
 def _floors(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
-    for name, floor in sorted(gate.floors.items()):
+    for name, threshold in sorted(gate.thresholds.items()):
         result, sign = _result(evaluation, name), METRIC_FACTS[name].sign
         word = "at least" if sign > 0 else "at most"
-        status = _bounded(result.candidate, floor, sign)
-        yield Reason(status=status, sentence=f"{name} is {_text(result.candidate, evaluation)}; {word} {floor:g} is asked")
+        status = _bounded(result.candidate, threshold, sign)
+        yield Reason(status=status, message=f"{name} is {_text(result.candidate, evaluation)}; {word} {threshold:g} is asked")
 
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rule = gate.against_champion
     if evaluation.champion is None:
         yield Reason(
-            status=Status.NOT_APPLICABLE, sentence="there is no champion to compare with: the first one needs the floors only"
+            status=Status.NOT_APPLICABLE,
+            message="there is no champion to compare with: the first one needs the thresholds only",
         )
         return
     result, sign = _result(evaluation, rule.metric), METRIC_FACTS[rule.metric].sign
     if result.champion is None or result.difference is None:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but holds no comparison with it")
         return
-    status = _bounded(result.difference, sign * rule.min_gain, sign)
+    status = _bounded(result.difference, sign * rule.min_improvement, sign)
     yield Reason(
         status=status,
-        sentence=(
+        message=(
             f"{rule.metric} is {result.candidate.value:.3f} against {result.champion.value:.3f} of the champion, version "
-            f"{evaluation.champion}: {_gain(result.difference, sign, evaluation.reliability)}; "
-            f"a gain of at least {rule.min_gain:+g} is asked"
+            f"{evaluation.champion}: {_gain(result.difference, sign, evaluation.confidence)}; "
+            f"a gain of at least {rule.min_improvement:+g} is asked"
         ),
     )
 
@@ -149,7 +150,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if gate.slices is None:
         return
     if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, sentence="there is no champion to compare slices with")
+        yield Reason(status=Status.NOT_APPLICABLE, message="there is no champion to compare slices with")
         return
     fallen = [s for s in evaluation.slices if _fell(s, gate.slices.max_drop)]
     for slice_ in fallen:
@@ -157,7 +158,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         sign = METRIC_FACTS[slice_.metric].sign
         word = "drop" if sign > 0 else "rise"
         yield _fail(
-            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.reliability)} {slice_.metric} "
+            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.confidence)} {slice_.metric} "
             f"({slice_.rows} rows); a {word} of at most {gate.slices.max_drop:g} is allowed"
         )
     if not fallen:
@@ -193,26 +194,26 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
 
 def _text(interval: Interval, evaluation: Evaluation) -> str:
     return (
-        f"{interval.value:.3f} ({interval.rows:,} rows, {100 * evaluation.reliability:.4g}% interval "
+        f"{interval.value:.3f} ({interval.rows:,} rows, {100 * evaluation.confidence:.4g}% interval "
         f"{interval.low:.3f} to {interval.high:.3f})"
     )
 
 
-def _gain(difference: Interval, sign: int, reliability: float) -> str:
+def _gain(difference: Interval, sign: int, confidence: float) -> str:
     """What the candidate gains: where lower is better, the fall is the gain, and is called so."""
     if sign > 0:
-        return _signed(difference, reliability)
+        return _signed(difference, confidence)
     gain = Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
-    return f"a gain of {_signed(gain, reliability)}"
+    return f"a gain of {_signed(gain, confidence)}"
 
 
-def _signed(interval: Interval, reliability: float) -> str:
-    return f"{interval.value:+.3f} ({100 * reliability:.4g}% interval {interval.low:+.3f} to {interval.high:+.3f})"
+def _signed(interval: Interval, confidence: float) -> str:
+    return f"{interval.value:+.3f} ({100 * confidence:.4g}% interval {interval.low:+.3f} to {interval.high:+.3f})"
 
 
-def _fail(sentence: str) -> Reason:
-    return Reason(status=Status.FAIL, sentence=sentence)
+def _fail(message: str) -> Reason:
+    return Reason(status=Status.FAIL, message=message)
 
 
-def _pass(sentence: str) -> Reason:
-    return Reason(status=Status.PASS, sentence=sentence)
+def _pass(message: str) -> Reason:
+    return Reason(status=Status.PASS, message=message)

@@ -1,4 +1,4 @@
-"""The shadow comparison: what champion and challenger answered to the same requests, decided with intervals, in sentences."""
+"""The shadow comparison: what champion and challenger answered to the same requests, decided with intervals, in messages."""
 
 import math
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ _RESAMPLES = 1000
 _NUMBER_TOLERANCE = 1e-6
 
 
-def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits: Shadow, reliability: float) -> ShadowReport:
+def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits: Shadow, confidence: float) -> ShadowReport:
     """Decide whether challenger `version` answered live requests like `champion`, within `limits`.
 
-    Each limit on an estimate: PASS if the estimate keeps it, FAIL if the whole interval (two-sided, at `reliability`) is
+    Each limit on an estimate: PASS if the estimate keeps it, FAIL if the whole interval (two-sided, at `confidence`) is
     beyond it, UNDECIDED if only the estimate is. UNDECIDED too where more than a tenth of the requests made no pair or where
     fewer than 100 calls have to tell a 99th percentile, and, whatever the rest says, where there are fewer than `min_requests`
     pairs or another champion answered some of them.
@@ -45,17 +45,17 @@ def compare(pairs: PairedLog, *, model: str, version: int, champion: int, limits
         _unpaired(pairs),
     ]
     both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
-    agreement = _agreement(both, limits.agree_within, reliability)
-    shift = _score_shift(both, reliability)
-    p50, p99 = _latency_ratios(both, reliability)
+    agreement = _agreement(both, limits.agree_within, confidence)
+    shift = _score_shift(both, confidence)
+    p50, p99 = _latency_ratios(both, confidence)
     champion_errors = sum(bool(pair.champion.error) for pair in usable)
     challenger_errors = sum(bool(pair.challenger.error) for pair in usable)
     reasons += [
-        _judge_agreement(agreement, limits, reliability),
-        _judge_errors(usable, limits.max_error_rate, reliability),
-        _describe_shift(shift, reliability),
-        _describe_p50(p50, reliability),
-        _judge_p99(p99, limits.max_p99_ratio, reliability),
+        _judge_agreement(agreement, limits, confidence),
+        _judge_errors(usable, limits.max_error_rate, confidence),
+        _describe_shift(shift, confidence),
+        _describe_p50(p50, confidence),
+        _judge_p99(p99, limits.max_p99_ratio, confidence),
     ]
     status = worst(tuple(reason.status for reason in reasons))
     if any(reason.status is Status.UNDECIDED for reason in reasons[:2]):
@@ -82,7 +82,7 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
         model=model,
         version=version,
         status=Status.NOT_APPLICABLE,
-        reasons=(Reason(status=Status.NOT_APPLICABLE, sentence=reason),),
+        reasons=(Reason(status=Status.NOT_APPLICABLE, message=reason),),
     )
 
 
@@ -118,7 +118,7 @@ def _unpaired(pairs: PairedLog) -> Reason:
     )
 
 
-def _judge_agreement(agreement: Interval | None, limits: Shadow, reliability: float) -> Reason:
+def _judge_agreement(agreement: Interval | None, limits: Shadow, confidence: float) -> Reason:
     least = limits.min_agreement
     if agreement is None:
         return _reason(Status.UNDECIDED, "no request was answered by both sides, so agreement is unknown")
@@ -127,75 +127,75 @@ def _judge_agreement(agreement: Interval | None, limits: Shadow, reliability: fl
     return _reason(
         status,
         f"both gave {same} for {agreement.value:.2%} of {agreement.rows:,} rows "
-        f"({_percent(reliability)} interval {agreement.low:.2%} to {agreement.high:.2%}; at least {least:.2%} needed)",
+        f"({_percent(confidence)} interval {agreement.low:.2%} to {agreement.high:.2%}; at least {least:.2%} needed)",
     )
 
 
-def _judge_errors(usable: Sequence[Pair], most: float, reliability: float) -> Reason:
+def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Reason:
     answered = [pair for pair in usable if not pair.champion.error]
     failed = [pair.challenger.error for pair in answered if pair.challenger.error]
     if not answered:
         return _reason(
             Status.UNDECIDED, f"the champion answered none of {len(usable):,} requests, so errors cannot be compared"
         )
-    rate = _proportion(len(failed), len(answered), reliability)
+    rate = _proportion(len(failed), len(answered), confidence)
     example = f'; the newest: "{failed[-1][:200]}"' if failed else ""
     return _reason(
         _judged(rate.value <= most, rate.low > most),
         f"the challenger failed {len(failed):,} of {len(answered):,} requests that the champion answered "
-        f"({rate.value:.2%}, {_percent(reliability)} interval {rate.low:.2%} to {rate.high:.2%}; at most {most:.2%} allowed){example}",
+        f"({rate.value:.2%}, {_percent(confidence)} interval {rate.low:.2%} to {rate.high:.2%}; at most {most:.2%} allowed){example}",
     )
 
 
-def _describe_shift(shift: Interval | None, reliability: float) -> Reason:
+def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     if shift is None:
         return _reason(Status.NOT_APPLICABLE, "the answers are labels, or too few: there is no score whose shift could be told")
     return _reason(
         Status.NOT_APPLICABLE,
         f"scores moved by {shift.value:+.4f} on average over {shift.rows:,} rows "
-        f"({_percent(reliability)} interval {shift.low:+.4f} to {shift.high:+.4f}; there is no limit)",
+        f"({_percent(confidence)} interval {shift.low:+.4f} to {shift.high:+.4f}; there is no limit)",
     )
 
 
-def _describe_p50(ratio: Interval | None, reliability: float) -> Reason:
+def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     if ratio is None:
         return _reason(Status.NOT_APPLICABLE, "no call was answered by both sides, so its median time is unknown")
-    return _reason(Status.NOT_APPLICABLE, f"the challenger's median call {_took(ratio, reliability)}; there is no limit)")
+    return _reason(Status.NOT_APPLICABLE, f"the challenger's median call {_took(ratio, confidence)}; there is no limit)")
 
 
-def _judge_p99(ratio: Interval | None, most: float, reliability: float) -> Reason:
+def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:
     if ratio is None:
         return _reason(Status.UNDECIDED, "no call was answered by both sides, so latency is unknown")
     if ratio.rows < MIN_CALLS_FOR_P99:
         calls = "1 call is" if ratio.rows == 1 else f"{ratio.rows} calls are"
         return _reason(Status.UNDECIDED, f"{calls} too few for a 99th percentile; {MIN_CALLS_FOR_P99} are needed")
-    sentence = f"the challenger's 99th percentile of calls {_took(ratio, reliability)}; at most {most:.2f} allowed)"
-    return _reason(_judged(ratio.value <= most, ratio.low > most), sentence)
+    message = f"the challenger's 99th percentile of calls {_took(ratio, confidence)}; at most {most:.2f} allowed)"
+    return _reason(_judged(ratio.value <= most, ratio.low > most), message)
 
 
-def _took(ratio: Interval, reliability: float) -> str:
+def _took(ratio: Interval, confidence: float) -> str:
     return (
         f"took {ratio.value:.2f} times the champion's "
-        f"({ratio.rows:,} calls, {_percent(reliability)} interval {ratio.low:.2f} to {ratio.high:.2f}"
+        f"({ratio.rows:,} calls, {_percent(confidence)} interval {ratio.low:.2f} to {ratio.high:.2f}"
     )
 
 
-def _percent(reliability: float) -> str:
-    return f"{reliability * 100:g}%"
+def _percent(confidence: float) -> str:
+    return f"{confidence * 100:g}%"
 
 
 def _judged(keeps: bool, surely_breaks: bool) -> Status:
     return Status.PASS if keeps else Status.FAIL if surely_breaks else Status.UNDECIDED
 
 
-def _reason(status: Status, sentence: str) -> Reason:
-    return Reason(status=status, sentence=sentence)
+def _reason(status: Status, message: str) -> Reason:
+    return Reason(status=status, message=message)
 
 
-def _proportion(hits: int, of: int, reliability: float) -> Interval:
+def _proportion(hits: int, of: int, confidence: float) -> Interval:
     from scipy.stats import binomtest
 
-    exact = binomtest(hits, of).proportion_ci(reliability, method="exact")
+    exact = binomtest(hits, of).proportion_ci(confidence, method="exact")
     return Interval(value=hits / of, low=float(exact.low), high=float(exact.high), rows=of)
 
 
@@ -206,9 +206,9 @@ def _rows(both: Sequence[Pair]) -> list[tuple[Any, Any]]:
     ]
 
 
-def _agreement(both: Sequence[Pair], within: float | None, reliability: float) -> Interval | None:
+def _agreement(both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
     rows = _rows(both)
-    return _proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), reliability) if rows else None
+    return _proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), confidence) if rows else None
 
 
 def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
@@ -222,7 +222,7 @@ def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     return bool(champion == challenger)
 
 
-def _score_shift(both: Sequence[Pair], reliability: float) -> Interval | None:
+def _score_shift(both: Sequence[Pair], confidence: float) -> Interval | None:
     import numpy as np
     from scipy.stats import t
 
@@ -231,7 +231,7 @@ def _score_shift(both: Sequence[Pair], reliability: float) -> Interval | None:
     if len(shifts) < 2:
         return None
     mean, error = float(shifts.mean()), float(shifts.std(ddof=1)) / len(shifts) ** 0.5
-    half = float(t.ppf((1 + reliability) / 2, len(shifts) - 1)) * error
+    half = float(t.ppf((1 + confidence) / 2, len(shifts) - 1)) * error
     return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
 
 
@@ -262,7 +262,7 @@ def _argmax(values: list[float]) -> int:
     return max(range(len(values)), key=values.__getitem__)
 
 
-def _latency_ratios(both: Sequence[Pair], reliability: float) -> tuple[Interval | None, Interval | None]:
+def _latency_ratios(both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
     """The ratios of the 50th and the 99th percentile. Requests of one call share its latency, so calls are resampled."""
     import numpy as np
 
@@ -275,7 +275,7 @@ def _latency_ratios(both: Sequence[Pair], reliability: float) -> tuple[Interval 
     times = np.array(list(by_call.values()))
     chance = np.random.default_rng(0)
     resampled = np.array([_ratios(times[chance.integers(0, len(times), len(times))]) for _ in range(_RESAMPLES)])
-    tail = (1 - reliability) / 2
+    tail = (1 - confidence) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     p50, p99 = (
         Interval(value=float(value), low=float(low), high=float(high), rows=len(times))

@@ -27,7 +27,7 @@ class GatewayHook(BaseHook):
         self.gateway_conn_id = gateway_conn_id
 
     def get_conn(self) -> "GatewayClient":
-        """A client of the gateway with the rights of its admin. Raises ConfigError where address or token is missing."""
+        """A client of the gateway with the join_tables of its admin. Raises ConfigError where address or token is missing."""
         from taxiway.serving.client import GatewayClient
 
         connection: Any = self.get_connection(self.gateway_conn_id)

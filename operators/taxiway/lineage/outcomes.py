@@ -47,15 +47,15 @@ def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummar
 
 
 def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
-    """A sentence for each span of `snapshot` that was decided, in the same version, with other content."""
+    """A message for each span of `snapshot` that was decided, in the same version, with other content."""
     found = []
     # The parts of a split are of one file: it is told once.
     for span in {(span.name, span.version): span for span in snapshot.spans}.values():
         decided = summary_of(store, snapshot.pipeline, span)
-        if decided is not None and decided.span.arrived != span.arrived:
+        if decided is not None and decided.span.source_digest != span.source_digest:
             found.append(
-                f"{span_label(span.name, span.version)} was decided as {decided.outcome} by {decided.run} with the content {decided.span.arrived} and is now "
-                f"{span.arrived}: its file was written again under the same name. It is read as it is now and not decided again; "
+                f"{span_label(span.name, span.version)} was decided as {decided.outcome} by {decided.run} with the content {decided.span.source_digest} and is now "
+                f"{span.source_digest}: its file was written again under the same name. It is read as it is now and not decided again; "
                 f"name corrected files with {{VERSION}}, or start a run with the parameter span={span.name}"
             )
     return tuple(found)
@@ -106,7 +106,7 @@ def summarize(
     return RunSummary(
         pipeline=snapshot.pipeline,
         run=run,
-        span=snapshot.decided,
+        span=snapshot.target_span,
         outcome=outcome,
         reasons=reasons,
         version=verdict.version if verdict else promotion.to_version if promotion else None,
@@ -118,7 +118,7 @@ def _outcome(
     report: DataReport | None, verdict: Verdict | None, shadow: ShadowReport | None, promotion: Promotion | None
 ) -> tuple[Outcome, tuple[str, ...]] | None:
     if report is not None and report.status is not Status.PASS and verdict is None:
-        return Outcome.BLOCKED, tuple(anomaly.sentence for anomaly in report.blocking)
+        return Outcome.BLOCKED, tuple(anomaly.message for anomaly in report.blocking)
     if promotion is not None and verdict is None:
         return _promoted(promotion), (
             f"version {promotion.to_version} was made champion on this span before, at {promotion.at:%Y-%m-%d %H:%M:%S} UTC",
@@ -128,10 +128,10 @@ def _outcome(
             return None
         if decision.status in (Status.FAIL, Status.UNDECIDED):
             outcome = Outcome.REJECTED if decision.status is Status.FAIL else Outcome.UNDECIDED
-            return outcome, tuple(r.sentence for r in decision.reasons if r.status is decision.status)
+            return outcome, tuple(r.message for r in decision.reasons if r.status is decision.status)
     if promotion is None or verdict is None or shadow is None:
         return None
-    return _promoted(promotion), tuple(r.sentence for r in (*verdict.reasons, *shadow.reasons))
+    return _promoted(promotion), tuple(r.message for r in (*verdict.reasons, *shadow.reasons))
 
 
 def _promoted(promotion: Promotion) -> Outcome:

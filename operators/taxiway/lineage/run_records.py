@@ -37,7 +37,7 @@ class RecordReader(Protocol):
 
 @dataclass(frozen=True)
 class RunRecords:
-    """What a run made, as far as it came. `unread` says in a sentence each which of it could not be read."""
+    """What a run made, as far as it came. `unread` says in a message each which of it could not be read."""
 
     snapshot: Snapshot | None = None
     report: DataReport | None = None

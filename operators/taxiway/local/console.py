@@ -12,8 +12,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from taxiway.local.ports import PREFERRED_PORTS
-from taxiway.local.stack import Stack, Starting, require_dags
-from taxiway.local.stack_dir import Home
+from taxiway.local.stack import Stack, StackProcess, require_dags
+from taxiway.local.stack_dir import StackDir
 
 SERVICES = {
     "postgres": "PostgreSQL",
@@ -41,7 +41,7 @@ def run_until_stopped(home: Path, dags: Path) -> int:
         return stay(console, starting)
 
 
-def stay(console: Console, starting: Starting) -> int:
+def stay(console: Console, starting: StackProcess) -> int:
     """Wait for Ctrl-C, or for somebody else to stop the stack (0), or for it to break (1)."""
     console.print("Ctrl-C stops everything.")
     try:
@@ -57,14 +57,14 @@ def stay(console: Console, starting: Starting) -> int:
 
 
 @contextmanager
-def running_stack(console: Console, home: Path, dags: Path) -> Iterator[Starting]:
+def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackProcess]:
     """A stack that is up within the block; ended after it, however it ends. Ctrl-C ends the command quietly, with code 130."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     require_dags(dags)
     starting = None
     try:
-        starting = Starting(Home.at(home), dags)
+        starting = StackProcess(StackDir.at(home), dags)
         _show_other_ports(console, starting.stack)
         _show_start(console, starting)
         if starting.stack.home.postgres.is_symlink():
@@ -98,7 +98,7 @@ def show_keys(console: Console, stack: Stack) -> None:
     console.print(f"token for the gateway's admin    {keys.gateway_admin_token}", highlight=False)
 
 
-def _stop(console: Console, starting: Starting) -> None:
+def _stop(console: Console, starting: StackProcess) -> None:
     began = time.monotonic()
     with console.status("stopping"):
         starting.stop()
@@ -111,7 +111,7 @@ def _show_other_ports(console: Console, stack: Stack) -> None:
             console.print(f"{usual} is taken: {ADDRESSES[service]} is on {stack.ports[service]}", highlight=False)
 
 
-def _show_start(console: Console, starting: Starting) -> None:
+def _show_start(console: Console, starting: StackProcess) -> None:
     if not console.is_terminal:
         for event in starting.events():
             if event["event"] == "healthy":

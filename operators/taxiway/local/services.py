@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from taxiway.local.stack_dir import Home
-from taxiway.local.stack_spec import Plan
+from taxiway.local.stack_dir import StackDir
+from taxiway.local.stack_spec import StackSpec
 
 # Every one of these would otherwise send usage data from our processes.
 NO_TELEMETRY = {
@@ -26,22 +26,22 @@ _AIRFLOW = (sys.executable, "-m", "airflow")
 class Service:
     """A process to start, and the URL and test by which its health is seen.
 
-    `is_well` takes the body of the health URL and the time at which the process was started.
+    `is_healthy` takes the body of the health URL and the time at which the process was started.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     health_url: str
-    is_well: Callable[[bytes, datetime], bool]
+    is_healthy: Callable[[bytes, datetime], bool]
 
 
-def services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[Service, ...]:
+def services(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
     """MLflow and the gateway, as they run in `home`; `databases` are the services' SQLAlchemy addresses by name."""
     return _mlflow(home, plan.ports["mlflow"], databases["mlflow"]), _gateway(home, plan.ports)
 
 
-def airflow_services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[Service, ...]:
+def airflow_services(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
     """Airflow's four parts, to be started on a database that `airflow_migration` has prepared.
 
     They are what `airflow standalone` starts. Started one by one, each is seen to be well and noticed when it dies, and none
@@ -60,12 +60,12 @@ def airflow_services(home: Home, plan: Plan, databases: Mapping[str, str]) -> tu
     )
 
 
-def airflow_migration(home: Home, plan: Plan, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+def airflow_migration(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The command that makes or updates Airflow's tables, and its environment."""
     return (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, plan, databases)
 
 
-def _mlflow(home: Home, port: int, database: str) -> Service:
+def _mlflow(home: StackDir, port: int, database: str) -> Service:
     url = f"http://127.0.0.1:{port}"
     command = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     stores = ("--backend-store-uri", database, "--artifacts-destination", str(home.artifacts))
@@ -78,7 +78,7 @@ def _mlflow(home: Home, port: int, database: str) -> Service:
     )
 
 
-def _gateway(home: Home, ports: Mapping[str, int]) -> Service:
+def _gateway(home: StackDir, ports: Mapping[str, int]) -> Service:
     keys = home.secrets()
     command = (sys.executable, "-m", "taxiway.cli", "serve", "--port", str(ports["gateway"]), "--state", str(home.gateway))
     return Service(
@@ -94,11 +94,11 @@ def _gateway(home: Home, ports: Mapping[str, int]) -> Service:
     )
 
 
-def _airflow_environment(home: Home, plan: Plan, databases: Mapping[str, str]) -> dict[str, str]:
+def _airflow_environment(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> dict[str, str]:
     return {**_base(), **airflow_environment(home, plan.ports, plan.dags, databases["airflow"]), **plan.airflow_settings}
 
 
-def airflow_environment(home: Home, ports: Mapping[str, int], dags: Path, database: str) -> dict[str, str]:
+def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, database: str) -> dict[str, str]:
     """The settings of the embedded Airflow, as environment variables."""
     keys = home.secrets()
     url = f"http://127.0.0.1:{ports['airflow']}"
@@ -150,11 +150,11 @@ def _well(name: str) -> Callable[[bytes, datetime], bool]:
     """Whether a part of Airflow is well, by Airflow's own health page: a heartbeat of the last start may still look fresh there."""
     part = name.replace("-", "_")
 
-    def is_well(body: bytes, started: datetime) -> bool:
+    def is_healthy(body: bytes, started: datetime) -> bool:
         health: dict[str, Any] = json.loads(body)
         if name == "api-server":
             return bool(health["metadatabase"]["status"] == "healthy")
         beat = health[part].get(f"latest_{part}_heartbeat")
         return health[part]["status"] == "healthy" and bool(beat) and datetime.fromisoformat(beat) >= started
 
-    return is_well
+    return is_healthy

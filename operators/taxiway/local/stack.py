@@ -18,8 +18,8 @@ from taxiway.errors import ConfigError, TransientError
 from taxiway.local.ports import Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
-from taxiway.local.stack_dir import Home, Secrets
-from taxiway.local.stack_spec import Plan
+from taxiway.local.stack_dir import Secrets, StackDir
+from taxiway.local.stack_spec import StackSpec
 
 STOP_SECONDS = 60.0
 
@@ -28,7 +28,7 @@ STOP_SECONDS = 60.0
 class Stack:
     """A stack that runs: where, under which ports, with which secrets."""
 
-    home: Home
+    home: StackDir
     ports: dict[str, int]
     secrets: Secrets
 
@@ -37,18 +37,20 @@ class Stack:
         return f"http://127.0.0.1:{self.ports[service]}"
 
 
-class Starting:
+class StackProcess:
     """A stack on its way up: iterate its events until `ready`, then use `stack`; `stop` ends everything, at any time.
 
     `airflow_settings` are environment variables for Airflow over those of the embedded stack.
     """
 
-    def __init__(self, home: Home, dags: Path, airflow_settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, home: StackDir, dags: Path, airflow_settings: Mapping[str, str] | None = None) -> None:
         require_dags(dags)
         refuse_second(home)
         self._ports = Ports(home.ports_file)
         self.stack = Stack(home, self._ports.by_service, home.secrets())
-        plan = Plan(home=home.root, dags=dags.resolve(), ports=self.stack.ports, airflow_settings=dict(airflow_settings or {}))
+        plan = StackSpec(
+            home=home.root, dags=dags.resolve(), ports=self.stack.ports, airflow_settings=dict(airflow_settings or {})
+        )
         with (home.logs / "supervisor.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "taxiway.local.supervisor", plan.model_dump_json()],
@@ -101,7 +103,7 @@ class Starting:
         self._ports.release()
 
 
-def down(home: Home) -> bool:
+def down(home: StackDir) -> bool:
     """Stop the stack that runs in `home`, also one whose supervisor was killed; False where none runs."""
     running = _running(home)
     if running is None:
@@ -125,7 +127,7 @@ def require_dags(dags: Path) -> None:
         raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
 
 
-def refuse_second(home: Home) -> None:
+def refuse_second(home: StackDir) -> None:
     """Raise ConfigError where a stack runs in `home` already."""
     running = _running(home)
     if running and _is_supervisor(running["supervisor"]):
@@ -136,7 +138,7 @@ def refuse_second(home: Home) -> None:
         down(home)
 
 
-def _running(home: Home) -> dict[str, Any] | None:
+def _running(home: StackDir) -> dict[str, Any] | None:
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         found: dict[str, Any] = json.loads(home.running_file.read_text())
         return found
@@ -150,7 +152,7 @@ def _is_supervisor(pid: int) -> bool:
     return False
 
 
-def _end_session(home: Home, session: int) -> None:
+def _end_session(home: StackDir, session: int) -> None:
     end_all(lambda: session_members(session))
     Postgres(home.postgres).stop()
     home.running_file.unlink(missing_ok=True)

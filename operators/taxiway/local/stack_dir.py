@@ -25,13 +25,13 @@ class Secrets:
 
 
 @dataclass(frozen=True)
-class Home:
+class StackDir:
     """Paths below one folder. `root` is absolute."""
 
     root: Path
 
     @classmethod
-    def at(cls, folder: Path) -> "Home":
+    def at(cls, folder: Path) -> "StackDir":
         """The home in `folder`, made if there is none."""
         home = cls(folder.resolve())
         unusable = _UNUSABLE.search(str(home.root))

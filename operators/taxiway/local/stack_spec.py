@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 
-class Plan(BaseModel):
+class StackSpec(BaseModel):
     """Where the stack lives, which DAGs it runs, under which ports, and Airflow settings over our own (environment variables)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

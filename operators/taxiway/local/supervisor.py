@@ -25,8 +25,8 @@ from taxiway.errors import StackStartError, StopRequestedError
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import Service, airflow_migration, airflow_services, services
-from taxiway.local.stack_dir import Home
-from taxiway.local.stack_spec import Plan
+from taxiway.local.stack_dir import StackDir
+from taxiway.local.stack_spec import StackSpec
 
 START_SECONDS = 900.0
 """For what hangs: a service that ends is seen at once, and one that is slow beside other work becomes healthy some time."""
@@ -42,12 +42,12 @@ class Started(NamedTuple):
 
 
 def main() -> None:
-    """Run a stack until standard input closes or a signal asks to stop. Its argument is a Plan as JSON."""
-    plan = Plan.model_validate_json(sys.argv[1])
+    """Run a stack until standard input closes or a signal asks to stop. Its argument is a StackSpec as JSON."""
+    plan = StackSpec.model_validate_json(sys.argv[1])
     # Standard output is for our events alone: whatever else is printed, by us or by who we start, goes to the log.
     _events.append(os.fdopen(os.dup(1), "w"))
     os.dup2(2, 1)
-    home = Home.at(plan.home)
+    home = StackDir.at(plan.home)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
@@ -71,7 +71,7 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) -> None:
+def _run(home: StackDir, plan: StackSpec, postgres: Postgres, stopping: threading.Event) -> None:
     began = time.monotonic()
     _say(event="starting", service="postgres")
     databases = postgres.start(DATABASES)
@@ -80,7 +80,7 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
     _migrate(home, plan, databases, started, stopping)
     started += [_start(home, service) for service in airflow_services(home, plan, databases)]
     with ThreadPoolExecutor(len(started)) as pool:
-        waits = [pool.submit(_wait_until_well, home, one.service, started, stopping) for one in started]
+        waits = [pool.submit(_wait_until_healthy, home, one.service, started, stopping) for one in started]
         done, _ = wait(waits, return_when=FIRST_EXCEPTION)
         broken = [future for future in done if future.exception()]
         if broken:
@@ -93,14 +93,16 @@ def _run(home: Home, plan: Plan, postgres: Postgres, stopping: threading.Event) 
         _require_all(home, started, "")
 
 
-def _require_all(home: Home, started: Sequence[Started], when: str) -> None:
+def _require_all(home: StackDir, started: Sequence[Started], when: str) -> None:
     """Raise StackStartError where one of the services has ended; all are checked while one is starting."""
     for service, process in started:
         if process.poll() is not None:
             raise StackStartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))
 
 
-def _migrate(home: Home, plan: Plan, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event) -> None:
+def _migrate(
+    home: StackDir, plan: StackSpec, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event
+) -> None:
     began = time.monotonic()
     _say(event="starting", service="airflow-tables")
     command, environment = airflow_migration(home, plan, databases)
@@ -117,7 +119,7 @@ def _migrate(home: Home, plan: Plan, databases: dict[str, str], started: Sequenc
     _say(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
 
 
-def _start(home: Home, service: Service) -> Started:
+def _start(home: StackDir, service: Service) -> Started:
     _say(event="starting", service=service.name)
     with (home.logs / f"{service.name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -131,7 +133,7 @@ def _start(home: Home, service: Service) -> Started:
     return Started(service, process)
 
 
-def _wait_until_well(home: Home, service: Service, started: Sequence[Started], stopping: threading.Event) -> None:
+def _wait_until_healthy(home: StackDir, service: Service, started: Sequence[Started], stopping: threading.Event) -> None:
     began, since = time.monotonic(), datetime.now(UTC)
     while time.monotonic() - began < START_SECONDS:
         if stopping.is_set():
@@ -141,7 +143,7 @@ def _wait_until_well(home: Home, service: Service, started: Sequence[Started], s
             contextlib.suppress(OSError, ValueError, KeyError),
             urllib.request.urlopen(service.health_url, timeout=5) as answer,  # noqa: S310 - our own http address
         ):
-            if service.is_well(answer.read(), since) and _is_ours(answer.url):
+            if service.is_healthy(answer.read(), since) and _is_ours(answer.url):
                 _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
                 return
         stopping.wait(0.2)
@@ -158,13 +160,13 @@ def _is_ours(url: str) -> bool:
     return False
 
 
-def _tail(home: Home, what: str, name: str) -> str:
+def _tail(home: StackDir, what: str, name: str) -> str:
     log = home.logs / f"{name}.log"
     lines = log.read_text(errors="replace").splitlines()[-15:]
     return f"{what}; the end of {log}:\n" + "\n".join(f"    {line}" for line in lines)
 
 
-def _write_running(home: Home, ports: dict[str, int]) -> None:
+def _write_running(home: StackDir, ports: dict[str, int]) -> None:
     beside = home.running_file.with_suffix(".beside")
     beside.write_text(json.dumps({"session": os.getsid(0), "supervisor": os.getpid(), "ports": ports}))
     beside.replace(home.running_file)

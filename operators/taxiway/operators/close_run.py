@@ -14,7 +14,7 @@ from taxiway.spec.team import Notification
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-BROKEN = "BROKEN"
+ERROR = "ERROR"
 _BROKEN = ("failed", "upstream_failed")
 
 
@@ -46,7 +46,7 @@ class CloseRunOperator(StageOperator[RunSummary]):
         summary = close(self.show(stage), failed=bool(broken), containers=containers) if stage else None
         if summary is None and broken:
             failed = [task for task, state in states.items() if state == "failed"] or broken
-            self.log.error("BROKEN at %s: nothing was decided, and the span stays due; see its log", ", ".join(failed))
+            self.log.error("ERROR at %s: nothing was decided, and the span stays due; see its log", ", ".join(failed))
         if summary is not None or broken:
             notify(self.notification, summary, self.pipeline.name, self.mlflow_run_url, context)
         return self.finish(summary, context) if summary else {}
@@ -63,7 +63,7 @@ def notify(
     notification: Notification | None, summary: RunSummary | None, pipeline: str, mlflow_url: str, context: "Context"
 ) -> None:
     """Call the notifier of the team file, last of all; a message that cannot be sent changes nothing about the run."""
-    event = summary.outcome if summary else BROKEN
+    event = summary.outcome if summary else ERROR
     if notification is None or event not in notification.events:
         return
     log = logging.getLogger(f"airflow.task.{__name__}")

@@ -114,6 +114,19 @@ def without(*sentinels: str) -> Migration:
     return migrate
 
 
+def renamed(**fields: str) -> Migration:
+    """The migration that gives fields other names, in the record and in all records within it: `renamed(sentence="message")`."""
+
+    def migrate(body: Any) -> Any:
+        if isinstance(body, list):
+            return [migrate(item) for item in body]
+        if isinstance(body, dict):
+            return {fields.get(name, name): migrate(value) for name, value in body.items()}
+        return body
+
+    return migrate
+
+
 def _inner(body: Any, path: list[str]) -> list[dict[str, Any]]:
     """The mappings at `path` below `body`, through lists."""
     if isinstance(body, list):

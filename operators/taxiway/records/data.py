@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from taxiway.records.base import Migration, Record, Severity, Status, without
+from taxiway.records.base import Migration, Record, Severity, Status, renamed, without
 
 _SHOWN_VALUES = 3
 
 
-class Original(Record):
+class SourceFile(Record):
     """The file that a span's rows were made of, by joins, a sample or a split: its digest, and how many rows it has."""
 
     content: str
@@ -34,7 +34,7 @@ class Span(Record):
     rows: int
     content: str
     part: str | None = None
-    original: Original | None = None
+    original: SourceFile | None = None
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ class Span(Record):
         return f"{span_label(self.name, self.version)}{f' ({self.part})' if self.part else ''}"
 
     @property
-    def arrived(self) -> str:
+    def source_digest(self) -> str:
         """The digest of the file as it arrived."""
         return self.original.content if self.original else self.content
 
@@ -67,13 +67,13 @@ class JoinMatch(Record):
     keys: tuple[str, ...]
     rows: int
     matched: int
-    min_match: float
+    min_match_rate: float
     without_key: int = 0
     unmatched_keys: int = 0
     examples: tuple[str, ...] = ()
 
     @property
-    def share(self) -> float:
+    def match_rate(self) -> float:
         """The share of rows that found a partner."""
         return self.matched / self.rows if self.rows else 0.0
 
@@ -100,8 +100,11 @@ class Snapshot(Record):
     where there is a rule of `split`, parts of the same spans. `joins`, `sample` and `split` say how the rows were made.
     """
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("sample.stratify")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("sample.stratify"),
+        2: renamed(min_match="min_match_rate"),
+    }
 
     pipeline: str
     training: tuple[Span, ...]
@@ -116,7 +119,7 @@ class Snapshot(Record):
         return self.training + self.evaluation
 
     @property
-    def wholes(self) -> tuple[tuple[Span, ...], ...]:
+    def spans_by_name(self) -> tuple[tuple[Span, ...], ...]:
         """The parts of each span together, oldest span first; where no column splits them, each span by itself."""
         parts: dict[tuple[int, ...], list[Span]] = {}
         for span in self.spans:
@@ -124,14 +127,14 @@ class Snapshot(Record):
         return tuple(tuple(parts[order]) for order in sorted(parts))
 
     @property
-    def newest(self) -> Span:
+    def evaluation_span(self) -> Span:
         """The newest rows that the run evaluates on: a span, or a part of one."""
         return self.evaluation[-1]
 
     @property
-    def decided(self) -> Span:
+    def target_span(self) -> Span:
         """The span that the run decides: the newest one, and where it was parted, the whole of it as it arrived."""
-        newest = self.newest
+        newest = self.evaluation_span
         if not newest.part or newest.original is None:
             return newest
         whole = {"part": None, "original": None, "content": newest.original.content, "rows": newest.original.rows}
@@ -145,8 +148,7 @@ class SchemaChange(Record):
     action: Literal["set", "add"] = "set"
     value: JsonValue
 
-    @property
-    def words(self) -> str:
+    def describe(self) -> str:
         """`features.age.presence: optional`, `features.carrier.domain: add "ZZ"`."""
         where = ".".join(self.path)
         if self.action == "add" and isinstance(self.value, list):
@@ -182,7 +184,7 @@ class Anomaly(Record):
     severity: Severity
     observed: str
     expected: str
-    sentence: str
+    message: str
     examples: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     fix: SchemaChange | None = None
@@ -210,8 +212,11 @@ class DataReport(Record):
     here, waived ones too; `waivers` are those that excused one; `notes` say how some checks were made. FAIL if any anomaly of severity error is not waived.
     """
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("anomalies.column", "anomalies.proposal", "waivers.column")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("anomalies.column", "anomalies.proposal", "waivers.column"),
+        2: renamed(sentence="message"),
+    }
 
     snapshot: str
     schema_version: str

@@ -7,23 +7,26 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from taxiway.records.base import Migration, Record, Status, without
+from taxiway.records.base import Migration, Record, Status, renamed, without
 from taxiway.records.data import Span
 from taxiway.records.training import Interval, Version
 
 
 class Reason(Record):
-    """One ground of a verdict, as a sentence with numbers."""
+    """One ground of a verdict, as a message with numbers."""
 
     status: Status
-    sentence: str
+    message: str
 
 
 class Verdict(Record):
     """The model gate's decision on one model version. FAIL if any reason fails, else UNDECIDED if any is, else PASS."""
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion", "report")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("champion", "report"),
+        2: renamed(sentence="message"),
+    }
 
     model: str
     version: int
@@ -43,8 +46,8 @@ class ShadowReport(Record):
     with what the models themselves answer to the logged requests, and are equal.
     """
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(sentence="message")}
 
     model: str
     version: int

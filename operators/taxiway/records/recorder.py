@@ -9,7 +9,7 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder(Protocol):
-    """What a step may report while it works. An MLflow run is one; `Notes` keeps it for notebooks and tests.
+    """What a step may report while it works. An MLflow run is one; `InMemoryRecorder` keeps it for notebooks and tests.
 
     Everything here may be said twice: a retried task repeats itself.
     """
@@ -60,7 +60,7 @@ class RunRecorder(Recorder, Protocol):
         """End the run."""
 
 
-class Notes:
+class InMemoryRecorder:
     """A Recorder that only remembers: for notebooks and tests."""
 
     def __init__(self) -> None:
@@ -83,14 +83,14 @@ class Notes:
         self.records.append(record)
 
 
-class RunNotes(Notes):
+class InMemoryRun(InMemoryRecorder):
     """A RunRecorder that only remembers."""
 
     run_id = url = "notes"
 
     def __init__(self) -> None:
         super().__init__()
-        self.trials: dict[str, RunNotes] = {}
+        self.trials: dict[str, InMemoryRun] = {}
         self.status: RunStatus | None = None
 
     def joined(self, snapshot: Snapshot) -> None:
@@ -103,8 +103,8 @@ class RunNotes(Notes):
         newest = {type(record).__name__: record.digest for record in self.records}
         return tuple(RecordRef(record=kind, digest=digest) for kind, digest in newest.items())
 
-    def nested(self, key: str, name: str) -> "RunNotes":  # noqa: ARG002
-        return self.trials.setdefault(key, RunNotes())
+    def nested(self, key: str, name: str) -> "InMemoryRun":  # noqa: ARG002
+        return self.trials.setdefault(key, InMemoryRun())
 
     def end_nested(self, status: RunStatus) -> None:
         for trial in self.trials.values():

@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 
-class Wire(BaseModel):
+class ApiModel(BaseModel):
     """The base of all forms: frozen; unknown keys are ignored, so that an older client can talk to a newer gateway."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Answer(Wire):
+class Answer(ApiModel):
     """What one version made of a request: predictions, one per row, or an error; `latency_ms` of the predict call it was in."""
 
     version: int
@@ -21,7 +21,7 @@ class Answer(Wire):
     latency_ms: float
 
 
-class Pair(Wire):
+class Pair(ApiModel):
     """One request that champion and challenger both dealt with. Requests of the same `call` were predicted together, by both.
 
     `body` is the request's own, as it was logged, if it was asked for; see `PairedLog`.
@@ -35,7 +35,7 @@ class Pair(Wire):
     body: str | None = None
 
 
-class PairedLog(Wire):
+class PairedLog(ApiModel):
     """The newest pairs of one challenger, oldest first, and the requests of its time that made no pair.
 
     The newest of them have the bodies of their requests, as many as were asked for and as have no more than 16 MiB together.

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from taxiway.records.base import Migration, Record, without
+from taxiway.records.base import Migration, Record, renamed, without
 
 Version = Annotated[int, Field(ge=1)]
 """The number of a model version in the registry."""
@@ -107,7 +107,7 @@ class SweepReport(Record):
 
 
 class Interval(Record):
-    """An estimate with its interval at the gate's reliability, over `rows` rows."""
+    """An estimate with its interval at the gate's confidence, over `rows` rows."""
 
     value: float
     low: float
@@ -127,7 +127,7 @@ class MetricResult(Record):
 class SliceResult(Record):
     """One metric on the evaluation rows where `column` is `value`; the difference is candidate minus champion.
 
-    `difference` is empty where the slice is too small, or of one class, to tell. `reliability` is that of its interval: higher than
+    `difference` is empty where the slice is too small, or of one class, to tell. `confidence` is that of its interval: higher than
     the evaluation's, because many slices share it.
     """
 
@@ -135,20 +135,20 @@ class SliceResult(Record):
     column: str
     value: str
     rows: int
-    reliability: float
+    confidence: float
     difference: Interval | None
 
 
 class Evaluation(Record):
     """Candidate and champion (absent if there is none), scored on the same rows of a snapshot by the same code."""
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(reliability="confidence")}
 
     snapshot: str
     model: str
     candidate: int
     champion: Version | None = None
-    reliability: float
+    confidence: float
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...] = ()

@@ -23,7 +23,7 @@ HISTORY = 200
 
 
 @dataclass(frozen=True)
-class Champion:
+class ChampionInfo:
     """The version that a model's alias `champion` points to, and the promotion that moved it there.
 
     `promotion` is None if the alias was set by something else than Taxiway. `verdict` is the digest of the Verdict that let
@@ -36,7 +36,7 @@ class Champion:
     verdict: str | None
 
 
-def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Champion]:
+def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, ChampionInfo]:
     """The champion of each of `models` that has one. Three requests to MLflow for up to 1,000 models and promotions."""
     versions = {model: version for model, version in _versions(client).items() if model in models}
     newest = ledger.entries(client, state=State.DONE, limit=_PAGE) if versions else []
@@ -49,7 +49,7 @@ def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Cham
     return found
 
 
-def champion_and_history(client: "MlflowClient", model: str) -> tuple[Champion | None, tuple[Entry, ...]]:
+def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionInfo | None, tuple[Entry, ...]]:
     """The champion of `model`, None if it has none, and the newest entries of its ledger, newest first. Three requests."""
     version, found = version_at(client, model, CHAMPION), tuple(ledger.entries(client, model, limit=HISTORY))
     if version is None:
@@ -65,9 +65,9 @@ def _versions(client: "MlflowClient") -> dict[str, int]:
     return {model.name: int(model.aliases[CHAMPION]) for model in pages if CHAMPION in model.aliases}
 
 
-def _champion(entries: Collection[Entry], model: str, version: int) -> Champion:
+def _champion(entries: Collection[Entry], model: str, version: int) -> ChampionInfo:
     """The champion by the ledger, newest entry first: it is due to the last promotion, if that was one to `version`."""
     done = [entry.promotion for entry in entries if entry.promotion.model == model and entry.state is State.DONE]
     last = done[0] if done and done[0].to_version == version else None
     verdict = next((promotion.verdict for promotion in done if promotion.to_version == version and promotion.verdict), None)
-    return Champion(model, version, last, verdict)
+    return ChampionInfo(model, version, last, verdict)

@@ -30,12 +30,12 @@ _PAGE = 1000  # MLflow's own limit
 
 
 class State(StrEnum):
-    """How far an entry is. WITHDRAWN and UNDONE moved nothing."""
+    """How far an entry is. WITHDRAWN and ABORTED moved nothing."""
 
     INTENT = "INTENT"
     DONE = "DONE"
     WITHDRAWN = "WITHDRAWN"
-    UNDONE = "UNDONE"
+    ABORTED = "ABORTED"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
     others = [e for e in entries(client, promotion.model, state=State.INTENT) if e.run_id != mine.run_id]
     for other in others:
         if promotion.at - other.promotion.at > STALE_AFTER:
-            settle(client, other)
+            resolve_stale(client, other)
         else:
             close(client, mine, State.WITHDRAWN)
             raise TransientError(
@@ -104,10 +104,10 @@ def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
     return mine
 
 
-def settle(client: "MlflowClient", entry: Entry) -> None:
-    """Close an intent that a crash left open: DONE if the alias did move, else UNDONE."""
+def resolve_stale(client: "MlflowClient", entry: Entry) -> None:
+    """Close an intent that a crash left open: DONE if the alias did move, else ABORTED."""
     moved = version_at(client, entry.promotion.model, CHAMPION) == entry.promotion.to_version
-    close(client, entry, State.DONE if moved else State.UNDONE)
+    close(client, entry, State.DONE if moved else State.ABORTED)
 
 
 def close(client: "MlflowClient", entry: Entry, state: State) -> None:

@@ -109,12 +109,12 @@ def _reason(champion: AnswerCheck, challenger: AnswerCheck) -> Reason:
     if not champion.answers or not challenger.answers:
         return Reason(
             status=Status.UNDECIDED,
-            sentence=f"of {champion.answers:,} answers of the champion and {challenger.answers:,} of the challenger the log has the "
+            message=f"of {champion.answers:,} answers of the champion and {challenger.answers:,} of the challenger the log has the "
             "requests, too few to check them with the models themselves",
         )
     return Reason(
         status=Status.PASS,
-        sentence=f"{champion.equal:,} of {champion.answers:,} answers of the champion and {challenger.equal:,} of "
+        message=f"{champion.equal:,} of {champion.answers:,} answers of the champion and {challenger.equal:,} of "
         f"{challenger.answers:,} of the challenger equal what the models themselves answer to the logged rows",
     )
 

@@ -5,17 +5,17 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from taxiway.records.shadow_pairs import Wire
+from taxiway.records.shadow_pairs import ApiModel
 
 
-class Remote(Wire):
+class Remote(ApiModel):
     """Where a version answers that `taxiway serve-version` serves, and the token that it asks for."""
 
     address: str = Field(pattern=r"^https?://[^\s/]+$")
     token: str = Field(min_length=16, repr=False)
 
 
-class ChallengerRequest(Wire):
+class ChallengerRequest(ApiModel):
     """Which version shall answer in the shadow, for whom, and for how many seconds at most. The owner is a DAG run.
 
     Without `remote` the gateway loads the version into processes of its own.
@@ -28,7 +28,7 @@ class ChallengerRequest(Wire):
     remote: Remote | None = None
 
 
-class ChallengerStatus(Wire):
+class ChallengerStatus(ApiModel):
     """A challenger and what became of the requests since it came, counted from the log.
 
     `mirrored` requests were queued for it: `answered` of them, `errors` failed, the rest is on its way or was lost with
@@ -45,7 +45,7 @@ class ChallengerStatus(Wire):
     dropped: int = 0
 
 
-class ModelStatus(Wire):
+class ModelStatus(ApiModel):
     """A followed model. `champion` is the version that answers, 0 for none; `since` is when it began to.
 
     `problem` says why the registry's champion is not the one that answers; empty if it is.

@@ -20,7 +20,7 @@ class GatewayClient:
     """A gateway at `url`, spoken to with `token` (the admin's for anything but `predict` and `status`).
 
     Every method raises TransientError where the gateway cannot be reached or answers 5xx, TerminalError with the gateway's
-    own sentence where it answers 4xx.
+    own message where it answers 4xx.
     """
 
     def __init__(self, url: str, token: str, *, timeout_s: float = _TIMEOUT_S) -> None:
@@ -128,11 +128,11 @@ class GatewayClient:
             except ValueError:
                 raise TerminalError(f"what answers at {self.url} is no gateway of Taxiway") from None
         try:
-            sentence = str(response.json()["message"])
+            message = str(response.json()["message"])
         except (ValueError, KeyError, TypeError):
-            sentence = response.text[:300]
+            message = response.text[:300]
         kind = TransientError if response.status_code >= 500 else TerminalError
-        raise kind(f"the gateway at {self.url} answered {response.status_code}: {sentence}")
+        raise kind(f"the gateway at {self.url} answered {response.status_code}: {message}")
 
 
 def _challenger(content: Any) -> ChallengerStatus | None:

@@ -81,5 +81,5 @@ def _form_of(form: str) -> str:
     }.get(form, "a list of objects, one a row")
 
 
-def _refuse(sentence: str) -> Never:
-    raise RequestError(400, sentence)
+def _refuse(message: str) -> Never:
+    raise RequestError(400, message)

@@ -9,14 +9,14 @@ from taxiway.spec.base import (
     Number,
     Section,
 )
-from taxiway.spec.metrics import METRIC_FACTS, Metric, Problem, metrics_of
+from taxiway.spec.metrics import METRIC_FACTS, MetricName, Problem, metrics_of
 
 
 class AgainstChampion(Section):
-    """The candidate may be worse than the champion by no more than `-min_gain` in `metric` (higher is better after its sign)."""
+    """The candidate may be worse than the champion by no more than `-min_improvement` in `metric` (higher is better after its sign)."""
 
-    metric: Metric
-    min_gain: Number = Field(default=0.0, allow_inf_nan=False)
+    metric: MetricName
+    min_improvement: Number = Field(default=0.0, allow_inf_nan=False)
 
 
 class Slices(Section):
@@ -28,29 +28,29 @@ class Slices(Section):
 
 
 class Gate(Section):
-    """When a candidate may go on. `reliability` is the confidence of every interval that decides.
+    """When a candidate may go on. `confidence` is the confidence of every interval that decides.
 
     Its metrics are all of classification or all of regression: they say which of the two the pipeline is. Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
     """
 
-    floors: Mapping[Metric, Number] = Field(min_length=1)
+    thresholds: Mapping[MetricName, Number] = Field(min_length=1)
     against_champion: AgainstChampion
     slices: Slices | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
-    reliability: Number = Field(default=0.99, gt=0.5, le=0.9999)
+    confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
     def _floors_can_be_kept(self) -> "Gate":
-        for metric, floor in self.floors.items():
+        for metric, threshold in self.thresholds.items():
             least, most = METRIC_FACTS[metric].low, METRIC_FACTS[metric].high
-            if not least <= floor <= most:
+            if not least <= threshold <= most:
                 allowed = "0 to 1" if (least, most) == (0, 1) else f"{most:g} or less" if most < inf else f"{least:g} or more"
-                raise ValueError(f"the floor of {metric} is {floor}; allowed: {allowed}")
+                raise ValueError(f"the threshold of {metric} is {threshold}; allowed: {allowed}")
         return self
 
     @model_validator(mode="after")
     def _one_problem(self) -> "Gate":
-        metrics = sorted({*self.floors, self.against_champion.metric})
+        metrics = sorted({*self.thresholds, self.against_champion.metric})
         numbers = [metric for metric in metrics if METRIC_FACTS[metric].problem == "regression"]
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]

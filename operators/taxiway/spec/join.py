@@ -65,7 +65,7 @@ class Join(Section):
     recode_right: Mapping[str, Rewrites] = Field(default_factory=dict)
     columns: tuple[str, ...] = Field(min_length=1)
     prefix: str = ""
-    min_match: Number = Field(gt=0, le=1)
+    min_match_rate: Number = Field(gt=0, le=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -27,9 +27,9 @@ METRIC_FACTS = {
 }
 
 if TYPE_CHECKING:
-    Metric = str
+    MetricName = str
 else:
-    Metric = Literal[tuple(METRIC_FACTS)]
+    MetricName = Literal[tuple(METRIC_FACTS)]
 
 
 def metrics_of(problem: Problem) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from taxiway.spec.base import (
     off_is_none,
 )
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import METRIC_FACTS, Metric
+from taxiway.spec.metrics import METRIC_FACTS, MetricName
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -54,7 +54,7 @@ class Pipeline(Section):
 
     `template` is `continuous_training`, or the name of a Python file beside the pipeline file with the team's own template.
 
-    `bad_data` says what a run does where the data did not pass: `stop` there, or `go_on` and train all the same, to see what comes
+    `on_invalid_data` says what a run does where the data did not pass: `stop` there, or `continue` and train all the same, to see what comes
     of it. The model gate fails such a model in any case.
     `gateway` is the Airflow connection of the model gateway; without one, nothing is shadowed and push is not read back.
     """
@@ -66,7 +66,7 @@ class Pipeline(Section):
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None
-    bad_data: Literal["stop", "go_on"] = "stop"
+    on_invalid_data: Literal["fail", "continue"] = "fail"
     features: Features = Features()
     model: Model
     sweep: Annotated[Sweep | None, BeforeValidator(off_is_none)] = None
@@ -110,7 +110,7 @@ class Pipeline(Section):
         return self
 
     @property
-    def tuning_metric(self) -> Metric:
+    def tuning_metric(self) -> MetricName:
         """What the trials of a sweep are scored by."""
         return (self.sweep.metric if self.sweep else None) or self.gate.against_champion.metric
 

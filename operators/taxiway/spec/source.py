@@ -53,7 +53,7 @@ class SourceKeys(Section, ABC):
     """How errors describe a source of this kind, and what to write for it."""
 
     window: Window = 3
-    deny: tuple[SpanName, ...] = ()
+    exclude: tuple[SpanName, ...] = ()
     join: Mapping[Name, Join] = Field(default_factory=dict)
     sample: Sample | None = None
     split: SplitBy = "newest"
@@ -115,7 +115,7 @@ class SourceKeys(Section, ABC):
         return self
 
     def _named(self) -> Iterator[tuple[str, str]]:
-        yield from (("deny", name) for name in self.deny)
+        yield from (("exclude", name) for name in self.exclude)
         if isinstance(self.window, FixedWindow):
             yield from (("window", name) for name in (self.window.first, self.window.last))
 

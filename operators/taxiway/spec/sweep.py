@@ -11,7 +11,7 @@ from taxiway.spec.base import (
     Section,
     number,
 )
-from taxiway.spec.metrics import Metric
+from taxiway.spec.metrics import MetricName
 
 
 class Between(Section):
@@ -65,7 +65,7 @@ class Sweep(Section):
     search: Literal["grid", "random"]
     trials: int | None = Field(default=None, ge=2, le=1000)
     trials_per_task: int = Field(default=4, ge=1, le=100)
-    metric: Metric | None = None
+    metric: MetricName | None = None
     space: Mapping[str, Annotated[tuple[Any, ...] | Between, BeforeValidator(_values)]] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from taxiway.spec.base import Fraction, Name, Number, Section
-from taxiway.spec.metrics import METRIC_FACTS, Metric
+from taxiway.spec.metrics import METRIC_FACTS, MetricName
 from taxiway.spec.pipeline import Pipeline
 
-Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "BROKEN"]
+Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR"]
 Loosened = tuple[tuple[str, ...], str]
 
 
@@ -17,29 +17,29 @@ class Notification(Section):
     """Whom to tell how a run ended: an Airflow notifier by its dotted path, and its parameters, which are templates.
 
     Beside Airflow's own names they may use `taxiway`: `pipeline`, `span`, `event`, `reasons`, `version`, `airflow_url` and
-    `mlflow_url`. An event is an outcome, or BROKEN where the run failed before anything was decided.
+    `mlflow_url`. An event is an outcome, or ERROR where the run failed before anything was decided.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "BROKEN")
+    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR")
 
 
 class TeamGate(Section):
     """What the gate of every pipeline of the team must ask for at least.
 
-    Limits by metric hold for pipelines of that metric's problem: each must have the floors, and compare with the champion by one
-    of the metrics of `min_gain`, with at least that gain, and in slices by one of `max_drop`, with at most that drop. `slices` are
+    Limits by metric hold for pipelines of that metric's problem: each must have the thresholds, and compare with the champion by one
+    of the metrics of `min_improvement`, with at least that gain, and in slices by one of `max_drop`, with at most that drop. `slices` are
     columns that must be among them, and no slice of `max_slice_min_rows` rows may be too small to tell.
     """
 
-    floors: Mapping[Metric, Number] = Field(default_factory=dict)
-    min_gain: Mapping[Metric, Number] = Field(default_factory=dict)
-    max_drop: Mapping[Metric, Number] = Field(default_factory=dict)
+    thresholds: Mapping[MetricName, Number] = Field(default_factory=dict)
+    min_improvement: Mapping[MetricName, Number] = Field(default_factory=dict)
+    max_drop: Mapping[MetricName, Number] = Field(default_factory=dict)
     slices: tuple[str, ...] = ()
     max_slice_min_rows: int | None = Field(default=None, ge=2, strict=True)
     min_rows: int | None = Field(default=None, ge=2, strict=True)
-    reliability: Number | None = Field(default=None, gt=0.5, le=0.9999)
+    confidence: Number | None = Field(default=None, gt=0.5, le=0.9999)
 
 
 class TeamShadow(Section):
@@ -64,7 +64,7 @@ class Team(Section):
 
 
 def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
-    """Where `pipeline` asks for less than `team` does: the key in the pipeline file, and a sentence with both."""
+    """Where `pipeline` asks for less than `team` does: the key in the pipeline file, and a message with both."""
     if pipeline.team != team.team:
         return ((("team",), f'is "{pipeline.team}", and the team file beside it is that of "{team.team}"'),)
     return (
@@ -75,29 +75,29 @@ def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
     )
 
 
-def _of(limits: Mapping[Metric, float], pipeline: Pipeline) -> dict[str, float]:
+def _of(limits: Mapping[MetricName, float], pipeline: Pipeline) -> dict[str, float]:
     """The limits by metric that are of the pipeline's problem."""
     return {metric: limit for metric, limit in limits.items() if METRIC_FACTS[metric].problem == pipeline.gate.problem}
 
 
 def _floors(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
-    for metric, limit in _of(gate.floors, pipeline).items():
-        own = {str(name): floor for name, floor in pipeline.gate.floors.items()}.get(metric)
+    for metric, limit in _of(gate.thresholds, pipeline).items():
+        own = {str(name): threshold for name, threshold in pipeline.gate.thresholds.items()}.get(metric)
         lower = METRIC_FACTS[metric].sign < 0
         if own is None:
-            yield ("gate", "floors"), f"has no {metric}; the team asks for {_bound(limit, lower)}"
+            yield ("gate", "thresholds"), f"has no {metric}; the team asks for {_bound(limit, lower)}"
         elif own > limit if lower else own < limit:
-            yield ("gate", "floors", metric), f"is {own:g}; the team asks for {_bound(limit, lower)}"
+            yield ("gate", "thresholds", metric), f"is {own:g}; the team asks for {_bound(limit, lower)}"
 
 
 def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
-    limits, own = _of(gate.min_gain, pipeline), pipeline.gate.against_champion
+    limits, own = _of(gate.min_improvement, pipeline), pipeline.gate.against_champion
     if limits and own.metric not in limits:
         yield ("gate", "against_champion", "metric"), f'is "{own.metric}"; the team compares by {" or ".join(sorted(limits))}'
-    elif limits and own.min_gain < limits[own.metric]:
+    elif limits and own.min_improvement < limits[own.metric]:
         yield (
-            ("gate", "against_champion", "min_gain"),
-            f"is {own.min_gain:g}; the team asks for {_bound(limits[own.metric], False)}",
+            ("gate", "against_champion", "min_improvement"),
+            f"is {own.min_improvement:g}; the team asks for {_bound(limits[own.metric], False)}",
         )
 
 
@@ -131,7 +131,7 @@ def _numbers(pipeline: Pipeline, team: Team) -> Iterator[Loosened]:
         yield ("shadow",), "is off; the team asks for a shadow"
     asked = (
         ("gate", "min_rows", team.gate.min_rows, pipeline.gate.min_rows),
-        ("gate", "reliability", team.gate.reliability, pipeline.gate.reliability),
+        ("gate", "confidence", team.gate.confidence, pipeline.gate.confidence),
         *(
             ("shadow", key, limit, getattr(pipeline.shadow, _OWN_NAMES.get(key, key)))
             for key, limit in (team.shadow.model_dump() if team.shadow and pipeline.shadow else {}).items()

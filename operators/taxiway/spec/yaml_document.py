@@ -15,6 +15,17 @@ from pydantic_core import ErrorDetails
 from taxiway.errors import ConfigError, allowed_values
 
 _SHOWN_CHARACTERS = 40
+_RENAMED = {
+    "bad_data": "on_invalid_data, with fail for stop and continue for go_on",
+    "deny": "exclude",
+    "floors": "thresholds",
+    "history": "metric_checks",
+    "min_gain": "min_improvement",
+    "min_match": "min_match_rate",
+    "reliability": "confidence",
+    "row_skew": "feature_skew",
+}
+"""Keys that had another name before version 0.1, and what to write now."""
 KeyPath = tuple[str | int, ...]
 
 
@@ -140,6 +151,8 @@ def _explained(
 ) -> ConfigError:
     key, got = key_of(error["loc"]), error["input"]
     match error["type"]:
+        case "extra_forbidden" if key[-1] in _RENAMED:
+            return file.error(key, f"was renamed; write {_RENAMED[key[-1]]}", got=str(key[-1]))
         case "extra_forbidden":
             return file.error(key, "is not a key here", got=str(key[-1]), allowed=fields_at(error["loc"][:-1]))
         case "missing":

@@ -46,7 +46,7 @@ class Services:
     Args:
         data: The folder or URL that `{data}` stands for in a source; None if there is none.
         connect: Opens the database of a source's connection.
-        gateway: A client of the pipeline's gateway, with the rights of its admin; None if there is none.
+        gateway: A client of the pipeline's gateway, with the join_tables of its admin; None if there is none.
         containers: Runs challengers in containers; None if there is no container engine.
     """
 
@@ -63,7 +63,7 @@ class StageContext:
     Args:
         pipeline: The pipeline.
         store: Where rows and records are kept.
-        recorder: What stages report to: an MLflow run, or `RunNotes` in a notebook or a test.
+        recorder: What stages report to: an MLflow run, or `InMemoryRun` in a notebook or a test.
         registry: The client of the MLflow server that holds models, aliases and the promotion ledger.
         run: The run's name in all of Taxiway, `DAG/RUN`.
         services: What the installation offers.

@@ -4,9 +4,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from taxiway.data.ingest.plan import Plan, newest_plan, plan_as_of, plan_window
+from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_as_of, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
-from taxiway.data.sources.join_inputs import Right, find_rights, joined_state, waiting
+from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
 from taxiway.lineage.outcomes import processed_spans, processed_state
 from taxiway.records import Snapshot
@@ -20,8 +20,8 @@ from taxiway.tracking import tags
 class IngestPlan:
     """The spans that a run reads, and the tables that are joined to them."""
 
-    plan: Plan
-    joined: tuple[Right, ...]
+    plan: WindowPlan
+    joined: tuple[JoinTable, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Arrived:
 
     spans: tuple[FoundSpan, ...]
     processed: frozenset[SpanKey]
-    joined: tuple[Right, ...]
+    joined: tuple[JoinTable, ...]
     waits: Mapping[str, str]
 
 
@@ -94,7 +94,7 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         TransientError: A file vanished or changed while it was read.
     """
     from taxiway.data.ingest.ingest import ingest as read_spans
-    from taxiway.data.ingest.snapshot import reading_of
+    from taxiway.data.ingest.snapshot import read_spec_of
     from taxiway.data.sources.find import reader_of
     from taxiway.lineage.outcomes import changed_since
 
@@ -105,17 +105,17 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         source=context.pipeline.source.text,
         store=context.store,
         read=reader_of(source, context.services.connect, lambda: context.schema().text_columns),
-        reading=reading_of(source, planned.joined),
+        reading=read_spec_of(source, planned.joined),
     )
     recorder.datasets(made.training, "training")
     recorder.datasets(made.evaluation, "evaluation")
     recorder.joined(made)
-    recorder.tags({tags.SPAN: made.decided.label, tags.SPAN_NAME: made.decided.name})
+    recorder.tags({tags.SPAN: made.target_span.label, tags.SPAN_NAME: made.target_span.name})
     recorder.record(made)
     trains, evaluates = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
     context.log.info("trains on %s, evaluates on %s", trains, evaluates)
     for joined in made.joins:
-        context.log.info("%s: %s of %s has a partner in %s", joined.name, f"{joined.share:.2%}", joined.span, joined.table)
+        context.log.info("%s: %s of %s has a partner in %s", joined.name, f"{joined.match_rate:.2%}", joined.span, joined.table)
     for note in planned.plan.notes:
         context.log.warning("%s", note)
     changed = changed_since(context.store, made)
@@ -126,6 +126,6 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
 
 
 def _look(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrived:
-    processed, joined = processed_spans(store, pipeline), find_rights(source)
+    processed, joined = processed_spans(store, pipeline), find_join_tables(source)
     spans = spans_of(source, decided=processed, now=now)
     return _Arrived(spans, processed, joined, waiting(spans, joined))

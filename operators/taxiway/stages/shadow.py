@@ -63,7 +63,7 @@ def failure_reason(report: ShadowReport) -> str | None:
     """Why the pipeline stops at this report; None if it goes on."""
     if report.status in (Status.PASS, Status.NOT_APPLICABLE):
         return None
-    grounds = [r.sentence for r in report.reasons if r.status is report.status]
+    grounds = [r.message for r in report.reasons if r.status is report.status]
     return f"{report.model} version {report.version} stopped at the shadow ({report.status}):\n{bullets(grounds)}"
 
 
@@ -120,7 +120,7 @@ def _compare(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Sha
         version=verdict.version,
         champion=verdict.champion,
         limits=context.pipeline.shadow,
-        reliability=context.pipeline.gate.reliability,
+        confidence=context.pipeline.gate.confidence,
     )
     return check_shadow(report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model))
 
@@ -143,7 +143,7 @@ def record_shadow(context: StageContext, report: ShadowReport) -> ShadowReport:
     """Report the comparison to the run; returns it."""
     context.recorder.record(report)
     context.recorder.metrics({"shadow.requests": report.requests})
-    context.log.info("%s\n%s", report.status, bullets([f"{r.status}: {r.sentence}" for r in report.reasons]))
+    context.log.info("%s\n%s", report.status, bullets([f"{r.status}: {r.message}" for r in report.reasons]))
     return report
 
 

@@ -78,7 +78,7 @@ def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chos
         tags.ENVIRONMENT: environment(),
         tags.CODE: code_commit(Path(pipeline.schema_file).parent),
         tags.CLASSES: json.dumps(features.classes),
-        tags.NEWEST_SPAN: snapshot.decided.label,
+        tags.NEWEST_SPAN: snapshot.target_span.label,
     }
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
     to_save = ModelToSave(fitted, example, key, described, params)

@@ -42,12 +42,13 @@ def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str
 
 def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
     """The plan's trials, so many at a time, each chunk named by its parameters."""
-    from taxiway.messages import words
+    from taxiway.messages import format_params
 
     starts = range(0, len(plan.trials), trials_per_task)
     bounds = [(first, min(first + trials_per_task, len(plan.trials))) for first in starts]
     return tuple(
-        Chunk(first, last, _name(first, last, [words(params) for params in plan.trials[first:last]])) for first, last in bounds
+        Chunk(first, last, _name(first, last, [format_params(params) for params in plan.trials[first:last]]))
+        for first, last in bounds
     )
 
 
@@ -83,7 +84,7 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
         ConfigError: There are none, or some of the plan are missing.
         DataError: None has a score.
     """
-    from taxiway.messages import words
+    from taxiway.messages import format_params
     from taxiway.tuning.trials import choose
 
     if not trials:
@@ -94,17 +95,17 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
     context.recorder.record(report)
     assert report.best.score is not None  # else there was nothing to choose
     context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score})
-    ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {words(t.params)}" for t in report.trials[:_SHOWN]]
+    ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {format_params(t.params)}" for t in report.trials[:_SHOWN]]
     context.log.info("best of %d trials by %s:\n%s", len(report.trials), report.metric, bullets(ranked))
     return report
 
 
 def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: FeatureSet, rows: "pd.DataFrame") -> Trial:
-    from taxiway.messages import words
+    from taxiway.messages import format_params
     from taxiway.tuning.trials import run_trial, trial_key
 
     chosen = json.loads(params)
-    nested = context.recorder.nested(trial_key(features, context.pipeline, chosen).digest, words(params))
+    nested = context.recorder.nested(trial_key(features, context.pipeline, chosen).digest, format_params(params))
     nested.datasets(tuning.training, "training")
     nested.datasets(tuning.evaluation, "tuning")
     try:
@@ -121,7 +122,7 @@ def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: F
 
 
 def _log_trial(context: StageContext, number: int, count: int, trial: Trial) -> None:
-    from taxiway.messages import words
+    from taxiway.messages import format_params
 
     result = f"{trial.metric} {trial.score:.4f}" if trial.score is not None else f"failed: {trial.error}"
-    context.log.info("trial %d of %d: %s (%s)", number, count, result, words(trial.params))
+    context.log.info("trial %d of %d: %s (%s)", number, count, result, format_params(trial.params))

@@ -14,7 +14,7 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         DataError: A span cannot be read.
         ConfigError: The schema, the suite or a rule cannot be used.
     """
-    from taxiway.data.validation.profile_history import past_profiles, remember_spans
+    from taxiway.data.validation.profile_history import load_profile_history, record_profiles
     from taxiway.data.validation.validate import validate_snapshot
     from taxiway.features.transform import choose_columns
 
@@ -26,29 +26,29 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         today=context.clock().date(),
         suite=Path(pipeline.suite) if pipeline.suite else None,
         used=[name for side in choose_columns(schema, pipeline.features, label) for name in side],
-        history=past_profiles(snapshot, schema, context.store, pipeline.source.deny),
+        history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
     )
     if report.status is Status.PASS:  # what failed is no measure for what comes
-        remember_spans(snapshot, label, context.store)
+        record_profiles(snapshot, label, context.store)
     context.recorder.record(report)
     context.recorder.metrics(
         {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
     )
-    warnings = [a.sentence for a in report.anomalies if a.severity is Severity.WARNING]
+    warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
     context.log.info("%s: %d checks, %d warnings\n%s", report.status, report.checks, len(warnings), bullets(warnings))
     if report.status is not Status.PASS and failure_reason(report, pipeline) is None:
         context.log.warning(
-            "the data did not pass, and bad_data is go_on: the model gate will fail the model\n%s", _why(report)
+            "the data did not pass, and on_invalid_data is continue: the model gate will fail the model\n%s", _why(report)
         )
     return report
 
 
 def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     """Why the pipeline stops at this report; None if it goes on."""
-    if report.status is Status.PASS or pipeline.bad_data == "go_on":
+    if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
         return None
     return f"the data did not pass; no model is trained:\n{_why(report)}"
 
 
 def _why(report: DataReport) -> str:
-    return bullets([anomaly.sentence for anomaly in report.blocking])
+    return bullets([anomaly.message for anomaly in report.blocking])

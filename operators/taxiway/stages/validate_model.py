@@ -20,13 +20,13 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    outdated = older_than_champion(context.registry, candidate.model, candidate.version, champion)
-    evaluation = _evaluate(context, candidate, snapshot, None if outdated else champion)
+    stale = older_than_champion(context.registry, candidate.model, candidate.version, champion)
+    evaluation = _evaluate(context, candidate, snapshot, None if stale else champion)
     context.store.put(evaluation)
-    verdict = decide(candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), outdated=outdated)
+    verdict = decide(candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), stale=stale)
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
-    context.log.info("%s\n%s", verdict.status, bullets([f"{r.status}: {r.sentence}" for r in verdict.reasons]))
+    context.log.info("%s\n%s", verdict.status, bullets([f"{r.status}: {r.message}" for r in verdict.reasons]))
     return verdict
 
 
@@ -34,7 +34,7 @@ def failure_reason(verdict: Verdict) -> str | None:
     """Why the pipeline stops at this verdict; None if it goes on."""
     if verdict.status is Status.PASS:
         return None
-    grounds = [r.sentence for r in verdict.reasons if r.status is verdict.status]
+    grounds = [r.message for r in verdict.reasons if r.status is verdict.status]
     return f"{verdict.model} version {verdict.version} stopped at the model gate ({verdict.status}):\n{bullets(grounds)}"
 
 

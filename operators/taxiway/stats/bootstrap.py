@@ -19,7 +19,7 @@ _BATCH_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Compared:
+class PairedIntervals:
     """One metric's intervals; the champion's and the difference's are None where there is no champion."""
 
     candidate: Interval
@@ -27,8 +27,10 @@ class Compared:
     difference: Interval | None
 
 
-def compare(metric: "Metric", labels: "Floats", candidate: "Floats", champion: "Floats | None", reliability: float) -> Compared:
-    """Estimate `metric` with the bootstrap standard interval at `reliability` (Efron 1979), two-sided.
+def compare(
+    metric: "Metric", labels: "Floats", candidate: "Floats", champion: "Floats | None", confidence: float
+) -> PairedIntervals:
+    """Estimate `metric` with the bootstrap standard interval at `confidence` (Efron 1979), two-sided.
 
     The standard error comes from 400 replicates drawn with a fixed seed, the interval from the normal distribution: extreme
     quantiles, which many slices need, are then not read off a handful of replicates. All arrays have one entry a row. A metric
@@ -40,7 +42,7 @@ def compare(metric: "Metric", labels: "Floats", candidate: "Floats", champion: "
     ones = np.ones((1, len(labels)))
     values = np.array([metric(side, labels, ones)[0] for side in sides])
     draws = np.hstack([_replicates(metric, labels, sides, count, rng) for count, rng in _batches(len(labels))])
-    z = _z(reliability)
+    z = _z(confidence)
 
     def interval(value: float, drawn: "Floats") -> Interval:
         margin = z * float(np.std(drawn, ddof=1))
@@ -48,14 +50,14 @@ def compare(metric: "Metric", labels: "Floats", candidate: "Floats", champion: "
 
     first = interval(values[0], draws[0])
     if champion is None:
-        return Compared(first, None, None)
-    return Compared(first, interval(values[1], draws[1]), interval(values[0] - values[1], draws[0] - draws[1]))
+        return PairedIntervals(first, None, None)
+    return PairedIntervals(first, interval(values[1], draws[1]), interval(values[0] - values[1], draws[0] - draws[1]))
 
 
-def _z(reliability: float) -> float:
+def _z(confidence: float) -> float:
     from statistics import NormalDist
 
-    return NormalDist().inv_cdf((1 + reliability) / 2)
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":

@@ -131,11 +131,11 @@ def _reads(source: Source) -> str:
 
 
 def _describe(pipeline: Pipeline) -> str:
-    floors = ", ".join(f"{metric} {floor:g}" for metric, floor in sorted(pipeline.gate.floors.items()))
+    thresholds = ", ".join(f"{metric} {threshold:g}" for metric, threshold in sorted(pipeline.gate.thresholds.items()))
     shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "switched off"
     return (
         f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"
-        f"* gate: {floors}; {pipeline.gate.against_champion.metric} against the champion\n"
+        f"* gate: {thresholds}; {pipeline.gate.against_champion.metric} against the champion\n"
         f"* shadow: {shadow}\n"
         f"* schema: `{pipeline.schema_file.rpartition('/')[2]}`\n"
     )

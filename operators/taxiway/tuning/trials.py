@@ -14,7 +14,7 @@ from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
-from taxiway.records.recorder import Notes, Recorder
+from taxiway.records.recorder import InMemoryRecorder, Recorder
 from taxiway.spec.pipeline import Pipeline
 from taxiway.store import StageKey, Store, keep, made_before
 from taxiway.tracking import tags
@@ -72,7 +72,7 @@ def plan_sweep(
         problem=problem,
         accepts_missing=accepts_missing(unfitted),
         store=store,
-        recorder=Notes(),  # the run's own feature set is the one that its model is trained on
+        recorder=InMemoryRecorder(),  # the run's own feature set is the one that its model is trained on
     )
     plan = SweepPlan(
         snapshot=store.put(tuning).digest,

@@ -48,7 +48,7 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
         (
             "pipeline.yaml",
             "  label: late",
-            "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match: 1}",
+            "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match_rate: 1}",
             'late_arrivals.pipeline.yaml:10: source.join.w.on is "orign"',
         ),
         ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
@@ -133,8 +133,8 @@ def test_a_sweep_over_a_parameter_that_is_none_is_named(team: Path) -> None:
 
 def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None:
     file = team / "late_arrivals.pipeline.yaml"
-    change(file, "floors: {roc_auc: 0.6}", "floors: {mae: 6}")
-    change(file, "metric: roc_auc, min_gain: -0.005", "metric: mae")
+    change(file, "thresholds: {roc_auc: 0.6}", "thresholds: {mae: 6}")
+    change(file, "metric: roc_auc, min_improvement: -0.005", "metric: mae")
     change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
     change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
     code, shown = lint(file)

@@ -54,13 +54,13 @@ def judge(flights_folder: Path, flights_store: Store, schema: Schema) -> Judge:
 @pytest.mark.parametrize("month", ["2013-04", "2013-05", "2013-06"])
 def test_months_as_they_came_pass_schema_and_suite(month: str, judge: Judge) -> None:
     report = judge(month, suite=SUITE)
-    assert report.status is Status.PASS, [anomaly.sentence for anomaly in report.blocking]
+    assert report.status is Status.PASS, [anomaly.message for anomaly in report.blocking]
     assert report.checks > 400
     assert {(anomaly.kind, anomaly.severity) for anomaly in report.anomalies} <= {("drift", Severity.WARNING)}
 
 
 def test_the_season_is_told_as_a_warning(judge: Judge) -> None:
-    warnings = {anomaly.column: anomaly.sentence for anomaly in judge("2013-06").anomalies}
+    warnings = {anomaly.column: anomaly.message for anomaly in judge("2013-06").anomalies}
     assert "the median went from 51.98 to 73.94 degrees Fahrenheit" in warnings["temp"]
 
 
@@ -92,7 +92,7 @@ def test_a_carrier_that_did_not_arrive_is_named(judge: Judge, flights_folder: Pa
     june = pd.read_parquet(flights_folder / "2013-06.parquet")
     report = judge("2013-06", write_span(corrupt(june, "carrier_missing"), tmp_path, "2013-06"))
     (carrier,) = [anomaly for anomaly in report.blocking if anomaly.column == "carrier"]
-    assert carrier.sentence == (
+    assert carrier.message == (
         'carrier: the share of "UA" went from 17.7 % in the training spans to 0.0 % in 2013-06: '
         "L-infinity distance 0.177, at most 0.05 allowed, and chance alone gives 0.017 in one of 1,000 cases."
     )

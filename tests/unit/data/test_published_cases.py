@@ -16,9 +16,9 @@ import pytest
 
 from helping import shared_data
 from taxiway.data.profiling.compute import profile
-from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule, Stage
+from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, LifecycleStage, Range, Rule
 from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.validation.validate import validate
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import Anomaly, DataReport, Severity, Status
@@ -62,7 +62,7 @@ def test_a_value_outside_the_domain_is_named_and_would_be_added(write: Write) ->
 
 
 def test_a_deprecated_column_may_be_absent(write: Write) -> None:
-    gone = Feature(name="ignore_this", type="string", stage=Stage.DEPRECATED)
+    gone = Feature(name="ignore_this", type="string", stage=LifecycleStage.DEPRECATED)
     assert judged(write(x=[1, 2]), schema(Feature(name="x", type="integer"), gone)).anomalies == ()
 
 
@@ -100,13 +100,13 @@ def test_a_part_of_the_rows_may_be_outside_the_domain_where_the_schema_says_so(
 @pytest.mark.parametrize(("rows", "words"), [(10, "3 of 10 rows (30.0 %)"), (4000, "3 of 4,000 rows (below 0.1 %)")])
 def test_how_many_rows_are_wrong_is_said_as_a_share(write: Write, rows: int, words: str) -> None:
     feature = Feature(name="x", type="string", domain=("a",))
-    assert words in only(judged(write(x=["b"] * 3 + ["a"] * (rows - 3)), schema(feature))).sentence
+    assert words in only(judged(write(x=["b"] * 3 + ["a"] * (rows - 3)), schema(feature))).message
 
 
 def test_one_missing_value_among_very_many_is_found(write: Write) -> None:
     found = only(judged(write(x=[None] + [1] * 2_000_000), schema(Feature(name="x", type="integer"))))
     assert (found.kind, found.rows) == ("presence", (1,))
-    assert "1 of 2,000,001 rows" in found.sentence
+    assert "1 of 2,000,001 rows" in found.message
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_number_of_distinct_values_is_kept(write: Write, distinct: Counts, v
     feature = Feature(name="x", type="string", distinct=distinct)
     found = only(judged(write(x=[f"v{at % values}" for at in range(20)]), schema(feature)))
     assert found.kind == "distinct"
-    assert words in found.sentence
+    assert words in found.message
 
 
 def test_values_that_must_be_unique_are_exact_beyond_any_sketch(write: Write) -> None:
@@ -166,7 +166,7 @@ def test_rows_are_compared_with_the_rows_before(write: Write, least: float, kind
     expected = schema(Feature(name="x", type="integer"), rows_ratio=Range(min=least, max=1.0))
     report = judged(write(x=[1, 2]), expected, previous=write("previous", x=[1, 2, 3, 4]))
     assert [anomaly.kind for anomaly in report.anomalies] == kinds
-    assert all("0.50 times" in anomaly.sentence for anomaly in report.anomalies)
+    assert all("0.50 times" in anomaly.message for anomaly in report.anomalies)
 
 
 def test_too_few_and_too_many_rows_are_found(write: Write) -> None:
@@ -196,18 +196,18 @@ def test_few_rows_and_identical_rows_of_nan_are_no_drift(write: Write) -> None:
     assert judged(nothing, schema(feature), previous=nothing).anomalies == ()
 
 
-@pytest.mark.parametrize(("digits", "kinds"), [(None, ["row_skew"]), (3, ["row_skew"]), (2, [])])
+@pytest.mark.parametrize(("digits", "kinds"), [(None, ["feature_skew"]), (3, ["feature_skew"]), (2, [])])
 def test_rows_of_one_key_are_compared_value_by_value(write: Write, digits: int | None, kinds: list[str]) -> None:
     features = (Feature(name="id", type="integer"), Feature(name="x", type="number", presence=0.5))
-    expected = schema(*features, key="id", row_skew=RowSkew(digits=digits))
+    expected = schema(*features, key="id", feature_skew=FeatureSkew(digits=digits))
     training = write("training", id=[1, 2, 3, 4], x=[1.0, 2.0, None, 4.0])
     serving = pq.read_table(write("serving", id=[3, 2, 1, 9], x=[None, 2.001, 1.0, 7.0])).drop_columns("y")
     pq.write_table(serving, training.with_name("served.parquet"))
     report = judged(training, expected, serving=training.with_name("served.parquet"))
     assert [anomaly.kind for anomaly in report.anomalies] == kinds
     for anomaly in report.anomalies:
-        assert "1 of 3 rows" in anomaly.sentence
-        assert '"2": "2.0" in training, "2.001" in serving' in anomaly.sentence
+        assert "1 of 3 rows" in anomaly.message
+        assert '"2": "2.0" in training, "2.001" in serving' in anomaly.message
 
 
 def test_a_rule_over_several_columns_names_the_rows_that_break_it(write: Write) -> None:
@@ -216,7 +216,7 @@ def test_a_rule_over_several_columns_names_the_rows_that_break_it(write: Write) 
     data = write(**{"departs": [1, 5, None], 'ar"rives': [2, 4, 1]})
     found = only(judged(data, schema(*features, rules=(rule,))))
     assert (found.kind, found.column, found.rows) == ("rule", "in order", (2,))
-    assert "does not in 1 of 2 rows (50.0 %) (row 2)" in found.sentence
+    assert "does not in 1 of 2 rows (50.0 %) (row 2)" in found.message
 
 
 def test_a_rule_that_is_null_everywhere_asks_nothing(write: Write) -> None:
@@ -250,10 +250,10 @@ def test_text_has_to_match_its_pattern_and_its_meaning(write: Write) -> None:
 
 
 def test_an_anomaly_in_an_alpha_feature_warns(write: Write) -> None:
-    feature = Feature(name="x", type="integer", range=Range(max=5), stage=Stage.ALPHA)
+    feature = Feature(name="x", type="integer", range=Range(max=5), stage=LifecycleStage.ALPHA)
     report = judged(write(x=[1, 9]), schema(feature))
     assert (report.status, only(report).severity) == (Status.PASS, Severity.WARNING)
-    assert "a warning, for the feature is alpha" in only(report).sentence
+    assert "a warning, for the feature is alpha" in only(report).message
 
 
 def test_a_file_of_a_header_alone_is_never_passed(tmp_path: Path) -> None:
@@ -293,13 +293,13 @@ def test_the_numbers_of_deequ_on_the_titanic() -> None:
 def test_the_history_of_a_metric_is_told_by_the_files_before(write: Write) -> None:
     for day in range(6):
         write(f"day-{day}", x=[1.0 + day % 2] * 8)
-    watch = Watch(metric="mean", column="x", strategy="normal")
-    expected = schema(Feature(name="x", type="number"), history=(watch,))
+    watch = MetricMonitor(metric="mean", column="x", strategy="normal")
+    expected = schema(Feature(name="x", type="number"), metric_checks=(watch,))
     earlier = write("now", x=[1.5] * 8).with_name("day-*.parquet")
     assert judged(write("now", x=[2.5] * 8), expected, previous=earlier).anomalies == ()
     found = only(judged(write("now", x=[9.0] * 8), expected, previous=earlier))
     assert (found.kind, found.column) == ("history", "x")
-    assert "by the 6 spans before it (last 2, 1, 2)" in found.sentence
+    assert "by the 6 spans before it (last 2, 1, 2)" in found.message
 
 
 def test_what_was_compared_with_nothing_is_said(write: Write) -> None:
@@ -307,7 +307,7 @@ def test_what_was_compared_with_nothing_is_said(write: Write) -> None:
     report = judged(data, schema(Feature(name="x", type="integer")), previous=data, serving=data)
     assert [note.partition(":")[0] for note in report.notes] == [
         "no feature of the schema has a drift limit",
-        "the schema has no skew limit and no row_skew",
+        "the schema has no skew limit and no feature_skew",
     ]
 
 
@@ -316,7 +316,7 @@ def test_skew_of_a_column_that_serving_data_lack_is_never_silent(write: Write) -
     data = write(x=[1.0, 2.0])
     other = write("other", z=[1.0, 2.0])
     assert (
-        only(judged(data, schema(feature), serving=other)).sentence
+        only(judged(data, schema(feature), serving=other)).message
         == "x: serving cannot be compared with training: has no such column."
     )
     texts = write("texts", x=["a", "b"])
@@ -330,9 +330,9 @@ def test_a_suite_without_expectations_is_refused(write: Write, tmp_path: Path) -
 
 
 def test_what_could_not_be_judged_is_said(write: Write) -> None:
-    watch = Watch(metric="mean", column="x", strategy="normal")
+    watch = MetricMonitor(metric="mean", column="x", strategy="normal")
     feature = Feature(name="x", type="number", drift=Drift(limit=0.1))
-    report = judged(write(x=[1.0] * 5), schema(feature, history=(watch,)), previous=write("before", x=[9.0] * 5))
+    report = judged(write(x=[1.0] * 5), schema(feature, metric_checks=(watch,)), previous=write("before", x=[9.0] * 5))
     assert report.anomalies == ()
     assert [note.partition(":")[0] for note in report.notes] == ["x", "mean of x was not judged by its history"]
 

@@ -15,13 +15,13 @@ from taxiway.data.sources.files import find_spans
 from taxiway.errors import DataError
 from taxiway.evaluation.evaluate import LoadedModel, evaluate
 from taxiway.records import Evaluation, Snapshot
-from taxiway.records.recorder import Notes
+from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.gate import Gate
 from taxiway.store import Store
 
 GATE = Gate.model_validate(
     {
-        "floors": {"roc_auc": 0.6},
+        "thresholds": {"roc_auc": 0.6},
         "against_champion": {"metric": "roc_auc"},
         "slices": {"by": ["b"], "max_drop": 0.05, "min_rows": 300},
     }
@@ -30,7 +30,7 @@ GATE = Gate.model_validate(
 
 NUMBERS = Gate.model_validate(
     {
-        "floors": {"r2": 0.1},
+        "thresholds": {"r2": 0.1},
         "against_champion": {"metric": "rmse"},
         "slices": {"by": ["b"], "max_drop": 0.05, "min_rows": 50},
     }
@@ -84,7 +84,7 @@ def made(tmp_path: Path, labels: Any) -> tuple[Snapshot, Store, pd.DataFrame]:
 def run(
     snapshot: Snapshot, store: Store, candidate: LoadedModel, champion: LoadedModel | None = None, gate: Gate = GATE
 ) -> Evaluation:
-    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=gate, store=store, recorder=Notes())
+    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=gate, store=store, recorder=InMemoryRecorder())
 
 
 def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_model_compared_with_itself_differs_by_nothing(tmp_path: Path) -> None
         assert metric.difference is not None
         assert (metric.difference.low, metric.difference.value, metric.difference.high) == (0, 0, 0)
     assert [(s.value, s.rows, s.difference is not None) for s in found.slices] == [("big", 1900, True), ("small", 100, False)]
-    assert found.slices[0].reliability == pytest.approx(0.99)
+    assert found.slices[0].confidence == pytest.approx(0.99)
 
 
 @pytest.mark.parametrize("values", [("no", "yes"), (0, 1), (0.0, 1.0), (5, 9)])

@@ -24,8 +24,8 @@ from taxiway.spec.gate import Gate
 
 GATE = Gate.model_validate(
     {
-        "floors": {"roc_auc": 0.6},
-        "against_champion": {"metric": "roc_auc", "min_gain": -0.005},
+        "thresholds": {"roc_auc": 0.6},
+        "against_champion": {"metric": "roc_auc", "min_improvement": -0.005},
         "slices": {"by": ["carrier"], "max_drop": 0.05, "min_rows": 300},
     }
 )
@@ -45,10 +45,8 @@ CANDIDATE = Candidate(
 TODAY = date(2026, 11, 1)
 
 
-def judge(
-    candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, outdated: str = ""
-) -> Verdict:
-    return decide(candidate, report, evaluation, gate, today=TODAY, outdated=outdated)
+def judge(candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, stale: str = "") -> Verdict:
+    return decide(candidate, report, evaluation, gate, today=TODAY, stale=stale)
 
 
 def interval(low: float, high: float) -> Interval:
@@ -70,7 +68,7 @@ def evaluation(
         model="f.late",
         candidate=2,
         champion=None if gain is None else 1,
-        reliability=0.99,
+        confidence=0.99,
         metrics=(result,),
         slices=slices,
     )
@@ -78,7 +76,7 @@ def evaluation(
 
 def slice_of(low: float, high: float, rows: int = 400) -> SliceResult:
     return SliceResult(
-        metric="roc_auc", column="carrier", value="YV", rows=rows, reliability=0.999, difference=interval(low, high)
+        metric="roc_auc", column="carrier", value="YV", rows=rows, confidence=0.999, difference=interval(low, high)
     )
 
 
@@ -120,21 +118,21 @@ def test_a_slice_blocks_only_where_its_interval_excludes_the_limit(drop: tuple[f
     assert verdict.status is expected
     if expected is Status.FAIL:
         assert any(
-            "carrier YV" in r.sentence and "400 rows" in r.sentence and "99.9% interval" in r.sentence for r in verdict.reasons
+            "carrier YV" in r.message and "400 rows" in r.message and "99.9% interval" in r.message for r in verdict.reasons
         )
 
 
 def test_a_slice_too_small_to_tell_does_not_block() -> None:
-    small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, reliability=0.999, difference=None)
+    small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, confidence=0.999, difference=None)
     verdict = judge(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
     assert verdict.status is Status.PASS
-    assert any("1 too small" in r.sentence for r in verdict.reasons)
+    assert any("1 too small" in r.message for r in verdict.reasons)
 
 
 def test_a_missing_report_fails_whatever_the_metrics_say() -> None:
     verdict = judge(CANDIDATE, None, evaluation(auc=(0.99, 1.0)), GATE)
     assert verdict.status is Status.FAIL
-    assert "there is no DataReport" in verdict.reasons[0].sentence
+    assert "there is no DataReport" in verdict.reasons[0].message
 
 
 @pytest.mark.parametrize(
@@ -154,7 +152,7 @@ def test_a_report_that_is_not_exactly_the_models_fails(change: dict[str, object]
         candidate = CANDIDATE.model_copy(update={"report": report.digest})
     verdict = judge(candidate, report, evaluation(), GATE)
     assert verdict.status is Status.FAIL
-    assert any(words in r.sentence for r in verdict.reasons)
+    assert any(words in r.message for r in verdict.reasons)
 
 
 def test_a_blocking_anomaly_fails_even_under_a_report_that_says_pass() -> None:
@@ -165,12 +163,12 @@ def test_a_blocking_anomaly_fails_even_under_a_report_that_says_pass() -> None:
         severity=Severity.ERROR,
         observed="-1",
         expected="0 to 75",
-        sentence="wind is -1",
+        message="wind is -1",
     )
     report = REPORT.model_copy(update={"anomalies": (anomaly,)})
     verdict = judge(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
     assert verdict.status is Status.FAIL
-    assert any("wind is -1" in r.sentence for r in verdict.reasons)
+    assert any("wind is -1" in r.message for r in verdict.reasons)
 
 
 @pytest.mark.parametrize(
@@ -178,17 +176,17 @@ def test_a_blocking_anomaly_fails_even_under_a_report_that_says_pass() -> None:
 )
 def test_a_waiver_holds_until_its_last_day(until: date, expected: Status) -> None:
     anomaly = Anomaly(
-        kind="range", span="s", column="wind", severity=Severity.ERROR, observed="-1", expected="0", sentence="wind is -1"
+        kind="range", span="s", column="wind", severity=Severity.ERROR, observed="-1", expected="0", message="wind is -1"
     )
     waiver = Waiver(kind="range", column="wind", owner="kim", reason="new sensor", until=until)
     report = REPORT.model_copy(update={"anomalies": (anomaly,), "waivers": (waiver,)})
     verdict = judge(CANDIDATE.model_copy(update={"report": report.digest}), report, evaluation(), GATE)
     assert verdict.status is expected
     if expected is Status.PASS:
-        assert verdict.reasons[0].sentence == "the data passed: 9 checks, 1 anomaly, none blocking, 1 waived"
+        assert verdict.reasons[0].message == "the data passed: 9 checks, 1 anomaly, none blocking, 1 waived"
     else:
-        sentence = "the data passed by a waiver that ended on 2026-10-31: range in wind, waived by kim"
-        assert sentence in [r.sentence for r in verdict.reasons]
+        message = "the data passed by a waiver that ended on 2026-10-31: range in wind, waived by kim"
+        assert message in [r.message for r in verdict.reasons]
 
 
 def test_an_evaluation_of_other_rows_or_another_version_fails() -> None:
@@ -197,10 +195,10 @@ def test_an_evaluation_of_other_rows_or_another_version_fails() -> None:
 
 
 def test_a_model_of_older_data_than_the_champions_fails() -> None:
-    verdict = judge(CANDIDATE, REPORT, evaluation(), GATE, outdated="its newest span is 9, the champion's is 10")
+    verdict = judge(CANDIDATE, REPORT, evaluation(), GATE, stale="its newest span is 9, the champion's is 10")
     assert verdict.status is Status.FAIL
-    assert any("comes too late: its newest span is 9" in r.sentence for r in verdict.reasons)
-    assert not any("against" in r.sentence for r in verdict.reasons), "the champion may have learned these rows"
+    assert any("comes too late: its newest span is 9" in r.message for r in verdict.reasons)
+    assert not any("against" in r.message for r in verdict.reasons), "the champion may have learned these rows"
 
 
 def test_few_rows_decide_nothing_however_good_they_look() -> None:
@@ -209,11 +207,13 @@ def test_few_rows_decide_nothing_however_good_they_look() -> None:
     few = evaluation(gain=None).model_copy(update={"metrics": (result,)})
     verdict = judge(CANDIDATE, REPORT, few, GATE)
     assert verdict.status is Status.UNDECIDED
-    assert any("5 evaluation rows are too few to decide on; at least 300" in r.sentence for r in verdict.reasons)
+    assert any("5 evaluation rows are too few to decide on; at least 300" in r.message for r in verdict.reasons)
 
 
 def test_lower_is_better_for_losses() -> None:
-    gate = Gate.model_validate({"floors": {"log_loss": 0.5}, "against_champion": {"metric": "log_loss", "min_gain": 0.01}})
+    gate = Gate.model_validate(
+        {"thresholds": {"log_loss": 0.5}, "against_champion": {"metric": "log_loss", "min_improvement": 0.01}}
+    )
     result = MetricResult(
         metric="log_loss", candidate=interval(0.4, 0.42), champion=interval(0.45, 0.47), difference=interval(-0.06, -0.04)
     )
@@ -221,7 +221,7 @@ def test_lower_is_better_for_losses() -> None:
     passed = judge(CANDIDATE, REPORT, better, gate)
     assert passed.status is Status.PASS
     assert any(
-        "a gain of +0.050 (99% interval +0.040 to +0.060); a gain of at least +0.01" in r.sentence for r in passed.reasons
+        "a gain of +0.050 (99% interval +0.040 to +0.060); a gain of at least +0.01" in r.message for r in passed.reasons
     )
     worse = result.model_copy(update={"difference": interval(0.04, 0.06)})
     assert judge(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (worse,)}), gate).status is Status.FAIL

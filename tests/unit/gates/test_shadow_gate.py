@@ -48,11 +48,11 @@ def _answer(version: int, prediction: Any, error: str, latency_ms: float) -> Ans
 
 def judge(pairs: list[Pair], *, dropped: int = 0, unanswered: int = 0, limits: Shadow = LIMITS) -> ShadowReport:
     log = PairedLog(model=MODEL, version=CHALLENGER, owner="run-1", pairs=tuple(pairs), dropped=dropped, unanswered=unanswered)
-    return compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, reliability=0.99)
+    return compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, confidence=0.99)
 
 
 def reason(report: ShadowReport, about: str) -> Reason:
-    (found,) = (each for each in report.reasons if about in each.sentence)
+    (found,) = (each for each in report.reasons if about in each.message)
     return found
 
 
@@ -66,13 +66,13 @@ def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() ->
     assert report.score_shift.value == pytest.approx(0.1)
     assert report.latency_p99_ratio is not None
     assert report.latency_p99_ratio.value == pytest.approx(1)
-    assert all(any(letter.isdigit() for letter in each.sentence) for each in report.reasons)
+    assert all(any(letter.isdigit() for letter in each.message) for each in report.reasons)
 
 
 def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
-    assert "1 are missing (3 were dropped before the challenger, 2 have no answer of it)" in reason(report, "missing").sentence
+    assert "1 are missing (3 were dropped before the challenger, 2 have no answer of it)" in reason(report, "missing").message
 
 
 def test_no_pairs_at_all_are_undecided() -> None:
@@ -89,20 +89,20 @@ def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
     report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
     assert report.status is Status.UNDECIDED
     assert report.requests == 1990
-    assert "version 2 answered 10 of 2,000 requests, not 3" in reason(report, "champion changed").sentence
+    assert "version 2 answered 10 of 2,000 requests, not 3" in reason(report, "champion changed").message
 
 
 def test_a_log_of_another_version_is_an_error() -> None:
     log = PairedLog(model=MODEL, version=9, owner="run-1", pairs=(), dropped=0, unanswered=0)
     with pytest.raises(ValueError, match="version 9"):
-        compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, reliability=0.99)
+        compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, confidence=0.99)
 
 
 def test_many_dropped_requests_are_undecided() -> None:
     assert judge([pair(i) for i in range(1000)], dropped=100).status is Status.PASS
     report = judge([pair(i) for i in range(1000)], dropped=200)
     assert report.status is Status.UNDECIDED
-    assert "200 of 1,200 requests were dropped" in reason(report, "dropped").sentence
+    assert "200 of 1,200 requests were dropped" in reason(report, "dropped").message
 
 
 @pytest.mark.parametrize(("disagree", "status"), [(100, Status.PASS), (110, Status.UNDECIDED), (200, Status.FAIL)])
@@ -125,14 +125,14 @@ def test_errors_of_the_challenger_alone_count(failed: int, status: Status) -> No
     report = judge([pair(i, challenger_error="out of memory" if i < failed else "") for i in range(1000)])
     assert report.challenger_errors == failed
     assert report.status is status
-    assert "out of memory" in reason(report, "failed").sentence
+    assert "out of memory" in reason(report, "failed").message
 
 
 def test_errors_that_both_make_are_not_the_challengers() -> None:
     both = {"champion_error": "bad row", "challenger_error": "bad row"}
     report = judge([pair(i, **both) if i < 100 else pair(i) for i in range(1100)])
     assert (report.champion_errors, report.challenger_errors) == (100, 100)
-    assert "failed 0 of 1,000 requests that the champion answered" in reason(report, "failed").sentence
+    assert "failed 0 of 1,000 requests that the champion answered" in reason(report, "failed").message
     assert report.status is Status.PASS
 
 
@@ -160,12 +160,12 @@ def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: in
         assert told.status is (Status.PASS if slower == 1 else Status.FAIL)
     else:
         assert told.status is Status.UNDECIDED
-        assert told.sentence == "99 calls are too few for a 99th percentile; 100 are needed"
+        assert told.message == "99 calls are too few for a 99th percentile; 100 are needed"
 
 
 def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
     report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
-    assert reason(report, "at least 1,000 needed").sentence.startswith("1,000 requests were dealt with by both sides")
+    assert reason(report, "at least 1,000 needed").message.startswith("1,000 requests were dealt with by both sides")
 
 
 def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
@@ -206,7 +206,7 @@ def test_estimates_agree_within_what_the_pipeline_says(apart: float, same: bool)
     report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], limits=limits)
     assert report.agreement is not None
     assert report.agreement.value == (1 if same else 0)
-    assert "gave numbers at most 20 apart for" in reason(report, "apart").sentence
+    assert "gave numbers at most 20 apart for" in reason(report, "apart").message
     assert report.score_shift is not None
     assert report.score_shift.value == pytest.approx(apart)
 
@@ -229,7 +229,7 @@ def test_where_nothing_was_compared_the_report_says_why() -> None:
     report = not_applicable(MODEL, 1, "there is no champion yet")
     assert report.status is Status.NOT_APPLICABLE
     assert (report.version, report.champion, report.requests) == (1, None, 0)
-    assert report.reasons[0].sentence == "there is no champion yet"
+    assert report.reasons[0].message == "there is no champion yet"
 
 
 NEAR_THE_LIMITS = {

@@ -11,11 +11,11 @@ from sqlalchemy import create_engine
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.plan import Plan, plan_window
-from taxiway.data.ingest.snapshot import reading_of
+from taxiway.data.ingest.plan import WindowPlan, plan_window
+from taxiway.data.ingest.snapshot import read_spec_of
 from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.sources.find import reader_of, spans_of
-from taxiway.data.sources.join_inputs import find_rights, waiting
+from taxiway.data.sources.join_inputs import find_join_tables, waiting
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
@@ -39,9 +39,9 @@ SCHEMA = Schema(
 )
 
 
-def planned(source: Source) -> Plan:
+def planned(source: Source) -> WindowPlan:
     found = spans_of(source, decided=frozenset(), now=NOW)
-    return plan_window(found, source, decided=frozenset(), waiting=waiting(found, find_rights(source)))
+    return plan_window(found, source, decided=frozenset(), waiting=waiting(found, find_join_tables(source)))
 
 
 def taken(source: Source, store: Store) -> Snapshot:
@@ -51,7 +51,7 @@ def taken(source: Source, store: Store) -> Snapshot:
         source=source.text,
         store=store,
         read=reader_of(source, airflow_engine),
-        reading=reading_of(source, find_rights(source)),
+        reading=read_spec_of(source, find_join_tables(source)),
     )
 
 
@@ -63,7 +63,7 @@ def store(tmp_path: Path) -> Store:
 def customers(path: Path, **keys: Any) -> dict[str, Any]:
     """The join of a table in CSV, with codes that begin with zeros."""
     path.write_text(CUSTOMERS)
-    return {"file": str(path), "on": {"customer": "code"}, "columns": ["segment"], "min_match": 1, **keys}
+    return {"file": str(path), "on": {"customer": "code"}, "columns": ["segment"], "min_match_rate": 1, **keys}
 
 
 def test_spans_of_csv_are_joined_to_csv_and_json_lines(tmp_path: Path, store: Store) -> None:
@@ -83,7 +83,7 @@ def test_spans_of_csv_are_joined_to_csv_and_json_lines(tmp_path: Path, store: St
                     "spans": f"{tmp_path}/rates-{{YYYY}}-{{MM}}.jsonl",
                     "on": {"customer": "of"},
                     "columns": ["rate"],
-                    "min_match": 0.5,
+                    "min_match_rate": 0.5,
                 },
             },
         }
@@ -162,7 +162,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
         "spans": f"{rates}/{{YYYY}}-{{MM}}.parquet",
         "on": {"customer": "of"},
         "columns": ["rate"],
-        "min_match": 1,
+        "min_match_rate": 1,
     }
     source = read_source(
         {
@@ -196,7 +196,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
 
 
 def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
-    join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
+    join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
     reason = planned(read_source({**keys, "join": {"other": join}})).reason
     assert "; 3,624 older spans are left out; 2013-03-03 waits: join other has nothing for it" in reason
@@ -223,14 +223,14 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     ],
 )
 def test_a_pattern_that_cannot_name_the_periods_of_a_query_is_refused(every: str, first: str, pattern: str, said: str) -> None:
-    join = {"spans": f"/there/{pattern}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}
+    join = {"spans": f"/there/{pattern}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
     keys = {"function": "rows.py:read", "every": every, "first": first, "label": "y"}
     with pytest.raises(ValueError, match=said):
         read_source({**keys, "join": {"other": join}})
     with pytest.raises(
-        ValueError, match=rf'deny names the span "x"; allowed: the name of one {every}, such as {NAMES_OF[every]}'
+        ValueError, match=rf'exclude names the span "x"; allowed: the name of one {every}, such as {NAMES_OF[every]}'
     ):
-        read_source({**keys, "deny": ["x"]})
+        read_source({**keys, "exclude": ["x"]})
 
 
 NAMES_OF = {"day": "2013-04-01", "month": "2013-04", "week": "2013-W14", "hour": "2013-04-01T05"}

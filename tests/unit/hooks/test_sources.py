@@ -74,10 +74,10 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     first = {"hour": "2013-01-01T00", "day": "2013-01-01", "week": "2013-W01", "month": "2013-01", "year": "2003"}[every]
     spans = found(query(every=every, first=first))
     names = [span.name for span in spans]
-    stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, deny=[names[1]])
+    stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, exclude=[names[1]])
     plan = plan_window(spans, stays, decided=frozenset())
     assert plan.spans == (spans[0], spans[2], spans[-1])
-    assert plan.notes == (f"{names[1]} is denied by source.deny",)
+    assert plan.notes == (f"{names[1]} is denied by source.exclude",)
     kept = source_from_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
     assert kept == stays
 
@@ -136,7 +136,7 @@ def test_a_period_is_decided_again_when_its_version_is_another_and_no_database_i
     ("keys", "asked"),
     [
         ({"window": 2}, ["2013-03", "2013-04", "2013-05"]),
-        ({"window": 2, "deny": ["2013-04"]}, ["2013-02", "2013-03", "2013-05"]),
+        ({"window": 2, "exclude": ["2013-04"]}, ["2013-02", "2013-03", "2013-05"]),
         ({"window": 2, "split": {"by": "a", "evaluation": 0.5}}, ["2013-04", "2013-05"]),
         ({"window": {"from": "2013-01", "to": "2013-02"}}, ["2013-01", "2013-02", "2013-05"]),
         ({"window": {"from": "2013-01", "to": "2013-02"}, "split": {"by": "a", "evaluation": 0.5}}, ["2013-01", "2013-02"]),

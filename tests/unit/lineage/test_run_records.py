@@ -11,7 +11,7 @@ from taxiway.store import Store
 
 SPAN = Span(source="file:///s/{SPAN}", name="2013-04", rows=3, content="c" * 32)
 SNAPSHOT = Snapshot(pipeline="flights.late", training=(SPAN,), evaluation=(SPAN,))
-EVALUATION = Evaluation(snapshot=SNAPSHOT.digest, model="flights.late", candidate=2, champion=1, reliability=0.99, metrics=())
+EVALUATION = Evaluation(snapshot=SNAPSHOT.digest, model="flights.late", candidate=2, champion=1, confidence=0.99, metrics=())
 VERDICT = Verdict(
     model="flights.late",
     version=2,

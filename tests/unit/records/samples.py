@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 from taxiway.data.profiling.distinct_sketch import DistinctSample
 from taxiway.data.profiling.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
-from taxiway.data.schema.constraints import Drift, Range, RowSkew, Rule
+from taxiway.data.schema.constraints import Drift, FeatureSkew, Range, Rule
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import (
     Anomaly,
     Candidate,
@@ -16,7 +16,6 @@ from taxiway.records import (
     Interval,
     JoinMatch,
     MetricResult,
-    Original,
     Outcome,
     Promotion,
     Reason,
@@ -28,6 +27,7 @@ from taxiway.records import (
     ShadowReport,
     SliceResult,
     Snapshot,
+    SourceFile,
     Span,
     SplitRule,
     Status,
@@ -49,7 +49,7 @@ PART = Span(
     rows=300,
     content=CONTENT,
     part="training",
-    original=Original(content=FILE, rows=350),
+    original=SourceFile(content=FILE, rows=350),
 )
 SNAPSHOT = Snapshot(
     pipeline="flights.late",
@@ -64,7 +64,7 @@ SNAPSHOT = Snapshot(
             keys=("origin", "time_hour"),
             rows=350,
             matched=300,
-            min_match=0.8,
+            min_match_rate=0.8,
             without_key=5,
             unmatched_keys=3,
             examples=("EWR, 3",),
@@ -87,7 +87,7 @@ REPORT = DataReport(
             severity=Severity.ERROR,
             observed="154.3",
             expected="0 to 75",
-            sentence="wind is outside 0 to 75 in 2 rows",
+            message="wind is outside 0 to 75 in 2 rows",
             examples=("154.3",),
             rows=(7, 9),
             fix=SchemaChange(path=("features", "wind", "range", "max"), value=154.3),
@@ -99,7 +99,7 @@ REPORT = DataReport(
             severity=Severity.WARNING,
             observed="3",
             expected="at least 10",
-            sentence="2013-04 has 3 rows",
+            message="2013-04 has 3 rows",
         ),
     ),
     waivers=(WAIVER,),
@@ -134,9 +134,9 @@ EVALUATION = Evaluation(
     snapshot=SNAPSHOT.digest,
     model="flights.late",
     candidate=3,
-    reliability=0.99,
+    confidence=0.99,
     metrics=(MetricResult(metric="roc_auc", candidate=INTERVAL, champion=None, difference=None),),
-    slices=(SliceResult(metric="roc_auc", column="origin", value="EWR", rows=90, reliability=0.995, difference=None),),
+    slices=(SliceResult(metric="roc_auc", column="origin", value="EWR", rows=90, confidence=0.995, difference=None),),
 )
 VERDICT = Verdict(
     model="flights.late",
@@ -145,13 +145,13 @@ VERDICT = Verdict(
     report=REPORT.digest,
     evaluation=EVALUATION.digest,
     status=Status.PASS,
-    reasons=(Reason(status=Status.PASS, sentence="the data passed: 12 checks, no anomaly"),),
+    reasons=(Reason(status=Status.PASS, message="the data passed: 12 checks, no anomaly"),),
 )
 SHADOW = ShadowReport(
     model="flights.late",
     version=3,
     status=Status.NOT_APPLICABLE,
-    reasons=(Reason(status=Status.NOT_APPLICABLE, sentence="there is no champion to run beside"),),
+    reasons=(Reason(status=Status.NOT_APPLICABLE, message="there is no champion to run beside"),),
 )
 PROMOTION = Promotion(
     model="flights.late",
@@ -221,8 +221,8 @@ SCHEMA_OF_LATE = Schema(
         Feature(name="late", type="boolean"),
     ),
     rules=(Rule(name="times", sql="arr > dep", min_fraction=0.99),),
-    history=(Watch(metric="rows", strategy="change", max_decrease=100.0),),
-    row_skew=RowSkew(max_fraction=0.01, digits=3),
+    metric_checks=(MetricMonitor(metric="rows", strategy="change", max_decrease=100.0),),
+    feature_skew=FeatureSkew(max_fraction=0.01, digits=3),
     waivers=(WAIVER,),
 )
 

@@ -96,4 +96,4 @@ def test_the_worst_status_decides(statuses: tuple[Status, ...], expected: Status
 
 
 def _anomaly(kind: str, column: str, severity: Severity = Severity.ERROR) -> Anomaly:
-    return Anomaly(kind=kind, span="2013-04", column=column, severity=severity, observed="1", expected="2", sentence="s")
+    return Anomaly(kind=kind, span="2013-04", column=column, severity=severity, observed="1", expected="2", message="s")

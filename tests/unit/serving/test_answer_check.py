@@ -42,7 +42,7 @@ def test_a_log_that_says_what_the_models_say_is_a_reason_with_the_numbers() -> N
     report = check_shadow(PASSED, [pair(i) for i in range(600)], lambda _: Healthy())
     assert report.status is Status.PASS
     assert report.checked_answers == 1200
-    assert report.reasons[-1].sentence == (
+    assert report.reasons[-1].message == (
         "600 of 600 answers of the champion and 600 of 600 of the challenger equal what the models themselves answer to the "
         "logged rows"
     )
@@ -102,7 +102,7 @@ def test_a_probability_near_0_has_no_more_digits_than_that_near_1(told: float) -
 def test_errors_and_the_answers_of_another_champion_are_not_checked() -> None:
     failed = pair(1).model_copy(update={"challenger": Answer(version=CHALLENGER, predictions=None, error="x", latency_ms=1)})
     report = check_shadow(PASSED, [failed, pair(2), pair(3, champion=2)], lambda _: Healthy())
-    assert report.reasons[-1].sentence.startswith("2 of 2 answers of the champion and 2 of 2 of the challenger")
+    assert report.reasons[-1].message.startswith("2 of 2 answers of the champion and 2 of 2 of the challenger")
 
 
 def test_a_log_without_bodies_is_not_called_right() -> None:

@@ -139,7 +139,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
         version=2,
         champion=1,
         limits=Shadow(min_requests=REQUESTS, max_p99_ratio=20),
-        reliability=0.99,
+        confidence=0.99,
     )
     assert report.status is Status.PASS, report.reasons
     assert report.agreement is not None
@@ -147,7 +147,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
     assert (report.champion_errors, report.challenger_errors) == (0, 0)
     checked = check_shadow(report, pairs.pairs, partial(load_trusted, mlflow_url, MODEL))
     assert checked.status is Status.PASS
-    assert "400 of 400 answers of the champion and 400 of 400 of the challenger equal" in checked.reasons[-1].sentence
+    assert "400 of 400 answers of the champion and 400 of 400 of the challenger equal" in checked.reasons[-1].message
     assert not any(pair.body for pair in served.admin.pairs(MODEL, 2, "run-1").pairs), "nobody asked for them"
 
 

@@ -22,7 +22,7 @@ schema: late.schema.yaml
 model:
   estimator: sklearn.ensemble.HistGradientBoostingClassifier
 gate:
-  floors: {roc_auc: 0.6}
+  thresholds: {roc_auc: 0.6}
   against_champion: {metric: roc_auc}
 """
 
@@ -62,8 +62,12 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "metric: auc",
             ['late.pipeline.yaml:11: gate.against_champion.metric is "auc"', 'did you mean "roc_auc"?'],
         ),
-        ("floors: {roc_auc: 0.6}", "floors: {auc: 0.6}", ['late.pipeline.yaml:10: gate.floors.auc is "auc"', "accuracy"]),
-        ("floors: {roc_auc: 0.6}", "floors: {}", ["late.pipeline.yaml:10: gate.floors"]),
+        (
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {auc: 0.6}",
+            ['late.pipeline.yaml:10: gate.thresholds.auc is "auc"', "accuracy"],
+        ),
+        ("thresholds: {roc_auc: 0.6}", "thresholds: {}", ["late.pipeline.yaml:10: gate.thresholds"]),
         ("  label: late", "  label: late\n  window: 0", ["late.pipeline.yaml:6: source.window is 0"]),
         ("  label: late\n", "", ["late.pipeline.yaml:3: source.label is missing"]),
         (
@@ -79,30 +83,42 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "either estimator", "or build"]),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
-        ("floors: {roc_auc: 0.6}", "floors: {rmse: 6}", ["gate: rmse is for numbers and roc_auc for classes", "mae, r2, rmse"]),
-        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: 6}", ["the floor of roc_auc is 6", "0 to 1"]),
         (
-            "floors: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
-            "floors: {r2: 1.5}\n  against_champion: {metric: r2}",
-            ["the floor of r2 is 1.5; allowed: 1 or less"],
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {rmse: 6}",
+            ["gate: rmse is for numbers and roc_auc for classes", "mae, r2, rmse"],
+        ),
+        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: 6}", ["the threshold of roc_auc is 6", "0 to 1"]),
+        (
+            "thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
+            "thresholds: {r2: 1.5}\n  against_champion: {metric: r2}",
+            ["the threshold of r2 is 1.5; allowed: 1 or less"],
         ),
         (
-            "gate:\n  floors: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
-            "gateway: g\nshadow: {}\ngate:\n  floors: {rmse: 6}\n  against_champion: {metric: rmse}",
+            "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
+            "gateway: g\nshadow: {}\ngate:\n  thresholds: {rmse: 6}\n  against_champion: {metric: rmse}",
             ["shadow needs agree_within", "estimates of late"],
         ),
         (
-            "floors: {roc_auc: 0.6}",
-            "floors: {roc_auc: off}",
-            ["gate.floors.roc_auc is False", "truth value", "allowed: a number"],
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {roc_auc: off}",
+            ["gate.thresholds.roc_auc is False", "truth value", "allowed: a number"],
         ),
-        ("metric: roc_auc}", "metric: roc_auc, min_gain: no}", ["gate.against_champion.min_gain is False", "truth value"]),
+        (
+            "metric: roc_auc}",
+            "metric: roc_auc, min_improvement: no}",
+            ["gate.against_champion.min_improvement is False", "truth value"],
+        ),
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for estimates of a number"]),
         ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
         ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is no file beside it"]),
         ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team is there twice, first in line 2"]),
-        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: 60}", ["late.pipeline.yaml:9: gate", "the floor of roc_auc is 60"]),
-        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: .nan}", ["the floor of roc_auc is nan"]),
+        (
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {roc_auc: 60}",
+            ["late.pipeline.yaml:9: gate", "the threshold of roc_auc is 60"],
+        ),
+        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: .nan}", ["the threshold of roc_auc is nan"]),
         ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is True"]),
         ("gate:", "schedule: newspan\ngate:", ['schedule is "newspan"', 'did you mean "new_span"?']),
         ("gate:", "features: {numeric: temp}\ngate:", ['features.numeric is "temp"; allowed: auto, or a list of column names']),

@@ -21,7 +21,7 @@ schema: late.schema.yaml
 model:
   estimator: sklearn.ensemble.HistGradientBoostingClassifier
 gate:
-  floors: {roc_auc: 0.6}
+  thresholds: {roc_auc: 0.6}
   against_champion: {metric: roc_auc}
 """
 JOIN = """\
@@ -35,7 +35,7 @@ JOIN = """\
       recode_right: {station: [text, {pad: 5}]}
       columns: [temp, wind_speed]
       prefix: weather_
-      min_match: 0.95"""
+      min_match_rate: 0.95"""
 
 
 def read(folder: Path, source: str) -> Source:
@@ -48,22 +48,27 @@ def read(folder: Path, source: str) -> Source:
 def test_a_join_is_read_as_it_is_written_although_yaml_takes_on_for_true(tmp_path: Path) -> None:
     (join,) = read(tmp_path, JOIN).join.values()
     assert join.on == {"origin": "station"}
-    assert (join.as_of, join.within, join.min_match) == ({"time_hour": "observed_at"}, timedelta(hours=3), 0.95)
+    assert (join.as_of, join.within, join.min_match_rate) == ({"time_hour": "observed_at"}, timedelta(hours=3), 0.95)
     assert join.brings == {"temp": "weather_temp", "wind_speed": "weather_wind_speed"}
     assert (join.recode, join.recode_right) == ({"origin": ({"values": {"EWR": "72502"}},)}, {"station": ("text", {"pad": 5})})
 
 
 def test_names_of_spans_are_text_whatever_yaml_makes_of_them(tmp_path: Path) -> None:
-    source = read(tmp_path, "  window: {from: 2013-01, to: 2013-06}\n  deny: [2013-04]")
+    source = read(tmp_path, "  window: {from: 2013-01, to: 2013-06}\n  exclude: [2013-04]")
     assert source.window == FixedWindow.model_validate({"from": "2013-01", "to": "2013-06"})
-    assert source.deny == ("2013-04",)
-    days = read_source({"spans": "/{YYYY}-{MM}-{DD}", "label": "y", "deny": [date(2013, 4, 1)]})
-    assert days.deny == ("2013-04-01",)
-    assert read_source({"spans": "/{SPAN}", "label": "y", "deny": [7]}).deny == ("7",)
+    assert source.exclude == ("2013-04",)
+    days = read_source({"spans": "/{YYYY}-{MM}-{DD}", "label": "y", "exclude": [date(2013, 4, 1)]})
+    assert days.exclude == ("2013-04-01",)
+    assert read_source({"spans": "/{SPAN}", "label": "y", "exclude": [7]}).exclude == ("7",)
 
 
 def test_a_source_comes_back_from_its_own_json(tmp_path: Path) -> None:
-    for text in ("", JOIN, "  split: {by: id, evaluation: 0.2}\n  window: {from: 2013-01, to: 2013-06}", "  deny: [2013-04]"):
+    for text in (
+        "",
+        JOIN,
+        "  split: {by: id, evaluation: 0.2}\n  window: {from: 2013-01, to: 2013-06}",
+        "  exclude: [2013-04]",
+    ):
         source = read(tmp_path, text)
         assert source_from_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source
 
@@ -86,14 +91,14 @@ def changed(old: str, new: str) -> str:
         ("  window: {from: 2013-06}", ":6: source.window", "to: Field required; its keys: from, to"),
         ("  window: {from: 2013-1, to: 2013-06}", ":3: source", 'window names the span "2013-1"', "such as 2013-04"),
         ("  window: 0", ":6: source.window is 0", "1 to 10,000, or {from: SPAN, to: SPAN}"),
-        ("  deny: [april]", 'deny names the span "april"; allowed: names as {data}/{YYYY}-{MM}.parquet gives them, such as 2013-04'),
+        ("  exclude: [april]", 'exclude names the span "april"; allowed: names as {data}/{YYYY}-{MM}.parquet gives them, such as 2013-04'),
         ("  sample: {fraction: 1, by: id}", ":6: source.sample.fraction is 1; input should be less than 1"),
         ("  sample: {fraction: 0.1}", "source.sample.by is missing"),
         ("  sample: {fraction: 0.1, by: id, strat: late}", "source.sample.strat is not a key here", 'did you mean "stratify"?'),
         ("  split: random", ":6: source.split is", "allowed: newest, or {by: COLUMN, evaluation: FRACTION}"),
         ("  split: {by: id, evaluation: 2}", ":6: source.split", "evaluation: Input should be less than 1; its keys: by, evaluation"),
-        (changed("min_match", "min_mach"), ":16: source.join.weather.min_mach is not a key here", 'did you mean "min_match"?'),
-        (changed("min_match: 0.95", "min_match: 95"), ":16: source.join.weather.min_match is 95; input should be less than or equal"),
+        (changed("min_match_rate", "min_mach"), ":16: source.join.weather.min_mach is not a key here", 'did you mean "min_match_rate"?'),
+        (changed("min_match_rate: 0.95", "min_match_rate: 95"), ":16: source.join.weather.min_match_rate is 95; input should be less than or equal"),
         (changed("      on: {origin: station}\n", ""), "source.join.weather.on is missing"),
         (changed("columns: [temp, wind_speed]", "columns: [temp, temp]"), "columns names temp more than once"),
         (changed("      as_of: {time_hour: observed_at}\n", ""), "within is for as_of"),

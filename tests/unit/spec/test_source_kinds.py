@@ -24,7 +24,7 @@ REST: dict[str, Any] = {
     "team": "flights",
     "schema": "late.schema.yaml",
     "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
-    "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc"}},
+    "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc"}},
 }
 
 
@@ -86,10 +86,10 @@ SELECTION = st.fixed_dictionaries(
     {"label": st.text(min_size=1)},
     optional={
         "window": st.integers(1, 10_000) | st.just({"from": "2013-01", "to": "2013-06"}),
-        "deny": st.lists(st.sampled_from(["2013-01", "2013-04"]), max_size=2),
+        "exclude": st.lists(st.sampled_from(["2013-01", "2013-04"]), max_size=2),
         "sample": st.fixed_dictionaries({"fraction": st.floats(0.01, 0.99), "by": st.text()}),
         "split": st.just("newest") | st.fixed_dictionaries({"by": st.text(), "evaluation": st.floats(0.01, 0.99)}),
-        "join": st.just({"planes": {"file": "{data}/planes.csv", "on": {"a": "b"}, "columns": ["c"], "min_match": 1}}),
+        "join": st.just({"planes": {"file": "{data}/planes.csv", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}}),
     },
 )
 PERIODS = {"every": st.just("month"), "first": st.sampled_from(["2013-01", "1999-12"])}
@@ -196,7 +196,7 @@ def test_keys_of_this_kind_only_are_suggested(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"source": {**FILES, "cnnection": "c"}, **REST}, sort_keys=False))
     with pytest.raises(ConfigError) as caught:
         read_pipeline(path)
-    assert set(caught.value.allowed) == {"window", "deny", "join", "sample", "split", "label", "spans", "format"}
+    assert set(caught.value.allowed) == {"window", "exclude", "join", "sample", "split", "label", "spans", "format"}
 
 
 def test_in_python_a_key_of_another_kind_is_refused_with_the_kind_that_it_goes_with() -> None:

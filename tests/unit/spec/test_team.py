@@ -22,10 +22,10 @@ schema: late.schema.yaml
 model:
   estimator: sklearn.ensemble.HistGradientBoostingClassifier
 gate:
-  floors: {roc_auc: 0.6}
-  against_champion: {metric: roc_auc, min_gain: -0.01}
+  thresholds: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc, min_improvement: -0.01}
   slices: {by: [origin], max_drop: 0.05}
-  reliability: 0.99
+  confidence: 0.99
 gateway: g
 shadow: {min_requests: 2000, min_agreement: 0.8}
 """
@@ -47,8 +47,8 @@ def write(folder: Path, team: str) -> Path:
     "team",
     [
         "",
-        "gate: {floors: {roc_auc: 0.6}, min_gain: {roc_auc: -0.01}, max_drop: {roc_auc: 0.05}, reliability: 0.99}",
-        "gate: {floors: {rmse: 3}, min_gain: {mae: 0}, max_drop: {r2: 0.1}}",
+        "gate: {thresholds: {roc_auc: 0.6}, min_improvement: {roc_auc: -0.01}, max_drop: {roc_auc: 0.05}, confidence: 0.99}",
+        "gate: {thresholds: {rmse: 3}, min_improvement: {mae: 0}, max_drop: {r2: 0.1}}",
         "shadow: {min_requests: 1000, min_agreement: 0.8, max_p99_ratio: 2}",
     ],
     ids=["nothing asked", "exactly as much", "of another problem", "shadow"],
@@ -60,12 +60,18 @@ def test_a_pipeline_that_keeps_what_the_team_asks_is_read(folder: Path, team: st
 @pytest.mark.parametrize(
     ("team", "expected"),
     [
-        ("gate: {floors: {roc_auc: 0.65}}", ":10: gate.floors.roc_auc is 0.6; the team asks for at least 0.65 (team.yaml)"),
-        ("gate: {floors: {brier: 0.2}}", ":10: gate.floors has no brier; the team asks for at most 0.2"),
-        ("gate: {min_gain: {roc_auc: 0}}", ":11: gate.against_champion.min_gain is -0.01; the team asks for at least 0"),
-        ("gate: {min_gain: {brier: 0}}", ':11: gate.against_champion.metric is "roc_auc"; the team compares by brier'),
+        (
+            "gate: {thresholds: {roc_auc: 0.65}}",
+            ":10: gate.thresholds.roc_auc is 0.6; the team asks for at least 0.65 (team.yaml)",
+        ),
+        ("gate: {thresholds: {brier: 0.2}}", ":10: gate.thresholds has no brier; the team asks for at most 0.2"),
+        (
+            "gate: {min_improvement: {roc_auc: 0}}",
+            ":11: gate.against_champion.min_improvement is -0.01; the team asks for at least 0",
+        ),
+        ("gate: {min_improvement: {brier: 0}}", ':11: gate.against_champion.metric is "roc_auc"; the team compares by brier'),
         ("gate: {max_drop: {roc_auc: 0.02}}", ":12: gate.slices.max_drop is 0.05; the team asks for at most 0.02"),
-        ("gate: {reliability: 0.999}", ":13: gate.reliability is 0.99; the team asks for at least 0.999"),
+        ("gate: {confidence: 0.999}", ":13: gate.confidence is 0.99; the team asks for at least 0.999"),
         ("gate: {min_rows: 500}", "gate.min_rows is 300; the team asks for at least 500"),
         ("shadow: {min_requests: 3000}", ":15: shadow.min_requests is 2000; the team asks for at least 3000"),
         (
@@ -106,9 +112,9 @@ def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None
             "gates: {}",
             'team.yaml:2: gates is not a key here\n    allowed: gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
         ),
-        ("gate: {floors: {auc: 0.5}}", 'team.yaml:2: gate.floors.auc is "auc"'),
+        ("gate: {thresholds: {auc: 0.5}}", 'team.yaml:2: gate.thresholds.auc is "auc"'),
         ("notification: {notifier: a.B, events: [LOST]}", "FIRST_CHAMPION"),
-        ("gate: {reliability: 2}", "team.yaml:2: gate.reliability is 2"),
+        ("gate: {confidence: 2}", "team.yaml:2: gate.confidence is 2"),
     ],
 )
 def test_a_mistake_in_the_team_file_is_named(folder: Path, team: str, expected: str) -> None:
@@ -122,8 +128,13 @@ def test_a_folder_without_a_team_file_has_no_team(folder: Path) -> None:
     assert read_team(folder) is None
 
 
-def gate_of(floor: float, gain: float, drop: float, reliability: float) -> dict[str, Any]:
-    return {"floors": {"mae": floor}, "min_gain": {"mae": gain}, "max_drop": {"mae": drop}, "reliability": reliability}
+def gate_of(threshold: float, gain: float, drop: float, confidence: float) -> dict[str, Any]:
+    return {
+        "thresholds": {"mae": threshold},
+        "min_improvement": {"mae": gain},
+        "max_drop": {"mae": drop},
+        "confidence": confidence,
+    }
 
 
 @given(
@@ -132,7 +143,7 @@ def gate_of(floor: float, gain: float, drop: float, reliability: float) -> dict[
 )
 def test_looser_is_looser_in_any_of_its_numbers(asked: tuple[float, ...], own: tuple[float, ...]) -> None:
     team = Team.model_validate({"team": "t", "gate": gate_of(*asked)})
-    floor, gain, drop, reliability = own
+    threshold, gain, drop, confidence = own
     pipeline = Pipeline.model_validate(
         {
             "pipeline": "p",
@@ -141,14 +152,14 @@ def test_looser_is_looser_in_any_of_its_numbers(asked: tuple[float, ...], own: t
             "schema": "s",
             "model": {"estimator": "sklearn.linear_model.Ridge"},
             "gate": {
-                "floors": {"mae": floor},
-                "against_champion": {"metric": "mae", "min_gain": gain},
+                "thresholds": {"mae": threshold},
+                "against_champion": {"metric": "mae", "min_improvement": gain},
                 "slices": {"by": ["a"], "max_drop": drop},
-                "reliability": reliability,
+                "confidence": confidence,
             },
         }
     )
-    expected = (floor > asked[0]) + (gain < asked[1]) + (drop > asked[2]) + (reliability < asked[3])
+    expected = (threshold > asked[0]) + (gain < asked[1]) + (drop > asked[2]) + (confidence < asked[3])
     assert len(loosened(pipeline, team)) == expected
 
 
@@ -160,7 +171,7 @@ def test_estimates_that_agree_whatever_they_say_are_looser_too() -> None:
         "source": {"spans": "{SPAN}.parquet", "label": "y"},
         "schema": "s",
         "model": {"estimator": "sklearn.linear_model.Ridge"},
-        "gate": {"floors": {"mae": 3}, "against_champion": {"metric": "mae"}},
+        "gate": {"thresholds": {"mae": 3}, "against_champion": {"metric": "mae"}},
         "gateway": "g",
         "shadow": {"agree_within": 1e12},
     }

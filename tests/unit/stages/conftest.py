@@ -41,7 +41,7 @@ class Site:
             "source": {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"},
             "schema": str(self.folder / "small.schema.yaml"),
             "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
-            "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+            "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}},
         }
         return Pipeline.model_validate({**content, **changes})
 

@@ -96,7 +96,7 @@ def test_a_month_whose_rates_are_not_there_is_not_read_and_the_reason_is_said(in
     reasons = Reasons()
     assert run_in(installation, RETURNS, watcher=reasons).snapshot is None
     assert (
-        "window: 2 needs 2 spans, 1 of them is missing; there: 2013-02; 2013-01 is denied by source.deny; 2013-03 waits: join rates"
+        "window: 2 needs 2 spans, 1 of them is missing; there: 2013-02; 2013-01 is denied by source.exclude; 2013-03 waits: join rates"
         in reasons.said[0]
     )
 
@@ -141,5 +141,5 @@ def test_too_few_partners_block_and_no_model_is_trained(installation: Installati
     assert (made.summary.outcome, made.candidate) == (Outcome.BLOCKED, None)
     (anomaly,) = [found for found in made.report.anomalies if found.kind == "join_match"]
     assert (anomaly.span, anomaly.column, anomaly.expected) == ("2013-04", "customer", "at least 95.0 %")
-    assert anomaly.sentence.startswith("customers (")
+    assert anomaly.message.startswith("customers (")
     assert len(anomaly.examples) == 3

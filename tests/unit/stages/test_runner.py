@@ -16,7 +16,7 @@ from taxiway.data.profiling.profile import Profile
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
-from taxiway.records.recorder import RunNotes
+from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, no_connection
@@ -223,7 +223,7 @@ def test_a_kill_while_a_span_is_marked_is_mended_by_the_next_run(
 
 def test_the_stages_of_data_need_no_mlflow(site: Site, installation: Installation) -> None:
     """In a notebook a recorder that only remembers will do."""
-    pipeline, notes = site.pipeline(), RunNotes()
+    pipeline, notes = site.pipeline(), InMemoryRun()
     context = StageContext(pipeline, installation.store, notes, installation.client, "notebook/1", installation.services)
     planned = plan_ingest(context.source, pipeline.name, context.store, no_connection, now=context.clock())
     snapshot = ingest(context, planned)
@@ -263,7 +263,7 @@ def pipeline_file(site: Site) -> Path:
         f"pipeline: {site.name}\nteam: runner\n"
         'source: {spans: "{data}/{SPAN}.parquet", window: 1, label: y}\nschema: small.schema.yaml\n'
         "model: {estimator: sklearn.linear_model.LogisticRegression}\n"
-        "gate: {floors: {roc_auc: 0.6}, against_champion: {metric: roc_auc}}\n"
+        "gate: {thresholds: {roc_auc: 0.6}, against_champion: {metric: roc_auc}}\n"
     )
     return path
 

@@ -86,20 +86,18 @@ def test_a_run_that_ended_is_reopened_by_a_task_that_was_cleared(client: MlflowC
 
 
 def report(status: Status) -> DataReport:
-    anomaly = Anomaly(
-        kind="k", span="s", column="c", severity=Severity.ERROR, observed="o", expected="e", sentence="c is wrong"
-    )
+    anomaly = Anomaly(kind="k", span="s", column="c", severity=Severity.ERROR, observed="o", expected="e", message="c is wrong")
     found = (anomaly,) if status is Status.FAIL else ()
     return DataReport(snapshot=SNAPSHOT.digest, schema_version="v", status=status, checks=1, anomalies=found)
 
 
 def verdict(status: Status) -> Verdict:
-    reasons = (Reason(status=Status.PASS, sentence="fine"), Reason(status=status, sentence="auc"))
+    reasons = (Reason(status=Status.PASS, message="fine"), Reason(status=status, message="auc"))
     return Verdict(model="m", version=2, champion=1, snapshot="s", report="", evaluation="e", status=status, reasons=reasons)
 
 
 def shadow(status: Status) -> ShadowReport:
-    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, sentence="shadowed"),))
+    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, message="shadowed"),))
 
 
 def promotion(from_version: int | None) -> Promotion:

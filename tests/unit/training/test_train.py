@@ -13,7 +13,7 @@ from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.records import FeatureSet, Snapshot
-from taxiway.records.recorder import Notes
+from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.pipeline import Features, Model
 from taxiway.store import Store
 from taxiway.training.estimator import accepts_missing, build_estimator
@@ -43,7 +43,7 @@ def features_for(snapshot_and_store: tuple[Snapshot, Store], model: Model, featu
         problem="classification",
         accepts_missing=tolerant,
         store=store,
-        recorder=Notes(),
+        recorder=InMemoryRecorder(),
     )
 
 
@@ -53,7 +53,7 @@ def test_training_twice_gives_the_same_answers_on_raw_rows(snapshot_and_store: t
     first, second = features_for(snapshot_and_store, model), features_for(snapshot_and_store, model)
     assert first == second
     raw = raw_frame(read_rows(snapshot.evaluation, store), first.numeric, first.categorical)
-    answers = [train(first, model, {}, store=store, recorder=Notes()).predict_proba(raw) for _ in range(2)]
+    answers = [train(first, model, {}, store=store, recorder=InMemoryRecorder()).predict_proba(raw) for _ in range(2)]
     assert np.array_equal(answers[0], answers[1])
     assert answers[0].shape == (len(raw), 2)
 
@@ -61,7 +61,7 @@ def test_training_twice_gives_the_same_answers_on_raw_rows(snapshot_and_store: t
 def test_the_served_object_scores_as_the_transform_and_the_estimator_apart(snapshot_and_store: tuple[Snapshot, Store]) -> None:
     snapshot, store = snapshot_and_store
     made = features_for(snapshot_and_store, BOOSTING)
-    fitted = train(made, BOOSTING, {}, store=store, recorder=Notes())
+    fitted = train(made, BOOSTING, {}, store=store, recorder=InMemoryRecorder())
     raw = raw_frame(read_rows(snapshot.training, store), made.numeric, made.categorical)
     apart = fitted.named_steps["model"].predict_proba(fitted.named_steps["transform"].transform(raw))
     assert np.array_equal(fitted.predict_proba(raw), apart)
@@ -81,7 +81,7 @@ def test_dropped_columns_label_and_key_are_no_features(snapshot_and_store: tuple
 def test_unseen_and_missing_values_are_answered(snapshot_and_store: tuple[Snapshot, Store]) -> None:
     snapshot, store = snapshot_and_store
     made = features_for(snapshot_and_store, BOOSTING)
-    fitted = train(made, BOOSTING, {}, store=store, recorder=Notes())
+    fitted = train(made, BOOSTING, {}, store=store, recorder=InMemoryRecorder())
     raw = raw_frame(read_rows(snapshot.evaluation, store).head(3), made.numeric, made.categorical)
     raw["dest"] = ["ZZZ", None, raw["dest"].iloc[2]]
     raw.loc[0, "temp"] = np.nan
@@ -177,10 +177,10 @@ def test_a_number_is_estimated_by_the_same_object_in_training_and_serving(snapsh
         problem="regression",
         accepts_missing=True,
         store=store,
-        recorder=Notes(),
+        recorder=InMemoryRecorder(),
     )
     assert made.classes == ()
-    fitted = train(made, model, {}, store=store, recorder=Notes())
+    fitted = train(made, model, {}, store=store, recorder=InMemoryRecorder())
     rows = read_rows(snapshot.evaluation, store)
     answers = fitted.predict(raw_frame(rows, made.numeric, made.categorical))
     assert not hasattr(fitted, "predict_proba")
@@ -222,4 +222,4 @@ def test_what_an_estimator_says_of_the_rows_is_said_with_the_label(snapshot_and_
     _, store = snapshot_and_store
     made = features_for(snapshot_and_store, BOOSTING)
     with pytest.raises(FitError, match=r"HistGradientBoostingClassifier could not be fitted to late on .*max_leaf_nodes"):
-        train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=Notes())
+        train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=InMemoryRecorder())

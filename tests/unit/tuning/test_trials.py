@@ -17,7 +17,7 @@ from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.features import raw_frame
 from taxiway.messages import words
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, Trial
-from taxiway.records.recorder import Notes
+from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.store import Store
@@ -44,7 +44,7 @@ class Made:
         features, tuning = self.store.get(FeatureSet, plan.features), self.store.get(Snapshot, plan.snapshot)
         rows = read_rows(tuning.evaluation, self.store)
         return [
-            run_trial(json.loads(params), features, rows, pipeline, store=self.store, recorder=Notes())
+            run_trial(json.loads(params), features, rows, pipeline, store=self.store, recorder=InMemoryRecorder())
             for params in plan.trials
         ]
 
@@ -65,7 +65,7 @@ SMALL = with_space({"max_iter": [1, 20], "loss": ["squared_error", "poisson"]})
 
 
 def test_no_trial_reads_a_row_of_the_gates_span(made: Made) -> None:
-    gates = made.snapshot.newest.content
+    gates = made.snapshot.evaluation_span.content
     files = [path for path in Path(made.store.url).rglob(f"*{gates}*") if path.is_file()]
     assert files
     for path in files:
@@ -78,7 +78,7 @@ def test_no_trial_reads_a_row_of_the_gates_span(made: Made) -> None:
 def test_the_tuning_snapshot_is_the_window_split_anew(made: Made) -> None:
     tuning = tuning_snapshot(made.snapshot, made.store)
     assert tuning.spans == made.snapshot.training
-    assert tuning.newest == made.snapshot.training[-1]
+    assert tuning.evaluation_span == made.snapshot.training[-1]
     with pytest.raises(ConfigError, match="window of 2 spans or more"):
         tuning_snapshot(tuning_snapshot(tuning, made.store), made.store)
 
@@ -87,7 +87,7 @@ def test_a_trials_score_is_that_of_its_model_on_the_newest_training_span(made: M
     plan = made.plan(SMALL)
     trial = made.trials(SMALL, plan)[0]
     features = made.store.get(FeatureSet, plan.features)
-    fitted = train(features, SMALL.model, json.loads(trial.params), store=made.store, recorder=Notes())
+    fitted = train(features, SMALL.model, json.loads(trial.params), store=made.store, recorder=InMemoryRecorder())
     rows = read_rows(made.snapshot.training[-1:], made.store)
     answers = fitted.predict(raw_frame(rows, features.numeric, features.categorical))
     assert trial.score == pytest.approx(mean_absolute_error(rows["cnt"], answers))
@@ -116,7 +116,7 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(made: Made) -> None:
     assert report.trials[-1].score is None
 
 
-class Unreachable(Notes):
+class Unreachable(InMemoryRecorder):
     """A recorder whose server is down, as MLflow may be."""
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -129,7 +129,7 @@ def test_a_recorder_that_fails_is_no_failure_of_the_parameters(made: Made) -> No
     rows, params = read_rows(tuning.evaluation, made.store), json.loads(plan.trials[0])
     with pytest.raises(RuntimeError, match="connection refused"):
         run_trial(params, features, rows, SMALL, store=made.store, recorder=Unreachable())
-    assert run_trial(params, features, rows, SMALL, store=made.store, recorder=Notes()).score is not None
+    assert run_trial(params, features, rows, SMALL, store=made.store, recorder=InMemoryRecorder()).score is not None
 
 
 def test_a_trial_that_failed_is_tried_again(made: Made) -> None:

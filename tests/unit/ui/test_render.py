@@ -1,4 +1,4 @@
-"""What a page shows is what was recorded: escaped, with intervals where they belong, and sentences where something is missing."""
+"""What a page shows is what was recorded: escaped, with intervals where they belong, and messages where something is missing."""
 
 from datetime import UTC, datetime
 
@@ -32,11 +32,11 @@ from taxiway.records import (
     Verdict,
     Waiver,
 )
-from taxiway.registry.champions import Champion
+from taxiway.registry.champions import ChampionInfo
 from taxiway.registry.ledger import Entry, State
-from taxiway_ui.airflow_db import RunSeen
+from taxiway_ui.airflow_db import RunState
 from taxiway_ui.render import WIDTH, page, scale_of, side
-from taxiway_ui.views import SWEEP, WAY, History, Mark, Overview, PipelineRow, Reign, RunPage, stages, stopped_at
+from taxiway_ui.views import STAGES, SWEEP, ChampionTenure, History, Mark, Overview, PipelineRow, RunPage, stages, stopped_at
 
 HOSTILE = "<script>alert('x')</script>\"'"
 PLACES = {"here": "/taxiway", "airflow": ""}
@@ -44,15 +44,15 @@ WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 UP = Interval(value=0.02, low=0.01, high=0.03, rows=1000)
 
 
-def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/2") -> RunSeen:
-    return RunSeen(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
+def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/2") -> RunState:
+    return RunState(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
 
 
 def hostile_records() -> RunRecords:
     span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
-    reason = Reason(status=Status.FAIL, sentence=HOSTILE)
+    reason = Reason(status=Status.FAIL, message=HOSTILE)
     metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
-    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, reliability=0.999, difference=UP)
+    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
     anomaly = Anomaly(
         kind=HOSTILE,
         span=HOSTILE,
@@ -60,12 +60,19 @@ def hostile_records() -> RunRecords:
         severity=Severity.ERROR,
         observed=HOSTILE,
         expected=HOSTILE,
-        sentence=HOSTILE,
+        message=HOSTILE,
         proposal=HOSTILE,
     )
     waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
     join = JoinMatch(
-        name=HOSTILE, span=HOSTILE, table=HOSTILE, content=HOSTILE, keys=(HOSTILE,), rows=2000, matched=1990, min_match=0.95
+        name=HOSTILE,
+        span=HOSTILE,
+        table=HOSTILE,
+        content=HOSTILE,
+        keys=(HOSTILE,),
+        rows=2000,
+        matched=1990,
+        min_match_rate=0.95,
     )
     common = {"model": HOSTILE, "version": 2, "champion": 1}
     return RunRecords(
@@ -99,7 +106,7 @@ def hostile_records() -> RunRecords:
             ),
         ),
         evaluation=Evaluation(
-            snapshot="s", model=HOSTILE, candidate=2, champion=1, reliability=0.99, metrics=(metric,), slices=(slice_,)
+            snapshot="s", model=HOSTILE, candidate=2, champion=1, confidence=0.99, metrics=(metric,), slices=(slice_,)
         ),
         verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
         shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
@@ -133,7 +140,7 @@ def hostile_promotion() -> Promotion:
 
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
-    reign = Reign(Champion(HOSTILE, 2, hostile_promotion(), "v"), records)
+    reign = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
     entry = Entry(HOSTILE, State.DONE, HOSTILE, hostile_promotion())
     row = PipelineRow(HOSTILE, reign, run, records.summary)
     assert records.summary is not None
@@ -143,7 +150,7 @@ def every_page() -> dict[str, str]:
             "pipeline.html", view=History(HOSTILE, reign, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
         ),
         "run": page("run.html", view=RunPage(run, records, (HOSTILE,)), **PLACES),
-        "absent": page("absent.html", sentence=HOSTILE, **PLACES),
+        "absent": page("absent.html", message=HOSTILE, **PLACES),
     }
 
 
@@ -174,7 +181,7 @@ def test_an_address_that_is_not_of_the_web_does_not_become_a_link() -> None:
 
 def test_the_way_names_the_stage_that_stopped_the_run() -> None:
     run = seen({"ingest": "success", "validate_data": "failed", "transform": "upstream_failed"})
-    assert [stage.name for stage in stages(run)] == [name for name in WAY if name != SWEEP]
+    assert [stage.name for stage in stages(run)] == [name for name in STAGES if name != SWEEP]
     assert [stage.mark for stage in stages(run)] == [Mark.DONE, Mark.STOPPED, *[Mark.OPEN] * 5]
     assert stopped_at(run) == "validate_data"
 
@@ -191,7 +198,7 @@ def test_data_that_did_not_pass_are_a_warning_on_the_way_of_a_run_that_went_on()
 
 def test_the_way_of_a_sweep_has_its_trials_and_tells_their_failure() -> None:
     run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
-    assert [stage.name for stage in stages(run)] == list(WAY)
+    assert [stage.name for stage in stages(run)] == list(STAGES)
     assert stopped_at(run) == SWEEP
 
 
@@ -203,7 +210,7 @@ def test_a_stage_that_goes_on_is_not_shown_as_stopped(state: str) -> None:
 
 
 def test_a_champion_set_by_hand_is_said_to_be_unknown_to_the_ledger() -> None:
-    row = PipelineRow("a.b", Reign(Champion("a.b", 3, None, None), RunRecords()), None, None)
+    row = PipelineRow("a.b", ChampionTenure(ChampionInfo("a.b", 3, None, None), RunRecords()), None, None)
     html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
     assert "the ledger does not say since when" in html
     assert "has not run yet" in html

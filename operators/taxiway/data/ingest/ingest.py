@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.ingest.snapshot import Made, Reading, Tables, add_span, snapshot_of
+from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Read
 from taxiway.errors import ConfigError
@@ -25,7 +25,7 @@ def ingest(
     source: str,
     store: Store,
     read: Read | None = None,
-    reading: Reading | None = None,
+    reading: ReadSpec | None = None,
 ) -> Snapshot:
     """Copy the rows of each planned span into `store`; the last span is the evaluation, those before it training.
 
@@ -36,21 +36,23 @@ def ingest(
     Raises DataError naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
     while it was read; there is no snapshot then.
     """
-    reading = reading or Reading()
+    reading = reading or ReadSpec()
     least = 2 if reading.split is None else 1
     if len(plan) < least:
         raise ConfigError(
             f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
-    made = Made()
+    made = SnapshotParts()
     with tempfile.TemporaryDirectory(prefix="taxiway-ingest-") as folder:
-        tables = Tables(Path(folder), read_table)
+        tables = JoinTableCache(Path(folder), read_table)
         for found in plan:
             _ingest_one(made, found, read or read_file, source, reading, tables, store)
     return snapshot_of(made, reading, pipeline, plan[-1].name)
 
 
-def _ingest_one(made: Made, found: FoundSpan, read: Read, source: str, reading: Reading, tables: Tables, store: Store) -> None:
+def _ingest_one(
+    made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
+) -> None:
     with tempfile.TemporaryDirectory(prefix="taxiway-span-") as folder:
         copy = read(found, Path(folder))
         span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.duckdb_table import Column, add_view, run
 from taxiway.data.engine.keys_sql import WHOLE, key_sql, moment_sql
-from taxiway.data.sources.join_inputs import Right
+from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.messages import SHOWN_VALUES
 from taxiway.records import JoinMatch
@@ -27,7 +27,7 @@ _NANOSECONDS = 1000
 class JoinedTable:
     """A checked copy of the file that is joined to a span; `label` is how people name it, `content` its digest."""
 
-    right: Right
+    right: JoinTable
     path: Path
     label: str
     content: str
@@ -183,7 +183,7 @@ def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: Joine
         keys=tuple(table.right.join.on),
         rows=rows,
         matched=matched,
-        min_match=table.right.join.min_match,
+        min_match_rate=table.right.join.min_match_rate,
         without_key=without_key,
         unmatched_keys=found[0][2] if found else 0,
         examples=tuple(key for key, _, _ in found),

@@ -27,7 +27,7 @@ _THREADS = 4
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitFile:
     """Rows in a file of their own: for training, or for evaluation; where nothing is split, all of them are for training."""
 
     side: int
@@ -56,7 +56,9 @@ class _Rows:
     brought: list[tuple[Path, list[str]]] = field(default_factory=list)
 
 
-def make_parts(file: Path, rules: Rules, folder: Path, *, what: str) -> tuple[tuple[Part, ...], tuple[JoinMatch, ...]]:
+def materialize_split(
+    file: Path, rules: Rules, folder: Path, *, what: str
+) -> tuple[tuple[SplitFile, ...], tuple[JoinMatch, ...]]:
     """Obey `rules` for the rows of `file`, whom errors know as `what`; returns the parts that have rows, and what joins came to.
 
     A part is a file in `folder`.
@@ -135,7 +137,7 @@ def _sides(rows: _Rows, rules: Rules, what: str) -> str:
     return f"SELECT ({side})::TINYINT AS side FROM (SELECT {drawn} FROM span {joins}) ORDER BY place"
 
 
-def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path) -> tuple[Part, ...]:
+def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path) -> tuple[SplitFile, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -157,7 +159,7 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, fil
             table = pa.Table.from_arrays([*left.columns, *beside], schema=schema)
             for side, writer in writers.items():
                 writer.add(table.filter(pc.equal(sides["side"], side)))
-    return tuple(Part(side, writer.path, writer.rows) for side, writer in writers.items() if writer.rows)
+    return tuple(SplitFile(side, writer.path, writer.rows) for side, writer in writers.items() if writer.rows)
 
 
 class _Brought:

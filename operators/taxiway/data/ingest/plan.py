@@ -19,10 +19,10 @@ Spans = tuple[FoundSpan, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class WindowPlan:
     """The spans that a run reads, oldest first: it decides the last one. Without any there is nothing to do, and `reason` says why.
 
-    `notes` are sentences about what was left out, or is missing, among the spans from the first one on.
+    `notes` are messages about what was left out, or is missing, among the spans from the first one on.
     """
 
     spans: Spans = ()
@@ -71,7 +71,7 @@ class _Choice:
 
     def missing_ends(self, window: FixedWindow) -> list[str]:
         """Why a fixed window cannot be read as yet: one of its ends has not come, or waits. One that is denied is not missed."""
-        there, denied = {span.name for span in self.found}, set(self.source.deny)
+        there, denied = {span.name for span in self.found}, set(self.source.exclude)
         said = []
         for name in dict.fromkeys((window.first, window.last)):
             if name not in there:
@@ -88,7 +88,7 @@ def plan_window(
     decided: frozenset[tuple[str, int]],
     requested: str | None = None,
     waiting: Mapping[str, str] | None = None,
-) -> Plan:
+) -> WindowPlan:
     """The window to train on and the span to decide.
 
     `found` is in the order of time; `waiting` says of spans by name why they cannot be read as yet. `requested` names the span to
@@ -103,7 +103,7 @@ def plan_window(
         return _planned(choice, _requested(requested, choice, decidable))
     looked_at = decidable[-1:] if isinstance(source.window, FixedWindow) else decidable
     due = next((span for span in looked_at if (span.name, span.version) not in decided), None)
-    return Plan(reason=_reason(choice, decidable)) if due is None else _planned(choice, due)
+    return WindowPlan(reason=_reason(choice, decidable)) if due is None else _planned(choice, due)
 
 
 def newest_plan(found: Spans, source: Source, waiting: Mapping[str, str] | None = None) -> Spans:
@@ -120,7 +120,7 @@ def plan_as_of(
     moment: datetime,
     before: datetime | None = None,
     waiting: Mapping[str, str] | None = None,
-) -> Plan:
+) -> WindowPlan:
     """What a run for a past `moment` reads: it decides the newest span whose period had ended by then.
 
     `before` is the moment of the run before this one: a span that had ended by then is that run's, so that of many moments
@@ -138,39 +138,39 @@ def plan_as_of(
     choice = _choice(ended, source, waiting or {})
     decidable = choice.decidable()
     if not decidable:
-        return Plan(reason=f"of the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
+        return WindowPlan(reason=f"of the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
     newest = decidable[-1]
     if before is not None and newest.ends is not None and newest.ends <= before:
         reason = f"{newest.name}, the newest span that had ended by {moment:%Y-%m-%d %H:%M}, belongs to the run before this one"
-        return Plan(reason="; ".join((reason, *_few(choice.left_out.values()))))
+        return WindowPlan(reason="; ".join((reason, *_few(choice.left_out.values()))))
     return _planned(choice, newest)
 
 
 def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice:
-    left_out = {span.name: f"{span.name} is denied by source.deny" for span in found if span.name in source.deny}
+    left_out = {span.name: f"{span.name} is denied by source.exclude" for span in found if span.name in source.exclude}
     for span in found:
         if span.name in waiting:
             left_out.setdefault(span.name, f"{span.name} waits: {waiting[span.name]}")
     return _Choice(source, found, tuple(span for span in found if span.name not in left_out), left_out)
 
 
-def _planned(choice: _Choice, decided: FoundSpan) -> Plan:
+def _planned(choice: _Choice, decided: FoundSpan) -> WindowPlan:
     spans = choice.plan(decided)
     begins, ends = span_order(spans[0].name), span_order(spans[-1].name)
     left_out = [said for name, said in choice.left_out.items() if span_order(name) >= begins]
     between = tuple(span for span in choice.found if begins <= span_order(span.name) <= ends)
-    return Plan(spans, notes=(*_few(left_out), *gaps(between)))
+    return WindowPlan(spans, notes=(*_few(left_out), *gaps(between)))
 
 
-def _few(sentences: Iterable[str]) -> list[str]:
-    """Of many sentences about spans the last ones, and how many there are: a query's periods may be thousands."""
-    said = list(sentences)
+def _few(messages: Iterable[str]) -> list[str]:
+    """Of many messages about spans the last ones, and how many there are: a query's periods may be thousands."""
+    said = list(messages)
     more = len(said) - _SHOWN_SPANS
     return [f"{more:,} older spans are left out", *said[more:]] if more > 0 else said
 
 
 def gaps(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
-    """A sentence for each two of `spans` that do not follow each other: what lies between has not come, or never will."""
+    """A message for each two of `spans` that do not follow each other: what lies between has not come, or never will."""
     return tuple(
         f"nothing is there between {before.name} and {after.name}; if it comes later, it is decided then, and its challenger "
         "comes too late"

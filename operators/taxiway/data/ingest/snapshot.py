@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import Part, Rules, make_parts
+from taxiway.data.ingest.materialize import Rules, SplitFile, materialize_split
 from taxiway.data.ingest.sampling import EVALUATION, TRAINING
-from taxiway.data.sources.join_inputs import Right
+from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
-from taxiway.records import JoinMatch, Original, SampleRule, Snapshot, Span, SplitRule
+from taxiway.records import JoinMatch, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.base import Format
 from taxiway.spec.selection import Split
@@ -28,31 +28,31 @@ ReadTable = Callable[[FoundSpan, Path, Format | None], Path]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadSpec:
     """The rules by which rows are made from files. Without any, a span is its file, byte by byte."""
 
-    rights: tuple[Right, ...] = ()
+    join_tables: tuple[JoinTable, ...] = ()
     sample: SampleRule | None = None
     split: SplitRule | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether files are taken as they are."""
-        return not self.rights and self.sample is None and self.split is None
+        return not self.join_tables and self.sample is None and self.split is None
 
 
-def reading_of(source: Source, rights: tuple[Right, ...]) -> Reading:
-    """The rules of a pipeline's source; `rights` are its joins, with what is there of each table."""
+def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...]) -> ReadSpec:
+    """The rules of a pipeline's source; `join_tables` are its joins, with what is there of each table."""
     sample, split = source.sample, source.split
-    return Reading(
-        rights,
+    return ReadSpec(
+        join_tables,
         SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify) if sample else None,
         SplitRule(by=split.by, evaluation=split.evaluation) if isinstance(split, Split) else None,
     )
 
 
 @dataclass
-class Made:
+class SnapshotParts:
     """What came of the files of a run so far: spans by what they are for, oldest first, and what joins came to."""
 
     training: list[Span] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Made:
     joins: list[JoinMatch] = field(default_factory=list)
 
 
-class Tables:
+class JoinTableCache:
     """The joined tables of a run: a file for all spans is copied once, into `folder`."""
 
     def __init__(self, folder: Path, read: ReadTable) -> None:
@@ -68,7 +68,7 @@ class Tables:
         self._read = read
         self._kept: dict[str, JoinedTable] = {}
 
-    def of(self, right: Right, span: Span, folder: Path) -> JoinedTable:
+    def of(self, right: JoinTable, span: Span, folder: Path) -> JoinedTable:
         """The table of a join for a span; one that is for this span only is copied into `folder`."""
         found = right.of(span.name)
         if found is None:  # planning leaves such spans out
@@ -79,30 +79,30 @@ class Tables:
             self._kept[right.name] = self._copied(right, found, self._folder)
         return self._kept[right.name]
 
-    def _copied(self, right: Right, found: FoundSpan, folder: Path) -> JoinedTable:
+    def _copied(self, right: JoinTable, found: FoundSpan, folder: Path) -> JoinedTable:
         place = folder / f"join-{right.name}"
         place.mkdir()
         path = self._read(found, place, right.join.format)
         return JoinedTable(right, path, right.label(found), digest_of_file(path))
 
 
-def add_span(made: Made, span: Span, file: Path, reading: Reading, tables: Tables, store: Store) -> None:
+def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tables: JoinTableCache, store: Store) -> None:
     """Put the rows that `reading` makes of `file`, a copy of a span that is ours, into `store`, and what they are into `made`."""
     with tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-        joined = [tables.of(right, span, Path(folder)) for right in reading.rights]
+        joined = [tables.of(right, span, Path(folder)) for right in reading.join_tables]
         rules = Rules(joined, reading.sample, reading.split)
-        parts, matches = make_parts(file, rules, Path(folder), what=f"span {span.label}")
+        parts, matches = materialize_split(file, rules, Path(folder), what=f"span {span.label}")
         if not parts:
             raise DataError(
                 f"source.sample leaves no row of {span.rows:,} in span {span.label}; give it a larger fraction, or stratify"
             )
-        original = Original(content=digest_of_file(file), rows=span.rows)
+        original = SourceFile(content=digest_of_file(file), rows=span.rows)
         for part, stored in zip(parts, _stored(span, parts, original, store, named=reading.split is not None), strict=True):
             (made.evaluation if part.side == EVALUATION else made.training).append(stored)
     made.joins += [match.model_copy(update={"span": span.label}) for match in matches]
 
 
-def _stored(span: Span, parts: Sequence[Part], original: Original, store: Store, *, named: bool) -> list[Span]:
+def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store: Store, *, named: bool) -> list[Span]:
     return [
         span.model_copy(
             update={
@@ -116,7 +116,7 @@ def _stored(span: Span, parts: Sequence[Part], original: Original, store: Store,
     ]
 
 
-def snapshot_of(made: Made, reading: Reading, pipeline: str, newest: str) -> Snapshot:
+def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: str) -> Snapshot:
     """The snapshot of what was made; where nothing is split by a column, the span `newest`, the last one, is the evaluation.
 
     Raises DataError where a split leaves nothing to train on, or nothing of the newest span to evaluate on.
@@ -152,7 +152,7 @@ def parted(
     sides: dict[int, list[Span]] = {TRAINING: [], EVALUATION: []}
     for span in spans:
         with store.local_file(span.content) as file, tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-            parts, _ = make_parts(file, Rules(split=split, purpose=purpose), Path(folder), what=f"span {span.label}")
+            parts, _ = materialize_split(file, Rules(split=split, purpose=purpose), Path(folder), what=f"span {span.label}")
             for part in parts:
                 changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.side]}
                 sides[part.side].append(span.model_copy(update=changed))

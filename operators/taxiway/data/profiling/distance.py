@@ -20,7 +20,7 @@ _FEWEST_VALUES = 40
 RESOLUTION = 2 / (QUANTILES - 1)
 """Divergences below this are not told apart by quantiles."""
 CHANCE = 0.001
-"""How often sampling alone may put a distance above its noise."""
+"""How often sampling alone may put a distance above its null_quantile."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def l_infinity(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
     return max(changes, key=lambda change: round(change.distance, 12), default=LargestChange(0.0, "", 0.0, 0.0))
 
 
-def l_infinity_noise(a: ColumnProfile, b: ColumnProfile) -> float:
+def l_infinity_null(a: ColumnProfile, b: ColumnProfile) -> float:
     """An L-infinity distance that samples of one distribution exceed in at most one of 1,000 cases, whatever it is.
 
     McDiarmid's inequality for the difference of each value's share, and a union bound over the values.
@@ -93,7 +93,7 @@ def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
     return max(changes, key=lambda change: round(change.distance, 12), default=LargestChange(0.0, "", 0.0, 0.0))
 
 
-def normalized_difference_noise(a: ColumnProfile, b: ColumnProfile) -> float:
+def normalized_difference_null(a: ColumnProfile, b: ColumnProfile) -> float:
     """A normalized difference that counts of one stream of rows exceed in at most about one of 1,000 cases.
 
     Of the rows with one value, as many fall to either side as heads in so many throws of a coin: Hoeffding's inequality, and a
@@ -114,7 +114,7 @@ def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
     return divergence(density(a, points), density(b, points))
 
 
-def jensen_shannon_noise(a: ColumnProfile, b: ColumnProfile) -> float:
+def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
     """A divergence that the profiles of two samples of one distribution exceed in about one of 1,000 cases.
 
     The divergence of two samples is about chi-squared, with as many degrees of freedom as there are quantile steps, or a quarter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.engine.ibis_exprs import LARGEST, finite, hashed, query, rows_of
 from taxiway.data.profiling.profile import ColumnProfile, Lengths, Profile, WithLabel
-from taxiway.data.profiling.quantiles import ON_A_LINE, Sampled, sample_numbers
+from taxiway.data.profiling.quantiles import NUMERIC_LIKE, Sampled, sample_numbers
 from taxiway.data.profiling.value_counts import LISTED, few, values_of
 from taxiway.errors import ConfigError, allowed_values
 
@@ -103,7 +103,7 @@ def _with_deviations(rows: "ir.Table", columns: Sequence[Column], samples: dict[
 
     One step each: within one, every aggregate would compute them anew.
     """
-    numeric = [column.sql for column in columns if column.type in ON_A_LINE]
+    numeric = [column.sql for column in columns if column.type in NUMERIC_LIKE]
     known = {column.sql: samples[column.sql] for column in columns if column.sql in samples}
     kept: Any = rows.mutate(**{f"f{name}": finite(rows[name]) for name in numeric})
     kept = kept.mutate(**{f"d{name}": (_number(kept, name) - at.shift) / at.scale for name, at in known.items()})
@@ -121,7 +121,7 @@ def _counts(rows: "ir.Table", column: Column) -> Stats:
     if column.type in _WITH_LENGTH:
         lengths = values.length()
         counts |= {"shortest": lengths.min(), "longest": lengths.max(), "length": lengths.mean()}
-    if column.type in ON_A_LINE:
+    if column.type in NUMERIC_LIKE:
         numbers: Any = rows[f"f{column.sql}"]
         counts |= {"minimum": numbers.min(), "maximum": numbers.max()}
     if column.type in ("integer", "number"):

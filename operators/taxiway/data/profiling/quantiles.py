@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ON_A_LINE = ("integer", "number", "date", "datetime")
+NUMERIC_LIKE = ("integer", "number", "date", "datetime")
 _COLUMNS_AT_ONCE = 16
 _ENOUGH = 1000
 _FREQUENT_SHARE = 0.001
@@ -38,7 +38,7 @@ def sample_numbers(table: Table) -> dict[str, Sampled]:
     at a time, so that memory does not grow with their number.
     """
     found = {}
-    numeric = [column for column in table.columns if column.type in ON_A_LINE]
+    numeric = [column for column in table.columns if column.type in NUMERIC_LIKE]
     for some in _in_parts(numeric):
         rows = rows_of(table, some, sampled=True)
         arrays = _sorted(table, query(rows.select([finite(rows[column.sql]).name(column.sql) for column in some])))

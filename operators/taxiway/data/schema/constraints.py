@@ -20,7 +20,7 @@ Semantic = Literal["email", "ipv4", "iso_date", "url", "uuid"]
 Distance = Literal["l_infinity", "jensen_shannon", "normalized_difference"]
 
 
-class Stage(StrEnum):
+class LifecycleStage(StrEnum):
     """How far a feature has come: what an anomaly in it does, and which models may use it, depends on that.
 
     planned: may not be there yet. alpha: tried out; anomalies warn, and no production model may use it. beta: may be used, and
@@ -36,17 +36,17 @@ class Stage(StrEnum):
     @property
     def warns(self) -> bool:
         """Whether anomalies in such a feature are reported and do not block."""
-        return self in (Stage.PLANNED, Stage.ALPHA, Stage.DEPRECATED)
+        return self in (LifecycleStage.PLANNED, LifecycleStage.ALPHA, LifecycleStage.DEPRECATED)
 
     @property
     def may_be_missing(self) -> bool:
         """Whether the column need not be there."""
-        return self in (Stage.PLANNED, Stage.DEPRECATED)
+        return self in (LifecycleStage.PLANNED, LifecycleStage.DEPRECATED)
 
     @property
     def usable(self) -> bool:
         """Whether a production model may use it."""
-        return self not in (Stage.PLANNED, Stage.ALPHA)
+        return self not in (LifecycleStage.PLANNED, LifecycleStage.ALPHA)
 
 
 class Range(Record):
@@ -62,8 +62,7 @@ class Range(Record):
             raise ValueError("allowed: min and max, finite numbers, at least one of them, min not above max")
         return self
 
-    @property
-    def words(self) -> str:
+    def describe(self) -> str:
         """`0 to 75`, `at least 0`, `at most 75`."""
         if self.min is not None and self.max is not None:
             return f"{self.min:g}" if self.min == self.max else f"{self.min:g} to {self.max:g}"
@@ -98,7 +97,7 @@ class Drift(Record):
     distance: Distance | None = None
 
 
-class RowSkew(Record):
+class FeatureSkew(Record):
     """In which share of the rows of the same key a feature may differ between training and serving.
 
     Numbers are compared as they are, or rounded to `digits` decimal places.

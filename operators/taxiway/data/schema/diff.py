@@ -7,11 +7,11 @@ from taxiway.data.schema.constraints import Range
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.records import Record
 
-_LISTED = ("features", "rules", "history", "waivers")
+_LISTED = ("features", "rules", "metric_checks", "waivers")
 
 
 def schema_changes(old: Schema, new: Schema) -> list[str]:
-    """Every difference, as a sentence that starts with the key: what holds for the table first, then feature by feature."""
+    """Every difference, as a message that starts with the key: what holds for the table first, then feature by feature."""
     found = [
         f"{key}: {_change(getattr(old, key), getattr(new, key))}"
         for key in Schema.model_fields
@@ -29,7 +29,7 @@ def schema_changes(old: Schema, new: Schema) -> list[str]:
     for name in dict.fromkeys([*rules, *new_rules]):
         if rules.get(name) != new_rules.get(name):
             found.append(f"rules.{name}: {_change(rules.get(name), new_rules.get(name))}")
-    for key in ("history", "waivers"):
+    for key in ("metric_checks", "waivers"):
         were, are = getattr(old, key), getattr(new, key)
         found += [f"{key}: no longer {_body(item)}" for item in were if item not in are]
         found += [f"{key}: now {_body(item)}" for item in are if item not in were]
@@ -68,7 +68,7 @@ def _words(value: Any) -> str:
     if value is None or value in ("", ()):
         return "none"
     if isinstance(value, Range):
-        return value.words
+        return value.describe()
     if isinstance(value, Record):
         return _body(value)
     if isinstance(value, list | tuple):

@@ -27,7 +27,7 @@ def draft_text(schema: Schema, profile: Profile, name: str, suggestions: Iterabl
     for suggestion in suggestions:
         body = bodies.get(suggestion.column)
         if body is not None and not all(_there(body, change) for change in suggestion.changes):
-            said.setdefault(suggestion.column, []).append(f"suggested: {suggestion.words}")
+            said.setdefault(suggestion.column, []).append(f"suggested: {suggestion.describe()}")
     return head + _with_comments(schema_to_yaml(schema), said)
 
 

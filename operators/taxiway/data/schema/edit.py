@@ -52,7 +52,7 @@ def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         if not _holds(Path(name), wanted):
-            words = "; ".join(change.words for change in changes)
+            words = "; ".join(change.describe() for change in changes)
             raise ConfigError(f"{path} is laid out in a way in which this cannot be changed here; change it by hand: {words}")
         shutil.copymode(path, name)
         Path(name).replace(path)
@@ -83,7 +83,7 @@ def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
     try:
         return schema_of(YamlFile(file.path, content, file.lines))
     except ConfigError as error:
-        words = "; ".join(change.words for change in changes)
+        words = "; ".join(change.describe() for change in changes)
         raise ConfigError(f"nothing was changed: with {words}\n{error}") from None
 
 
@@ -94,7 +94,7 @@ def _like(key: str, mapping: Any) -> Any:
 
 def _items(change: SchemaChange, known: Any) -> list[Any]:
     if not isinstance(change.value, list) or not isinstance(known, list):
-        raise ConfigError(f"{change.words}: only lists are added to, and only lists are added")
+        raise ConfigError(f"{change.describe()}: only lists are added to, and only lists are added")
     return [item for item in change.value if item not in known]
 
 

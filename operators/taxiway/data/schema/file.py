@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule
+from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range, Rule
 from taxiway.data.schema.infer import infer_schema
 from taxiway.data.schema.model import KINDS, Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.errors import ConfigError
 from taxiway.records import Waiver
 from taxiway.spec.yaml_document import KeyPath, YamlFile, explain, read_yaml
@@ -102,10 +102,10 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
         if waiver.column not in known and not several:
             said = f'is "{waiver.column}", which the schema does not list'
             raise file.error(("waivers", at, "column"), said, got=waiver.column, allowed=known)
-    for at, watch in enumerate(schema.history):
+    for at, watch in enumerate(schema.metric_checks):
         if watch.column is not None and watch.column not in names:
             said = f'is "{watch.column}", which features does not list'
-            raise file.error(("history", at, "column"), said, got=watch.column, allowed=names)
+            raise file.error(("metric_checks", at, "column"), said, got=watch.column, allowed=names)
 
 
 def _key(place: KeyPath, names: dict[str, list[str]]) -> KeyPath:
@@ -123,7 +123,7 @@ def _model_at(place: KeyPath) -> type[BaseModel]:
         }  # fmt: skip
         return parts.get(place[2], Feature)
     sections: dict[str | int, type[BaseModel]] = {
-        "features": Feature, "waivers": Waiver, "rules": Rule, "history": Watch, "row_skew": RowSkew, "rows_ratio": Range,
+        "features": Feature, "waivers": Waiver, "rules": Rule, "metric_checks": MetricMonitor, "feature_skew": FeatureSkew, "rows_ratio": Range,
     }  # fmt: skip
     return sections.get(place[0], Schema) if place else Schema
 
@@ -146,7 +146,7 @@ def schema_to_yaml(schema: Schema) -> str:
         content["rules"] = {
             rule.name: rule.model_dump(mode="json", exclude_defaults=True, exclude={"name"}) for rule in schema.rules
         }
-    content |= schema.model_dump(mode="json", exclude_defaults=True, include={"history", "row_skew"})
+    content |= schema.model_dump(mode="json", exclude_defaults=True, include={"metric_checks", "feature_skew"})
     if schema.waivers:
         content["waivers"] = [waiver.model_dump() for waiver in schema.waivers]
     # PyYAML writes these line ends as they are, and reads them back as spaces; escaped, with all that is not ASCII, they last.

@@ -12,10 +12,20 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from taxiway.data.profiling.distance import RESOLUTION
 from taxiway.data.profiling.profile import TEXT_KEPT
-from taxiway.data.schema.constraints import Counts, Drift, Range, RowSkew, Rule, Semantic, Stage, domain_of, presence_of
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.constraints import (
+    Counts,
+    Drift,
+    FeatureSkew,
+    LifecycleStage,
+    Range,
+    Rule,
+    Semantic,
+    domain_of,
+    presence_of,
+)
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import Record, Severity, Waiver
-from taxiway.records.base import Migration, without
+from taxiway.records.base import Migration, renamed, without
 
 FeatureType = Literal["boolean", "date", "datetime", "integer", "list", "number", "string"]
 TYPES: tuple[str, ...] = get_args(FeatureType)
@@ -26,7 +36,7 @@ TRAINING, SERVING = "TRAINING", "SERVING"
 KINDS = (
     "distinct", "domain", "drift", "drift_unmeasured", "duplicate_key", "history", "infinite", "join_match", "label_constant",
     "label_missing", "max_rows", "min_rows", "missing_column", "new_column", "not_unique", "pattern", "presence", "range",
-    "row_skew", "rows_ratio", "rule", "skew", "skew_unmeasured", "stage", "type", "valency",
+    "feature_skew", "rows_ratio", "rule", "skew", "skew_unmeasured", "stage", "type", "valency",
 )  # fmt: skip
 """The kinds of anomaly that the schema's checks find; those of a suite are called `gx:` and the expectation's type."""
 
@@ -49,7 +59,7 @@ class Feature(Record):
     unit: str = ""
     missing_means: str = ""
     collected: str = ""
-    stage: Stage = Stage.PRODUCTION
+    stage: LifecycleStage = LifecycleStage.PRODUCTION
     owner: str = ""
     since: date | None = None
     presence: Annotated[float, BeforeValidator(presence_of)] = 1.0
@@ -150,8 +160,11 @@ class Schema(Record):
     `environments` are the kinds of data that features may be limited to. `features` are in the order of the file.
     """
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("history.column", "waivers.column")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("history.column", "waivers.column"),
+        2: renamed(history="metric_checks", row_skew="feature_skew"),
+    }
 
     label: str | None = None
     key: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
@@ -161,8 +174,8 @@ class Schema(Record):
     rows_ratio: Range | None = None
     features: tuple[Feature, ...] = Field(min_length=1)
     rules: tuple[Rule, ...] = ()
-    history: tuple[Watch, ...] = ()
-    row_skew: RowSkew | None = None
+    metric_checks: tuple[MetricMonitor, ...] = ()
+    feature_skew: FeatureSkew | None = None
     waivers: tuple[Waiver, ...] = ()
 
     @model_validator(mode="after")

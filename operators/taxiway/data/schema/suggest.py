@@ -29,7 +29,7 @@ _ONCE_AT_MOST_OF_FREQUENT = 0.4
 _FREQUENT_COVER = 0.9
 _LEAST_PRESENT = 0.2
 _NEARLY_UNIQUE = 0.08
-_TOLD_APART = ("string", "integer", "date", "datetime")
+KEY_TYPES = ("string", "integer", "date", "datetime")
 _Z = 1.959963984540054  # 95 % of the normal distribution lie within
 
 
@@ -48,10 +48,9 @@ class Suggestion(Record):
     passed: int
     folds: int
 
-    @property
-    def words(self) -> str:
+    def describe(self) -> str:
         """`range: {min: 0} (NonNegative: the smallest of 334 numbers is 0; held out: all of the rows, 10 of 10 parts)`."""
-        asked = ", ".join(change.words.removeprefix(f"features.{self.column}.") for change in self.changes)
+        asked = ", ".join(change.describe().removeprefix(f"features.{self.column}.") for change in self.changes)
         return (
             f"{asked} ({self.rule}: {self.evidence}; held out: {_rate(self.pass_rate)} of the rows, "
             f"{self.passed} of {self.folds} parts)"
@@ -221,7 +220,7 @@ def _non_negative(column: ColumnProfile, present: list[tuple[int, int]]) -> Iter
 
 def _unique(table: Table, column: Column, statistics: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
     rows = statistics.rows
-    likely = column.type in _TOLD_APART and statistics.present == rows > 1
+    likely = column.type in KEY_TYPES and statistics.present == rows > 1
     if not likely or abs(1 - statistics.distinct.value / rows) > _NEARLY_UNIQUE:
         return
     if int(table.rows(f"SELECT count(DISTINCT {column.sql}) FROM span")[0][0]) == rows:

@@ -28,7 +28,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Watch(Record):
+class MetricMonitor(Record):
     """A metric that is watched over the spans, and what may become of it.
 
     `metric` is `rows`, or a statistic of `column`. By `strategy`: `bounds` limits the value itself to `min` and `max`; `change` its
@@ -51,7 +51,7 @@ class Watch(Record):
     severity: Severity = Severity.ERROR
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "Watch":
+    def _is_whole(self) -> "MetricMonitor":
         if (self.metric == "rows") != (self.column is None):
             raise ValueError(
                 "allowed: metric rows without a column; or a column with one of " + ", ".join(get_args(ColumnMetric))
@@ -65,7 +65,6 @@ class Watch(Record):
             raise ValueError(f"strategy {self.strategy} needs at least one of {', '.join(allowed)}")
         return self
 
-    @property
-    def words(self) -> str:
+    def describe(self) -> str:
         """`mean of dep_delay`."""
         return self.metric if self.metric == "rows" else f"{self.metric} of {self.column}"

@@ -14,7 +14,7 @@ from taxiway.spec.source import Source
 
 
 @dataclass(frozen=True)
-class Right:
+class JoinTable:
     """The right-hand table of a join: one file for each span, or one for all."""
 
     name: str
@@ -31,28 +31,28 @@ class Right:
         return found.path if self.join.spans is None else span_label(found.name, found.version)
 
 
-def find_rights(source: Source) -> tuple[Right, ...]:
+def find_join_tables(source: Source) -> tuple[JoinTable, ...]:
     """What is there of each joined table. Raises ConfigError where a pattern cannot be obeyed, see `find_spans`."""
     found = []
     for name, join in source.join.items():
         if join.spans is not None:
-            found.append(Right(name, join, {span.name: span for span in find_spans(join.spans)}))
+            found.append(JoinTable(name, join, {span.name: span for span in find_spans(join.spans)}))
         else:
-            found.append(Right(name, join, {}, _file(join.path)))
+            found.append(JoinTable(name, join, {}, _file(join.path)))
     return tuple(found)
 
 
 def joined_state(source: Source) -> Hashable:
-    """What `find_rights` hangs on: as long as this is the same, so are the joined tables."""
+    """What `find_join_tables` hangs on: as long as this is the same, so are the joined tables."""
     return tuple(
         (name, listing(join.spans) if join.spans is not None else _file(join.path)) for name, join in source.join.items()
     )
 
 
-def waiting(spans: Iterable[FoundSpan], rights: Iterable[Right]) -> dict[str, str]:
+def waiting(spans: Iterable[FoundSpan], join_tables: Iterable[JoinTable]) -> dict[str, str]:
     """Why spans, by name, cannot be read as yet: a table that is joined to them has not come."""
     said: dict[str, str] = {}
-    for right in rights:
+    for right in join_tables:
         for span in spans:
             if right.of(span.name) is None:
                 missing = right.join.file or f"{span.name} of {right.join.spans}"

@@ -115,7 +115,7 @@ def _view(
             limit = kind.drift or kind.skew or Drift(limit=1.0)
             measured = measure(other, column, kind, limit, other_name, name)
     errors = sum(anomaly.severity is Severity.ERROR for anomaly in own)
-    moved = measured.distance - measured.noise if measured else 0.0
+    moved = measured.distance - measured.null_quantile if measured else 0.0
     return ColumnView(column.name, feature, column, other, own, bars(column, other), measured, (-errors, -len(own), -moved))
 
 

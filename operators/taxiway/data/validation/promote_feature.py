@@ -6,14 +6,17 @@ from datetime import date
 from pathlib import Path
 
 from taxiway.data.formats.open_data import files_of, open_data
-from taxiway.data.schema.constraints import Stage
+from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.model import TRAINING, Schema
-from taxiway.data.validation.validate import examine
+from taxiway.data.validation.validate import validate_files
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import SchemaChange, Severity
 
 SPANS = 3
-_LATER = {Stage.BETA: (Stage.PLANNED, Stage.ALPHA), Stage.PRODUCTION: (Stage.PLANNED, Stage.ALPHA, Stage.BETA)}
+_LATER = {
+    LifecycleStage.BETA: (LifecycleStage.PLANNED, LifecycleStage.ALPHA),
+    LifecycleStage.PRODUCTION: (LifecycleStage.PLANNED, LifecycleStage.ALPHA, LifecycleStage.BETA),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Evidence:
 
 
 def promotion(
-    schema: Schema, feature: str, stage: Stage, data: Sequence[str], *, spans: int = SPANS, today: date
+    schema: Schema, feature: str, stage: LifecycleStage, data: Sequence[str], *, spans: int = SPANS, today: date
 ) -> tuple[tuple[SchemaChange, ...], Evidence]:
     """The changes that promote a feature to `stage`, and the evidence for it: each file that `data` match is a span, in that order.
 
@@ -84,9 +87,9 @@ def _against(data: str, previous: str | None, alone: Schema) -> tuple[str, ...]:
     """What speaks against the one feature of `alone` in a span; `previous` is the span before it, for drift."""
     feature = alone.features[0]
     environment = next((name for name in alone.environments if feature.expected_in(name)), TRAINING)
-    found = examine(data, alone, previous=previous, environment=environment)
+    found = validate_files(data, alone, previous=previous, environment=environment)
     column = found.profile.column(feature.name)
     if column is None or not column.present:
         return (f"{feature.name} in {Path(data).name} has no value.",)
     # Every other column of the data is unknown to this schema.
-    return tuple(a.sentence for a in found.report.anomalies if a.column == feature.name and a.severity is Severity.ERROR)
+    return tuple(a.message for a in found.report.anomalies if a.column == feature.name and a.severity is Severity.ERROR)

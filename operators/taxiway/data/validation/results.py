@@ -17,7 +17,7 @@ def anomaly_in(
     *,
     observed: str,
     expected: str,
-    sentence: str,
+    message: str,
     change: tuple[str, object] | None = None,
     action: str = "set",
     examples: Iterable[object] = (),
@@ -25,7 +25,7 @@ def anomaly_in(
 ) -> Anomaly:
     """An anomaly in one column.
 
-    `sentence` follows the names of column and span. `change` is the key of the feature that would have to change, and how.
+    `message` follows the names of column and span. `change` is the key of the feature that would have to change, and how.
     """
     fix = (
         SchemaChange.model_validate(
@@ -41,11 +41,11 @@ def anomaly_in(
         severity=Severity.ERROR if kind.startswith("label_") else feature.found_severity,
         observed=observed,
         expected=expected,
-        sentence=f"{feature.name} in {span.name} {sentence}{at_rows(rows)}{_why_it_only_warns(feature)}.",
+        message=f"{feature.name} in {span.name} {message}{at_rows(rows)}{_why_it_only_warns(feature)}.",
         examples=tuple(f"{v:g}" if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
         rows=rows,
         fix=fix,
-        proposal=fix.words if fix else None,
+        proposal=fix.describe() if fix else None,
     )
 
 
@@ -101,4 +101,4 @@ def _with_ended_waiver(anomaly: Anomaly, schema: Schema, today: date) -> Anomaly
     if not alike or any(waiver.until >= today for waiver in alike):
         return anomaly
     last = max(alike, key=lambda waiver: waiver.until)
-    return anomaly.model_copy(update={"sentence": f"{anomaly.sentence} The waiver of {last.owner} ended on {last.until}."})
+    return anomaly.model_copy(update={"message": f"{anomaly.message} The waiver of {last.owner} ended on {last.until}."})

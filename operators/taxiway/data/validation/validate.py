@@ -20,7 +20,7 @@ from taxiway.data.schema.model import TRAINING, Schema
 from taxiway.data.validation.checks import columns, drift, feature_skew, join_coverage, keys, lifecycle, metric_history, rules
 from taxiway.data.validation.expectations import suite as expectations
 from taxiway.data.validation.inputs import Baseline, CheckInput, CheckTarget
-from taxiway.data.validation.profile_history import Past
+from taxiway.data.validation.profile_history import ProfileHistory
 from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import DataReport, Snapshot, Span, span_label, span_order
@@ -41,7 +41,7 @@ CHECKS: tuple[Callable[[CheckInput, CheckResults], None], ...] = (
 
 
 @dataclass(frozen=True)
-class Examined:
+class ValidationResult:
     """What was found in data, and the statistics that it was found by."""
 
     report: DataReport
@@ -72,10 +72,12 @@ def validate(
     """
     if not isinstance(schema, Schema):
         schema = load_schema(schema)
-    return examine(data, schema, previous=previous, serving=serving, environment=environment, suite=suite, today=today).report
+    return validate_files(
+        data, schema, previous=previous, serving=serving, environment=environment, suite=suite, today=today
+    ).report
 
 
-def examine(
+def validate_files(
     data: Path | str,
     schema: Schema,
     *,
@@ -85,7 +87,7 @@ def examine(
     suite: Path | None = None,
     suite_docs: Path | None = None,
     today: date | None = None,
-) -> Examined:
+) -> ValidationResult:
     """As `validate`, with the statistics of all sides: what a page about the data shows.
 
     `suite_docs` is a file for the results of the suite as Great Expectations shows them.
@@ -110,7 +112,7 @@ def examine(
             suite_docs=suite_docs,
         )
         report = _check_all(given).decide(table.digest, schema, today or datetime.now(UTC).date())
-    return Examined(report, profile, earlier, live)
+    return ValidationResult(report, profile, earlier, live)
 
 
 def _profile_of(file: str, schema: Schema) -> Profile:
@@ -126,7 +128,7 @@ def validate_snapshot(
     today: date,
     suite: Path | None = None,
     used: Collection[str] = (),
-    history: Past | None = None,
+    history: ProfileHistory | None = None,
 ) -> DataReport:
     """Check every span of `snapshot` against `schema`, and the newest against the spans before it and the team's suite.
 
@@ -138,16 +140,16 @@ def validate_snapshot(
 
     Raises DataError if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
     """
-    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.wholes]
+    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.spans_by_name]
     *earlier, _ = profiles
-    orders = [span_order(parts[0].name) for parts in snapshot.wholes]
+    orders = [span_order(parts[0].name) for parts in snapshot.spans_by_name]
     before = dict(sorted({**(history or {}), **dict(zip(orders[:-1], earlier, strict=True))}.items()))
     with ExitStack() as stack:
         given = CheckInput(
             schema,
             tuple(
                 stack.enter_context(opened_span(parts, profile, store))
-                for parts, profile in zip(snapshot.wholes, profiles, strict=True)
+                for parts, profile in zip(snapshot.spans_by_name, profiles, strict=True)
             ),
             pipeline=snapshot.pipeline,
             used_features=used,

@@ -1,4 +1,4 @@
-"""Challengers in containers of their own: started with as few rights as they need, found again and removed by labels.
+"""Challengers in containers of their own: started with as few join_tables as they need, found again and removed by labels.
 
 A container ends by itself when its lease is over, and the engine removes it then: whoever started it may have died.
 """
@@ -27,7 +27,7 @@ _LAST_WORDS = 600
 
 
 @dataclass(frozen=True)
-class Place:
+class ContainerSpec:
     """Where containers of challengers run: the image, a network that the gateway and MLflow are on, and limits.
 
     `memory` is in the engine's form, such as `1g`.
@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Challenger:
+class ChallengerSpec:
     """Which version is to be served, where its files are, for which DAG run and for how long."""
 
     model: str
@@ -66,7 +66,7 @@ def engine() -> "DockerClient":
         ) from error
 
 
-def start(client: "DockerClient", place: Place, challenger: Challenger, *, within_s: float) -> Remote:
+def start(client: "DockerClient", place: ContainerSpec, challenger: ChallengerSpec, *, within_s: float) -> Remote:
     """Start a container that serves the version, in place of any other of this DAG run; returns when it is well.
 
     Raises TerminalError with its last words where it ended, TransientError where it is not well in time; nothing is left then.
@@ -84,7 +84,7 @@ def start(client: "DockerClient", place: Place, challenger: Challenger, *, withi
         remove(client, challenger.run)
         raise TransientError(f"the engine did not start {challenger.model} version {challenger.version}: {error}") from error
     try:
-        _wait_until_well(container, challenger, within_s)
+        _wait_until_healthy(container, challenger, within_s)
     except BaseException:
         remove(client, challenger.run)
         raise
@@ -111,7 +111,7 @@ def remove(client: "DockerClient", run: str) -> int:
     return len(found)
 
 
-def _arguments(place: Place, challenger: Challenger, name: str, token: str) -> dict[str, Any]:
+def _arguments(place: ContainerSpec, challenger: ChallengerSpec, name: str, token: str) -> dict[str, Any]:
     serve = ["taxiway", "serve-version", challenger.model, str(challenger.version), "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
     return {
         "command": [*serve, "--lease", f"{challenger.lease_s:.0f}"],
@@ -144,7 +144,7 @@ def _arguments(place: Place, challenger: Challenger, name: str, token: str) -> d
     }
 
 
-def _wait_until_well(container: "Container", challenger: Challenger, within_s: float) -> None:
+def _wait_until_healthy(container: "Container", challenger: ChallengerSpec, within_s: float) -> None:
     from docker.errors import APIError
     from requests import RequestException
 

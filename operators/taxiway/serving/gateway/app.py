@@ -20,7 +20,7 @@ from taxiway.serving.api import ChallengerRequest, ModelStatus
 from taxiway.serving.gateway.auth import Access, refusal
 from taxiway.serving.gateway.registry_lookup import champion_of
 from taxiway.serving.gateway.request_log import RequestLog
-from taxiway.serving.gateway.served_model import FollowedModel
+from taxiway.serving.gateway.served_model import ServedModel
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.protocol import read_rows
 
@@ -33,7 +33,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.log = RequestLog(settings.state_folder, settings.keep_rows)
-        self._models: dict[str, FollowedModel] = {}
+        self._models: dict[str, ServedModel] = {}
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self.log.followed())):
             self._follow(name)
@@ -47,11 +47,11 @@ class Gateway:
         await asyncio.to_thread(self.log.close)
 
     @property
-    def models(self) -> list[FollowedModel]:
+    def models(self) -> list[ServedModel]:
         """The followed models, by name."""
         return [self._models[name] for name in sorted(self._models)]
 
-    def model(self, name: str) -> FollowedModel:
+    def model(self, name: str) -> ServedModel:
         """The followed model of this name. Raises RequestError (404)."""
         if name not in self._models:
             raise RequestError(
@@ -59,7 +59,7 @@ class Gateway:
             )
         return self._models[name]
 
-    def only_model(self) -> FollowedModel:
+    def only_model(self) -> ServedModel:
         """The one model, for callers that name none. Raises RequestError (404) where there are several or none."""
         if len(self._models) != 1:
             raise RequestError(
@@ -79,7 +79,7 @@ class Gateway:
 
     def _follow(self, name: str) -> None:
         if name not in self._models:
-            self._models[name] = FollowedModel(name, self.settings, self.log)
+            self._models[name] = ServedModel(name, self.settings, self.log)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
 
     def _names(self) -> str:
@@ -200,7 +200,7 @@ async def pairs(
     return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
 
 
-async def _predict(model: FollowedModel, request: Request) -> Response:
+async def _predict(model: ServedModel, request: Request) -> Response:
     text, rows = read_rows(await request.body())
     request_id, served_by, outcome = await model.predict(text, rows)
     headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by)}
@@ -212,8 +212,8 @@ async def _predict(model: FollowedModel, request: Request) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestError):
         return refusal(error.status, error.message)
-    status, sentence = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
-    return refusal(status, f"{sentence}", getattr(error, "headers", None))
+    status, message = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
+    return refusal(status, f"{message}", getattr(error, "headers", None))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -24,10 +24,10 @@ _ERROR_CODES = {
 }
 
 
-def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """An error in the form that MLflow's servers use: an error code and a message."""
     return JSONResponse(
-        {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": sentence}, status_code=status, headers=headers
+        {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": message}, status_code=status, headers=headers
     )
 
 
@@ -52,8 +52,8 @@ class Access:
         headers = dict(scope["headers"])
         role = self._role(headers.get(b"authorization", b""))
         if role is None:
-            sentence = "this gateway asks who calls: send the header Authorization: Bearer TOKEN with a token that it knows"
-            await refusal(401, sentence, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            message = "this gateway asks who calls: send the header Authorization: Bearer TOKEN with a token that it knows"
+            await refusal(401, message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
         scope.setdefault("state", {})["role"] = role
         announced = headers.get(b"content-length", b"0")

@@ -1,6 +1,6 @@
 """One model version being served: its worker processes, the queue before them, and the batches that they take from it.
 
-Champion and challenger are each a Side; neither knows of the other. Nothing here knows of HTTP, MLflow or the log.
+Champion and challenger are each a ModelReplica; neither knows of the other. Nothing here knows of HTTP, MLflow or the log.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from taxiway.errors import ModelUnavailableError, WorkerLostError
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.base import Predicts
+from taxiway.serving.workers.base import PredictBackend
 from taxiway.serving.workers.process import Outcome
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _GATHER_ROWS = 256
 
 
 @dataclass(eq=False)
-class Job:
+class PendingRequest:
     """A request on its way. `body` is its JSON as it came; `answered` is set once its outcome may be told."""
 
     body: str
@@ -32,20 +32,25 @@ class Job:
     at: float = field(default_factory=time.time)
 
 
-class Side:
+class ModelReplica:
     """A version with `workers` processes. Every dealt-with batch is told to `done`, in the event loop, right away.
 
-    At most `limit` items wait; one item is a list of jobs. A worker takes one item, and with `gather` whatever else
+    At most `limit` items wait; one item is a list of jobs. A worker takes one item, and with `batching` whatever else
     waits, as long as the rows stay few: a call costs about the same for one row as for many.
     """
 
     def __init__(
-        self, workers: Sequence[Predicts], *, limit: int, gather: bool, done: Callable[[list[tuple[Job, Outcome]]], None]
+        self,
+        workers: Sequence[PredictBackend],
+        *,
+        limit: int,
+        batching: bool,
+        done: Callable[[list[tuple[PendingRequest, Outcome]]], None],
     ) -> None:
         self._workers = workers
-        self._gather = gather
+        self._gather = batching
         self._done = done
-        self._queue: asyncio.Queue[list[Job]] = asyncio.Queue(limit)
+        self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -57,7 +62,7 @@ class Side:
             raise
         self._loops = [asyncio.create_task(self._serve(each)) for each in self._workers]
 
-    def offer(self, jobs: list[Job]) -> bool:
+    def try_submit(self, jobs: list[PendingRequest]) -> bool:
         """Queue the jobs as one item; False if the queue is full. Never waits."""
         try:
             self._queue.put_nowait(jobs)
@@ -65,7 +70,7 @@ class Side:
             return False
         return True
 
-    async def heal(self) -> None:
+    async def restart_dead(self) -> None:
         """Replace workers that died while nobody asked them anything. Raises WorkerLostError where that is not in our hands."""
         for each in self._workers:
             try:
@@ -93,7 +98,7 @@ class Side:
         while not self._queue.empty():
             self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in self._queue.get_nowait()])
 
-    async def _serve(self, worker_: Predicts) -> None:
+    async def _serve(self, worker_: PredictBackend) -> None:
         while True:
             taken = [await self._queue.get()]
             if self._gather:
@@ -108,14 +113,14 @@ class Side:
                 for _ in taken:
                     self._queue.task_done()
 
-    def _gathered(self, first: list[Job]) -> list[list[Job]]:
+    def _gathered(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
         rows, more = sum(len(job.rows.data) for job in first), []
         while rows < _GATHER_ROWS and not self._queue.empty():
             more.append(self._queue.get_nowait())
             rows += sum(len(job.rows.data) for job in more[-1])
         return more
 
-    async def _outcomes(self, worker_: Predicts, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+    async def _outcomes(self, worker_: PredictBackend, batch: list[PendingRequest]) -> list[tuple[PendingRequest, Outcome]]:
         """The outcome of each job. After a death each is tried once more, alone: one that kills its worker fails no other."""
         try:
             return list(zip(batch, await worker_.predict([job.rows for job in batch]), strict=True))
@@ -127,7 +132,7 @@ class Side:
             return [(job, _failed(503, str(error))) for job in batch]
         return [(job, await self._again(worker_, job, call)) for call, job in enumerate(batch)]
 
-    async def _again(self, worker_: Predicts, job: Job, call: int) -> Outcome:
+    async def _again(self, worker_: PredictBackend, job: PendingRequest, call: int) -> Outcome:
         try:
             outcome = (await worker_.predict([job.rows]))[0]
         except BrokenProcessPool:

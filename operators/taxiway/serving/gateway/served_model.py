@@ -9,9 +9,9 @@ from itertools import groupby
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerLostError
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus
-from taxiway.serving.gateway.backends import workers_of
+from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.registry_lookup import champion_of, require_version
-from taxiway.serving.gateway.replica import Job, Side
+from taxiway.serving.gateway.replica import ModelReplica, PendingRequest
 from taxiway.serving.gateway.request_log import Lease, LoggedRequest, RequestLog
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.protocol import Rows
@@ -23,19 +23,19 @@ _RETRY_LOAD_S = 30.0
 _NOT_MIRRORED = (400, 503)  # the caller's fault or ours: says nothing about either version
 
 
-class Champion:
+class ChampionReplica:
     """The version that answers, and since when."""
 
-    def __init__(self, version: int, side: Side) -> None:
+    def __init__(self, version: int, side: ModelReplica) -> None:
         self.version = version
         self.side = side
         self.since = datetime.now(UTC)
 
 
-class Challenger:
+class ChallengerReplica:
     """The version in the shadow. `ready` is done when its processes took the model, or could not."""
 
-    def __init__(self, lease: Lease, side: Side) -> None:
+    def __init__(self, lease: Lease, side: ModelReplica) -> None:
         self.lease = lease
         self.side = side
         self.ready = asyncio.create_task(side.start())
@@ -45,7 +45,7 @@ class Challenger:
         return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
 
 
-class FollowedModel:
+class ServedModel:
     """One model of the registry. All its methods run in the gateway's event loop.
 
     Once the champion has dealt with a batch, it goes to the log, and the same predict calls go to the challenger if its queue
@@ -56,8 +56,8 @@ class FollowedModel:
         self.name = name
         self._settings = settings
         self._log = request_log
-        self._champion: Champion | None = None
-        self._challenger: Challenger | None = None
+        self._champion: ChampionReplica | None = None
+        self._challenger: ChallengerReplica | None = None
         self._problem = "its champion was not looked up yet"
         self._wanted = 0
         self._retry_at = 0.0
@@ -72,8 +72,8 @@ class FollowedModel:
         """
         if self._champion is None:
             raise RequestError(503, f"{self.name} has no champion that could answer: {self._problem}")
-        job = Job(body, rows, asyncio.get_running_loop().create_future())
-        if not self._champion.side.offer([job]):
+        job = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
+        if not self._champion.side.try_submit([job]):
             raise RequestError(
                 503, f"{self.name} has {self._settings.queue_limit} requests waiting; try again later, or add workers"
             )
@@ -89,7 +89,7 @@ class FollowedModel:
             try:
                 await self.refresh(again=False)
                 if self._champion:
-                    await self._champion.side.heal()
+                    await self._champion.side.restart_dead()
             except (RequestError, TransientError) as error:
                 self._problem = str(error)
             except Exception:
@@ -105,7 +105,7 @@ class FollowedModel:
                     log.info("%s: the lease of challenger %d ended", self.name, held.lease.version)
                     await self.remove_challenger(held.lease.owner)
                 elif held and held.serving:
-                    await held.side.heal()
+                    await held.side.restart_dead()
             except WorkerLostError as error:
                 log.warning("%s", error)
                 await self._forget(held)
@@ -202,7 +202,9 @@ class FollowedModel:
 
     async def _load_champion(self, version: int) -> None:
         did = partial(self._champion_did, version)
-        side = Side(workers_of(self.name, version, self._settings), limit=self._settings.queue_limit, gather=True, done=did)
+        side = ModelReplica(
+            backends_of(self.name, version, self._settings), limit=self._settings.queue_limit, batching=True, done=did
+        )
         try:
             await side.start()
         except ModelUnavailableError as error:
@@ -211,9 +213,9 @@ class FollowedModel:
             log.warning("%s", error)
             return
         self._problem = ""
-        self._swap(Champion(version, side))
+        self._swap(ChampionReplica(version, side))
 
-    def _swap(self, new: Champion | None) -> None:
+    def _swap(self, new: ChampionReplica | None) -> None:
         """From here on `new` answers; the old one finishes what it has queued."""
         old, self._champion = self._champion, new
         log.info("%s: champion is %s, was %s", self.name, new.version if new else "none", old.version if old else "none")
@@ -222,7 +224,7 @@ class FollowedModel:
             self._closing.add(draining)
             draining.add_done_callback(self._closing.discard)
 
-    def _champion_did(self, version: int, batch: list[tuple[Job, Outcome]]) -> None:
+    def _champion_did(self, version: int, batch: list[tuple[PendingRequest, Outcome]]) -> None:
         """Mirror and log a batch that the champion has dealt with; tell the callers once the log has it."""
         rows = []
         for _, group in groupby(sorted(batch, key=_call), key=_call):
@@ -230,7 +232,7 @@ class FollowedModel:
             call = done[0][0].request_id
             mirrored = [job for job, outcome in done if outcome.status not in _NOT_MIRRORED]
             challenger = self._challenger if mirrored and self._challenger and self._challenger.serving else None
-            mirror = None if challenger is None else "queued" if challenger.side.offer(mirrored) else "dropped"
+            mirror = None if challenger is None else "queued" if challenger.side.try_submit(mirrored) else "dropped"
             for job, outcome in done:
                 to = challenger.lease if challenger and outcome.status not in _NOT_MIRRORED else None
                 rows.append(
@@ -242,14 +244,16 @@ class FollowedModel:
                 )
         self._log.add(rows).add_done_callback(lambda logged: _tell(version, batch, logged.exception()))
 
-    def _challenger_did(self, batch: list[tuple[Job, Outcome]]) -> None:
+    def _challenger_did(self, batch: list[tuple[PendingRequest, Outcome]]) -> None:
         done = [(o.status, o.predictions, o.error, o.latency_ms, job.request_id) for job, o in batch if o.status != 503]
         if done:
             self._log.challenger_answered(done).add_done_callback(_warn)
 
-    def _new_challenger(self, lease: Lease) -> Challenger:
-        workers = workers_of(self.name, lease.version, self._settings, lease.remote)
-        return Challenger(lease, Side(workers, limit=self._settings.mirror_limit, gather=False, done=self._challenger_did))
+    def _new_challenger(self, lease: Lease) -> ChallengerReplica:
+        workers = backends_of(self.name, lease.version, self._settings, lease.remote)
+        return ChallengerReplica(
+            lease, ModelReplica(workers, limit=self._settings.mirror_limit, batching=False, done=self._challenger_did)
+        )
 
     def _drop_challenger(self) -> None:
         if self._challenger is not None:
@@ -257,7 +261,7 @@ class FollowedModel:
             self._challenger.side.kill()
             self._challenger = None
 
-    async def _ready(self, challenger: Challenger) -> None:
+    async def _ready(self, challenger: ChallengerReplica) -> None:
         try:
             await asyncio.shield(challenger.ready)
         except ModelUnavailableError as error:
@@ -268,7 +272,7 @@ class FollowedModel:
                 raise
             raise RequestError(409, f"the challenger of {self.name} was removed while it was being loaded") from None
 
-    async def _forget(self, challenger: Challenger | None) -> None:
+    async def _forget(self, challenger: ChallengerReplica | None) -> None:
         """End this challenger, unless another one has taken its place."""
         async with self._challenging:
             if challenger is not None and self._challenger is challenger:
@@ -286,11 +290,11 @@ class FollowedModel:
             log.warning("%s: the challenger of before the restart is lost: %s", self.name, error)
 
 
-def _call(done: tuple[Job, Outcome]) -> int:
+def _call(done: tuple[PendingRequest, Outcome]) -> int:
     return done[1].call
 
 
-def _tell(version: int, batch: list[tuple[Job, Outcome]], error: BaseException | None) -> None:
+def _tell(version: int, batch: list[tuple[PendingRequest, Outcome]], error: BaseException | None) -> None:
     for job, outcome in batch:
         if job.answered.done():  # the caller has hung up
             continue

@@ -23,7 +23,7 @@ _MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST
 def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT: then finish the requests at hand (10 s at most) and end every process.
 
-    Exits with code 3 and a sentence in its log if it cannot start, as when another gateway uses the state folder.
+    Exits with code 3 and a message in its log if it cannot start, as when another gateway uses the state folder.
     """
     for name, value in _MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)

@@ -6,7 +6,7 @@ from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.process import Outcome
 
 
-class Predicts(Protocol):
+class PredictBackend(Protocol):
     """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
 
     async def ensure(self) -> None:

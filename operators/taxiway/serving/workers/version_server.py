@@ -42,7 +42,7 @@ class VersionSettings(BaseModel):
 
 
 def serve_version(settings: VersionSettings) -> None:
-    """Serve until the lease is over, or SIGTERM. Exits with code 3 and a sentence in its log if the version cannot be loaded."""
+    """Serve until the lease is over, or SIGTERM. Exits with code 3 and a message in its log if the version cannot be loaded."""
     quiet_mlflow()
     worker.limit_threads()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -20,7 +20,7 @@ def pipeline(name: str, **changes: Any) -> Pipeline:
         "source": {"spans": f"{{data}}/{name}/{{SPAN}}.parquet", "window": 1, "label": "y"},
         "schema": str(HERE / "small.schema.yaml"),
         "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
-        "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+        "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}},
     }
     return Pipeline.model_validate({**content, **changes})
 

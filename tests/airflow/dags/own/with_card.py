@@ -25,7 +25,7 @@ def template(pipeline: Pipeline, team: Team | None) -> DAG:
 def write_card(verdict: dict[str, Any]) -> str:
     """A page about the version that passed the gate, beside the data; returns its path."""
     found = open_store().get(Verdict, verdict["digest"])
-    lines = [f"# {found.model}, version {found.version}", "", *(f"* {reason.sentence}" for reason in found.reasons)]
+    lines = [f"# {found.model}, version {found.version}", "", *(f"* {reason.message}" for reason in found.reasons)]
     card = Path(setting("data")) / "cards" / f"{found.model}-{found.version}.md"
     card.parent.mkdir(exist_ok=True)
     card.write_text("\n".join(lines))

@@ -51,7 +51,7 @@ contained = continuous_training(
             "source": {"spans": "{data}/contained/{SPAN}.parquet", "window": 1, "label": "y"},
             "schema": str(HERE / "small.schema.yaml"),
             "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
-            "gate": {"floors": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_gain": -0.05}},
+            "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}},
             "gateway": "taxiway_gateway",
             "shadow": {"deployer": "docker", "min_requests": 100, "max_wait": "10m", "max_p99_ratio": 100},
         }

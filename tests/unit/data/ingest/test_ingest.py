@@ -41,7 +41,7 @@ def test_a_snapshot_holds_the_files_exactly_and_the_last_is_for_evaluation(folde
     assert [span.name for span in snapshot.training] == ["1", "2"]
     assert [span.name for span in snapshot.evaluation] == ["3"]
     assert [span.rows for span in snapshot.spans] == [50, 50, 50]
-    with store.local_file(snapshot.newest.content) as path:
+    with store.local_file(snapshot.evaluation_span.content) as path:
         assert path.read_bytes() == (folder / "3.parquet").read_bytes()
 
 

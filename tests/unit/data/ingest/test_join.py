@@ -17,11 +17,11 @@ from taxiway.data.engine import duckdb_table as table
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import Rules, make_parts
-from taxiway.data.ingest.snapshot import reading_of
+from taxiway.data.ingest.materialize import Rules, materialize_split
+from taxiway.data.ingest.snapshot import read_spec_of
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.sources.files import find_spans
-from taxiway.data.sources.join_inputs import Right, find_rights, waiting
+from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, waiting
 from taxiway.data.validation.checks import join_coverage
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
@@ -38,15 +38,15 @@ Rows = list[dict[str, Any]]
 
 
 def join(**keys: Any) -> Join:
-    return Join.model_validate({"file": "there", "on": {"k": "s"}, "columns": ["v"], "min_match": 0.5, **keys})
+    return Join.model_validate({"file": "there", "on": {"k": "s"}, "columns": ["v"], "min_match_rate": 0.5, **keys})
 
 
 def joined(folder: Path, left: pa.Table, right: pa.Table, **keys: Any) -> tuple[Rows, JoinMatch]:
     """The rows of `left` with the columns of `right`, and how many found a partner."""
     pq.write_table(left, folder / "left.parquet")
     pq.write_table(right, folder / "right.parquet")
-    tables = [JoinedTable(Right("w", join(**keys), {}), folder / "right.parquet", "there", "0" * 32)]
-    (part,), (match,) = make_parts(folder / "left.parquet", Rules(tables), folder, what="span 2013-01")
+    tables = [JoinedTable(JoinTable("w", join(**keys), {}), folder / "right.parquet", "there", "0" * 32)]
+    (part,), (match,) = materialize_split(folder / "left.parquet", Rules(tables), folder, what="span 2013-01")
     return pq.read_table(part.path).to_pylist(), match
 
 
@@ -248,9 +248,14 @@ def source(tmp_path: Path) -> Source:
                     "within": "3h",
                     "recode": {"origin": {"EWR": "72502", "JFK": "74486", "LGA": "14732"}},
                     "columns": ["temp"],
-                    "min_match": 0.7,
+                    "min_match_rate": 0.7,
                 },
-                "plane": {"file": f"{tmp_path}/planes.parquet", "on": {"tail": "tail"}, "columns": ["seats"], "min_match": 1},
+                "plane": {
+                    "file": f"{tmp_path}/planes.parquet",
+                    "on": {"tail": "tail"},
+                    "columns": ["seats"],
+                    "min_match_rate": 1,
+                },
             },
         }
     )
@@ -258,7 +263,9 @@ def source(tmp_path: Path) -> Source:
 
 def taken(source: Source, store: Store, count: int = 2) -> Snapshot:
     found = find_spans(source.spans)[:count]
-    return ingest(found, pipeline="t.p", source=source.spans, store=store, reading=reading_of(source, find_rights(source)))
+    return ingest(
+        found, pipeline="t.p", source=source.spans, store=store, reading=read_spec_of(source, find_join_tables(source))
+    )
 
 
 def test_a_snapshot_holds_the_joined_rows_and_the_digests_of_all_files(source: Source, store: Store, tmp_path: Path) -> None:
@@ -277,7 +284,7 @@ def test_a_snapshot_holds_the_joined_rows_and_the_digests_of_all_files(source: S
     (span,) = snapshot.training
     assert span.original is not None
     assert span.original.rows == span.rows == 40
-    assert span.original.content == span.arrived != span.content
+    assert span.original.content == span.source_digest != span.content
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
 
 
@@ -296,12 +303,12 @@ def test_a_joined_table_that_changed_gives_another_snapshot_and_one_that_was_tou
 
 
 def test_a_span_whose_joined_span_is_not_there_waits(source: Source) -> None:
-    found, rights = find_spans(source.spans), find_rights(source)
-    assert waiting(found, rights) == {
+    found, join_tables = find_spans(source.spans), find_join_tables(source)
+    assert waiting(found, join_tables) == {
         "2013-03": f"join weather has nothing for it, 2013-03 of {source.join['weather'].spans} is not there"
     }
     Path(str(source.join["plane"].file)).unlink()
-    assert set(waiting(found, find_rights(source))) == {"2013-01", "2013-02", "2013-03"}
+    assert set(waiting(found, find_join_tables(source))) == {"2013-01", "2013-02", "2013-03"}
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-20]), lambda path: path.write_bytes(b"")])
@@ -315,12 +322,12 @@ def test_a_match_below_what_is_asked_blocks_with_evidence(source: Source, store:
     results = CheckResults()
     join_coverage.check(CheckInput(SCHEMA, (), joins=taken(source, store).joins), results)
     assert (results.checks, results.anomalies) == (4, [])
-    strict = source.model_copy(update={"join": {"weather": source.join["weather"].model_copy(update={"min_match": 0.76})}})
+    strict = source.model_copy(update={"join": {"weather": source.join["weather"].model_copy(update={"min_match_rate": 0.76})}})
     join_coverage.check(CheckInput(SCHEMA, (), joins=taken(strict, store).joins), results)
     first, second = results.anomalies
     assert (first.kind, first.span, first.column, first.severity) == ("join_match", "2013-01", "origin", Severity.ERROR)
     assert (first.observed, first.expected) == ("30 of 40 rows (75.0 %)", "at least 76.0 %")
-    assert first.sentence == (
+    assert first.message == (
         "weather (2013-01) has a partner for 30 of 40 rows (75.0 %) of 2013-01; at least 76.0 % is asked. Without one are 1 keys of "
         'origin, such as "XXX, first at 2013-01-01 08:30:00".'
     )
@@ -344,7 +351,7 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
     right = pa.table({"s": ids, "at": pa.array([at // 2 for at in range(count)], pa.timestamp("s")), "v": pa.array(ids)})
     pq.write_table(left, tmp_path / "left.parquet", row_group_size=10_000)
     pq.write_table(right, tmp_path / "right.parquet", row_group_size=7_000)
-    reading = reading_of(source.model_copy(update={"join": {}}), ())
+    reading = read_spec_of(source.model_copy(update={"join": {}}), ())
     assert reading.is_plain
     contents = []
     for threads in (1, 4, 3):
@@ -352,8 +359,8 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
         folder = tmp_path / str(threads)
         folder.mkdir()
         tables = [
-            JoinedTable(Right("a", join(as_of={"t": "at"}), {}), tmp_path / "right.parquet", "r", "0"),
-            JoinedTable(Right("b", join(prefix="b_"), {}), tmp_path / "right.parquet", "r", "0"),
+            JoinedTable(JoinTable("a", join(as_of={"t": "at"}), {}), tmp_path / "right.parquet", "r", "0"),
+            JoinedTable(JoinTable("b", join(prefix="b_"), {}), tmp_path / "right.parquet", "r", "0"),
         ]
         both = read_source(
             {
@@ -362,8 +369,8 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
                 "split": {"by": "b_v", "evaluation": 0.3},
             }
         )
-        rules = Rules(tables, reading_of(both, ()).sample, reading_of(both, ()).split)
-        parts, matches = make_parts(tmp_path / "left.parquet", rules, folder, what="span")
+        rules = Rules(tables, read_spec_of(both, ()).sample, read_spec_of(both, ()).split)
+        parts, matches = materialize_split(tmp_path / "left.parquet", rules, folder, what="span")
         assert len(parts) == 2
         contents.append(([part.path.read_bytes() for part in parts], matches))
     assert contents[0] == contents[1] == contents[2]

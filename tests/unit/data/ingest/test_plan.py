@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.ingest.plan import Plan, gaps, plan_as_of, plan_window
+from taxiway.data.ingest.plan import WindowPlan, gaps, plan_as_of, plan_window
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
@@ -21,7 +21,7 @@ def source(**keys: Any) -> Source:
     return read_source({"spans": "/{YYYY}-{MM}.parquet", "label": "y", **keys})
 
 
-def names(plan: Plan) -> str:
+def names(plan: WindowPlan) -> str:
     return "".join(span.name for span in plan.spans)
 
 
@@ -153,7 +153,7 @@ def spans(*numbers: int) -> tuple[FoundSpan, ...]:
     return tuple(FoundSpan(str(number), 0, f"/{number}") for number in numbers)
 
 
-def planned(found: tuple[FoundSpan, ...], decided: str = "", waiting: dict[str, str] | None = None, **keys: Any) -> Plan:
+def planned(found: tuple[FoundSpan, ...], decided: str = "", waiting: dict[str, str] | None = None, **keys: Any) -> WindowPlan:
     wanted = source(spans="/{SPAN}.parquet", **keys)
     return plan_window(found, wanted, decided=frozenset((name, 0) for name in decided), waiting=waiting)
 
@@ -183,19 +183,19 @@ def test_with_a_split_by_a_column_the_decided_span_is_one_of_the_window(
 
 
 def test_a_denied_span_is_never_read_and_this_is_said() -> None:
-    plan = planned(spans(1, 2, 3, 4, 5), window=2, deny=[1, "3"])
-    assert (names(plan), plan.notes) == ("245", ("3 is denied by source.deny",))
-    few = planned(spans(1, 2, 3, 4), window=2, deny=["1", "3"])
+    plan = planned(spans(1, 2, 3, 4, 5), window=2, exclude=[1, "3"])
+    assert (names(plan), plan.notes) == ("245", ("3 is denied by source.exclude",))
+    few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
         few.reason
-        == "window: 2 needs 3 spans, 1 of them is missing; there: 2, 4; 1 is denied by source.deny; 3 is denied by source.deny"
+        == "window: 2 needs 3 spans, 1 of them is missing; there: 2, 4; 1 is denied by source.exclude; 3 is denied by source.exclude"
     )
-    with pytest.raises(ConfigError, match=r"span 3 cannot be decided: 3 is denied by source\.deny; there: 1, 2, 4"):
-        plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, deny=["3"]), decided=frozenset(), requested="3")
+    with pytest.raises(ConfigError, match=r"span 3 cannot be decided: 3 is denied by source\.exclude; there: 1, 2, 4"):
+        plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), decided=frozenset(), requested="3")
 
 
 def test_an_end_of_a_fixed_window_that_is_denied_is_not_waited_for() -> None:
-    assert names(planned(spans(1, 2, 3, 4), window={"from": 1, "to": 3}, deny=["3"])) == "124"
+    assert names(planned(spans(1, 2, 3, 4), window={"from": 1, "to": 3}, exclude=["3"])) == "124"
 
 
 def test_a_hole_between_spans_is_told_and_read_over() -> None:

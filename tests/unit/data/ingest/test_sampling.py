@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.materialize import Rules, make_parts
+from taxiway.data.ingest.materialize import Rules, materialize_split
 from taxiway.data.ingest.sampling import EVALUATION, TRAINING
-from taxiway.data.ingest.snapshot import Reading
+from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import SampleRule, Snapshot, SplitRule
@@ -39,7 +39,9 @@ def part(tmp_path: Path) -> Part:
     ) -> Sides:
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         pq.write_table(table, tmp_path / "rows.parquet")
-        parts, _ = make_parts(tmp_path / "rows.parquet", Rules(sample=sample, split=split, **rules), tmp_path, what="span 1")
+        parts, _ = materialize_split(
+            tmp_path / "rows.parquet", Rules(sample=sample, split=split, **rules), tmp_path, what="span 1"
+        )
         return {found.side: pq.read_table(found.path).to_pandas() for found in parts}
 
     return make
@@ -168,7 +170,7 @@ def folder(tmp_path: Path) -> Path:
 
 def taken(folder: Path, store: Store, count: int = 3, **rules: Any) -> Snapshot:
     found = find_spans(f"{folder}/{{YYYY}}-{{MM}}.parquet")[:count]
-    return ingest(found, pipeline="t.p", source="there", store=store, reading=Reading(**rules))
+    return ingest(found, pipeline="t.p", source="there", store=store, reading=ReadSpec(**rules))
 
 
 SPLIT = SplitRule(by="customer", evaluation=0.25)
@@ -182,9 +184,9 @@ def test_no_customer_is_in_training_and_evaluation_of_any_span_and_no_row_is_los
     assert not set(training["customer"]) & set(evaluation["customer"])
     assert sorted([*training["n"], *evaluation["n"]]) == list(range(1000, 4000))
     assert snapshot.split == SPLIT
-    decided = snapshot.decided
+    decided = snapshot.target_span
     assert (decided.label, decided.rows, decided.part) == ("2013-03", 1000, None)
-    assert decided.content == snapshot.newest.arrived
+    assert decided.content == snapshot.evaluation_span.source_digest
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
 
 
@@ -204,7 +206,7 @@ def test_a_sample_of_files_says_what_it_was_drawn_from(folder: Path, store: Stor
     snapshot = taken(folder, store, sample=SampleRule(fraction=0.3, by="n"))
     assert [span.label for span in snapshot.spans] == ["2013-01", "2013-02", "2013-03"]
     assert all(200 < span.rows < 400 and span.original is not None and span.original.rows == 1000 for span in snapshot.spans)
-    assert snapshot.decided == snapshot.newest
+    assert snapshot.target_span == snapshot.evaluation_span
 
 
 def test_the_same_rules_give_the_same_snapshot_and_others_another(folder: Path, store: Store) -> None:

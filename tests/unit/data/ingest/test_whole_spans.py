@@ -1,4 +1,4 @@
-"""Spans that a column splits are judged as wholes: what is expected of data does not hang on how their rows are used."""
+"""Spans that a column splits are judged as spans_by_name: what is expected of data does not hang on how their rows are used."""
 
 import json
 from collections.abc import Callable
@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.snapshot import Reading
+from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.file import Feature, Schema
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.sources.files import find_spans
-from taxiway.data.validation.profile_history import past_profiles, remember_spans
+from taxiway.data.validation.profile_history import load_profile_history, record_profiles
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.records import DataReport, Snapshot, SplitRule
 from taxiway.store.store import Store
@@ -50,7 +50,7 @@ def take(tmp_path: Path, store: Store) -> Take:
             rows.to_parquet(tmp_path / f"2013-{number:02}.parquet", index=False)
         found = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")[first - 1 : first - 1 + len(months)]
         rule = SplitRule(by="customer", evaluation=0.2) if split else None
-        return ingest(found, pipeline="t.p", source="there", store=store, reading=Reading(split=rule))
+        return ingest(found, pipeline="t.p", source="there", store=store, reading=ReadSpec(split=rule))
 
     return make
 
@@ -85,31 +85,34 @@ def test_drift_of_rows_to_train_on_is_seen_although_the_rows_to_evaluate_on_are_
     anomalies = judged(snapshot, store, schema()).anomalies
     (drift,) = [anomaly for anomaly in anomalies if anomaly.kind == "drift"]
     assert (drift.span, drift.column) == ("2013-02", "word")
-    assert (
-        "from 0.0 % in the spans before it to" in drift.sentence or "from 100.0 % in the spans before it to" in drift.sentence
-    )
+    assert "from 0.0 % in the spans before it to" in drift.message or "from 100.0 % in the spans before it to" in drift.message
     assert not [a for a in judged(first, store, schema()).anomalies if a.kind == "drift"]
 
 
 def test_one_span_that_is_split_is_compared_with_the_one_before_it_where_that_is_known(take: Take, store: Store) -> None:
     first = take(month(1))
-    assert found(judged(first, store, schema(), history=past_profiles(first, schema(), store))) == []
-    remember_spans(first, "late", store)
+    assert found(judged(first, store, schema(), history=load_profile_history(first, schema(), store))) == []
+    record_profiles(first, "late", store)
     second = take(month(2, "new"), first=2)
-    (drift,) = judged(second, store, schema(), history=past_profiles(second, schema(), store)).anomalies
+    (drift,) = judged(second, store, schema(), history=load_profile_history(second, schema(), store)).anomalies
     assert (drift.kind, drift.span) == ("drift", "2013-02")
-    assert "in the span before it to" in drift.sentence
+    assert "in the span before it to" in drift.message
 
 
 def test_a_span_is_remembered_with_all_its_parts(take: Take, store: Store) -> None:
     earlier = take(*(month(number) for number in range(1, 5)))
-    remember_spans(earlier, "late", store)
+    record_profiles(earlier, "late", store)
     newest = take(month(5)[: ROWS // 2], month(6)[: ROWS // 4], first=5)
-    watch = Watch(metric="rows", strategy="ratio", min_ratio=0.75)
-    assert [profile.rows for profile in past_profiles(newest, schema(history=(watch,)), store).values()] == [ROWS] * 4
-    assert past_profiles(newest, schema(), store) == {}, "nothing asks for them"
+    watch = MetricMonitor(metric="rows", strategy="ratio", min_ratio=0.75)
+    assert [profile.rows for profile in load_profile_history(newest, schema(metric_checks=(watch,)), store).values()] == [
+        ROWS
+    ] * 4
+    assert load_profile_history(newest, schema(), store) == {}, "nothing asks for them"
     (few,) = judged(
-        newest, store, schema(history=(watch,)), history=past_profiles(newest, schema(history=(watch,)), store)
+        newest,
+        store,
+        schema(metric_checks=(watch,)),
+        history=load_profile_history(newest, schema(metric_checks=(watch,)), store),
     ).anomalies
     assert (few.kind, few.span, few.observed, few.expected) == ("history", "2013-06", "rows 100", "150 to inf")
 

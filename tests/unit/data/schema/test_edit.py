@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helping import examples
-from taxiway.data.schema.constraints import Counts, Range, Stage
+from taxiway.data.schema.constraints import Counts, LifecycleStage, Range
 from taxiway.data.schema.edit import update_schema
 from taxiway.data.schema.file import load_schema, schema_to_yaml
 from taxiway.data.schema.model import Feature, Schema
@@ -78,7 +78,7 @@ def file(tmp_path: Path) -> Path:
         (change("features.new col", {"type": "list"}), "late: {type: boolean}\n", "late: {type: boolean}\n  new col: {type: list}\n"),
         (change("max_rows", 9), "late: {type: boolean}\n", "late: {type: boolean}\nmax_rows: 9\n"),
     ],
-    ids=lambda value: value.words if isinstance(value, SchemaChange) else "",
+    ids=lambda value: value.describe() if isinstance(value, SchemaChange) else "",
 )  # fmt: skip
 def test_only_the_place_that_changes_is_changed(file: Path, asked: SchemaChange, old: str, new: str) -> None:
     assert FILE.count(old) == 1
@@ -180,7 +180,7 @@ def feature(draw: Any, name: str) -> Feature:
         type=kind,
         presence=draw(st.sampled_from([0.0, 0.5, 1.0])),
         description=draw(words),
-        stage=draw(st.sampled_from(list(Stage))),
+        stage=draw(st.sampled_from(list(LifecycleStage))),
         since=draw(st.none() | st.just(date(2026, 1, 2))),
         **more,
     )
@@ -197,7 +197,7 @@ def asked_of(draw: Any, schema: Schema) -> list[SchemaChange]:
     at: tuple[str, ...] = ("features", feature.name)
     possible = [
         SchemaChange(path=(*at, "presence"), value=draw(st.sampled_from(["optional", "required", {"min_fraction": 0.25}]))),
-        SchemaChange(path=(*at, "stage"), value=draw(st.sampled_from([str(stage) for stage in Stage]))),
+        SchemaChange(path=(*at, "stage"), value=draw(st.sampled_from([str(stage) for stage in LifecycleStage]))),
         SchemaChange(path=(*at, "distinct"), value={"max": draw(st.integers(0, 10**12))}),
         SchemaChange(path=("min_rows",), value=draw(st.integers(1, 10**9))),
         SchemaChange(path=("features", f"{feature.name}+"), value={"type": "integer", "description": draw(words)}),

@@ -147,9 +147,9 @@ def test_one_half_of_the_taxis_is_told_from_the_other(tmp_path: Path) -> None:
     found = {(a.kind, a.column): a for a in validate(second, infer_from(made, "big_tipper")).anomalies}
     # A column of text in the schema is read from CSV as text, whatever it holds.
     assert set(found) == {("domain", "company")}
-    assert "in 16 of 7,501 rows (0.2 %)" in found["domain", "company"].sentence
+    assert "in 16 of 7,501 rows (0.2 %)" in found["domain", "company"].message
     back = {(a.kind, a.column): a for a in validate(first, infer_from(profile(second), "big_tipper")).anomalies}
-    assert '1 of 7,501 rows (below 0.1 %): "Prcard"' in back["domain", "payment_type"].sentence
+    assert '1 of 7,501 rows (below 0.1 %): "Prcard"' in back["domain", "payment_type"].message
     assert back["presence", "pickup_latitude"].rows == (1, 2)
 
 

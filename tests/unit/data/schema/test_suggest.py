@@ -52,8 +52,8 @@ def asked(suggestion: Suggestion) -> dict[str, Any]:
 def test_a_rule_speaks_with_its_counts(tmp_path: Path, values: Any, rule: str, change: dict[str, Any], evidence: str) -> None:
     found = suggested(tmp_path, values)[rule]
     assert (asked(found), found.evidence) == (change, evidence)
-    assert rule in found.words
-    assert evidence in found.words
+    assert rule in found.describe()
+    assert evidence in found.describe()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_domain_that_was_learned_by_heart_fails_on_rows_it_has_not_seen(tmp_pa
     # A pair is unknown to the rule where both of its rows are held out together.
     assert 0.98 < found.pass_rate < 1
     assert found.passed < found.folds == 10
-    assert f"{found.passed} of 10 parts" in found.words
+    assert f"{found.passed} of 10 parts" in found.describe()
     honest = suggested(tmp_path, ["a", "b", "c"] * 300)["CategoricalRange"]
     assert (honest.pass_rate, honest.passed) == (1.0, 10)
 
@@ -99,7 +99,7 @@ def test_rare_values_of_a_domain_count_by_the_rows_that_hold_them(tmp_path: Path
     found = suggested(tmp_path, values)["CategoricalRange"]
     assert found.pass_rate == pytest.approx(1 - 2 / 2002)
     assert found.passed in (8, 9)
-    assert "above 99.9 %" in found.words or "99.9 %" in found.words
+    assert "above 99.9 %" in found.describe() or "99.9 %" in found.describe()
 
 
 def test_a_completeness_that_nearly_fits_fails_in_some_parts(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def judge(snapshot_of: Callable[..., Snapshot], store: Store) -> Judge:
 
 
 def only(report: DataReport) -> Anomaly:
-    assert len(report.anomalies) == 1, [anomaly.sentence for anomaly in report.anomalies]
+    assert len(report.anomalies) == 1, [anomaly.message for anomaly in report.anomalies]
     return report.anomalies[0]
 
 
@@ -93,7 +93,7 @@ def test_each_fault_alone_is_found_and_fails(columns: dict[str, Any], kind: str,
     report = judge(table(**columns))
     anomaly = only(report)
     assert (anomaly.kind, anomaly.column, anomaly.span, anomaly.severity) == (kind, column, "2020-02", Severity.ERROR)
-    assert said in anomaly.sentence
+    assert said in anomaly.message
     assert report.status is Status.FAIL
     assert report.blocking == (anomaly,)
 
@@ -108,14 +108,14 @@ def test_a_missing_column_fails_and_a_near_name_is_shown(judge: Judge) -> None:
     assert (anomaly.kind, anomaly.column) == ("missing_column", "word")
     renamed = judge(table().rename(columns={"word": "Word"}))
     assert {anomaly.kind for anomaly in renamed.anomalies} == {"missing_column", "new_column"}
-    assert 'but one named "Word"' in renamed.anomalies[-1].sentence + renamed.anomalies[0].sentence
+    assert 'but one named "Word"' in renamed.anomalies[-1].message + renamed.anomalies[0].message
     assert renamed.status is Status.FAIL
 
 
 def test_a_missing_label_is_named_as_such(judge: Judge) -> None:
     anomaly = only(judge(table().drop(columns="late")))
     assert anomaly.kind == "label_missing"
-    assert "no such column" in anomaly.sentence
+    assert "no such column" in anomaly.message
 
 
 def test_an_optional_column_may_be_missing(judge: Judge) -> None:
@@ -133,7 +133,7 @@ def test_a_new_column_is_a_warning_and_passes(judge: Judge) -> None:
 
 def test_too_few_rows_fail(judge: Judge) -> None:
     anomaly = only(judge(table()[:4]))
-    assert anomaly.sentence == "2020-02 has 4 rows; at least 5 are expected."
+    assert anomaly.message == "2020-02 has 4 rows; at least 5 are expected."
 
 
 def test_no_rows_at_all_are_never_passed(judge: Judge) -> None:
@@ -205,7 +205,7 @@ def test_a_valid_waiver_excuses_to_its_last_day_and_is_named(judge: Judge) -> No
 def test_a_waiver_that_ended_or_is_for_something_else_excuses_nothing(schema: Schema, judge: Judge) -> None:
     report = judge(table(**FAST), schema)
     assert (report.status, report.waivers) == (Status.FAIL, ())
-    assert ("The waiver of ann ended on 2026-02-28." in only(report).sentence) == (schema.waivers[0].until < TODAY)
+    assert ("The waiver of ann ended on 2026-02-28." in only(report).message) == (schema.waivers[0].until < TODAY)
 
 
 def test_a_waiver_for_one_fault_leaves_the_other(judge: Judge) -> None:
@@ -238,7 +238,7 @@ def test_a_share_that_moved_is_drift_by_name_and_with_numbers(judge: Judge) -> N
     report = judge(many(0, 1000, word=["a"] * 800 + ["b"] * 200), drifting("word", 0.2), training=many(10_000, 1000))
     anomaly = only(report)
     assert (anomaly.kind, anomaly.column, report.status) == ("drift", "word", Status.FAIL)
-    assert anomaly.sentence == (
+    assert anomaly.message == (
         'word: the share of "a" went from 50.0 % in the training spans to 80.0 % in 2020-02: '
         "L-infinity distance 0.300, at most 0.2 allowed, and chance alone gives 0.091 in one of 1,000 cases."
     )
@@ -253,7 +253,7 @@ def test_the_proposed_limit_lets_the_same_data_pass(judge: Judge) -> None:
 def test_numbers_that_moved_are_drift_with_their_medians(judge: Judge) -> None:
     anomaly = only(judge(many(0, 1000, speed=40.0), drifting("speed", 0.3), training=many(10_000, 1000)))
     assert (anomaly.kind, anomaly.column) == ("drift", "speed")
-    assert "the median went from 2 to 40 mph" in anomaly.sentence
+    assert "the median went from 2 to 40 mph" in anomaly.message
 
 
 def test_drift_of_severity_warning_passes(judge: Judge) -> None:
@@ -281,7 +281,7 @@ def test_a_column_without_values_to_compare_says_so(judge: Judge) -> None:
     empty = table(speed=pd.Series([None] * 10, dtype="float64"))
     anomaly = only(judge(empty, schema))
     assert (anomaly.kind, anomaly.column) == ("drift_unmeasured", "speed")
-    assert "it has no values" in anomaly.sentence
+    assert "it has no values" in anomaly.message
     both = judge(empty, schema, training=empty.assign(id=[f"t{at}" for at in range(10)]))
     assert both.anomalies == ()
 
@@ -305,9 +305,9 @@ def test_names_and_values_that_look_like_sql_are_only_data(judge: Judge) -> None
     report = judge(good, schema, training=good[:1].assign(late=[True]))
     found = {(anomaly.kind, anomaly.column) for anomaly in report.anomalies if anomaly.span == "2020-02"}
     assert found == {("domain", NASTY), ("range", "'"), ("duplicate_key", NASTY)}
-    sentences = " ".join(anomaly.sentence for anomaly in report.anomalies)
-    assert "\n" not in sentences
-    assert "\x00" not in sentences
+    messages = " ".join(anomaly.message for anomaly in report.anomalies)
+    assert "\n" not in messages
+    assert "\x00" not in messages
     assert DataReport.from_json(report.to_json()) == report
 
 

@@ -64,9 +64,9 @@ def _row_count(span: CheckTarget, schema: Schema) -> Anomaly | None:
         severity=Severity.ERROR,
         observed=f"{rows:,} rows",
         expected=f"{word} {bound:,} rows",
-        sentence=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
+        message=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
         fix=fix,
-        proposal=fix.words if fix else None,
+        proposal=fix.describe() if fix else None,
     )
 
 
@@ -85,10 +85,10 @@ def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
                 severity=Severity.WARNING,
                 observed=f"a column of type {column.type} ({column.storage})",
                 expected="only the columns of the schema",
-                sentence=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
+                message=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
                 examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
                 fix=fix,
-                proposal=fix.words if fix else None,
+                proposal=fix.describe() if fix else None,
             )
         )
     return found
@@ -105,7 +105,7 @@ def _missing_column(span: CheckTarget, feature: Feature, column: ColumnProfile |
         feature,
         observed="no column",
         expected="a column",
-        sentence=f"is missing: the data have no such column{hint}",
+        message=f"is missing: the data have no such column{hint}",
         change=("stage", "deprecated"),
     )
 
@@ -123,7 +123,7 @@ def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         feature,
         observed=f"no value in {share(empty, column.rows)}",
         expected=wanted,
-        sentence=f"has no value{meaning} in {share(empty, column.rows)}; expected is {wanted}",
+        message=f"has no value{meaning} in {share(empty, column.rows)}; expected is {wanted}",
         change=("presence", {"min_fraction": rounded_down} if column.present else "optional"),
         rows=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).rows,
     )
@@ -133,9 +133,9 @@ def _check_label(span: CheckTarget, feature: Feature, column: ColumnProfile | No
     empty = span.profile.rows if column is None else column.missing + column.nan
     if column is None or empty:
         words = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
-        sentence = f"is the label, and there is {words}; without it nothing can be learned or compared"
+        message = f"is the label, and there is {words}; without it nothing can be learned or compared"
         results.add(
-            anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", sentence=sentence)
+            anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", message=message)
         )
     else:
         results.add()
@@ -158,7 +158,7 @@ def _label_constant(span: CheckTarget, feature: Feature, column: ColumnProfile) 
         feature,
         observed=f"only {quoted(value)}",
         expected="at least two values",
-        sentence=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from "
+        message=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from "
         "a constant",
         examples=[value],
     )
@@ -179,7 +179,7 @@ def _type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly
         feature,
         observed=observed,
         expected=feature.type,
-        sentence=f"should be of type {feature.type}; got {observed}, such as {listed(found.values)}",
+        message=f"should be of type {feature.type}; got {observed}, such as {listed(found.values)}",
         change=("type", column.type) if column.type != "other" else None,
         examples=found.values,
     )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from taxiway.data.profiling.distance import (
     jensen_shannon,
-    jensen_shannon_noise,
+    jensen_shannon_null,
     l_infinity,
-    l_infinity_noise,
+    l_infinity_null,
     normalized_difference,
-    normalized_difference_noise,
+    normalized_difference_null,
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
@@ -24,7 +24,7 @@ from taxiway.records import Anomaly, SchemaChange, Severity
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """What is compared with what: the kind of anomaly, the name of the rows under judgement, and what the others are called."""
 
     kind: str
@@ -42,8 +42,8 @@ class Measured:
 
     name: str
     distance: float
-    noise: float
-    sentence: str
+    null_quantile: float
+    message: str
     value: str = ""
 
 
@@ -51,25 +51,25 @@ def check(given: CheckInput, results: CheckResults) -> None:
     """Compare each feature that has a drift limit with earlier rows, and each that has a skew limit with serving data."""
     schema, newest = given.schema, given.newest
     if given.baseline is not None:
-        _check(given.baseline.profile, newest.profile, Compared("drift", newest.name, given.baseline.name), schema, results)
+        _check(given.baseline.profile, newest.profile, Comparison("drift", newest.name, given.baseline.name), schema, results)
         if not any(feature.drift for feature in schema.features):
             results.add_note(
                 f"no feature of the schema has a drift limit: distances from {given.baseline.name} were not judged"
             )
     if given.serving is not None:
-        _check(newest.profile, given.serving.profile, Compared("skew", "serving", "training"), schema, results)
+        _check(newest.profile, given.serving.profile, Comparison("skew", "serving", "training"), schema, results)
     _note_skew(given, results)
 
 
 def _note_skew(given: CheckInput, results: CheckResults) -> None:
-    limited = given.schema.row_skew is not None or any(feature.skew for feature in given.schema.features)
+    limited = given.schema.feature_skew is not None or any(feature.skew for feature in given.schema.features)
     if given.serving is None and limited:
         results.add_note("skew was not judged: there are no serving data; taxiway validate --serving compares with them")
     if given.serving is not None and not limited:
-        results.add_note("the schema has no skew limit and no row_skew: serving data were compared with nothing")
+        results.add_note("the schema has no skew limit and no feature_skew: serving data were compared with nothing")
 
 
-def _check(others: Profile, rows: Profile, compared: Compared, schema: Schema, results: CheckResults) -> None:
+def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
         column, limit = rows.column(feature.name), compared.limit(feature)
         if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
@@ -91,14 +91,14 @@ def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: 
         return _jensen_shannon(before, now, feature, others, name)
     volume = limit.distance == "normalized_difference"
     change = normalized_difference(before, now) if volume else l_infinity(before, now)
-    noise = normalized_difference_noise(before, now) if volume else l_infinity_noise(before, now)
+    null_quantile = normalized_difference_null(before, now) if volume else l_infinity_null(before, now)
     moved = (
         f"the rows with {quoted(change.value)} went from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
         if volume
         else f"the share of {quoted(change.value)} went from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
     )
     kind = "normalized difference" if volume else "L-infinity distance"
-    return Measured(kind, change.distance, noise, f"{feature.name}: {moved} in {name}", quoted(change.value))
+    return Measured(kind, change.distance, null_quantile, f"{feature.name}: {moved} in {name}", quoted(change.value))
 
 
 def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature, others: str, name: str) -> Measured:
@@ -107,12 +107,17 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
     went = (
         f"the median went from {medians[0]:g} to {medians[1]:g}{unit}" if len(medians) == 2 else "one side has no finite values"
     )
-    sentence = f"{feature.name}: {name} is unlike {others} ({went})"
-    return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_noise(before, now), sentence)
+    message = f"{feature.name}: {name} is unlike {others} ({went})"
+    return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_null(before, now), message)
 
 
 def _judged(
-    before: ColumnProfile | None, now: ColumnProfile, feature: Feature, limit: Drift, compared: Compared, results: CheckResults
+    before: ColumnProfile | None,
+    now: ColumnProfile,
+    feature: Feature,
+    limit: Drift,
+    compared: Comparison,
+    results: CheckResults,
 ) -> Anomaly | None:
     if before is None or not fits(feature, before):
         verb = "has" if compared.others == "training" else "have"
@@ -122,11 +127,11 @@ def _judged(
         verb = "has" if compared.others == "training" else "have"
         return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
     found = measure(before, now, feature, limit, compared.others, compared.name)
-    if found.noise >= 1:
+    if found.null_quantile >= 1:
         results.add_note(
             f"{feature.name}: {compared.kind} cannot be told between so few values; chance alone explains any distance"
         )
-    if found.distance <= max(limit.limit, found.noise):
+    if found.distance <= max(limit.limit, found.null_quantile):
         return None
     # Rounded up, so that the proposed limit lets this distance pass.
     proposed = min(1.0, (int(found.distance * 1000) + 1) / 1000)
@@ -138,15 +143,15 @@ def _judged(
         severity=_severity(feature, limit),
         observed=f"{found.name} {found.distance:.3f}",
         expected=f"at most {limit.limit:g}",
-        sentence=f"{found.sentence}: {found.name} {found.distance:.3f}, at most {limit.limit:g} allowed, and chance alone gives "
-        f"{found.noise:.3f} in one of 1,000 cases.",
+        message=f"{found.message}: {found.name} {found.distance:.3f}, at most {limit.limit:g} allowed, and chance alone gives "
+        f"{found.null_quantile:.3f} in one of 1,000 cases.",
         examples=(found.value,) if found.value else (),
         fix=fix,
-        proposal=fix.words,
+        proposal=fix.describe(),
     )
 
 
-def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Compared) -> Anomaly:
+def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Comparison) -> Anomaly:
     return Anomaly(
         kind=f"{compared.kind}_unmeasured",
         span=compared.name,
@@ -154,7 +159,7 @@ def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Compared) ->
         severity=_severity(feature, limit),
         observed=why,
         expected="values on both sides",
-        sentence=f"{feature.name}: {compared.name} cannot be compared with {compared.others}: {why}.",
+        message=f"{feature.name}: {compared.name} cannot be compared with {compared.others}: {why}.",
     )
 
 

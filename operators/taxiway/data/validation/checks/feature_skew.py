@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Column, Table, add_view, connect, run
-from taxiway.data.schema.constraints import RowSkew
+from taxiway.data.schema.constraints import FeatureSkew
 from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.checks.keys import key_text
 from taxiway.data.validation.inputs import CheckInput
@@ -44,7 +44,7 @@ class ValueCounts:
 
 
 @dataclass(frozen=True)
-class Compared:
+class RowComparison:
     """Two tables row by row: the keys that both have once, and of each column that both have, its values in these rows."""
 
     rows: int
@@ -53,7 +53,7 @@ class Compared:
 
 def check(given: CheckInput, results: CheckResults) -> None:
     """Compare serving data with the newest span row by row; see `compare_with_serving`."""
-    if given.serving is not None and given.schema.row_skew is not None and given.schema.key:
+    if given.serving is not None and given.schema.feature_skew is not None and given.schema.key:
         compare_with_serving(given.newest.table(), given.serving.table(), given.schema, results)
 
 
@@ -62,7 +62,7 @@ def compare_with_serving(training: Table, serving: Table, schema: Schema, result
 
     A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
     """
-    limits = schema.row_skew
+    limits = schema.feature_skew
     if limits is None or not schema.key:
         return
     there = [{column.name for column in table.columns} for table in (training, serving)]
@@ -87,7 +87,7 @@ def compare_with_serving(training: Table, serving: Table, schema: Schema, result
 
 def compare_rows(
     training: Table, serving: Table, key: tuple[str, ...], names: Sequence[str], digits: int | None = None
-) -> Compared:
+) -> RowComparison:
     """Join two tables on `key`, which both have, and compare those of the columns `names` that both have.
 
     Keys that a side has more than once, or not at all, are left out. Numbers are rounded to `digits` decimal places first.
@@ -99,7 +99,7 @@ def compare_rows(
         rows = int(run(connection, f"SELECT count(*) FROM {joined}", _BOTH)[0][0])
         shown = " || ', ' || ".join(f"t.{sides[0][name].sql}::VARCHAR" for name in key)
         both = [name for name in names if name in sides[0] and name in sides[1]] if rows else []
-        return Compared(
+        return RowComparison(
             rows, {name: _counts(connection, joined, shown, sides[0][name], sides[1][name], digits) for name in both}
         )
 
@@ -153,52 +153,52 @@ def _value(side: str, column: Column, other: Column, digits: int | None) -> str:
     return key_text(column, side) if column.type in _NUMERIC or types <= {"date", "datetime"} else f"{sql}::VARCHAR"
 
 
-def _not_compared(key: tuple[str, ...], limits: RowSkew, why: str) -> Anomaly:
+def _not_compared(key: tuple[str, ...], limits: FeatureSkew, why: str) -> Anomaly:
     return Anomaly(
-        kind="row_skew",
+        kind="feature_skew",
         span="serving",
         column=", ".join(key),
         severity=limits.severity,
         observed="no key on both sides",
         expected="keys on both sides",
-        sentence=f"training and serving rows cannot be compared one by one: {why}.",
+        message=f"training and serving rows cannot be compared one by one: {why}.",
     )
 
 
-def _on_one_side(feature: Feature, limits: RowSkew, has: str, lacks: str) -> Anomaly:
+def _on_one_side(feature: Feature, limits: FeatureSkew, has: str, lacks: str) -> Anomaly:
     return Anomaly(
-        kind="row_skew",
+        kind="feature_skew",
         span="serving",
         column=feature.name,
         severity=_severity(feature, limits),
         observed=f"no column in {lacks}",
         expected="a column on both sides",
-        sentence=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
+        message=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
     )
 
 
-def _skewed(feature: Feature, counts: ValueCounts, limits: RowSkew) -> Anomaly | None:
+def _skewed(feature: Feature, counts: ValueCounts, limits: FeatureSkew) -> Anomaly | None:
     total = counts.equal + counts.unequal
     if not total or counts.unequal / total <= limits.max_fraction:
         return None
     proposed = min(1.0, (int(counts.unequal / total * 1000) + 1) / 1000)
-    fix = SchemaChange(path=("row_skew", "max_fraction"), value=proposed)
+    fix = SchemaChange(path=("feature_skew", "max_fraction"), value=proposed)
     such_as = "; ".join(f"{quoted(at)}: {quoted(a)} in training, {quoted(b)} in serving" for at, a, b in counts.examples)
     return Anomaly(
-        kind="row_skew",
+        kind="feature_skew",
         span="serving",
         column=feature.name,
         severity=_severity(feature, limits),
         observed=f"unequal in {share(counts.unequal, total)}",
         expected=f"unequal in at most {100 * limits.max_fraction:g} % of the rows of the same key",
-        sentence=f"{feature.name} is not the same in training and serving in {share(counts.unequal, total)} of the same key "
+        message=f"{feature.name} is not the same in training and serving in {share(counts.unequal, total)} of the same key "
         f"({counts.different:,} differ, {counts.training_only:,} only in training, {counts.serving_only:,} only in serving), "
         f"such as {such_as}.",
         examples=tuple(quoted(f"{a} / {b}") for _, a, b in counts.examples),
         fix=fix,
-        proposal=fix.words,
+        proposal=fix.describe(),
     )
 
 
-def _severity(feature: Feature, limits: RowSkew) -> Severity:
+def _severity(feature: Feature, limits: FeatureSkew) -> Severity:
     return Severity.WARNING if feature.stage.warns else limits.severity

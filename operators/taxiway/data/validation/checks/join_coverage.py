@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def check(given: CheckInput, results: CheckResults) -> None:
     """Check that enough rows of each span found a partner in each joined table."""
     for joined in given.joins:
-        results.add(_too_few(joined) if joined.share < joined.min_match else None)
+        results.add(_too_few(joined) if joined.match_rate < joined.min_match_rate else None)
 
 
 def _too_few(joined: JoinMatch) -> Anomaly:
@@ -28,11 +28,11 @@ def _too_few(joined: JoinMatch) -> Anomaly:
         column=", ".join(joined.keys),
         severity=Severity.ERROR,
         observed=observed,
-        expected=f"at least {percent(joined.min_match)}",
-        sentence=f"{joined.name} ({joined.table}) has a partner for {observed} of {joined.span}; at least {percent(joined.min_match)} is "
+        expected=f"at least {percent(joined.min_match_rate)}",
+        message=f"{joined.name} ({joined.table}) has a partner for {observed} of {joined.span}; at least {percent(joined.min_match_rate)} is "
         f"asked. {alone}.",
         examples=joined.examples,
-        proposal=f"source.join.{joined.name}: recode {', '.join(joined.keys)} where both sides write keys differently, or lower min_match",
+        proposal=f"source.join.{joined.name}: recode {', '.join(joined.keys)} where both sides write keys differently, or lower min_match_rate",
     )
 
 

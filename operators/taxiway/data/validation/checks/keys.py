@@ -105,10 +105,10 @@ def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: in
 
 
 def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
-    sentence = f"the key {', '.join(key)} cannot be looked for in {span}: it has no column {', '.join(absent)}"
+    message = f"the key {', '.join(key)} cannot be looked for in {span}: it has no column {', '.join(absent)}"
     known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
     if known.issuperset(absent):
-        results.add_note(sentence)
+        results.add_note(message)
         return
     results.add(
         Anomaly(
@@ -118,7 +118,7 @@ def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], results:
             severity=Severity.ERROR,
             observed=f"no column {', '.join(absent)}",
             expected="each key once",
-            sentence=f"{sentence}.",
+            message=f"{message}.",
         )
     )
 
@@ -128,9 +128,9 @@ def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> 
     name = ", ".join(key)
     keys = f"{count:,} keys" if count > 1 else "1 key"
     if span == other:
-        sentence = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
+        message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
     else:
-        sentence = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: rows would be learned and examined twice"
+        message = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: rows would be learned and examined twice"
     return Anomaly(
         kind="duplicate_key",
         span=span,
@@ -138,6 +138,6 @@ def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> 
         severity=Severity.ERROR,
         observed=f"{keys} more than once",
         expected="each key once",
-        sentence=f"{sentence}, such as {listed(examples, count)}.",
+        message=f"{message}, such as {listed(examples, count)}.",
         examples=examples,
     )

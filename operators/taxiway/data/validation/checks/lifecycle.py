@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from taxiway.data.schema.constraints import Stage
+from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
@@ -26,13 +26,13 @@ def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | No
     uses = "uses" if len(users) == 1 else "use"
     if not feature.stage.usable:
         severity = Severity.ERROR
-        sentence = (
+        message = (
             f"{feature.name}{who} is {feature.stage}{since}, and {named} {uses} it: a production model may not. Leave it out "
             "(features.drop), have it promoted (taxiway schema promote), or waive it."
         )
-    elif feature.stage is Stage.DEPRECATED:
+    elif feature.stage is LifecycleStage.DEPRECATED:
         severity = Severity.WARNING
-        sentence = f"{feature.name}{who} is deprecated{since}, and {named} still {uses} it."
+        message = f"{feature.name}{who} is deprecated{since}, and {named} still {uses} it."
     else:
         return None
     return Anomaly(
@@ -42,7 +42,7 @@ def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | No
         severity=severity,
         observed=f"{feature.stage}, used by {named}",
         expected="beta or production",
-        sentence=sentence,
+        message=message,
         proposal="features.drop in the pipeline file",
     )
 

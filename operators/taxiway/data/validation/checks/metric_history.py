@@ -6,7 +6,7 @@ from statistics import NormalDist, fmean, stdev
 
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
-from taxiway.data.schema.watch import _ROUNDING, Watch
+from taxiway.data.schema.watch import _ROUNDING, MetricMonitor
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity
@@ -17,7 +17,7 @@ def check(given: CheckInput, results: CheckResults) -> None:
     past, newest, schema = given.earlier, given.newest, given.schema
     if schema.rows_ratio is not None and past:
         results.add(_rows_ratio(past, newest.profile, newest.name, schema))
-    for watch in schema.history:
+    for watch in schema.metric_checks:
         _check_watch(watch, past, newest.profile, newest.name, schema, results)
 
 
@@ -33,28 +33,28 @@ def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Sch
         column=None,
         severity=Severity.ERROR,
         observed=f"{ratio:.2f} times as many rows",
-        expected=f"{bounds.words} times",
-        sentence=f"{span} has {newest.rows:,} rows, {ratio:.2f} times the {mean:,.0f} of the spans before it; {bounds.words} times "
+        expected=f"{bounds.describe()} times",
+        message=f"{span} has {newest.rows:,} rows, {ratio:.2f} times the {mean:,.0f} of the spans before it; {bounds.describe()} times "
         "is expected.",
         proposal=f"rows_ratio.{'min' if bounds.min is not None and ratio < bounds.min else 'max'}: {ratio:.2f}",
     )
 
 
 def _check_watch(
-    watch: Watch, past: Sequence[Profile], newest: Profile, span: str, schema: Schema, results: CheckResults
+    watch: MetricMonitor, past: Sequence[Profile], newest: Profile, span: str, schema: Schema, results: CheckResults
 ) -> None:
     now = metric_of(newest, watch)
     before = [value for profile in past if (value := metric_of(profile, watch)) is not None]
     bounds = limits(watch, before)
     if now is None or bounds is None:
         why = f"{span} has none" if now is None else f"{len(before)} spans before {span} are too few, or the last is 0"
-        results.add_note(f"{watch.words} was not judged by its history: {why}")
+        results.add_note(f"{watch.describe()} was not judged by its history: {why}")
     else:
         results.add(None if bounds[0] <= now <= bounds[1] else _off_history(watch, now, before, bounds, span, schema))
 
 
 def _off_history(
-    watch: Watch, now: float, before: Sequence[float], bounds: tuple[float, float], span: str, schema: Schema
+    watch: MetricMonitor, now: float, before: Sequence[float], bounds: tuple[float, float], span: str, schema: Schema
 ) -> Anomaly:
     feature = None if watch.column is None else schema.feature(watch.column)
     shown = ", ".join(f"{value:.4g}" for value in before[-3:])
@@ -65,12 +65,12 @@ def _off_history(
         severity=Severity.WARNING if feature is not None and feature.stage.warns else watch.severity,
         observed=f"{watch.metric} {now:.4g}",
         expected=f"{bounds[0]:.4g} to {bounds[1]:.4g}",
-        sentence=f"{watch.words} is {now:.4g} in {span}; by the {len(before)} spans before it{f' (last {shown})' if shown else ''} it "
+        message=f"{watch.describe()} is {now:.4g} in {span}; by the {len(before)} spans before it{f' (last {shown})' if shown else ''} it "
         f"should be {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {watch.strategy}).",
     )
 
 
-def metric_of(profile: Profile, watch: Watch) -> float | None:
+def metric_of(profile: Profile, watch: MetricMonitor) -> float | None:
     """The metric's value in one span; None where there is no such column, or no value in it."""
     if watch.metric == "rows":
         return float(profile.rows)
@@ -95,7 +95,7 @@ def metric_of(profile: Profile, watch: Watch) -> float | None:
             return found
 
 
-def limits(watch: Watch, past: Sequence[float]) -> tuple[float, float] | None:
+def limits(watch: MetricMonitor, past: Sequence[float]) -> tuple[float, float] | None:
     """Between which values the next one after `past` (oldest first) may be; None where the past is too short to say."""
     match watch.strategy:
         case "bounds":

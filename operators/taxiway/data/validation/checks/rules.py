@@ -72,7 +72,7 @@ def _broken(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | N
         severity=rule.severity,
         observed=f"not so in {share(wrong, asked)}",
         expected=f"{rule.sql} in {wanted}",
-        sentence=f"{rule.name} in {span.name}: {what} should hold in {wanted}, and does not in {share(wrong, asked)}{at_rows(rows)}.",
+        message=f"{rule.name} in {span.name}: {what} should hold in {wanted}, and does not in {share(wrong, asked)}{at_rows(rows)}.",
         rows=rows,
         proposal=f"rules.{rule.name}.min_fraction: {int((1 - wrong / asked) * 1000) / 1000:g}",
     )

@@ -76,7 +76,7 @@ def _outside_domain(
         feature,
         observed=f"{values:,} other values in {share(rows, column.rows)}",
         expected=f"one of {listed(domain)}{at_least}",
-        sentence=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
+        message=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
         "allowed",
         # Not all of very many values are listed, and adding a part of them would not do.
         change=("domain", add) if len(found) == values else None,
@@ -123,8 +123,8 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
         span,
         feature,
         observed=f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
-        expected=f"{limits.words}{unit}",
-        sentence=f"is outside {limits.words}{unit} in {share(found.total, column.rows)}{at}",
+        expected=f"{limits.describe()}{unit}",
+        message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{at}",
         change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
         examples=[float(value) for value in found.values],
         rows=found.rows,
@@ -152,7 +152,7 @@ def _other_text(span: CheckTarget, feature: Feature, column: ColumnProfile, patt
         feature,
         observed=f"other text in {share(found.total, column.rows)}",
         expected=f"text that matches {words}",
-        sentence=f"does not match {words} in {share(found.total, column.rows)}, such as {listed(found.values)}",
+        message=f"does not match {words} in {share(found.total, column.rows)}, such as {listed(found.values)}",
         examples=found.values,
         rows=found.rows,
     )
@@ -183,8 +183,8 @@ def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anom
         span,
         feature,
         observed=observed,
-        expected=f"{limits.words} items",
-        sentence=f"has lists of {observed}; expected are {limits.words}, which {share(found.total, column.rows)} have not",
+        expected=f"{limits.describe()} items",
+        message=f"has lists of {observed}; expected are {limits.describe()}, which {share(found.total, column.rows)} have not",
         change=("valency", {"min": lengths.minimum, "max": lengths.maximum}),
         examples=found.values,
         rows=found.rows,
@@ -209,8 +209,8 @@ def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         span,
         feature,
         observed=f"{about} distinct values",
-        expected=f"{limits.words}",
-        sentence=f"has {about} distinct values; expected are {limits.words}",
+        expected=f"{limits.describe()}",
+        message=f"has {about} distinct values; expected are {limits.describe()}",
         change=("distinct", needed),
         examples=[item.value for item in column.values],
     )
@@ -234,7 +234,7 @@ def _not_unique(span: CheckTarget, feature: Feature, column: ColumnProfile) -> A
         feature,
         observed=f"{values:,} values more than once",
         expected="each value once",
-        sentence=f"has {values:,} values more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
+        message=f"has {values:,} values more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
         change=("unique", False),
         examples=examples,
     )
@@ -250,5 +250,5 @@ def _infinite(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         feature,
         observed=f"{share(rows, column.rows)} infinite or beyond 1e100",
         expected="finite numbers",
-        sentence=f"is infinite, or beyond 1e100, in {share(rows, column.rows)}",
+        message=f"is infinite, or beyond 1e100, in {share(rows, column.rows)}",
     )

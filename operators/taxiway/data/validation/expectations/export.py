@@ -46,7 +46,7 @@ def _left_out(schema: Schema) -> Iterator[str]:
         yield f"what is expected in {', '.join(others)}"
     if schema.waivers:
         yield "waivers"
-    yield from (key for key in ("history", "row_skew", "rows_ratio") if getattr(schema, key))
+    yield from (key for key in ("metric_checks", "feature_skew", "rows_ratio") if getattr(schema, key))
 
 
 def _left_out_of(feature: Feature, schema: Schema) -> list[str]:

@@ -145,7 +145,7 @@ def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckTarget, p
         severity=_severity(asked, str(path)),
         observed=observed,
         expected=expected,
-        sentence=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
+        message=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
         proposal=f"change {asked['type']} of {column or 'the table'} in {path.name}",
     )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.engine.duckdb_table import open_table
-from taxiway.data.schema.constraints import RowSkew, Stage
+from taxiway.data.schema.constraints import FeatureSkew, LifecycleStage
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.feature_skew import compare_with_serving
 from taxiway.data.validation.results import CheckResults
@@ -19,7 +19,7 @@ NOON = datetime(2026, 1, 1, 12)
 SCHEMA = Schema(
     key="id",
     features=(Feature(name="id", type="integer"), Feature(name="x", type="number")),
-    row_skew=RowSkew(max_fraction=0.4),
+    feature_skew=FeatureSkew(max_fraction=0.4),
 )
 
 
@@ -34,21 +34,21 @@ def found(folder: Path, training: dict[str, Any], serving: dict[str, Any], schem
 
 def test_no_key_on_both_sides_is_told(tmp_path: Path) -> None:
     (anomaly,) = found(tmp_path, {"id": [1, 2], "x": [1.0, 2.0]}, {"id": [3, 4], "x": [1.0, 2.0]})
-    assert anomaly.sentence == (
+    assert anomaly.message == (
         "training and serving rows cannot be compared one by one: no value of id is on both sides, and there only once."
     )
 
 
 def test_a_side_without_the_key_is_told(tmp_path: Path) -> None:
     (anomaly,) = found(tmp_path, {"id": [1], "x": [1.0]}, {"x": [1.0]})
-    assert "serving data have no column id" in anomaly.sentence
+    assert "serving data have no column id" in anomaly.message
 
 
 @pytest.mark.parametrize("ids", [pa.array([1.0, 2.0, None]), pa.array(["1", "2", "9"]), pa.array([1, 2, 7], "int8")])
 def test_keys_of_other_types_match(ids: pa.Array, tmp_path: Path) -> None:
     (anomaly,) = found(tmp_path, {"id": [1, 2, 3], "x": [1.0, 2.0, 3.0]}, {"id": ids, "x": [5.0, 2.0, 3.0]})
-    assert "1 of 2 rows" in anomaly.sentence
-    assert '"1": "1.0" in training, "5.0" in serving' in anomaly.sentence
+    assert "1 of 2 rows" in anomaly.message
+    assert '"1": "1.0" in training, "5.0" in serving' in anomaly.message
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_keys_of_other_types_match(ids: pa.Array, tmp_path: Path) -> None:
 def test_values_of_other_types_are_compared(one: pa.Array, other: pa.Array, unequal: int, tmp_path: Path) -> None:
     anomalies = found(tmp_path, {"id": [1, 2], "x": one}, {"id": [2, 1], "x": other.take([1, 0])})
     assert len(anomalies) == unequal
-    assert all(f"in {unequal} of 2 rows" in anomaly.sentence for anomaly in anomalies)
+    assert all(f"in {unequal} of 2 rows" in anomaly.message for anomaly in anomalies)
 
 
 @pytest.mark.parametrize("lacks", ["training", "serving"])
 def test_a_feature_on_one_side_alone_is_found(lacks: str, tmp_path: Path) -> None:
     whole, part = {"id": [1], "x": [1.0]}, {"id": [1]}
     (anomaly,) = found(tmp_path, *((part, whole) if lacks == "training" else (whole, part)))
-    assert (anomaly.kind, anomaly.column, anomaly.severity) == ("row_skew", "x", Severity.ERROR)
-    assert f"{lacks} data have no such column" in anomaly.sentence
+    assert (anomaly.kind, anomaly.column, anomaly.severity) == ("feature_skew", "x", Severity.ERROR)
+    assert f"{lacks} data have no such column" in anomaly.message
 
 
 def test_a_deprecated_feature_that_serving_lacks_warns_and_one_that_nobody_has_is_equal(tmp_path: Path) -> None:
-    x = Feature(name="x", type="number", stage=Stage.DEPRECATED)
-    schema = Schema(key="id", features=(Feature(name="id", type="integer"), x), row_skew=RowSkew())
+    x = Feature(name="x", type="number", stage=LifecycleStage.DEPRECATED)
+    schema = Schema(key="id", features=(Feature(name="id", type="integer"), x), feature_skew=FeatureSkew())
     (anomaly,) = found(tmp_path, {"id": [1], "x": [1.0]}, {"id": [1]}, schema)
     assert anomaly.severity is Severity.WARNING
     assert found(tmp_path, {"id": [1]}, {"id": [1]}, schema) == []

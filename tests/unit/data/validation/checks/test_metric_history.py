@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.schema.watch import Watch
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.validation.checks.metric_history import limits
 
 
-def watch(strategy: str, **limit: float) -> Watch:
-    return Watch.model_validate({"metric": "rows", "strategy": strategy, **limit})
+def watch(strategy: str, **limit: float) -> MetricMonitor:
+    return MetricMonitor.model_validate({"metric": "rows", "strategy": strategy, **limit})
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,9 @@ def watch(strategy: str, **limit: float) -> Watch:
         (watch("normal"), [1, 2, 3, 4], None),
     ],
 )
-def test_limits_are_what_the_strategy_says(made: Watch, past: list[float], expected: tuple[float, float] | None) -> None:
+def test_limits_are_what_the_strategy_says(
+    made: MetricMonitor, past: list[float], expected: tuple[float, float] | None
+) -> None:
     assert limits(made, past) == expected
 
 
@@ -77,4 +79,4 @@ def test_an_outlier_far_away_is_found_in_any_history(past: list[float]) -> None:
 )
 def test_a_watch_that_cannot_be_is_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Watch.model_validate(wrong)
+        MetricMonitor.model_validate(wrong)

@@ -52,7 +52,7 @@ def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
         run_expectations(suite, checked, results)
     assert not out.exists()
     assert ["it could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]
-    assert "hunter2" not in results.anomalies[0].sentence
+    assert "hunter2" not in results.anomalies[0].message
 
 
 def test_the_end_is_muted_once_and_where_it_is_asked_for_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from taxiway.cli import main
-from taxiway.data.schema.constraints import Counts, Drift, Range, Rule, Stage
+from taxiway.data.schema.constraints import Counts, Drift, LifecycleStage, Range, Rule
 from taxiway.data.schema.file import schema_to_yaml
 from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.expectations.export import schema_to_suite
@@ -28,7 +28,7 @@ SCHEMA = Schema(
         Feature(name="speed", type="number", presence=0.5, range=Range(min=0, max=75)),
         Feature(name="mail", type="string", semantic="email", severity=Severity.WARNING),
         Feature(name="code", type="string", pattern="N[0-9]+", distinct=Counts(min=2)),
-        Feature(name="old", type="string", stage=Stage.DEPRECATED),
+        Feature(name="old", type="string", stage=LifecycleStage.DEPRECATED),
         Feature(name="live", type="string", environments=(SERVING,)),
         Feature(name="late", type="boolean"),
     ),
@@ -101,7 +101,7 @@ def test_a_column_that_may_be_absent_passes_both(tmp_path: Path) -> None:
     features = (
         Feature(name="a", type="integer"),
         Feature(name="b", type="number", presence=0, range=Range(min=0), unique=True, distinct=Counts(min=2)),
-        Feature(name="c", type="string", stage=Stage.DEPRECATED, domain=("x",)),
+        Feature(name="c", type="string", stage=LifecycleStage.DEPRECATED, domain=("x",)),
     )
     rules = (
         Rule(name="both", sql='a > "B"'),

@@ -55,7 +55,7 @@ def test_a_failed_expectation_is_an_anomaly_with_numbers_and_examples(check: Che
     assert anomaly.kind == "gx:expect_column_values_to_be_between"
     assert (anomaly.span, anomaly.column, anomaly.severity) == ("2020-01", "hour", Severity.ERROR)
     assert anomaly.examples == ("30", "31")
-    assert anomaly.sentence == (
+    assert anomaly.message == (
         "hour in 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
         "2 of 4 rows (50.0 %) are not so, such as 30, 31."
     )
@@ -84,7 +84,7 @@ def test_two_expectations_of_one_type_on_one_column_are_both_run(check: Check) -
 
 def test_an_expectation_about_a_column_that_is_not_there_fails(check: Check) -> None:
     (anomaly,) = check(between("nowhere", 0, 1))
-    assert "could not be computed" in anomaly.sentence
+    assert "could not be computed" in anomaly.message
     assert "nowhere" in anomaly.observed
 
 
@@ -150,10 +150,10 @@ from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.validate import opened_span
 from taxiway.records import Span
 from taxiway.store.store import Store
-class Watch:
+class MetricMonitor:
     def find_spec(self, name, path=None, target=None):
         if name == "great_expectations": print(os.environ["GX_ANALYTICS_ENABLED"])
-sys.meta_path.insert(0, Watch())
+sys.meta_path.insert(0, MetricMonitor())
 results = CheckResults()
 span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
 with opened_span([span], profile_span(span, store), store) as checked:
