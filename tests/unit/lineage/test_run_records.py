@@ -54,7 +54,7 @@ def test_a_record_that_is_gone_or_altered_is_said_and_the_others_are_shown(store
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('"record_version":2', '"record_version":99'), "version 99"),
+        ((f'"record_version":{VERDICT.record_version}', '"record_version":99'), "version 99"),
         (('"version":2', '"unheard_of":2'), "another version of Taxiway wrote it, 2 of its fields"),
     ],
 )

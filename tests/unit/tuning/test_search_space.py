@@ -50,9 +50,7 @@ def test_both_ends_of_whole_numbers_come_up() -> None:
 
 def test_with_log_each_magnitude_is_as_likely() -> None:
     found = parameter_sets(sweep(trials=1000, space={"x": {"low": 1e-4, "high": 1.0, "log": True}}))
-    shares = [
-        sum(math.threshold(math.log10(point["x"])) == power for point in found) / len(found) for power in (-4, -3, -2, -1)
-    ]
+    shares = [sum(math.floor(math.log10(point["x"])) == power for point in found) / len(found) for power in (-4, -3, -2, -1)]
     assert all(0.2 < share < 0.3 for share in shares)
 
 

@@ -15,7 +15,7 @@ from taxiway.data.sources.files import find_spans
 from taxiway.demo.bikes import lay_out_rentals
 from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.features import raw_frame
-from taxiway.messages import words
+from taxiway.messages import format_params
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, Trial
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.pipeline import Pipeline
@@ -184,4 +184,4 @@ def test_the_metric_of_the_sweep_decides_in_its_own_direction(made: Made) -> Non
 
 
 def test_parameters_are_told_in_words() -> None:
-    assert words('{"learning_rate": 0.051234567, "max_leaf_nodes": 31}') == "learning_rate=0.05123, max_leaf_nodes=31"
+    assert format_params('{"learning_rate": 0.051234567, "max_leaf_nodes": 31}') == "learning_rate=0.05123, max_leaf_nodes=31"

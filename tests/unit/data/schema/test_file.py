@@ -91,7 +91,7 @@ def test_a_schema_comes_back_from_yaml_and_json_as_it_was(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("min_rows: 10", "min_row: 10", 'made.schema.yaml:3: min_row is not a key here\n    allowed: environments, features, history, key, label, max_rows, min_rows, feature_skew, rows_ratio, rules, waivers   (did you mean "min_rows"?)'),
+        ("min_rows: 10", "min_row: 10", 'made.schema.yaml:3: min_row is not a key here\n    allowed: environments, feature_skew, features, key, label, max_rows, metric_checks, min_rows, rows_ratio, rules, waivers   (did you mean "min_rows"?)'),
         ("    unit: mph", "    units: mph", "made.schema.yaml:12: features.wind.units is not a key here\n    allowed: collected, description, distinct, domain,"),
         ("type: number", "type: float", 'made.schema.yaml:11: features.wind.type is "float"\n    allowed: boolean, date, datetime, integer, list, number, string'),
         ("type: number", "type: nubmer", '(did you mean "number"?)'),
@@ -128,7 +128,7 @@ def test_a_schema_comes_back_from_yaml_and_json_as_it_was(tmp_path: Path) -> Non
         ("key: id", "? [a, b]\n: id", "a key is one word"),
         ("unit: mph", "unit: mph\n    name: breeze", "features.wind.name is not a key here"),
         (WHOLE, "", "made.schema.yaml:1: the file is empty"),
-        (WHOLE, "- a", "a schema is a mapping with the keys label, key, environments, min_rows, max_rows, rows_ratio, features, rules, history, feature_skew, waivers"),
+        (WHOLE, "- a", "a schema is a mapping with the keys label, key, environments, min_rows, max_rows, rows_ratio, features, rules, metric_checks, feature_skew, waivers"),
         (WHOLE, "label: x\nfeatures: [a]", "features is a list; allowed: names, each with its keys"),
         (WHOLE, "label: x\nfeatures: {}", "features is []"),
     ],

@@ -145,7 +145,7 @@ def no_network(*a, **k): print("a connection was tried")
 socket.socket.connect = socket.getaddrinfo = no_network
 from pathlib import Path
 from taxiway.data.validation.results import CheckResults
-from taxiway.data.profiling.profile import profile_span
+from taxiway.data.profiling.compute import profile_span
 from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.validate import opened_span
 from taxiway.records import Span
