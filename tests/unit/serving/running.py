@@ -46,7 +46,8 @@ class Running:
     def workers(self) -> list[psutil.Process]:
         """The model processes: those that the fork server has made."""
         children = psutil.Process(self.process.pid).children()
-        return [forked for child in children if "forkserver" in _command(child) for forked in child.children()]
+        servers = [child for child in children if "forkserver" in _command(child)]
+        return [forked for server in servers for forked in server.children() if _command(forked)]
 
     def stop(self) -> None:
         self.process.terminate()

@@ -118,7 +118,7 @@ def test_joined_sampled_and_split_rows_make_a_champion_that_knows_none_of_the_ev
     np.testing.assert_allclose(rows["discount"], discount(rows["customer"]))
     expected = rows["placed_at"].dt.day + np.where(rows["currency"] == "euro", 0, 100)
     assert (rows["rate"] == expected).all(), "the rate of the order's own day"
-    assert [(m.name, m.span, m.share) for m in snapshot.joins] == [
+    assert [(m.name, m.span, m.match_rate) for m in snapshot.joins] == [
         (name, month, 1.0) for month in ("2013-02", "2013-03") for name in ("customers", "rates")
     ]
     (use,) = data_uses(installation.client, snapshot.joins[0].content)
