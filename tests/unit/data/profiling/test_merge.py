@@ -43,7 +43,7 @@ def number_column(values: list[float | None], name: str = "x") -> ColumnProfile:
             "mean": mean,
             "std": std,
             "zeros": int((kept == 0).sum()),
-            "fractional": int((kept != np.threshold(kept)).sum()),
+            "fractional": int((kept != np.floor(kept)).sum()),
             "skewness": skewness,
             "kurtosis": kurtosis,
             "frequencies": frequencies(Counter(kept.tolist())),
