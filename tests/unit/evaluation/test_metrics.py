@@ -68,7 +68,7 @@ def test_the_interval_of_a_mean_is_the_textbooks() -> None:
     rng = np.random.default_rng(1)
     labels = (rng.random(4000) < 0.3).astype(float)
     scores = np.full(4000, 0.4)  # always says no: accuracy is the share of zeros
-    found = compare(METRICS["accuracy"], labels, scores, None, 0.95).candidate
+    found = compare(METRICS["accuracy"].compute, labels, scores, None, 0.95).candidate
     share = 1 - labels.mean()
     assert found.value == pytest.approx(share)
     expected = 1.96 * np.sqrt(share * (1 - share) / 4000)
@@ -80,7 +80,7 @@ def test_the_auc_interval_is_hanley_and_mcneils() -> None:
     rng = np.random.default_rng(2)
     labels = (rng.random(3000) < 0.4).astype(float)
     scores = 1 / (1 + np.exp(-(rng.normal(size=3000) + labels)))
-    found = compare(METRICS["roc_auc"], labels, scores, None, 0.95).candidate
+    found = compare(METRICS["roc_auc"].compute, labels, scores, None, 0.95).candidate
     auc, positives, negatives = found.value, labels.sum(), (1 - labels).sum()
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = (auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)) / (positives * negatives)
@@ -92,7 +92,7 @@ def test_pairing_makes_the_difference_sharper_than_the_parts() -> None:
     labels = (rng.random(2000) < 0.5).astype(float)
     scores = np.clip(0.5 + 0.2 * (labels - 0.5) + rng.normal(scale=0.2, size=2000), 0, 1)
     other = np.clip(scores + rng.normal(scale=0.01, size=2000), 0, 1)
-    found = compare(METRICS["brier"], labels, scores, other, 0.99)
+    found = compare(METRICS["brier"].compute, labels, scores, other, 0.99)
     assert found.champion is not None
     assert found.difference is not None
     assert found.difference.high - found.difference.low < (found.candidate.high - found.candidate.low) / 5
@@ -103,7 +103,7 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     rng, covered = np.random.default_rng(4), 0
     for _ in range(200):
         labels = (rng.random(300) < 0.3).astype(float)
-        found = compare(METRICS["accuracy"], labels, np.full(300, 0.1), None, 0.9).candidate
+        found = compare(METRICS["accuracy"].compute, labels, np.full(300, 0.1), None, 0.9).candidate
         covered += found.low <= 0.7 <= found.high
     assert 165 <= covered <= 195  # 180 expected, 3.5 standard deviations
 
@@ -111,4 +111,6 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
 def test_the_same_rows_give_the_same_interval() -> None:
     rng = np.random.default_rng(5)
     labels, scores = (rng.random(500) < 0.5).astype(float), rng.random(500)
-    assert compare(METRICS["roc_auc"], labels, scores, None, 0.99) == compare(METRICS["roc_auc"], labels, scores, None, 0.99)
+    assert compare(METRICS["roc_auc"].compute, labels, scores, None, 0.99) == compare(
+        METRICS["roc_auc"].compute, labels, scores, None, 0.99
+    )
