@@ -1,7 +1,7 @@
-"""All of Taxiway's errors, in one tree: those that a retry may heal, and those that it cannot.
+"""The exceptions of Taxiway.
 
-A message says what was got, what is allowed and what to do next. The same facts are attributes, so that a page or a program need
-not parse the message. An exception outside this tree is a bug, and is shown with its traceback.
+A message says what was found, what is allowed and what to do next; the same facts are attributes. Any other exception is a bug and
+is shown with its traceback.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 class TaxiwayError(Exception):
-    """The base of every error that Taxiway raises on purpose.
+    """The base of all exceptions that Taxiway raises.
 
     Args:
         message: What went wrong, what is allowed, and what to do next.
         key: The key, parameter or column that the error is about, such as `gate.thresholds.roc_auc`.
         got: The value that was found there.
-        allowed: The values that would be right.
-        file: The file in which the mistake is.
+        allowed: The allowed values.
+        file: The file with the mistake.
         line: Its line in that file, from 1.
     """
 
@@ -40,47 +40,52 @@ class TaxiwayError(Exception):
 
 
 class TerminalError(TaxiwayError):
-    """Trying again cannot help: the data, the configuration or a decision has to change. Fails an Airflow task at once."""
+    """An error that a retry cannot fix: the data or the configuration must change. It fails an Airflow task without retries."""
 
 
 class TransientError(TaxiwayError):
-    """Trying again may help: something outside did not answer. Airflow's retries apply."""
+    """An error that a retry may fix, such as a service that does not answer. Airflow's retries apply."""
 
 
 class ConfigError(TerminalError):
-    """What a person wrote (a pipeline file, a schema, an argument) cannot be obeyed as it stands."""
+    """A pipeline file, a schema or an argument is not valid."""
 
 
 class DataError(TerminalError):
-    """Data that cannot be read as a table, or that has no rows."""
+    """Data cannot be read, has no rows, or does not fit its use."""
 
 
 class FitError(TerminalError):
-    """An estimator could not be fitted with these parameters on these rows."""
+    """An estimator could not be fitted."""
 
 
 class NotStoredError(TerminalError):
-    """The store holds no object or record of this digest."""
+    """The store has no object or record with this digest."""
 
 
 class UnreadableRecordError(TerminalError):
-    """A stored record of a version that this Taxiway does not know."""
+    """A stored record has a version that this version of Taxiway cannot read."""
 
 
 class CorruptArtifactError(TerminalError):
-    """Stored bytes that do not have the digest under which they were stored."""
+    """A stored file does not have the digest in its name."""
 
 
 class UntrustedModelError(TerminalError):
-    """A saved model that asks for types or code outside Taxiway's own allow-list; it was not loaded."""
+    """A saved model needs types or code outside Taxiway's allow-list, and was not loaded."""
 
 
 class SignatureError(TerminalError):
-    """A model whose signature does not say, for each of its columns, whether it holds numbers or categories."""
+    """A model's signature does not have a type double or string for each column."""
 
 
 class RequestError(TerminalError):
-    """A request that the gateway refuses; `status` is the HTTP status of the answer."""
+    """The gateway rejects a request.
+
+    Args:
+        status: The HTTP status of the response.
+        message: What is wrong with the request.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -89,7 +94,7 @@ class RequestError(TerminalError):
 
 
 class WrongAnswersError(TerminalError):
-    """A gateway's log has answers that are not those of the model version that is named beside them."""
+    """Logged predictions of a gateway differ from those of the model version that they are logged for."""
 
 
 class ModelLoadError(TerminalError):
@@ -97,23 +102,27 @@ class ModelLoadError(TerminalError):
 
 
 class ModelUnavailableError(TaxiwayError):
-    """A model version could not be loaded, or its workers keep dying."""
+    """A model version could not be loaded, or its workers keep failing."""
 
 
 class WorkerLostError(ModelUnavailableError):
-    """Workers that the gateway cannot start again are gone."""
+    """Workers are lost, and the gateway cannot restart them."""
 
 
 class StackStartError(TaxiwayError):
-    """A service of the embedded stack did not come up, or ended."""
+    """A service of the embedded stack did not start, or exited."""
 
 
 class StopRequestedError(TaxiwayError):
-    """The stack was asked to stop while its services were starting."""
+    """The stack was stopped while its services were starting."""
 
 
 def allowed_values(got: str, allowed: Iterable[str]) -> str:
-    """The message that lists what is allowed, with the nearest right word first in mind.
+    """A message with the allowed values, and the one that is most similar to what was found.
+
+    Args:
+        got: The value that is not allowed.
+        allowed: The allowed values.
 
     Examples:
         >>> allowed_values("auc", ["roc_auc", "accuracy"])

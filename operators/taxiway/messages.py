@@ -1,4 +1,4 @@
-"""How numbers and values from the data are written in messages that people read."""
+"""How numbers, percentages and values from the data are written in messages that people read."""
 
 import json
 from collections.abc import Iterable
@@ -7,26 +7,37 @@ _SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 3
 
 
-def share(part: int, whole: int) -> str:
-    """`541 of 27,075 rows (2.0 %)`; a share that would round to nothing, or to all, says so."""
-    percent = 100 * part / whole if whole else 0.0
-    if 0 < percent < 0.1:
-        words = "below 0.1"
-    elif 99.9 < percent < 100:
-        words = "above 99.9"
-    else:
-        words = f"{percent:.1f}"
-    return f"{part:,} of {whole:,} rows ({words} %)"
-
-
 def percent(fraction: float) -> str:
-    """`17.6 %`."""
-    return f"{100 * fraction:.1f} %"
+    """A measured fraction as a percentage: `17.6%`.
+
+    A fraction that would only round to 0% or to 100% reads `below 0.1%` or `above 99.9%`.
+    """
+    if 0 < fraction < 0.001:
+        return "below 0.1%"
+    if 0.999 < fraction < 1:
+        return "above 99.9%"
+    return f"{100 * fraction:.1f}%"
+
+
+def percent_limit(fraction: float) -> str:
+    """A configured fraction as a percentage with all its digits, at least one decimal: `95.0%`, `99.95%`."""
+    digits = f"{100 * fraction:.10g}"
+    return f"{digits}%" if "." in digits else f"{digits}.0%"
+
+
+def share(part: int, whole: int) -> str:
+    """`541 of 27,075 rows (2.0%)`; see `percent`."""
+    return f"{part:,} of {whole:,} rows ({percent(part / whole if whole else 0.0)})"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2,313 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def quoted(value: object) -> str:
-    """Text in quotes with control characters escaped, everything else plainly; at most 60 characters of it."""
-    if isinstance(value, list | tuple):  # str() of one would show numpy's names of its numbers
+    """Text in quotes with control characters escaped, other values as they print; at most 60 characters."""
+    if isinstance(value, list | tuple):  # str() of a list would show numpy's names of its numbers
         text = f"({', '.join(quoted(part) for part in value)})"
     else:
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
@@ -34,14 +45,19 @@ def quoted(value: object) -> str:
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:
-    """`"a", "b" and 4 more`."""
-    words = [quoted(value) for value in values]
-    shown, count = words[:SHOWN_VALUES], total if total is not None else len(words)
+    """The first three values, and how many more there are: `"a", "b", "c" and 4 more`.
+
+    Args:
+        values: The values, or the first of them.
+        total: How many values there are in all; without it, as many as `values`.
+    """
+    texts = [quoted(value) for value in values]
+    shown, count = texts[:SHOWN_VALUES], total if total is not None else len(texts)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 
 
 def format_params(params: str) -> str:
-    """A trial's parameters as people read them: `learning_rate=0.0512, max_leaf_nodes=31`."""
+    """A trial's parameters, given as JSON text: `learning_rate=0.0512, max_leaf_nodes=31`."""
     shown = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in json.loads(params).items()}
     return ", ".join(f"{name}={value}" for name, value in shown.items())

@@ -178,7 +178,7 @@ def test_what_is_wrong_with_a_query_is_said_in_the_tasks_log(running: Running, p
         "no_connection": "source.connection nowhere: ",
         "no_database": "source.connection mlflow_default: ",
         "no_server": f"source.sql of down, {first}: the database does not let us in",
-        "bad_sql": f"source.sql of warehouse, {first}: the database refuses the query: syntax error at or near",
+        "bad_sql": f"source.sql of warehouse, {first}: the database rejects the query: syntax error at or near",
         "no_rows": f"source.sql of warehouse, {first} has",
         "bad_column": f"source.sql of warehouse, {first}: a value cannot be read: invalid input syntax for type integer",
         "bad_version": "gave 'NA'; allowed: one whole number",

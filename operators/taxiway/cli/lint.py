@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxiway.data.schema.file import Schema, label_words, load_schema
+from taxiway.data.schema.file import Schema, label_text, load_schema
 from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.sources.find import check_source
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
@@ -90,7 +90,7 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
         if pipeline.source.label != schema.label:
             yield (
                 f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema '
-                f"{label_words(schema)}\n    allowed: the same in both"
+                f"{label_text(schema)}\n    allowed: the same in both"
             )
         yield from _label(file, pipeline, schema)
         try:

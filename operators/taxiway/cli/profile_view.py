@@ -23,7 +23,8 @@ def _show(found: "Profile") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.data.validation.html_report import percent_text, value_text
+    from taxiway.data.validation.html_report import value_text
+    from taxiway.messages import percent
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     widest = max(len(column.name) for column in found.columns)
@@ -37,7 +38,7 @@ def _show(found: "Profile") -> None:
         numbers = [
             "" if value is None else value_text(value, day, digits=3) for value in (column.minimum, middle, column.maximum)
         ]
-        missing = percent_text(1 - column.present_fraction) if column.present_fraction < 1 else ""
+        missing = percent(1 - column.present_fraction) if column.present_fraction < 1 else ""
         distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
         table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
     console = Console()
@@ -60,11 +61,12 @@ def counted(number: int, what: str) -> str:
 
 def _glance(column: "ColumnProfile") -> str:
     """A histogram in one line, or the most frequent values."""
-    from taxiway.data.validation.html_report import bars, percent_text
+    from taxiway.data.validation.html_report import bars
+    from taxiway.messages import percent
 
     drawn = bars(column, bins=_GLANCE_WIDTH)
     if column.type in ("string", "boolean"):
-        text = ", ".join(f"{bar.name} {percent_text(bar.share)}" for bar in drawn[:3])
+        text = ", ".join(f"{bar.name} {percent(bar.share)}" for bar in drawn[:3])
         return text if len(text) <= _TEXT_WIDTH else f"{text[: _TEXT_WIDTH - 1]}…"
     top = max((bar.share for bar in drawn), default=0.0)
     return "".join(_BLOCKS[max(1, round(8 * bar.share / top)) if bar.share else 0] for bar in drawn) if top else ""

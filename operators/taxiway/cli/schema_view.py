@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from taxiway.data.schema.diff import presence_words
+from taxiway.data.schema.diff import presence_text
 from taxiway.messages import quoted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def show_schema(schema: "Schema") -> None:
         "type": [feature.type for feature in schema.features],
         "stage": [f"{feature.stage}{f' since {feature.since}' if feature.since else ''}" for feature in schema.features],
         "owner": [feature.owner for feature in schema.features],
-        "presence": [presence_words(feature.presence) for feature in schema.features],
+        "presence": [presence_text(feature.presence) for feature in schema.features],
         "values": [values_words(feature) for feature in schema.features],
         "drift": [drift_words(feature) for feature in schema.features],
         "environments": [", ".join(feature.environments or ()) for feature in schema.features],

@@ -1,1 +1,1 @@
-"""Evaluation: candidate and champion on the same rows by the same code, with intervals, on all rows and by slice."""
+"""Evaluation: candidate and champion on the same rows, with confidence intervals, in total and by slice."""

@@ -1,4 +1,4 @@
-"""Scoring candidate and champion on a snapshot's evaluation rows: the same rows, the same code, in one go."""
+"""Score candidate and champion on the evaluation rows of a snapshot."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-# What people ask first, whatever the gate decides by.
+# Reported in any case, whatever metrics the gate uses.
 _ALWAYS: dict[Problem, str] = {"classification": "accuracy", "regression": "mae"}
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered version, loaded: anything with an MLflow signature whose `predict` gives a probability for each class.
+    """A loaded model version.
 
-    `classes` are the label's values as text, in the order of those probabilities; of a regression, whose `predict` gives numbers,
-    there are none.
+    Attributes:
+        version: Its number in the registry.
+        predictor: A pyfunc model with a signature, whose `predict` returns a probability for each class, or numbers.
+        classes: The label's values as text, in the order of the probabilities; empty for a regression.
     """
 
     version: int
@@ -52,17 +54,29 @@ def evaluate(
     store: Store,
     recorder: Recorder,
 ) -> Evaluation:
-    """All metrics that the gate names, and accuracy or MAE, on the evaluation rows, and the comparison's metric by slice.
+    """Evaluate candidate and champion on the same rows.
 
-    Slices share the confidence between them (Bonferroni), so that many slices do not raise false alarms. Raises DataError where
-    a label is missing or none that the candidate was trained on, and where the champion was trained on others.
+    Computes the metrics of the gate, and accuracy or MAE, each with its confidence interval, and the comparison metric by slice.
+
+    Args:
+        snapshot: The snapshot with the evaluation rows.
+        candidate: The candidate.
+        champion: The champion; None if there is none.
+        model: The name of the registered model.
+        label: The label.
+        gate: The `gate` section.
+        store: Where the rows are.
+        recorder: Where to report the metrics.
+
+    Raises:
+        DataError: A label is missing or not one of the candidate's classes, the champion has other classes, or a column is missing.
     """
     rows = read_rows(snapshot.evaluation, store)
     labels = true_labels(rows[label], gate.problem, candidate.classes)
     if champion is not None and champion.classes != candidate.classes:
         raise DataError(
-            f"version {candidate.version} {_tells(candidate)}, champion version {champion.version} {_tells(champion)}: "
-            "they cannot be compared; give the new label a pipeline of its own"
+            f"version {candidate.version} is {_kind(candidate)}, champion version {champion.version} is {_kind(champion)}; "
+            "they cannot be compared. Create a new pipeline for the new label"
         )
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
@@ -89,14 +103,18 @@ def evaluate(
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
-    """The probability of the positive class, or the number, that `model` gives each of `rows`, by its own signature."""
+    """The predictions of a model: for each row the probability of the positive class, or a number.
+
+    Raises:
+        DataError: A column of the model's signature is missing.
+    """
     import numpy as np
 
     columns = signature_columns(model.predictor)
     missing = [name for name in columns.names if name not in rows]
     if missing:
         raise DataError(
-            f"version {model.version} needs the columns {', '.join(missing)}, which the evaluation rows do not have"
+            f"version {model.version} needs the columns {', '.join(missing)}, which are missing in the evaluation rows"
         )
     frame = raw_frame(rows, columns.numeric, columns.categorical)
     answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
@@ -104,5 +122,5 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     return scores
 
 
-def _tells(model: LoadedModel) -> str:
-    return f"tells {' from '.join(model.classes)}" if model.classes else "estimates a number"
+def _kind(model: LoadedModel) -> str:
+    return f"a binary classifier of {' and '.join(model.classes)}" if model.classes else "a regression model"

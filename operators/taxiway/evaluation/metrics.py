@@ -1,7 +1,8 @@
-"""Metrics of binary classification and of regression that take weights, so that one function serves estimate and bootstrap.
+"""Weighted metrics of binary classification and regression, for estimates and for bootstrap replicates.
 
-A metric is a function of scores (n), labels (n) and weights (replicates, n), and gives one value a replicate. In classification
-a score is the probability of the positive class and a label 0 or 1; in regression both are numbers in the label's unit. Weights are counts of rows in a bootstrap replicate, or ones.
+A metric is a function of scores (n), labels (n) and weights (replicates, n), and returns one value for each replicate. In
+classification, a score is the probability of the positive class and a label is 0 or 1; in regression, both are numbers in the label's
+unit. Weights are the counts of rows in a bootstrap replicate, or ones.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,13 @@ _CLIP = 1e-15
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and its direction: `sign` is 1 where higher is better, -1 where lower is."""
+    """A metric.
+
+    Attributes:
+        name: Its name in the pipeline file.
+        sign: 1 if higher is better, -1 if lower is better.
+        compute: The function of scores, labels and weights.
+    """
 
     name: str
     sign: int
@@ -30,17 +37,17 @@ class Metric:
 
 
 def accuracy(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Share of rows whose label is the more probable one (0.5 counts as positive)."""
+    """The fraction of rows whose label is predicted correctly at the threshold 0.5 (inclusive)."""
     return _mean(((scores >= 0.5) == (labels > 0)).astype(float), weights)
 
 
 def brier(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Mean squared difference of probability and label (Brier 1950)."""
+    """The mean squared difference of probability and label (Brier 1950)."""
     return _mean((scores - labels) ** 2, weights)
 
 
 def log_loss(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Mean negative log likelihood, natural logarithm; probabilities are kept 1e-15 from 0 and 1."""
+    """The mean negative log likelihood (natural logarithm), with probabilities clipped at 1e-15 from 0 and 1."""
     import numpy as np
 
     clipped = np.clip(scores, _CLIP, 1 - _CLIP)
@@ -48,7 +55,7 @@ def log_loss(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
 
 
 def roc_auc(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Probability that a positive row scores above a negative one, ties counting half (Mann-Whitney); NaN for one class."""
+    """The area under the ROC curve, by the Mann-Whitney statistic with ties counted half; NaN if there is only one class."""
     import numpy as np
 
     positive, negative = _by_score(scores, labels, weights)
@@ -59,7 +66,7 @@ def roc_auc(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
 
 
 def average_precision(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Sum over thresholds of precision times the gain in recall, without interpolation; NaN where nothing is positive."""
+    """The sum of precision times the increase in recall over all thresholds, not interpolated; NaN without positives."""
     import numpy as np
 
     positive, negative = _by_score(-scores, labels, weights)
@@ -72,12 +79,12 @@ def average_precision(scores: "Floats", labels: "Floats", weights: "Floats") -> 
 
 
 def mae(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Mean absolute error, in the label's unit."""
+    """The mean absolute error, in the label's unit."""
     return _mean(abs(scores - labels), weights)
 
 
 def rmse(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Root of the mean squared error, in the label's unit."""
+    """The root mean squared error, in the label's unit."""
     import numpy as np
 
     root: Floats = np.sqrt(_mean((scores - labels) ** 2, weights))
@@ -85,7 +92,7 @@ def rmse(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
 
 
 def r2(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
-    """Share of the labels' variance that the scores explain (coefficient of determination); NaN where all labels are one."""
+    """The coefficient of determination: the explained fraction of the labels' variance; NaN if all labels are equal."""
     import numpy as np
 
     centred = labels - labels.mean()

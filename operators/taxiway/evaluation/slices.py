@@ -1,4 +1,4 @@
-"""Metrics by slice: the values of columns, each with its own intervals."""
+"""Metrics by slice: for each value of some columns, with confidence intervals."""
 
 import math
 from typing import TYPE_CHECKING
@@ -20,26 +20,28 @@ if TYPE_CHECKING:
 def results_by_slice(
     rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate
 ) -> tuple[SliceResult, ...]:
-    """How candidate and champion differ in each slice, with intervals that hold for all slices together (Bonferroni).
+    """The difference of candidate and champion in each slice, with simultaneous intervals (Bonferroni).
 
     Args:
         rows: The evaluation rows, with the columns of `gate.slices.by`.
-        labels: The true labels, one a row.
-        ours: The candidate's scores, one a row.
-        theirs: The champion's scores, one a row.
+        labels: The true labels, one for each row.
+        ours: The candidate's scores, one for each row.
+        theirs: The champion's scores, one for each row.
         gate: The gate section of the pipeline.
 
     Returns:
-        One result for each value of each column; without a difference where it has too few rows, or one label only.
+        One result for each value of each column; without a difference if the slice has too few rows, or only one label.
 
     Raises:
-        DataError: A column to slice by is missing in the rows.
+        DataError: A column of `gate.slices.by` is missing in the rows.
     """
     if gate.slices is None:
         return ()
     missing = [column for column in gate.slices.by if column not in rows]
     if missing:
-        raise DataError(f"gate.slices.by names {', '.join(missing)}, which the evaluation rows do not have")
+        raise DataError(
+            f"gate.slices.by has {', '.join(missing)}, missing in the evaluation rows; remove it, or add the column to the source"
+        )
     metric = METRICS[gate.against_champion.metric]
     groups = [
         (column, str(value), index)
@@ -52,10 +54,12 @@ def results_by_slice(
     shared = 1 - (1 - gate.confidence) / max(large, 1)
     found = []
     for column, value, index in groups:
-        tellable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
-        difference = compare(metric.compute, labels[index], ours[index], theirs[index], shared).difference if tellable else None
+        comparable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
+        difference = (
+            compare(metric.compute, labels[index], ours[index], theirs[index], shared).difference if comparable else None
+        )
         if difference is not None and not math.isfinite(difference.low):
-            difference = None  # so few rows of one label that some replicate has no other
+            difference = None  # so few rows of one label that some replicate does not have it
         found.append(
             SliceResult(
                 metric=metric.name, column=column, value=value, rows=len(index), confidence=shared, difference=difference

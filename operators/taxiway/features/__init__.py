@@ -1,4 +1,4 @@
-"""The transform: one scikit-learn object that is fitted in training and asked again, as it is, in serving."""
+"""The transform: one scikit-learn object that is fitted in training and used unchanged in serving."""
 
 from taxiway.features.encoding import raw_frame
 from taxiway.features.transform import transform

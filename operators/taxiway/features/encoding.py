@@ -1,7 +1,7 @@
-"""The shape in which raw rows reach a model, in training and serving alike.
+"""The form of the raw rows that a model gets, the same in training and in serving.
 
-Every row that a model is fitted to, or predicts for, passes through `raw_frame`, and every prediction through `predict_rows`. So
-the answer to a row depends on that row and the model alone, never on the rows that share its call.
+All rows that a model is fitted on or predicts for pass through `raw_frame`, and all predictions through `predict_rows`. The
+prediction for a row therefore depends only on that row and the model, not on the other rows of the call.
 """
 
 import re
@@ -16,8 +16,8 @@ from taxiway.errors import DataError, SignatureError
 if TYPE_CHECKING:
     import pandas as pd
 
-# BLAS adds up the products of a row in another order when it has few rows, or a remainder of few rows, to work on: the answers
-# of a linear model then differ in their last bits. Multiples of 16 leave no remainder to any of its kernels.
+# BLAS sums the products of a row in another order if there are few rows, or few rows left over, so the predictions of a linear
+# model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
@@ -25,32 +25,40 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 @dataclass(frozen=True)
 class ModelColumns:
-    """The raw columns that a model takes, in the order of its signature: `numeric` ones as numbers, `categorical` ones as text."""
+    """The raw columns that a model takes, in the order of its signature.
+
+    Attributes:
+        numeric: The columns of numbers.
+        categorical: The columns of categories, as text.
+    """
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """The numeric columns, then the categorical ones."""
         return self.numeric + self.categorical
 
 
 def signature_columns(model: Any) -> ModelColumns:
-    """The columns of `model` (a pyfunc model) by its signature.
+    """The columns in the signature of a pyfunc model.
 
-    Raises SignatureError if it has none, or has a type in it that `train` does not write: rows could then be typed by their values
-    only, and the values of one row would change the types of another.
+    Raises:
+        SignatureError: There is no signature with named columns, or it has a type other than double and string. Types would then be
+            inferred from the values, and one row could change the types of another.
     """
     metadata = getattr(model, "metadata", None)
     inputs = metadata.get_input_schema() if metadata else None
     if inputs is None or inputs.is_tensor_spec() or not inputs.has_input_names():
-        raise SignatureError("the model has no signature with named columns; save it with one, as `train` does")
+        raise SignatureError(
+            "the model has no signature with named columns; log it with a signature of double and string columns"
+        )
     kinds = {name: str(getattr(column.type, "name", column.type)) for name, column in inputs.input_dict().items()}
     for name, kind in kinds.items():
         if kind not in ("double", "string"):
             raise SignatureError(
-                f"the model's signature has {name} as {kind}; allowed: double for numbers, string for categories",
+                f"the type of {name} in the model's signature is {kind}; allowed: double for numbers, string for categories",
                 key=name,
                 got=kind,
                 allowed=("double", "string"),
@@ -62,16 +70,16 @@ def signature_columns(model: Any) -> ModelColumns:
 def raw_frame(
     rows: "pd.DataFrame | Mapping[str, Sequence[Any]]", numeric: Sequence[str], categorical: Sequence[str]
 ) -> "pd.DataFrame":
-    """The model's raw columns, of the types that its signature has: numbers as float64, categories as text or None.
+    """The raw columns of a model, with the types of its signature: float64 for numbers, text or None for categories.
 
     Args:
-        rows: The rows as columns: of a table that was read from a file, or lists of the cells of requests as JSON gives them.
-            Both become the same cells. Columns that the model does not take are left out.
-        numeric: The names of the columns of numbers. Booleans are 0 and 1, text is read as a number, missing values are NaN.
-        categorical: The names of the columns of categories, see `category_text`. Missing values are None.
+        rows: The rows by column, from a table or as lists of JSON values from requests; both give the same result. Other columns
+            are left out.
+        numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, missing values become NaN.
+        categorical: The columns of categories; see `category_text`. Missing values become None.
 
     Raises:
-        DataError: A cell is not what its column needs.
+        DataError: A value does not have the type of its column.
     """
     import pandas as pd
 
@@ -81,10 +89,16 @@ def raw_frame(
 
 
 def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame") -> Any:
-    """What `predict` answers to the rows of `frame`, the same bits for a row however many others share the call.
+    """The predictions for the rows of `frame`, bit for bit independent of the number of rows in the call.
 
-    The last row is repeated until there is a multiple of 16 rows, and the answers to the repetitions are left out. Raises
-    ValueError if `predict` does not give one answer for each row.
+    The last row is repeated up to a multiple of 16 rows, and the predictions for the repeated rows are dropped.
+
+    Args:
+        predict: The predict function of a model.
+        frame: The rows, from `raw_frame`.
+
+    Raises:
+        ValueError: `predict` does not return one prediction for each row.
     """
     import numpy as np
 
@@ -93,13 +107,12 @@ def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame"
     padded = frame if not repeated else frame.iloc[np.minimum(np.arange(rows + repeated), rows - 1)]
     answers = predict(padded.reset_index(drop=True))
     if len(answers) != rows + repeated:
-        raise ValueError(f"it gave {len(answers) - repeated} answers for {rows} rows")
+        raise ValueError(f"predict returned {len(answers) - repeated} predictions for {rows} rows")
     return answers[:rows]
 
 
 def category_text(value: Any) -> str:
-    """A category's or a label's value as text: the same for an integer, for the float or decimal that a file holds it as, and
-    for what a request has of it as JSON; a date or time as ISO 8601 writes it.
+    """The text of a category or label: the same for an integer, a whole float or decimal, and its JSON value; ISO 8601 for dates.
 
     Examples:
         >>> [category_text(value) for value in (1, 1.0, "1", True, 1.5, date(2013, 6, 1))]
@@ -117,9 +130,10 @@ def _numbers(name: str, values: Any) -> Any:
 
     if isinstance(getattr(values, "dtype", None), np.dtype) and values.dtype.kind in "biuf":
         return np.asarray(values, dtype="float64")
-    cells, gone = _cells(values)
+    cells, missing_cells = _cells(values)
     numbers = [
-        np.nan if missing else _number(name, row, cell) for row, (cell, missing) in enumerate(zip(cells, gone, strict=True))
+        np.nan if missing else _number(name, row, cell)
+        for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return np.array(numbers, dtype="float64")
 
@@ -136,11 +150,12 @@ def _number(name: str, row: int, cell: Any) -> float:
 def _categories(name: str, values: Any) -> "pd.Series[Any]":
     import pandas as pd
 
-    cells, gone = _cells(values)
+    cells, missing_cells = _cells(values)
     texts = [
-        None if missing else _category(name, row, cell) for row, (cell, missing) in enumerate(zip(cells, gone, strict=True))
+        None if missing else _category(name, row, cell)
+        for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
-    return pd.Series(texts, dtype="object")  # of other types pandas would make text, and NaN of None
+    return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
 def _category(name: str, row: int, cell: Any) -> str:
@@ -150,7 +165,7 @@ def _category(name: str, row: int, cell: Any) -> str:
 
 
 def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
-    """The cells one by one, whatever type the column had, and which of them are missing."""
+    """The values as objects, whatever the type of the column, and which of them are missing."""
     import pandas as pd
 
     cells = pd.Series(values, dtype="object")
@@ -159,4 +174,4 @@ def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
 
 def _unfit(name: str, row: int, cell: Any, allowed: str) -> DataError:
     got = repr(cell) if len(repr(cell)) <= _QUOTED else f"{repr(cell)[:_QUOTED]}..."
-    return DataError(f"row {row} has {got} in column {name}; allowed: {allowed}", key=name, got=got, allowed=(allowed,))
+    return DataError(f"row {row}: column {name} is {got}; allowed: {allowed}", key=name, got=got, allowed=(allowed,))

@@ -1,4 +1,4 @@
-"""Fitting the transform on the training rows."""
+"""Fit the transform on the training rows."""
 
 import tempfile
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-_RULE = 4  # see StageKey: of raw_frame and of the transformers here
+_RULE = 4  # version of raw_frame and the transformers here; see StageKey
 
 
 def transform(
@@ -33,12 +33,25 @@ def transform(
     store: Store,
     recorder: Recorder,
 ) -> FeatureSet:
-    """Fit the transform on the snapshot's training rows and store it with the transformed rows.
+    """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
-    Numbers go through as they are where the estimator `accepts_missing` values, and categories become ordinal numbers;
-    otherwise numbers are imputed and scaled, and categories become one column each. Categories of fewer than 20 rows are one.
-    Only training spans are read. What was fitted once for the same rows and columns is found again, since the file that skops
-    makes of it is never twice the same. Raises DataError where labels cannot be learned.
+    Categories with fewer than 20 rows are grouped into one. Only training spans are read. The result is cached by its inputs, because
+    skops never writes the same bytes twice.
+
+    Args:
+        snapshot: The snapshot.
+        schema: Its schema.
+        features: Which columns to use.
+        label: The label.
+        problem: Classification or regression.
+        accepts_missing: Whether the estimator accepts missing values. If so, numbers are passed through and categories become
+            ordinal numbers; otherwise numbers are imputed and scaled, and categories are one-hot encoded.
+        store: Where rows and results are.
+        recorder: Where to report the number of features.
+
+    Raises:
+        ConfigError: A column is not in the schema, or no column is left.
+        DataError: The labels do not fit the problem.
     """
     numeric, categorical = choose_columns(schema, features, label)
     key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
@@ -116,31 +129,40 @@ def _fit(
 
 
 def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The numeric and the categorical columns of the model, in the schema's order, or as the pipeline file lists them."""
+    """The numeric and the categorical columns of the model.
+
+    Args:
+        schema: The schema.
+        features: The `features` section: listed columns keep their order, `auto` gives the order of the schema.
+        label: The label, which is never a feature.
+
+    Raises:
+        ConfigError: A column is not in the schema, or no column is left.
+    """
     known = schema.offered(label)
     chosen = []
-    for asked, auto in ((features.numeric, schema.numeric(label)), (features.categorical, schema.categorical(label))):
-        names = auto if asked == "auto" else asked
+    for columns, auto in ((features.numeric, schema.numeric(label)), (features.categorical, schema.categorical(label))):
+        names = auto if columns == "auto" else columns
         chosen.append(tuple(name for name in names if name not in features.drop))
     for name in (*chosen[0], *chosen[1], *features.drop):
         if name not in known:
             raise ConfigError(
-                f'features name the column "{name}", which the schema does not offer; {allowed_values(name, known)}'
+                f'features has the column "{name}", which is not a feature column of the schema; {allowed_values(name, known)}'
             )
     if not chosen[0] and not chosen[1]:
-        raise ConfigError("features leave no column for the model; drop fewer of them")
+        raise ConfigError("features leaves no columns for the model; remove columns from features.drop")
     return chosen[0], chosen[1]
 
 
 def dump_fitted(fitted: Any, store: Store) -> str:
-    """Store a fitted scikit-learn object as skops; returns its digest."""
+    """Store a fitted scikit-learn object with skops; returns its digest."""
     import skops.io
 
     return store.put_bytes(skops.io.dumps(fitted))
 
 
 def load_fitted(digest: str, store: Store) -> Any:
-    """Load a fitted transform from the store, whose digest names what Taxiway itself wrote there."""
+    """Load a fitted transform from the store. It is trusted, because Taxiway wrote the file of this digest."""
     import skops.io
 
     with store.local_file(digest) as path:

@@ -1,7 +1,7 @@
-"""What the stages hand on: frozen records with one JSON form, the same in XCom, in MLflow and on the pages.
+"""The results of stages: frozen records with one JSON form, the same in XCom, in MLflow and in the UI.
 
-Every record names its inputs by digest, so lineage falls out of the records. A record's own digest is that of its canonical
-JSON; nothing in it depends on when it was made, save a `Promotion`, which is an event.
+Every record refers to its inputs by digest, which gives the lineage. A record's own digest is that of its canonical JSON, and does not
+depend on the time, except for a `Promotion`, which is an event.
 """
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst

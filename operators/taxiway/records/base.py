@@ -1,4 +1,4 @@
-"""What all records share: frozen, one JSON form, a digest; and the words with which they decide."""
+"""The base class of records, with JSON form, digest and migrations, and the enums Status and Severity."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from taxiway.records.digests import digest_of_bytes
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
-"""From the JSON fields of a record of one version to those of the next."""
+"""A function from the JSON fields of one record version to those of the next."""
 
 
 class Status(StrEnum):
-    """What a check, a gate or a comparison came to. UNDECIDED stops short of push and says what is missing."""
+    """The result of a check, a gate or a comparison. UNDECIDED means too little evidence; the model is not pushed."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -33,11 +33,9 @@ class Severity(StrEnum):
 class Record(BaseModel):
     """The base of all records: frozen, no unknown fields, one canonical JSON form, a digest over it.
 
-    The canonical form leaves out fields at their default, so a field that is added later changes no digest, and so a default may
-    not change without a new `record_version`. A record that is read keeps
-    the text that it was stored as, and with it the digest that other records name, whatever this version of Taxiway would
-    write. For a change that a default cannot express, a kind raises its `record_version` and says in `migrations` how the
-    JSON of each older version becomes that of the next.
+    The canonical form leaves out fields at their default, so a new field changes no digest, and a default must not change without a
+    new `record_version`. A record that is read keeps its stored text, and with it the digest that other records refer to. For other
+    changes, a class increases its `record_version` and adds a migration from each older version to the next.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,19 +51,19 @@ class Record(BaseModel):
         return json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def to_json(self) -> str:
-        """The text that it was read from; the canonical JSON of a new record: sorted keys, no spaces, its kind and version."""
+        """The stored text, or for a new record its canonical JSON: sorted keys, no spaces, with class name and version."""
         return self._stored
 
     def to_full_json(self) -> str:
-        """JSON with every field, for programs that do not know the defaults; `from_json` reads it too."""
+        """JSON with every field, for programs without the defaults; `from_json` can read it."""
         return self._json(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote, also of an older version.
+        """Read the JSON of a record, also of an older version.
 
         Raises:
-            ValueError: The text is another kind of record, or of a version that this Taxiway does not know.
+            ValueError: The text is another kind of record, or has an unknown version.
         """
         stored = text.decode() if isinstance(text, bytes) else text
         body = json.loads(stored)
@@ -80,7 +78,7 @@ class Record(BaseModel):
         return record
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values, which is a new record: it has a digest of its own."""
+        """A copy with other values and its own digest."""
         copied = super().model_copy(update=update, deep=deep)
         for derived in set(copied.__dict__) - set(type(self).model_fields):
             del copied.__dict__[derived]
@@ -88,12 +86,12 @@ class Record(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """32 hex characters that stand for exactly this record."""
+        """The digest of the record, 32 hex characters."""
         return digest_of_bytes(self.to_json().encode())
 
 
 class RecordRef(BaseModel):
-    """What goes through XCom in place of a record: its kind and digest; the record itself lies in the store."""
+    """A reference to a record in the store, for XCom: its class name and digest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     record: str
@@ -101,7 +99,7 @@ class RecordRef(BaseModel):
 
 
 def without(*sentinels: str) -> Migration:
-    """The migration that leaves out the named fields (`checks.column` is that of every item) if they say "none" by `0` or `""`."""
+    """A migration that removes fields whose value is `0` or `""`; `checks.column` is the field of every item of `checks`."""
 
     def migrate(body: dict[str, Any]) -> dict[str, Any]:
         for path in sentinels:
@@ -115,7 +113,7 @@ def without(*sentinels: str) -> Migration:
 
 
 def renamed(**fields: str) -> Migration:
-    """The migration that gives fields other names, in the record and in all records within it: `renamed(sentence="message")`."""
+    """A migration that renames fields in the record and in all nested records: `renamed(sentence="message")`."""
 
     def migrate(body: Any) -> Any:
         if isinstance(body, list):
@@ -137,7 +135,7 @@ def _inner(body: Any, path: list[str]) -> list[dict[str, Any]]:
 
 
 def worst(statuses: tuple[Status, ...]) -> Status:
-    """FAIL before UNDECIDED before PASS; NOT_APPLICABLE only where nothing applied."""
+    """The worst of some statuses: FAIL, then UNDECIDED, then PASS, then NOT_APPLICABLE."""
     for status in (Status.FAIL, Status.UNDECIDED, Status.PASS):
         if status in statuses:
             return status

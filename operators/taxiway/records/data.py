@@ -1,4 +1,4 @@
-"""The records of the data: what arrived, what a run reads, what was found in it."""
+"""The records of data: spans, snapshots, anomalies and data reports."""
 
 import json
 import re
@@ -14,18 +14,23 @@ _SHOWN_VALUES = 3
 
 
 class SourceFile(Record):
-    """The file that a span's rows were made of, by joins, a sample or a split: its digest, and how many rows it has."""
+    """The digest and the number of rows of the file that a span was made from by joins, a sample or a split."""
 
     content: str
     rows: int
 
 
 class Span(Record):
-    """One arrived slice of a source, or a part of it; its rows lie in the store as the object `content`, in Parquet.
+    """A span of a source, or a part of it; its rows are in the store, as Parquet.
 
-    They are the file exactly as it arrived, unless there is an `original`: then they were made of that. `part` says what the rows
-    are for if a split by a column parts each span, and is absent if they are all that a run reads of the span. `version` counts the
-    corrections of the span: 0 is the span as it first arrived.
+    Attributes:
+        source: The source.
+        name: The name of the span: a period such as `2013-04`, or a number.
+        version: The number of its correction; 0 for the first version.
+        rows: The number of rows.
+        content: The digest of the rows.
+        part: The part of the span, if a column splits each span; None for a whole span.
+        original: The file that the rows were made from; None if they are the file itself.
     """
 
     source: str
@@ -38,26 +43,35 @@ class Span(Record):
 
     @property
     def order(self) -> tuple[int, ...]:
-        """What spans are sorted by: the numbers in the name, and the version. 9 comes before 10."""
+        """The sort key of spans: the numbers in the name, then the version. 9 comes before 10."""
         return (*span_order(self.name), self.version)
 
     @property
     def label(self) -> str:
-        """How people name it: `2013-04`, `2013-04 v2` where a corrected version came, `2013-04 (training)` where it is a part."""
+        """The name in messages: `2013-04`, `2013-04 v2` for a corrected version, `2013-04 (training)` for a part."""
         return f"{span_label(self.name, self.version)}{f' ({self.part})' if self.part else ''}"
 
     @property
     def source_digest(self) -> str:
-        """The digest of the file as it arrived."""
+        """The digest of the source file."""
         return self.original.content if self.original else self.content
 
 
 class JoinMatch(Record):
-    """How many rows of one span found a partner in a joined table, by the columns `keys`, and which keys did not.
+    """The matches of one span with a joined table.
 
-    `span` and `table` are labels, of the span and of the file that was joined; `content` is the digest of that file.
-    `unmatched_keys` counts the different keys without a partner, `examples` are the most frequent of them; `without_key` counts
-    the rows that have no whole key.
+    Attributes:
+        name: The name of the join.
+        span: The label of the span.
+        table: The label of the joined file.
+        content: The digest of that file.
+        keys: The key columns of the span.
+        rows: The rows of the span.
+        matched: The rows with a match.
+        min_match_rate: The smallest allowed match rate.
+        without_key: The rows with a null in the join key.
+        unmatched_keys: The number of different keys without a match.
+        examples: The most frequent of these keys.
     """
 
     name: str
@@ -74,12 +88,12 @@ class JoinMatch(Record):
 
     @property
     def match_rate(self) -> float:
-        """The share of rows that found a partner."""
+        """The fraction of rows with a match."""
         return self.matched / self.rows if self.rows else 0.0
 
 
 class SampleRule(Record):
-    """Which rows of its spans a snapshot holds: about `fraction` of the values of the column `by`; see `taxiway.data.ingest.sampling`."""
+    """The sample of a snapshot: the rows of about `fraction` of the values of the column `by`; see `spec.selection.Sample`."""
 
     fraction: float
     by: str
@@ -87,17 +101,22 @@ class SampleRule(Record):
 
 
 class SplitRule(Record):
-    """How a snapshot's spans were parted: about `evaluation` of the values of the column `by` are held out."""
+    """The split of a snapshot: about `evaluation` of the values of the column `by` are held out."""
 
     by: str
     evaluation: float
 
 
 class Snapshot(Record):
-    """The ordered spans of one run and their split: its digest stands for exactly these rows.
+    """The spans of one run; its digest identifies exactly these rows.
 
-    `training` are the spans to learn from, oldest first; `evaluation` the labelled spans that no training sees: one after them, or
-    where there is a rule of `split`, parts of the same spans. `joins`, `sample` and `split` say how the rows were made.
+    Attributes:
+        pipeline: The name of the pipeline.
+        training: The spans to train on, oldest first.
+        evaluation: The spans to evaluate on: the one after those, or with a `split`, the held-out parts of the same spans.
+        joins: The matches with joined tables.
+        sample: The sample; None for all rows.
+        split: The split by a column; None if the newest span is held out.
     """
 
     record_version: ClassVar[int] = 3
@@ -120,7 +139,7 @@ class Snapshot(Record):
 
     @property
     def spans_by_name(self) -> tuple[tuple[Span, ...], ...]:
-        """The parts of each span together, oldest span first; where no column splits them, each span by itself."""
+        """The parts of each span, oldest span first; one part for each span without a split."""
         parts: dict[tuple[int, ...], list[Span]] = {}
         for span in self.spans:
             parts.setdefault(span.order, []).append(span)
@@ -128,12 +147,12 @@ class Snapshot(Record):
 
     @property
     def evaluation_span(self) -> Span:
-        """The newest rows that the run evaluates on: a span, or a part of one."""
+        """The newest span, or part of a span, that the run evaluates on."""
         return self.evaluation[-1]
 
     @property
     def target_span(self) -> Span:
-        """The span that the run decides: the newest one, and where it was parted, the whole of it as it arrived."""
+        """The span that the run makes a decision for: the newest one, as a whole."""
         newest = self.evaluation_span
         if not newest.part or newest.original is None:
             return newest
@@ -142,7 +161,7 @@ class Snapshot(Record):
 
 
 class SchemaChange(Record):
-    """A change of a schema file: the value at `path` is set, or the items of a list are added to the list there."""
+    """A change of a schema file: `set` the value at `path`, or `add` items to the list there."""
 
     path: tuple[str, ...]
     action: Literal["set", "add"] = "set"
@@ -170,12 +189,20 @@ def _inline(value: JsonValue) -> str:
 
 
 class Anomaly(Record):
-    """One finding in the data, with its evidence.
+    """One anomaly in the data.
 
-    `span` is the label of the span that it was found in, `column` is absent for findings on whole tables. `examples` are values,
-    `rows` the numbers of some rows that are wrong, the first of a file being 1 (empty where it is not about single rows).
-    `fix` is the change of the schema under which the data pass, if they are right after all; None where no change would help, and
-    `proposal` says in words what else would.
+    Attributes:
+        kind: The kind of anomaly.
+        span: The label of the span.
+        column: The column; None for the whole table.
+        severity: Whether it blocks.
+        observed: What the data has.
+        expected: What is allowed.
+        message: A sentence with both, and with numbers.
+        examples: Some values.
+        rows: The numbers of some rows, from 1; empty if it is not about single rows.
+        fix: The schema change with which the data would pass, if the data is right; None if no change helps.
+        proposal: The fix, or what else would help, as text.
     """
 
     kind: str
@@ -192,7 +219,7 @@ class Anomaly(Record):
 
 
 class Waiver(Record):
-    """A person's word that one kind of anomaly in one column may pass until a date (that day included)."""
+    """An excuse for one kind of anomaly in one column until a date (inclusive), with its owner and reason."""
 
     kind: str
     column: str | None = None
@@ -206,10 +233,16 @@ class Waiver(Record):
 
 
 class DataReport(Record):
-    """The verdict on one snapshot's rows under one version of the schema.
+    """The result of data validation for one snapshot and schema version.
 
-    `checks` counts what was looked at, so that an empty report can be told from one that found nothing. Every anomaly is
-    here, waived ones too; `waivers` are those that excused one; `notes` say how some checks were made. FAIL if any anomaly of severity error is not waived.
+    Attributes:
+        snapshot: The digest of the snapshot.
+        schema_version: The digest of the schema.
+        status: FAIL if an anomaly of severity error is not waived, else PASS.
+        checks: The number of checks.
+        anomalies: All anomalies, including waived ones.
+        waivers: The waivers that excused an anomaly.
+        notes: How some checks were made, or why not.
     """
 
     record_version: ClassVar[int] = 3
@@ -237,10 +270,10 @@ class DataReport(Record):
 
 
 def span_label(name: str, version: int) -> str:
-    """`2013-04`, or `2013-04 v2` where a corrected version came."""
+    """The label of a span: `2013-04`, or `2013-04 v2` for a corrected version."""
     return f"{name} v{version}" if version else name
 
 
 def span_order(name: str) -> tuple[int, ...]:
-    """The numbers in a span's name, by which spans follow each other: (2013, 4) for `2013-04`."""
+    """The sort key of a span's name, its numbers: (2013, 4) for `2013-04`."""
     return tuple(int(number) for number in re.findall(r"\d+", name))

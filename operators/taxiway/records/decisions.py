@@ -1,4 +1,4 @@
-"""Records of decisions: verdicts, shadow reports, promotions, and how a run ended."""
+"""The records of decisions: verdicts, shadow reports, promotions, and run summaries."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from taxiway.records.training import Interval, Version
 
 
 class Reason(Record):
-    """One ground of a verdict, as a message with numbers."""
+    """One reason of a verdict: its status, and a message with numbers."""
 
     status: Status
     message: str
@@ -39,11 +39,10 @@ class Verdict(Record):
 
 
 class ShadowReport(Record):
-    """The paired comparison of challenger and champion on live requests, and its decision.
+    """The paired comparison of challenger and champion on live requests, and the decision.
 
-    `champion` is absent if there was nothing to compare with; the status is then NOT_APPLICABLE, as it is if the pipeline
-    switches shadow off. `requests` counts the pairs in which both answers are known. `checked_answers` of both sides were compared
-    with what the models themselves answer to the logged requests, and are equal.
+    `champion` is None if there was none; the status is then NOT_APPLICABLE, as it is without a shadow section. `requests` counts the
+    requests that both answered. `checked_answers` logged predictions of both were recomputed with the models and are equal.
     """
 
     record_version: ClassVar[int] = 3
@@ -65,7 +64,10 @@ class ShadowReport(Record):
 
 
 class Promotion(Record):
-    """An alias that moved: an event, recorded append-only. `from_version` is absent if the alias did not exist; `verdict` and `shadow` are absent for a rollback."""
+    """The event that an alias moved to another version.
+
+    `from_version` is None if the alias did not exist; `verdict` and `shadow` are None for a rollback.
+    """
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("from_version", "verdict", "shadow")}
@@ -89,7 +91,7 @@ class Promotion(Record):
 
 
 class Outcome(StrEnum):
-    """How a run over a span ended."""
+    """The outcome of a run."""
 
     FIRST_CHAMPION = "FIRST_CHAMPION"
     PROMOTED = "PROMOTED"
@@ -99,9 +101,9 @@ class Outcome(StrEnum):
 
 
 class RunSummary(Record):
-    """What a run came to, in one look: it marks its newest span as decided, and fills the tables that people read.
+    """The outcome of a run. It marks the target span as processed.
 
-    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not. `version` is absent if no model was trained.
+    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not pass. `version` is None if no model was trained.
     """
 
     record_version: ClassVar[int] = 2

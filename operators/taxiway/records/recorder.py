@@ -1,4 +1,4 @@
-"""The Recorder: how a stage says what it notices, without knowing where that is written down."""
+"""The Recorder: how stages report metrics, parameters and records, independent of MLflow."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
@@ -9,9 +9,9 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder(Protocol):
-    """What a step may report while it works. An MLflow run is one; `InMemoryRecorder` keeps it for notebooks and tests.
+    """What a stage reports while it runs, to an MLflow run or an `InMemoryRecorder`.
 
-    Everything here may be said twice: a retried task repeats itself.
+    Every call must be idempotent, because a retried task repeats it.
     """
 
     def metrics(self, values: Mapping[str, float]) -> None:
@@ -21,17 +21,17 @@ class Recorder(Protocol):
         """Settings of the run, by name."""
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Facts about the run that may still change, by name."""
+        """Facts about the run that may change, by name."""
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
-        """Rows that the run read, and for what: `training`, `evaluation`."""
+        """The spans that the run read, and the context: `training` or `evaluation`."""
 
     def record(self, record: Record) -> None:
         """A record that a stage returns."""
 
 
 class RunRecorder(Recorder, Protocol):
-    """The Recorder of a whole run, which a later stage, or a second try, finds again."""
+    """The Recorder of a run, which later stages and retries can resume."""
 
     @property
     def run_id(self) -> str:
@@ -48,7 +48,7 @@ class RunRecorder(Recorder, Protocol):
         """The value of a tag; empty if it was not set."""
 
     def refs(self) -> tuple[RecordRef, ...]:
-        """The references of the records that were kept by now."""
+        """The references of the records that were reported so far."""
 
     def nested(self, key: str, name: str) -> "RunRecorder":
         """The run below this one for the trial `key`, shown as `name`."""
@@ -61,7 +61,7 @@ class RunRecorder(Recorder, Protocol):
 
 
 class InMemoryRecorder:
-    """A Recorder that only remembers: for notebooks and tests."""
+    """A Recorder that keeps everything in memory, for notebooks and tests."""
 
     def __init__(self) -> None:
         self.noted: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class InMemoryRecorder:
 
 
 class InMemoryRun(InMemoryRecorder):
-    """A RunRecorder that only remembers."""
+    """A RunRecorder that keeps everything in memory."""
 
     run_id = url = "notes"
 

@@ -1,4 +1,4 @@
-"""The records of a model: from its features to its promotion, and what a run came to."""
+"""The records of a model: feature sets, sweeps, candidates and evaluations."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -12,7 +12,7 @@ Version = Annotated[int, Field(ge=1)]
 
 
 class FeatureSet(Record):
-    """A fitted transform and the training rows that it made, both in the store.
+    """A fitted transform and the transformed training rows, both in the store.
 
     `transform` is the digest of the fitted scikit-learn object (skops); `rows` the digest of the transformed training rows
     and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order. `classes` are the
@@ -36,9 +36,9 @@ class FeatureSet(Record):
 
 
 class Candidate(Record):
-    """A registered model version, with what it was trained from and under.
+    """A registered model version, with the records that it was trained from.
 
-    `params` is JSON text, keys sorted; `sweep` is the SweepReport that some of them were chosen by, absent without a sweep.
+    `params` is JSON text with sorted keys; `sweep` is the digest of the SweepReport that chose some of them, None without a sweep.
     """
 
     record_version: ClassVar[int] = 2
@@ -81,7 +81,7 @@ class Trial(Record):
 
 
 class Trials(Record):
-    """What one task of a sweep came to: some of a plan's trials, in its order."""
+    """The trials that one task of a sweep ran, in the order of the plan."""
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("trials.error")}
@@ -102,7 +102,7 @@ class SweepReport(Record):
 
     @property
     def best(self) -> Trial:
-        """The trial whose parameters go on."""
+        """The best trial, whose parameters are used."""
         return self.trials[0]
 
 
@@ -116,7 +116,7 @@ class Interval(Record):
 
 
 class MetricResult(Record):
-    """One metric on all evaluation rows; `champion` and `difference` (candidate minus champion) are empty without one."""
+    """One metric on all evaluation rows; `champion` and `difference` (candidate minus champion) are None without a champion."""
 
     metric: str
     candidate: Interval
@@ -127,8 +127,8 @@ class MetricResult(Record):
 class SliceResult(Record):
     """One metric on the evaluation rows where `column` is `value`; the difference is candidate minus champion.
 
-    `difference` is empty where the slice is too small, or of one class, to tell. `confidence` is that of its interval: higher than
-    the evaluation's, because many slices share it.
+    `difference` is None if the slice has too few rows or only one class. `confidence` is that of its interval: higher than the
+    evaluation's, because it is simultaneous for all slices.
     """
 
     metric: str

@@ -1,1 +1,1 @@
-"""What people write: pipeline, team and schema sections with their keys, and the YAML that they are read from."""
+"""Pipeline and team files: their sections and keys, and reading them from YAML."""

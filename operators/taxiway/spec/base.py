@@ -1,4 +1,4 @@
-"""The kinds of values that the keys of a pipeline file take, and what is said of one that is not allowed."""
+"""Types of values in pipeline files, with messages for values that are not allowed."""
 
 import re
 from datetime import timedelta
@@ -18,12 +18,16 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_duration(text: Any) -> timedelta:
-    """`90s`, `30m`, `12h`, `1d`; a timedelta is passed on."""
+    """Parse `90s`, `30m`, `12h` or `1d`; a timedelta is returned unchanged.
+
+    Raises:
+        ValueError: The text is not a duration.
+    """
     if isinstance(text, timedelta):
         return text
     match = _DURATION.fullmatch(str(text))
     if not match:
-        raise ValueError(f"{text!r} is not a duration; allowed: a whole number and s, m, h or d, as in 90s, 30m, 12h, 1d")
+        raise ValueError(f"{text!r} is not a duration; allowed: a whole number with s, m, h or d, such as 90s, 30m, 12h, 1d")
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
 
 
@@ -32,50 +36,56 @@ def _duration_text(value: timedelta) -> str:
 
 
 def off_is_none(value: Any) -> Any:
-    """YAML reads a bare `off` as false: both mean that the stage is switched off."""
+    """None for `off`, and for false, as which YAML reads a bare `off`."""
     return None if value is False or value == "off" else value
 
 
 def _name(value: Any) -> Any:
-    """Lower case letters, digits and underscores, a letter first, at most 80: it becomes a part of ids and file names."""
+    """Check a name, which becomes part of ids and file names."""
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
-    raise ValueError("allowed: up to 80 lower case letters, digits and underscores, a letter first")
+    raise ValueError("allowed: up to 80 lower-case letters, digits and underscores, beginning with a letter")
 
 
 def _columns(value: Any) -> Any:
-    """`auto`, or a list of column names."""
+    """Check `auto`, or a list of column names."""
     if value == "auto" or (isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)):
         return value
     raise ValueError("allowed: auto, or a list of column names")
 
 
 def _schedule(value: Any) -> Any:
-    """Never (None), `new_span`, one of cron's presets, or a cron expression of five fields."""
+    """Check a schedule: None, `new_span`, a cron preset, or a cron expression of five fields."""
     if value is None or value in _SCHEDULES or (isinstance(value, str) and len(value.split()) == 5):
         return value
     raise ValueError(allowed_values(str(value), (*_SCHEDULES, "a cron expression of five fields")))
 
 
 def _template(value: Any) -> Any:
-    """Our own template by its name, or a Python file beside the pipeline file."""
+    """Check a template: `continuous_training`, or a Python file in the folder of the pipeline file."""
     if isinstance(value, str) and (value == CONTINUOUS_TRAINING or value.endswith(".py")):
         return value
     raise ValueError(
-        allowed_values(str(value), (CONTINUOUS_TRAINING, "a Python file beside this file, such as with_report.py"))
+        allowed_values(str(value), (CONTINUOUS_TRAINING, "a Python file in the same folder, such as with_report.py"))
     )
 
 
 def number(value: Any) -> Any:
-    """A number, and not what YAML makes of `on`, `off`, `yes` and `no`."""
+    """Reject booleans, as which YAML reads `on`, `off`, `yes` and `no`."""
     if isinstance(value, bool):
-        raise ValueError("YAML reads it as a truth value (as on, off, yes, no); allowed: a number")  # noqa: TRY004 pydantic's
+        raise ValueError("YAML reads it as a boolean (like on, off, yes, no); allowed: a number")  # noqa: TRY004 pydantic's
     return value
 
 
-def mistake(said: str, got: Any, *key: str) -> InitErrorDetails:
-    """What pydantic reports of a ValueError, at a key of the model that a validator is about."""
-    return InitErrorDetails(type=PydanticCustomError("value_error", "{said}", {"said": said}), loc=key, input=got)
+def mistake(message: str, got: Any, *key: str) -> InitErrorDetails:
+    """The details that pydantic reports for a ValueError.
+
+    Args:
+        message: The message.
+        got: The value that is not allowed.
+        key: The path of the key, relative to the model; empty for the whole model.
+    """
+    return InitErrorDetails(type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=key, input=got)
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
@@ -88,6 +98,6 @@ Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """The base of all parts of a pipeline: frozen, and closed against keys that nothing obeys."""
+    """The base of all sections: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""The `gate` section: what a model must reach to be promoted."""
+"""The `gate` section: the requirements for promoting a model."""
 
 from collections.abc import Mapping
 from math import inf
@@ -13,14 +13,26 @@ from taxiway.spec.metrics import METRIC_FACTS, MetricName, Problem, metrics_of
 
 
 class AgainstChampion(Section):
-    """The candidate may be worse than the champion by no more than `-min_improvement` in `metric` (higher is better after its sign)."""
+    """The comparison of candidate and champion.
+
+    Attributes:
+        metric: The metric.
+        min_improvement: The smallest improvement over the champion, in the metric's unit and positive if better. A negative value
+            is a non-inferiority margin: the candidate may be worse by that much.
+    """
 
     metric: MetricName
     min_improvement: Number = Field(default=0.0, allow_inf_nan=False)
 
 
 class Slices(Section):
-    """No slice of at least `min_rows` rows may lose more than `max_drop` of the champion comparison's metric."""
+    """The comparison of candidate and champion by slice.
+
+    Attributes:
+        by: The columns whose values are slices.
+        max_drop: The largest drop of the comparison metric in a slice, in the metric's unit.
+        min_rows: The rows that a slice needs to be compared.
+    """
 
     by: tuple[str, ...] = Field(min_length=1)
     max_drop: Number = Field(default=0.05, gt=0)
@@ -28,9 +40,14 @@ class Slices(Section):
 
 
 class Gate(Section):
-    """When a candidate may go on. `confidence` is the confidence of every interval that decides.
+    """The requirements for a candidate. Its metrics are all for classification or all for regression.
 
-    Its metrics are all of classification or all of regression: they say which of the two the pipeline is. Fewer than `min_rows` evaluation rows decide nothing: intervals from a bootstrap are too narrow there.
+    Attributes:
+        thresholds: The minimum of each metric, or its maximum if lower is better.
+        against_champion: The comparison with the champion.
+        slices: The comparison by slice; None for none.
+        min_rows: The evaluation rows that a decision needs; with fewer, bootstrap intervals are too narrow.
+        confidence: The confidence level of all intervals.
     """
 
     thresholds: Mapping[MetricName, Number] = Field(min_length=1)
@@ -40,7 +57,7 @@ class Gate(Section):
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
-    def _floors_can_be_kept(self) -> "Gate":
+    def _thresholds_are_possible(self) -> "Gate":
         for metric, threshold in self.thresholds.items():
             least, most = METRIC_FACTS[metric].low, METRIC_FACTS[metric].high
             if not least <= threshold <= most:
@@ -55,14 +72,16 @@ class Gate(Section):
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]
             raise ValueError(
-                f"{', '.join(numbers)} is for numbers and {', '.join(classes)} for classes; allowed together: "
+                f"{', '.join(numbers)} is for regression and {', '.join(classes)} for classification; allowed together: "
                 f"{', '.join(metrics_of('regression'))}; or {', '.join(metrics_of('classification'))}"
             )
         if numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
-            raise ValueError(f"slices needs max_drop: how much worse {self.against_champion.metric} may get, in its unit")
+            raise ValueError(
+                f"slices needs max_drop: how much worse {self.against_champion.metric} may be in a slice, in its unit"
+            )
         return self
 
     @property
     def problem(self) -> Problem:
-        """What the model learns, as the metrics say: to tell two classes apart, or to estimate a number."""
+        """Classification or regression, by the metrics."""
         return METRIC_FACTS[self.against_champion.metric].problem

@@ -1,4 +1,4 @@
-"""A join in the section `source` of a pipeline file: another table, and how its rows find theirs."""
+"""A join in the `source` section: another table, and how its rows are matched."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -13,7 +13,7 @@ _FORMS = "text, strip, upper, lower, {pad: DIGITS}, {remove_prefix: TEXT}, {valu
 
 
 def _rewrites(value: Any) -> Any:
-    """A mapping of values, or a list of steps, as a tuple of steps."""
+    """Check a mapping of values or a list of steps; returns a tuple of steps."""
     if isinstance(value, dict):
         value = [{"values": value}]
     if not isinstance(value, list | tuple) or not value:
@@ -35,24 +35,34 @@ def _check_step(step: Any) -> None:
         if kind == "values" and isinstance(given, Mapping) and given:
             _check_values(given)
             return
-    raise ValueError(f"{step!r} is no step; allowed: {_FORMS}")
+    raise ValueError(f"{step!r} is not a step; allowed: {_FORMS}")
 
 
 def _check_values(values: Mapping[Any, Any]) -> None:
     for value in (*values, *values.values()):
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is what YAML reads, and keys are recoded as text; write it in quotes")  # noqa: TRY004 pydantic's
+            raise ValueError(f"YAML reads one of the values as {value!r}, but keys are recoded as text; put it in quotes")  # noqa: TRY004 pydantic's
 
 
 Rewrites = Annotated[tuple[str | Mapping[str, Any], ...], BeforeValidator(_rewrites)]
 
 
 class Join(Section):
-    """Columns of another table beside the rows of each span: as many rows as before, in the same order.
+    """A left join that adds columns of another table to each span and keeps its rows and their order.
 
-    The table is a `file` for all spans, or the one of the same period in `spans`; a span for which there is none yet is not read.
-    Rows are partners where the columns in `on` are equal after `recode` (left ones) and `recode_right`. Two partners for one row
-    are an error; with `as_of` the partner is the newest row at or before the row's own moment, at most `within` older.
+    Attributes:
+        spans: A pattern of files, one for each span; a span whose file does not exist yet waits for it.
+        file: One file for all spans, instead of `spans`.
+        format: The format of the files; None if their names show it.
+        on: The key columns of the span, each with the column of the table that it must equal.
+        as_of: A time column of the span with one of the table: of several matches, the newest one at or before that time is used.
+            Without it, each key must be unique in the table.
+        within: How much older an `as_of` match may be.
+        recode: Steps that rewrite key columns of the span before they are compared.
+        recode_right: Steps that rewrite key columns of the table before they are compared.
+        columns: The columns to add.
+        prefix: A prefix for their names.
+        min_match_rate: The smallest fraction of rows that must have a match.
     """
 
     spans: PatternText | None = None
@@ -78,26 +88,24 @@ class Join(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "Join":
         if (self.spans is None) == (self.file is None):
-            raise ValueError(
-                "give either spans (the table of the same period) or file (one table for all spans), not both and not neither"
-            )
+            raise ValueError("allowed: exactly one of spans (one table for each span) and file (one table for all spans)")
         if self.within is not None and self.as_of is None:
-            raise ValueError("within is for as_of: how much older than the row its partner may be")
+            raise ValueError("within needs as_of: it limits how much older a match may be")
         for key, recoded, columns in (
             ("recode", self.recode, tuple(self.on)),
             ("recode_right", self.recode_right, tuple(self.on.values())),
         ):
             for name in recoded:
                 if name not in columns:
-                    raise ValueError(f"{key} names the column {name}; allowed: those of on, {', '.join(columns)}")
+                    raise ValueError(f"{key} has the column {name}; allowed: the columns in on: {', '.join(columns)}")
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
-            raise ValueError(f"columns names {', '.join(twice)} more than once")
+            raise ValueError(f"columns has {', '.join(twice)} more than once")
         return self
 
     @property
     def brings(self) -> dict[str, str]:
-        """The columns taken by their names in the table, each with the name that it gets."""
+        """The added columns: the name in the table, and the new name."""
         return {name: f"{self.prefix}{name}" for name in self.columns}
 
     @property
@@ -111,5 +119,5 @@ class Join(Section):
         return str(self.file if self.spans is None else self.spans)
 
     def with_data(self, data: str) -> Self:
-        """The same join with the folder or URL `data` for `{data}` in its path."""
+        """A copy with `{data}` in its path replaced by a folder or URL."""
         return self.model_copy(update={"file" if self.spans is None else "spans": with_data(self.path, data)})

@@ -1,4 +1,4 @@
-"""What is known of each metric without computing it: the problem it is of, its direction, and the values that it can take."""
+"""The names of the metrics, with the problem, direction and range of each."""
 
 from math import inf
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -7,7 +7,14 @@ Problem = Literal["classification", "regression"]
 
 
 class MetricFacts(NamedTuple):
-    """A metric of a `problem`: `sign` is 1 if higher is better and -1 if lower is; its values lie from `low` to `high`."""
+    """Facts about a metric.
+
+    Attributes:
+        problem: Classification or regression.
+        sign: 1 if higher is better, -1 if lower is better.
+        low: The smallest possible value.
+        high: The largest possible value.
+    """
 
     problem: Problem
     sign: int

@@ -1,4 +1,4 @@
-"""The periods that time falls into: hours, days, weeks, months, years, in UTC, each with a name that sorts and says when it is."""
+"""Periods in UTC (hours, days, weeks, months, years), with names that sort by time."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 Every = Literal["hour", "day", "week", "month", "year"]
-# An example of each name, and the form of all of them. Weeks are those of ISO 8601, which begin on Monday.
+# An example and the form of the names. Weeks are ISO 8601 weeks, which begin on Monday.
 NAMES: dict[Every, tuple[str, re.Pattern[str]]] = {
     "hour": ("2013-04-01T05", re.compile(r"\d{4}-\d\d-\d\dT\d\d")),
     "day": ("2013-04-01", re.compile(r"\d{4}-\d\d-\d\d")),
@@ -19,7 +19,7 @@ NAMES: dict[Every, tuple[str, re.Pattern[str]]] = {
 
 @dataclass(frozen=True)
 class Period:
-    """From `begins` on, up to and without `ends`."""
+    """A period from `begins` (inclusive) to `ends` (exclusive)."""
 
     name: str
     begins: datetime
@@ -30,16 +30,16 @@ def period_of(name: str, every: Every) -> Period:
     """The period of this name.
 
     Raises:
-        ValueError: The name is not one of an hour, a day, and so on, or the calendar has no such period.
+        ValueError: The name does not have the form of the periods `every`, or there is no such period.
     """
     example, expression = NAMES[every]
     if not expression.fullmatch(name):
-        raise ValueError(f'"{name}" names no {every}; allowed: a name such as {example}')
+        raise ValueError(f'"{name}" is not the name of a period of one {every}; allowed: a name such as {example}')
     try:
         begins = _begin(name, every)
         return Period(name, begins, _after(begins, every))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f'"{name}" names no {every}: {error}') from None
+        raise ValueError(f'"{name}" is not the name of a period of one {every}: {error}') from None
 
 
 def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]:
@@ -52,7 +52,7 @@ def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]
 
 def newest_ended(every: Every, until: datetime) -> str:
     """The name of the period that ended last by `until`."""
-    # The start of the period in which `until` lies is the end of the one before it.
+    # The period of `until` begins when the one before it ends.
     begins = _begin(_name(until.astimezone(UTC), every), every)
     return _name(begins - timedelta(microseconds=1), every)
 

@@ -1,7 +1,4 @@
-"""Pipeline: the declarative description of one model's way from data to production. Reading it from YAML is `pipeline_file`.
-
-Every key is there because something obeys it; an unknown key is an error.
-"""
+"""Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -25,7 +22,13 @@ from taxiway.spec.sweep import Sweep
 
 
 class Features(Section):
-    """Which columns the model takes. `auto`: those that the schema declares numeric, or categorical, less `drop` and the label."""
+    """The columns that the model uses.
+
+    Attributes:
+        numeric: The numeric columns; `auto` for all integer and number columns of the schema, except `drop` and the label.
+        categorical: The categorical columns; `auto` for all string and boolean columns, with the same exceptions.
+        drop: Columns to leave out.
+    """
 
     numeric: Columns = "auto"
     categorical: Columns = "auto"
@@ -33,9 +36,13 @@ class Features(Section):
 
 
 class Model(Section):
-    """The estimator: a scikit-learn class by its dotted path with `params`, or `build`: a function of one dict that returns one.
+    """The estimator.
 
-    `build` is `FILE.py:function` with a Python file beside the pipeline file, or `package.module:function`.
+    Attributes:
+        estimator: The dotted path of a scikit-learn class.
+        build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
+            file in the folder of the pipeline file, or `package.module:function`.
+        params: The parameters of the class or function.
     """
 
     estimator: str | None = None
@@ -45,18 +52,29 @@ class Model(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> "Model":
         if (self.estimator is None) == (self.build is None):
-            raise ValueError("give either estimator (module.Class) or build (module:function), not both and not neither")
+            raise ValueError("allowed: exactly one of estimator (module.Class) and build (module:function)")
         return self
 
 
 class Pipeline(Section):
-    """One model's whole way. `schema` and `suite` are file names beside the pipeline file.
+    """The pipeline of one model. Files are named relative to the folder of the pipeline file.
 
-    `template` is `continuous_training`, or the name of a Python file beside the pipeline file with the team's own template.
-
-    `on_invalid_data` says what a run does where the data did not pass: `stop` there, or `continue` and train all the same, to see what comes
-    of it. The model gate fails such a model in any case.
-    `gateway` is the Airflow connection of the model gateway; without one, nothing is shadowed and push is not read back.
+    Attributes:
+        pipeline: The name of the pipeline.
+        team: The name of the team.
+        template: The DAG template: `continuous_training`, or a Python file with a custom one.
+        schedule: `new_span`, a cron preset or expression; None for manual runs.
+        source: Where the rows come from.
+        schema_file: The schema file (key `schema`).
+        suite: The file of a Great Expectations suite; None for none.
+        on_invalid_data: What a run does if the data did not pass: `fail`, or `continue` with training. The model gate rejects
+            the resulting model in any case.
+        features: The columns that the model uses.
+        model: The estimator.
+        sweep: The parameter search; None for none.
+        gate: The requirements for promotion.
+        gateway: The Airflow connection of the model gateway; None to promote without deployment and shadow.
+        shadow: The comparison on live requests; None for none.
     """
 
     pipeline: Name
@@ -83,15 +101,15 @@ class Pipeline(Section):
         return self
 
     @model_validator(mode="after")
-    def _agreement_can_be_told(self) -> "Pipeline":
+    def _agreement_is_defined(self) -> "Pipeline":
         if self.shadow is None:
             return self
         if self.gate.problem == "regression" and self.shadow.agree_within is None:
             raise ValueError(
-                f"shadow needs agree_within: how far apart two estimates of {self.source.label} may be and still agree"
+                f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement"
             )
         if self.gate.problem == "classification" and self.shadow.agree_within is not None:
-            raise ValueError("shadow.agree_within is for estimates of a number; classes agree where they are the same")
+            raise ValueError("shadow.agree_within is for regression; remove it: classes agree if they are equal")
         return self
 
     @model_validator(mode="after")
@@ -100,18 +118,18 @@ class Pipeline(Section):
             return self
         if self.source.holds_out_newest and self.source.window == 1:
             raise ValueError(
-                "sweep needs source.window of 2 or more: trials learn from the older spans of the window and are scored on its newest"
+                "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest"
             )
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
-            raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; leave it out of one of them")
+            raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them")
         if METRIC_FACTS[self.tuning_metric].problem != self.gate.problem:
-            raise ValueError(f"sweep.metric is {self.tuning_metric}, which does not fit the metrics of gate")
+            raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
         return self
 
     @property
     def tuning_metric(self) -> MetricName:
-        """What the trials of a sweep are scored by."""
+        """The metric that scores the trials of a sweep."""
         return (self.sweep.metric if self.sweep else None) or self.gate.against_champion.metric
 
     @property

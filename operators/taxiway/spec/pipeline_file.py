@@ -1,7 +1,4 @@
-"""Reading a pipeline file and the team file beside it, with errors that name file, line, what was got, what is allowed.
-
-libyaml's loader, because every task of a DAG parses its file again.
-"""
+"""Read a pipeline file and the team file in its folder, with errors that name the file and the line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,33 +21,42 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_pipeline(path: Path) -> Pipeline:
-    """The pipeline that `path` describes; see `read_pipeline_and_team`."""
+    """The pipeline in a file; see `read_pipeline_and_team`."""
     return read_pipeline_and_team(path)[0]
 
 
 def read_pipeline_and_team(path: Path) -> tuple[Pipeline, Team | None]:
-    """The pipeline that `path` describes, with the paths of the files that it names made absolute, and its team.
+    """The pipeline in a file, with absolute paths to the other files, and its team.
 
-    Raises ConfigError naming every mistake in either file, and where the pipeline is looser than its team allows.
+    Returns:
+        The pipeline, and its team; None without a team file.
+
+    Raises:
+        ConfigError: One of the files is not valid, or the pipeline does not meet the team's requirements. The message lists every
+            mistake.
     """
     file = read_yaml(path)
     pipeline = _parse(file, Pipeline, "a pipeline file")
     team = read_team(path.parent)
     looser = loosened(pipeline, team) if team else ()
     if looser:
-        raise together([file.error(key, f"{said} ({TEAM_FILE})") for key, said in looser])
+        raise together([file.error(key, f"{problem} ({TEAM_FILE})") for key, problem in looser])
     return pipeline.model_copy(update=_beside(file, pipeline)), team
 
 
 def read_team(folder: Path) -> Team | None:
-    """The team whose pipelines lie in `folder`; None where it has no team file. Raises ConfigError naming every mistake in it."""
+    """The team of the pipelines in a folder; None if there is no team file.
+
+    Raises:
+        ConfigError: The team file is not valid; the message lists every mistake.
+    """
     path = folder / TEAM_FILE
     return _parse(read_yaml(path), Team, "a team file") if path.is_file() else None
 
 
 def _parse(file: YamlFile, model: type[M], what: str) -> M:
     if not isinstance(file.content, dict):
-        raise ConfigError(f"{file.path}:1: {what} is a mapping with the keys {', '.join(_fields_of(model))}")
+        raise ConfigError(f"{file.path}:1: {what} must be a mapping with the keys {', '.join(_fields_of(model))}")
     try:
         return model.model_validate(file.content)
     except ValidationError as error:
@@ -58,7 +64,7 @@ def _parse(file: YamlFile, model: type[M], what: str) -> M:
 
 
 def line_of(path: Path, key: Sequence[int | str]) -> int:
-    """The line on which a key of a pipeline file stands, or the nearest key above it."""
+    """The line of a key in a pipeline file, or of the nearest key above it that is in the file."""
     return read_yaml(path).line(tuple(key))
 
 
@@ -87,13 +93,15 @@ def _find_function(file: YamlFile, key: KeyPath, path: str) -> str:
 def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
     beside = file.path.parent / name
     if Path(name).name != name or not beside.is_file():
-        there = sorted(p.name for p in file.path.parent.iterdir() if p.suffix == suffix and p != file.path)
-        raise file.error(key, f'is "{name}", which is no file beside it', got=name, allowed=there or ("none",))
+        files = sorted(p.name for p in file.path.parent.iterdir() if p.suffix == suffix and p != file.path)
+        raise file.error(
+            key, f'is "{name}", which is not a file in the folder of the pipeline file', got=name, allowed=files or ("none",)
+        )
     return str(beside.resolve())
 
 
 def _key_of(place: KeyPath) -> KeyPath:
-    """Where in the file pydantic's `place` is: it also names the branch of a union that it tried, which is no key."""
+    """The key in the file for pydantic's `place`, without the branches of unions, which are not keys."""
     return tuple(part for part in place if not (isinstance(part, str) and _is_branch(part)))
 
 
@@ -102,12 +110,12 @@ def _is_branch(part: str) -> bool:
 
 
 def _fields_at(model: type[BaseModel], place: KeyPath) -> dict[str, FieldInfo]:
-    """The keys that the part of a `model` at pydantic's `place` has; in a union, those of the branch that it chose, or of all."""
+    """The allowed keys at pydantic's `place`; in a union, those of the chosen branch, or of all branches."""
     models = [model]
     for part in place:
         chosen = [model for model in models if model.__name__ == part]
         annotations = [_fields_of(model)[str(part)].annotation for model in models if str(part) in _fields_of(model)]
-        # The key that follows a mapping is a name of the file's own: it is no field, and the models stay.
+        # The key of a mapping is a free name, not a field: keep the models.
         models = chosen or [found for annotation in annotations for found in _models_in(annotation)] or models
     return {key: field for model in models for key, field in _fields_of(model).items()}
 

@@ -1,4 +1,4 @@
-"""Finding what a pipeline file names in Python: in installed packages, or in a file beside it, on no path that Python looks into."""
+"""Import Python objects that a pipeline file names: from installed packages, or from a file in its folder."""
 
 import sys
 from importlib import import_module
@@ -12,15 +12,19 @@ from taxiway.records.digests import digest_of_bytes
 
 
 def load_python(path: Path) -> ModuleType:
-    """The module in `path`, read anew. Raises whatever its code raises, and ImportError where there is no such file.
+    """Load a module from a file, without a cache.
 
-    It is known to Python by a name of its own, because two teams may have files of the same name, and because dataclasses and
-    pickles look for the module of a class by its name.
+    It gets a unique module name, because two teams may have files of the same name, and dataclasses and pickle look modules up by
+    name.
+
+    Raises:
+        ImportError: There is no such file.
+        Exception: Whatever its code raises.
     """
     name = f"{path.stem}_{digest_of_bytes(str(path).encode())[:8]}"
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -32,9 +36,15 @@ def load_python(path: Path) -> ModuleType:
 
 
 def look_up(path: str, separator: str, key: str) -> Any:
-    """What `package.module` and `name`, joined by `separator`, lead to, such as a class, or a function in `FILE.py`.
+    """Import a class or function by its path.
 
-    `key` is where the path stands in a pipeline file. Raises ConfigError, which names it, where the path leads nowhere.
+    Args:
+        path: `package.module` or `FILE.py`, the separator, and the name.
+        separator: `.` or `:`.
+        key: The key in the pipeline file, for errors.
+
+    Raises:
+        ConfigError: The path is not valid, or cannot be imported.
     """
     module_name, found, name = path.rpartition(separator)
     if not found or not name or not module_name:
@@ -44,7 +54,7 @@ def look_up(path: str, separator: str, key: str) -> Any:
     except ImportError as error:
         raise ConfigError(f'{key}: cannot import "{module_name}": {error}; is it installed where the workers run?') from error
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"{key}: {module_name} cannot be read: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{key}: {module_name} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         public = [n for n in dir(module) if not n.startswith("_")]
         raise ConfigError(f'{key}: {module_name} has no "{name}"; {allowed_values(name, public)}')

@@ -1,4 +1,4 @@
-"""Which spans and which rows of a source a run reads: its window, sample and split."""
+"""The spans and rows of a source that a run reads: window, sample and split."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ _LARGEST_WINDOW = 10_000
 
 
 class FixedWindow(Section):
-    """The spans from one to another, both included, by their names."""
+    """A fixed window from `first` to `last`, both inclusive (keys `from` and `to`)."""
 
     first: SpanName = Field(alias="from")
     last: SpanName = Field(alias="to")
@@ -20,19 +20,21 @@ class FixedWindow(Section):
     @model_validator(mode="after")
     def _ordered(self) -> "FixedWindow":
         if span_order(self.first) > span_order(self.last):
-            raise ValueError(f"from is {self.first} and to is {self.last}; allowed: from before to, or the same")
+            raise ValueError(f"from is {self.first} and to is {self.last}; allowed: from not after to")
         return self
 
     def holds(self, name: str) -> bool:
-        """Whether the span of this name is one of them."""
+        """Whether the span of this name is in the window."""
         return span_order(self.first) <= span_order(name) <= span_order(self.last)
 
 
 class Sample(Section):
-    """Read only some of the rows: all rows of a value of `by` together, the same ones in every run.
+    """Read only a sample of the rows, the same ones in every run.
 
-    About `fraction` of the values of `by` are drawn, by a hash of the value. With `stratify`, each value of that column keeps
-    at least its `fraction` of the rows of a span, and at least one row.
+    Attributes:
+        fraction: The fraction of the values of `by` that are read, by a hash of the value.
+        by: The column; all rows of a value are read or left out together.
+        stratify: A column of which each value keeps at least `fraction` of its rows in a span, and at least one row.
     """
 
     fraction: Number = Field(gt=0, lt=1)
@@ -41,9 +43,11 @@ class Sample(Section):
 
 
 class Split(Section):
-    """Evaluate on all rows of some values of `by`, and train on those of the others, in every span that a run reads.
+    """Hold out the rows of some values of a column for evaluation, in every span that a run reads.
 
-    About `evaluation` of the values are held out, by a hash of the value: a value is on the same side in every run.
+    Attributes:
+        by: The column; all rows of a value are either trained on or evaluated on, the same in every run.
+        evaluation: The fraction of the values of `by` that are held out, by a hash of the value.
     """
 
     by: str
@@ -69,15 +73,15 @@ def _split(value: Any) -> Any:
 
 
 def _section(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
-    """A section that stands where something simple may stand as well: its mistakes are said at the key above it."""
+    """Validate a section where a plain value is also allowed; its mistakes are reported at the key of the section."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         keys = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        said = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
-        raise ValueError(f"{said}; its keys: {keys}") from None
+        raise ValueError(f"{problems}; allowed keys: {keys}") from None
 
 
 Window = Annotated[int | FixedWindow, BeforeValidator(_window)]

@@ -1,4 +1,4 @@
-"""The `shadow` section: how a challenger is compared on live requests."""
+"""The `shadow` section: how a challenger is compared with the champion on live requests."""
 
 from datetime import timedelta
 from typing import Literal
@@ -14,12 +14,16 @@ from taxiway.spec.base import (
 
 
 class Shadow(Section):
-    """When a challenger's answers to live requests let it go on.
+    """The requirements for a challenger on live requests.
 
-    `min_requests` pairs of answers decide; fewer after `max_wait` are UNDECIDED. `max_error_rate` is of the challenger's errors
-    beyond the champion's; `max_p99_ratio` of its 99th percentile of latency to the champion's; `min_agreement` of rows with equal
-    labels, or, where the model estimates a number, with numbers at most `agree_within` apart, in the label's unit.
-    `deployer` says where it runs: in a process of the gateway, or in a container of its own, with limits of its own.
+    Attributes:
+        deployer: Where the challenger runs: in a `process` of the gateway, or in a `docker` container with its own limits.
+        min_requests: The number of requests, answered by both, that a decision needs.
+        max_wait: The longest time to wait for them; after that, the decision is UNDECIDED.
+        min_agreement: The smallest fraction of rows on which both must agree: equal classes, or numbers within `agree_within`.
+        agree_within: The largest difference that counts as agreement in a regression, in the label's unit.
+        max_error_rate: The largest error rate of the challenger above the champion's.
+        max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
     """
 
     deployer: Literal["process", "docker"] = "process"

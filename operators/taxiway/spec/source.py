@@ -1,4 +1,4 @@
-"""The section `source` of a pipeline file: where the rows come from, in one class for each kind, and which of them a run reads."""
+"""The `source` section: where the rows come from, with one class for each kind, and which of them a run reads."""
 
 import re
 from abc import ABC, abstractmethod
@@ -35,22 +35,28 @@ _FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 def _function(value: str) -> str:
     if not _FUNCTION.fullmatch(value):
-        raise ValueError("allowed: FILE.py:function beside this file, or package.module:function")
+        raise ValueError("allowed: FILE.py:function with a file in the same folder, or package.module:function")
     return value
 
 
 class SourceKeys(Section, ABC):
-    """Where the labelled rows come from, and which of them a run reads: files (`spans`), a query (`sql`) or a function of your own.
+    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
 
-    A source has exactly one of `spans`, `sql` and `function`, with the keys that go with it. A run evaluates on one span and
-    trains on the `window` spans before it; with a `split` by a column, that span is one of the window, and each span is parted.
-    Rows are joined first, then sampled, then split.
+    A source has exactly one of the keys `spans`, `sql` and `function`. Rows are joined first, then sampled, then split.
+
+    Attributes:
+        window: The number of spans to train on, before the span to evaluate on; or a fixed window.
+        exclude: Spans that are never read.
+        join: Tables to join, by name.
+        sample: Which rows to read; None for all.
+        split: `newest` to evaluate on the newest span, or a split of every span in the window by a column.
+        label: The column to predict.
     """
 
     key: ClassVar[str]
-    """The key that every source of this kind has, and no other."""
+    """The key that only sources of this kind have."""
     wanted: ClassVar[str]
-    """How errors describe a source of this kind, and what to write for it."""
+    """How errors describe this kind of source."""
 
     window: Window = 3
     exclude: tuple[SpanName, ...] = ()
@@ -62,7 +68,7 @@ class SourceKeys(Section, ABC):
     @property
     @abstractmethod
     def text(self) -> str:
-        """What people know the source by."""
+        """The text that identifies the source in messages."""
 
     @property
     @abstractmethod
@@ -72,25 +78,25 @@ class SourceKeys(Section, ABC):
     @property
     @abstractmethod
     def _names(self) -> str:
-        """Which names of spans are allowed, for errors."""
+        """The allowed names of spans, for errors."""
 
     @property
     @abstractmethod
     def _joinable(self) -> str:
-        """How the spans of the source are named, and so which tables can be joined to them, for errors."""
+        """How the spans are named and what can be joined to them, for errors."""
 
     @property
     def holds_out_newest(self) -> bool:
-        """Whether the span that a run decides is evaluated on whole, and so is none of the window."""
+        """Whether the whole target span is evaluated on, so that it is not part of the window."""
         return self.split == "newest"
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths, URLs and patterns of the source and of the tables that are joined to it; some begin with `{data}`."""
+        """The paths, URLs and patterns of the source and of its joined tables; they may begin with `{data}`."""
         return tuple(join.path for join in self.join.values())
 
     def with_data(self, data: str) -> Self:
-        """The same source with the folder or URL `data` for `{data}` in its paths."""
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
         return self.model_copy(update={"join": {name: join.with_data(data) for name, join in self.join.items()}})
 
     @model_validator(mode="before")
@@ -100,8 +106,8 @@ class SourceKeys(Section, ABC):
         for key in value if isinstance(value, dict) else ():
             kinds = [kind.key for kind in KINDS if key in kind.model_fields]
             if kinds and cls.key not in kinds and key not in cls.model_fields:
-                said = f"{key} goes with {' or '.join(kinds)}, and this source has {cls.key}; leave {key} out"
-                mistakes.append(mistake(said, value[key], key))
+                problem = f"{key} is for a source with {' or '.join(kinds)}, but this source has {cls.key}; remove {key}"
+                mistakes.append(mistake(problem, value[key], key))
         if mistakes:
             raise ValidationError.from_exception_data(cls.__name__, mistakes)
         return value
@@ -111,7 +117,7 @@ class SourceKeys(Section, ABC):
         example, expression = name_form(self.named_by)
         for key, name in self._named():
             if not expression.fullmatch(name):
-                raise ValueError(f'{key} names the span "{name}"; allowed: {self._names}, such as {example}')
+                raise ValueError(f'{key} has the span "{name}"; allowed: {self._names}, such as {example}')
         return self
 
     def _named(self) -> Iterator[tuple[str, str]]:
@@ -127,15 +133,18 @@ class SourceKeys(Section, ABC):
                 raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
             for column in join.brings.values():
                 if column in taken:
-                    raise ValueError(f"join.{name} brings the column {column}, and so does {taken[column]}; give it a prefix")
+                    raise ValueError(f"join.{name} and {taken[column]} both add a column {column}; add a prefix to one of them")
                 taken[column] = f"join.{name}"
         return self
 
 
 class FileSource(SourceKeys):
-    """Files, each a span: `spans` is a pattern of paths on any fsspec URL with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}.
+    """A source of files, one for each span.
 
-    {data} is the folder or URL that the installation sets.
+    Attributes:
+        spans: A pattern of paths or fsspec URLs with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}. {data} is the folder or URL of
+            data that the installation sets.
+        format: The format of the files; None if their extension shows it.
     """
 
     key: ClassVar[str] = "spans"
@@ -151,7 +160,7 @@ class FileSource(SourceKeys):
 
     @property
     def named_by(self) -> Every | None:
-        """The length of the periods that the pattern tells apart; None for {SPAN}."""
+        """The length of the periods that the pattern has; None for {SPAN}."""
         return pattern_in_file(self.spans).every
 
     @property
@@ -160,24 +169,28 @@ class FileSource(SourceKeys):
         return (self.spans, *super().paths)
 
     def with_data(self, data: str) -> Self:
-        """The same source with the folder or URL `data` for `{data}` in its paths."""
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
         return super().with_data(data).model_copy(update={"spans": with_data(self.spans, data)})
 
     @property
     def _names(self) -> str:
-        return f"names as {self.spans} gives them"
+        return f"names by the pattern {self.spans}"
 
     @property
     def _joinable(self) -> str:
-        return (
-            f"whose spans are not those of {self.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, or "
-        )
+        return f"but the spans are those of {self.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, or "
 
 
 class PeriodSource(SourceKeys, ABC):
-    """Rows that are asked for by the period. Its spans are the periods since `first`, in UTC, each `every` long."""
+    """A source that is read by period. Its spans are the periods, in UTC, from `first` on.
 
-    every: Every = Field(description="how long the period of each span is: hour, day, week, month or year")
+    Attributes:
+        every: The length of a period.
+        first: The name of the first period.
+        delay: How long after its end a period is read.
+    """
+
+    every: Every = Field(description="the length of each period: hour, day, week, month or year")
     first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
     delay: Duration = Field(default=timedelta())
 
@@ -190,25 +203,28 @@ class PeriodSource(SourceKeys, ABC):
 
     @property
     def named_by(self) -> Every:
-        """`every`."""
+        """The length of the periods."""
         return self.every
 
     @property
     def _names(self) -> str:
-        return f"the name of one {self.every}"
+        return f"the name of a period of one {self.every}"
 
     @property
     def _joinable(self) -> str:
         parts = placeholders_of(self.every)
         needed = f"{', '.join(parts)} in it, or " if parts else ""
         example, _ = name_form(self.every)
-        return f"and the spans of the source are named by the {self.every}, such as {example}; allowed: {needed}"
+        return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
 
 
 class SqlSource(PeriodSource):
-    """A query of a database. Its spans are the periods since `first`, in UTC, each `every` long.
+    """A source of rows from a database query.
 
-    The query is asked for the rows from {begin} on, up to and without {end}.
+    Attributes:
+        sql: The query for the rows from {begin} (inclusive) to {end} (exclusive).
+        connection: The Airflow connection of the database.
+        version: A query for the version of a period, a whole number that increases with each correction; None for no versions.
     """
 
     key: ClassVar[str] = "sql"
@@ -225,9 +241,11 @@ class SqlSource(PeriodSource):
 
 
 class FunctionSource(PeriodSource):
-    """A Python function of your own. Its spans are the periods since `first`, in UTC, each `every` long.
+    """A source of rows from a Python function.
 
-    The function is called with `begin` and `end`, for the rows from `begin` on, up to and without `end`.
+    Attributes:
+        function: The function: it is called with `begin` and `end` and returns the rows from `begin` (inclusive) to `end`
+            (exclusive).
     """
 
     key: ClassVar[str] = "function"
@@ -237,7 +255,7 @@ class FunctionSource(PeriodSource):
 
     @property
     def text(self) -> str:
-        """The function with the name of its file or module."""
+        """The name of the file or module, and of the function."""
         file, _, name = self.function.rpartition(":")
         return f"{Path(file).name}:{name}"
 
@@ -246,14 +264,14 @@ KINDS: tuple[type[SourceKeys], ...] = (FileSource, SqlSource, FunctionSource)
 
 
 def _kind_of(value: Any) -> str | None:
-    """The name of the class whose key is given: the tag by which pydantic decides."""
+    """The name of the class whose key is given: pydantic's tag."""
     if isinstance(value, SourceKeys):
         return type(value).__name__
     return next((kind.__name__ for kind in KINDS if kind.key in value), None)
 
 
 def _has_one_kind(value: Any) -> Any:
-    """Whether exactly one of the keys that decide the kind is given."""
+    """Check that exactly one of the keys that determine the kind is given."""
     if isinstance(value, SourceKeys):
         return value
     keys = [kind.key for kind in KINDS]
@@ -262,12 +280,12 @@ def _has_one_kind(value: Any) -> Any:
     given = [key for key in keys if key in value]
     if len(given) == 1:
         return value
-    said = f"{' and '.join(given)} are given" if given else f"none of {_listed(keys, ' and ')} is given"
-    said = f"{said}; allowed: exactly one of {_listed([kind.wanted for kind in KINDS], ', or ')}"
-    # A key that is misspelled may be why there is none.
+    problem = f"{' and '.join(given)} are given" if given else f"none of {_listed(keys, ' and ')} is given"
+    problem = f"{problem}; allowed: exactly one of {_listed([kind.wanted for kind in KINDS], ', or ')}"
+    # Also report unknown keys, because one of them may be a misspelled kind.
     known = {key for kind in KINDS for key in kind.model_fields}
     unknown = [InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value[key]) for key in value if key not in known]
-    raise ValidationError.from_exception_data("source", [*unknown, mistake(said, value)])
+    raise ValidationError.from_exception_data("source", [*unknown, mistake(problem, value)])
 
 
 Source = Annotated[
@@ -277,7 +295,7 @@ Source = Annotated[
     Discriminator(_kind_of),
     BeforeValidator(_has_one_kind),
 ]
-"""A source of any kind: which one, its keys decide."""
+"""A source of any kind; its keys determine which."""
 
 
 @cache
@@ -286,12 +304,12 @@ def _sources() -> TypeAdapter[Source]:
 
 
 def read_source(content: Mapping[str, Any]) -> Source:
-    """The source with these keys, of the kind that they tell. Raises ValidationError."""
+    """The source with these keys. Raises pydantic's ValidationError if they are not valid."""
     return _sources().validate_python(content)
 
 
 def source_from_json(text: str) -> Source:
-    """The source that `model_dump_json(by_alias=True)` wrote. Raises ValidationError."""
+    """The source in the JSON of `model_dump_json(by_alias=True)`. Raises pydantic's ValidationError if it is not valid."""
     return _sources().validate_json(text)
 
 

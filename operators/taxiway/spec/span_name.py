@@ -12,7 +12,7 @@ _NUMBER = ("12", re.compile(r"\d+"))
 
 
 def name_form(every: Every | None) -> tuple[str, re.Pattern[str]]:
-    """An example of the name of a period, or of a number for None, and the form of all such names."""
+    """An example and the form of the names of periods; of numbers if `every` is None."""
     return _NUMBER if every is None else NAMES[every]
 
 

@@ -1,4 +1,4 @@
-"""The grammar of span patterns: paths with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}, such as `sales/{YYYY}-{MM}.parquet`."""
+"""Span patterns: paths with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}, such as `sales/{YYYY}-{MM}.parquet`."""
 
 import re
 from dataclasses import dataclass
@@ -16,12 +16,18 @@ _DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
 _NUMBERS = ("SPAN", "VERSION")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _GLOB_SIGNS = re.compile(r"[*?\[]")
-# The placeholders that name the periods of one length; no pattern names hours or weeks.
+# The placeholders of periods of each length; patterns cannot have hours or weeks.
 _OF_PERIODS: dict[Every, tuple[str, ...]] = {"year": ("YYYY",), "month": ("YYYY", "MM"), "day": ("YYYY", "MM", "DD")}
 
 
 class SpanOfPath(NamedTuple):
-    """What a path says of the file: its span, the version, and the period of the span; no period if spans are numbers."""
+    """The span of a file, by its path.
+
+    Attributes:
+        name: The name of the span.
+        version: The number after {VERSION}; 0 without it.
+        period: The period of the span; None if spans are numbers.
+    """
 
     name: str
     version: int
@@ -33,8 +39,8 @@ class SpanPattern:
     """A pattern of paths.
 
     Args:
-        literals: The text before, between and behind the placeholders.
-        placeholders: Each as it stands in the braces, such as `MM` or `SPAN:4`; one fewer than literals.
+        literals: The text before, between and after the placeholders.
+        placeholders: The text in each pair of braces, such as `MM` or `SPAN:4`; one fewer than literals.
     """
 
     literals: tuple[str, ...]
@@ -45,7 +51,7 @@ class SpanPattern:
         """Read a pattern.
 
         Raises:
-            ValueError: A placeholder is unknown, or the placeholders do not tell spans apart.
+            ValueError: A placeholder is unknown, or the placeholders do not identify a span.
         """
         pieces = _PLACEHOLDER.split(text)
         found = cls(tuple(pieces[::2]), tuple(pieces[1::2]))
@@ -68,9 +74,9 @@ class SpanPattern:
 
     @property
     def glob(self) -> str:
-        """The pattern for a listing of a file system. It also matches paths that `expression` does not."""
+        """A glob pattern for listing files; it may also match paths that `expression` does not match."""
         literals = [_GLOB_SIGNS.sub(lambda sign: f"[{sign[0]}]", literal) for literal in self.literals]
-        # Two stars in a row would mean something else.
+        # Two stars in a row would match folders too.
         return literals[0] + "".join("*" + literal for literal in literals[1:-1] if literal) + "*" + literals[-1]
 
     @cached_property
@@ -82,10 +88,10 @@ class SpanPattern:
         return re.compile("".join(parts))
 
     def read(self, path: str) -> SpanOfPath | None:
-        """What `path` says of the file; None if the pattern does not match it.
+        """The span of the file at `path`; None if the pattern does not match it.
 
         Raises:
-            ValueError: The calendar has no such date.
+            ValueError: The date does not exist.
         """
         match = self.expression.fullmatch(path)
         if match is None:
@@ -99,17 +105,17 @@ class SpanPattern:
 
 
 def pattern_in_file(text: str) -> SpanPattern:
-    """As `SpanPattern.parse`, for a pattern of a pipeline file, in which `{data}` stands for a folder or URL."""
+    """As `SpanPattern.parse`, for a pattern that may begin with `{data}`."""
     return SpanPattern.parse(text.replace(DATA, "data"))
 
 
 def with_data(path: str, data: str) -> str:
-    """A path or pattern of a pipeline file with the folder or URL `data` for `{data}`."""
+    """A path or pattern with `{data}` replaced by a folder or URL."""
     return path.replace(DATA, data.rstrip("/"))
 
 
 def placeholders_of(every: Every) -> tuple[str, ...]:
-    """The placeholders that name the periods of one length, each in its braces; empty for hours and weeks."""
+    """The placeholders for periods of one length, in braces; empty for hours and weeks."""
     return tuple(f"{{{part}}}" for part in _OF_PERIODS.get(every, ()))
 
 
@@ -123,7 +129,7 @@ PatternText = Annotated[str, AfterValidator(_checked)]
 
 
 def _expression(placeholder: str, seen: set[str]) -> str:
-    """The regular expression of one placeholder; the second of the same name must read as the first did."""
+    """The regular expression of one placeholder; a repeated one must match the same text."""
     name, _, width = placeholder.partition(":")
     if name in seen:
         return f"(?P={name})"
@@ -137,28 +143,28 @@ def _check_placeholder(placeholder: str) -> None:
     if name not in (*_DIGITS, *_NUMBERS):
         raise ValueError(f"{{{placeholder}}} is not a placeholder; {allowed_values(name.upper(), (*_DIGITS, *_NUMBERS))}")
     if colon and name in _DIGITS:
-        raise ValueError(f"{{{placeholder}}} has a width; the parts of a date have a fixed one: write {{{name}}}")
+        raise ValueError(f"{{{placeholder}}} has a width, but parts of a date have a fixed width; write {{{name}}}")
     if colon and not re.fullmatch(r"[1-9][0-9]?", width):
-        raise ValueError(f"{{{placeholder}}} has the width {width!r}; allowed: a whole number of digits, as in {{{name}:4}}")
+        raise ValueError(f"{{{placeholder}}} has the width {width!r}; allowed: a number of digits, as in {{{name}:4}}")
 
 
 def _check_together(names: tuple[str, ...]) -> None:
-    """Which placeholders go together."""
+    """Check that the placeholders can be combined."""
     given = set(names)
     for name in _NUMBERS:
         if names.count(name) > 1:
-            raise ValueError(f"{{{name}}} is there {names.count(name)} times; allowed: once")
+            raise ValueError(f"{{{name}}} occurs {names.count(name)} times; allowed: once")
     if "SPAN" in given and given & set(_DIGITS):
-        raise ValueError("a span is either a number {SPAN} or a date {YYYY}, {MM}, {DD}, not both")
+        raise ValueError("it has both {SPAN} and parts of a date; allowed: either a number {SPAN} or a date {YYYY}, {MM}, {DD}")
     for part, needs in (("MM", "YYYY"), ("DD", "MM")):
         if part in given and needs not in given:
-            raise ValueError(f"{{{part}}} needs {{{needs}}}, else spans of different {needs} look the same")
+            raise ValueError(f"{{{part}}} needs {{{needs}}}; without it, spans of different {needs} have the same name")
     if not given & {"SPAN", "YYYY"}:
-        raise ValueError("nothing tells one span from another; allowed: {YYYY}, {MM}, {DD}, or {SPAN}")
+        raise ValueError("it has no placeholder for the span; required: {YYYY}, {YYYY} with {MM} and {DD}, or {SPAN}")
 
 
 def _check_borders(pattern: SpanPattern) -> None:
-    """A number of any width needs something behind it that ends it."""
+    """Check that each number of variable width is followed by text."""
     for literal, (before, after) in zip(pattern.literals[1:-1], pairwise(pattern.placeholders), strict=True):
         if not literal and before in _NUMBERS:
             raise ValueError(

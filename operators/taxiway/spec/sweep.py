@@ -1,4 +1,4 @@
-"""The `sweep` section: the search space and how it is searched."""
+"""The `sweep` section: a search space and how to search it."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,13 @@ from taxiway.spec.metrics import MetricName
 
 
 class Between(Section):
-    """Numbers from `low` to `high`, both included, whole ones where both are; with `log`, all magnitudes are as likely."""
+    """A range of numbers.
+
+    Attributes:
+        low: The smallest number (inclusive).
+        high: The largest number (inclusive). If both are ints, only ints are drawn.
+        log: Whether numbers are drawn from a log-uniform distribution.
+    """
 
     low: Annotated[int | float, BeforeValidator(number), Field(allow_inf_nan=False)]
     high: Annotated[int | float, BeforeValidator(number), Field(allow_inf_nan=False)]
@@ -24,14 +30,14 @@ class Between(Section):
     @model_validator(mode="after")
     def _ordered(self) -> "Between":
         if not self.low < self.high:
-            raise ValueError(f"low is {self.low} and high {self.high}; allowed: low below high")
+            raise ValueError(f"low is {self.low} and high is {self.high}; allowed: low below high")
         if self.log and self.low <= 0:
-            raise ValueError(f"low is {self.low}; with log, allowed: above 0")
+            raise ValueError(f"low is {self.low}; allowed with log: above 0")
         return self
 
 
 def _values(value: Any) -> Any:
-    """The values that a parameter may take in a sweep: a list of them, or {low, high, log}."""
+    """Check the values of a parameter: a list, or {low, high, log}."""
     if isinstance(value, list | tuple) and value:
         try:
             json.dumps(value, allow_nan=False)
@@ -42,11 +48,11 @@ def _values(value: Any) -> Any:
         return Between.model_validate(value)
     if isinstance(value, Between):
         return value
-    raise ValueError("allowed: a list of values, or {low: L, high: H} with numbers, and log: true to spread their magnitudes")
+    raise ValueError("allowed: a list of values, or {low: L, high: H} with numbers, and log: true for a logarithmic scale")
 
 
 def _count(values: "tuple[Any, ...] | Between") -> int | None:
-    """How many values a parameter may take; None where there is no end of them."""
+    """The number of values of a parameter; None if it is infinite."""
     if isinstance(values, tuple):
         return len({json.dumps(value) for value in values})
     if isinstance(values.low, int) and isinstance(values.high, int):
@@ -55,11 +61,16 @@ def _count(values: "tuple[Any, ...] | Between") -> int | None:
 
 
 class Sweep(Section):
-    """Which parameters to try before the model is trained: every combination of the lists in `space` (`grid`), or `trials` drawn
-    from it, always the same ones (`random`).
+    """A search for the model's parameters.
 
-    Trials learn from all spans of the window but its newest, and are scored on that one by `metric`, without which it is that of
-    `gate.against_champion`. The best one's parameters go on; the gate's span is not read. A task runs `trials_per_task` of them.
+    Trials are trained on all spans of the window but the newest, and scored on that one. The gate's evaluation rows are not read.
+
+    Attributes:
+        search: `grid` for every combination, or `random` for a fixed random sample of `trials`.
+        trials: The number of trials of a random search.
+        trials_per_task: How many trials one Airflow task runs.
+        metric: The metric that scores the trials; None for that of `gate.against_champion`.
+        space: The values of each parameter: a list, or a range.
     """
 
     search: Literal["grid", "random"]
@@ -75,15 +86,15 @@ class Sweep(Section):
         combinations = prod(count for count in counts if count is not None)
         counted = None not in counts
         if self.search == "grid" and not listed:
-            raise ValueError("a grid tries every value, so each parameter needs a list of them; or search: random")
+            raise ValueError("a grid search needs a list of values for each parameter; or use search: random")
         if self.search == "grid" and self.trials is not None:
-            raise ValueError(f"a grid tries all {combinations} combinations; leave trials out, or search: random")
+            raise ValueError(f"a grid search tries all {combinations:,} combinations; remove trials, or use search: random")
         if self.search == "random" and self.trials is None:
-            raise ValueError("a random search needs trials: how many to draw, 2 to 1000")
+            raise ValueError("a random search needs trials: the number of trials, 2 to 1000")
         if listed and not 2 <= combinations <= 1000:
-            raise ValueError(f"space has {combinations} combinations; allowed: 2 to 1000")
+            raise ValueError(f"space has {combinations:,} combinations; allowed: 2 to 1,000")
         if counted and self.trials is not None and self.trials > combinations:
             raise ValueError(
-                f"trials is {self.trials} and space has only {combinations} combinations; search: grid tries them all"
+                f"trials is {self.trials}, but space has only {combinations:,} combinations; use search: grid to try all of them"
             )
         return self

@@ -1,4 +1,4 @@
-"""Team: what holds for all pipelines of one team: its file `team.yaml` beside them. Reading it is `pipeline_file`."""
+"""Team: the settings and requirements for all pipelines in a folder, in its file `team.yaml`. `pipeline_file` reads it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -14,10 +14,13 @@ Loosened = tuple[tuple[str, ...], str]
 
 
 class Notification(Section):
-    """Whom to tell how a run ended: an Airflow notifier by its dotted path, and its parameters, which are templates.
+    """The notification about the outcome of a run.
 
-    Beside Airflow's own names they may use `taxiway`: `pipeline`, `span`, `event`, `reasons`, `version`, `airflow_url` and
-    `mlflow_url`. An event is an outcome, or ERROR where the run failed before anything was decided.
+    Attributes:
+        notifier: The dotted path of an Airflow notifier.
+        params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
+            `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
+        events: The outcomes to notify about; ERROR is a run that failed before a decision.
     """
 
     notifier: str
@@ -26,11 +29,18 @@ class Notification(Section):
 
 
 class TeamGate(Section):
-    """What the gate of every pipeline of the team must ask for at least.
+    """The minimum requirements for the gates of the team's pipelines.
 
-    Limits by metric hold for pipelines of that metric's problem: each must have the thresholds, and compare with the champion by one
-    of the metrics of `min_improvement`, with at least that gain, and in slices by one of `max_drop`, with at most that drop. `slices` are
-    columns that must be among them, and no slice of `max_slice_min_rows` rows may be too small to tell.
+    Limits by metric hold only for pipelines with the metric's problem, classification or regression.
+
+    Attributes:
+        thresholds: Metrics that must have a threshold, at least as strict.
+        min_improvement: Metrics that the comparison with the champion may use, and the smallest `min_improvement`.
+        max_drop: Metrics that the comparison by slice may use, and the largest `max_drop`.
+        slices: Columns that must be in `slices.by`.
+        max_slice_min_rows: The largest `slices.min_rows`.
+        min_rows: The smallest `min_rows`.
+        confidence: The smallest `confidence`.
     """
 
     thresholds: Mapping[MetricName, Number] = Field(default_factory=dict)
@@ -43,7 +53,15 @@ class TeamGate(Section):
 
 
 class TeamShadow(Section):
-    """What the shadow of every pipeline of the team must ask for at least; a pipeline without a shadow is refused."""
+    """The minimum requirements for the shadow of the team's pipelines, which must all have one.
+
+    Attributes:
+        min_requests: The smallest `min_requests`.
+        min_agreement: The smallest `min_agreement`.
+        max_error_rate: The largest `max_error_rate`.
+        max_p99_ratio: The largest `max_p99_ratio`.
+        max_agree_within: The largest `agree_within`.
+    """
 
     min_requests: int | None = Field(default=None, ge=100)
     min_agreement: Fraction | None = None
@@ -53,7 +71,16 @@ class TeamShadow(Section):
 
 
 class Team(Section):
-    """The owner that Airflow shows, the pool in which all tasks run, whom to notify, and what no pipeline may loosen."""
+    """The settings and requirements for the team's pipelines.
+
+    Attributes:
+        team: The name of the team.
+        owner: The owner of its DAGs in Airflow.
+        pool: The Airflow pool of all tasks.
+        notification: The notification about outcomes.
+        gate: Minimum requirements for gates.
+        shadow: Minimum requirements for shadows; None if a shadow is optional.
+    """
 
     team: Name
     owner: str | None = None
@@ -64,11 +91,11 @@ class Team(Section):
 
 
 def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
-    """Where `pipeline` asks for less than `team` does: the key in the pipeline file, and a message with both."""
+    """Where a pipeline does not meet its team's requirements: the key in the pipeline file, and a message."""
     if pipeline.team != team.team:
-        return ((("team",), f'is "{pipeline.team}", and the team file beside it is that of "{team.team}"'),)
+        return ((("team",), f'is "{pipeline.team}", but the team file in this folder is for "{team.team}"'),)
     return (
-        *_floors(pipeline, team.gate),
+        *_thresholds(pipeline, team.gate),
         *_against_champion(pipeline, team.gate),
         *_slices(pipeline, team.gate),
         *_numbers(pipeline, team),
@@ -76,28 +103,31 @@ def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
 
 
 def _of(limits: Mapping[MetricName, float], pipeline: Pipeline) -> dict[str, float]:
-    """The limits by metric that are of the pipeline's problem."""
+    """The limits of metrics with the pipeline's problem."""
     return {metric: limit for metric, limit in limits.items() if METRIC_FACTS[metric].problem == pipeline.gate.problem}
 
 
-def _floors(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
+def _thresholds(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     for metric, limit in _of(gate.thresholds, pipeline).items():
-        own = {str(name): threshold for name, threshold in pipeline.gate.thresholds.items()}.get(metric)
+        threshold = {str(name): value for name, value in pipeline.gate.thresholds.items()}.get(metric)
         lower = METRIC_FACTS[metric].sign < 0
-        if own is None:
-            yield ("gate", "thresholds"), f"has no {metric}; the team asks for {_bound(limit, lower)}"
-        elif own > limit if lower else own < limit:
-            yield ("gate", "thresholds", metric), f"is {own:g}; the team asks for {_bound(limit, lower)}"
+        if threshold is None:
+            yield ("gate", "thresholds"), f"has no {metric}; required by the team: {_bound(limit, lower)}"
+        elif threshold > limit if lower else threshold < limit:
+            yield ("gate", "thresholds", metric), f"is {threshold:g}; required by the team: {_bound(limit, lower)}"
 
 
 def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
-    limits, own = _of(gate.min_improvement, pipeline), pipeline.gate.against_champion
-    if limits and own.metric not in limits:
-        yield ("gate", "against_champion", "metric"), f'is "{own.metric}"; the team compares by {" or ".join(sorted(limits))}'
-    elif limits and own.min_improvement < limits[own.metric]:
+    limits, comparison = _of(gate.min_improvement, pipeline), pipeline.gate.against_champion
+    if limits and comparison.metric not in limits:
+        yield (
+            ("gate", "against_champion", "metric"),
+            f'is "{comparison.metric}"; required by the team: {" or ".join(sorted(limits))}',
+        )
+    elif limits and comparison.min_improvement < limits[comparison.metric]:
         yield (
             ("gate", "against_champion", "min_improvement"),
-            f"is {own.min_improvement:g}; the team asks for {_bound(limits[own.metric], False)}",
+            f"is {comparison.min_improvement:g}; required by the team: {_bound(limits[comparison.metric], False)}",
         )
 
 
@@ -105,9 +135,12 @@ def _slices(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     slices = pipeline.gate.slices
     missing = [column for column in gate.slices if slices is None or column not in slices.by]
     if missing:
-        yield ("gate", "slices"), f"leaves out {', '.join(missing)}; the team asks for slices by {', '.join(gate.slices)}"
+        yield ("gate", "slices"), f"leaves out {', '.join(missing)}; required by the team: slices by {', '.join(gate.slices)}"
     if slices is not None and gate.max_slice_min_rows is not None and slices.min_rows > gate.max_slice_min_rows:
-        yield ("gate", "slices", "min_rows"), f"is {slices.min_rows}; the team asks for {_bound(gate.max_slice_min_rows, True)}"
+        yield (
+            ("gate", "slices", "min_rows"),
+            f"is {slices.min_rows}; required by the team: {_bound(gate.max_slice_min_rows, True)}",
+        )
     yield from _drops(pipeline, gate)
 
 
@@ -116,35 +149,38 @@ def _drops(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     if not limits:
         return
     if pipeline.gate.slices is None:
-        yield ("gate", "slices"), "is missing; the team asks for slices, with a limit to what each may lose"
+        yield ("gate", "slices"), "is missing; required by the team: slices with max_drop"
     elif metric not in limits:
-        yield ("gate", "against_champion", "metric"), f'is "{metric}"; the team has slices by {" or ".join(sorted(limits))}'
+        yield (
+            ("gate", "against_champion", "metric"),
+            f'is "{metric}"; required by the team for slices: {" or ".join(sorted(limits))}',
+        )
     elif pipeline.gate.slices.max_drop > limits[metric]:
         yield (
             ("gate", "slices", "max_drop"),
-            f"is {pipeline.gate.slices.max_drop:g}; the team asks for {_bound(limits[metric], True)}",
+            f"is {pipeline.gate.slices.max_drop:g}; required by the team: {_bound(limits[metric], True)}",
         )
 
 
 def _numbers(pipeline: Pipeline, team: Team) -> Iterator[Loosened]:
     if team.shadow is not None and pipeline.shadow is None:
-        yield ("shadow",), "is off; the team asks for a shadow"
-    asked = (
+        yield ("shadow",), "is off; required by the team: a shadow section"
+    requirements = (
         ("gate", "min_rows", team.gate.min_rows, pipeline.gate.min_rows),
         ("gate", "confidence", team.gate.confidence, pipeline.gate.confidence),
         *(
-            ("shadow", key, limit, getattr(pipeline.shadow, _OWN_NAMES.get(key, key)))
+            ("shadow", key, limit, getattr(pipeline.shadow, _PIPELINE_KEYS.get(key, key)))
             for key, limit in (team.shadow.model_dump() if team.shadow and pipeline.shadow else {}).items()
         ),
     )
-    for section, key, limit, own in asked:
+    for section, key, limit, value in requirements:
         most = key.startswith("max_")
-        if limit is not None and own is not None and (own > limit if most else own < limit):
-            yield (section, _OWN_NAMES.get(key, key)), f"is {own:g}; the team asks for {_bound(limit, most)}"
+        if limit is not None and value is not None and (value > limit if most else value < limit):
+            yield (section, _PIPELINE_KEYS.get(key, key)), f"is {value:g}; required by the team: {_bound(limit, most)}"
 
 
-# Where a limit is called by another name than what it limits.
-_OWN_NAMES = {"max_agree_within": "agree_within"}
+# Keys of a team file whose key in a pipeline file has another name.
+_PIPELINE_KEYS = {"max_agree_within": "agree_within"}
 
 
 def _bound(limit: float, most: bool) -> str:

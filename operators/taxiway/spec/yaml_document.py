@@ -1,7 +1,4 @@
-"""Reading the YAML that people write into plain values with the line of every key, and naming mistakes by file, line and key.
-
-What the keys mean is not known here.
-"""
+"""Read YAML files with the line of every key, and report mistakes by file, line and key."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,25 +28,38 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A file's content, and the line (from 1) of each key and list item by its path from the top."""
+    """The content of a YAML file.
+
+    Attributes:
+        path: The file.
+        content: Its content as plain values.
+        lines: The line, from 1, of each key and list item by its path.
+    """
 
     path: Path
     content: Any
     lines: dict[KeyPath, int]
 
     def line(self, key: KeyPath) -> int:
-        """The line of the deepest part of `key` that is in the file."""
+        """The line of a key, or of the nearest key above it that is in the file."""
         known = key
         while known and known not in self.lines:
             known = known[:-1]
         return self.lines.get(known, 1)
 
-    def error(self, key: KeyPath, said: str, *, got: object = None, allowed: Iterable[str] = ()) -> ConfigError:
-        """The error `file:line: key said`, with what is allowed below it."""
+    def error(self, key: KeyPath, problem: str, *, got: object = None, allowed: Iterable[str] = ()) -> ConfigError:
+        """The error about a key: `FILE:LINE: KEY PROBLEM`, followed by the allowed values.
+
+        Args:
+            key: The path of the key.
+            problem: What is wrong, as the rest of a sentence that begins with the key.
+            got: The value that is not allowed.
+            allowed: The allowed values.
+        """
         options = tuple(allowed)
         hint = f"\n    {allowed_values(str(got), options)}" if options else ""
         named = spelled(key) or "the file"
-        message = f"{self.path}:{self.line(key)}: {named}{'' if said.startswith((':', '.')) else ' '}{said}{hint}"
+        message = f"{self.path}:{self.line(key)}: {named}{'' if problem.startswith((':', '.')) else ' '}{problem}{hint}"
         return ConfigError(message, key=spelled(key), got=got, allowed=options, file=self.path, line=self.line(key))
 
 
@@ -60,15 +70,19 @@ def spelled(key: KeyPath) -> str:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file with libyaml. Raises ConfigError where it is absent, unreadable, empty, not YAML, has a key twice, or an alias.
+    """Read a YAML file, with libyaml because every task parses its pipeline file.
 
-    Aliases are refused because a few lines of them can stand for more values than there is memory.
+    Raises:
+        ConfigError: The file does not exist, cannot be read, is empty, is not YAML, or has duplicate keys or aliases. A few lines of
+            aliases could expand to more values than fit into memory.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = sorted(file.name for file in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path} does not exist; YAML files there: {', '.join(beside) or 'none'}", file=path) from None
+        raise ConfigError(
+            f"{path} does not exist; YAML files in that folder: {', '.join(beside) or 'none'}", file=path
+        ) from None
     except UnicodeDecodeError as error:
         raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
     except OSError as error:
@@ -79,41 +93,41 @@ def read_yaml(path: Path) -> YamlFile:
         node = loader.get_single_node()
         if node is None:
             raise _wrong(path, 1, "the file is empty")
-        _note_lines(path, node, (), lines, set())
+        _collect_lines(path, node, (), lines, set())
         return YamlFile(path, loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         raise _wrong(path, error.problem_mark, f"this is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise _wrong(path, 1, f"this is not YAML: {error}") from None
     except RecursionError:
-        raise _wrong(path, 1, "this is nested too deeply; a file of ours needs five levels") from None
+        raise _wrong(path, 1, "this is nested too deeply; Taxiway's files need at most five levels") from None
     finally:
         loader.dispose()
 
 
-def _wrong(path: Path, at: "int | yaml.Mark | None", said: str, key: KeyPath = ()) -> ConfigError:
+def _wrong(path: Path, at: "int | yaml.Mark | None", problem: str, key: KeyPath = ()) -> ConfigError:
     line = at if isinstance(at, int) else at.line + 1 if at else 1
-    return ConfigError(f"{path}:{line}: {said}", key=spelled(key) or None, file=path, line=line)
+    return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _note_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
+def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
     if id(node) in seen:
-        raise _wrong(path, node.start_mark, "an alias (*name) stands for this; write it out where it is needed", at)
+        raise _wrong(path, node.start_mark, "aliases (*name) are not allowed; write the value out", at)
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _wrong(path, key.start_mark, "a key is one word, not a list or a mapping", at)
+                raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", at)
             here = (*at, key.value)
-            if here in lines:  # YAML itself would take the last and say nothing
-                said = f"{spelled(here)} is there twice, first in line {lines[here]}; keep one"
-                raise _wrong(path, key.start_mark, said, here)
+            if here in lines:  # YAML itself silently keeps the last one
+                problem = f"{spelled(here)} occurs twice, first on line {lines[here]}; keep one"
+                raise _wrong(path, key.start_mark, problem, here)
             lines[here] = key.start_mark.line + 1
-            _note_lines(path, value, here, lines, seen)
+            _collect_lines(path, value, here, lines, seen)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*at, number)] = item.start_mark.line + 1
-            _note_lines(path, item, (*at, number), lines, seen)
+            _collect_lines(path, item, (*at, number), lines, seen)
 
 
 def explain(
@@ -122,22 +136,22 @@ def explain(
     key_of: Callable[[KeyPath], KeyPath],
     fields_at: Callable[[KeyPath], Mapping[str, FieldInfo]],
 ) -> ConfigError:
-    """One ConfigError for all that pydantic found.
+    """One ConfigError for all errors that pydantic reports.
 
     Args:
         file: The file that was validated.
-        errors: What pydantic found.
-        key_of: Maps pydantic's place of an error to a key of the file.
-        fields_at: The allowed keys at a place of pydantic's, each with its field of the model.
+        errors: Pydantic's errors.
+        key_of: Maps pydantic's location of an error to a key of the file.
+        fields_at: Returns the allowed keys at one of pydantic's locations, with their fields.
 
     Returns:
-        The error with a message for each of them, which names line, key, what was got and what is allowed.
+        The error, with a message for each that names line, key, value and allowed values.
     """
     return together([_explained(file, error, key_of, fields_at) for error in errors])
 
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
-    """One error with the messages of all, each once, and the facts of the first."""
+    """One error with the messages of all, without duplicates, and the attributes of the first."""
     first = errors[0]
     message = "\n".join(dict.fromkeys(str(error) for error in errors))
     return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
@@ -154,18 +168,20 @@ def _explained(
         case "extra_forbidden" if key[-1] in _RENAMED:
             return file.error(key, f"was renamed; write {_RENAMED[key[-1]]}", got=str(key[-1]))
         case "extra_forbidden":
-            return file.error(key, "is not a key here", got=str(key[-1]), allowed=fields_at(error["loc"][:-1]))
+            return file.error(key, "is not an allowed key", got=str(key[-1]), allowed=fields_at(error["loc"][:-1]))
         case "missing":
             field = fields_at(error["loc"][:-1]).get(str(error["loc"][-1]))
-            wanted = f": {field.description}" if field is not None and field.description else ""
-            return file.error(key, f"is missing; it must be given{wanted}")
+            description = f": {field.description}" if field is not None and field.description else ""
+            return file.error(key, f"is missing; it is required{description}")
         case "literal_error" | "enum":
             words = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
             return file.error(key, f"is {_shown(got)}", got=got, allowed=[word.strip("'") for word in words])
         case "value_error":
-            said = error["msg"].removeprefix("Value error, ")
-            # A whole mapping would bury what is said about it.
-            return file.error(key, f": {said}" if len(repr(got)) > _SHOWN_CHARACTERS else f"is {_shown(got)}; {said}", got=got)
+            problem = error["msg"].removeprefix("Value error, ")
+            # A long value would hide the message.
+            return file.error(
+                key, f": {problem}" if len(repr(got)) > _SHOWN_CHARACTERS else f"is {_shown(got)}; {problem}", got=got
+            )
         case _:
             return file.error(key, f"is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}", got=got)
 

@@ -87,12 +87,12 @@ class StageContext:
 
     def schema(self) -> "Schema":
         """The pipeline's schema. Raises ConfigError if its label is not the one that the pipeline learns."""
-        from taxiway.data.schema.file import label_words, load_schema
+        from taxiway.data.schema.file import label_text, load_schema
 
         schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
         if schema.label != label:
             raise ConfigError(
-                f'the pipeline\'s source.label is "{label}", the schema {label_words(schema)}; make them the same',
+                f'the pipeline\'s source.label is "{label}", the schema {label_text(schema)}; make them the same',
                 key="source.label",
                 got=label,
             )

@@ -1,4 +1,4 @@
-"""Intervals by the paired bootstrap: rows are drawn anew, for candidate and champion the same ones."""
+"""Confidence intervals by the paired bootstrap: the same resampled rows for candidate and champion."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Metric = Callable[[Floats, Floats, Floats], Floats]
-    """Scores and labels, one a row, and weights, a row a replicate: gives the metric of each replicate."""
+    """A function of scores (n), labels (n) and weights (replicates, n) that returns the metric of each replicate."""
 
 REPLICATES = 400
 _BATCH_CELLS = 2_000_000
@@ -20,7 +20,7 @@ _BATCH_CELLS = 2_000_000
 
 @dataclass(frozen=True)
 class PairedIntervals:
-    """One metric's intervals; the champion's and the difference's are None where there is no champion."""
+    """The intervals of one metric; those of the champion and of the difference are None without a champion."""
 
     candidate: Interval
     champion: Interval | None
@@ -30,11 +30,20 @@ class PairedIntervals:
 def compare(
     metric: "Metric", labels: "Floats", candidate: "Floats", champion: "Floats | None", confidence: float
 ) -> PairedIntervals:
-    """Estimate `metric` with the bootstrap standard interval at `confidence` (Efron 1979), two-sided.
+    """Estimate a metric with two-sided bootstrap standard intervals (Efron 1979).
 
-    The standard error comes from 400 replicates drawn with a fixed seed, the interval from the normal distribution: extreme
-    quantiles, which many slices need, are then not read off a handful of replicates. All arrays have one entry a row. A metric
-    that cannot be computed (one class only) gives NaN bounds.
+    The standard error comes from 400 replicates with a fixed seed, and the interval from the normal distribution: the extreme
+    quantiles that many slices need cannot be estimated from 400 replicates.
+
+    Args:
+        metric: The metric.
+        labels: The labels, one for each row.
+        candidate: The candidate's scores, one for each row.
+        champion: The champion's scores, one for each row; None without a champion.
+        confidence: The confidence level, such as 0.99.
+
+    Returns:
+        The intervals; NaN bounds if the metric cannot be computed for some replicate, as with only one class.
     """
     import numpy as np
 
@@ -61,7 +70,7 @@ def _z(confidence: float) -> float:
 
 
 def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":
-    """How many replicates to draw at a time, so that their weights fit into memory, and from which seed."""
+    """Batches of replicates whose weights fit into memory: their number, and a seeded generator."""
     import numpy as np
 
     each = min(REPLICATES, max(1, _BATCH_CELLS // rows))

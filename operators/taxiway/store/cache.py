@@ -1,7 +1,6 @@
-"""What a stage made before, found again by everything that it was made of.
+"""The cache of stage results, by a key of all their inputs.
 
-A ref leads from the key to the record. A ref whose record is gone, altered or of an unknown version, or whose objects are gone,
-is a miss: the stage makes it again.
+A ref maps the key to a record. If the record or its objects are lost, corrupt or of an unknown version, this is a cache miss.
 """
 
 import json
@@ -19,20 +18,20 @@ from taxiway.store.store import Store
 
 R = TypeVar("R", bound=Record)
 LOST = (NotStoredError, CorruptArtifactError, UnreadableRecordError)
-"""The errors of a record that is not to be had, and never will be by trying again."""
+"""The errors of a record that is lost for good."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StageKey:
-    """Everything that decides what a stage makes: the same key, the same result.
+    """All inputs of a stage; the same key means the same result.
 
     Args:
-        stage: The stage, or the part of one, such as `transform`.
+        stage: The stage, or a part of it, such as `transform`.
         inputs: The digest of each record or object that it reads, by name.
-        params: Its parameters, as JSON values. `rule` is raised when the stage's own code makes something else of the same inputs.
-        code: The digest of each file of the team's own code that it runs, by name.
-        packages: The installed packages whose version may change the result.
+        params: Its parameters, as JSON values. `rule` is the version of the stage's code, increased when its results change.
+        code: The digest of each file of user code that it runs, by name.
+        packages: The packages whose installed version may change the result.
     """
 
     stage: str
@@ -43,7 +42,7 @@ class StageKey:
 
     @cached_property
     def digest(self) -> str:
-        """32 hex characters that stand for the key."""
+        """The digest of the key, 32 hex characters."""
         parts = {
             "stage": self.stage,
             "inputs": dict(self.inputs),
@@ -55,19 +54,29 @@ class StageKey:
 
     @property
     def ref(self) -> str:
-        """The ref of the store that leads to what was made."""
+        """The name of the ref to the result."""
         return f"cache/{self.stage}/{self.digest}"
 
 
 def made_before(store: Store, key: StageKey, kind: type[R], *, whole: Callable[[R], bool] = lambda _: True) -> R | None:
-    """The record that was kept under `key`; None if there is none, or if it is lost, or not `whole`: what it names is gone."""
+    """The cached record of a key.
+
+    Args:
+        store: The store.
+        key: The key.
+        kind: The type of the record.
+        whole: Whether the objects that the record refers to still exist.
+
+    Returns:
+        The record; None if there is none, or if it or its objects are lost.
+    """
     digest = store.get_ref(key.ref)
     if digest is None:
         return None
     try:
         made = store.get(kind, digest)
     except LOST as error:
-        _log.warning("made again by %s: %s", key.stage, error)
+        _log.warning("cache miss, %s runs again: %s", key.stage, error)
         if isinstance(error, CorruptArtifactError):
             store.forget(kind, digest)
         return None
@@ -75,7 +84,7 @@ def made_before(store: Store, key: StageKey, kind: type[R], *, whole: Callable[[
 
 
 def keep(store: Store, key: StageKey, made: R) -> R:
-    """Store a record and let `key` lead to it; returns the record."""
+    """Store a record in the cache under `key`; returns the record."""
     store.set_ref(key.ref, store.put(made).digest)
     return made
 

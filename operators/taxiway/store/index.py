@@ -1,12 +1,12 @@
-"""An index of a pipeline's spans that costs the same to ask whether there are a hundred of them or ten thousand.
+"""An index of a pipeline's spans, whose cost does not grow with the number of spans.
 
-Each entry is a ref of its own, `FOLDER/NAME@VERSION`, which is found by its name and never listed. For listing there are two more
-folders: `FOLDER.new` has an empty marker for each of the newest entries, and `FOLDER.all` has one segment, a text with the
-names of all older ones. When there are enough markers, they and the segment are merged into a new segment.
+Each entry is a ref `FOLDER/NAME@VERSION`, which is read by name and not listed. Two more folders are for listing: `FOLDER.new` has
+an empty marker for each of the newest entries, and `FOLDER.all` has one segment, a text with the names of all older ones. When
+there are enough markers, they are merged with the segment into a new segment.
 
-A segment is never changed, and its name is never used again: a process reads it once, two writers cannot lose each other's entries
-(there are two segments for a while), and a kill in between leaves a name in both folders. If segments and markers are lost, the
-entries themselves are listed, and a segment is written again.
+A segment is immutable and its name is unique: each process reads it once, and two writers cannot lose each other's entries (there are
+two segments for a while). A crash during a merge leaves a name in both folders. If segments and markers are lost, the entries are
+listed and a new segment is written.
 """
 
 import logging
@@ -34,7 +34,7 @@ class SpanIndex:
     """Entries by span, each with a short text, such as the digest of a record.
 
     Args:
-        store: Where the entries are.
+        store: The store of the entries.
         folder: Their folder of refs, such as `decided/flights.late_arrivals`.
     """
 
@@ -46,7 +46,7 @@ class SpanIndex:
         return self.store.get_ref(f"{self.folder}/{name}@{version}")
 
     def add(self, name: str, version: int, text: str) -> None:
-        """Set an entry: a few requests, and once in 64 times a segment is read and written."""
+        """Set an entry. It takes a few requests; every 64th time, a segment is read and written too."""
         key = f"{name}@{version}"
         self.store.set_ref(f"{self.folder}/{key}", text)
         self.store.set_ref(f"{self.folder}.new/{key}", "")
@@ -55,9 +55,13 @@ class SpanIndex:
             self._merge(markers, segments)
 
     def spans(self) -> tuple[SpanKey, ...]:
-        """Name and version of every entry, oldest span first: two listings, and one object that is read once in a process."""
+        """Name and version of every entry, oldest span first. It takes two listings, and one read per process and segment.
+
+        Raises:
+            TransientError: Other processes change the index all the time.
+        """
         for _ in range(_TRIES):
-            # Markers first: an entry whose marker is gone by now is in a segment that is listed after it.
+            # Markers first: if a marker is merged meanwhile, its entry is in a segment that is listed later.
             markers, segments = self.state()
             found = self._read(segments) if segments else self._merge(markers, segments)
             if found is not None:
@@ -65,7 +69,7 @@ class SpanIndex:
         raise TransientError(f"{self.store.url}: the index {self.folder} changes faster than it can be read; try again")
 
     def state(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What `spans` depends on: as long as this is the same, so are the spans. Two listings, and nothing is read."""
+        """A value that changes if `spans` may have changed. It takes two listings."""
         return self.store.list_refs(f"{self.folder}.new"), self.store.list_refs(f"{self.folder}.all")
 
     def _read(self, segments: tuple[str, ...]) -> tuple[SpanKey, ...] | None:
@@ -79,7 +83,7 @@ class SpanIndex:
         return found
 
     def _merge(self, markers: tuple[str, ...], segments: tuple[str, ...]) -> tuple[SpanKey, ...] | None:
-        """Write one segment of everything, then remove what it was made of; None if that was replaced meanwhile."""
+        """Merge markers and segments into one segment, then remove them; None if they were replaced meanwhile."""
         found = self._read(segments)
         if found is None:
             return None
@@ -108,7 +112,7 @@ def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
 
 
 def _ordered(older: tuple[SpanKey, ...], names: Iterable[str]) -> tuple[SpanKey, ...]:
-    """`older`, which is in order, and the keys that `names` stand for, all in order and each once."""
+    """The sorted keys `older` and those of `names`, sorted and without duplicates."""
     newer = sorted({key for name in names if (key := _key(name)) is not None}, key=_order)
     if not older or not newer or _order(newer[0]) > _order(older[-1]):
         return (*older, *newer)
@@ -123,6 +127,6 @@ def _order(key: SpanKey) -> tuple[tuple[int, ...], int, str]:
 def _key(name: str) -> SpanKey | None:
     span, _, version = name.rpartition("@")
     if not span or not version.isdecimal():
-        _log.warning("%s is not the name and version of a span; it is left out of the index", name)
+        _log.warning("%s is not the name and version of a span; left out of the index", name)
         return None
     return span, int(version)

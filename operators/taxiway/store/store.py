@@ -1,7 +1,7 @@
-"""Where rows, records and fitted transforms lie: under the digest of their content, written beside and then renamed.
+"""The content-addressed store of rows, records and fitted transforms. Files appear atomically, by a rename.
 
-Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, `index/NAME` (refs: small texts that may
-be set again, the only thing here that changes).
+Layout below the store's URL: `objects/ab/abcd...` (files), `records/KIND/DIGEST.json`, and `index/NAME` (refs: small texts, the only
+files that change).
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import ValidationError
 
 from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError, UnreadableRecordError
+from taxiway.messages import counted
 from taxiway.records import Record, RecordRef
 from taxiway.records.digests import digest_of_bytes, digest_of_file
 
@@ -28,9 +29,12 @@ _WRITE_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
 
 class Store:
-    """Content-addressed files and records below one fsspec URL (a local folder, memory://..., s3://..., gs://...), and refs.
+    """Content-addressed files and records, and refs, below one fsspec URL.
 
-    A file is never overwritten: who puts the same content twice finds the first. A crash leaves nothing that can be seen.
+    Content is stored once and never overwritten. A crash leaves no visible partial file.
+
+    Args:
+        url: A local folder, or a URL such as memory://..., s3://... or gs://...
     """
 
     def __init__(self, url: str) -> None:
@@ -44,11 +48,11 @@ class Store:
 
     @property
     def is_local(self) -> bool:
-        """Whether only processes on this machine can read it."""
+        """Whether the store is a local folder."""
         return isinstance(self._fs, LocalFileSystem)
 
     def put_file(self, source: Path) -> str:
-        """Copy a local file in; returns its digest."""
+        """Store a copy of a local file; returns its digest."""
         digest = digest_of_file(source)
         path = self._object_path(digest)
         if not self._exists(path):
@@ -57,7 +61,7 @@ class Store:
         return digest
 
     def put_bytes(self, content: bytes) -> str:
-        """Write `content` in; returns its digest."""
+        """Store bytes; returns their digest."""
         digest = digest_of_bytes(content)
         path = self._object_path(digest)
         if not self._exists(path):
@@ -67,16 +71,16 @@ class Store:
 
     @contextmanager
     def local_file(self, digest: str) -> Iterator[Path]:
-        """A local path with the content of `digest`, good within the block: the stored file itself if the store is local.
+        """A local path of an object, for the duration of the block: the stored file itself if the store is local.
 
         Raises:
-            NotStoredError: There is no such object.
-            CorruptArtifactError: Its bytes do not have this digest.
+            NotStoredError: There is no object with this digest.
+            CorruptArtifactError: Its content does not have this digest.
         """
         path = self._object_path(digest)
         if not self._exists(path):
             raise NotStoredError(
-                f"{self.url} holds no object {digest}: it was deleted, or this is not the store it was written to", got=digest
+                f"{self.url} has no object {digest}: it was deleted, or it was written to another store", got=digest
             )
         if self.is_local:
             self._verify(Path(path), digest)
@@ -92,16 +96,16 @@ class Store:
             shutil.rmtree(folder)
 
     def exists(self, digest: str) -> bool:
-        """Whether there is an object of this digest; its bytes are not looked at."""
+        """Whether there is an object with this digest; its content is not verified."""
         return self._exists(self._object_path(digest))
 
     def get_bytes(self, digest: str) -> bytes:
-        """The content of `digest`, verified; for small things."""
+        """The verified content of a small object; raises as `local_file`."""
         with self.local_file(digest) as path:
             return path.read_bytes()
 
     def put(self, record: Record) -> RecordRef:
-        """Write a record under its digest; returns the reference that goes through XCom."""
+        """Store a record; returns its reference for XCom."""
         ref = RecordRef(record=type(record).__name__, digest=record.digest)
         path = self._record_path(ref)
         if not self._exists(path):
@@ -110,36 +114,37 @@ class Store:
         return ref
 
     def get(self, kind: type[R], digest: str) -> R:
-        """Read the record of this kind and digest; it keeps that digest, also if it was stored by an older version.
+        """Read a record. It keeps its digest, even if an older version of Taxiway stored it.
 
         Raises:
-            NotStoredError: There is none.
-            CorruptArtifactError: It was altered.
-            UnreadableRecordError: Another version of Taxiway wrote it, which this one does not know.
+            NotStoredError: There is no such record.
+            CorruptArtifactError: Its content does not have this digest.
+            UnreadableRecordError: It was written by a version of Taxiway that this version cannot read.
         """
         path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
         try:
             text = self._fs.cat_file(path)
         except FileNotFoundError:
             raise NotStoredError(
-                f"{self.url} holds no {kind.__name__} {digest}: run the stage that makes it again", got=digest
+                f"{self.url} has no {kind.__name__} {digest}; run the stage that writes it again", got=digest
             ) from None
         if digest_of_bytes(text) != digest:
             raise CorruptArtifactError(
-                f"{path} was altered: its content no longer has the digest in its name; delete it and run again", got=digest
+                f"{path} is corrupt: its content does not match the digest in its name; delete it and run the stage again",
+                got=digest,
             )
         try:
             return kind.from_json(text)
         except ValidationError as error:
             raise UnreadableRecordError(
-                f"{path}: another version of Taxiway wrote it, {error.error_count()} of its fields are not as this one knows them",
+                f"{path} was written by another version of Taxiway: {counted(error.error_count(), 'field')} cannot be read by this version",
                 got=digest,
             ) from error
         except ValueError as error:
             raise UnreadableRecordError(f"{path}: {error}", got=digest) from error
 
     def forget(self, kind: type[Record], digest: str) -> None:
-        """Remove a record whose bytes are wrong, so that it can be stored again; nothing happens if there is none."""
+        """Remove a corrupt record, so that it can be stored again; no error if there is none."""
         self._remove(self._record_path(RecordRef(record=kind.__name__, digest=digest)))
 
     def set_ref(self, name: str, value: str) -> None:
@@ -148,15 +153,15 @@ class Store:
             self._fs.pipe_file(temp, value.encode())
 
     def get_ref(self, name: str) -> str | None:
-        """What the ref `name` was last set to, or None."""
+        """The value of the ref `name`, or None."""
         try:
             return str(self._fs.cat_file(self._ref_path(name)).decode())
         except FileNotFoundError:
             return None
 
     def list_refs(self, folder: str) -> tuple[str, ...]:
-        """The last names of all refs directly below `folder`, sorted; one listing, none of them is read."""
-        self._fs.invalidate_cache()  # fsspec keeps listings of object stores as long as the process lives
+        """The last part of the names of all refs directly below `folder`, sorted. It takes one listing."""
+        self._fs.invalidate_cache()  # fsspec caches listings of object stores for the life of the process
         try:
             found = self._fs.ls(self._ref_path(folder), detail=False)
         except FileNotFoundError:
@@ -165,14 +170,14 @@ class Store:
         return tuple(sorted(name for name in names if name and _TEMP not in name))
 
     def delete_ref(self, name: str) -> None:
-        """Forget the ref `name`; nothing happens if there is none."""
+        """Delete the ref `name`; no error if there is none."""
         self._remove(self._ref_path(name))
 
     @contextmanager
     def _written(self, path: str) -> Iterator[str]:
-        """Where to write what is to be `path`: a path beside it, which is moved onto it if the block succeeds, and removed if not.
+        """A temporary path, which is renamed to `path` if the block succeeds and removed if not.
 
-        Object stores show a file only when it is whole, so there it is `path` itself.
+        In object stores files appear only when they are complete, so it is `path` itself.
         """
         if self._writes_whole:
             yield path
@@ -189,13 +194,13 @@ class Store:
             self._remove(temp)
 
     def _remove(self, path: str) -> None:
-        """Somebody else may have removed it first, at any moment."""
+        """Remove a file, which another process may remove at the same time."""
         if self._exists(path):
             with contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(path)
 
     def _exists(self, path: str) -> bool:
-        """Asks the file system itself, and not a listing of it from before another process wrote or deleted."""
+        """Whether a file exists now, without a cached listing."""
         self._fs.invalidate_cache(posixpath.dirname(path))
         return bool(self._fs.exists(path))
 
@@ -203,7 +208,8 @@ class Store:
     def _verify(path: Path, digest: str) -> None:
         if digest_of_file(path) != digest:
             raise CorruptArtifactError(
-                f"{path} was altered: its content no longer has the digest in its name; delete it and run again", got=digest
+                f"{path} is corrupt: its content does not match the digest in its name; delete it and run the stage again",
+                got=digest,
             )
 
     def _object_path(self, digest: str) -> str:
@@ -214,5 +220,5 @@ class Store:
 
     def _ref_path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):
-            raise TerminalError(f"a ref's name is a relative path, got {name!r}", got=name)
+            raise TerminalError(f"a ref's name must be a relative path without .., got {name!r}", got=name)
         return f"{self._root}/index/{name}"

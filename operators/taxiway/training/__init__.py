@@ -1,1 +1,1 @@
-"""Training: an estimator from its description, fitted on the rows of a feature set."""
+"""Training: build the estimator of a pipeline file and fit it on the rows of a feature set."""

@@ -1,4 +1,4 @@
-"""From a pipeline file's `model:` to an unfitted scikit-learn estimator, always the same one for the same words."""
+"""Build the unfitted scikit-learn estimator that the `model` section of a pipeline file describes."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,16 +14,21 @@ SEED = 20130101
 
 
 def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem) -> Any:
-    """The estimator that `model` describes, with `overrides` over its parameters, and a fixed seed where it takes one.
+    """Build an estimator, with a fixed seed if it has a `random_state`.
 
-    Raises ConfigError where the path leads nowhere, to something that cannot be fitted or solves another problem, or where a
-    parameter is unknown.
+    Args:
+        model: The `model` section.
+        overrides: Parameters that replace those of `model.params`.
+        problem: Classification or regression.
+
+    Raises:
+        ConfigError: The estimator does not exist, is not an estimator for the problem, or does not accept a parameter.
     """
     params = {**model.params, **overrides}
     estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
-            f"model: {model.build or model.estimator} gives a {type(estimator).__name__}, which has no fit: {_WANTED}"
+            f"model: {model.build or model.estimator} returns a {type(estimator).__name__}, which has no fit method; {_WANTED}"
         )
     _check_problem(model, estimator, problem)
     if estimator.get_params().get("random_state", 0) is None:
@@ -37,19 +42,19 @@ def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
     name = model.build or model.estimator
     if problem == "regression" and not is_regressor(estimator):
         raise ConfigError(
-            f"model: {name} is no regressor, and the gate's metrics are of numbers; allowed: a regressor, such as "
-            "sklearn.ensemble.HistGradientBoostingRegressor; or metrics of classes, such as roc_auc"
+            f"model: {name} is not a regressor, but the gate's metrics are for regression; allowed: a regressor, such as "
+            "sklearn.ensemble.HistGradientBoostingRegressor; or metrics for classification, such as roc_auc"
         )
     if problem == "classification" and not hasattr(estimator, "predict_proba"):
-        hint = "or metrics of numbers, such as rmse" if is_regressor(estimator) else "this one has none with these parameters"
+        hint = "or metrics for regression, such as rmse" if is_regressor(estimator) else "check its parameters"
         raise ConfigError(
-            f"model: {name} has no predict_proba, and the gate compares probabilities; allowed: a classifier that gives them, "
+            f"model: {name} has no predict_proba, but the gate compares probabilities; allowed: a classifier with predict_proba, "
             f"such as sklearn.ensemble.HistGradientBoostingClassifier; {hint}"
         )
 
 
 def accepts_missing(estimator: Any) -> bool:
-    """Whether the estimator takes missing values as they are."""
+    """Whether the estimator accepts missing values."""
     from sklearn.utils import get_tags
 
     return bool(get_tags(estimator).input_tags.allow_nan)
@@ -64,7 +69,7 @@ def _call(build: str, params: Mapping[str, Any]) -> Any:
         return look_up(build, ":", "model")(dict(params))
     except ConfigError:
         raise
-    except (Exception, SystemExit) as error:  # it is the team's code: whatever it does is said, and ends nothing else
+    except (Exception, SystemExit) as error:  # user code may raise anything
         raise ConfigError(f"model.build: {name} raised {type(error).__name__}: {error}") from error
 
 
@@ -73,12 +78,12 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     if not inspect.isclass(kind):
         raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
     if not hasattr(kind, "fit"):
-        raise ConfigError(f"model.estimator: {path} has no fit; {_WANTED}")
+        raise ConfigError(f"model.estimator: {path} has no fit method; {_WANTED}")
     known = inspect.signature(kind).parameters
     for name in params:
         if name not in known:
-            raise ConfigError(f'model.params: {path} takes no "{name}"; {allowed_values(name, known)}')
+            raise ConfigError(f'model.params: {path} has no parameter "{name}"; {allowed_values(name, known)}')
     try:
         return kind(**params)
     except Exception as error:
-        raise ConfigError(f"model: {path} refuses its params: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"model.params: {path} rejects its parameters: {type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""Training: the estimator on the transformed rows, joined with the transform into the one object that is served."""
+"""Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
 import inspect
 from collections.abc import Mapping
@@ -22,10 +22,14 @@ EXAMPLE_ROWS = 100
 
 
 def candidate_key(features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any]) -> StageKey:
-    """Everything that makes this candidate: rows, transform, DataReport, estimator, parameters, the packages that fit it.
+    """The cache key of a candidate; with the same key, a retry finds the version that was already registered.
 
-    For `build`, the content of the file that defines the function counts, not where it lies, and not the files that it imports.
-    The same key means the same model, so a second try finds the version that the first one registered.
+    Args:
+        features: The feature set.
+        report: The digest of the DataReport; None for a trial of a sweep.
+        model: The `model` section. For `build`, the key has the content of the file that defines the function, but not its path
+            or the files that it imports.
+        overrides: Parameters that replace those of `model.params`.
     """
     described = {**model.model_dump(mode="json"), "build": model.build and Path(model.build).name}
     return StageKey(
@@ -38,7 +42,7 @@ def candidate_key(features: FeatureSet, report: str | None, model: Model, overri
 
 
 def _code_digest(model: Model) -> dict[str, str]:
-    """The digest of the file with the function that builds the estimator; empty for an estimator of an installed package."""
+    """The digest of the file with the `build` function; empty without `build`."""
     if model.build is None:
         return {}
     source = model.build.rpartition(":")[0]
@@ -49,22 +53,37 @@ def _code_digest(model: Model) -> dict[str, str]:
 
 
 def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:
-    """Fit in place. Raises FitError with what the estimator says of its parameters or of these rows."""
+    """Fit an estimator in place.
+
+    Raises:
+        FitError: The estimator raised an error about its parameters or the rows.
+    """
     try:
         estimator.fit(matrix, labels)
     except (MemoryError, TaxiwayError, OSError):
-        raise  # not of parameters and rows
+        raise  # not about parameters or rows
     except Exception as error:
         raise FitError(
-            f"{type(estimator).__name__} could not be fitted to {label} on {len(labels):,} rows: {type(error).__name__}: {error}"
+            f"{type(estimator).__name__} could not be fitted to the label {label} on {len(labels):,} rows: {type(error).__name__}: {error}"
         ) from error
 
 
 def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
-    """Fit the estimator; returns a scikit-learn Pipeline from raw columns to answers, the same for the same arguments.
+    """Fit the estimator on the rows of a feature set. The result is deterministic.
 
-    It gives a probability for each of the two classes of `features`, or a number where it has none. Raises FitError where the
-    estimator refuses its parameters or the rows.
+    Args:
+        features: The feature set.
+        model: The `model` section.
+        overrides: Parameters that replace those of `model.params`.
+        store: Where rows and transform are.
+        recorder: Where to report parameters and duration (seconds).
+
+    Returns:
+        A fitted scikit-learn Pipeline from raw columns to probabilities of the two classes, or to numbers for a regression.
+
+    Raises:
+        ConfigError: The estimator or a parameter is not valid.
+        FitError: The estimator could not be fitted.
     """
     import time
 
@@ -84,7 +103,7 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
 
 
 def example_rows(rows: "pd.DataFrame", features: FeatureSet) -> "pd.DataFrame":
-    """The first raw training rows, in the model's shape: what its signature and input example are made of."""
+    """The first 100 training rows in the form of `raw_frame`, for the model's signature and input example."""
     from taxiway.features.encoding import raw_frame
 
     return raw_frame(rows.head(EXAMPLE_ROWS), features.numeric, features.categorical)

@@ -1,1 +1,1 @@
-"""Tuning: parameters tried on the rows of the training window, before a candidate is trained. The gate's rows are never read."""
+"""Tuning: a sweep over parameters on the training window, before a candidate is trained. It never reads the evaluation rows."""

@@ -1,4 +1,4 @@
-"""The parameters that a sweep tries: always the same ones for the same words in the pipeline file."""
+"""The parameters of a sweep's trials, the same in every run of the same pipeline file."""
 
 import json
 from math import prod
@@ -11,7 +11,7 @@ _MOST_DRAWS = 200_000
 
 
 def parameter_sets(sweep: Sweep) -> tuple[dict[str, Any], ...]:
-    """The parameters of each trial, by scikit-learn's ParameterGrid or ParameterSampler; no two of them are the same."""
+    """The parameters of each trial, by scikit-learn's ParameterGrid or ParameterSampler, without duplicates."""
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
     space = {
@@ -28,7 +28,7 @@ def parameter_sets(sweep: Sweep) -> tuple[dict[str, Any], ...]:
 
 
 def _drawn(sampler: Any, space: dict[str, Any]) -> Any:
-    """Points without an end to speak of: whole numbers come twice, and are drawn until there are enough different ones."""
+    """Random points, more than needed: integers repeat, so points are drawn until enough different ones are found."""
     if all(isinstance(values, list) for values in space.values()):
         return sampler(space, prod(len(values) for values in space.values()), random_state=SEED)
     return sampler(space, _MOST_DRAWS, random_state=SEED)
@@ -43,10 +43,10 @@ def _distribution(values: Between) -> Any:
 
 
 def _plain(value: Any, drawn_from: Any) -> Any:
-    """What was drawn as a number of Python's own, a whole one where `low` and `high` are."""
+    """A drawn value as a Python number; an int if `low` and `high` are ints."""
     if not isinstance(drawn_from, Between):
         return value
-    # The logarithm of whole numbers is drawn as a float up to one above the highest.
+    # Log-uniform integers are drawn as floats up to `high` + 1.
     return min(int(value), int(drawn_from.high)) if _whole(drawn_from) else float(value)
 
 

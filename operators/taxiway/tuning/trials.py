@@ -1,4 +1,4 @@
-"""The trials of a sweep: each is trained and scored on rows of the training window alone, and the best one is chosen."""
+"""Plan and run the trials of a sweep on the training window, and choose the best one."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from taxiway.evaluation.metrics import METRICS
 from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.transform import transform
+from taxiway.messages import counted
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
 from taxiway.records.recorder import InMemoryRecorder, Recorder
 from taxiway.spec.pipeline import Pipeline
@@ -29,40 +30,53 @@ TUNING_PARTS = ("tuning, to learn", "tuning, to score")
 
 
 def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
-    """The training window of `snapshot` by itself: its older spans to learn from, its newest to be scored on.
+    """The training window of a snapshot as a snapshot of its own: trials train on its older spans and are scored on its newest.
 
-    Where a column splits the spans, it splits the training parts once more: a value that is learned in one span would else be
-    scored in another. What the gate decides on is no part of it, so nothing that is given only this can read it.
+    If a column splits the spans, the training rows are split by it once more, so that no value is both trained and scored on. The
+    evaluation rows of the gate are not included, so no trial can read them.
+
+    Raises:
+        ConfigError: The window has only one span.
+        DataError: The second split leaves no rows to train or to score on.
     """
     if snapshot.split is not None:
         learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
             raise DataError(
-                f"a sweep has nothing to {'score' if learned else 'learn'} on: source.split by {snapshot.split.by} splits the "
-                "training rows once more, and they have too few values of it; name a column of more values, or leave the sweep out"
+                f"the sweep has no rows to {'score' if learned else 'train'} on: source.split by {snapshot.split.by} splits the training "
+                "rows once more, and they have too few values of it; split by a column with more values, or remove the sweep"
             )
         return Snapshot(pipeline=snapshot.pipeline, training=tuple(learned), evaluation=tuple(scored), split=snapshot.split)
     if len(snapshot.training) < 2:
-        raise ConfigError(f"a sweep needs a window of 2 spans or more, got {len(snapshot.training)}; see source.window")
+        raise ConfigError(
+            f"a sweep needs at least 2 spans in the training window, got {len(snapshot.training)}; increase source.window"
+        )
     return Snapshot(pipeline=snapshot.pipeline, training=snapshot.training[:-1], evaluation=snapshot.training[-1:])
 
 
 def plan_sweep(
     pipeline: Pipeline, snapshot: Snapshot, schema: Schema, overrides: Mapping[str, Any], *, store: Store
 ) -> SweepPlan:
-    """The trials of `pipeline`'s sweep on `snapshot`'s window, and the feature set that they share, both in `store`.
+    """Plan the trials of a pipeline's sweep, and fit the transform that they share. Both are stored.
 
-    Raises ConfigError where `overrides` set a parameter that is searched, or where the estimator does not know one.
+    Args:
+        pipeline: The pipeline.
+        snapshot: The snapshot of the run.
+        schema: Its schema.
+        overrides: Parameters that replace those of `model.params`.
+        store: Where rows and records are.
+
+    Raises:
+        ConfigError: `overrides` has a parameter of the search space, or the estimator does not have a parameter.
+        DataError: There are too few rows.
     """
     assert pipeline.sweep is not None
     both = sorted(set(pipeline.sweep.space) & set(overrides))
     if both:
-        raise ConfigError(
-            f"the run's model_params set {', '.join(both)}, which the sweep searches; leave it out of one of them"
-        )
+        raise ConfigError(f"{', '.join(both)} is in the run's model_params and in sweep.space; remove it from one of them")
     problem, tuning = pipeline.gate.problem, tuning_snapshot(snapshot, store)
     sets = [{**overrides, **point} for point in parameter_sets(pipeline.sweep)]
-    # All sets have the same names, so the first tells whether the estimator knows them.
+    # All sets have the same names, so it is enough to check the first.
     unfitted = build_estimator(pipeline.model, sets[0], problem)
     features = transform(
         tuning,
@@ -72,7 +86,7 @@ def plan_sweep(
         problem=problem,
         accepts_missing=accepts_missing(unfitted),
         store=store,
-        recorder=InMemoryRecorder(),  # the run's own feature set is the one that its model is trained on
+        recorder=InMemoryRecorder(),  # only the feature set of the final model is reported to the run
     )
     plan = SweepPlan(
         snapshot=store.put(tuning).digest,
@@ -85,7 +99,7 @@ def plan_sweep(
 
 
 def trial_key(features: FeatureSet, pipeline: Pipeline, params: Mapping[str, Any]) -> StageKey:
-    """Everything that makes a trial's score: a second try finds the first one's."""
+    """The cache key of a trial's score."""
     fitted = candidate_key(features, None, pipeline.model, params)
     return replace(fitted, stage="trials", params={**fitted.params, "metric": pipeline.tuning_metric})
 
@@ -99,16 +113,24 @@ def run_trial(
     store: Store,
     recorder: Recorder,
 ) -> Trial:
-    """Train on `features` with `params` and score on `rows`, the tuning snapshot's newest span; once for the same of all of them.
+    """Train with one set of parameters and score the model. A score is cached; a failed trial is run again.
 
-    What an estimator raises over its parameters is the trial's `error`: one bad corner of a space does not end a sweep. Only a
-    score is taken from an earlier try; what failed is tried again.
+    Args:
+        params: The parameters.
+        features: The feature set of the tuning snapshot.
+        rows: The rows to score on: the newest span of the tuning snapshot.
+        pipeline: The pipeline.
+        store: Where rows and records are.
+        recorder: Where to report parameters and metrics.
+
+    Returns:
+        The trial. If the estimator could not be fitted, it has an `error` and no score, so that the sweep goes on.
     """
     metric = pipeline.tuning_metric
     key = trial_key(features, pipeline, params)
     before = made_before(store, key, Trial)
     if before is not None and before.score is not None:
-        recorder.tags({tags.TRIAL_REUSED: "scored before, on the same rows"})
+        recorder.tags({tags.TRIAL_REUSED: "score reused from an earlier run on the same rows"})
         return before
     labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
     score, error = math.nan, None
@@ -133,15 +155,17 @@ def run_trial(
 
 
 def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
-    """All trials of `plan`, the best one first; of equal ones the first that was planned.
+    """Rank the trials of a plan, the best one first; ties are in the order of the plan.
 
-    Raises DataError where none has a score, with the reasons, and ConfigError where a planned one is missing.
+    Raises:
+        ConfigError: A planned trial is missing.
+        DataError: No trial has a score.
     """
     by_params = {trial.params: trial for trial in trials}
     missing = [params for params in plan.trials if params not in by_params]
     if missing:
         raise ConfigError(
-            f"{len(missing)} of {len(plan.trials)} trials are missing, first {missing[0]}; run the sweep's tasks again"
+            f"{len(missing)} of {len(plan.trials)} trials are missing, the first is {missing[0]}; clear the sweep's tasks to run them again"
         )
     sign = METRICS[plan.metric].sign
     ranked = sorted(
@@ -149,7 +173,7 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
         key=lambda trial: math.inf if trial.score is None else -sign * trial.score,
     )
     if ranked[0].score is None:
-        raise DataError(f"none of {len(ranked)} trials has a score; the first says: {ranked[0].error}")
+        raise DataError(f"none of {counted(len(ranked), 'trial')} has a score; the error of the first: {ranked[0].error}")
     return SweepReport(snapshot=plan.snapshot, metric=plan.metric, trials=tuple(ranked))
 
 

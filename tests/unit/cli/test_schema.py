@@ -85,7 +85,7 @@ def test_suggestions_stand_beside_their_columns_and_bind_nobody(tmp_path: Path) 
     at = next(number for number, line in enumerate(lines) if line.startswith("  Age:"))
     above = " ".join(lines[at - 2 : at])
     assert (
-        "# suggested: presence: {min_fraction: 0.77} (RetainCompleteness: 714 of 891 rows (80.1 %) have a value; held out: "
+        "# suggested: presence: {min_fraction: 0.77} (RetainCompleteness: 714 of 891 rows (80.1%) have a value; held out: "
         in above
     )
     assert f"{sum('# suggested: ' in line for line in lines)} suggestions" in done.output

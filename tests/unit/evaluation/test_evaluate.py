@@ -118,7 +118,7 @@ def test_the_second_class_that_was_learned_is_the_positive_one(tmp_path: Path, v
 
 def test_labels_that_were_recoded_are_refused(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 2, 1))
-    with pytest.raises(DataError, match="y is 2 in some evaluation rows; the model was trained to tell 0 from 1"):
+    with pytest.raises(DataError, match="y is 2 in some evaluation rows; the classes of the model are 0, 1"):
         run(snapshot, store, LoadedModel(1, Scorer(), ("0", "1")))
 
 
@@ -156,7 +156,9 @@ def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:
 
 def test_a_champion_that_told_classes_is_not_compared_with_numbers(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late.astype(int))
-    with pytest.raises(DataError, match="version 2 estimates a number, champion version 1 tells 0 from 1"):
+    with pytest.raises(
+        DataError, match="version 2 is a regression model, champion version 1 is a binary classifier of 0 and 1"
+    ):
         run(snapshot, store, LoadedModel(2, Estimator(), ()), LoadedModel(1, Scorer(), ("0", "1")), NUMBERS)
 
 

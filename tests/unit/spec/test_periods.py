@@ -71,5 +71,5 @@ def test_periods_follow_each_other_without_a_gap_and_sort_by_their_names(every: 
     ],
 )
 def test_a_name_of_no_period_is_refused(every: Every, name: str) -> None:
-    with pytest.raises(ValueError, match=f'"{name}" names no {every}'):
+    with pytest.raises(ValueError, match=f'"{name}" is not the name of a period of one {every}'):
         period_of(name, every)

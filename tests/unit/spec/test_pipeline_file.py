@@ -55,7 +55,7 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "team: flights",
             "team: flights\nsorce: 1",
-            ["late.pipeline.yaml:3: sorce is not a key here", 'did you mean "source"?'],
+            ["late.pipeline.yaml:3: sorce is not an allowed key", 'did you mean "source"?'],
         ),
         (
             "metric: roc_auc",
@@ -73,20 +73,20 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "team: flights",
             "team: Flights Team",
-            ['late.pipeline.yaml:2: team is "Flights Team"; allowed: up to 80 lower case letters'],
+            ['late.pipeline.yaml:2: team is "Flights Team"; allowed: up to 80 lower-case letters'],
         ),
         (
             "schema: late.schema.yaml",
             "schema: lat.schema.yaml",
             ['schema is "lat.schema.yaml"', 'did you mean "late.schema.yaml"?'],
         ),
-        ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "either estimator", "or build"]),
+        ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "exactly one of estimator", "and build"]),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {rmse: 6}",
-            ["gate: rmse is for numbers and roc_auc for classes", "mae, r2, rmse"],
+            ["gate: rmse is for regression and roc_auc for classification", "mae, r2, rmse"],
         ),
         ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: 6}", ["the threshold of roc_auc is 6", "0 to 1"]),
         (
@@ -97,22 +97,22 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
             "gateway: g\nshadow: {}\ngate:\n  thresholds: {rmse: 6}\n  against_champion: {metric: rmse}",
-            ["shadow needs agree_within", "estimates of late"],
+            ["shadow needs agree_within", "predictions of late"],
         ),
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: off}",
-            ["gate.thresholds.roc_auc is False", "truth value", "allowed: a number"],
+            ["gate.thresholds.roc_auc is False", "boolean", "allowed: a number"],
         ),
         (
             "metric: roc_auc}",
             "metric: roc_auc, min_improvement: no}",
-            ["gate.against_champion.min_improvement is False", "truth value"],
+            ["gate.against_champion.min_improvement is False", "boolean"],
         ),
-        ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for estimates of a number"]),
-        ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not a key here"]),
-        ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is no file beside it"]),
-        ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team is there twice, first in line 2"]),
+        ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for regression"]),
+        ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not an allowed key"]),
+        ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is not a file in the folder of the pipeline file"]),
+        ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team occurs twice, first on line 2"]),
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: 60}",
@@ -156,8 +156,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (BOMB.encode(), "an alias"),
-        (b"a: &a {b: *a}", "an alias"),
+        (BOMB.encode(), "aliases"),
+        (b"a: &a {b: *a}", "aliases"),
         (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         (b"\xff\xfe\x00binary", "not UTF-8"),
         (b"pipeline: a\x00b", "not YAML"),
@@ -175,7 +175,7 @@ def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content
 
 def test_a_missing_file_lists_its_neighbours(write) -> None:
     path = write(GOOD)
-    with pytest.raises(ConfigError, match=r"YAML files there: .*late\.pipeline\.yaml"):
+    with pytest.raises(ConfigError, match=r"YAML files in that folder: .*late\.pipeline\.yaml"):
         read_pipeline(path.with_name("early.pipeline.yaml"))
 
 
@@ -204,9 +204,9 @@ def test_the_pipelines_of_this_repository_are_good() -> None:
         ("model.py:build", ""),
         (
             "modle.py:build",
-            'late.pipeline.yaml:8: model.build is "modle.py", which is no file beside it.*did you mean "model.py"',
+            'late.pipeline.yaml:8: model.build is "modle.py", which is not a file in the folder of the pipeline file.*did you mean "model.py"',
         ),
-        ("../model.py:build", "which is no file beside it"),
+        ("../model.py:build", "which is not a file in the folder of the pipeline file"),
     ],
 )
 def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> None:

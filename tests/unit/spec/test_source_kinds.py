@@ -129,48 +129,57 @@ MISTAKES = [
     ({**QUERY, "function": "rows.py:read"}, ":1: source: sql and function are given; allowed: exactly one of"),
     (
         {**QUERY, "format": "csv"},
-        ':7: source.format is "csv"; format goes with spans, and this source has sql; leave format out',
+        ':7: source.format is "csv"; format is for a source with spans, but this source has sql; remove format',
     ),
     (
         {**FILES, "every": "month"},
-        ':4: source.every is "month"; every goes with sql or function, and this source has spans; leave',
+        ':4: source.every is "month"; every is for a source with sql or function, but this source has spans; remove',
     ),
-    ({**FILES, "delay": "1d"}, ':4: source.delay is "1d"; delay goes with sql or function'),
-    ({**FILES, "version": SQL}, ":4: source.version: version goes with sql, and this source has spans; leave version out"),
-    ({**FUNCTION, "connection": "warehouse"}, "connection goes with sql, and this source has function; leave connection out"),
-    ({**FUNCTION, "version": SQL}, "version goes with sql, and this source has function"),
+    ({**FILES, "delay": "1d"}, ':4: source.delay is "1d"; delay is for a source with sql or function'),
+    (
+        {**FILES, "version": SQL},
+        ":4: source.version: version is for a source with sql, but this source has spans; remove version",
+    ),
+    (
+        {**FUNCTION, "connection": "warehouse"},
+        "connection is for a source with sql, but this source has function; remove connection",
+    ),
+    ({**FUNCTION, "version": SQL}, "version is for a source with sql, but this source has function"),
     (
         without(QUERY, "connection"),
-        ":1: source.connection is missing; it must be given: the Airflow connection of the database",
+        ":1: source.connection is missing; it is required: the Airflow connection of the database",
     ),
-    (without(QUERY, "first"), ":1: source.first is missing; it must be given: the name of the first period, such as 2013-04"),
+    (without(QUERY, "first"), ":1: source.first is missing; it is required: the name of the first period, such as 2013-04"),
     (
         without(FUNCTION, "every"),
-        ":1: source.every is missing; it must be given: how long the period of each span is: hour, day",
+        ":1: source.every is missing; it is required: the length of each period: hour, day",
     ),
     ({**QUERY, "every": "decade"}, ':4: source.every is "decade"\n    allowed: day, hour, month, week, year'),
-    ({**QUERY, "first": "2013"}, ':5: source.first is "2013"; "2013" names no month; allowed: a name such as 2013-04'),
-    ({**QUERY, "first": "2013-13"}, '"2013-13" names no month: month must be in 1..12'),
-    ({**QUERY, "every": "year", "first": "9999"}, '"9999" names no year: year 10000 is out of range'),
+    (
+        {**QUERY, "first": "2013"},
+        ':5: source.first is "2013"; "2013" is not the name of a period of one month; allowed: a name such as 2013-04',
+    ),
+    ({**QUERY, "first": "2013-13"}, '"2013-13" is not the name of a period of one month: month must be in 1..12'),
+    ({**QUERY, "every": "year", "first": "9999"}, '"9999" is not the name of a period of one year: year 10000 is out of range'),
     (
         {**QUERY, "sql": "SELECT * FROM f WHERE t >= {begin}"},
         ":2: source.sql is",
-        "it has no {end}; allowed: a query of one period's",
+        "it has no {end}; allowed: a query for one period",
     ),
     ({**QUERY, "sql": "SELECT 1"}, ':2: source.sql is "SELECT 1"; it has no {begin} and no {end}'),
-    ({**QUERY, "sql": SQL.replace("{begin}", "'{begin}'")}, "{begin} stands in quotes; allowed: without them"),
+    ({**QUERY, "sql": SQL.replace("{begin}", "'{begin}'")}, "{begin} is in quotes; remove them"),
     ({**QUERY, "version": "SELECT count(*) FROM f"}, ":7: source.version is", "it has no {begin} and no {end}"),
     ({**FUNCTION, "function": "rows.py"}, ':2: source.function is "rows.py"; allowed: FILE.py:function'),
     ({**FUNCTION, "function": "rows.py:a-b"}, "allowed: FILE.py:function"),
     ({**FILES, "spans": "{data}/{YYY}.csv"}, ':2: source.spans is "{data}/{YYY}.csv"; {YYY} is not a placeholder; allowed:'),
     ({**FILES, "spans": None}, ":2: source.spans is None; input should be a valid string"),
     # An unknown key: the nearest of this kind's, or of all kinds' if the kind is not known.
-    ({**FILES, "fromat": "csv"}, ":4: source.fromat is not a key here", 'did you mean "format"?'),
-    ({**QUERY, "conection": "c"}, ":7: source.conection is not a key here", 'did you mean "connection"?'),
-    ({**FUNCTION, "dely": "1d"}, ":6: source.dely is not a key here", 'did you mean "delay"?'),
+    ({**FILES, "fromat": "csv"}, ":4: source.fromat is not an allowed key", 'did you mean "format"?'),
+    ({**QUERY, "conection": "c"}, ":7: source.conection is not an allowed key", 'did you mean "connection"?'),
+    ({**FUNCTION, "dely": "1d"}, ":6: source.dely is not an allowed key", 'did you mean "delay"?'),
     (
         {"span": "{YYYY}.csv", "label": "y"},
-        ":2: source.span is not a key here",
+        ":2: source.span is not an allowed key",
         'did you mean "spans"?',
         ":1: source is {",
         "none of spans",
@@ -201,5 +210,7 @@ def test_keys_of_this_kind_only_are_suggested(tmp_path: Path) -> None:
 
 def test_in_python_a_key_of_another_kind_is_refused_with_the_kind_that_it_goes_with() -> None:
     keys: dict[str, Any] = {**FILES, "every": "month"}
-    with pytest.raises(ValidationError, match="every goes with sql or function, and this source has spans; leave every out"):
+    with pytest.raises(
+        ValidationError, match="every is for a source with sql or function, but this source has spans; remove every"
+    ):
         FileSource(**keys)

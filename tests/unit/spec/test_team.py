@@ -62,24 +62,24 @@ def test_a_pipeline_that_keeps_what_the_team_asks_is_read(folder: Path, team: st
     [
         (
             "gate: {thresholds: {roc_auc: 0.65}}",
-            ":10: gate.thresholds.roc_auc is 0.6; the team asks for at least 0.65 (team.yaml)",
+            ":10: gate.thresholds.roc_auc is 0.6; required by the team: at least 0.65 (team.yaml)",
         ),
-        ("gate: {thresholds: {brier: 0.2}}", ":10: gate.thresholds has no brier; the team asks for at most 0.2"),
+        ("gate: {thresholds: {brier: 0.2}}", ":10: gate.thresholds has no brier; required by the team: at most 0.2"),
         (
             "gate: {min_improvement: {roc_auc: 0}}",
-            ":11: gate.against_champion.min_improvement is -0.01; the team asks for at least 0",
+            ":11: gate.against_champion.min_improvement is -0.01; required by the team: at least 0",
         ),
-        ("gate: {min_improvement: {brier: 0}}", ':11: gate.against_champion.metric is "roc_auc"; the team compares by brier'),
-        ("gate: {max_drop: {roc_auc: 0.02}}", ":12: gate.slices.max_drop is 0.05; the team asks for at most 0.02"),
-        ("gate: {confidence: 0.999}", ":13: gate.confidence is 0.99; the team asks for at least 0.999"),
-        ("gate: {min_rows: 500}", "gate.min_rows is 300; the team asks for at least 500"),
-        ("shadow: {min_requests: 3000}", ":15: shadow.min_requests is 2000; the team asks for at least 3000"),
+        ("gate: {min_improvement: {brier: 0}}", ':11: gate.against_champion.metric is "roc_auc"; required by the team: brier'),
+        ("gate: {max_drop: {roc_auc: 0.02}}", ":12: gate.slices.max_drop is 0.05; required by the team: at most 0.02"),
+        ("gate: {confidence: 0.999}", ":13: gate.confidence is 0.99; required by the team: at least 0.999"),
+        ("gate: {min_rows: 500}", "gate.min_rows is 300; required by the team: at least 500"),
+        ("shadow: {min_requests: 3000}", ":15: shadow.min_requests is 2000; required by the team: at least 3000"),
         (
             "gate: {slices: [origin, carrier]}",
-            ":12: gate.slices leaves out carrier; the team asks for slices by origin, carrier",
+            ":12: gate.slices leaves out carrier; required by the team: slices by origin, carrier",
         ),
-        ("gate: {max_slice_min_rows: 200}", "gate.slices.min_rows is 300; the team asks for at most 200"),
-        ("shadow: {max_error_rate: 0.0001}", "shadow.max_error_rate is 0.001; the team asks for at most 0.0001"),
+        ("gate: {max_slice_min_rows: 200}", "gate.slices.min_rows is 300; required by the team: at most 200"),
+        ("shadow: {max_error_rate: 0.0001}", "shadow.max_error_rate is 0.001; required by the team: at most 0.0001"),
     ],
 )
 def test_a_looser_pipeline_is_refused_with_both_numbers(folder: Path, team: str, expected: str) -> None:
@@ -94,14 +94,14 @@ def test_what_is_switched_off_is_looser(folder: Path) -> None:
     path.write_text(PIPELINE.replace("  slices: {by: [origin], max_drop: 0.05}\n", "").replace("shadow: {", "shadow: off #"))
     with pytest.raises(ConfigError) as refused:
         read_pipeline(path)
-    assert "gate.slices is missing; the team asks for slices" in str(refused.value)
-    assert "shadow is off; the team asks for a shadow" in str(refused.value)
+    assert "gate.slices is missing; required by the team: slices" in str(refused.value)
+    assert "shadow is off; required by the team: a shadow" in str(refused.value)
 
 
 def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None:
     path = write(folder, "")
     path.write_text(PIPELINE.replace("team: flights", "team: trains"))
-    with pytest.raises(ConfigError, match='team is "trains", and the team file beside it is that of "flights"'):
+    with pytest.raises(ConfigError, match='team is "trains", but the team file in this folder is for "flights"'):
         read_pipeline(path)
 
 
@@ -110,7 +110,7 @@ def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None
     [
         (
             "gates: {}",
-            'team.yaml:2: gates is not a key here\n    allowed: gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
+            'team.yaml:2: gates is not an allowed key\n    allowed: gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
         ),
         ("gate: {thresholds: {auc: 0.5}}", 'team.yaml:2: gate.thresholds.auc is "auc"'),
         ("notification: {notifier: a.B, events: [LOST]}", "FIRST_CHAMPION"),
@@ -176,5 +176,5 @@ def test_estimates_that_agree_whatever_they_say_are_looser_too() -> None:
         "shadow": {"agree_within": 1e12},
     }
     assert loosened(Pipeline.model_validate(body), team) == (
-        (("shadow", "agree_within"), "is 1e+12; the team asks for at most 10"),
+        (("shadow", "agree_within"), "is 1e+12; required by the team: at most 10"),
     )

@@ -140,6 +140,6 @@ def test_too_few_partners_block_and_no_model_is_trained(installation: Installati
     assert made.report is not None
     assert (made.summary.outcome, made.candidate) == (Outcome.BLOCKED, None)
     (anomaly,) = [found for found in made.report.anomalies if found.kind == "join_match"]
-    assert (anomaly.span, anomaly.column, anomaly.expected) == ("2013-04", "customer", "at least 95.0 %")
+    assert (anomaly.span, anomaly.column, anomaly.expected) == ("2013-04", "customer", "at least 95.0%")
     assert anomaly.message.startswith("customers (")
     assert len(anomaly.examples) == 3

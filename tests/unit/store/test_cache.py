@@ -45,7 +45,7 @@ def test_a_record_that_is_lost_or_altered_is_made_again(tmp_path: Path, caplog: 
         damage()
         with caplog.at_level(logging.WARNING):
             assert made_before(store, KEY, Interval) is None
-        assert "made again by transform" in caplog.text
+        assert "cache miss, transform runs again" in caplog.text
         assert keep(store, KEY, MADE) == MADE
         assert made_before(store, KEY, Interval) == MADE
 

@@ -45,11 +45,11 @@ class TestObjects:
     def test_altered_bytes_are_found(self, store: Store) -> None:
         digest = store.put_bytes(b"rows")
         overwrite(store, store._object_path(digest), b"sows")
-        with pytest.raises(CorruptArtifactError, match="was altered"):
+        with pytest.raises(CorruptArtifactError, match="is corrupt"):
             store.get_bytes(digest)
 
     def test_what_is_missing_is_said(self, store: Store) -> None:
-        with pytest.raises(NotStoredError, match="holds no object"):
+        with pytest.raises(NotStoredError, match="has no object"):
             store.get_bytes("0" * 32)
 
     def test_what_another_process_wrote_or_deleted_is_seen(self, store: Store, open_store: Any) -> None:
@@ -80,7 +80,7 @@ class TestRecords:
         assert store.get(Span, store.put(SPAN).digest) == SPAN
 
     def test_what_is_missing_is_said(self, store: Store) -> None:
-        with pytest.raises(NotStoredError, match="holds no Span") as caught:
+        with pytest.raises(NotStoredError, match="has no Span") as caught:
             store.get(Span, "0" * 32)
         assert caught.value.got == "0" * 32
         store.forget(Span, "0" * 32)

@@ -106,7 +106,7 @@ def test_a_label_of_one_value_is_refused(tmp_path: Path, flights_folder: Path) -
     store = Store(str(tmp_path / "store"))
     plan = find_spans(f"{source}/{{YYYY}}-{{MM}}.parquet")[:2]
     snapshot = ingest(plan, pipeline="f.late", source="flights", store=store)
-    with pytest.raises(DataError, match="late has 1 values in the"):
+    with pytest.raises(DataError, match="late has 1 value in the"):
         features_for((snapshot, store), BOOSTING)
 
 
@@ -130,7 +130,7 @@ def test_a_label_is_the_same_text_however_a_file_holds_it(values: list, text: st
         (Model(estimator="sklearn.linear_model.LogisticRegression", params={"max_itr": 3}), 'did you mean "max_iter"'),
         (Model(build="builtins:dict"), "no fit"),
         (Model(estimator="sklearn.svm.LinearSVC"), "no predict_proba"),
-        (Model(estimator="sklearn.linear_model.LinearRegression"), "no predict_proba.*metrics of numbers, such as rmse"),
+        (Model(estimator="sklearn.linear_model.LinearRegression"), "no predict_proba.*metrics for regression, such as rmse"),
     ],
 )
 def test_a_wrong_model_says_what_is_allowed(model: Model, words: str) -> None:
@@ -154,7 +154,7 @@ def test_the_key_of_a_candidate_changes_with_all_that_makes_it(snapshot_and_stor
 
 @pytest.mark.parametrize(
     ("estimator", "words"),
-    [("HistGradientBoostingClassifier", "is no regressor.*roc_auc"), ("HistGradientBoostingRegressor", "")],
+    [("HistGradientBoostingClassifier", "is not a regressor.*roc_auc"), ("HistGradientBoostingRegressor", "")],
 )
 def test_numbers_need_a_regressor(estimator: str, words: str) -> None:
     model = Model(estimator=f"sklearn.ensemble.{estimator}")
@@ -208,7 +208,7 @@ def test_a_model_of_a_file_is_known_by_its_content_wherever_it_lies(
     ("text", "words"),
     [
         ("def other(params): ...", 'has no "build"'),
-        ("1 / 0", "cannot be read: ZeroDivisionError"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError"),
         ("import nowhere", "nowhere"),
     ],
 )
@@ -221,5 +221,7 @@ def test_a_file_without_a_model_is_said(tmp_path: Path, text: str, words: str) -
 def test_what_an_estimator_says_of_the_rows_is_said_with_the_label(snapshot_and_store: tuple[Snapshot, Store]) -> None:
     _, store = snapshot_and_store
     made = features_for(snapshot_and_store, BOOSTING)
-    with pytest.raises(FitError, match=r"HistGradientBoostingClassifier could not be fitted to late on .*max_leaf_nodes"):
+    with pytest.raises(
+        FitError, match=r"HistGradientBoostingClassifier could not be fitted to the label late on .*max_leaf_nodes"
+    ):
         train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=InMemoryRecorder())

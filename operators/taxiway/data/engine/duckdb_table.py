@@ -1,8 +1,8 @@
-"""Parquet files as DuckDB views, safe against whatever their columns, values and folders are called.
+"""Parquet files as DuckDB views; no name from the data gets into SQL.
 
-In the view `span` the columns are named c0, c1, ... by their place in the file: no name from the data gets into SQL. The view
-`numbered` has the same and `place`, the row's number in its file from 0; `plain` has that with fewer types: whole numbers as 64
-bits, all other numbers, dates and times as doubles.
+In the view `span` the columns are named c0, c1, ... by their order in the file. The view `numbered` also has `place`, the row's
+number in its file, from 0. The view `plain` has the same columns with fewer types: integers as 64 bits, all other numbers, dates and
+times as doubles.
 """
 
 import re
@@ -33,11 +33,11 @@ _TYPES = (
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    # What does not fit goes to disk: memory is bounded, whatever the number of rows.
+    # Beyond this, DuckDB spills to disk.
     "memory_limit": "700MB",
-    # A scan need not give rows in their order, and so need not wait for the slowest thread.
+    # Unordered scans do not wait for the slowest thread.
     "preserve_insertion_order": "false",
-    # Parquet keeps no statistics of NaN: by them DuckDB 2.0 takes isnan() for false, and leaves out rows, without looking.
+    # Parquet statistics ignore NaN: DuckDB 2.0 would take isnan() as false by them and skip rows.
     "disabled_optimizers": "filter_pushdown,statistics_propagation",
 }
 _NUMBER = "file_row_number"
@@ -47,7 +47,14 @@ _WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 
 @dataclass(frozen=True)
 class Column:
-    """A column by its name in the file, its name in the view, what it holds (`other`: nested, binary) and DuckDB's word for that."""
+    """A column of a table.
+
+    Attributes:
+        name: Its name in the file.
+        sql: Its name in the views.
+        type: Its type in a schema, or `other` for nested and binary values.
+        storage: Its DuckDB type.
+    """
 
     name: str
     sql: str
@@ -56,7 +63,7 @@ class Column:
 
 
 class Table:
-    """The view `span` on an open DuckDB connection; `what` is how errors name the data in `paths`."""
+    """The views of some files on an open DuckDB connection; `what` is the name of the data in errors."""
 
     def __init__(
         self,
@@ -70,7 +77,7 @@ class Table:
         self.columns = columns
         self.paths = paths
         self.source = f"{source} AS file({', '.join(column.sql for column in columns)})"
-        """The files as SQL to select from, with the columns of the view `span`."""
+        """An SQL table expression of the files, with the columns of the view `span`."""
         self._what = what
 
     @property
@@ -80,12 +87,12 @@ class Table:
 
     @property
     def one_file(self) -> bool:
-        """Whether `place` names a row: it counts in each file from 0."""
+        """Whether there is only one file, so that `place` identifies a row."""
         return len(self.paths) == 1
 
     @cached_property
     def row_count(self) -> int:
-        """How many rows there are: from the file's footer, without reading data."""
+        """The number of rows, from the files' metadata."""
         return int(self.rows("SELECT count(*) FROM span")[0][0])
 
     def column(self, name: str) -> Column:
@@ -93,16 +100,16 @@ class Table:
         return {column.name: column for column in self.columns}[name]
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a query. Raises DataError where the file cannot be read."""
+        """All rows of a query. Raises DataError if a file cannot be read."""
         return run(self._connection, query, self._what, parameters)
 
-    def rows_as_asked(self, query: str) -> list[tuple[Any, ...]]:
-        """All rows of a query that holds SQL of a person's own: what DuckDB says against it is raised as it is."""
+    def rows_unchecked(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query with user-written SQL; DuckDB's errors about it are raised unchanged."""
         with _enough_room(self._what):
             return self._connection.execute(query).fetchall()
 
     def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
-        """The columns of a query as arrays, masked where they are null. Raises DataError where the file cannot be read."""
+        """The columns of a query as arrays, masked if null. Raises DataError if a file cannot be read."""
         with _readable(self._what):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
@@ -110,9 +117,16 @@ class Table:
 
 @contextmanager
 def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
-    """Open a Parquet file, or several with the same columns as one table; `what` is how errors name it.
+    """Open Parquet files with the same columns as one table.
 
-    Queries of the table can read nothing but these files, and can write nothing outside the connection's own folder.
+    Queries can read only these files, and can write only to the connection's temporary folder.
+
+    Args:
+        paths: One or more files.
+        what: The name of the data in errors.
+
+    Raises:
+        DataError: A file cannot be read, or the columns of the files do not fit together.
     """
     with connect() as connection:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
@@ -127,8 +141,8 @@ def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
 
 
 def locking(files: Sequence[Path]) -> tuple[str, ...]:
-    """Settings after which a connection reads `files` alone, and which SQL cannot take back."""
-    # A path is asked for as the view has it, with its glob signs taken literally, and again as it is.
+    """Settings that restrict a connection to `files`, and that SQL cannot undo."""
+    # DuckDB checks a path both as written in the view, with escaped glob characters, and unescaped.
     allowed = ", ".join(text for file in files for text in (_literal(file), _quoted(str(file))))
     return (
         f"allowed_paths = [{allowed}]",
@@ -140,7 +154,7 @@ def locking(files: Sequence[Path]) -> tuple[str, ...]:
 
 @contextmanager
 def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A database of its own in memory, that fetches no extensions and keeps what does not fit in a folder of its own."""
+    """A new in-memory database that loads no extensions and spills to a temporary folder."""
     import duckdb
 
     with (
@@ -153,13 +167,20 @@ def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
 def add_view(
     connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str, *, numbered: bool = False
 ) -> tuple[Column, ...]:
-    """Name one or more Parquet files `view`, a word of our own; returns the columns.
+    """Create a view of Parquet files. A column of integers in one file and of other numbers in another has numbers.
 
-    Where it is `numbered`, the view has a column `place` besides: the number of each row in its file, from 0.
+    Args:
+        connection: The connection.
+        view: The name of the view; never text from the data.
+        paths: One or more files.
+        what: The name of the data in errors.
+        numbered: Whether the view also has `place`, the number of each row in its file, from 0.
 
-    Whole numbers in one file and others in the next are numbers in all.
+    Returns:
+        The columns.
 
-    Raises DataError where a file cannot be read, or has other columns than the first, or columns of other types.
+    Raises:
+        DataError: A file cannot be read, or the columns of the files do not fit together.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     names = _columns_of(files, what)
@@ -174,34 +195,34 @@ def add_view(
 
 
 def _columns_of(files: Sequence[Path], what: str) -> list[str]:
-    """The names of the columns, which all files have to have."""
+    """The names of the columns, which must be the same in all files."""
     names = _names(files[0], what)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{what} has more than one column named {', '.join(twice)}; have the source name each column once")
+        raise DataError(
+            f"{what} has more than one column named {', '.join(twice)}; give each column its own name at the source"
+        )
     kept = [name for name in names if name.casefold() == _NUMBER]
     if kept:
-        raise DataError(
-            f"{what} has a column named {kept[0]}, where DuckDB counts the rows; have the source give it another name"
-        )
+        raise DataError(f"{what} has a column named {kept[0]}, which DuckDB reserves for row numbers; rename it at the source")
     for file in files[1:]:
         if _names(file, what) != names:
             raise DataError(
-                f"{what}: the columns of {file.name} are not those of {files[0].name}; read files of one kind together"
+                f"{what}: {file.name} and {files[0].name} have different columns; only files with the same columns can be one table"
             )
     return names
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Files whose columns have the same types, and what each column is cast to: an empty text where it stays as it is."""
+    """Files whose columns have the same types, and the type that each column is cast to; empty for no cast."""
 
     files: tuple[Path, ...]
     casts: tuple[str, ...]
 
 
 def _alike(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], names: list[str], what: str) -> list[_Group]:
-    """The files by the types of their columns, cast so that all have the same: DuckDB would take those of the first for all."""
+    """The files grouped by the types of their columns, with casts to common types; DuckDB would use those of the first file."""
     if len(files) == 1:
         return [_Group(tuple(files), ("",) * len(names))]
     groups: dict[tuple[str, ...], list[Path]] = {}
@@ -215,7 +236,7 @@ def _alike(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], names
 
 
 def _wider(name: str, found: dict[str, Path], what: str) -> str:
-    """The type that holds the values of all; `found` are the types of a column, each with a file that has it."""
+    """The common type of a column; `found` has each of its types with a file that has it."""
     typed = {storage: file for storage, file in found.items() if storage != _UNTYPED}
     if len(typed) < 2:
         return next(iter(typed), _UNTYPED)
@@ -224,8 +245,8 @@ def _wider(name: str, found: dict[str, Path], what: str) -> str:
         return "HUGEINT" if any(storage in _WIDE_INTEGERS for storage in typed) else "BIGINT"
     if types <= {"integer", "number"}:
         return "DOUBLE"
-    where = ", ".join(f"{storage} in {file.name}" for storage, file in typed.items())
-    raise DataError(f"{what}: the column {name} is {where}; have the source write one type, or read files of one kind together")
+    types_text = ", ".join(f"{storage} in {file.name}" for storage, file in typed.items())
+    raise DataError(f"{what}: the column {name} is {types_text}; write it with one type at the source")
 
 
 def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -> list[str]:
@@ -233,7 +254,7 @@ def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -
 
 
 def _plain(column: Column) -> str:
-    """A column as the view `plain` has it."""
+    """The SQL of a column in the view `plain`."""
     if column.type in ("date", "datetime"):
         # epoch() knows no nanoseconds with a time zone.
         return f"epoch({column.sql}{'::TIMESTAMPTZ' if column.storage == 'TIMESTAMPTZ_NS' else ''})::DOUBLE"
@@ -244,7 +265,7 @@ def _plain(column: Column) -> str:
 
 
 def _source(groups: Sequence[_Group], *, numbered: bool = False) -> str:
-    """The files as SQL to select from, `numbered` with the number of each row in its file as the last column."""
+    """An SQL table expression of the files; if `numbered`, its last column is the number of each row in its file."""
     if len(groups) == 1:
         return _parquet(groups[0].files, numbered=numbered)
     parts = []
@@ -266,7 +287,18 @@ def _parquet(files: Sequence[Path], *, numbered: bool = False) -> str:
 def run(
     connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
 ) -> list[tuple[Any, ...]]:
-    """All rows of a query; `what` is how errors name the data. Raises DataError where they cannot be read."""
+    """All rows of a query.
+
+    Args:
+        connection: The connection.
+        query: The query.
+        what: The name of the data in errors.
+        parameters: The values of its placeholders.
+
+    Raises:
+        DataError: The data cannot be read.
+        TransientError: Memory and disk are not sufficient.
+    """
     with _readable(what):
         return connection.execute(query, parameters or []).fetchall()
 
@@ -279,7 +311,7 @@ def _readable(what: str) -> Iterator[None]:
         with _enough_room(what):
             yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
-        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
+        raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
 
 
 @contextmanager
@@ -290,7 +322,7 @@ def _enough_room(what: str) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise TransientError(
-            f"{what}: neither memory nor the folder for temporary files ({tempfile.gettempdir()}) holds what is computed: "
+            f"{what}: not enough memory, and not enough space in the temporary folder {tempfile.gettempdir()}: "
             f"{str(error).splitlines()[0]}; free space there, then try again"
         ) from None
 
@@ -302,11 +334,11 @@ def _names(path: Path, what: str) -> list[str]:
     try:
         return list(pyarrow.parquet.read_schema(path).names)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{what} cannot be read: {error}; have the source write it again") from None
+        raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
 
 
 def _literal(path: Path) -> str:
-    """A path as SQL text, its glob signs taken literally: a view takes no parameters."""
+    """A path as SQL text with its glob characters escaped; a view cannot have parameters."""
     return _quoted(re.sub(r"[*?\[]", lambda sign: f"[{sign[0]}]", str(path)))
 
 

@@ -1,7 +1,4 @@
-"""The rows of a table as Ibis expressions, and the query that an expression stands for: what the profile is written in.
-
-Ibis is the language only. Queries are run by `table`, on DuckDB.
-"""
+"""Ibis expressions for profiles, which are compiled to SQL and run by `duckdb_table`."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -15,18 +12,20 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 LARGEST = 1e100
-"""Numbers beyond this count as infinite: the squares of what is beyond overflow."""
+"""Numbers beyond this count as infinite, because their squares would overflow."""
 ROWS_SAMPLED = 500_000
-"""Of more rows than these, about so many stand for all where a figure may have an error."""
+"""If a table has more rows, estimates use a sample of about so many rows."""
 _EXACT_IN_DOUBLES = 1 << 53
 _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": "array<string>", "other": "binary"}
 
 
 def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: bool = False) -> "ir.Table":
-    """The view `plain` of a table: its `columns` (all without them), and `place`, the row's number in its file.
+    """The view `plain` of a table as an Ibis table.
 
-    A query takes the longer to write the more columns there are: ask for those that it is about.
-    `sampled`: at most about `ROWS_SAMPLED` of the rows, chosen by a hash of their place; all where there are no more.
+    Args:
+        table: The table.
+        columns: The columns to include beside `place`; all if None. Fewer columns compile faster.
+        sampled: Whether to sample about `ROWS_SAMPLED` rows, by a hash of their number, if there are more.
     """
     import ibis
 
@@ -38,7 +37,7 @@ def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: b
 
 
 def stand_for_all(table: Table) -> bool:
-    """Whether some of the rows stand for all, where `rows_of` is asked for a sample."""
+    """Whether `rows_of(sampled=True)` samples the rows of this table."""
     return table.row_count > ROWS_SAMPLED
 
 
@@ -61,7 +60,7 @@ def _hash_function() -> "Callable[..., Any]":
 
 
 def hashed(values: "ir.Column") -> "ir.IntegerColumn":
-    """DuckDB's 64-bit hash of each value, the same for a whole number whatever its type is. It is that of one version of DuckDB."""
+    """DuckDB's 64-bit hash of each value, the same for a whole number of any type. It may change with DuckDB's version."""
     import ibis
 
     made = _hash_function()
@@ -73,7 +72,7 @@ def hashed(values: "ir.Column") -> "ir.IntegerColumn":
 
 
 def finite(values: "ir.Column") -> "ir.FloatingColumn":
-    """The numbers that are neither NaN nor infinite nor beyond `LARGEST`, null elsewhere."""
+    """The finite numbers, at most `LARGEST` in size; null for all other values."""
     import ibis
 
     numbers = values.cast("float64")

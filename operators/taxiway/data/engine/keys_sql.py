@@ -1,6 +1,7 @@
-"""Keys as SQL: columns of two tables made comparable, and the hash by which rows are drawn.
+"""SQL for keys: comparable forms of columns from two tables, and the hash for samples and splits.
 
-Whole numbers are the same in a float column, since gaps make pandas write them so. A number that is not whole is no key.
+A whole number is the same key in a float column, because pandas writes integers with missing values as floats. A fractional number
+is not a key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ _SPACES = "e' \\t\\r\\n'"
 
 
 def kind_of(column: Column) -> str:
-    """What a column's values are compared as."""
+    """The name of the form in which a column's values are compared."""
     if column.storage.startswith(("TIMESTAMP WITH", "TIMESTAMPTZ")):
         return "date and time with a time zone"
     kinds = {"string": TEXT, "integer": WHOLE, "number": WHOLE, "datetime": "date and time without a time zone"}
@@ -23,14 +24,21 @@ def kind_of(column: Column) -> str:
 
 
 def key_sql(column: Column, rewrites: Sequence[str | Mapping[str, Any]] = (), view: str = "") -> tuple[str, str]:
-    """The column's values as keys, and what they are compared as. Raises ConfigError where the column cannot be a key."""
+    """The column's values as keys, and the name of their form.
+
+    Args:
+        column: The column.
+        rewrites: The steps of `recode`, in order.
+        view: The view of the column; needed if several views are joined.
+
+    Raises:
+        ConfigError: The column cannot be a key.
+    """
     kind = kind_of(column)
     if not rewrites:
         return _plain(column, view), kind
     if kind not in (TEXT, WHOLE, "boolean"):
-        raise ConfigError(
-            f"{column.name} is {kind} and is not recoded; allowed: columns of text, whole numbers or true and false"
-        )
+        raise ConfigError(f"{column.name} is {kind} and cannot be recoded; allowed: text, whole numbers, booleans")
     text = f"({_plain(column, view)})::VARCHAR"
     for step in rewrites:
         text = _rewritten(text, step)
@@ -38,26 +46,33 @@ def key_sql(column: Column, rewrites: Sequence[str | Mapping[str, Any]] = (), vi
 
 
 def moment_sql(column: Column) -> tuple[str, str]:
-    """The column's values as whole numbers that order as they do, times in nanoseconds; and what they are compared as."""
+    """The column's values as whole numbers in the same order (times in nanoseconds), and the name of their form.
+
+    Raises:
+        ConfigError: The column is not a date, a time or an integer.
+    """
     kind = kind_of(column)
     if column.type not in ("integer", "date", "datetime"):
-        raise ConfigError(f"{column.name} is {kind}; allowed in as_of: dates, dates with times, whole numbers without gaps")
+        raise ConfigError(f"{column.name} is {kind}; allowed in as_of: dates, dates with times, integers")
     return _plain(column), kind
 
 
 def hash_sql(column: Column, view: str, purpose: str) -> str:
-    """A whole number from 0 to 2**64 - 1 for each value, the same for the same value in every file, run and version.
+    """A hash from 0 to 2**64 - 1 for each value, the same in every file, run and version; also for null.
 
-    No value is a value too. `purpose` makes hashes for one use independent of those for another.
+    Args:
+        column: The column.
+        view: The view of the column.
+        purpose: A text that makes the hashes of one use independent of those of another.
     """
     plain = _plain(column, view)
-    if column.type == "number":  # a number that is not whole has a text of its own here
+    if column.type == "number":  # fractional numbers are hashed as text
         plain = f"coalesce(({plain})::VARCHAR, {view}.{column.sql}::VARCHAR)"
     return f"md5_number_upper('{purpose}:' || coalesce(({plain})::VARCHAR, ''))"
 
 
 def threshold(fraction: float) -> str:
-    """Hashes below this are `fraction` of all."""
+    """The SQL number below which `fraction` of all hashes are."""
     return f"{int(fraction * 2**64)}::UBIGINT"
 
 
@@ -68,14 +83,12 @@ def _plain(column: Column, view: str = "") -> str:
     if column.type == "number":
         return f"CASE WHEN isfinite({name}::DOUBLE) AND abs({name}) < {_LARGEST} AND {name} = trunc({name}) THEN {name}::HUGEINT END"
     if column.type == "datetime":
-        # Both sides as nanoseconds: DuckDB would cut off what a column in microseconds has no room for.
+        # Nanoseconds on both sides: DuckDB would truncate them to microseconds.
         return f"epoch_ns({name})::HUGEINT" if column.storage.endswith("_NS") else f"epoch_us({name})::HUGEINT * 1000"
     if column.type == "date":
         return f"epoch_us({name})::HUGEINT * 1000"
     if column.type in ("list", "other"):
-        raise ConfigError(
-            f"{column.name} is {column.storage} and cannot be a key; allowed: text, numbers, dates, true and false"
-        )
+        raise ConfigError(f"{column.name} is {column.storage} and cannot be a key; allowed: text, numbers, dates, booleans")
     return name
 
 
@@ -83,7 +96,7 @@ def _rewritten(text: str, step: str | Mapping[str, Any]) -> str:
     if isinstance(step, str):
         return {"text": text, "strip": f"trim({text}, {_SPACES})", "upper": f"upper({text})", "lower": f"lower({text})"}[step]
     ((kind, given),) = step.items()
-    if kind == "pad":  # lpad alone would cut what is longer
+    if kind == "pad":  # lpad alone would truncate longer text
         return f"lpad({text}, greatest(length({text}), {given})::INTEGER, '0')"
     if kind == "remove_prefix":
         return f"CASE WHEN starts_with({text}, {literal(given)}) THEN substr({text}, {len(given) + 1}) ELSE {text} END"
@@ -92,5 +105,5 @@ def _rewritten(text: str, step: str | Mapping[str, Any]) -> str:
 
 
 def literal(text: str) -> str:
-    """A text from a pipeline file as SQL."""
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Reading the rows of spans back from the store."""
+"""Read the rows of spans from the store."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +8,18 @@ from taxiway.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-_LARGEST_EXACT = 2**53  # beyond it, not every integer has a float of its own
+_LARGEST_EXACT = 2**53  # beyond it, floats cannot represent every integer
 
 
 def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None = None) -> "pd.DataFrame":
-    """The rows of `spans`, in their order; only `columns` where given. A column that a span lacks is missing values there.
+    """The rows of spans as a DataFrame, in the order of the spans.
 
-    Integers keep all their digits, also beside missing values: those beyond 2**53 come as Python's own then.
+    Integers beyond 2**53 in a column with missing values are Python integers, because floats would lose digits.
+
+    Args:
+        spans: The spans.
+        store: Where their rows are.
+        columns: The columns to read; all if None. A column that a span does not have is missing values there.
     """
     import pandas as pd
 
@@ -42,7 +47,7 @@ def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
 
 
 def _would_lose_digits(column: Any) -> bool:
-    """Whether pandas would make floats of the integers of this Arrow column, and other numbers of the largest."""
+    """Whether pandas would convert the integers of this Arrow column to floats and round the largest."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,7 +1,4 @@
-"""Files of rows in any format that Taxiway reads, as Parquet: told by their names, converted without losing a row.
-
-Where files lie and how they come here is not asked; see `ingest.fetch`.
-"""
+"""Convert local files to Parquet. The file extension determines the format."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -25,7 +22,7 @@ _ENDINGS: dict[str, Format] = {
 
 
 def known_format(name: str) -> Format | None:
-    """The format that a file's name, path, URL or pattern ends in, with or without `.gz`; None where it does not tell."""
+    """The format by the extension of a file name, path, URL or pattern, also before `.gz`; None if it is unknown."""
     plain = name.partition("?")[0].lower() if "://" in name else name.lower()
     suffixes = Path(plain).suffixes
     compressed = suffixes[-1:] == [".gz"]
@@ -34,24 +31,35 @@ def known_format(name: str) -> Format | None:
 
 
 def format_of(name: str) -> Format:
-    """As `known_format`. Raises ConfigError where the name does not tell."""
+    """As `known_format`.
+
+    Raises:
+        ConfigError: The extension is unknown.
+    """
     kind = known_format(name)
     if kind is None:
         raise ConfigError(
-            f"what is in {name} cannot be told from its name; allowed: a name that ends in {', '.join(_ENDINGS)}, those of text "
-            f"also with .gz, or say it: format: {', '.join(FORMATS)}"
+            f"the format of {name} is unknown; allowed: the extension {', '.join(_ENDINGS)}, for text formats also with .gz, or "
+            f"a key format: {', '.join(FORMATS)}"
         )
     return kind
 
 
 def as_parquet(path: Path, folder: Path, *, format: Format, what: str, text_columns: Collection[str] = ()) -> Path:
-    """The Parquet file with the rows of the local file `path`: itself where it is Parquet, else one that is made in `folder`.
+    """Convert a local file to Parquet. The same content gives the same bytes, compressed or not.
 
-    The same content gives the same bytes, compressed or not. `what` is how errors name the file. A Parquet file is not looked
-    into here. A text file may be compressed with gzip, whatever it is called. In CSV all is text: of `text_columns` it stays so,
-    where a file of one month might hold nothing but digits.
+    Args:
+        path: The file. A text file may be compressed with gzip, whatever its name is.
+        folder: Where to write the Parquet file.
+        format: The format of the file.
+        what: The name of the file in errors.
+        text_columns: The columns of a CSV file to read as text, even if all values are digits.
 
-    Raises DataError, with the line where one can be told, where the file is not whole, is not what `format` says or has no rows.
+    Returns:
+        The Parquet file: `path` itself, unread, if that is the format.
+
+    Raises:
+        DataError: The file is incomplete, has another format, or has no rows; the message has the line if there is one.
     """
     if format == "parquet":
         return path

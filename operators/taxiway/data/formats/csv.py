@@ -1,6 +1,6 @@
-"""A CSV file as Parquet: every record becomes a row, or an error names the line. Which bytes are text is `text_file`'s to say.
+"""Convert CSV to Parquet: every record becomes a row, or an error names its line.
 
-Python's `csv` decides, strictly, what a record is; Arrow, which would swallow an unclosed quote, reads fast what that has checked.
+Python's strict `csv` reader checks the records first; Arrow, which accepts an unclosed quote, then reads them fast.
 """
 
 import csv
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.formats.text_types import TextColumn
 from taxiway.errors import DataError
+from taxiway.messages import counted
 
 if TYPE_CHECKING:
     import _csv
@@ -31,7 +32,7 @@ _LARGEST_BLOCK_BYTES = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a whole CSV file was found to be: `begins` is the byte after the header."""
+    """The layout of a checked CSV file; `begins` is the position of the first byte after the header."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -40,14 +41,20 @@ class _Shape:
 
 
 def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[str] = ()) -> None:
-    """Write the rows of the CSV file `text` (UTF-8) to `copy`; `what` is how errors name it.
+    """Convert a CSV file to Parquet.
 
-    The first record is the header. Comma, semicolon, tab and bar are told apart. Fields are quoted by `"`, doubled within.
-    A column is of integers, numbers, truth values, dates or times where all its values are, else it is text; those in
-    `text_columns` are text whatever they hold.
+    The first record is the header. The delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by `"`, which is
+    doubled within. A column gets the type integer, number, boolean, date or time if all its values have it, else text.
 
-    Raises DataError where a record has too many or too few fields, a quote is not closed, a name is missing or there twice, or no
-    row is there.
+    Args:
+        text: The CSV file, in UTF-8.
+        copy: The Parquet file to write.
+        what: The name of the file in errors.
+        text_columns: The columns to read as text, whatever their values.
+
+    Raises:
+        DataError: A record has too many or too few fields, a quote is not closed, a column has no name or a duplicate one, or
+            there are no rows.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -64,13 +71,13 @@ def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[s
             rows += batch.num_rows
     if rows != shape.rows:
         raise DataError(
-            f"{what} has {shape.rows:,} records, and {rows:,} rows were read from it: its quotes and line ends can be read in two "
-            'ways; have the source write it with fields in double quotes, "" for one within, and lines that end alike'
+            f"{what} has {shape.rows:,} records, but {rows:,} rows were read: its quotes and line breaks are ambiguous; write it at "
+            'the source with double quotes around fields, "" for a quote within, and one kind of line break'
         )
 
 
 def _see(text: Path, shape: _Shape, columns: list[TextColumn]) -> int:
-    """Let every column see its values; returns the size of the blocks that hold the longest record."""
+    """Show every column its values; returns the block size, in bytes, that holds the longest record."""
     import pyarrow as pa
 
     block = max(_BLOCK_BYTES, _BLOCK_BYTES_A_COLUMN * len(columns))
@@ -92,7 +99,7 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
 
     names = [f"c{at}" for at in range(len(shape.names))]
     with text.open("rb") as stream:
-        # From the header's own line end on, an empty line: Arrow would take a mark at the very start for one of byte order.
+        # Start at the line break of the header: Arrow would drop a byte order mark at the very start.
         stream.seek(shape.begins - 1)
         yield from pyarrow.csv.open_csv(
             stream,
@@ -103,7 +110,7 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
 
 
 def _checked(text: Path, what: str) -> _Shape:
-    """Read every record once. Raises DataError, with its line, for the first that is not as the header says."""
+    """Read every record once. Raises DataError, with its line, for the first that does not fit the header."""
     delimiter = _delimiter(text)
     names: tuple[str, ...] = ()
     line, rows, header_lines = 1, 0, 0
@@ -119,14 +126,14 @@ def _checked(text: Path, what: str) -> _Shape:
                 line = records.line_num + 1
         except csv.Error as error:
             raise DataError(
-                f"{what}:{line}: the record that begins here is not CSV: {_said(error)}; allowed: fields in double quotes as a "
-                'whole, with "" for a quote within. Have the source write it again'
+                f"{what}:{line}: the record that begins here is not valid CSV: {_problem(error)}; allowed: double quotes around "
+                'a whole field, with "" for a quote within. Write it again at the source'
             ) from None
     if not names:
-        raise DataError(f"{what} has only empty lines; have the source write it again")
+        raise DataError(f"{what} has only empty lines; write it again at the source")
     if not rows:
         raise DataError(
-            f"{what} has a header of {len(names)} columns and no rows; have the source write it again, or remove it"
+            f"{what} has a header of {counted(len(names), 'column')} and no rows; write it again at the source, or remove it"
         )
     with text.open(encoding="utf-8", newline="") as lines:
         begins = sum(len(line.encode()) for line in islice(lines, header_lines))
@@ -135,7 +142,7 @@ def _checked(text: Path, what: str) -> _Shape:
 
 @contextmanager
 def _records(text: Path, delimiter: str, *, strict: bool) -> "Iterator[_csv.Reader]":
-    limit = csv.field_size_limit(sys.maxsize)  # it is of the whole interpreter, and else 128 KB
+    limit = csv.field_size_limit(sys.maxsize)  # the limit holds for the whole interpreter, 128 KB by default
     try:
         with text.open(encoding="utf-8", newline="") as lines:
             yield csv.reader(lines, delimiter=delimiter, strict=strict)
@@ -144,7 +151,7 @@ def _records(text: Path, delimiter: str, *, strict: bool) -> "Iterator[_csv.Read
 
 
 def _delimiter(text: Path) -> str:
-    """The sign that splits the most of the first records into as many fields as the header; a comma where none splits it."""
+    """The delimiter that splits most of the first records into as many fields as the header; a comma if none splits it."""
     best, best_score = ",", (0.0, 1)
     for sign in _DELIMITERS:
         with _records(text, sign, strict=False) as records:
@@ -160,26 +167,28 @@ def _delimiter(text: Path) -> str:
 def _names(header: list[str], where: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in header)
     if not all(names):
-        hint = ": pandas writes its index so, unless told index=False" if not names[0] and len(names) > 1 else ""
+        hint = " (pandas writes its index like this; use index=False)" if not names[0] and len(names) > 1 else ""
         raise DataError(
-            f"{where}: column {names.index('') + 1} of {len(names)} has no name{hint}; have the source name each column"
+            f"{where}: column {names.index('') + 1} of {len(names)} has no name{hint}; name each column at the source"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{where}: more than one column is named {', '.join(twice[:5])}; have the source name each column once")
+        raise DataError(
+            f"{where}: more than one column is named {', '.join(twice[:5])}; give each column its own name at the source"
+        )
     return names
 
 
 def _ragged(record: list[str], names: tuple[str, ...], delimiter: str, where: str) -> str:
     shown = delimiter.join(record)
     return (
-        f"{where}: {len(record)} field{'s' if len(record) > 1 else ''}, and the header has {len(names)}, split by {_DELIMITERS[delimiter]}: "
-        f"{shown[:_SHOWN]!r}; have the source write as many, and quote fields with a {_DELIMITERS[delimiter]} in them"
+        f"{where}: {counted(len(record), 'field')}, but the header has {len(names)} (delimiter: {_DELIMITERS[delimiter]}): "
+        f"{shown[:_SHOWN]!r}; write as many fields as the header, and quote fields that contain a {_DELIMITERS[delimiter]}"
     )
 
 
-def _said(error: csv.Error) -> str:
-    said = str(error)
-    if said == "unexpected end of data":
-        return "a quote is opened and not closed before the file ends"
-    return "text stands after a closing quote" if "expected after" in said else said
+def _problem(error: csv.Error) -> str:
+    message = str(error)
+    if message == "unexpected end of data":
+        return "a quote is not closed before the end of the file"
+    return "there is text after a closing quote" if "expected after" in message else message

@@ -1,4 +1,4 @@
-"""A file of JSON lines as Parquet: an object a line, a row each. Which bytes are text is `text_file`'s to say."""
+"""Convert JSON lines to Parquet: each line is an object and becomes a row."""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +13,18 @@ _BATCH_ROWS = 10_000
 
 
 def json_lines_to_parquet(text: Path, copy: Path, what: str) -> None:
-    """Write a row for each line of `text` (UTF-8) to `copy`; `what` is how errors name it. Empty lines are no rows.
+    """Convert a file of JSON lines to Parquet.
 
-    A key that a line lacks is missing there, as is null. Texts are dates or times where all of a column are. Arrays and objects
-    are kept as their JSON.
+    Empty lines are skipped. A missing key is a missing value, as is null. A column of text becomes dates or times if all its values
+    are. Arrays and objects are kept as JSON text.
 
-    Raises DataError, with its line, where one is no object, and where there is none.
+    Args:
+        text: The file, in UTF-8.
+        copy: The Parquet file to write.
+        what: The name of the file in errors.
+
+    Raises:
+        DataError: A line is not a JSON object, or there are no rows.
     """
     rows_to_parquet(_batches(text, what), copy, what, dates_in_text=True)
 
@@ -38,11 +44,11 @@ def _object(line: str, where: str) -> dict[str, Any]:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: a whole object on each line. Have the source write it again"
+            f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: one object per line. Write it again at the source"
         ) from None
     if not isinstance(value, dict):
-        hint = ". Of one large array, lines are made by: jq -c '.[]'" if isinstance(value, list) else ""
-        raise DataError(f"{where}: this line is a JSON {_word(value)}; allowed: a whole object on each line{hint}")
+        hint = ". Convert an array to lines with: jq -c '.[]'" if isinstance(value, list) else ""
+        raise DataError(f"{where}: this line is a JSON {_type_name(value)}; allowed: one object per line{hint}")
     return value
 
 
@@ -50,9 +56,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f'the key "{next(name for name in names if names.count(name) > 1)}" is there twice')
+        raise ValueError(f'the key "{next(name for name in names if names.count(name) > 1)}" occurs twice')
     return found
 
 
-def _word(value: Any) -> str:
-    return {list: "array", str: "text", bool: "truth value", type(None): "null"}.get(type(value), "number")
+def _type_name(value: Any) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")

@@ -1,4 +1,4 @@
-"""Data that lie outside a pipeline, named by a path, a pattern or a URL, as one table."""
+"""Open data outside a pipeline, given by a path, a pattern or a URL, as one table."""
 
 import tempfile
 from collections.abc import Collection, Iterator
@@ -16,25 +16,31 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[Table]:
-    """Open a file, all files that a pattern matches as one table, or what a URL that fsspec reads names.
+    """Open data as one table. CSV and JSON lines are converted to Parquet in a temporary folder.
 
-    CSV and JSON lines, which may be compressed with gzip, become Parquet in a folder of their own; local Parquet is read where it
-    lies. `text_columns` are those of CSV that are text whatever they hold.
+    Args:
+        data: A file, a pattern whose files are one table, or a URL that fsspec reads.
+        text_columns: The columns of CSV files to read as text, whatever their values.
 
-    Raises ConfigError where nothing is there or the name does not tell the format, DataError where a file cannot be read, has no
-    rows, or other columns than the first.
+    Raises:
+        ConfigError: There is no such file, or its extension is unknown.
+        DataError: A file cannot be read or has other columns than the first, or there are no rows.
     """
     fs, found = _found(data)
     with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
         files = [_local(fs, path, Path(folder, str(at)), text_columns) for at, path in enumerate(found)]
         with open_table(files, str(data)) as table:
             if table.row_count == 0:
-                raise DataError(f"{data} has {len(table.columns)} columns and no rows; have the source write it again")
+                raise DataError(f"{data} has {len(table.columns)} columns and no rows; write it again at the source")
             yield table
 
 
 def files_of(data: Path | str) -> list[str]:
-    """The files that `data` names or matches, by name, each as `open_data` takes it. Raises ConfigError where nothing is there."""
+    """The files of `data`, in the order of their names, each as `open_data` takes it.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
     fs, found = _found(data)
     return [str(fs.unstrip_protocol(path)) if "://" in str(data) else path for path in found]
 
@@ -45,11 +51,13 @@ def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     try:
         fs, root = fsspec.core.url_to_fs(str(data))
     except (ValueError, ImportError) as error:
-        raise ConfigError(f"{data} cannot be opened: {error}; give a path, or a URL that fsspec reads here") from None
+        raise ConfigError(
+            f"{data} cannot be opened: {error}; allowed: a path, or a URL of an installed fsspec file system"
+        ) from None
     found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
     if not found:
         folder = "is a folder" if fs.isdir(root) else "does not exist"
-        raise ConfigError(f"{data} {folder}; give a file, a pattern such as 'folder/2024-*.csv', or a URL")
+        raise ConfigError(f"{data} {folder}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
     return fs, found
 
 

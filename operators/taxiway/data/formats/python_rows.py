@@ -1,4 +1,4 @@
-"""Rows of Python values as Parquet, whatever the columns turn out to hold: no column's type is decided before its last row."""
+"""Write rows of Python values to Parquet; a column's type is decided after its last row."""
 
 import json
 import pickle
@@ -17,7 +17,7 @@ from taxiway.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# `big`: whole numbers that no 64 bits hold, which stay text, digit by digit. `instant`: a time whose zone is known.
+# `big`: integers of more than 64 bits, which are kept as text. `instant`: a time with a time zone.
 Kind = Literal["boolean", "integer", "big", "number", "text", "nested", "date", "datetime", "instant", "binary"]
 _KINDS: dict[type, Kind] = {
     bool: "boolean",
@@ -37,7 +37,12 @@ _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: the values of each column, as many as `rows`. A column that an other batch has is missing here."""
+    """Some rows. A column that only other batches have is null here.
+
+    Attributes:
+        rows: The number of rows.
+        columns: The values of each column, one for each row.
+    """
 
     rows: int
     columns: dict[str, list[Any]]
@@ -45,7 +50,7 @@ class Batch:
 
 @dataclass
 class _Column:
-    """What one column has held so far."""
+    """The kinds of values in a column so far."""
 
     texts: TextColumn | None
     kinds: set[Kind] = field(default_factory=set)
@@ -60,7 +65,7 @@ class _Column:
 
     @property
     def kind(self) -> Kind:
-        """What all its values are; those that are of no one kind are text, each as it was."""
+        """The kind of all its values; text if they have several kinds."""
         if len(self.kinds) == 1:
             return next(iter(self.kinds))
         if self.kinds and self.kinds <= {"integer", "big", "number"}:
@@ -89,12 +94,19 @@ class _Column:
 
 
 def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in_text: bool = False) -> None:
-    """Write all rows of `batches` to `copy`, in the memory that one batch takes; `what` is how errors name them.
+    """Write batches of rows to a Parquet file, with one batch at a time in memory.
 
-    Decimals are numbers, or integers where all of a column are whole. Nested values, UUIDs and times of day are text, as are whole
-    numbers of more than 64 bits and columns of values of several kinds. With `dates_in_text`, texts that are all dates are.
+    Decimals become numbers, or integers if all of a column are whole. Nested values, UUIDs, times of day, integers of more than 64
+    bits and columns with values of several kinds become text.
 
-    Raises DataError where there are no rows or columns, or a value is of a type that has no place in a table.
+    Args:
+        batches: The rows.
+        copy: The file to write.
+        what: The name of the rows in errors.
+        dates_in_text: Whether a column of text becomes dates or times if all its values are.
+
+    Raises:
+        DataError: There are no rows or columns, or a value has a type that a table cannot have.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -109,7 +121,7 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in
             pickle.dump(batch, waiting, pickle.HIGHEST_PROTOCOL)
             rows += batch.rows
         if not rows or not columns:
-            raise DataError(f"{what} has {len(columns)} columns and {rows or 'no'} rows; have the source give some")
+            raise DataError(f"{what} has {len(columns)} columns and {rows or 'no'} rows; required: at least one of each")
         waiting.seek(0)
         schema = pa.schema([(name, column.type) for name, column in columns.items()])
         with pq.ParquetWriter(copy, schema) as writer:
@@ -136,12 +148,12 @@ def _for_column(look: Any, values: list[Any], name: str, what: str) -> Any:
         return look(values)
     except (DataError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DataError(
-            f"{what}: column {name} cannot be read: {error}; convert it to a number, text, date or time there"
+            f"{what}: column {name} cannot be read: {error}; convert it to a number, text, date or time at the source"
         ) from None
 
 
 def _kinds_among(kind: type, values: list[Any]) -> set[Kind]:
-    """The kinds of those values that are of the type `kind`, which alone does not tell."""
+    """The kinds of the values of the type `kind`, for types whose values have several kinds."""
     among: list[Any] = [value for value in values if type(value) is kind]
     if issubclass(kind, int):
         return {"integer" if min(among) >= _LEAST and max(among) <= _MOST else "big"}

@@ -1,4 +1,4 @@
-"""What the texts of a column stand for: numbers, dates, truth values, or only text. No value is changed that is not understood whole."""
+"""Detect the type of a column of text: numbers, dates, booleans, or only text. No value loses information."""
 
 import re
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# `big`: whole numbers that no 64 bits hold. As floats they would lose digits, so a column of them stays text.
+# `big`: integers of more than 64 bits. As floats they would lose digits, so the column is kept as text.
 TextKind = Literal["boolean", "integer", "big", "number", "date", "datetime", "instant", "text"]
 
-# Missing in a column whose other values are no text, as is empty text; in a column of text, NA may be Namibia.
+# Missing values, as is empty text, unless the column is text: there, NA may be Namibia.
 MISSING = ("NA", "N/A", "NaN", "nan", "NULL", "Null", "null", "None")
 _WHOLE = r"(?:0|-?[1-9][0-9]{0,29})"  # 01234 is a zip code
 _INFINITE = r"-?(?:inf|Inf|INF|infinity|Infinity)"
@@ -28,7 +28,7 @@ _NUMBERS: tuple[TextKind, ...] = ("integer", "big", "number")
 
 
 def arrow_type(kind: str) -> "pa.DataType":
-    """The Arrow type of a kind of values: times count in microseconds, and what has no type of its own is text."""
+    """The Arrow type of a kind of values: times in microseconds, and text for kinds without a type."""
     import pyarrow as pa
 
     types = {
@@ -45,16 +45,18 @@ def arrow_type(kind: str) -> "pa.DataType":
 
 @dataclass
 class TextColumn:
-    """What the values of one column have been so far; `kind` is None where none was there yet.
+    """The kind of the values of a column so far. The order of the values does not matter.
 
-    Only the kinds in `among` are looked for. The order in which values come makes no difference.
+    Attributes:
+        among: The kinds to detect.
+        kind: The kind; None before the first value.
     """
 
     among: tuple[TextKind, ...] = tuple(_PATTERNS)
     kind: TextKind | None = None
 
     def see(self, values: "pa.Array") -> None:
-        """Look at some more of the column's texts."""
+        """Take more of the column's texts into account."""
         if self.kind == "text":
             return
         present = _present(values)
@@ -63,7 +65,7 @@ class TextColumn:
             self.kind = kind if self.kind is None else _common(self.kind, kind)
 
     def typed(self, values: "pa.Array") -> "pa.Array":
-        """Some of the column's texts as what they stand for, once all of them were seen. Empty text is missing."""
+        """Convert some of the column's texts to its type, after all of them were seen. Empty text is missing."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -75,13 +77,13 @@ class TextColumn:
 
     @property
     def type(self) -> "pa.DataType":
-        """The Arrow type of what `typed` gives."""
+        """The Arrow type that `typed` returns."""
         return arrow_type(self.kind or "text")
 
     def _kind_of(self, present: "pa.Array") -> TextKind:
         first = present[0].as_py()
         for kind in self.among:
-            # The first value spares most columns the look at all values.
+            # Check the first value alone first, because it rules out most kinds.
             if re.fullmatch(_PATTERNS[kind], first) and _all_match(present, _PATTERNS[kind]):
                 return _proven(present, kind)
         if "number" in self.among and _all_match(present, _PATTERNS["number"]):
@@ -90,7 +92,7 @@ class TextColumn:
 
 
 def _common(one: TextKind, other: TextKind) -> TextKind:
-    """What both kinds of values are, where a column has both."""
+    """The kind of a column that has values of both kinds."""
     if one == other:
         return one
     if one in _NUMBERS and other in _NUMBERS:
@@ -99,7 +101,7 @@ def _common(one: TextKind, other: TextKind) -> TextKind:
 
 
 def _proven(present: "pa.Array", kind: TextKind) -> TextKind:
-    """`kind`, if its values are what they look like: 2013-02-30 is no date, and 1e999 no number."""
+    """`kind`, if all values can be converted: 2013-02-30 is not a date, and 1e999 is not a number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

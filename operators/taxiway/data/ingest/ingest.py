@@ -1,11 +1,10 @@
-"""From the files of a plan to a Snapshot: their whole, checked copies in the store.
+"""Ingest: copy the planned spans into the store, as a Snapshot.
 
-Which spans a run reads is in `plan`. Whether the rows are right is not asked here, only whether they can be read.
+`plan` chooses the spans. Here rows are only read; `taxiway.data.validation` checks them.
 """
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
@@ -13,9 +12,6 @@ from taxiway.data.sources.reader import FoundSpan, Read
 from taxiway.errors import ConfigError
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 
 def ingest(
@@ -27,20 +23,28 @@ def ingest(
     read: Read | None = None,
     reading: ReadSpec | None = None,
 ) -> Snapshot:
-    """Copy the rows of each planned span into `store`; the last span is the evaluation, those before it training.
+    """Copy the rows of each planned span into the store.
 
-    `read` makes the Parquet file of a span in a folder; without it spans are files, see `read_file`. Where `reading` has joins, a
-    sample or a split by a column, the rows are made by these rules, and each span may become two. Each span is read once. The same
-    rows give the same snapshot, whatever the times of their files and however often.
+    Each span is read once. The same rows give the same snapshot, whatever the names and times of their files.
 
-    Raises DataError naming the span where it cannot be read or has no rows, and TransientError where a file vanished or changed
-    while it was read; there is no snapshot then.
+    Args:
+        plan: The spans, oldest first: the last one is evaluated on, those before it are trained on.
+        pipeline: The name of the pipeline.
+        source: The source, as people know it.
+        store: Where to put the rows.
+        read: Writes the Parquet file of a span to a folder; by default `read_file`.
+        reading: Joins, a sample and a split by a column, which are applied to the rows; by default none.
+
+    Raises:
+        ConfigError: The plan has too few spans.
+        DataError: A span cannot be read or has no rows.
+        TransientError: A file was removed or changed while it was read.
     """
     reading = reading or ReadSpec()
     least = 2 if reading.split is None else 1
     if len(plan) < least:
         raise ConfigError(
-            f"a plan has at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
+            f"a plan needs at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
     made = SnapshotParts()
     with tempfile.TemporaryDirectory(prefix="taxiway-ingest-") as folder:

@@ -1,7 +1,6 @@
-"""Which row of a joined table belongs to which row of a span, and how many found one; and the gate on that share.
+"""Match the rows of a span with the rows of a joined table, and count the matches.
 
-Everything is found by the places of rows in their files, so no row is lost, doubled or moved. The columns are put beside the
-rows in `parts`.
+A match is a pair of row numbers, so no row is lost, duplicated or moved. `materialize` adds the columns to the rows.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from taxiway.data.engine.duckdb_table import Column, add_view, run
 from taxiway.data.engine.keys_sql import WHOLE, key_sql, moment_sql
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.errors import ConfigError, DataError, allowed_values
-from taxiway.messages import SHOWN_VALUES
+from taxiway.messages import SHOWN_VALUES, counted
 from taxiway.records import JoinMatch
 
 if TYPE_CHECKING:
@@ -25,7 +24,14 @@ _NANOSECONDS = 1000
 
 @dataclass(frozen=True)
 class JoinedTable:
-    """A checked copy of the file that is joined to a span; `label` is how people name it, `content` its digest."""
+    """A checked copy of a file that is joined to a span.
+
+    Attributes:
+        right: The table that the file belongs to.
+        path: The copy, as Parquet.
+        label: The name of the file in messages.
+        content: Its digest.
+    """
 
     right: JoinTable
     path: Path
@@ -34,13 +40,13 @@ class JoinedTable:
 
     @property
     def what(self) -> str:
-        """How errors name it."""
+        """The name of the table in errors."""
         return f"join {self.right.name}, {self.label}"
 
 
 @dataclass(frozen=True)
 class _Keys:
-    """The keys of both sides as SQL, with names of our own: k0, k1, ..., and m where the newest row before a moment is asked for."""
+    """The key columns of both sides as SQL, named k0, k1, ..., and m for the time of an as-of join."""
 
     left: str
     right: str
@@ -52,13 +58,24 @@ class _Keys:
 def match(
     connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, columns: dict[str, Column], what: str
 ) -> tuple[dict[str, Column], JoinMatch]:
-    """Find the partners of the rows of the view `span`, whose columns are given, and whom errors know as `what`.
+    """Match the rows of the view `span` with a joined table.
 
-    Makes the view `right{number}` of the table and the table `match{number}` with the the rows and their partners, `place` and `partner`.
-    Returns the columns of the joined table, and the measured match; its `span` is still empty.
+    Creates the view `right{number}` of the table, and the table `match{number}` with the columns `place` and `partner`: the number of
+    a row in the span, and of the row that it matches.
 
-    Raises ConfigError where a column is missing, or two keys are never equal because of their types, and DataError where a row has
-    two partners.
+    Args:
+        connection: The connection with the view `span`.
+        number: The number of the join.
+        table: The table.
+        columns: The columns of the span by name.
+        what: The name of the span in errors.
+
+    Returns:
+        The columns of the joined table by name, and the match rate. The `span` of the latter is still empty.
+
+    Raises:
+        ConfigError: A column is missing, or two key columns have types whose values are never equal.
+        DataError: A key of the joined table occurs in more than one row.
     """
     join, view = table.right.join, f"right{number}"
     theirs = {column.name: column for column in add_view(connection, view, table.path, table.what, numbered=True)}
@@ -83,24 +100,24 @@ def _partners(number: int, keys: _Keys, within: timedelta | None) -> str:
 def _keys(table: JoinedTable, ours: dict[str, Column], theirs: dict[str, Column], what: str) -> _Keys:
     join, name = table.right.join, table.right.name
     left, right, originals = [], [], []
-    for at, (own, other) in enumerate(join.on.items()):
-        one, two = _column(name, own, ours, what), _column(name, other, theirs, table.what)
-        one_sql, one_kind = _said(name, key_sql, one, join.recode.get(own, ()))
-        two_sql, two_kind = _said(name, key_sql, two, join.recode_right.get(other, ()))
+    for at, (left_name, right_name) in enumerate(join.on.items()):
+        one, two = _column(name, left_name, ours, what), _column(name, right_name, theirs, table.what)
+        one_sql, one_kind = _in_join(name, key_sql, one, join.recode.get(left_name, ()))
+        two_sql, two_kind = _in_join(name, key_sql, two, join.recode_right.get(right_name, ()))
         if one_kind != two_kind:
-            raise ConfigError(_never_equal(name, (own, one_kind, what), (other, two_kind, table.what)))
+            raise ConfigError(_never_equal(name, (left_name, one_kind, what), (right_name, two_kind, table.what)))
         left.append(f"{one_sql} AS k{at}")
         right.append(f"{two_sql} AS k{at}")
         originals.append(one)
     moment = None
-    for own, other in (join.as_of or {}).items():
-        moment, two = _column(name, own, ours, what), _column(name, other, theirs, table.what)
-        (one_sql, one_kind), (two_sql, two_kind) = _said(name, moment_sql, moment), _said(name, moment_sql, two)
+    for left_name, right_name in (join.as_of or {}).items():
+        moment, two = _column(name, left_name, ours, what), _column(name, right_name, theirs, table.what)
+        (one_sql, one_kind), (two_sql, two_kind) = _in_join(name, moment_sql, moment), _in_join(name, moment_sql, two)
         if one_kind != two_kind or (one_kind == WHOLE and join.within is not None):
-            least = "both of one kind" + (", dates or times where within is given" if join.within else "")
+            allowed = "the same type in both" + (", dates or times with within" if join.within else "")
             raise ConfigError(
-                f"join {name}: as_of compares {own} of {what}, {one_kind}, with {other} of {table.label}, {two_kind}; allowed: {least}; "
-                "have the source write them so"
+                f"join {name}: as_of compares {left_name} of {what} ({one_kind}) with {right_name} of {table.label} ({two_kind}); "
+                f"allowed: {allowed}. Convert one of them in its source"
             )
         left.append(f"{one_sql} AS m")
         right.append(f"{two_sql} AS m")
@@ -108,7 +125,7 @@ def _keys(table: JoinedTable, ours: dict[str, Column], theirs: dict[str, Column]
     return _Keys(", ".join(left), ", ".join(right), names, tuple(originals), moment)
 
 
-def _said(join: str, make: Any, *arguments: Any) -> Any:
+def _in_join(join: str, make: Any, *arguments: Any) -> Any:
     try:
         return make(*arguments)
     except ConfigError as error:
@@ -122,19 +139,19 @@ def _column(join: str, name: str, columns: dict[str, Column], what: str) -> Colu
 
 
 def _never_equal(join: str, one: tuple[str, str, str], two: tuple[str, str, str]) -> str:
-    (own, kind, what), (other, other_kind, table) = one, two
-    numbers = ("recode", own) if kind == WHOLE else ("recode_right", other)
-    proposal = f"write {numbers[0]}: {{{numbers[1]}: [text]}}, with {{pad: DIGITS}} where the other has zeros in front"
-    if {kind, other_kind} != {WHOLE, "text"}:
-        proposal = "have one of the sources write the other's type"
+    (left, left_kind, what), (right, right_kind, table) = one, two
+    key, column = ("recode", left) if left_kind == WHOLE else ("recode_right", right)
+    proposal = f"Add {key}: {{{column}: [text]}}, and {{pad: DIGITS}} to it if the other column has leading zeros"
+    if {left_kind, right_kind} != {WHOLE, "text"}:
+        proposal = "Convert one of them in its source"
     return (
-        f"join {join}: {own} of {what} is {kind} and {other} of {table} is {other_kind}, so they are never equal; allowed: the same "
-        f"type in both. {proposal[0].upper()}{proposal[1:]}"
+        f"join {join}: {left} of {what} is {left_kind} and {right} of {table} is {right_kind}, so they are never equal; allowed: the "
+        f"same type in both. {proposal}"
     )
 
 
 def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, table: JoinedTable) -> None:
-    """One row for each key of the joined table, with the place of its row; of rows of one key and moment, the last in the file."""
+    """Create a table with one row for each key of the joined table; of rows with the same key and time, the last in the file."""
     names = (*keys.names, *(("m",) if keys.moment else ()))
     whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
     run(
@@ -155,8 +172,8 @@ def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, ta
         join = table.right.join
         examples = ", ".join(f'"{key[:_KEY_CHARACTERS]}" in {rows:,} rows' for key, rows, _ in twice)
         raise DataError(
-            f"{table.what}: {twice[0][2]:,} keys of {', '.join(join.on.values())} are in more than one row: {examples}; a row can have one "
-            "partner only. Have the source write each key once, name more columns in on, or join as_of a moment"
+            f"{table.what}: {counted(twice[0][2], 'key')} of {', '.join(join.on.values())} in more than one row: {examples}; allowed: each key "
+            "once. Remove the duplicates in the source, add columns to on, or use as_of"
         )
 
 
@@ -191,6 +208,10 @@ def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: Joine
 
 
 def brought(table: JoinedTable, columns: dict[str, Column]) -> dict[str, Column]:
-    """The columns that a join brings, by the names that they get. Raises ConfigError where the table does not have one."""
+    """The columns that a join adds, by their new names.
+
+    Raises:
+        ConfigError: The joined table does not have one of them.
+    """
     right = table.right
     return {new: _column(right.name, old, columns, table.what) for old, new in right.join.brings.items()}

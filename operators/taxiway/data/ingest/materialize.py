@@ -1,7 +1,7 @@
-"""The rows that a run reads of one file: joined, sampled and split, written as Parquet files of their own.
+"""Join, sample and split the rows of one file, and write them as new Parquet files.
 
-Rows are streamed: what DuckDB finds out about them comes in their order and is put beside the file's own columns, which are not
-touched. The same inputs give the same bytes, whatever the number of threads.
+Rows are streamed in their order. The columns of the file are copied unchanged, and those of joined tables are added. The same inputs
+give the same bytes, whatever the number of threads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,13 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class SplitFile:
-    """Rows in a file of their own: for training, or for evaluation; where nothing is split, all of them are for training."""
+    """A file with the training rows or the evaluation rows of a span; without a split, all rows are training rows.
+
+    Attributes:
+        side: TRAINING or EVALUATION; see `sampling`.
+        path: The Parquet file.
+        rows: The number of its rows.
+    """
 
     side: int
     path: Path
@@ -37,7 +43,14 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is done to the rows of a file. `purpose` makes one split independent of another by the same column."""
+    """What is done to the rows of a file.
+
+    Attributes:
+        joined: The tables to join.
+        sample: Which rows to read; None for all.
+        split: Which rows to hold out for evaluation; None for none.
+        purpose: A text that makes this split independent of other splits by the same column.
+    """
 
     joined: Sequence[JoinedTable] = ()
     sample: SampleRule | None = None
@@ -47,9 +60,9 @@ class Rules:
 
 @dataclass
 class _Rows:
-    """What is known of a file's rows: where each column is found, by its name, and the files with the columns that joins brought.
+    """The view and column of each column name, and the files with the columns of joined tables.
 
-    Such a file has the place of a row, from 0, and its columns; rows without a partner are not in it.
+    Such a file has the number of the row in the span, from 0, and the columns; rows without a match are not in it.
     """
 
     places: dict[str, tuple[str, Column]]
@@ -59,12 +72,20 @@ class _Rows:
 def materialize_split(
     file: Path, rules: Rules, folder: Path, *, what: str
 ) -> tuple[tuple[SplitFile, ...], tuple[JoinMatch, ...]]:
-    """Obey `rules` for the rows of `file`, whom errors know as `what`; returns the parts that have rows, and what joins came to.
+    """Apply joins, a sample and a split to the rows of a file.
 
-    A part is a file in `folder`.
+    Args:
+        file: The Parquet file.
+        rules: What to do.
+        folder: Where to write the new files.
+        what: The name of the file in errors.
 
-    Raises ConfigError where a rule names a column that is not there, or one that is there already, and DataError where a row has two
-    partners in a joined table.
+    Returns:
+        The files that have rows, and the match rate of each join.
+
+    Raises:
+        ConfigError: A column of a rule is missing, or a column of a joined table exists already.
+        DataError: A key of a joined table occurs in more than one row.
     """
     with connect() as connection:
         for setting in (
@@ -88,14 +109,14 @@ def _bring(
     folder: Path,
     what: str,
 ) -> JoinMatch:
-    """Write the columns that a join brings into a file of their own, in the order of rows."""
+    """Write the columns of a joined table to a file, in the order of the span's rows."""
     theirs, found = match(connection, number, table, columns, what)
     taken = brought(table, theirs)
     for new in taken:
         if new in rows.places:
             raise ConfigError(
-                f'join {table.right.name}: {what} has a column "{new}" already; give the join a prefix, such as '
-                f"prefix: {table.right.name}_, or leave the column out"
+                f'join {table.right.name}: {what} already has a column "{new}"; add a prefix to the join, such as '
+                f"prefix: {table.right.name}_, or remove the column from it"
             )
     listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(taken.values()))
     query = f"SELECT m.place, {listed} FROM match{number} m JOIN right{number} r ON r.place = m.partner ORDER BY m.place"
@@ -122,7 +143,7 @@ def _sides(rows: _Rows, rules: Rules, what: str) -> str:
     def find(name: str) -> tuple[str, Column]:
         if name not in rows.places:
             raise ConfigError(
-                f'source.sample or source.split names "{name}", which {what} does not have\n    '
+                f'source.sample or source.split uses the column "{name}", which {what} does not have\n    '
                 f"{allowed_values(name, rows.places)}"
             )
         view = rows.places[name][0]
@@ -131,7 +152,7 @@ def _sides(rows: _Rows, rules: Rules, what: str) -> str:
         return rows.places[name]
 
     drawn = ", ".join(["span.place AS place", *drawn_columns(rules.sample, rules.split, find, rules.purpose)])
-    # The first column of what a join brought is the place of the row.
+    # The first column of a joined file is the number of the row in the span.
     joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.place" for view in used)
     side = side_sql(rules.sample, rules.split)
     return f"SELECT ({side})::TINYINT AS side FROM (SELECT {drawn} FROM span {joins}) ORDER BY place"
@@ -143,9 +164,9 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, fil
     import pyarrow.parquet as pq
 
     with ExitStack() as stack:
-        own = stack.enter_context(pq.ParquetFile(file))
+        original = stack.enter_context(pq.ParquetFile(file))
         found = [_Brought(stack.enter_context(pq.ParquetFile(path))) for path, _ in rows.brought]
-        schema = own.schema_arrow
+        schema = original.schema_arrow
         for (_, names), columns in zip(rows.brought, found, strict=True):
             for name, kind in zip(names, columns.types, strict=True):
                 schema = schema.append(pa.field(name, kind))
@@ -153,7 +174,7 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, fil
             side: stack.enter_context(_Writer(folder / f"part{side}.parquet", schema)) for side in (TRAINING, EVALUATION)
         }
         reader = connection.sql(query).to_arrow_reader(_ROWS)
-        batches = _rechunked(own.iter_batches(_ROWS), own.schema_arrow)
+        batches = _rechunked(original.iter_batches(_ROWS), original.schema_arrow)
         for left, sides in zip(batches, _rechunked(reader, reader.schema), strict=True):
             beside = [column for columns in found for column in columns.next(left.num_rows)]
             table = pa.Table.from_arrays([*left.columns, *beside], schema=schema)
@@ -163,7 +184,7 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, fil
 
 
 class _Brought:
-    """The columns that a join brought, read beside the rows they belong to."""
+    """The columns of a joined table, read in step with the rows of the span."""
 
     def __init__(self, file: "pq.ParquetFile") -> None:
         import pyarrow as pa
@@ -174,7 +195,7 @@ class _Brought:
         self._start = 0
 
     def next(self, count: int) -> "list[pa.ChunkedArray]":
-        """The columns for the next `count` rows; nothing where a row has no partner."""
+        """The columns for the next `count` rows, null for rows without a match."""
         import numpy as np
         import pyarrow as pa
 
@@ -194,7 +215,7 @@ class _Brought:
 
 
 def _rechunked(batches: Iterator[Any], schema: "pa.Schema") -> "Iterator[pa.Table]":
-    """The same rows in tables of equally many: how a reader cuts them may hang on its threads."""
+    """The same rows in tables of equal size; the sizes of a reader's batches may depend on its threads."""
     import pyarrow as pa
 
     waiting = pa.Table.from_batches([], schema)
@@ -208,7 +229,7 @@ def _rechunked(batches: Iterator[Any], schema: "pa.Schema") -> "Iterator[pa.Tabl
 
 
 class _Writer:
-    """A Parquet file whose row groups are equally large and each in one piece, so that its bytes hang on its rows alone."""
+    """A Parquet file with row groups of equal size, each in one chunk, so that its bytes depend only on its rows."""
 
     def __init__(self, path: Path, schema: "pa.Schema") -> None:
         import pyarrow as pa
@@ -228,7 +249,7 @@ class _Writer:
         self._file.close()
 
     def add(self, rows: "pa.Table") -> None:
-        """Write rows behind those before."""
+        """Append rows."""
         import pyarrow as pa
 
         self.rows += rows.num_rows

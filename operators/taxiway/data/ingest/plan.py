@@ -1,6 +1,6 @@
-"""Which spans a run reads: the window, and the span that it decides; and in words, why there is nothing to do.
+"""Plan which spans a run reads: the window, and the target span, for which the run makes a decision.
 
-What is in their files is not looked at here; `ingest` reads them.
+Only names and periods of spans are used here; `ingest` reads their files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
+from taxiway.messages import counted
 from taxiway.records import span_order
 from taxiway.spec.selection import FixedWindow
 from taxiway.spec.source import Source
@@ -20,9 +21,12 @@ Spans = tuple[FoundSpan, ...]
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """The spans that a run reads, oldest first: it decides the last one. Without any there is nothing to do, and `reason` says why.
+    """The spans that a run reads.
 
-    `notes` are messages about what was left out, or is missing, among the spans from the first one on.
+    Attributes:
+        spans: The spans, oldest first; the last one is the target span. Empty if there is nothing to do.
+        reason: Why there is nothing to do; empty if there are spans.
+        notes: Messages about spans that are excluded, waiting or missing within the plan.
     """
 
     spans: Spans = ()
@@ -32,7 +36,7 @@ class WindowPlan:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What is there, what of it can be used, and why the rest cannot."""
+    """All spans at the source, those that can be used, and why the others cannot be used."""
 
     source: Source
     found: Spans
@@ -41,12 +45,12 @@ class _Choice:
 
     @property
     def before(self) -> int:
-        """How many spans a rolling window has before the span that is decided."""
+        """The number of spans in a rolling window before the target span."""
         assert isinstance(self.source.window, int)
         return self.source.window if self.source.holds_out_newest else self.source.window - 1
 
     def decidable(self) -> Spans:
-        """The spans that a run can decide, oldest first."""
+        """The possible target spans, oldest first."""
         window = self.source.window
         if isinstance(window, int):
             return self.usable[self.before :]
@@ -58,7 +62,7 @@ class _Choice:
         return tuple(span for span in self.usable if span_order(span.name) > span_order(window.last))
 
     def plan(self, decided: FoundSpan) -> Spans:
-        """What the run reads that decides this one of `decidable`."""
+        """The spans of the run whose target span is `decided`."""
         window = self.source.window
         if isinstance(window, int):
             at = self.usable.index(decided)
@@ -70,15 +74,15 @@ class _Choice:
         return tuple(span for span in self.usable if window.holds(span.name))
 
     def missing_ends(self, window: FixedWindow) -> list[str]:
-        """Why a fixed window cannot be read as yet: one of its ends has not come, or waits. One that is denied is not missed."""
-        there, denied = {span.name for span in self.found}, set(self.source.exclude)
-        said = []
+        """Why a fixed window cannot be read yet: its first or last span is missing or waiting. Excluded ones are ignored."""
+        present, excluded = {span.name for span in self.found}, set(self.source.exclude)
+        reasons = []
         for name in dict.fromkeys((window.first, window.last)):
-            if name not in there:
-                said.append(f"{name} is not there")
-            elif name in self.left_out and name not in denied:
-                said.append(self.left_out[name])
-        return said
+            if name not in present:
+                reasons.append(f"{name} is missing")
+            elif name in self.left_out and name not in excluded:
+                reasons.append(self.left_out[name])
+        return reasons
 
 
 def plan_window(
@@ -89,13 +93,19 @@ def plan_window(
     requested: str | None = None,
     waiting: Mapping[str, str] | None = None,
 ) -> WindowPlan:
-    """The window to train on and the span to decide.
+    """The spans of the next run.
 
-    `found` is in the order of time; `waiting` says of spans by name why they cannot be read as yet. `requested` names the span to
-    decide, decided or not. Without it, it is the oldest one with enough spans before it that is not, in this version, in
-    `decided`; after a fixed window it is the newest one.
+    The target span is the oldest one that has enough spans before it and no decision yet; with a fixed window, the newest one.
 
-    Raises ConfigError where the requested span is not there, or cannot be decided.
+    Args:
+        found: The spans at the source, oldest first.
+        source: The source with its window.
+        decided: Name and version of each span that already has a decision.
+        requested: The name of the target span; it may already have a decision.
+        waiting: Why a span, by name, cannot be read yet.
+
+    Raises:
+        ConfigError: The requested span does not exist, or cannot be a target span.
     """
     choice = _choice(found, source, waiting or {})
     decidable = choice.decidable()
@@ -107,7 +117,7 @@ def plan_window(
 
 
 def newest_plan(found: Spans, source: Source, waiting: Mapping[str, str] | None = None) -> Spans:
-    """The spans that a run reads that decides the newest span that can be decided; none where there is none."""
+    """The spans of a run for the newest possible target span; empty if there is none."""
     choice = _choice(found, source, waiting or {})
     decidable = choice.decidable()
     return choice.plan(decidable[-1]) if decidable else ()
@@ -121,24 +131,29 @@ def plan_as_of(
     before: datetime | None = None,
     waiting: Mapping[str, str] | None = None,
 ) -> WindowPlan:
-    """What a run for a past `moment` reads: it decides the newest span whose period had ended by then.
+    """The spans of a backfill run for a past moment; its target span is the newest one whose period had ended by then.
 
-    `before` is the moment of the run before this one: a span that had ended by then is that run's, so that of many moments
-    within one period only the first decides.
+    Args:
+        found: The spans at the source, oldest first.
+        source: The source with its window.
+        moment: The logical time of the run.
+        before: The logical time of the run before it. A target span that had ended by then belongs to that run.
+        waiting: Why a span, by name, cannot be read yet.
 
-    Raises ConfigError where the spans are numbers, which say nothing about time.
+    Raises:
+        ConfigError: The spans are numbers, which have no time.
     """
     numbers = [span.name for span in found if span.ends is None]
     if numbers:
         raise ConfigError(
-            f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so no run can be made for {moment:%Y-%m-%d}; allowed "
-            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Start runs with the parameter span instead"
+            f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so there is no span for {moment:%Y-%m-%d}; allowed "
+            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
     choice = _choice(ended, source, waiting or {})
     decidable = choice.decidable()
     if not decidable:
-        return WindowPlan(reason=f"of the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
+        return WindowPlan(reason=f"among the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
     newest = decidable[-1]
     if before is not None and newest.ends is not None and newest.ends <= before:
         reason = f"{newest.name}, the newest span that had ended by {moment:%Y-%m-%d %H:%M}, belongs to the run before this one"
@@ -147,33 +162,33 @@ def plan_as_of(
 
 
 def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice:
-    left_out = {span.name: f"{span.name} is denied by source.exclude" for span in found if span.name in source.exclude}
+    left_out = {span.name: f"{span.name} is excluded by source.exclude" for span in found if span.name in source.exclude}
     for span in found:
         if span.name in waiting:
-            left_out.setdefault(span.name, f"{span.name} waits: {waiting[span.name]}")
+            left_out.setdefault(span.name, f"{span.name} is waiting: {waiting[span.name]}")
     return _Choice(source, found, tuple(span for span in found if span.name not in left_out), left_out)
 
 
 def _planned(choice: _Choice, decided: FoundSpan) -> WindowPlan:
     spans = choice.plan(decided)
     begins, ends = span_order(spans[0].name), span_order(spans[-1].name)
-    left_out = [said for name, said in choice.left_out.items() if span_order(name) >= begins]
+    left_out = [reason for name, reason in choice.left_out.items() if span_order(name) >= begins]
     between = tuple(span for span in choice.found if begins <= span_order(span.name) <= ends)
     return WindowPlan(spans, notes=(*_few(left_out), *gaps(between)))
 
 
 def _few(messages: Iterable[str]) -> list[str]:
-    """Of many messages about spans the last ones, and how many there are: a query's periods may be thousands."""
-    said = list(messages)
-    more = len(said) - _SHOWN_SPANS
-    return [f"{more:,} older spans are left out", *said[more:]] if more > 0 else said
+    """The last messages about spans, and the number of the others: a query may have thousands of periods."""
+    shown = list(messages)
+    more = len(shown) - _SHOWN_SPANS
+    return [f"{counted(more, 'older span')} left out", *shown[more:]] if more > 0 else shown
 
 
 def gaps(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
-    """A message for each two of `spans` that do not follow each other: what lies between has not come, or never will."""
+    """A message for each gap between two neighbouring `spans`."""
     return tuple(
-        f"nothing is there between {before.name} and {after.name}; if it comes later, it is decided then, and its challenger "
-        "comes too late"
+        f"no span between {before.name} and {after.name}; if one arrives later, its challenger is stale: trained on older data "
+        "than the champion"
         for before, after in pairwise(spans)
         if not _adjacent(before, after)
     )
@@ -189,50 +204,50 @@ def _requested(name: str, choice: _Choice, decidable: Spans) -> FoundSpan:
     for span in decidable:
         if span.name == name:
             return span
-    there = f"there: {_listed(choice.usable)}"
+    available = f"available: {_listed(choice.usable)}"
     if name in choice.left_out:
-        raise ConfigError(f"span {name} cannot be decided: {choice.left_out[name]}; {there}")
+        raise ConfigError(f"span {name} cannot be used: {choice.left_out[name]}; {available}")
     if name not in [span.name for span in choice.found]:
-        raise ConfigError(f"span {name} is not at the source; {there}")
+        raise ConfigError(f"span {name} is not at the source; {available}")
     if isinstance(choice.source.window, FixedWindow):
-        decides = _listed(decidable) if decidable else _reason(choice, decidable)
-        raise ConfigError(f"span {name} is not one that can be decided with {_words(choice.source)}: {decides}; {there}")
+        allowed = f"allowed: {_listed(decidable)}" if decidable else _reason(choice, decidable)
+        raise ConfigError(f"span {name} cannot be decided with {_window_text(choice.source)}; {allowed}; {available}")
     at = [span.name for span in choice.usable].index(name)
-    first = f"the first that has: {decidable[0].name}" if decidable else f"at least {choice.before + 1} spans have to arrive"
+    first = f"first possible span: {decidable[0].name}" if decidable else f"wait for at least {choice.before + 1} spans"
     raise ConfigError(
-        f"span {name} has {at} spans before it, and {_words(choice.source)} needs {choice.before}; {first}; {there}"
+        f"span {name} has {counted(at, 'span')} before it, and {_window_text(choice.source)} needs {choice.before}; {first}; {available}"
     )
 
 
 def _reason(choice: _Choice, decidable: Spans) -> str:
-    """Why no span can be decided: which are there, how many are missing, which are denied or wait."""
-    window, there = choice.source.window, f"there: {_listed(choice.usable)}"
+    """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
+    window, available = choice.source.window, f"available: {_listed(choice.usable)}"
     if isinstance(window, FixedWindow):
         missing = choice.missing_ends(window)
         if decidable:
-            said = f"{decidable[-1].name}, the newest that can be decided with {_words(choice.source)}, is decided"
+            reason = f"{decidable[-1].name}, the newest span for {_window_text(choice.source)}, already has a decision"
         elif missing:
-            said = f"{_words(choice.source)} is not whole: {'; '.join(missing)}"
+            reason = f"{_window_text(choice.source)} is incomplete: {'; '.join(missing)}"
         else:
-            said = f"no span after {window.last} is there to evaluate on; {there}"
+            reason = f"there is no span after {window.last} to evaluate on; {available}"
     elif decidable:
-        said = f"every span that has {choice.before} before it is decided; {there}"
+        reason = f"every span with {choice.before} before it already has a decision; {available}"
     else:
         needed = choice.before + 1
         missing_spans = needed - len(choice.usable)
-        said = f"{_words(choice.source)} needs {needed} spans, {missing_spans} of them {'is' if missing_spans == 1 else 'are'} missing; {there}"
-    return "; ".join((said, *_few(why for why in choice.left_out.values() if why not in said)))
+        reason = f"{_window_text(choice.source)} needs {counted(needed, 'span')}, {missing_spans} missing; {available}"
+    return "; ".join((reason, *_few(why for why in choice.left_out.values() if why not in reason)))
 
 
-def _words(source: Source) -> str:
+def _window_text(source: Source) -> str:
     if isinstance(source.window, FixedWindow):
         return f"the window from {source.window.first} to {source.window.last}"
     return f"window: {source.window}"
 
 
 def _listed(spans: Spans) -> str:
-    """`2013-01, 2013-02`; of many the first and the last ones, and how many."""
+    """`2013-01, 2013-02`; if there are many, the first and the last three, and their number."""
     names = [span.name for span in spans]
     if len(names) <= _SHOWN_SPANS:
         return ", ".join(names) or "none"
-    return f"{', '.join(names[:3])} ... {', '.join(names[-3:])} ({len(names)} spans)"
+    return f"{', '.join(names[:3])} ... {', '.join(names[-3:])} ({len(names):,} spans)"

@@ -1,6 +1,6 @@
-"""Which rows are drawn and which are held out, as SQL: by a hash of a column's value, so that it is the same in every run.
+"""SQL for sampling and splitting rows by a hash of a column's value.
 
-A value's hash knows nothing of other rows: as data grow, what was drawn stays drawn, and what was held out stays held out.
+The hash depends only on the value, so each value is sampled and split the same way in every run, also when the data grows.
 """
 
 from collections.abc import Callable
@@ -9,13 +9,20 @@ from taxiway.data.engine.duckdb_table import Column
 from taxiway.data.engine.keys_sql import hash_sql, threshold
 from taxiway.records import SampleRule, SplitRule
 
-# Finds a column of the joined rows by its name: the view that has it, and the column.
+# Returns the view and the column for a column name of the joined rows.
 Find = Callable[[str], tuple[str, Column]]
 LEFT_OUT, TRAINING, EVALUATION = -1, 0, 1
 
 
 def drawn_columns(sample: SampleRule | None, split: SplitRule | None, find: Find, purpose: str) -> tuple[str, ...]:
-    """What `side_sql` needs of each row, as columns with names of our own. `purpose` says what the split is for."""
+    """The columns that `side_sql` needs, as SQL: `drawn`, `stratum` and `held`.
+
+    Args:
+        sample: The sample; None for all rows.
+        split: The split; None for none.
+        find: Returns the view and the column for a column name.
+        purpose: A text that makes this split independent of other splits by the same column.
+    """
     columns = []
     if sample is not None:
         view, column = find(sample.by)
@@ -30,9 +37,9 @@ def drawn_columns(sample: SampleRule | None, split: SplitRule | None, find: Find
 
 
 def side_sql(sample: SampleRule | None, split: SplitRule | None) -> str:
-    """LEFT_OUT, TRAINING or EVALUATION for each row; without a split, all rows that are drawn are TRAINING.
+    """SQL that gives LEFT_OUT, TRAINING or EVALUATION for each row; without a split, all sampled rows are TRAINING.
 
-    In a stratum at least its fraction of the rows is drawn, and at least one: those with the smallest hashes are added.
+    Each stratum keeps at least its fraction of the rows, and at least one row: those with the smallest hashes are added.
     """
     kept = "true"
     if sample is not None:

@@ -1,6 +1,6 @@
-"""How the rows of a run are made from files that were copied: joined, sampled, split; and the snapshot of them.
+"""Build a snapshot from copied files: apply joins, sample and split, and put the rows into the store.
 
-Copying and checking files is in `ingest`, the rules themselves are in `joins`, `sampling` and `parts`.
+The rules are implemented in `join`, `sampling` and `materialize`.
 """
 
 import tempfile
@@ -14,6 +14,7 @@ from taxiway.data.ingest.sampling import EVALUATION, TRAINING
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
+from taxiway.messages import counted
 from taxiway.records import JoinMatch, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.base import Format
@@ -23,13 +24,19 @@ from taxiway.store.store import Store
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"
 _PARTS = {TRAINING: TRAINING_PART, EVALUATION: EVALUATION_PART}
-# Makes a checked Parquet copy, in a folder, of a file that was found, of a format where its name does not tell.
+# Writes a checked Parquet copy of a file to a folder; the format is given if the file name does not show it.
 ReadTable = Callable[[FoundSpan, Path, Format | None], Path]
 
 
 @dataclass(frozen=True)
 class ReadSpec:
-    """The rules by which rows are made from files. Without any, a span is its file, byte by byte."""
+    """The joins, the sample and the split of a source. Without any of them, a span is an exact copy of its file.
+
+    Attributes:
+        join_tables: The tables to join.
+        sample: Which rows to read; None for all.
+        split: Which rows to hold out in every span; None if the newest span is held out.
+    """
 
     join_tables: tuple[JoinTable, ...] = ()
     sample: SampleRule | None = None
@@ -37,12 +44,12 @@ class ReadSpec:
 
     @property
     def is_plain(self) -> bool:
-        """Whether files are taken as they are."""
+        """Whether there is no join, sample or split."""
         return not self.join_tables and self.sample is None and self.split is None
 
 
 def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...]) -> ReadSpec:
-    """The rules of a pipeline's source; `join_tables` are its joins, with what is there of each table."""
+    """The joins, the sample and the split of a pipeline's source; `join_tables` are its joins with their files."""
     sample, split = source.sample, source.split
     return ReadSpec(
         join_tables,
@@ -53,7 +60,7 @@ def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...]) -> ReadSpec
 
 @dataclass
 class SnapshotParts:
-    """What came of the files of a run so far: spans by what they are for, oldest first, and what joins came to."""
+    """The training spans, evaluation spans and match rates of a run so far, oldest first."""
 
     training: list[Span] = field(default_factory=list)
     evaluation: list[Span] = field(default_factory=list)
@@ -61,7 +68,7 @@ class SnapshotParts:
 
 
 class JoinTableCache:
-    """The joined tables of a run: a file for all spans is copied once, into `folder`."""
+    """The joined tables of a run. A file that is joined to all spans is copied only once, into `folder`."""
 
     def __init__(self, folder: Path, read: ReadTable) -> None:
         self._folder = folder
@@ -69,10 +76,16 @@ class JoinTableCache:
         self._kept: dict[str, JoinedTable] = {}
 
     def of(self, right: JoinTable, span: Span, folder: Path) -> JoinedTable:
-        """The table of a join for a span; one that is for this span only is copied into `folder`."""
+        """The joined table for a span; a file for this span alone is copied into `folder`.
+
+        Raises:
+            TransientError: The file was removed after planning.
+        """
         found = right.of(span.name)
-        if found is None:  # planning leaves such spans out
-            raise TransientError(f"join {right.name}: what belongs to {span.name} vanished; a retry looks again")
+        if found is None:  # the plan leaves out spans without a file to join
+            raise TransientError(
+                f"join {right.name}: the file for {span.name} was removed after it was found; a retry lists the files again"
+            )
         if right.file is None:
             return self._copied(right, found, folder)
         if right.name not in self._kept:
@@ -87,14 +100,26 @@ class JoinTableCache:
 
 
 def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tables: JoinTableCache, store: Store) -> None:
-    """Put the rows that `reading` makes of `file`, a copy of a span that is ours, into `store`, and what they are into `made`."""
+    """Apply joins, sample and split to a copied span, and put its rows into the store.
+
+    Args:
+        made: Where to add the resulting spans and match rates.
+        span: The span.
+        file: The copy of its file.
+        reading: The joins, the sample and the split.
+        tables: The joined tables.
+        store: Where to put the rows.
+
+    Raises:
+        DataError: The sample leaves no row.
+    """
     with tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
         joined = [tables.of(right, span, Path(folder)) for right in reading.join_tables]
         rules = Rules(joined, reading.sample, reading.split)
         parts, matches = materialize_split(file, rules, Path(folder), what=f"span {span.label}")
         if not parts:
             raise DataError(
-                f"source.sample leaves no row of {span.rows:,} in span {span.label}; give it a larger fraction, or stratify"
+                f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
             )
         original = SourceFile(content=digest_of_file(file), rows=span.rows)
         for part, stored in zip(parts, _stored(span, parts, original, store, named=reading.split is not None), strict=True):
@@ -117,9 +142,16 @@ def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store:
 
 
 def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: str) -> Snapshot:
-    """The snapshot of what was made; where nothing is split by a column, the span `newest`, the last one, is the evaluation.
+    """The snapshot of all spans of a run. Without a split by a column, the last span is evaluated on.
 
-    Raises DataError where a split leaves nothing to train on, or nothing of the newest span to evaluate on.
+    Args:
+        made: The spans and match rates.
+        reading: The joins, the sample and the split.
+        pipeline: The name of the pipeline.
+        newest: The name of the target span.
+
+    Raises:
+        DataError: The split leaves no rows to train on, or no rows of the target span to evaluate on.
     """
     training, evaluation = made.training, made.evaluation
     if reading.split is None:
@@ -127,10 +159,10 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
     else:
         rule = f"source.split by {reading.split.by} with evaluation: {reading.split.evaluation:g}"
         if not training:
-            raise DataError(f"{rule} leaves no row to train on; lower evaluation, or name a column of more values")
+            raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or split by a column with more values")
         if not evaluation or evaluation[-1].name != newest:
             raise DataError(
-                f"{rule} leaves no row of {newest} to evaluate on; raise evaluation, or name a column of more values"
+                f"{rule} leaves no rows of {newest} to evaluate on; raise evaluation, or split by a column with more values"
             )
     return Snapshot(
         pipeline=pipeline,
@@ -145,9 +177,17 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
 def parted(
     spans: Sequence[Span], split: SplitRule, names: tuple[str, str], purpose: str, store: Store
 ) -> tuple[list[Span], list[Span]]:
-    """Stored `spans`, each split once more by the same column; `purpose` makes that split independent of others.
+    """Split stored spans once more by the same column.
 
-    Returns the larger parts and those that are held out, whose parts are called by `names`. A part without rows is left out.
+    Args:
+        spans: The spans.
+        split: The column and the fraction to hold out.
+        names: The names of the two parts: the rows that stay, and those held out.
+        purpose: A text that makes this split independent of other splits by the same column.
+        store: Where the rows are, and where the new files go.
+
+    Returns:
+        The spans of the rows that stay, and those of the rows held out, without empty ones.
     """
     sides: dict[int, list[Span]] = {TRAINING: [], EVALUATION: []}
     for span in spans:

@@ -1,4 +1,4 @@
-"""The parts of what is expected of a column: ranges, distances, presence, domains, stages; and of a whole table: rules, history."""
+"""The constraints of a schema: ranges, counts, drift and skew limits, rules, and the lifecycle stages of features."""
 
 import math
 from enum import StrEnum
@@ -15,16 +15,20 @@ SEMANTICS = {
     "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+[^\s]*",
     "uuid": r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
 }
-"""What text may mean, each as the regular expression that all of the text has to match."""
+"""The forms that text can be required to have, each with the regular expression that the whole text must match."""
 Semantic = Literal["email", "ipv4", "iso_date", "url", "uuid"]
 Distance = Literal["l_infinity", "jensen_shannon", "normalized_difference"]
 
 
 class LifecycleStage(StrEnum):
-    """How far a feature has come: what an anomaly in it does, and which models may use it, depends on that.
+    """The lifecycle stage of a feature, which decides whether its anomalies block and whether production models may use it.
 
-    planned: may not be there yet. alpha: tried out; anomalies warn, and no production model may use it. beta: may be used, and
-    blocks. production: the same, and was clean for some time. deprecated: should no longer be used; it may be missing, and warns.
+    Attributes:
+        PLANNED: The column may be missing; anomalies are warnings; models must not use it.
+        ALPHA: On trial: anomalies are warnings; models must not use it.
+        BETA: Anomalies block; models may use it.
+        PRODUCTION: As beta, and without anomalies for some time.
+        DEPRECATED: The column may be missing; anomalies are warnings; models may use it, with a warning.
     """
 
     PLANNED = "planned"
@@ -35,12 +39,12 @@ class LifecycleStage(StrEnum):
 
     @property
     def warns(self) -> bool:
-        """Whether anomalies in such a feature are reported and do not block."""
+        """Whether anomalies in the feature are only warnings."""
         return self in (LifecycleStage.PLANNED, LifecycleStage.ALPHA, LifecycleStage.DEPRECATED)
 
     @property
     def may_be_missing(self) -> bool:
-        """Whether the column need not be there."""
+        """Whether the column may be missing."""
         return self in (LifecycleStage.PLANNED, LifecycleStage.DEPRECATED)
 
     @property
@@ -50,7 +54,7 @@ class LifecycleStage(StrEnum):
 
 
 class Range(Record):
-    """The smallest and the largest number that may be, both included; a side left out is open."""
+    """The smallest and the largest allowed number, both inclusive; None is no limit."""
 
     min: float | None = None
     max: float | None = None
@@ -59,7 +63,7 @@ class Range(Record):
     def _ordered(self) -> "Range":
         given = [side for side in (self.min, self.max) if side is not None]
         if not given or not all(math.isfinite(side) for side in given) or given != sorted(given):
-            raise ValueError("allowed: min and max, finite numbers, at least one of them, min not above max")
+            raise ValueError("allowed: min, max or both, finite numbers with min not above max")
         return self
 
     def describe(self) -> str:
@@ -69,12 +73,12 @@ class Range(Record):
         return f"at least {self.min:g}" if self.min is not None else f"at most {self.max:g}"
 
     def holds(self, number: float) -> bool:
-        """Whether `number` is within."""
+        """Whether `number` is within the range."""
         return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
 
 
 class Counts(Range):
-    """A range of whole numbers from 0 up: of items in a list, of distinct values, of rows."""
+    """A range of counts, which are whole numbers from 0 up: of items in a list, of distinct values, of rows."""
 
     @model_validator(mode="after")
     def _whole(self) -> "Counts":
@@ -85,11 +89,14 @@ class Counts(Range):
 
 
 class Drift(Record):
-    """How far one set of rows may be from another: the newest span from the training spans, or training from serving data.
+    """The limit on a feature's drift or skew.
 
-    `distance` is, for strings and booleans, l_infinity (the largest change of one value's share of the rows) or
-    normalized_difference (the largest change of one value's rows, as a share of all rows of both); for numbers jensen_shannon (the
-    divergence, base 2). All lie in [0, 1], and a distance equal to `limit` passes.
+    Attributes:
+        limit: The largest distance that passes, from 0 to 1.
+        severity: Whether an anomaly blocks.
+        distance: For strings and booleans `l_infinity` (default: the largest change of one value's fraction of the rows) or
+            `normalized_difference` (the largest change of one value's number of rows, as a fraction of the rows of both sides);
+            for numbers `jensen_shannon` (the divergence, base 2).
     """
 
     limit: float = Field(gt=0, le=1)
@@ -98,9 +105,12 @@ class Drift(Record):
 
 
 class FeatureSkew(Record):
-    """In which share of the rows of the same key a feature may differ between training and serving.
+    """The limit on differences between training and serving rows with the same key.
 
-    Numbers are compared as they are, or rounded to `digits` decimal places.
+    Attributes:
+        max_fraction: The largest fraction of rows in which a feature may differ.
+        digits: The decimal places that numbers are rounded to before they are compared; None compares them exactly.
+        severity: Whether an anomaly blocks.
     """
 
     max_fraction: float = Field(default=0.0, ge=0, lt=1)
@@ -109,9 +119,14 @@ class FeatureSkew(Record):
 
 
 class Rule(Record):
-    """A condition on each row, in DuckDB's SQL over the columns' own names: `arr_time > dep_time`.
+    """A condition on each row.
 
-    At least `min_fraction` of the rows for which it is not null must fulfil it.
+    Attributes:
+        name: The name of the rule.
+        sql: The condition, in DuckDB's SQL over the column names: `arr_time > dep_time`.
+        description: What the rule means, for messages.
+        min_fraction: The fraction of rows that must fulfil the condition, of those for which it is not null.
+        severity: Whether an anomaly blocks.
     """
 
     name: str
@@ -125,7 +140,7 @@ class Rule(Record):
     def _one_condition(cls, sql: str) -> str:
         import duckdb
 
-        # Alone it has to be balanced, and in parentheses an expression: together no more than one. The line ends for comments.
+        # The text must parse both alone (balanced) and in parentheses (one expression). The line break ends a comment.
         with duckdb.connect() as connection:
             for text in (f"SELECT {sql}\n", f"SELECT ({sql}\n)"):
                 try:
@@ -133,7 +148,7 @@ class Rule(Record):
                 except duckdb.Error as error:
                     problem = str(error).splitlines()[0]
                     raise ValueError(
-                        f"DuckDB cannot read it ({problem}); allowed: one condition, without a semicolon"
+                        f"DuckDB cannot parse it ({problem}); allowed: one condition, without a semicolon"
                     ) from None
                 if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                     raise ValueError("allowed: one condition, without a semicolon")
@@ -141,7 +156,7 @@ class Rule(Record):
 
 
 def presence_of(value: Any) -> Any:
-    """The smallest share of rows with a value, from `required`, `optional` or `{min_fraction: F}`."""
+    """The smallest fraction of rows with a value, from `required`, `optional` or `{min_fraction: F}`."""
     if value in ("required", "optional") and isinstance(value, str):
         return 1.0 if value == "required" else 0.0
     if isinstance(value, dict) and list(value) == ["min_fraction"]:
@@ -152,7 +167,7 @@ def presence_of(value: Any) -> Any:
 
 
 def domain_of(value: Any) -> Any:
-    """The only values that may be, or None for `open`."""
+    """The allowed values, or None for `open`."""
     if value is None or value == "open":
         return None
     if not isinstance(value, list | tuple) or not value:

@@ -1,17 +1,18 @@
-"""What differs between two schemas, in words."""
+"""The differences between two schemas, as text."""
 
 import json
 from typing import Any
 
 from taxiway.data.schema.constraints import Range
 from taxiway.data.schema.model import Feature, Schema
+from taxiway.messages import percent_limit
 from taxiway.records import Record
 
 _LISTED = ("features", "rules", "metric_checks", "waivers")
 
 
 def schema_changes(old: Schema, new: Schema) -> list[str]:
-    """Every difference, as a message that starts with the key: what holds for the table first, then feature by feature."""
+    """Every difference, as a line that starts with its key: first those of the table, then those of each feature."""
     found = [
         f"{key}: {_change(getattr(old, key), getattr(new, key))}"
         for key in Schema.model_fields
@@ -20,9 +21,9 @@ def schema_changes(old: Schema, new: Schema) -> list[str]:
     before, now = ({feature.name: feature for feature in schema.features} for schema in (old, new))
     for name in dict.fromkeys([*before, *now]):
         if name not in now:
-            found.append(f"features.{name}: is gone ({_body(before[name])})")
+            found.append(f"features.{name}: removed ({_body(before[name])})")
         elif name not in before:
-            found.append(f"features.{name}: is new ({_body(now[name])})")
+            found.append(f"features.{name}: added ({_body(now[name])})")
         else:
             found += [f"features.{name}.{line}" for line in _feature_changes(before[name], now[name])]
     rules, new_rules = ({rule.name: rule for rule in schema.rules} for schema in (old, new))
@@ -31,8 +32,8 @@ def schema_changes(old: Schema, new: Schema) -> list[str]:
             found.append(f"rules.{name}: {_change(rules.get(name), new_rules.get(name))}")
     for key in ("metric_checks", "waivers"):
         were, are = getattr(old, key), getattr(new, key)
-        found += [f"{key}: no longer {_body(item)}" for item in were if item not in are]
-        found += [f"{key}: now {_body(item)}" for item in are if item not in were]
+        found += [f"{key}: removed {_body(item)}" for item in were if item not in are]
+        found += [f"{key}: added {_body(item)}" for item in are if item not in were]
     return found
 
 
@@ -43,28 +44,28 @@ def _feature_changes(old: Feature, new: Feature) -> list[str]:
         if before == now:
             continue
         if key == "domain" and before and now and (set(before) != set(now)):
-            came, went = [v for v in now if v not in before], [v for v in before if v not in now]
-            parts = [f"adds {_words(came)}"] * bool(came) + [f"takes out {_words(went)}"] * bool(went)
+            added, removed = [v for v in now if v not in before], [v for v in before if v not in now]
+            parts = [f"added {_text(added)}"] * bool(added) + [f"removed {_text(removed)}"] * bool(removed)
             found.append(f"domain: {', '.join(parts)}")
         elif key == "domain":
-            found.append(f"domain: {'another order' if before and now else _change(before or 'open', now or 'open')}")
+            found.append(f"domain: {'order changed' if before and now else _change(before or 'open', now or 'open')}")
         elif key == "presence":
-            found.append(f"presence: {presence_words(before)} -> {presence_words(now)}")
+            found.append(f"presence: {presence_text(before)} -> {presence_text(now)}")
         else:
             found.append(f"{key}: {_change(before, now)}")
     return found
 
 
-def presence_words(fraction: float) -> str:
-    """`required`, `optional`, or `90 % of the rows`."""
-    return {1.0: "required", 0.0: "optional"}.get(fraction) or f"{100 * fraction:.10g} % of the rows"
+def presence_text(fraction: float) -> str:
+    """`required`, `optional`, or `90.0% of the rows`."""
+    return {1.0: "required", 0.0: "optional"}.get(fraction) or f"{percent_limit(fraction)} of the rows"
 
 
 def _change(old: Any, new: Any) -> str:
-    return f"{_words(old)} -> {_words(new)}"
+    return f"{_text(old)} -> {_text(new)}"
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value in ("", ()):
         return "none"
     if isinstance(value, Range):
@@ -77,6 +78,6 @@ def _words(value: Any) -> str:
 
 
 def _body(record: Record) -> str:
-    """`min: 0, max: 75`: what is not at its default, in one line."""
+    """The fields that are not at their default, in one line: `min: 0, max: 75`."""
     body = record.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     return ", ".join(f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in body.items()) or "{}"

@@ -1,4 +1,4 @@
-"""The text of a drafted schema file: the schema, and beside its columns what people should look at."""
+"""The text of a drafted schema file: the schema, with comments on what to review."""
 
 from collections.abc import Iterable
 
@@ -13,43 +13,50 @@ from taxiway.records import SchemaChange
 
 
 def draft_text(schema: Schema, profile: Profile, name: str, suggestions: Iterable[Suggestion] = ()) -> str:
-    """The schema of the data `name` as YAML; what `suggestions` ask for that it does not, in comments under their columns."""
+    """A drafted schema as YAML, with comments above its features.
+
+    Args:
+        schema: The schema.
+        profile: The profile that it was inferred from.
+        name: The name of the data.
+        suggestions: Constraints to propose in comments, if the schema does not have them.
+    """
     head = (
-        f"# Drafted by `taxiway schema infer` from {profile.rows:,} rows of {_one_line(name)}: what was seen, not what is right.\n"
-        "# Go through it: units and meanings are what people know, and a domain should be open where new values are normal.\n"
+        f"# Drafted by `taxiway schema infer` from {profile.rows:,} rows of {_one_line(name)}. It describes this data, not what is correct.\n"
+        "# Review it: add units and meanings, and set a domain to open if new values are normal.\n"
     )
-    said: dict[str, list[str]] = {}
+    comments: dict[str, list[str]] = {}
     for feature in schema.features:
         column = profile.column(feature.name)
-        if column is not None and (words := remark(column)):
-            said.setdefault(feature.name, []).append(words)
+        if column is not None and (text := remark(column)):
+            comments.setdefault(feature.name, []).append(text)
     bodies = {feature.name: feature_content(feature) for feature in schema.features}
     for suggestion in suggestions:
         body = bodies.get(suggestion.column)
-        if body is not None and not all(_there(body, change) for change in suggestion.changes):
-            said.setdefault(suggestion.column, []).append(f"suggested: {suggestion.describe()}")
-    return head + _with_comments(schema_to_yaml(schema), said)
+        if body is not None and not all(_has(body, change) for change in suggestion.changes):
+            comments.setdefault(suggestion.column, []).append(f"suggested: {suggestion.describe()}")
+    return head + _with_comments(schema_to_yaml(schema), comments)
 
 
-def _there(body: dict[str, object], change: SchemaChange) -> bool:
+def _has(body: dict[str, object], change: SchemaChange) -> bool:
     key = change.path[-1]
     if key == "range" and isinstance(known := body.get(key), dict) and isinstance(change.value, dict):
         return set(change.value) <= set(known)
     return body.get(key) == change.value
 
 
-def _with_comments(text: str, said: dict[str, list[str]]) -> str:
-    """The comments of each column above it, indented as it is."""
+def _with_comments(text: str, comments: dict[str, list[str]]) -> str:
+    """The YAML text with the comments of each column above it."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
     features = next(value for key, value in root.value if key.value == "features")
     lines = text.split("\n")
     for key, _ in reversed(features.value):
         at, margin = key.start_mark.line, " " * key.start_mark.column
-        lines[at:at] = [f"{margin}# {_one_line(words)}" for words in said.get(key.value, ())]
+        lines[at:at] = [f"{margin}# {_one_line(comment)}" for comment in comments.get(key.value, ())]
     return "\n".join(lines)
 
 
-def _one_line(words: str) -> str:
-    """Text as a comment holds it: what cannot be printed would make the file one that cannot be read."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(words.split()))
+def _one_line(text: str) -> str:
+    """Text for a YAML comment, in which characters that cannot be printed are not allowed."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))

@@ -1,6 +1,6 @@
-"""Changing a schema file where a change asks for it, and leaving every other character as people wrote it.
+"""Change values in a schema file and keep its comments and layout.
 
-The text is changed at the places that the YAML parser names: to write the whole file anew would lose how its lines were laid out.
+The text is edited at the positions that the YAML parser reports, because writing the whole file again would lose its layout.
 """
 
 import copy
@@ -21,7 +21,7 @@ from taxiway.records import SchemaChange
 from taxiway.spec.yaml_document import YamlFile, read_yaml
 
 _LONG_KEY = 128
-"""From this length on, PyYAML writes a key after a question mark; beyond 1,024 characters YAML reads it nowhere else."""
+"""The length from which PyYAML writes a key after a question mark, as YAML requires beyond 1,024 characters."""
 
 
 class _Edit(NamedTuple):
@@ -33,11 +33,19 @@ class _Edit(NamedTuple):
 
 
 def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
-    """Make `changes` in the schema file at `path`, keeping comments and layout; returns the schema that it then holds.
+    """Apply changes to a schema file, keeping its comments and layout.
 
-    The new file is written beside the old one, read again and compared with what the changes mean before it takes its place.
+    The new text is written to a temporary file, read back and compared with the expected schema before it replaces the file.
 
-    Raises ConfigError, and changes nothing, where the file or the changed schema is not valid.
+    Args:
+        path: The schema file.
+        changes: The changes, which are applied in order.
+
+    Returns:
+        The changed schema.
+
+    Raises:
+        ConfigError: The file or the changed schema is not valid. The file is then unchanged.
     """
     changes, path = tuple(changes), path.resolve()
     load_schema(path)
@@ -52,8 +60,8 @@ def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         if not _holds(Path(name), wanted):
-            words = "; ".join(change.describe() for change in changes)
-            raise ConfigError(f"{path} is laid out in a way in which this cannot be changed here; change it by hand: {words}")
+            listed = "; ".join(change.describe() for change in changes)
+            raise ConfigError(f"the layout of {path} does not allow this change; edit the file by hand: {listed}")
         shutil.copymode(path, name)
         Path(name).replace(path)
     finally:
@@ -69,7 +77,7 @@ def _holds(path: Path, wanted: Schema) -> bool:
 
 
 def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
-    """What the file is to hold, made from its values and not from its text."""
+    """The expected schema, from the values of the file rather than its text."""
     content = copy.deepcopy(file.content)
     for change in changes:
         at: Any = content
@@ -83,23 +91,23 @@ def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
     try:
         return schema_of(YamlFile(file.path, content, file.lines))
     except ConfigError as error:
-        words = "; ".join(change.describe() for change in changes)
-        raise ConfigError(f"nothing was changed: with {words}\n{error}") from None
+        listed = "; ".join(change.describe() for change in changes)
+        raise ConfigError(f"nothing was changed; the schema would not be valid with {listed}\n{error}") from None
 
 
 def _like(key: str, mapping: Any) -> Any:
-    """The key that is written so: YAML reads a column that is called 2020 as a number."""
+    """The key of the mapping that reads as `key`: YAML reads a column named 2020 as a number."""
     return next((known for known in mapping if str(known) == key), key)
 
 
 def _items(change: SchemaChange, known: Any) -> list[Any]:
     if not isinstance(change.value, list) or not isinstance(known, list):
-        raise ConfigError(f"{change.describe()}: only lists are added to, and only lists are added")
+        raise ConfigError(f"{change.describe()}: add needs a list in the file and a list of items; use set for other values")
     return [item for item in change.value if item not in known]
 
 
 def _edits(text: str, change: SchemaChange) -> list[_Edit]:
-    """What has to change in the text for one change."""
+    """The edits of the text for one change."""
     node, path = yaml.compose(text, Loader=yaml.SafeLoader), list(change.path)
     assert node is not None
     while path and (inner := _value(node, path[0])) is not None:
@@ -122,7 +130,7 @@ def _value(node: yaml.Node, key: str) -> yaml.Node | None:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where the text of a node ends: a block goes, to the parser, up to what follows its comments."""
+    """Where the text of a node ends; the parser's own mark of a block is after the comments that follow it."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(last[1] if isinstance(node, yaml.MappingNode) else last)
@@ -130,23 +138,23 @@ def _end(node: yaml.Node) -> int:
 
 
 def _new_value(text: str, node: yaml.Node, value: Any, key: str) -> list[_Edit]:
-    """Another value in the place of `node`. What was said within it is said after it."""
+    """Replace `node` by another value; comments within it are moved behind it."""
     if isinstance(node, yaml.MappingNode) and isinstance(value, dict) and {name.value for name, _ in node.value} == set(value):
         return [edit for name, inner in node.value for edit in _new_value(text, inner, value[name.value], name.value)]
     start, end = node.start_mark.index, _end(node)
     written = _inline(value, key)
     edits = [_Edit(start, end, written if start < end else f" {written}")]
-    if said := _comments(text, start, end):
+    if comments := _comments(text, start, end):
         at, newline = _line_end(text, end), _newline(text)
         margin = " " * _margin(text, start)
-        edits.append(_Edit(at, at, "".join(f"{newline}{margin}{comment}" for comment in said)))
+        edits.append(_Edit(at, at, "".join(f"{newline}{margin}{comment}" for comment in comments)))
     return edits
 
 
 def _new_key(text: str, node: yaml.Node, key: str, value: Any) -> _Edit:
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
-            f"line {node.start_mark.line + 1} holds a single value, and cannot take the key {key}; change it by hand"
+            f"line {node.start_mark.line + 1} has a single value, so the key {key} cannot be added; edit the file by hand"
         )
     name, written = _inline(key), _inline(value, key)
     if node.flow_style:
@@ -159,7 +167,7 @@ def _new_key(text: str, node: yaml.Node, key: str, value: Any) -> _Edit:
 
 
 def _column(text: str, node: yaml.MappingNode) -> int:
-    """Where the keys of a block mapping begin: a key after a question mark (`? "two\\nlines"`) stands further right."""
+    """The column of the keys of a block mapping; a key after a question mark (`? "two\\nlines"`) is further right."""
     first = node.value[0][0].start_mark.index
     tokens = yaml.scan(text, Loader=yaml.SafeLoader)
     starts = [token.start_mark for token in tokens if isinstance(token, yaml.BlockMappingStartToken)]
@@ -210,7 +218,7 @@ def _comments(text: str, start: int, end: int) -> list[str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text with line ends in double quotes, in one line."""
+    """Writes text with line breaks in double quotes, in one line."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -227,7 +235,7 @@ _Dumper.add_representer(float, _number)
 
 
 def _inline(value: Any, key: str = "") -> str:
-    """A value in one line, as the file is read: `NO` comes in quotes, and a day of a key that holds days does not."""
+    """A value as YAML in one line: `NO` in quotes, but a date of the key `since` without."""
     written = yaml.dump(
         [value], Dumper=_Dumper, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True
     )

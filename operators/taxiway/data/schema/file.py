@@ -1,7 +1,4 @@
-"""The schema that a team keeps in git: YAML to Schema and back, with errors that name file, line and key.
-
-A first draft is made from data by `infer_schema`; from then on people decide.
-"""
+"""Read and write schema files (YAML), with errors that name file, line and key."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,7 @@ __all__ = [
     "Schema",
     "feature_content",
     "infer_schema",
-    "label_words",
+    "label_text",
     "load_schema",
     "schema_of",
     "schema_to_yaml",
@@ -35,14 +32,18 @@ __all__ = [
 
 
 def load_schema(path: Path | str) -> Schema:
-    """The schema in a YAML file. Raises ConfigError naming every mistake in it."""
+    """The schema in a YAML file.
+
+    Raises:
+        ConfigError: The file is not a valid schema; the message lists every mistake.
+    """
     return schema_of(read_yaml(Path(path)))
 
 
 def schema_of(file: YamlFile) -> Schema:
-    """The schema that a file's content is. Raises ConfigError naming every mistake in it."""
+    """The schema in the content of a file; see `load_schema`."""
     if not isinstance(file.content, dict):
-        raise ConfigError(f"{file.path}: a schema is a mapping with the keys {', '.join(_keys(Schema))}")
+        raise ConfigError(f"{file.path}: a schema must be a mapping with the keys {', '.join(_keys(Schema))}")
     content = dict(file.content)
     names: dict[str, list[str]] = {}
     for section in _NAMED:
@@ -53,7 +54,7 @@ def schema_of(file: YamlFile) -> Schema:
             names[section] = [str(name) for name in content[section]]
             content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
         elif section in content:
-            raise file.error((section,), f"is a {type(content[section]).__name__}; allowed: names, each with its keys")
+            raise file.error((section,), f"is a {type(content[section]).__name__}; allowed: a mapping of names to their keys")
     try:
         schema = Schema.model_validate(content)
     except ValidationError as error:
@@ -64,32 +65,32 @@ def schema_of(file: YamlFile) -> Schema:
     return schema
 
 
-def label_words(schema: Schema) -> str:
-    """`has the label "late"`, or that it has none."""
+def label_text(schema: Schema) -> str:
+    """`has the label "late"`, or `has no label`."""
     return "has no label" if schema.label is None else f'has the label "{schema.label}"'
 
 
 def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without "too short" of a list that is so for want of what the other errors are about."""
+    """The errors without "too short" for a list whose items have other errors."""
     wrong = {error["loc"][0] for error in errors if len(error["loc"]) > 1}
     return [error for error in errors if error["type"] != "too_short" or error["loc"][:1] == () or error["loc"][0] not in wrong]
 
 
 def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise file.error((section, name), f"is {body!r}; allowed: keys of its own, {_NAMED[section]}", got=body)
+        raise file.error((section, name), f"is {body!r}; allowed: a mapping with {_NAMED[section]}", got=body)
     if "name" in body:
-        raise file.error((section, name, "name"), "is not a key here: the name is the key above it")
+        raise file.error((section, name, "name"), "is not allowed; the name is the key above it")
     return {**{str(key): value for key, value in body.items()}, "name": name}
 
 
 def _check_names(schema: Schema, file: YamlFile) -> None:
-    """Columns and kinds that are named elsewhere in the schema have to be there."""
+    """Check that columns and kinds that are named in other sections exist."""
     names = [feature.name for feature in schema.features]
     for where, named in [("label", () if schema.label is None else (schema.label,)), ("key", schema.key)]:
         for name in named:
             if name not in names:
-                raise file.error((where,), f'is "{name}", which features does not list', got=name, allowed=names)
+                raise file.error((where,), f'is "{name}", which is not in features', got=name, allowed=names)
     for at, waiver in enumerate(schema.waivers):
         if waiver.kind not in KINDS and not waiver.kind.startswith("gx:"):
             options = (*KINDS, "gx:EXPECTATION_TYPE")
@@ -97,26 +98,26 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
         if waiver.column is None or waiver.kind in ("new_column", "join_match"):
             continue
         known = [rule.name for rule in schema.rules] if waiver.kind == "rule" else names
-        # A finding on several columns, such as a key of two, names them all: `carrier, flight`.
+        # An anomaly in several columns, such as a key of two, names them all: `carrier, flight`.
         several = all(name in known for name in waiver.column.split(", "))
         if waiver.column not in known and not several:
-            said = f'is "{waiver.column}", which the schema does not list'
-            raise file.error(("waivers", at, "column"), said, got=waiver.column, allowed=known)
-    for at, watch in enumerate(schema.metric_checks):
-        if watch.column is not None and watch.column not in names:
-            said = f'is "{watch.column}", which features does not list'
-            raise file.error(("metric_checks", at, "column"), said, got=watch.column, allowed=names)
+            problem = f'is "{waiver.column}", which is not in the schema'
+            raise file.error(("waivers", at, "column"), problem, got=waiver.column, allowed=known)
+    for at, monitor in enumerate(schema.metric_checks):
+        if monitor.column is not None and monitor.column not in names:
+            problem = f'is "{monitor.column}", which is not in features'
+            raise file.error(("metric_checks", at, "column"), problem, got=monitor.column, allowed=names)
 
 
 def _key(place: KeyPath, names: dict[str, list[str]]) -> KeyPath:
-    """Where in the file pydantic's `place` is: features and rules are lists to it, and mappings in the file."""
+    """The key in the file for pydantic's `place`: features and rules are lists in the model, but mappings in the file."""
     if len(place) > 1 and place[0] in names and isinstance(place[1], int):
         return (place[0], names[str(place[0])][place[1]], *place[2:])
     return place
 
 
 def _model_at(place: KeyPath) -> type[BaseModel]:
-    """The record whose keys stand at `place`."""
+    """The model whose keys are allowed at `place`."""
     if place[:1] == ("features",) and len(place) > 2:
         parts: dict[str | int, type[BaseModel]] = {
             "range": Range, "drift": Drift, "skew": Drift, "valency": Counts, "distinct": Counts,
@@ -133,7 +134,7 @@ def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def schema_to_yaml(schema: Schema) -> str:
-    """The YAML that `load_schema` reads as `schema`; what is at its default is left out, but for presence and domain."""
+    """The YAML text that `load_schema` reads as `schema`; defaults are left out, except presence and domain."""
     import yaml
 
     content: dict[str, Any] = {} if schema.label is None else {"label": schema.label}
@@ -149,13 +150,13 @@ def schema_to_yaml(schema: Schema) -> str:
     content |= schema.model_dump(mode="json", exclude_defaults=True, include={"metric_checks", "feature_skew"})
     if schema.waivers:
         content["waivers"] = [waiver.model_dump() for waiver in schema.waivers]
-    # PyYAML writes these line ends as they are, and reads them back as spaces; escaped, with all that is not ASCII, they last.
+    # PyYAML writes these line breaks unescaped and reads them back as spaces, so all characters outside ASCII are escaped.
     plain = not set(schema.to_json()) & {"\x85", "\u2028", "\u2029", "\ufeff"}
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=plain, width=120, default_flow_style=None))
 
 
 def feature_content(feature: Feature) -> dict[str, Any]:
-    """What a schema file says of a feature, under its name."""
+    """The keys of a feature in a schema file."""
     content = feature.model_dump(mode="json", exclude_defaults=True, exclude={"name", "presence", "domain"})
     for key in ("range", "valency", "distinct"):
         if key in content:  # 0 reads better than 0.0
@@ -163,8 +164,8 @@ def feature_content(feature: Feature) -> dict[str, Any]:
                 side: int(number) if float(number).is_integer() and abs(number) < 2**53 else number
                 for side, number in content[key].items()
             }
-    words = {1.0: "required", 0.0: "optional"}
-    content["presence"] = words.get(feature.presence) or {"min_fraction": feature.presence}
+    names = {1.0: "required", 0.0: "optional"}
+    content["presence"] = names.get(feature.presence) or {"min_fraction": feature.presence}
     if feature.type == "string":
         content["domain"] = "open" if feature.domain is None else list(feature.domain)
     elif feature.domain is not None:

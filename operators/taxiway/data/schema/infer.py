@@ -1,6 +1,6 @@
-"""The first draft of a schema, by the rules of TensorFlow Data Validation, for people to edit.
+"""Infer a draft schema from data, by the rules of TensorFlow Data Validation.
 
-It says what was seen, not what is right: a schema made of the very data that it checks would pass anything.
+The draft describes the data that it was inferred from, which therefore passes by construction; people must review it.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,20 +17,22 @@ from taxiway.store.store import Store
 
 Ranges = Literal["none", "observed"]
 DOMAIN_VALUES = 100
-# Of each pair at most one word may be there: "true" with "1" is no way to write booleans.
+# A column may have at most one value of each list: "true" together with "1" is not a boolean.
 _TRUE = ("TRUE", "true", "SET", "set", "1")
 _FALSE = ("FALSE", "false", "CLEAR", "clear", "0")
 
 
 def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, without: Collection[str] = ()) -> Schema:
-    """As `infer_from`, of the training spans of a snapshot, or of the given spans.
+    """Infer a schema from the training spans of a snapshot, or from the given spans; see `infer_from`.
 
-    Raises ConfigError if there is no span or no column `label`, DataError where no type can be given to a column.
+    Raises:
+        ConfigError: There is no span, or no column `label`.
+        DataError: A column has a type that a schema cannot describe.
     """
     spans = data.training if isinstance(data, Snapshot) else tuple(data)
     profiles = [profile_span(span, store) for span in spans]
     if not profiles:
-        raise ConfigError("a schema is inferred from at least one span, got none")
+        raise ConfigError("a schema needs at least one span to infer from, got none")
     profile = merged(profiles)
     order = dict.fromkeys(column.name for each in profiles for column in each.columns)
     columns = tuple(column for name in order if (column := profile.column(name)) is not None)
@@ -38,16 +40,24 @@ def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, w
 
 
 def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "none", without: Collection[str] = ()) -> Schema:
-    """A schema that the profiled rows pass; its features are in the profile's order.
+    """Infer a schema that the profiled rows pass.
 
-    Types are those in the files. A column is required if no row lacks it, else optional. Text with at most 100 values gets them
-    as its domain, unless all of them are numbers. Lists of one length keep it, others keep at least one item where none is empty.
-    The label is expected in training only. With `ranges` "observed" numbers get the range that was seen; keys and limits of drift
-    are people's knowledge and are not inferred.
+    Types are those of the file. A column is required if every row has a value, else optional. Text with at most 100 values gets
+    these as its domain, unless all are numbers. Lists that all have one length get that as `valency`; other lists get at least one
+    item if none is empty. The label is expected in training only. Keys and drift limits are not inferred.
 
-    Columns named in `without` are left out; without `label` nothing is predicted.
+    Args:
+        profile: The profile of the data.
+        label: The column to predict; None for data without a label.
+        ranges: `observed` gives numbers the range of the data, `none` gives them no range.
+        without: Columns to leave out.
 
-    Raises ConfigError if there is no column `label`, DataError where no type can be given to a column.
+    Returns:
+        The schema, with its features in the order of the profile.
+
+    Raises:
+        ConfigError: There is no column `label`.
+        DataError: A column has a type that a schema cannot describe.
     """
     kept = [column for column in profile.columns if column.name not in without]
     names = [column.name for column in kept]
@@ -64,35 +74,35 @@ def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "
 
 
 def remark(column: ColumnProfile) -> str:
-    """What people should know of a column whose type in the file may not be what its values are; empty for most."""
+    """A hint if a column's values may not have the type that the file gives them; empty for most columns."""
     values = [item.value for item in column.values]
     if not column.present:
-        return "no value was seen: the type is a guess"
+        return "no values in the data: the type is a guess"
     if column.type == "integer" and column.minimum is not None and column.minimum >= 0 and column.maximum == 1:
-        return "only 0 and 1: are these booleans? Then have the source write them as such"
+        return "only 0 and 1; if these are booleans, store them as booleans"
     if column.type != "string" or not column.values_complete or not values:
         return ""
     if all(value in _TRUE + _FALSE for value in values) and all(
-        sum(v in words for v in values) <= 1 for words in (_TRUE, _FALSE)
+        sum(v in names for v in values) <= 1 for names in (_TRUE, _FALSE)
     ):
-        return "booleans written as text: have the source write booleans"
+        return "booleans stored as text; store them as booleans"
     if _all_integers(values):
-        return "whole numbers written as text: have the source write numbers, unless they are names"
+        return "integers stored as text; store them as numbers unless they are codes"
     return ""
 
 
 def closed_domain(column: ColumnProfile, most: int) -> tuple[str, ...] | None:
-    """All values of a text column, if they are known and at most so many."""
+    """All values of a text column; None if they are not all known, or more than `most`."""
     values = [item.value for item in column.values]
     known = column.type == "string" and column.values_complete and 0 < len(values) <= most
-    # Of longer text the beginning is kept, so that two values may look like one.
+    # Longer text is cut in profiles, so two values could look like one.
     return tuple(sorted(values)) if known and all(len(value) < TEXT_KEPT for value in values) else None
 
 
 def _feature(column: ColumnProfile, ranges: Ranges) -> Feature:
     if column.type == "other":
         raise DataError(
-            f"column {column.name} is of type {column.storage}, which has no statistics; have the source leave it out, or flatten it"
+            f"column {column.name} has the type {column.storage}, which cannot be profiled; drop or flatten it in the source"
         )
     domain = closed_domain(column, DOMAIN_VALUES)
     return Feature(

@@ -1,6 +1,6 @@
-"""The Schema record: what a team expects of every column, and of the table as a whole.
+"""The Schema record: what is expected of every column, and of the table as a whole.
 
-Reading it from YAML is in `schema`, comparing data with it in `validate`.
+It is read from YAML in `file`; data is checked against it in `taxiway.data.validation`.
 """
 
 import re
@@ -38,19 +38,35 @@ KINDS = (
     "label_missing", "max_rows", "min_rows", "missing_column", "new_column", "not_unique", "pattern", "presence", "range",
     "feature_skew", "rows_ratio", "rule", "skew", "skew_unmeasured", "stage", "type", "valency",
 )  # fmt: skip
-"""The kinds of anomaly that the schema's checks find; those of a suite are called `gx:` and the expectation's type."""
+"""The kinds of anomaly that the checks report; failed expectations of a suite are reported as `gx:TYPE`."""
 
 
 class Feature(Record):
     """What is expected of one column.
 
-    `presence` is the smallest share of rows with a value (neither null nor NaN); at 0 the column itself may be missing.
-    `domain` are the only values that may be, None for any; `min_in_domain` is the share of rows with a value that must be one of
-    them. All of a text must match `pattern` (a regular expression of DuckDB), or that of `semantic`. `valency` is how many items
-    a list may have, `distinct` how many distinct values the column, and `unique` that no two rows share one.
-    `drift` limits the distance of the newest span from the training spans, `skew` that of serving data from training data.
-    `environments` are those in which the column is expected, None for all. `severity` is that of every finding in the column but
-    drift and skew, where the stage does not lower it.
+    Attributes:
+        name: The name of the column.
+        type: The type of its values.
+        description: What it means.
+        unit: The unit of its numbers.
+        missing_means: What a missing value means.
+        collected: How the values are collected.
+        stage: The lifecycle stage.
+        owner: Who is responsible for it.
+        since: The day from which it has its stage.
+        presence: The smallest fraction of rows with a value (neither null nor NaN); at 0 the column itself may be missing.
+        valency: How many items a list may have.
+        unique: Whether every value must be unique.
+        distinct: How many distinct values the column may have.
+        domain: The allowed values; None allows any.
+        min_in_domain: The fraction of rows with a value that must be in the domain.
+        pattern: A regular expression (RE2) that the whole text must match.
+        semantic: The name of a form that the whole text must have; see `SEMANTICS`.
+        range: The allowed range of numbers.
+        drift: The limit on the distance of the newest span from earlier spans.
+        skew: The limit on the distance of serving data from training data.
+        environments: The environments in which the column is expected; None for all.
+        severity: The severity of anomalies, except drift and skew; the stage may lower it.
     """
 
     name: str
@@ -78,11 +94,11 @@ class Feature(Record):
 
     @property
     def found_severity(self) -> Severity:
-        """What an anomaly in the column weighs: its stage may lower the severity to a warning."""
+        """The severity of anomalies in the column: `severity`, or a warning if the stage lowers it."""
         return Severity.WARNING if self.stage.warns else self.severity
 
     def expected_in(self, environment: str) -> bool:
-        """Whether data of `environment` should have the column."""
+        """Whether the column is expected in data of `environment`."""
         return self.environments is None or environment in self.environments
 
     @field_validator("domain", mode="before")
@@ -100,17 +116,17 @@ class Feature(Record):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            raise ValueError(f"it is not a regular expression: {error}") from None
         return pattern
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> "Feature":
         if self.range is not None and self.type not in NUMERIC_TYPES:
-            raise ValueError(f"a {self.type} has no range; range is for {' and '.join(NUMERIC_TYPES)}")
+            raise ValueError(f"a feature of type {self.type} cannot have a range; allowed for {' and '.join(NUMERIC_TYPES)}")
         if (self.pattern is not None or self.semantic is not None) and self.type != "string":
-            raise ValueError(f"a {self.type} has no pattern; pattern and semantic are for string")
+            raise ValueError(f"a feature of type {self.type} cannot have a pattern or semantic; allowed for string")
         if (self.valency is not None) and self.type != "list":
-            raise ValueError(f"a {self.type} has one value a row; valency is for list")
+            raise ValueError(f"a feature of type {self.type} cannot have a valency; allowed for list")
         for name, limit in (("drift", self.drift), ("skew", self.skew)):
             if limit is not None:
                 self._check_distance(name, limit)
@@ -122,29 +138,29 @@ class Feature(Record):
 
     def _check_distance(self, name: str, limit: Drift) -> None:
         if self.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
-            raise ValueError(f"{name} of a {self.type} is not measured; leave {name} out")
+            raise ValueError(f"{name} is not measured for the type {self.type}; remove {name}")
         numeric = self.type in NUMERIC_TYPES
         if numeric and limit.limit < RESOLUTION:
             raise ValueError(
-                f"{name}.limit is {limit.limit:g}; divergences below {RESOLUTION:g} are too fine for 101 quantiles"
+                f"{name}.limit is {limit.limit:g}; allowed: {RESOLUTION:g} or more, the resolution of 101 quantiles"
             )
         if limit.distance is not None and numeric != (limit.distance == "jensen_shannon"):
             allowed = "jensen_shannon" if numeric else "l_infinity, normalized_difference"
-            raise ValueError(f"{name}.distance is {limit.distance}; allowed for a {self.type}: {allowed}")
+            raise ValueError(f"{name}.distance is {limit.distance}; allowed for type {self.type}: {allowed}")
 
     def _check_domain(self, domain: tuple[str | int, ...]) -> None:
         if self.type not in ("string", "integer"):
-            raise ValueError(f"a {self.type} has no domain; domain is for string and integer")
+            raise ValueError(f"a feature of type {self.type} cannot have a domain; allowed for string and integer")
         wanted: type[str] | type[int] = str if self.type == "string" else int
         wrong = [value for value in domain if not isinstance(value, wanted)]
         if wrong:
-            hint = "put it in quotes" if wanted is str else "take it out of its quotes"
-            raise ValueError(f"domain holds {wrong[0]!r}, which is not of type {self.type}; {hint}")
+            hint = "put it in quotes" if wanted is str else "remove its quotes"
+            raise ValueError(f"domain has {wrong[0]!r}, which is not of type {self.type}; {hint}")
         if len(set(domain)) != len(domain):
             twice = next(value for value in domain if domain.count(value) > 1)
-            raise ValueError(f"domain holds {twice!r} more than once")
+            raise ValueError(f"domain has {twice!r} more than once")
         if any(isinstance(value, str) and len(value) > TEXT_KEPT for value in domain):
-            raise ValueError(f"domain holds a value of more than {TEXT_KEPT} characters; text is compared up to there")
+            raise ValueError(f"domain has a value of more than {TEXT_KEPT} characters; only these are compared")
 
 
 def _one_or_more(value: Any) -> Any:
@@ -152,12 +168,20 @@ def _one_or_more(value: Any) -> Any:
 
 
 class Schema(Record):
-    """What is expected of the data of one pipeline. Its digest is the schema version that reports and models name.
+    """What is expected of the data of one pipeline. Its digest is the schema version that reports and models refer to.
 
-    `label` is the column that is predicted; a schema of data from which nothing is learned has none, and no pipeline takes it.
-    `key` are the columns whose values together tell any two rows apart, in one span and across the spans of a snapshot.
-    `min_rows` and `max_rows` are for each span, `rows_ratio` for the newest span's rows by the mean of those before it.
-    `environments` are the kinds of data that features may be limited to. `features` are in the order of the file.
+    Attributes:
+        label: The column to predict; None for data that no pipeline trains on.
+        key: The columns whose values together are unique for every row, in a span and across the spans of a snapshot.
+        environments: The environments that features may be limited to.
+        min_rows: The smallest number of rows of a span.
+        max_rows: The largest number of rows of a span; None is no limit.
+        rows_ratio: The allowed ratio of the newest span's rows to the mean of the spans before it.
+        features: The columns, in the order of the file.
+        rules: Conditions on each row.
+        metric_checks: Limits for metrics over time.
+        feature_skew: The limit on differences between training and serving rows with the same key.
+        waivers: Anomalies that are excused until a date.
     """
 
     record_version: ClassVar[int] = 3
@@ -181,12 +205,12 @@ class Schema(Record):
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> "Schema":
         if self.max_rows is not None and self.max_rows < self.min_rows:
-            raise ValueError(f"max_rows is {self.max_rows} and min_rows {self.min_rows}; allowed: min_rows at most max_rows")
+            raise ValueError(f"max_rows is {self.max_rows} and min_rows is {self.min_rows}; allowed: min_rows at most max_rows")
         for feature in self.features:
             for name in feature.environments or ():
                 if name not in self.environments:
                     raise ValueError(
-                        f"{feature.name} names the environment {name}; allowed: {', '.join(self.environments)} (environments)"
+                        f"{feature.name} has the environment {name}; allowed: {', '.join(self.environments)} (see environments)"
                     )
         return self
 
@@ -195,20 +219,23 @@ class Schema(Record):
         return next((feature for feature in self.features if feature.name == name), None)
 
     def numeric(self, label: str) -> tuple[str, ...]:
-        """The columns of integers and numbers that a model takes where its pipeline names none; see `offered`."""
+        """The integer and number columns that a model uses by default; see `offered`."""
         return self._taken(NUMERIC_TYPES, label)
 
     def categorical(self, label: str) -> tuple[str, ...]:
-        """The columns of strings and booleans that a model takes where its pipeline names none; see `offered`."""
+        """The string and boolean columns that a model uses by default; see `offered`."""
         return self._taken(CATEGORICAL_TYPES, label)
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns of text: in CSV they are text even where they hold nothing but digits."""
+        """The text columns, which are read from CSV as text even if all values are digits."""
         return tuple(feature.name for feature in self.features if feature.type == "string")
 
     def offered(self, label: str) -> tuple[str, ...]:
-        """The columns that a model can take: neither label nor key, and there when it serves. Those taken unasked are past alpha."""
+        """The columns that a model can use: expected in serving, and neither label nor key.
+
+        Defaults (`numeric`, `categorical`) also leave out planned and alpha features.
+        """
         kept = [f for f in self.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.expected_in(SERVING)]
         return tuple(feature.name for feature in kept if feature.name not in (label, self.label, *self.key))
 

@@ -1,8 +1,8 @@
-"""What a schema could ask for beyond its first draft: proposals with their evidence, for people to take or leave.
+"""Suggest constraints for a schema, with evidence.
 
-The rules are those of Deequ's constraint suggestion (Schelter et al., VLDB 2018), less those that fit no other data than these:
-a mean or a maximum as it was seen. Lower bounds are Wilson's, as Wald's say nothing where nearly all rows agree. Each rule is
-learned on nine tenths of the rows and checked on the tenth that it has not seen, in turn.
+The rules are those of Deequ's constraint suggestion (Schelter et al., VLDB 2018), without those that fit only the given data, such
+as its mean or maximum. Lower bounds are Wilson's, because Wald's are useless if nearly all rows agree. Each rule is checked by
+tenfold cross-validation: it is learned on nine tenths of the rows and checked on the held-out tenth.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,14 +30,20 @@ _FREQUENT_COVER = 0.9
 _LEAST_PRESENT = 0.2
 _NEARLY_UNIQUE = 0.08
 KEY_TYPES = ("string", "integer", "date", "datetime")
-_Z = 1.959963984540054  # 95 % of the normal distribution lie within
+_Z = 1.959963984540054  # for a 95% interval of the normal distribution
 
 
 class Suggestion(Record):
-    """Something that a schema could ask of a column, by one rule.
+    """A suggested constraint on a column.
 
-    `evidence` are the counts behind it. What the rule learned on the other rows was fulfilled by the share `pass_rate` of the rows
-    that it had not seen, and would have passed `passed` of `folds` parts of them.
+    Attributes:
+        rule: The name of the Deequ rule.
+        column: The column.
+        changes: The changes of the schema.
+        evidence: The counts that support it.
+        pass_rate: The fraction of held-out rows that fulfil what was learned on the others.
+        passed: The number of held-out parts that pass.
+        folds: The number of held-out parts.
     """
 
     rule: str
@@ -49,32 +55,33 @@ class Suggestion(Record):
     folds: int
 
     def describe(self) -> str:
-        """`range: {min: 0} (NonNegative: the smallest of 334 numbers is 0; held out: all of the rows, 10 of 10 parts)`."""
-        asked = ", ".join(change.describe().removeprefix(f"features.{self.column}.") for change in self.changes)
+        """`range: {min: 0} (NonNegative: the smallest of 334 numbers is 0; held out: 100.0% of the rows, 10 of 10 parts)`."""
+        keys = ", ".join(change.describe().removeprefix(f"features.{self.column}.") for change in self.changes)
         return (
-            f"{asked} ({self.rule}: {self.evidence}; held out: {_rate(self.pass_rate)} of the rows, "
+            f"{keys} ({self.rule}: {self.evidence}; held out: {percent(self.pass_rate)} of the rows, "
             f"{self.passed} of {self.folds} parts)"
         )
 
 
-def _rate(rate: float) -> str:
-    """`all`, `above 99.9 %`, `98.3 %`: what is not all never looks like all."""
-    return "all" if rate == 1 else "above 99.9 %" if rate > 0.999 else percent(rate)
-
-
 @dataclass(frozen=True)
 class _Part:
-    """A tenth of the rows: in how many of those `asked` the condition holds, and the share that was learned to be needed."""
+    """A held-out tenth of the rows: how many were checked, how many pass, and the fraction that must pass."""
 
     held: int
-    asked: int
+    checked: int
     needed: float = 1.0
 
 
 def suggest(data: Path | str, label: str | None = None) -> tuple[Suggestion, ...]:
-    """What a schema of `data` could ask for: a file, all files that a pattern matches as one table, or a URL.
+    """Suggest constraints for the schema of `data`.
 
-    Raises DataError where data cannot be read or have no rows, ConfigError if there is no column `label`.
+    Args:
+        data: A file, a pattern whose files are one table, or a URL.
+        label: The label, for which no presence or uniqueness is suggested.
+
+    Raises:
+        DataError: The data cannot be read or has no rows.
+        ConfigError: There is no column `label`.
     """
     from taxiway.data.profiling.profiler import profile_table
 
@@ -83,7 +90,7 @@ def suggest(data: Path | str, label: str | None = None) -> tuple[Suggestion, ...
 
 
 def suggest_table(table: Table, profile: Profile, label: str | None = None) -> tuple[Suggestion, ...]:
-    """As `suggest`, of a table and its profile."""
+    """As `suggest`, for a table and its profile."""
     names = [column.name for column in table.columns]
     if label is not None and label not in names:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
@@ -94,7 +101,7 @@ def suggest_table(table: Table, profile: Profile, label: str | None = None) -> t
         if column.type == "other" or statistics is None or not statistics.present:
             continue
         parts = present[column.sql]
-        if column.name != label:  # it has to be there in every row as it is
+        if column.name != label:  # the label is required in any case
             found += _presence(statistics, parts)
         found += _categories(table, column, statistics)
         found += _non_negative(statistics, parts)
@@ -104,30 +111,30 @@ def suggest_table(table: Table, profile: Profile, label: str | None = None) -> t
     return tuple(found)
 
 
-def lower_bound(held: int, asked: int) -> float:
-    """The lower end of Wilson's 95 % interval of a share, rounded down to two decimals."""
-    rate, by = held / asked, _Z**2 / asked
-    return floor(100 * (rate + by / 2 - _Z * sqrt(rate * (1 - rate) / asked + by / (4 * asked))) / (1 + by)) / 100
+def lower_bound(passed: int, checked: int) -> float:
+    """The lower end of Wilson's 95% interval of `passed` out of `checked` rows, rounded down to two decimals."""
+    rate, by = passed / checked, _Z**2 / checked
+    return floor(100 * (rate + by / 2 - _Z * sqrt(rate * (1 - rate) / checked + by / (4 * checked))) / (1 + by)) / 100
 
 
 def _suggested(
-    rule: str, column: ColumnProfile, evidence: str, parts: Sequence[_Part], **asked: JsonValue
+    rule: str, column: ColumnProfile, evidence: str, parts: Sequence[_Part], **keys: JsonValue
 ) -> Iterator[Suggestion]:
-    """One suggestion, that the column's keys become those `asked`."""
-    checked = [part for part in parts if part.asked]
+    """One suggestion, with the new values of the column's keys."""
+    checked = [part for part in parts if part.checked]
     yield Suggestion(
         rule=rule,
         column=column.name,
-        changes=tuple(SchemaChange(path=("features", column.name, key), value=value) for key, value in asked.items()),
+        changes=tuple(SchemaChange(path=("features", column.name, key), value=value) for key, value in keys.items()),
         evidence=evidence,
-        pass_rate=sum(part.held for part in checked) / sum(part.asked for part in checked),
-        passed=sum(part.held / part.asked >= part.needed for part in checked),
+        pass_rate=sum(part.held for part in checked) / sum(part.checked for part in checked),
+        passed=sum(part.held / part.checked >= part.needed for part in checked),
         folds=len(checked),
     )
 
 
 def _present_by_part(table: Table) -> dict[str, list[tuple[int, int]]]:
-    """For each column, by its name in the view, the rows with a value and all rows of each part."""
+    """For each column, by its name in the view: the rows with a value and all rows, for each part."""
     known = [column for column in table.columns if column.type != "other"]
     counts = [f"count_if({c.sql} IS NOT NULL{f' AND NOT isnan({c.sql}::DOUBLE)' if c.type == 'number' else ''})" for c in known]
     found = table.rows(f"SELECT {', '.join(['count(*)', *counts])} FROM numbered GROUP BY {_FOLD}")
@@ -173,12 +180,12 @@ def _categories(table: Table, column: Column, statistics: ColumnProfile) -> Iter
                 learned = set(_frequent(others))
                 needed = lower_bound(sum(others[value] for value in learned), sum(others.values()))
                 parts.append(_Part(sum(part[v] for v in part if v in learned), sum(part.values()), needed))
-        asked: dict[str, JsonValue] = {
+        keys: dict[str, JsonValue] = {
             "domain": _domain(kept, column),
             "min_in_domain": lower_bound(rows, statistics.present),
         }
-        if parts and asked["min_in_domain"]:
-            yield from _suggested("FractionalCategoricalRange", statistics, evidence, parts, **asked)
+        if parts and keys["min_in_domain"]:
+            yield from _suggested("FractionalCategoricalRange", statistics, evidence, parts, **keys)
 
 
 def _domain(values: Iterable[str], column: Column) -> list[JsonValue]:
@@ -186,7 +193,7 @@ def _domain(values: Iterable[str], column: Column) -> list[JsonValue]:
 
 
 def _split(table: Table, column: Column) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
-    """For each part the rows of each value in it, and in all others."""
+    """For each part: the rows of each value in it, and in all other parts."""
     found = table.rows(
         f"SELECT {_FOLD} AS part, {column.sql}::VARCHAR, count(*) FROM numbered WHERE {column.sql} IS NOT NULL GROUP BY ALL"
     )
@@ -236,11 +243,11 @@ def _semantic(table: Table, column: Column, statistics: ColumnProfile, present: 
     found = table.rows(f"SELECT {fits} FROM span WHERE {column.sql} IS NOT NULL", list(SEMANTICS.values()))[0]
     for name, all_match in zip(SEMANTICS, found, strict=True):
         if all_match:
-            evidence = f"all {statistics.present:,} texts are of this kind"
+            evidence = f"all {statistics.present:,} texts have this form"
             yield from _suggested("SemanticIfAllMatch", statistics, evidence, _all_hold(present), semantic=name)
             return
 
 
 def _all_hold(present: list[tuple[int, int]]) -> list[_Part]:
-    """The parts of a rule that is proposed only where every row with a value fulfils it, and that has nothing to learn."""
+    """The parts of a rule that is only suggested if every row with a value fulfils it."""
     return [_Part(held, held) for held, _ in present]

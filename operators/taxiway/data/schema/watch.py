@@ -1,8 +1,8 @@
-"""Anomalies in the history of a metric: one value for each span, the newest against those before it.
+"""Limits for a metric over time: one value for each span, the newest compared with those before it.
 
-The strategies are Deequ's simple ones (Schelter et al., VLDB 2018). Other than there, the newest value is never part of what it is
-compared with: one outlier among n values lies at most (n - 1) / sqrt(n) sample deviations from their mean, so that in a short
-history it could not be found.
+The strategies are Deequ's simple ones (Schelter et al., VLDB 2018). Unlike there, the newest value is not part of the values that
+it is compared with: among n values, an outlier is at most (n - 1) / sqrt(n) sample deviations from the mean, so a short history
+would hide it.
 """
 
 from typing import Annotated, Literal, get_args
@@ -29,12 +29,22 @@ AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class MetricMonitor(Record):
-    """A metric that is watched over the spans, and what may become of it.
+    """A limit on how a metric may change from span to span. All limits are inclusive.
 
-    `metric` is `rows`, or a statistic of `column`. By `strategy`: `bounds` limits the value itself to `min` and `max`; `change` its
-    difference from the span before to `max_decrease` and `max_increase`; `ratio` its quotient by that to `min_ratio` and
-    `max_ratio`; `normal` keeps it within what `deviations` standard deviations stand for, by the mean and the deviation of at least
-    `min_spans` spans before it. Bounds are included.
+    Attributes:
+        metric: `rows`, or a statistic of `column`.
+        column: The column; None for `rows`.
+        strategy: `bounds` limits the value itself, `change` its difference from the span before, `ratio` its ratio to the span
+            before, and `normal` its distance from the mean of the spans before.
+        min: The smallest value (`bounds`).
+        max: The largest value (`bounds`).
+        max_decrease: The largest decrease since the span before (`change`).
+        max_increase: The largest increase since the span before (`change`).
+        min_ratio: The smallest ratio to the span before (`ratio`).
+        max_ratio: The largest ratio to the span before (`ratio`).
+        deviations: The width of the prediction interval, in standard deviations of a normal distribution (`normal`).
+        min_spans: The number of earlier spans that `normal` needs.
+        severity: Whether an anomaly blocks.
     """
 
     metric: Literal["rows"] | ColumnMetric
@@ -60,7 +70,7 @@ class MetricMonitor(Record):
         given = [name for name in _LIMITS if getattr(self, name) is not None]
         wrong = [name for name in given if name not in allowed]
         if wrong:
-            raise ValueError(f"{wrong[0]} is not of strategy {self.strategy}; allowed: {', '.join(allowed)}")
+            raise ValueError(f"{wrong[0]} does not apply to strategy {self.strategy}; allowed: {', '.join(allowed)}")
         if self.strategy != "normal" and not given:
             raise ValueError(f"strategy {self.strategy} needs at least one of {', '.join(allowed)}")
         return self

@@ -1,6 +1,6 @@
-"""Which spans a source of files holds: the files that match a pattern of paths, the newest version of each, oldest first.
+"""The spans of a source of files: the files that match a pattern, in the newest version of each span.
 
-What is in the files is not looked at here.
+Files are only listed here; `read_file` reads them.
 """
 
 from collections.abc import Callable, Collection, Hashable
@@ -23,21 +23,25 @@ class FileReader(SourceReader):
 
     source: FileSource
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 files are there, or not
+    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 decisions and time do not matter
+        """The newest version of each span that the pattern matches."""
         return find_spans(self.source.spans)
 
     def state(self, *, now: datetime) -> Hashable:  # noqa: ARG002
+        """The paths that the pattern may match."""
         return listing(self.source.spans)
 
     def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 files need no database
+        """A function that converts the file of a span to Parquet."""
         from taxiway.data.formats.convert import known_format
         from taxiway.data.sources.read_file import read_file
 
-        # Of the formats, only CSV does not tell what is text.
+        # CSV is the only format without types.
         kind = self.source.format or known_format(self.source.spans)
         return partial(read_file, format=self.source.format, text_columns=text_columns() if kind == "csv" else ())
 
     def check(self) -> None:
+        """Raise ConfigError if the format of the files is unknown."""
         from taxiway.data.formats.convert import format_of
 
         if self.source.format is None:
@@ -45,13 +49,18 @@ class FileReader(SourceReader):
 
 
 def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
-    """The newest version of each span that `pattern` matches, oldest span first; empty if nothing arrived yet.
+    """The newest version of each span that a pattern matches.
 
-    `pattern` is a path or URL that fsspec reads. {YYYY}, {MM}, {DD} are parts of a date, and the span is named by them
-    (`2013-04`); or {SPAN} is a number, of exactly four digits as {SPAN:4}. {VERSION} (or {VERSION:2}) tells
-    corrected files of one span apart: the highest number is the newest.
+    Args:
+        pattern: A path or URL that fsspec reads. {YYYY}, {MM} and {DD} are the parts of a date, by which spans are named
+            (`2013-04`); {SPAN} is a number instead, {SPAN:4} one of four digits. {VERSION} is the number of a corrected version
+            of a span: the highest is the newest.
 
-    Raises ConfigError if the pattern is not valid, or if a file's name reads as no date or as another file's span.
+    Returns:
+        The spans, oldest first; empty if no file matches.
+
+    Raises:
+        ConfigError: The pattern is not valid, a file name is not a valid date, or two files are the same version of a span.
     """
     import fsspec
 
@@ -65,7 +74,7 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
             continue
         if info["type"] == "directory":
             raise ConfigError(
-                f"{path} matches {pattern}, but is a folder; a span is one file: make the pattern end at the file"
+                f"{path} matches {pattern}, but is a folder; a span is one file: extend the pattern to the file name"
             )
         ends, begins = (span.period.ends, span.period.begins) if span.period else (None, None)
         found = FoundSpan(span.name, span.version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)), ends, begins)
@@ -82,9 +91,9 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
 
 
 def listing(pattern: str) -> tuple[str, ...]:
-    """The paths that `pattern` may match, sorted: one listing, and no file is looked at.
+    """The paths that `pattern` may match, sorted, from one listing.
 
-    As long as it is the same, `find_spans` finds the same.
+    While this does not change, `find_spans` returns the same spans.
     """
     import fsspec
     from fsspec.implementations.local import LocalFileSystem
@@ -92,7 +101,7 @@ def listing(pattern: str) -> tuple[str, ...]:
     fs, root = fsspec.core.url_to_fs(pattern)
     parsed = _parse(pattern, root)
     if isinstance(fs, LocalFileSystem):
-        return tuple(sorted(iglob(parsed.glob)))  # noqa: PTH207 takes any pattern; fsspec would ask for each file's size
+        return tuple(sorted(iglob(parsed.glob)))  # noqa: PTH207 takes any pattern; fsspec would also get each file's size
     fs.invalidate_cache()
     return tuple(sorted(fs.glob(parsed.glob)))
 

@@ -1,4 +1,4 @@
-"""The spans of a source of any kind: which are there, in which version, and what reads their rows."""
+"""The spans of a source of any kind: their names and versions, and the reader of their rows."""
 
 from collections.abc import Callable, Collection, Hashable
 from datetime import datetime
@@ -40,47 +40,51 @@ def located(source: Source, data: str | None) -> Source:
     if data is None:
         for path in source.paths:
             if DATA in path:
-                raise ConfigError(f"{path} needs the folder or URL of the data; give it: --data URL", key="source", got=path)
+                raise ConfigError(
+                    f"{path} needs the folder or URL of the data; pass it with --data URL", key="source", got=path
+                )
         return source
     return source.with_data(data)
 
 
 def spans_of(source: Source, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
-    """The spans that are there, oldest first: files that match, or periods that had ended, `delay` ago, by `now`.
+    """The spans at the source, oldest first: matching files, or periods that had ended at `now - delay`.
 
-    No database and no function is asked: a period has the newest version in which it was decided, see `with_versions`.
+    No database or function is called. A period gets the newest version that already has a decision; see `with_versions`.
+
+    Args:
+        source: The source, with `{data}` filled in.
+        decided: Name and version of each span that already has a decision.
+        now: The current time.
     """
     return _reader(source).spans(decided=decided, now=now)
 
 
 def source_state(source: Source, *, now: datetime) -> Hashable:
-    """What `spans_of` hangs on at the source: as long as this is the same, so are its spans.
-
-    Files are listed and not looked at; for periods it costs the same however many have ended.
-    """
+    """A value that changes if `spans_of` may have changed. It is cheap: one listing of files, or a computation for periods."""
     return _reader(source).state(now=now)
 
 
 def with_versions(source: Source, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:
-    """The same spans in the versions that `source.version` gives for them now; as they are if the source has none."""
+    """The same spans with their current versions by the query `source.version`; unchanged if the source has none."""
     return _reader(source).with_versions(spans, connect)
 
 
 def reader_of(source: Source, connect: Connect, text_columns: Callable[[], Collection[str]] = tuple) -> Read:
-    """What makes the Parquet file of a span of this source.
+    """The function that writes the Parquet file of a span of this source.
 
     Args:
         source: The source, with `{data}` filled in.
         connect: Opens the source's database.
-        text_columns: Gives the columns that are text whatever they hold; called only if the source does not tell types.
+        text_columns: Returns the columns to read as text; called only if the format has no types.
     """
     return _reader(source).read(connect, text_columns)
 
 
 def check_source(source: Source) -> None:
-    """Look for mistakes in a source that can be found without its files, its database, or Airflow.
+    """Check a source without its files, its database, or Airflow.
 
     Raises:
-        ConfigError: The format of the files is unknown, or there is no such function.
+        ConfigError: The format of the files is unknown, or the function does not exist.
     """
     _reader(source).check()

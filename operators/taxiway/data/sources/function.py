@@ -1,4 +1,4 @@
-"""The rows that a function of the team's own gives for one period, as Parquet. It is called with the period's begin and end."""
+"""A source of rows from a user's Python function, which is called with the begin and the end of a period."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.sources.periods import PeriodReader, bounds_of
 from taxiway.data.sources.reader import Connect, FoundSpan, Read
 from taxiway.errors import ConfigError, DataError, TransientError
+from taxiway.messages import counted
 from taxiway.spec.python_refs import look_up
 from taxiway.spec.source import FunctionSource
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = "source.function"
-_ALLOWED = "allowed: a pandas DataFrame, a pyarrow Table or RecordBatch, or an iterator of such"
+_ALLOWED = "allowed: a pandas DataFrame, a pyarrow Table or RecordBatch, or an iterator of these"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class FunctionReader(PeriodReader):
     source: FunctionSource
 
     @property
-    def _asked(self) -> str:
+    def _origin(self) -> str:
         return self.source.text
 
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a DataFrame tells types
-        """What writes the rows of a span's period."""
+    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a DataFrame has types
+        """A function that writes the rows of a span's period to a Parquet file."""
 
         def rows_of(span: FoundSpan, folder: Path) -> Path:
             copy = folder / "rows.parquet"
@@ -41,12 +42,16 @@ class FunctionReader(PeriodReader):
         return rows_of
 
     def check(self) -> None:
-        """Whether the function is there, and takes `begin` and `end`."""
+        """Raise ConfigError if the function does not exist, or does not take `begin` and `end`."""
         load_function(self.source.function)
 
 
 def load_function(path: str) -> Callable[..., Any]:
-    """The function that `FILE.py:name` or `package.module:name` leads to. Raises ConfigError where it takes no `begin` and `end`."""
+    """The function at `FILE.py:name` or `package.module:name`.
+
+    Raises:
+        ConfigError: The function does not exist, or does not take `begin` and `end`.
+    """
     function = look_up(path, ":", _KEY)
     try:
         inspect.signature(function).bind(begin=None, end=None)
@@ -58,13 +63,21 @@ def load_function(path: str) -> Callable[..., Any]:
 
 
 def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
-    """Call the function at `path` with `begin` and `end` (times in UTC), and write the rows that it gives to `copy`.
+    """Call a function for the rows of a period, and write them to a Parquet file.
 
-    Of an iterator, one table at a time is in memory; a column has the type that all of them fit in. `what` is how errors name
-    the function and the period.
+    If it returns an iterator, only one table at a time is in memory, and each column gets a type that fits all tables.
 
-    Raises ConfigError where the function is not there or raises, or gives something else; DataError where its tables do not fit
-    together or have no rows. TransientError, ConnectionError and TimeoutError of the function are raised as TransientError.
+    Args:
+        path: The function, as `FILE.py:name` or `package.module:name`.
+        begins: The begin of the period, in UTC, passed as `begin`.
+        ends: The end of the period, in UTC and exclusive, passed as `end`.
+        copy: The file to write.
+        what: The name of the function and the period in errors.
+
+    Raises:
+        ConfigError: The function does not exist, raises an error, or returns something else.
+        DataError: There are no rows, or the tables have columns that do not fit together.
+        TransientError: The function raised TransientError, ConnectionError or TimeoutError.
     """
     import pyarrow as pa
     import pyarrow.ipc
@@ -79,7 +92,7 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
             schemas.append(table.schema)
             rows += table.num_rows
     if not rows:
-        raise DataError(f"{what} gave {len(schemas)} table{'s' * (len(schemas) != 1)} and no rows")
+        raise DataError(f"{what} returned {counted(len(schemas), 'table')} and no rows")
     schema = _common(schemas, what)
     with pa.OSFile(str(waiting), "rb") as stream, pq.ParquetWriter(copy, schema) as out:
         for _ in schemas:
@@ -88,25 +101,25 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
 
 
 def _tables(function: Callable[..., Any], begins: datetime, ends: datetime, what: str) -> "Iterator[pa.Table]":
-    """Its answer, table by table: a generator's own errors come while it is read, and are the function's too."""
+    """The returned tables. A generator raises its errors only while it is read."""
     try:
-        answer = function(begin=begins, end=ends)
-        for part in answer if _is_iterator(answer) else [answer]:
+        returned = function(begin=begins, end=ends)
+        for part in returned if _is_iterator(returned) else [returned]:
             yield _table(part, what)
     except (ConfigError, DataError, TransientError):
         raise
     except (ConnectionError, TimeoutError) as error:
         raise TransientError(f"{what} raised {type(error).__name__}: {error}; a retry calls it again") from error
-    except (Exception, SystemExit) as error:  # it is the team's code: whatever it does is said, and ends nothing else
+    except (Exception, SystemExit) as error:  # user code may raise anything
         raise ConfigError(f"{what} raised {type(error).__name__}: {error}{_line(error, function)}") from error
 
 
-def _is_iterator(answer: Any) -> bool:
+def _is_iterator(returned: Any) -> bool:
     import pandas as pd
     import pyarrow as pa
 
-    return isinstance(answer, Iterable) and not isinstance(
-        answer, pd.DataFrame | pa.Table | pa.RecordBatch | str | bytes | dict
+    return isinstance(returned, Iterable) and not isinstance(
+        returned, pd.DataFrame | pa.Table | pa.RecordBatch | str | bytes | dict
     )
 
 
@@ -120,12 +133,14 @@ def _table(part: Any, what: str) -> "pa.Table":
         try:
             part = pa.Table.from_pandas(part, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
-            raise DataError(f"{what} gave a DataFrame that is no table: {error}; convert the column to one type") from None
+            raise DataError(
+                f"{what} returned a DataFrame that cannot be converted: {error}; convert the column to one type"
+            ) from None
     if not isinstance(part, pa.Table):
-        raise ConfigError(f"{what} gave a {type(part).__name__}; {_ALLOWED}")
+        raise ConfigError(f"{what} returned a {type(part).__name__}; {_ALLOWED}")
     twice = sorted({name for name in part.column_names if part.column_names.count(name) > 1})
     if twice:
-        raise DataError(f"{what} gave more than one column named {', '.join(twice)}; name each column once")
+        raise DataError(f"{what} returned more than one column named {', '.join(twice)}; name each column once")
     return part.replace_schema_metadata(None)
 
 
@@ -135,11 +150,13 @@ def _common(schemas: "list[pa.Schema]", what: str) -> "pa.Schema":
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
-        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+        raise DataError(
+            f"{what} returned tables whose columns do not fit together: {error}; convert them to one type"
+        ) from None
 
 
 def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
-    """A table in the columns, their order and types that all tables have; a column that it lacks is missing."""
+    """The table with the columns and types of `schema`; a column that it does not have is null."""
     import pyarrow as pa
 
     try:
@@ -148,12 +165,14 @@ def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
             for field in schema
         ]
     except pa.ArrowException as error:
-        raise DataError(f"{what} gave tables whose columns do not fit together: {error}; convert them to one type") from None
+        raise DataError(
+            f"{what} returned tables whose columns do not fit together: {error}; convert them to one type"
+        ) from None
     return pa.table(columns, schema=schema)
 
 
 def _line(error: BaseException, function: Callable[..., Any]) -> str:
-    """The last line of the function's own file that the error came through."""
+    """The last line of the function's file in the traceback: ` (FILE:LINE)`."""
     code, line, at = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
     file = code.co_filename if code is not None else ""
     while at is not None:

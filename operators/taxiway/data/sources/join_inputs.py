@@ -1,6 +1,6 @@
-"""The tables that a pipeline joins: which file goes with which span, and which spans wait because theirs is not there yet.
+"""The joined tables of a pipeline: which file is joined to which span, and which spans wait for a file.
 
-How rows find their partners is in `joins`.
+Rows are matched in `taxiway.data.ingest.join`.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -15,7 +15,14 @@ from taxiway.spec.source import Source
 
 @dataclass(frozen=True)
 class JoinTable:
-    """The right-hand table of a join: one file for each span, or one for all."""
+    """The right table of a join.
+
+    Attributes:
+        name: The name of the join.
+        join: Its section in the pipeline file.
+        by_span: The file for each span, by the name of the span; empty if there is one file for all spans.
+        file: The file for all spans; None if it does not exist, or if there is one for each span.
+    """
 
     name: str
     join: Join
@@ -23,16 +30,20 @@ class JoinTable:
     file: FoundSpan | None = None
 
     def of(self, span: str) -> FoundSpan | None:
-        """The file that is joined to the span of this name; None where there is none yet."""
+        """The file that is joined to the span of this name; None if it does not exist yet."""
         return self.file if self.join.spans is None else self.by_span.get(span)
 
     def label(self, found: FoundSpan) -> str:
-        """How people name one of its files."""
+        """The name of one of its files in messages."""
         return found.path if self.join.spans is None else span_label(found.name, found.version)
 
 
 def find_join_tables(source: Source) -> tuple[JoinTable, ...]:
-    """What is there of each joined table. Raises ConfigError where a pattern cannot be obeyed, see `find_spans`."""
+    """The files of each joined table.
+
+    Raises:
+        ConfigError: A pattern is not valid, or a file name does not fit it; see `find_spans`.
+    """
     found = []
     for name, join in source.join.items():
         if join.spans is not None:
@@ -43,21 +54,21 @@ def find_join_tables(source: Source) -> tuple[JoinTable, ...]:
 
 
 def joined_state(source: Source) -> Hashable:
-    """What `find_join_tables` hangs on: as long as this is the same, so are the joined tables."""
+    """A value that changes if `find_join_tables` may have changed; it costs one listing for each table."""
     return tuple(
         (name, listing(join.spans) if join.spans is not None else _file(join.path)) for name, join in source.join.items()
     )
 
 
 def waiting(spans: Iterable[FoundSpan], join_tables: Iterable[JoinTable]) -> dict[str, str]:
-    """Why spans, by name, cannot be read as yet: a table that is joined to them has not come."""
-    said: dict[str, str] = {}
+    """Why spans, by name, cannot be read yet: a table that is joined to them has no file for them."""
+    reasons: dict[str, str] = {}
     for right in join_tables:
         for span in spans:
             if right.of(span.name) is None:
                 missing = right.join.file or f"{span.name} of {right.join.spans}"
-                said.setdefault(span.name, f"join {right.name} has nothing for it, {missing} is not there")
-    return said
+                reasons.setdefault(span.name, f"join {right.name} has no file for it, {missing} does not exist")
+    return reasons
 
 
 def _file(path: str) -> FoundSpan | None:

@@ -1,4 +1,4 @@
-"""Files of a source: copied to a place where nobody changes them, converted to Parquet, and read to the end once."""
+"""Copy a source's files, convert them to Parquet, and check that they can be read to the end."""
 
 import shutil
 from collections.abc import Collection
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from taxiway.data.formats.convert import as_parquet, format_of
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
+from taxiway.messages import counted
 from taxiway.spec.base import Format
 
 if TYPE_CHECKING:
@@ -18,16 +19,25 @@ _CHUNK_BYTES = 1 << 20
 
 
 def read_table(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
-    """The Parquet file, in `folder`, with the rows of a table that is joined, as checked as a span is."""
+    """A checked Parquet copy of a joined table in `folder`; see `read_file`."""
     copy = read_file(found, folder, format)
     count_rows(copy, found.path)
     return copy
 
 
 def read_file(found: FoundSpan, folder: Path, format: Format | None = None, text_columns: Collection[str] = ()) -> Path:
-    """The Parquet file, in `folder`, with the rows of a file that was found; `format` where its name does not tell.
+    """Copy a file to `folder` as Parquet.
 
-    `text_columns` are those of CSV that are text whatever they hold.
+    Args:
+        found: The file.
+        folder: Where to write the copy.
+        format: The format of the file; None if its name shows it.
+        text_columns: The columns of a CSV file to read as text, whatever their values.
+
+    Raises:
+        ConfigError: The name does not show the format.
+        DataError: The file is not valid.
+        TransientError: The file was removed or changed while it was read.
     """
     kind = format or format_of(found.path)
     original = folder / "original"
@@ -36,9 +46,10 @@ def read_file(found: FoundSpan, folder: Path, format: Format | None = None, text
 
 
 def fetch(path: str, copy: Path) -> None:
-    """Copy a source's file, on any fsspec URL, to a place of our own, where nobody changes it while it is checked.
+    """Copy a file from any fsspec URL, so that it cannot change while it is checked.
 
-    Raises TransientError where it vanishes or changes meanwhile.
+    Raises:
+        TransientError: The file was removed or changed while it was read.
     """
     import fsspec
 
@@ -49,10 +60,10 @@ def fetch(path: str, copy: Path) -> None:
             shutil.copyfileobj(original, stream, _CHUNK_BYTES)
         after = _state(fs, root)
     except FileNotFoundError:
-        raise TransientError(f"{path} vanished after it was found; a retry looks again at what the source holds") from None
+        raise TransientError(f"{path} was removed after it was found; a retry lists the source again") from None
     if before != after:
         raise TransientError(
-            f"{path} changed while it was read; have the source write beside and rename. A retry reads it anew"
+            f"{path} changed while it was read; write files to a temporary name, then rename them. A retry reads it again"
         )
 
 
@@ -62,37 +73,42 @@ def _state(fs: "AbstractFileSystem", root: str) -> str:
 
 
 def count_rows(copy: Path, path: str) -> int:
-    """Read every page of the Parquet file `copy`; returns its number of rows. `path` is what people know it by.
+    """Read a whole Parquet file and count its rows.
 
-    Raises DataError where it is empty, not Parquet, broken anywhere, without rows, or has two columns of one name.
+    Args:
+        copy: The file.
+        path: Its name in errors.
+
+    Raises:
+        DataError: The file is not a complete Parquet file, has no rows, or has columns without a name or with the same name.
     """
     import pyarrow
     import pyarrow.parquet
 
     size = copy.stat().st_size
     if size == 0:
-        raise DataError(f"{path} is empty (0 bytes); have the source write it again")
+        raise DataError(f"{path} is empty (0 bytes); write it again at the source")
     with copy.open("rb") as stream:
         magic = stream.read(len(_PARQUET_MAGIC))
     if magic != _PARQUET_MAGIC:
         raise DataError(
-            f"{path} is not Parquet: it begins with {magic!r}, not {_PARQUET_MAGIC!r}; have the source write Parquet"
+            f"{path} is not Parquet: it begins with {magic!r}, not {_PARQUET_MAGIC!r}; write it as Parquet at the source"
         )
     try:
         with pyarrow.parquet.ParquetFile(copy) as file:
             names = file.schema_arrow.names
             rows = sum(int(batch.num_rows) for batch in file.iter_batches())
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path} is truncated or broken: of its {size:,} bytes, {error}; have the source write it again"
-        ) from None
+        raise DataError(f"{path} ({size:,} bytes) is truncated or corrupt: {error}; write it again at the source") from None
     if rows == 0:
-        raise DataError(f"{path} has {len(names)} columns and no rows; have the source write it again, or remove it")
+        raise DataError(f"{path} has {counted(len(names), 'column')} and no rows; write it again at the source, or remove it")
     if not all(name.strip() for name in names):
         raise DataError(
-            f"{path} has a column without a name, at place {[bool(n.strip()) for n in names].index(False) + 1}; name it"
+            f"{path} has no name for column {[bool(n.strip()) for n in names].index(False) + 1} of {len(names)}; name it at the source"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path} has more than one column named {', '.join(twice)}; have the source name each column once")
+        raise DataError(
+            f"{path} has more than one column named {', '.join(twice)}; give each column its own name at the source"
+        )
     return rows

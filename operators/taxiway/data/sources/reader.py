@@ -1,4 +1,4 @@
-"""What Taxiway asks of a source of any kind: which spans are there, in which version, and their rows."""
+"""The interface of a source of any kind: its spans, their versions and their rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable
@@ -19,10 +19,14 @@ Connect = Callable[[str], "AbstractContextManager[Engine]"]
 
 @dataclass(frozen=True)
 class FoundSpan:
-    """A span that lies at the source and was not read yet. `version` is 0 if the source has no versions.
+    """A span at the source, not read yet.
 
-    `begins` and `ends` are the first moment (UTC) of the period that the name stands for, and the first one after it; None if
-    the name is a number. What comes from a query or a function has no path: `path` is then how errors name it.
+    Attributes:
+        name: The name of the span.
+        version: The number of its correction; 0 if the source has no versions.
+        path: The path or URL of the file; for a query or function, its name in errors.
+        ends: The end (UTC, exclusive) of the period that the name stands for; None if the name is a number.
+        begins: The begin (UTC) of that period; None if the name is a number.
     """
 
     name: str
@@ -33,28 +37,28 @@ class FoundSpan:
 
 
 Read = Callable[[FoundSpan, Path], Path]
-"""Makes the Parquet file of a span in a folder."""
+"""Writes the Parquet file of a span to a folder."""
 
 
 class SourceReader(ABC):
-    """Reads a source of one kind. There is a subclass for each kind, and `find` knows which."""
+    """Reads a source of one kind. `find` chooses the subclass."""
 
     @abstractmethod
     def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
-        """The spans that are there, oldest first; see `find.spans_of`."""
+        """The spans at the source, oldest first; see `find.spans_of`."""
 
     @abstractmethod
     def state(self, *, now: datetime) -> Hashable:
-        """As long as this is the same, so is what `spans` returns. It costs little."""
+        """A value that is cheap to compute and changes if `spans` may have changed."""
 
     @abstractmethod
     def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:
-        """What makes the Parquet file of a span; see `find.reader_of`."""
+        """The function that writes the Parquet file of a span; see `find.reader_of`."""
 
     def with_versions(self, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:  # noqa: ARG002 of subclasses
-        """The same spans in the versions that they have now, if the source has to be asked for those."""
+        """The same spans with their current versions, if the source has a query for these."""
         return spans
 
     def check(self) -> None:
-        """Raise ConfigError for what is wrong and can be told without the source's files or database."""
+        """Raise ConfigError for mistakes that can be found without the source's files or database."""
         return

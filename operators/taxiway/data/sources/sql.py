@@ -1,4 +1,4 @@
-"""The rows of a query for one period as Parquet, from any database that SQLAlchemy speaks to. Which database is not decided here."""
+"""A source of rows from a SQL query for one period, on any database that SQLAlchemy supports."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _BATCH_ROWS = 5_000
-# So that a time without a zone, in the database or in its answer, is one of UTC.
+# Times without a time zone are then in UTC.
 _IN_UTC = {"postgresql": "SET TIME ZONE 'UTC'", "mysql": "SET time_zone = '+00:00'", "mariadb": "SET time_zone = '+00:00'"}
 
 
 @dataclass(frozen=True)
 class SqlReader(PeriodReader):
-    """Asks a database for the rows of a period."""
+    """Queries a database for the rows of a period."""
 
     source: SqlSource
 
     @property
-    def _asked(self) -> str:
+    def _origin(self) -> str:
         return self.source.connection
 
     def with_versions(self, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:
-        """The spans in the versions that the query `version` gives for them now."""
+        """The same spans with their current versions by the query `source.version`."""
         query = self.source.version
         if query is None or not spans:
             return spans
@@ -45,8 +45,8 @@ class SqlReader(PeriodReader):
                 for span in spans
             )
 
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a database tells types
-        """What writes the rows of a span's period."""
+    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a database has types
+        """A function that writes the rows of a span's period to a Parquet file."""
 
         def rows_of(span: FoundSpan, folder: Path) -> Path:
             copy = folder / "rows.parquet"
@@ -58,35 +58,46 @@ class SqlReader(PeriodReader):
 
 
 def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
-    """Write the rows that `query` gives for a period to `copy`, in the memory that some thousand rows take.
+    """Write the rows of a query for a period to a Parquet file; a few thousand rows at a time are in memory.
 
-    {begin} and {end} in the query are bound, as times in UTC. `what` is how errors name the query and its period.
+    Args:
+        engine: The database.
+        query: The query; {begin} and {end} in it are bound as times in UTC.
+        begins: The begin of the period.
+        ends: The end of the period, exclusive.
+        copy: The file to write.
+        what: The name of the query and the period in errors.
 
-    Raises TransientError where the database does not answer, ConfigError where it does not understand the query, and DataError
-    where there are no rows, or a value that cannot be read.
+    Raises:
+        TransientError: The database cannot be reached, or the connection was lost.
+        ConfigError: The database rejects the query.
+        DataError: There are no rows, or a value cannot be read.
     """
     with _errors(what), _connected(engine, what) as connection:
         rows_to_parquet(_batches(connection, query, begins, ends, what), copy, what)
 
 
 def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime, what: str) -> int:
-    """The one whole number, 0 or more, that `query` gives for a period. Raises as `query_to_parquet` does, and for another answer."""
+    """The one whole number, 0 or more, that a query returns for a period.
+
+    Args and errors are those of `query_to_parquet`; any other result is a ConfigError.
+    """
     with _errors(what), _connected(engine, what) as connection:
-        rows = _answer(connection, query, begins, ends).fetchmany(2)
+        rows = _execute(connection, query, begins, ends).fetchmany(2)
     values = [value for row in rows for value in row]
     if len(values) == 1 and _is_whole(values[0]):
         return int(values[0])
     got = "no row" if not rows else f"{values[0]!r}" if len(values) == 1 else "more than one value"
-    raise ConfigError(f"{what} gave {got}; allowed: one whole number, 0 or more, such as SELECT count(*) ...")
+    raise ConfigError(f"{what} returned {got}; allowed: one whole number, 0 or more, as from SELECT count(*) ...")
 
 
 def _batches(connection: "Connection", query: str, begins: datetime, ends: datetime, what: str) -> Iterator[Batch]:
-    answer = _answer(connection, query, begins, ends)
-    names = list(answer.keys())
+    result = _execute(connection, query, begins, ends)
+    names = list(result.keys())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"{what} gives more than one column named {', '.join(twice)}; name each with AS")
-    while rows := answer.fetchmany(_BATCH_ROWS):
+        raise ConfigError(f"{what} returned more than one column named {', '.join(twice)}; rename them with AS")
+    while rows := result.fetchmany(_BATCH_ROWS):
         yield Batch(len(rows), dict(zip(names, map(_plain, zip(*rows, strict=True)), strict=True)))
 
 
@@ -97,16 +108,16 @@ def _is_whole(value: Any) -> bool:
 
 
 def _plain(values: tuple[Any, ...]) -> list[Any]:
-    """A column's values; bytes that some drivers lend are bytes of our own."""
+    """A column's values, with memoryviews, which some drivers reuse, copied to bytes."""
     if memoryview in set(map(type, values)):
         return [bytes(value) if isinstance(value, memoryview) else value for value in values]
     return list(values)
 
 
-def _answer(connection: "Connection", query: str, begins: datetime, ends: datetime) -> Any:
+def _execute(connection: "Connection", query: str, begins: datetime, ends: datetime) -> Any:
     from sqlalchemy import DateTime, bindparam, text
 
-    # A colon of the query's own, as in a time or a cast, is no parameter.
+    # Other colons of the query, as in a time or a cast, are not parameters.
     clause = query.rstrip().rstrip(";").replace(":", r"\:")
     bound = []
     for placeholder, value in zip(BOUNDS, (begins, ends), strict=True):
@@ -124,7 +135,7 @@ def _connected(engine: "Engine", what: str) -> "Iterator[Connection]":
         connection = engine.connect()
     except DBAPIError as error:
         raise TransientError(
-            f"{what}: the database does not let us in: {_said(error)}; check the connection in Airflow. A retry asks again"
+            f"{what}: cannot connect to the database: {_text_of(error)}; check the connection in Airflow. A retry connects again"
         ) from None
     with connection:
         if engine.dialect.name in _IN_UTC:
@@ -134,22 +145,26 @@ def _connected(engine: "Engine", what: str) -> "Iterator[Connection]":
 
 @contextmanager
 def _errors(what: str) -> Iterator[None]:
-    """What the database says against a query, as our errors; never with the address or the password."""
+    """Raise the database's errors as Taxiway errors, without the address or the password."""
     from sqlalchemy import exc
 
     try:
         yield
     except (exc.DataError, ValueError, OverflowError) as error:
-        raise DataError(f"{what}: a value cannot be read: {_said(error)}; convert it in the query") from None
+        raise DataError(f"{what}: a value cannot be read: {_text_of(error)}; convert it in the query") from None
     except exc.ProgrammingError as error:
-        raise ConfigError(f"{what}: the database refuses the query: {_said(error)}; correct it in the pipeline file") from None
+        raise ConfigError(
+            f"{what}: the database rejects the query: {_text_of(error)}; correct it in the pipeline file"
+        ) from None
     except exc.OperationalError as error:
-        raise TransientError(f"{what}: the database broke off: {_said(error)}; a retry asks again") from None
+        raise TransientError(
+            f"{what}: the connection to the database was lost: {_text_of(error)}; a retry runs the query again"
+        ) from None
     except exc.DBAPIError as error:
-        raise DataError(f"{what}: the database could not answer: {_said(error)}") from None
+        raise DataError(f"{what}: the query failed: {_text_of(error)}") from None
     except exc.SQLAlchemyError as error:
-        raise ConfigError(f"{what}: the query cannot be asked: {_said(error)}; correct it in the pipeline file") from None
+        raise ConfigError(f"{what}: the query cannot be executed: {_text_of(error)}; correct it in the pipeline file") from None
 
 
-def _said(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split())

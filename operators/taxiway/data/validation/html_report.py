@@ -1,6 +1,6 @@
-"""A page about data for people: one HTML file without server, network or scripts, with what is wrong first.
+"""The HTML report on data: one file without scripts or network requests, with the worst anomalies first.
 
-What is shown of a column is computed here; how it looks is in `pages/data.html`.
+The content is computed here; the layout is in `data.html`.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,23 @@ from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.drift import Measured, measure
+from taxiway.messages import percent
 from taxiway.records import Anomaly, DataReport, Severity, Status
 
 _BINS = 24
 _SHOWN_VALUES = 10
-_LONG_TAIL = 0.5  # an outermost percent that reaches further than this part of the range of all others is cut
+_LONG_TAIL = 0.5  # the outermost percent is cut if it is longer than this fraction of the range of all others
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram: what it stands for, and the share of the rows with a value on each side."""
+    """One bar of a histogram.
+
+    Attributes:
+        name: The value or the range of values.
+        share: The fraction of the rows with a value.
+        other: The same fraction in the other data; None without it.
+    """
 
     name: str
     share: float
@@ -31,7 +38,18 @@ class Bar:
 
 @dataclass(frozen=True)
 class ColumnView:
-    """One column as the page shows it. `weight` sorts: what is wrong first, then what moved most."""
+    """One column of the report.
+
+    Attributes:
+        name: The name of the column.
+        feature: Its feature in the schema; None if the schema does not have it.
+        column: Its statistics.
+        other: Its statistics in the other data; None without them.
+        anomalies: The anomalies in the column.
+        bars: Its histogram.
+        measured: The distance from the other data; None if there is none.
+        weight: The sort key: first anomalies, then distances.
+    """
 
     name: str
     feature: Feature | None
@@ -44,16 +62,16 @@ class ColumnView:
 
     @property
     def top(self) -> float:
-        """The tallest bar, which fills the height."""
+        """The height of the tallest bar, as a fraction of rows."""
         return max([bar.share for bar in self.bars] + [bar.other or 0.0 for bar in self.bars], default=0.0) or 1.0
 
     def text(self, value: float | None) -> str:
-        """A value of the column as people write it."""
+        """A value of the column as text; see `value_text`."""
         return value_text(value, self.column.type)
 
     @property
     def state(self) -> str:
-        """The worst that is said about the column."""
+        """`error`, `warning` or `fine`: the highest severity of the column's anomalies."""
         if any(anomaly.severity is Severity.ERROR for anomaly in self.anomalies):
             return "error"
         return "warning" if self.anomalies else "fine"
@@ -69,7 +87,17 @@ def page_of(
     other_name: str = "",
     made: datetime | None = None,
 ) -> str:
-    """The page of one profile, beside another where given, with what a report found. `made` is when, without it now."""
+    """The HTML report of a profile.
+
+    Args:
+        name: The name of the data.
+        profile: Its statistics.
+        report: The anomalies to show; None for a profile alone.
+        schema: The schema, for units and descriptions.
+        other: Statistics of other data to compare with.
+        other_name: The name of that data.
+        made: The time to show on the report; now if None.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -79,7 +107,7 @@ def page_of(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": value_text, "percent": percent_text}
+    environment.filters |= {"number": value_text, "percent": percent}
     anomalies = report.anomalies if report else ()
     views = [_view(column, schema, other, other_name, name, anomalies) for column in profile.columns]
     named = {column.name for column in profile.columns}
@@ -107,26 +135,32 @@ def _view(
 ) -> ColumnView:
     feature = schema.feature(column.name) if schema else None
     other = others.column(column.name) if others else None
-    own = tuple(anomaly for anomaly in anomalies if anomaly.column == column.name)
+    found = tuple(anomaly for anomaly in anomalies if anomaly.column == column.name)
     measured = None
     if other is not None and column.type == other.type and column.present and other.present:
         kind = feature or _unknown(column)
         if kind is not None:
             limit = kind.drift or kind.skew or Drift(limit=1.0)
             measured = measure(other, column, kind, limit, other_name, name)
-    errors = sum(anomaly.severity is Severity.ERROR for anomaly in own)
+    errors = sum(anomaly.severity is Severity.ERROR for anomaly in found)
     moved = measured.distance - measured.null_quantile if measured else 0.0
-    return ColumnView(column.name, feature, column, other, own, bars(column, other), measured, (-errors, -len(own), -moved))
+    return ColumnView(column.name, feature, column, other, found, bars(column, other), measured, (-errors, -len(found), -moved))
 
 
 def _unknown(column: ColumnProfile) -> Feature | None:
-    """A stand-in for a column that no schema knows; None where no distance is measured."""
+    """A feature for a column that is not in the schema; None if its type has no distance."""
     kinds = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
     return Feature.model_validate({"name": column.name, "type": kinds[column.type]}) if column.type in kinds else None
 
 
 def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = _BINS) -> tuple[Bar, ...]:
-    """A histogram of a column beside another: of its most frequent values, or of at most `bins` of equal width."""
+    """The histogram of a column: its most frequent values, or at most `bins` bins of equal width.
+
+    Args:
+        column: The column's statistics.
+        other: The same column in other data, with the same bars.
+        bins: The largest number of bins.
+    """
     listed = column.type in ("string", "boolean") or (
         column.type == "integer" and column.values_complete and len(column.values) <= _SHOWN_VALUES
     )
@@ -134,7 +168,7 @@ def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = 
 
 
 def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
-    """The most frequent values of either side, those of `column` first."""
+    """The values that are most frequent on either side."""
     here = {item.value: item.rows / column.present for item in column.values}
     there = {item.value: item.rows / other.present for item in other.values} if other else {}
     ordered = sorted({*here, *there}, key=lambda value: (-max(here.get(value, 0.0), there.get(value, 0.0)), value))
@@ -145,7 +179,7 @@ def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar
 
 
 def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) -> tuple[Bar, ...]:
-    """Bins of equal width over the range of both sides; where a tail is long, the outermost bin takes what lies beyond it."""
+    """Bins of equal width over the range of both sides; the outermost bin includes a long tail."""
     sides = [side for side in (column, other) if side is not None and side.quantiles]
     if not sides:
         return ()
@@ -164,7 +198,7 @@ def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) 
 
 
 def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> list[float]:
-    """The edges of the bins, or the only value that there is. A bin is at least 1 wide where the numbers are whole."""
+    """The edges of the bins, or the only value. Bins of integers (`whole`) are at least 1 wide."""
     ends = [min(side[0] for side in quantiles), max(side[-1] for side in quantiles)]
     inner = [min(side[1] for side in quantiles), max(side[-2] for side in quantiles)]
     width = (inner[1] - inner[0]) / bins
@@ -180,7 +214,7 @@ def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> lis
 
 
 def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
-    """The share of a column's finite values in each bin, as its quantiles tell it."""
+    """The fraction of a column's finite values in each bin, estimated from its quantiles."""
     if column is None or not column.quantiles:
         return [0.0] * (len(edges) - 1)
     points = frozenset(low for low, high in pairwise(column.quantiles) if low == high)
@@ -198,7 +232,13 @@ def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
 
 
 def value_text(value: float | None, kind: str = "number", digits: int = 4) -> str:
-    """A statistic of a column of type `kind`: days and moments as such, all else as a number with `digits` that count."""
+    """A statistic of a column as text: dates and times for such columns, else a number.
+
+    Args:
+        value: The statistic; dates and times in seconds since 1970.
+        kind: The type of the column.
+        digits: The significant digits of numbers that are not whole.
+    """
     if value is None:
         return "-"
     if kind in ("date", "datetime"):
@@ -207,8 +247,3 @@ def value_text(value: float | None, kind: str = "number", digits: int = 4) -> st
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
-
-
-def percent_text(share: float) -> str:
-    """`12.5 %`; a share that would round to nothing says so."""
-    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"

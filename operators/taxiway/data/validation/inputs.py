@@ -1,4 +1,4 @@
-"""What the checks are given: the rows under judgement, and what they are compared with."""
+"""The input of the checks: the rows that are checked, and what they are compared with."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from taxiway.records import JoinMatch
 
 @dataclass(frozen=True)
 class CheckTarget:
-    """A span, or data of any other kind, as the checks see it.
+    """A span, or other data, as the checks see it.
 
     Attributes:
         name: How messages name it: `2013-04 v2`.
@@ -27,7 +27,7 @@ class CheckTarget:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The earlier rows that drift is measured from, and how messages name them: `the training spans`."""
+    """The profile of the earlier rows that drift is measured from, and their name in messages: `the training spans`."""
 
     profile: Profile
     name: str
@@ -35,20 +35,20 @@ class Baseline:
 
 @dataclass(frozen=True)
 class CheckInput:
-    """Everything that a check may look at. What is empty or None was not given, and is not checked.
+    """Everything that a check may look at. What is empty or None is not checked.
 
     Attributes:
-        schema: What the data should be.
-        targets: The spans under judgement, oldest first.
-        environment: Where the data come from: training, or serving, which has no label.
-        pipeline: Whose model uses the features.
-        used_features: The features that this model takes.
-        joins: How many rows found a partner in the tables that were joined.
+        schema: What the data must be.
+        targets: The spans that are checked, oldest first.
+        environment: TRAINING, or SERVING, in which the label is not expected.
+        pipeline: The name of the pipeline whose model uses the features.
+        used_features: The features of that model.
+        joins: The match rates of the joined tables.
         earlier: The profiles of the spans before the newest, oldest first.
         baseline: What drift is measured from.
         serving: Serving data, for skew.
-        suite: A file with a suite of Great Expectations.
-        suite_docs: The file that the suite's results are written to as a page of Great Expectations.
+        suite: The file of a Great Expectations suite.
+        suite_docs: The HTML file to write the suite's results to, as Great Expectations' Data Docs.
     """
 
     schema: Schema
@@ -65,5 +65,5 @@ class CheckInput:
 
     @property
     def newest(self) -> CheckTarget:
-        """The span that is compared with the others."""
+        """The newest span, which is compared with the others."""
         return self.targets[-1]

@@ -1,4 +1,4 @@
-"""The profiles of a pipeline's earlier spans, for metrics that are watched over more spans than a run reads."""
+"""The profiles of a pipeline's earlier spans, for metric checks over more spans than a run reads."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -11,15 +11,15 @@ from taxiway.records.digests import digest_of_bytes
 from taxiway.store import LOST, SpanIndex, Store
 
 MOST_SPANS = 100
-"""Over how many spans before the newest one a metric is watched."""
+"""The largest number of earlier spans that a metric is compared with."""
 
 _log = logging.getLogger(__name__)
 ProfileHistory = Mapping[tuple[int, ...], Profile]
-"""Profiles by the numbers in their spans' names, which say how spans follow each other."""
+"""Profiles by the order of their spans; see `span_order`."""
 
 
 def record_profiles(snapshot: Snapshot, label: str, store: Store) -> None:
-    """Note the profile of each span of a snapshot that passed, of all its parts; a corrected version takes its predecessor's place."""
+    """Record the profile of each span of a snapshot that passed; a new version of a span replaces the earlier one."""
     index = _index(snapshot, store)
     for parts in snapshot.spans_by_name:
         profile = store.put(profile_parts(parts, store, label)).digest
@@ -28,10 +28,16 @@ def record_profiles(snapshot: Snapshot, label: str, store: Store) -> None:
 
 
 def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclude: Collection[str] = ()) -> ProfileHistory:
-    """The profiles of the newest spans before the one that `snapshot` decides, as earlier runs noted them.
+    """The profiles of the spans before the target span of `snapshot`, as earlier runs recorded them.
 
-    They are at most `MOST_SPANS`, each in its newest version; one where nothing but drift needs them, and none if the snapshot itself
-    has spans before the newest. Those that are denied by now are left out, and those whose record was lost.
+    Args:
+        snapshot: The snapshot that is checked.
+        schema: Its schema: only `metric_checks` and `rows_ratio` need more than one earlier span.
+        store: Where the profiles are.
+        exclude: Spans to leave out.
+
+    Returns:
+        At most `MOST_SPANS` profiles, of the newest version of each span. Profiles whose record was lost are left out.
     """
     count = (
         MOST_SPANS if schema.metric_checks or schema.rows_ratio is not None else 1 if len(snapshot.spans_by_name) == 1 else 0
@@ -48,11 +54,11 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
         try:
             found[order] = store.get(Profile, str(index.get(*key)))
         except LOST as error:
-            _log.warning("a profile of the past is left out: %s", error)
+            _log.warning("left a span out of the profile history: %s", error)
     return found
 
 
 def _index(snapshot: Snapshot, store: Store) -> SpanIndex:
-    """Where a pipeline's profiles are noted: rows that were made by other rules are not compared."""
+    """The index of a pipeline's profiles: one for each sample and split rule, whose rows cannot be compared."""
     rules = [rule.digest for rule in (snapshot.sample, snapshot.split) if rule is not None]
     return SpanIndex(store, f"past/{snapshot.pipeline}" + (f"+{digest_of_bytes(''.join(rules).encode())}" if rules else ""))

@@ -1,4 +1,4 @@
-"""Moving a feature to a later stage, on evidence: spans in which nothing about it would have blocked."""
+"""Promoting a feature to a later lifecycle stage, if enough spans have no blocking anomaly in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.model import TRAINING, Schema
 from taxiway.data.validation.validate import validate_files
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.messages import counted
 from taxiway.records import SchemaChange, Severity
 
 SPANS = 3
@@ -21,7 +22,7 @@ _LATER = {
 
 @dataclass(frozen=True)
 class SpanEvidence:
-    """One span: its file, and why it does not speak for the feature; empty where it does."""
+    """One span: its file, and the reasons against promoting the feature; no reasons if the span is clean."""
 
     data: str
     reasons: tuple[str, ...]
@@ -29,40 +30,49 @@ class SpanEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Every span that was looked at, oldest first; `needed` of them have to be clean, and none may be otherwise."""
+    """Every span that was checked, oldest first. At least `needed` spans must be clean, and no span may be unclean."""
 
     spans: tuple[SpanEvidence, ...]
     needed: int
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the feature may not be promoted; empty where it may."""
+        """Why the feature cannot be promoted; empty if it can."""
         found = [reason for span in self.spans for reason in span.reasons]
         clean = sum(not span.reasons for span in self.spans)
         if clean < self.needed:
-            found.append(f"{clean} clean {'span' if clean == 1 else 'spans'} of {self.needed} that are needed")
+            found.append(f"{counted(clean, 'clean span')}; required: at least {self.needed}")
         return tuple(found)
 
 
 def promotion(
     schema: Schema, feature: str, stage: LifecycleStage, data: Sequence[str], *, spans: int = SPANS, today: date
 ) -> tuple[tuple[SchemaChange, ...], Evidence]:
-    """The changes that promote a feature to `stage`, and the evidence for it: each file that `data` match is a span, in that order.
+    """The schema changes that promote a feature to `stage`, and the evidence for it.
 
-    A span is clean if no anomaly in the feature blocks, with the severity that it would have in `stage`, and drift from the span
-    before is looked at too. Waivers do not help. A span whose feature has no value, or whose content was there before, is no
-    evidence.
+    A span is clean if the feature has a value and no blocking anomaly, with the severity that it would have in `stage`. Drift from
+    the span before is checked too. Waivers do not count, and a copy of an earlier span is not clean.
 
-    Raises ConfigError where there is no such feature, or no way from its stage to that; DataError where data cannot be read.
+    Args:
+        schema: The schema with the feature.
+        feature: The feature's name.
+        stage: The new stage.
+        data: Files or patterns of files; each matching file is a span, oldest first.
+        spans: How many clean spans are required.
+        today: The date to write as `since`.
+
+    Raises:
+        ConfigError: There is no such feature, or it cannot be promoted from its stage to `stage`.
+        DataError: A file cannot be read.
     """
     known = schema.feature(feature)
     if known is None:
         raise ConfigError(
-            f'"{feature}" is no feature of the schema\n    {allowed_values(feature, [f.name for f in schema.features])}'
+            f'"{feature}" is not a feature of the schema\n    {allowed_values(feature, [f.name for f in schema.features])}'
         )
     if known.stage not in _LATER.get(stage, ()):
-        ways = "; ".join(f"to {to} from {' or '.join(of)}" for to, of in _LATER.items())
-        raise ConfigError(f"{feature} is {known.stage}, and is not promoted to {stage} from there; allowed: {ways}")
+        steps = "; ".join(f"to {to} from {' or '.join(of)}" for to, of in _LATER.items())
+        raise ConfigError(f"{feature} is {known.stage} and cannot be promoted to {stage}; allowed: {steps}")
     alone = Schema(environments=schema.environments, features=(known.model_copy(update={"stage": stage}),))
     files = [file for pattern in data for file in files_of(pattern)]
     found: list[SpanEvidence] = []
@@ -71,9 +81,9 @@ def promotion(
         with open_data(file) as table:
             digest = table.digest
         if digest in seen:
-            reasons: tuple[str, ...] = (f"{Path(file).name} holds the same as a span before it",)
+            reasons: tuple[str, ...] = (f"{Path(file).name} has the same content as an earlier span",)
         else:
-            reasons = _against(file, files[at - 1] if at else None, alone)
+            reasons = _reasons_against(file, files[at - 1] if at else None, alone)
         seen.add(digest)
         found.append(SpanEvidence(file, reasons))
     changes = (
@@ -83,13 +93,13 @@ def promotion(
     return changes, Evidence(tuple(found), spans)
 
 
-def _against(data: str, previous: str | None, alone: Schema) -> tuple[str, ...]:
-    """What speaks against the one feature of `alone` in a span; `previous` is the span before it, for drift."""
+def _reasons_against(data: str, previous: str | None, alone: Schema) -> tuple[str, ...]:
+    """The blocking anomalies of the one feature in the schema `alone`; `previous` is the span before, for drift."""
     feature = alone.features[0]
     environment = next((name for name in alone.environments if feature.expected_in(name)), TRAINING)
     found = validate_files(data, alone, previous=previous, environment=environment)
     column = found.profile.column(feature.name)
     if column is None or not column.present:
         return (f"{feature.name} in {Path(data).name} has no value.",)
-    # Every other column of the data is unknown to this schema.
+    # All other columns of the data are new to this schema.
     return tuple(a.message for a in found.report.anomalies if a.column == feature.name and a.severity is Severity.ERROR)

@@ -1,4 +1,4 @@
-"""Collecting what the checks find: everything is looked at first, and decided on once."""
+"""Collecting the results of all checks, and the decision about them, which is made once at the end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,7 +25,17 @@ def anomaly_in(
 ) -> Anomaly:
     """An anomaly in one column.
 
-    `message` follows the names of column and span. `change` is the key of the feature that would have to change, and how.
+    Args:
+        kind: The kind of anomaly; see `taxiway.data.schema.model.KINDS`.
+        span: The data that was checked.
+        feature: The feature of the column.
+        observed: What the data has.
+        expected: What the schema allows.
+        message: What is wrong, as the rest of a sentence that begins with `COLUMN in SPAN`.
+        change: The key of the feature to change if the data is right, and its new value; None if no change helps.
+        action: Whether the value replaces (`set`) or extends (`add`) the current one.
+        examples: Values that show what is wrong.
+        rows: The numbers of some rows that are wrong, from 1.
     """
     fix = (
         SchemaChange.model_validate(
@@ -50,37 +60,49 @@ def anomaly_in(
 
 
 def at_rows(rows: tuple[int, ...]) -> str:
-    """` (row 2)`, ` (rows 2, 5 and others)`: where to look."""
+    """` (row 2)`, or ` (for example rows 2, 5, 9)`; empty without rows."""
     if not rows:
         return ""
-    return f" (row {rows[0]:,})" if len(rows) == 1 else f" (rows {', '.join(f'{row:,}' for row in rows)}, for instance)"
+    return f" (row {rows[0]:,})" if len(rows) == 1 else f" (for example rows {', '.join(f'{row:,}' for row in rows)})"
 
 
 def _why_it_only_warns(feature: Feature) -> str:
     lowered = feature.stage.warns and feature.severity is Severity.ERROR
-    return f"; a warning, for the feature is {feature.stage}" if lowered else ""
+    return f"; a warning because the feature is {feature.stage}" if lowered else ""
 
 
 @dataclass
 class CheckResults:
-    """The number of checks made so far, the anomalies that they found, and notes on how they were made."""
+    """The results of the checks so far.
+
+    Attributes:
+        checks: The number of checks.
+        anomalies: What they found.
+        notes: How something was checked, or why it was not.
+    """
 
     checks: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add_note(self, note: str) -> None:
-        """Say how something was checked, or why it was not."""
+        """Add a note on how something was checked, or why it was not."""
         self.notes.append(note)
 
     def add(self, *found: Anomaly | None) -> None:
-        """Count a check that was made, and keep the anomalies that it found. None, or nothing, is a check that passed."""
+        """Count one check and keep its anomalies. None, or no argument, is a check that passed."""
         anomalies = [anomaly for anomaly in found if anomaly is not None]
         self.checks += max(1, len(anomalies))
         self.anomalies += anomalies
 
     def decide(self, snapshot: str, schema: Schema, today: date) -> DataReport:
-        """The report on the snapshot of this digest: FAIL if any anomaly of severity error is excused by no waiver valid `today`."""
+        """The report on the snapshot: FAIL if an anomaly of severity error has no waiver that is valid on `today`.
+
+        Args:
+            snapshot: The digest of the snapshot.
+            schema: The schema with the waivers.
+            today: The day on which waivers must be valid.
+        """
         errors = [anomaly for anomaly in self.anomalies if anomaly.severity is Severity.ERROR]
         waivers = tuple(waiver for waiver in schema.waivers if any(waiver.covers(anomaly, today) for anomaly in errors))
         blocking = [anomaly for anomaly in errors if not any(waiver.covers(anomaly, today) for waiver in waivers)]
@@ -89,16 +111,16 @@ class CheckResults:
             schema_version=schema.digest,
             status=Status.FAIL if blocking else Status.PASS,
             checks=self.checks,
-            anomalies=tuple(_with_ended_waiver(anomaly, schema, today) for anomaly in self.anomalies),
+            anomalies=tuple(_with_expired_waiver(anomaly, schema, today) for anomaly in self.anomalies),
             waivers=waivers,
             notes=tuple(self.notes),
         )
 
 
-def _with_ended_waiver(anomaly: Anomaly, schema: Schema, today: date) -> Anomaly:
-    """Say where a waiver would have excused the anomaly, had it not ended."""
+def _with_expired_waiver(anomaly: Anomaly, schema: Schema, today: date) -> Anomaly:
+    """The anomaly, with a message that names its waiver if that has expired."""
     alike = [waiver for waiver in schema.waivers if (waiver.kind, waiver.column) == (anomaly.kind, anomaly.column)]
     if not alike or any(waiver.until >= today for waiver in alike):
         return anomaly
     last = max(alike, key=lambda waiver: waiver.until)
-    return anomaly.model_copy(update={"message": f"{anomaly.message} The waiver of {last.owner} ended on {last.until}."})
+    return anomaly.model_copy(update={"message": f"{anomaly.message} The waiver of {last.owner} expired on {last.until}."})

@@ -1,6 +1,6 @@
-"""Data validation: rows against their schema, their own past, serving data and the team's suite, and the verdict on them.
+"""Data validation: checks of rows against their schema, earlier spans, serving data and a Great Expectations suite.
 
-The checks are in `checks`, a module for each subject, and in `expectations`. `CHECKS` is their order, for data of every kind.
+The checks are in `checks`, one module each, and in `expectations`. `CHECKS` lists them in order.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -37,12 +37,19 @@ CHECKS: tuple[Callable[[CheckInput, CheckResults], None], ...] = (
     metric_history.check,
     feature_skew.check,
 )
-"""Every check, in the order in which they are made. A check skips what it was not given."""
+"""Every check, in order. A check is skipped if its input was not given."""
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What was found in data, and the statistics that it was found by."""
+    """The report on data, with the profiles that it is based on.
+
+    Attributes:
+        report: The anomalies and the decision.
+        profile: The profile of the data.
+        previous: The merged profile of the earlier data; None without it.
+        serving: The profile of the serving data; None without it.
+    """
 
     report: DataReport
     profile: Profile
@@ -60,15 +67,23 @@ def validate(
     suite: Path | None = None,
     today: date | None = None,
 ) -> DataReport:
-    """Check data of `environment` against `schema`, or the schema in a file of that path.
+    """Check data against a schema.
 
-    The data are a file, all files that a pattern matches as one table, or a URL. `previous` are earlier data, for drift, and for
-    history each file a span by the order of their names; `serving` are serving data, for skew; `suite` is a Great Expectations file.
-    The report is FAIL if any anomaly of severity error has no waiver that is valid on `today`, without which it is the day of the
-    call.
+    Args:
+        data: A file, a pattern whose files are one table, or a URL.
+        schema: The schema, or the path of its file.
+        previous: Earlier data, for drift and metric checks; each file is one span, in the order of their names.
+        serving: Serving data, for skew.
+        environment: The environment of `data`, one of `schema.environments`.
+        suite: The file of a Great Expectations suite.
+        today: The day on which waivers must be valid; the current UTC day if None.
 
-    Raises DataError where data cannot be read or have no rows, ConfigError where the environment, the suite or a rule cannot be
-    obeyed.
+    Returns:
+        The report: FAIL if an anomaly of severity error has no valid waiver, else PASS.
+
+    Raises:
+        DataError: The data cannot be read or has no rows.
+        ConfigError: The schema, the environment, the suite or a rule is not valid.
     """
     if not isinstance(schema, Schema):
         schema = load_schema(schema)
@@ -88,9 +103,17 @@ def validate_files(
     suite_docs: Path | None = None,
     today: date | None = None,
 ) -> ValidationResult:
-    """As `validate`, with the statistics of all sides: what a page about the data shows.
+    """As `validate`, with the profiles that an HTML report shows.
 
-    `suite_docs` is a file for the results of the suite as Great Expectations shows them.
+    Args:
+        data: As in `validate`.
+        schema: The schema.
+        previous: As in `validate`.
+        serving: As in `validate`.
+        environment: As in `validate`.
+        suite: As in `validate`.
+        suite_docs: The HTML file to write the suite's results to, as Great Expectations' Data Docs.
+        today: As in `validate`.
     """
     if environment not in schema.environments:
         raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
@@ -130,15 +153,26 @@ def validate_snapshot(
     used: Collection[str] = (),
     history: ProfileHistory | None = None,
 ) -> DataReport:
-    """Check every span of `snapshot` against `schema`, and the newest against the spans before it and the team's suite.
+    """Check every span of a snapshot against its schema, and the newest span also against earlier spans and the suite.
 
-    Where a column splits the spans, each is looked at as a whole, the rows to train on and those to evaluate on together: what is
-    expected of data does not hang on how they are used. Where no span is before the newest, it is compared with the last one in
-    `history`. Findings are collected first and decided once: the report is FAIL if any anomaly of severity error has no waiver that
-    is valid on `today`. `suite` is a Great Expectations file, `used` are the columns that the pipeline's model takes, `history` the
-    profiles of earlier spans, see `past`. The earlier spans are not compared with each other.
+    If a column splits the spans, each span is checked as a whole, with its training and evaluation rows together. If the snapshot
+    has no span before the newest, that is compared with the last one in `history`.
 
-    Raises DataError if a span cannot be read, ConfigError if the suite or a rule cannot be obeyed.
+    Args:
+        snapshot: The snapshot.
+        schema: Its schema.
+        store: Where its rows are.
+        today: The day on which waivers must be valid.
+        suite: The file of a Great Expectations suite.
+        used: The columns of the pipeline's model.
+        history: The profiles of earlier spans; see `profile_history`.
+
+    Returns:
+        The report: FAIL if an anomaly of severity error has no valid waiver, else PASS.
+
+    Raises:
+        DataError: A span cannot be read.
+        ConfigError: The suite or a rule is not valid.
     """
     profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.spans_by_name]
     *earlier, _ = profiles
@@ -176,13 +210,13 @@ def _check_all(given: CheckInput) -> CheckResults:
 
 
 def whole_label(parts: Sequence[Span]) -> str:
-    """How people name a span whose parts are given: `2013-04 v2`."""
+    """The label of a span whose parts are given: `2013-04 v2`."""
     return span_label(parts[0].name, parts[0].version)
 
 
 @contextmanager
 def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
-    """A span, whose parts are given, as the checks see it; its rows are fetched where a check asks for them."""
+    """A span, whose parts are given, as a check target; its rows are fetched only if a check needs them."""
     with ExitStack() as stack:
 
         @cache

@@ -73,12 +73,12 @@ def damage_a_page(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (break_off, "truncated or broken"),
-        (lose_footer_only, "truncated or broken"),
-        (damage_a_page, "truncated or broken"),
+        (break_off, "truncated or corrupt"),
+        (lose_footer_only, "truncated or corrupt"),
+        (damage_a_page, "truncated or corrupt"),
         (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
         (lambda path: path.write_text("x,y\n1,2\n"), r"is not Parquet: it begins with b'x,y"),
-        (lambda path: path.write_bytes(b"PAR1"), "truncated or broken"),
+        (lambda path: path.write_bytes(b"PAR1"), "truncated or corrupt"),
         (lambda path: pd.DataFrame({"x": pd.Series(dtype="int64")}).to_parquet(path), "no rows"),
         (
             lambda path: pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]), path),
@@ -91,7 +91,7 @@ def test_a_bad_file_is_refused_by_name_and_nothing_of_it_is_kept(damage: Any, sa
     with pytest.raises(DataError, match=said) as refused:
         take(folder, store)
     assert "2.parquet" in str(refused.value)
-    assert "have the source" in str(refused.value)
+    assert "at the source" in str(refused.value)
     kept = [path.name for path in Path(store.url).rglob("objects/*/*")]
     assert digest_of_file(folder / "2.parquet") not in kept
 
@@ -99,7 +99,7 @@ def test_a_bad_file_is_refused_by_name_and_nothing_of_it_is_kept(damage: Any, sa
 def test_a_file_that_vanished_is_worth_a_retry(folder: Path, store: Store) -> None:
     found = find_spans(f"{folder}/{{SPAN}}.parquet")
     (folder / "2.parquet").unlink()
-    with pytest.raises(TransientError, match=r"2\.parquet vanished"):
+    with pytest.raises(TransientError, match=r"2\.parquet was removed"):
         ingest(found, pipeline="made", source="there", store=store)
 
 

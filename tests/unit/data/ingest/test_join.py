@@ -127,9 +127,7 @@ def test_equal_keys_find_each_other_and_two_partners_are_refused(tmp_path: Path,
     left, right = tables
     keys = [key_of(value) for value in right["s"].to_pylist()]
     if any(keys.count(key) > 1 for key in keys if key is not None):
-        with pytest.raises(
-            DataError, match=r"keys of s are in more than one row: .* in \d rows; a row can have one partner only"
-        ):
+        with pytest.raises(DataError, match=r"keys? of s in more than one row: .* in \d rows; allowed: each key once"):
             joined(tmp_path, left, right)
         return
     partners = dict(zip(keys, right["v"].to_pylist(), strict=True))
@@ -174,10 +172,10 @@ def test_keys_that_are_encoded_differently_are_recoded(
             [1],
             ["1"],
             {},
-            r"k of span 2013-01 is whole number and s of .*, so they are never equal.*Write recode: \{k: \[text\]\}",
+            r"k of span 2013-01 is whole number and s of .*, so they are never equal.*Add recode: \{k: \[text\]\}",
         ),
-        (["1"], [1.0], {}, r"Write recode_right: \{s: \[text\]\}"),
-        ([True], ["1"], {}, "have one of the sources write the other's type|Have one of the sources"),
+        (["1"], [1.0], {}, r"Add recode_right: \{s: \[text\]\}"),
+        ([True], ["1"], {}, "Convert one of them in its source"),
         (["1"], ["1"], {"columns": ["w"]}, 'join w, there has no column "w"\n    allowed: s, v'),
         (["1"], ["1"], {"on": {"kk": "s"}}, r'span 2013-01 has no column "kk"\n    allowed: k   \(did you mean "k"\?\)'),
         (
@@ -199,7 +197,7 @@ def test_keys_that_could_never_find_each_other_are_said(
 def test_a_column_that_is_there_already_is_refused_by_name_and_a_prefix_helps(tmp_path: Path) -> None:
     left, right = pa.table({"k": ["a"], "v": [0]}), pa.table({"s": ["a"], "v": [1]})
     with pytest.raises(
-        ConfigError, match=r'join w: span 2013-01 has a column "v" already; give the join a prefix, such as prefix: w_'
+        ConfigError, match=r'join w: span 2013-01 already has a column "v"; add a prefix to the join, such as prefix: w_'
     ):
         joined(tmp_path, left, right)
     assert joined(tmp_path, left, right, prefix="w_")[0] == [{"k": "a", "v": 0, "w_v": 1}]
@@ -305,7 +303,7 @@ def test_a_joined_table_that_changed_gives_another_snapshot_and_one_that_was_tou
 def test_a_span_whose_joined_span_is_not_there_waits(source: Source) -> None:
     found, join_tables = find_spans(source.spans), find_join_tables(source)
     assert waiting(found, join_tables) == {
-        "2013-03": f"join weather has nothing for it, 2013-03 of {source.join['weather'].spans} is not there"
+        "2013-03": f"join weather has no file for it, 2013-03 of {source.join['weather'].spans} does not exist"
     }
     Path(str(source.join["plane"].file)).unlink()
     assert set(waiting(found, find_join_tables(source))) == {"2013-01", "2013-02", "2013-03"}
@@ -314,7 +312,7 @@ def test_a_span_whose_joined_span_is_not_there_waits(source: Source) -> None:
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-20]), lambda path: path.write_bytes(b"")])
 def test_a_joined_file_that_is_broken_is_refused_by_name(damage: Any, source: Source, store: Store) -> None:
     damage(Path(str(source.join["plane"].file)))
-    with pytest.raises(DataError, match=r"planes\.parquet is (truncated|empty).*have the source write it again"):
+    with pytest.raises(DataError, match=r"planes\.parquet .*is (truncated|empty).*write it again at the source"):
         taken(source, store)
 
 
@@ -326,9 +324,9 @@ def test_a_match_below_what_is_asked_blocks_with_evidence(source: Source, store:
     join_coverage.check(CheckInput(SCHEMA, (), joins=taken(strict, store).joins), results)
     first, second = results.anomalies
     assert (first.kind, first.span, first.column, first.severity) == ("join_match", "2013-01", "origin", Severity.ERROR)
-    assert (first.observed, first.expected) == ("30 of 40 rows (75.0 %)", "at least 76.0 %")
+    assert (first.observed, first.expected) == ("30 of 40 rows (75.0%)", "at least 76.0%")
     assert first.message == (
-        "weather (2013-01) has a partner for 30 of 40 rows (75.0 %) of 2013-01; at least 76.0 % is asked. Without one are 1 keys of "
+        "weather (2013-01) matches 30 of 40 rows (75.0%) of 2013-01; required: at least 76.0%. No match for 1 key of "
         'origin, such as "XXX, first at 2013-01-01 08:30:00".'
     )
     assert "source.join.weather: recode origin" in first.proposal

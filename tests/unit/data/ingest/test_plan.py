@@ -52,16 +52,16 @@ def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
 
 def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -> None:
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), decided=frozenset())
-    assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 of them is missing; there: 1, 2, 3")
+    assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 missing; available: 1, 2, 3")
     none = plan_window((), source(spans="/{SPAN}", window=1), decided=frozenset())
-    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 of them are missing; there: none")
+    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; available: none")
 
 
 @pytest.mark.parametrize(
     ("requested", "said"),
     [
-        ("9", "9 is not at the source; there: 1, 2, 3, 4, 5, 6"),
-        ("2", "has 1 spans before it, and window: 3 needs 3; the first that has: 4"),
+        ("9", "9 is not at the source; available: 1, 2, 3, 4, 5, 6"),
+        ("2", "has 1 span before it, and window: 3 needs 3; first possible span: 4"),
     ],
 )
 def test_a_request_that_cannot_be_met_lists_what_there_is(requested: str, said: str) -> None:
@@ -133,11 +133,11 @@ def test_numbers_are_no_dates_to_backfill_by() -> None:
     ("pattern", "names", "expected"),
     [
         ("{YYYY}-{MM}", ["2024-11", "2024-12", "2025-01"], []),
-        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["nothing is there between 2024-01 and 2024-03"]),
+        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["no span between 2024-01 and 2024-03"]),
         ("{YYYY}-{MM}-{DD}", ["2024-02-28", "2024-02-29", "2024-03-01"], []),
-        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["nothing is there between 2023-02-28 and 2023-03-02"]),
-        ("{YYYY}", ["2023", "2024", "2026"], ["nothing is there between 2024 and 2026"]),
-        ("{SPAN}", ["9", "10", "12"], ["nothing is there between 10 and 12"]),
+        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["no span between 2023-02-28 and 2023-03-02"]),
+        ("{YYYY}", ["2023", "2024", "2026"], ["no span between 2024 and 2026"]),
+        ("{SPAN}", ["9", "10", "12"], ["no span between 10 and 12"]),
     ],
 )
 def test_a_span_that_is_missing_between_two_is_told(
@@ -162,12 +162,12 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
     fixed = {"from": 2, "to": 3}
     assert names(planned(spans(1, 2, 3, 4, 5), window=fixed)) == "235"
     assert planned(spans(1, 2, 3, 4, 5), "5", window=fixed).reason == (
-        "5, the newest that can be decided with the window from 2 to 3, is decided"
+        "5, the newest span for the window from 2 to 3, already has a decision"
     )
-    assert planned(spans(1, 2, 3), window=fixed).reason == "no span after 3 is there to evaluate on; there: 1, 2, 3"
-    assert planned(spans(1, 2, 4, 5), window=fixed).reason == "the window from 2 to 3 is not whole: 3 is not there"
+    assert planned(spans(1, 2, 3), window=fixed).reason == "there is no span after 3 to evaluate on; available: 1, 2, 3"
+    assert planned(spans(1, 2, 4, 5), window=fixed).reason == "the window from 2 to 3 is incomplete: 3 is missing"
     with pytest.raises(
-        ConfigError, match="span 2 is not one that can be decided with the window from 2 to 3: 4, 5; there: 1, 2, 3"
+        ConfigError, match="span 2 cannot be decided with the window from 2 to 3; allowed: 4, 5; available: 1, 2, 3"
     ):
         plan_window(spans(1, 2, 3, 4, 5), source(spans="/{SPAN}", window=fixed), decided=frozenset(), requested="2")
 
@@ -184,13 +184,13 @@ def test_with_a_split_by_a_column_the_decided_span_is_one_of_the_window(
 
 def test_a_denied_span_is_never_read_and_this_is_said() -> None:
     plan = planned(spans(1, 2, 3, 4, 5), window=2, exclude=[1, "3"])
-    assert (names(plan), plan.notes) == ("245", ("3 is denied by source.exclude",))
+    assert (names(plan), plan.notes) == ("245", ("3 is excluded by source.exclude",))
     few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
         few.reason
-        == "window: 2 needs 3 spans, 1 of them is missing; there: 2, 4; 1 is denied by source.exclude; 3 is denied by source.exclude"
+        == "window: 2 needs 3 spans, 1 missing; available: 2, 4; 1 is excluded by source.exclude; 3 is excluded by source.exclude"
     )
-    with pytest.raises(ConfigError, match=r"span 3 cannot be decided: 3 is denied by source\.exclude; there: 1, 2, 4"):
+    with pytest.raises(ConfigError, match=r"span 3 cannot be used: 3 is excluded by source\.exclude; available: 1, 2, 4"):
         plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), decided=frozenset(), requested="3")
 
 
@@ -202,25 +202,25 @@ def test_a_hole_between_spans_is_told_and_read_over() -> None:
     plan = planned(spans(1, 3, 5), window=2)
     assert (names(plan), [note.partition(";")[0] for note in plan.notes]) == (
         "135",
-        ["nothing is there between 1 and 3", "nothing is there between 3 and 5"],
+        ["no span between 1 and 3", "no span between 3 and 5"],
     )
 
 
 def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() -> None:
-    waits = {"2": "join weather has nothing for it, 2 of /w/{SPAN} is not there"}
+    waits = {"2": "join weather has no file for it, 2 of /w/{SPAN} does not exist"}
     plan = planned(spans(1, 2, 3), waiting=waits, window=1)
-    assert (names(plan), plan.notes) == ("13", (f"2 waits: {waits['2']}",))
+    assert (names(plan), plan.notes) == ("13", (f"2 is waiting: {waits['2']}",))
     assert planned(spans(1, 2), waiting=waits, window=1).reason == (
-        f"window: 1 needs 2 spans, 1 of them is missing; there: 1; 2 waits: {waits['2']}"
+        f"window: 1 needs 2 spans, 1 missing; available: 1; 2 is waiting: {waits['2']}"
     )
     fixed = planned(spans(1, 2, 3), waiting=waits, window={"from": 1, "to": 2})
-    assert fixed.reason == f"the window from 1 to 2 is not whole: 2 waits: {waits['2']}"
+    assert fixed.reason == f"the window from 1 to 2 is incomplete: 2 is waiting: {waits['2']}"
 
 
 def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
     fixed = source(window={"from": "2013-01", "to": "2013-02"})
     assert plan_as_of(MONTHS, fixed, moment=first_of(2)).reason == (
-        "of the spans that had ended by 2013-03-01 00:00: no span after 2013-02 is there to evaluate on; there: 2013-01, 2013-02"
+        "among the spans that had ended by 2013-03-01 00:00: there is no span after 2013-02 to evaluate on; available: 2013-01, 2013-02"
     )
     assert plan_as_of(MONTHS, fixed, moment=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
     again = plan_as_of(MONTHS, fixed, moment=first_of(4), before=first_of(4))

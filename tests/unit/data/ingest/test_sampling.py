@@ -151,7 +151,8 @@ def test_a_split_holds_out_its_share_and_knows_nothing_of_the_sample(part: Part)
 @pytest.mark.parametrize("rule", [{"by": "idd"}, {"by": "id", "stratify": "kind"}])
 def test_a_column_that_is_not_there_is_said(part: Part, rule: dict[str, str]) -> None:
     with pytest.raises(
-        ConfigError, match=r'source.sample or source.split names "(idd|kind)", which span 1 does not have\n    allowed: id'
+        ConfigError,
+        match=r'source.sample or source.split uses the column "(idd|kind)", which span 1 does not have\n    allowed: id',
     ):
         drawn(part, pd.DataFrame({"id": [1]}), **rule)
 
@@ -224,9 +225,9 @@ def test_the_same_rules_give_the_same_snapshot_and_others_another(folder: Path, 
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({"sample": SampleRule(fraction=1e-9, by="n")}, "leaves no row of 1,000 in span 2013-01; give it a larger fraction"),
-        ({"split": SplitRule(by="customer", evaluation=1e-9)}, "evaluation: 1e-09 leaves no row of 2013-03 to evaluate on"),
-        ({"split": SplitRule(by="customer", evaluation=1 - 1e-9)}, "leaves no row to train on; lower evaluation"),
+        ({"sample": SampleRule(fraction=1e-9, by="n")}, "keeps none of 1,000 rows in span 2013-01; increase its fraction"),
+        ({"split": SplitRule(by="customer", evaluation=1e-9)}, "evaluation: 1e-09 leaves no rows of 2013-03 to evaluate on"),
+        ({"split": SplitRule(by="customer", evaluation=1 - 1e-9)}, "leaves no rows to train on; lower evaluation"),
     ],
 )
 def test_rules_that_leave_nothing_are_refused(folder: Path, store: Store, rules: dict[str, Any], said: str) -> None:

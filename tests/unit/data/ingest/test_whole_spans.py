@@ -85,7 +85,7 @@ def test_drift_of_rows_to_train_on_is_seen_although_the_rows_to_evaluate_on_are_
     anomalies = judged(snapshot, store, schema()).anomalies
     (drift,) = [anomaly for anomaly in anomalies if anomaly.kind == "drift"]
     assert (drift.span, drift.column) == ("2013-02", "word")
-    assert "from 0.0 % in the spans before it to" in drift.message or "from 100.0 % in the spans before it to" in drift.message
+    assert "from 0.0% in the spans before it to" in drift.message or "from 100.0% in the spans before it to" in drift.message
     assert not [a for a in judged(first, store, schema()).anomalies if a.kind == "drift"]
 
 

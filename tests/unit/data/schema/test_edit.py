@@ -106,7 +106,7 @@ def test_line_ends_and_permissions_stay(file: Path) -> None:
     [
         (change("features.carrier.type", "integer"), "features.carrier.type: integer"),
         (change("features.carrier.drift", {"limit": 2}), "less than or equal to 1"),
-        (change("features.wind.domain", [1], "add"), "only lists are added to"),
+        (change("features.wind.domain", [1], "add"), "add needs a list in the file"),
         (change("features.nowhere.presence", "optional"), "type is missing"),
     ],
 )

@@ -59,16 +59,16 @@ def test_a_feature_is_inferred_by_the_published_rules(tmp_path: Path, values: An
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["true", "false"], "booleans written as text"),
-        (["false", "false"], "booleans written as text"),
-        (["SET", "CLEAR"], "booleans written as text"),
+        (["true", "false"], "booleans stored as text"),
+        (["false", "false"], "booleans stored as text"),
+        (["SET", "CLEAR"], "booleans stored as text"),
         (["true", "1"], ""),
         (["true", "wacky"], ""),
         ([f"v{at}" for at in range(10_037)], ""),
-        ([0, 1], "are these booleans?"),
+        ([0, 1], "if these are booleans"),
         ([0, 1, 2], ""),
         ([-1, 1], ""),
-        (["12", "13"], "whole numbers written as text"),
+        (["12", "13"], "integers stored as text"),
         ([0.0, 1.0], ""),
     ],
 )
@@ -115,7 +115,7 @@ def test_the_label_is_expected_in_training_only_and_may_be_left_out(tmp_path: Pa
 
 def test_a_column_without_statistics_is_refused_or_left_out(tmp_path: Path) -> None:
     made = profile_of(tmp_path, a=[1], b=pa.array([{"x": 1}]))
-    with pytest.raises(DataError, match=r"column b is of type STRUCT"):
+    with pytest.raises(DataError, match=r"column b has the type STRUCT"):
         infer_from(made)
     assert [feature.name for feature in infer_from(made, without=["b"]).features] == ["a"]
 
@@ -143,13 +143,13 @@ def test_one_half_of_the_taxis_is_told_from_the_other(tmp_path: Path) -> None:
     made = profile(first)
     tract = made.column("pickup_census_tract")
     assert tract is not None
-    assert (tract.present, remark(tract)) == (0, "no value was seen: the type is a guess")
+    assert (tract.present, remark(tract)) == (0, "no values in the data: the type is a guess")
     found = {(a.kind, a.column): a for a in validate(second, infer_from(made, "big_tipper")).anomalies}
     # A column of text in the schema is read from CSV as text, whatever it holds.
     assert set(found) == {("domain", "company")}
-    assert "in 16 of 7,501 rows (0.2 %)" in found["domain", "company"].message
+    assert "in 16 of 7,501 rows (0.2%)" in found["domain", "company"].message
     back = {(a.kind, a.column): a for a in validate(first, infer_from(profile(second), "big_tipper")).anomalies}
-    assert '1 of 7,501 rows (below 0.1 %): "Prcard"' in back["domain", "payment_type"].message
+    assert '1 of 7,501 rows (below 0.1%): "Prcard"' in back["domain", "payment_type"].message
     assert back["presence", "pickup_latitude"].rows == (1, 2)
 
 

@@ -33,20 +33,20 @@ def asked(suggestion: Suggestion) -> dict[str, Any]:
     ("values", "rule", "change", "evidence"),
     [
         ([1.5, 2.5] * 50, "CompleteIfComplete", {"presence": "required"}, "all 100 rows have a value"),
-        ([1.5, None, 2.5, 3.5] * 100, "RetainCompleteness", {"presence": {"min_fraction": 0.7}}, "300 of 400 rows (75.0 %) have a value"),
+        ([1.5, None, 2.5, 3.5] * 100, "RetainCompleteness", {"presence": {"min_fraction": 0.7}}, "300 of 400 rows (75.0%) have a value"),
         (["b", "a"] * 50, "CategoricalRange", {"domain": ["a", "b"]}, "2 values in 100 rows, none of them only once"),
         ([3, 1, 2] * 50, "CategoricalRange", {"domain": [1, 2, 3]}, "3 values in 150 rows, none of them only once"),
         (
             ["a"] * 500 + ["b"] * 460 + ["c"] * 20 + ["d", "e"],
             "FractionalCategoricalRange",
             {"domain": ["a", "b"], "min_in_domain": 0.96},
-            "the 2 most frequent of 5 values are in 960 of 982 rows (97.8 %)",
+            "the 2 most frequent of 5 values are in 960 of 982 rows (97.8%)",
         ),
         ([0.0, 7.25, None], "NonNegative", {"range": {"min": 0}}, "the smallest of 2 numbers is 0"),
         ([f"id {at}" for at in range(3000)], "UniqueIfApproxUnique", {"unique": True}, "3,000 rows with 3,000 values, counted exactly"),
-        ([f"p{at % 7}@x.org" for at in range(50)], "SemanticIfAllMatch", {"semantic": "email"}, "all 50 texts are of this kind"),
-        (["10.0.0.1", None, "255.1.2.3"], "SemanticIfAllMatch", {"semantic": "ipv4"}, "all 2 texts are of this kind"),
-        (["2026-01-31"] * 3, "SemanticIfAllMatch", {"semantic": "iso_date"}, "all 3 texts are of this kind"),
+        ([f"p{at % 7}@x.org" for at in range(50)], "SemanticIfAllMatch", {"semantic": "email"}, "all 50 texts have this form"),
+        (["10.0.0.1", None, "255.1.2.3"], "SemanticIfAllMatch", {"semantic": "ipv4"}, "all 2 texts have this form"),
+        (["2026-01-31"] * 3, "SemanticIfAllMatch", {"semantic": "iso_date"}, "all 3 texts have this form"),
     ],
 )  # fmt: skip
 def test_a_rule_speaks_with_its_counts(tmp_path: Path, values: Any, rule: str, change: dict[str, Any], evidence: str) -> None:
@@ -99,7 +99,7 @@ def test_rare_values_of_a_domain_count_by_the_rows_that_hold_them(tmp_path: Path
     found = suggested(tmp_path, values)["CategoricalRange"]
     assert found.pass_rate == pytest.approx(1 - 2 / 2002)
     assert found.passed in (8, 9)
-    assert "above 99.9 %" in found.describe() or "99.9 %" in found.describe()
+    assert "above 99.9%" in found.describe() or "99.9%" in found.describe()
 
 
 def test_a_completeness_that_nearly_fits_fails_in_some_parts(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_span_knows_when_its_period_ends(tmp_path: Path, file: str, pattern: s
 )
 def test_a_period_that_the_calendar_does_not_hold_is_refused(tmp_path: Path, file: str, pattern: str) -> None:
     touch(tmp_path, file)
-    with pytest.raises(ConfigError, match="names no"):
+    with pytest.raises(ConfigError, match="is not the name of a period"):
         find_spans(f"{tmp_path}/{pattern}")
 
 
@@ -114,10 +114,10 @@ def test_nothing_arrived_yet_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("{SPAN}/{SPAN}.p", "{SPAN} is there 2 times"),
-        ("{SPAN}-{YYYY}.p", "not both"),
-        ("{VERSION}.p", "nothing tells one span from another"),
-        ("plain.p", "nothing tells one span from another"),
+        ("{SPAN}/{SPAN}.p", "{SPAN} occurs 2 times"),
+        ("{SPAN}-{YYYY}.p", "it has both"),
+        ("{VERSION}.p", "it has no placeholder for the span"),
+        ("plain.p", "it has no placeholder for the span"),
         ("{SPAN:x}.p", "width 'x'"),
         ("{SPAN:0}.p", "width '0'"),
         ("{SPAN:}.p", "width ''"),
@@ -137,7 +137,7 @@ def test_a_wrong_pattern_is_refused_with_what_is_allowed(pattern: str, said: str
 
 def test_a_file_name_that_is_no_date_is_refused_by_name(tmp_path: Path) -> None:
     touch(tmp_path, "20201301.p")
-    with pytest.raises(ConfigError, match=r'20201301\.p .*"2020-13-01" names no day: month must be'):
+    with pytest.raises(ConfigError, match=r'20201301\.p .*"2020-13-01" is not the name of a period of one day: month must be'):
         find_spans(f"{tmp_path}/{{YYYY}}{{MM}}{{DD}}.p")
 
 

@@ -130,9 +130,9 @@ def test_rows_are_streamed_in_bounded_memory(engine: Engine, tmp_path: Path) -> 
     ("query", "kind", "said"),
     [
         (f"SELECT 1 AS a WHERE NOT {ALL}", DataError, "2013-04 has 0 columns and no rows"),
-        (f"SELEC 1 WHERE {ALL}", ConfigError, 'the database refuses the query: syntax error at or near "SELEC"'),
+        (f"SELEC 1 WHERE {ALL}", ConfigError, 'the database rejects the query: syntax error at or near "SELEC"'),
         (f"SELECT a FROM nowhere WHERE {ALL}", ConfigError, 'relation "nowhere" does not exist'),
-        (f"SELECT 1 AS a, 2 AS a WHERE {ALL}", ConfigError, "more than one column named a; name each with AS"),
+        (f"SELECT 1 AS a, 2 AS a WHERE {ALL}", ConfigError, "more than one column named a; rename them with AS"),
         (f"SELECT 1 / (n - 7000) AS a FROM generate_series(1, 9000) AS n WHERE {ALL}", DataError, "division by zero"),
         (
             f"SELECT ('x' || n)::int AS a FROM generate_series(1, 9) AS n WHERE {ALL}",
@@ -156,7 +156,7 @@ def test_what_goes_wrong_with_a_query_is_said(
 def test_a_database_that_is_not_there_is_asked_again(tmp_path: Path) -> None:
     engine = create_engine("postgresql+psycopg2://user:secret@127.0.0.1:1/warehouse")
     with pytest.raises(
-        TransientError, match=r"the database does not let us in: .*Connection refused.*check the connection"
+        TransientError, match=r"cannot connect to the database: .*Connection refused.*check the connection"
     ) as error:
         ask(engine, tmp_path, f"SELECT 1 AS a WHERE {ALL}")
     assert "secret" not in str(error.value)
@@ -173,16 +173,16 @@ def test_a_version_is_one_whole_number(engine: Engine, answer: str, number: int)
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("SELECT NULL WHERE {all}", "source.version gave None; allowed: one whole number"),
-        ("SELECT 1.5 WHERE {all}", r"gave Decimal\('1.5'\); allowed"),
-        ("SELECT -1 WHERE {all}", "gave -1; allowed"),
-        ("SELECT 'x' WHERE {all}", "gave 'x'; allowed"),
-        ("SELECT true WHERE {all}", "gave True; allowed"),
-        ("SELECT 'NaN'::float WHERE {all}", "gave nan; allowed"),
-        ("SELECT 'Infinity'::float WHERE {all}", "gave inf; allowed"),
-        ("SELECT 1 WHERE NOT {all}", "gave no row; allowed"),
-        ("SELECT 1, 2 WHERE {all}", "gave more than one value; allowed"),
-        ("SELECT n FROM generate_series(1, 2) AS n WHERE {all}", "gave more than one value; allowed"),
+        ("SELECT NULL WHERE {all}", "source.version returned None; allowed: one whole number"),
+        ("SELECT 1.5 WHERE {all}", r"returned Decimal\('1.5'\); allowed"),
+        ("SELECT -1 WHERE {all}", "returned -1; allowed"),
+        ("SELECT 'x' WHERE {all}", "returned 'x'; allowed"),
+        ("SELECT true WHERE {all}", "returned True; allowed"),
+        ("SELECT 'NaN'::float WHERE {all}", "returned nan; allowed"),
+        ("SELECT 'Infinity'::float WHERE {all}", "returned inf; allowed"),
+        ("SELECT 1 WHERE NOT {all}", "returned no row; allowed"),
+        ("SELECT 1, 2 WHERE {all}", "returned more than one value; allowed"),
+        ("SELECT n FROM generate_series(1, 2) AS n WHERE {all}", "returned more than one value; allowed"),
     ],
 )
 def test_another_answer_is_no_version(engine: Engine, query: str, said: str) -> None:

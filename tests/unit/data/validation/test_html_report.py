@@ -62,7 +62,7 @@ def test_what_is_wrong_comes_first_and_then_what_moved(page: str) -> None:
     names = re.findall(r"<h3>(.*?)</h3>", page)
     assert set(names[:3]) == {"moved", "wild", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&#39;&amp;"}
     assert "FAIL" in page
-    assert "is outside -3 to 3 m in 1 of 500 rows (0.2 %), furthest at 99 (row 500)" in page
+    assert "is outside -3 to 3 m in 1 of 500 rows (0.2%), furthest at 99 (row 500)" in page
 
 
 def test_bars_share_out_all_rows(tmp_path: Path) -> None:

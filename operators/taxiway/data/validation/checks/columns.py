@@ -1,6 +1,6 @@
-"""One span against the schema: its rows, its columns, their types and presence, and its label.
+"""Checks of one span against the schema: the number of rows, columns, types, presence and the label.
 
-What the values may be is in `value_checks`, conditions over several columns in `rules`; distributions are compared in `drift`.
+Values are checked in `values`, conditions over several columns in `rules`, and distributions in `drift`.
 """
 
 from taxiway.data.profiling.profile import ColumnProfile
@@ -8,12 +8,12 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.values import check_values, examples_where
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
-from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Check the rows and columns of each span against what the schema expects in the environment that the data come from."""
+    """Check the rows and columns of each span against what the schema expects in the environment of the data."""
     for span in given.targets:
         _check_span(span, given.schema, given.environment, results)
 
@@ -39,7 +39,10 @@ def _check_span(span: CheckTarget, schema: Schema, environment: str, results: Ch
 
 
 def fits(feature: Feature, column: ColumnProfile) -> bool:
-    """Whether the column holds what the schema says. Whole numbers in a float column are integers: gaps make pandas write them so."""
+    """Whether the column holds values of the feature's type.
+
+    Whole numbers in a float column count as integers: pandas writes integers with missing values as floats.
+    """
     if column.type == feature.type or not column.present:
         return True
     if feature.type == "number":
@@ -64,7 +67,7 @@ def _row_count(span: CheckTarget, schema: Schema) -> Anomaly | None:
         severity=Severity.ERROR,
         observed=f"{rows:,} rows",
         expected=f"{word} {bound:,} rows",
-        message=f"{span.name} has {rows:,} rows; {word} {bound:,} are expected.",
+        message=f"{span.name} has {counted(rows, 'row')}; required: {word} {bound:,}.",
         fix=fix,
         proposal=fix.describe() if fix else None,
     )
@@ -84,8 +87,8 @@ def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
                 column=column.name,
                 severity=Severity.WARNING,
                 observed=f"a column of type {column.type} ({column.storage})",
-                expected="only the columns of the schema",
-                message=f"{span.name} has a column {quoted(column.name)} of type {column.type} that the schema does not know.",
+                expected="only columns that are in the schema",
+                message=f"{span.name} has the column {quoted(column.name)} of type {column.type}, which is not in the schema.",
                 examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
                 fix=fix,
                 proposal=fix.describe() if fix else None,
@@ -98,14 +101,14 @@ def _missing_column(span: CheckTarget, feature: Feature, column: ColumnProfile |
     if column is not None or feature.presence == 0 or feature.stage.may_be_missing:
         return None
     near = [other.name for other in span.profile.columns if other.name.casefold() == feature.name.casefold()]
-    hint = f", but one named {quoted(near[0])}" if near else ""
+    hint = f"; there is a column {quoted(near[0])}" if near else ""
     return anomaly_in(
         "missing_column",
         span,
         feature,
         observed="no column",
         expected="a column",
-        message=f"is missing: the data have no such column{hint}",
+        message=f"is missing: the data has no such column{hint}",
         change=("stage", "deprecated"),
     )
 
@@ -114,7 +117,11 @@ def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
     if column.present_fraction >= feature.presence or (feature.stage.may_be_missing and not column.present):
         return None
     empty = column.missing + column.nan
-    wanted = "a value in every row" if feature.presence == 1 else f"a value in at least {percent(feature.presence)} of the rows"
+    required = (
+        "a value in every row"
+        if feature.presence == 1
+        else f"a value in at least {percent_limit(feature.presence)} of the rows"
+    )
     rounded_down = int(column.present_fraction * 1000) / 1000
     meaning = f" ({feature.missing_means})" if feature.missing_means else ""
     return anomaly_in(
@@ -122,8 +129,8 @@ def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         span,
         feature,
         observed=f"no value in {share(empty, column.rows)}",
-        expected=wanted,
-        message=f"has no value{meaning} in {share(empty, column.rows)}; expected is {wanted}",
+        expected=required,
+        message=f"has no value{meaning} in {share(empty, column.rows)}; required: {required}",
         change=("presence", {"min_fraction": rounded_down} if column.present else "optional"),
         rows=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).rows,
     )
@@ -132,10 +139,10 @@ def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
 def _check_label(span: CheckTarget, feature: Feature, column: ColumnProfile | None, results: CheckResults) -> None:
     empty = span.profile.rows if column is None else column.missing + column.nan
     if column is None or empty:
-        words = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
-        message = f"is the label, and there is {words}; without it nothing can be learned or compared"
+        problem = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
+        message = f"is the label, and there is {problem}; training and evaluation need a label in every row"
         results.add(
-            anomaly_in("label_missing", span, feature, observed=words, expected="a label in every row", message=message)
+            anomaly_in("label_missing", span, feature, observed=problem, expected="a label in every row", message=message)
         )
     else:
         results.add()
@@ -158,8 +165,8 @@ def _label_constant(span: CheckTarget, feature: Feature, column: ColumnProfile) 
         feature,
         observed=f"only {quoted(value)}",
         expected="at least two values",
-        message=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have one; a model cannot be told from "
-        "a constant",
+        message=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have a label; no model can be trained or "
+        "evaluated on a constant label",
         examples=[value],
     )
 
@@ -168,7 +175,7 @@ def _type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly
     if fits(feature, column):
         return None
     if feature.type == "integer" and column.fractional:
-        observed = f"{share(column.fractional, column.rows)} hold a number that is not whole"
+        observed = f"a fractional number in {share(column.fractional, column.rows)}"
         found = examples_where(span, feature, "value <> floor(value)")
     else:
         observed = f"{column.type} ({column.storage})"
@@ -179,7 +186,7 @@ def _type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly
         feature,
         observed=observed,
         expected=feature.type,
-        message=f"should be of type {feature.type}; got {observed}, such as {listed(found.values)}",
+        message=f"must be of type {feature.type}; got {observed}, such as {listed(found.values)}",
         change=("type", column.type) if column.type != "other" else None,
         examples=found.values,
     )

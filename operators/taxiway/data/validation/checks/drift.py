@@ -1,6 +1,6 @@
-"""Two sets of rows compared by their distributions: drift (the newest span and those before it), skew (serving and training).
+"""Drift (the newest span against earlier ones) and skew (serving data against training data), by distributions.
 
-A distance counts where it is above its limit and above what sampling alone would give at these numbers of rows.
+A distance is an anomaly if it is above its limit and above what is expected by chance at these numbers of rows.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,13 @@ from taxiway.records import Anomaly, SchemaChange, Severity
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared with what: the kind of anomaly, the name of the rows under judgement, and what the others are called."""
+    """Which rows are compared with which.
+
+    Attributes:
+        kind: The kind of anomaly: `drift` or `skew`.
+        name: How messages name the rows that are checked.
+        others: How messages name the rows that they are compared with.
+    """
 
     kind: str
     name: str
@@ -38,7 +44,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measured:
-    """A distance with its null quantile: what samples of one distribution exceed in one of 1,000 cases."""
+    """The distance between two columns.
+
+    Attributes:
+        name: The measure, such as `L-infinity distance`.
+        distance: Its value, from 0 to 1.
+        null_quantile: The distance that two samples of the same distribution exceed by chance at p=0.001.
+        message: What changed, for messages.
+        value: The categorical value that changed most; empty for numbers.
+    """
 
     name: str
     distance: float
@@ -48,14 +62,12 @@ class Measured:
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Compare each feature that has a drift limit with earlier rows, and each that has a skew limit with serving data."""
+    """Compare each feature with a drift limit with earlier rows, and each feature with a skew limit with serving data."""
     schema, newest = given.schema, given.newest
     if given.baseline is not None:
         _check(given.baseline.profile, newest.profile, Comparison("drift", newest.name, given.baseline.name), schema, results)
         if not any(feature.drift for feature in schema.features):
-            results.add_note(
-                f"no feature of the schema has a drift limit: distances from {given.baseline.name} were not judged"
-            )
+            results.add_note(f"drift from {given.baseline.name} was not checked: no feature in the schema has a drift limit")
     if given.serving is not None:
         _check(newest.profile, given.serving.profile, Comparison("skew", "serving", "training"), schema, results)
     _note_skew(given, results)
@@ -64,9 +76,9 @@ def check(given: CheckInput, results: CheckResults) -> None:
 def _note_skew(given: CheckInput, results: CheckResults) -> None:
     limited = given.schema.feature_skew is not None or any(feature.skew for feature in given.schema.features)
     if given.serving is None and limited:
-        results.add_note("skew was not judged: there are no serving data; taxiway validate --serving compares with them")
+        results.add_note("skew was not checked: there is no serving data; pass it with taxiway validate --serving")
     if given.serving is not None and not limited:
-        results.add_note("the schema has no skew limit and no feature_skew: serving data were compared with nothing")
+        results.add_note("serving data was not compared: the schema has no skew limit and no feature_skew")
 
 
 def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema, results: CheckResults) -> None:
@@ -75,9 +87,9 @@ def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema,
         if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
             continue
         if column is None or not fits(feature, column):
-            # In the rows that are checked this is other checks' business; serving data are not checked, only compared.
+            # Other checks report this for the rows that are checked; serving data is only compared.
             if compared.kind == "skew":
-                why = "has no such column" if column is None else f"holds {column.storage}"
+                why = "serving has no such column" if column is None else f"it is {column.storage} in serving"
                 results.add(_unmeasured(why, feature, limit, compared))
             continue
         before = others.column(feature.name)
@@ -86,16 +98,16 @@ def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema,
 
 
 def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
-    """The distance of two columns that have values, of the kind that the limit or else the type asks for."""
+    """The distance of two columns that both have values, by the measure of `limit.distance`, or the default of the type."""
     if feature.type not in CATEGORICAL_TYPES:
         return _jensen_shannon(before, now, feature, others, name)
     volume = limit.distance == "normalized_difference"
     change = normalized_difference(before, now) if volume else l_infinity(before, now)
     null_quantile = normalized_difference_null(before, now) if volume else l_infinity_null(before, now)
     moved = (
-        f"the rows with {quoted(change.value)} went from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
+        f"the number of rows with {quoted(change.value)} changed from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
         if volume
-        else f"the share of {quoted(change.value)} went from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
+        else f"the share of {quoted(change.value)} changed from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
     )
     kind = "normalized difference" if volume else "L-infinity distance"
     return Measured(kind, change.distance, null_quantile, f"{feature.name}: {moved} in {name}", quoted(change.value))
@@ -104,10 +116,12 @@ def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: 
 def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature, others: str, name: str) -> Measured:
     unit = f" {feature.unit}" if feature.unit else ""
     medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (before, now) if profile.quantiles]
-    went = (
-        f"the median went from {medians[0]:g} to {medians[1]:g}{unit}" if len(medians) == 2 else "one side has no finite values"
+    change = (
+        f"the median changed from {medians[0]:g} to {medians[1]:g}{unit}"
+        if len(medians) == 2
+        else "one side has no finite values"
     )
-    message = f"{feature.name}: {name} is unlike {others} ({went})"
+    message = f"{feature.name}: {name} differs from {others} ({change})"
     return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_null(before, now), message)
 
 
@@ -128,9 +142,7 @@ def _judged(
         return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
     found = measure(before, now, feature, limit, compared.others, compared.name)
     if found.null_quantile >= 1:
-        results.add_note(
-            f"{feature.name}: {compared.kind} cannot be told between so few values; chance alone explains any distance"
-        )
+        results.add_note(f"{feature.name}: {compared.kind} was not checked: too few values, any distance is expected by chance")
     if found.distance <= max(limit.limit, found.null_quantile):
         return None
     # Rounded up, so that the proposed limit lets this distance pass.
@@ -143,8 +155,8 @@ def _judged(
         severity=_severity(feature, limit),
         observed=f"{found.name} {found.distance:.3f}",
         expected=f"at most {limit.limit:g}",
-        message=f"{found.message}: {found.name} {found.distance:.3f}, at most {limit.limit:g} allowed, and chance alone gives "
-        f"{found.null_quantile:.3f} in one of 1,000 cases.",
+        message=f"{found.message}: {found.name} {found.distance:.3f} (allowed: at most {limit.limit:g}; expected by chance at "
+        f"p=0.001: {found.null_quantile:.3f}).",
         examples=(found.value,) if found.value else (),
         fix=fix,
         proposal=fix.describe(),

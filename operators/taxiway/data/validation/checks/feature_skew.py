@@ -1,6 +1,6 @@
-"""Training and serving rows of the same key, value by value: what a distribution cannot show.
+"""Feature skew: training and serving rows of the same key, compared value by value.
 
-A value that is computed otherwise on one side may move no histogram (feature skew, as TensorFlow Data Validation calls it).
+A value that is computed differently in serving may not change any distribution. The term is TensorFlow Data Validation's.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.checks.keys import key_text
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
-from taxiway.messages import SHOWN_VALUES, quoted, share
+from taxiway.messages import SHOWN_VALUES, percent_limit, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 if TYPE_CHECKING:
@@ -26,9 +26,14 @@ _NUMERIC = ("integer", "number")
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """Of the keys that both sides have once: in how many a column's values are equal, differ, or are there on one side only.
+    """How a column's values compare, over the keys that occur exactly once in training and exactly once in serving.
 
-    Missing on both sides is equal. `examples` are key, training value and serving value of some that are not equal.
+    Attributes:
+        equal: Keys with equal values, or with none on both sides.
+        different: Keys with different values.
+        training_only: Keys with a value in training only.
+        serving_only: Keys with a value in serving only.
+        examples: Key, training value and serving value of some keys whose values are not equal.
     """
 
     equal: int
@@ -39,58 +44,65 @@ class ValueCounts:
 
     @property
     def unequal(self) -> int:
-        """All that are not equal."""
+        """Keys whose values are not equal."""
         return self.different + self.training_only + self.serving_only
 
 
 @dataclass(frozen=True)
 class RowComparison:
-    """Two tables row by row: the keys that both have once, and of each column that both have, its values in these rows."""
+    """The number of keys that occur once on both sides, and the comparison of each column that both sides have."""
 
     rows: int
     columns: dict[str, ValueCounts]
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Compare serving data with the newest span row by row; see `compare_with_serving`."""
+    """Compare serving data with the newest span, row by row."""
     if given.serving is not None and given.schema.feature_skew is not None and given.schema.key:
         compare_with_serving(given.newest.table(), given.serving.table(), given.schema, results)
 
 
 def compare_with_serving(training: Table, serving: Table, schema: Schema, results: CheckResults) -> None:
-    """Compare each feature that is expected in serving, row by row, where the schema has a key and a limit of row skew.
+    """Compare each feature that is expected in serving, row by row, if the schema has a key and `feature_skew`.
 
-    A feature that one side alone has is found, too, but for the label: when a model serves, it is not known yet.
+    A feature that only one side has is an anomaly too, except the label, which is not known yet when a model serves.
     """
     limits = schema.feature_skew
     if limits is None or not schema.key:
         return
-    there = [{column.name for column in table.columns} for table in (training, serving)]
-    for side, names in zip(_SIDES, there, strict=True):
+    columns = [{column.name for column in table.columns} for table in (training, serving)]
+    for side, names in zip(_SIDES, columns, strict=True):
         absent = [name for name in schema.key if name not in names]
         if absent:
-            results.add(_not_compared(schema.key, limits, f"{side} data have no column {', '.join(absent)}"))
+            results.add(_not_compared(schema.key, limits, f"{side} data has no column {', '.join(absent)}"))
             return
     features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
     found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
     if not found.rows:
-        what = ", ".join(schema.key)
-        results.add(_not_compared(schema.key, limits, f"no value of {what} is on both sides, and there only once"))
+        key = ", ".join(schema.key)
+        results.add(_not_compared(schema.key, limits, f"no value of {key} occurs exactly once on both sides"))
         return
     results.add()
     for feature in features:
         if feature.name in found.columns:
             results.add(_skewed(feature, found.columns[feature.name], limits))
-        elif feature.name != schema.label and feature.name in there[0] | there[1]:
-            results.add(_on_one_side(feature, limits, *(_SIDES if feature.name in there[0] else _SIDES[::-1])))
+        elif feature.name != schema.label and feature.name in columns[0] | columns[1]:
+            results.add(_on_one_side(feature, limits, *(_SIDES if feature.name in columns[0] else _SIDES[::-1])))
 
 
 def compare_rows(
     training: Table, serving: Table, key: tuple[str, ...], names: Sequence[str], digits: int | None = None
 ) -> RowComparison:
-    """Join two tables on `key`, which both have, and compare those of the columns `names` that both have.
+    """Join two tables on their key and compare their columns.
 
-    Keys that a side has more than once, or not at all, are left out. Numbers are rounded to `digits` decimal places first.
+    Keys that do not occur exactly once on both sides are left out.
+
+    Args:
+        training: The training rows.
+        serving: The serving rows.
+        key: The key columns, which both tables have.
+        names: The columns to compare; those that only one table has are left out.
+        digits: The decimal places that numbers are rounded to first; None compares them as they are.
     """
     with connect() as connection:
         sides = [_once(connection, side, table, key) for side, table in zip(_SIDES, (training, serving), strict=True)]
@@ -161,7 +173,7 @@ def _not_compared(key: tuple[str, ...], limits: FeatureSkew, why: str) -> Anomal
         severity=limits.severity,
         observed="no key on both sides",
         expected="keys on both sides",
-        message=f"training and serving rows cannot be compared one by one: {why}.",
+        message=f"training and serving rows cannot be compared row by row: {why}.",
     )
 
 
@@ -173,7 +185,7 @@ def _on_one_side(feature: Feature, limits: FeatureSkew, has: str, lacks: str) ->
         severity=_severity(feature, limits),
         observed=f"no column in {lacks}",
         expected="a column on both sides",
-        message=f"{feature.name} is in {has} data, and {lacks} data have no such column.",
+        message=f"{feature.name} is in {has} data, but {lacks} data has no such column.",
     )
 
 
@@ -189,10 +201,11 @@ def _skewed(feature: Feature, counts: ValueCounts, limits: FeatureSkew) -> Anoma
         span="serving",
         column=feature.name,
         severity=_severity(feature, limits),
-        observed=f"unequal in {share(counts.unequal, total)}",
-        expected=f"unequal in at most {100 * limits.max_fraction:g} % of the rows of the same key",
-        message=f"{feature.name} is not the same in training and serving in {share(counts.unequal, total)} of the same key "
-        f"({counts.different:,} differ, {counts.training_only:,} only in training, {counts.serving_only:,} only in serving), "
+        observed=f"different in {share(counts.unequal, total)}",
+        expected=f"different in at most {percent_limit(limits.max_fraction)} of the rows with the same key",
+        message=f"{feature.name} differs between training and serving in {share(counts.unequal, total)} with the same key "
+        f"({counts.different:,} with different values, {counts.training_only:,} with a value in training only, "
+        f"{counts.serving_only:,} in serving only), "
         f"such as {such_as}.",
         examples=tuple(quoted(f"{a} / {b}") for _, a, b in counts.examples),
         fix=fix,

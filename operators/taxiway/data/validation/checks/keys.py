@@ -1,7 +1,7 @@
-"""Whether the key tells any two rows apart: within each span, and across the spans of a snapshot.
+"""Check that the key is unique for every row, within each span and across the spans of a snapshot.
 
-A row that is in a training span and in the evaluation span would let a model be examined on what it learned by heart. Keys are
-compared by their values, whatever types the files have: 1 is 1.0, and a moment is the same with a time zone and without.
+A row in both a training span and the evaluation span is leakage: the model is evaluated on a row that it was trained on. Keys are
+compared by value, whatever the types of the files: 1 equals 1.0, and a time equals the same time with a time zone.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from taxiway.data.engine.duckdb_table import Column, add_view, connect, run
 from taxiway.data.engine.keys_sql import key_sql
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
-from taxiway.messages import SHOWN_VALUES, listed
+from taxiway.messages import SHOWN_VALUES, counted, listed
 from taxiway.records import Anomaly, Severity
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _KEY_CHARACTERS = 256
 
 @dataclass(frozen=True)
 class _Shared:
-    """Keys that are first in one span and last in another, or more than once in the same: how many, and some of them."""
+    """Keys that occur more than once, between a first and a last span (by index; they may be the same span), with examples."""
 
     first: int
     last: int
@@ -33,17 +33,22 @@ class _Shared:
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Check that no key occurs more than once, in a span or in two, if the data should have the whole key."""
+    """Check that no key occurs more than once, if all key columns are expected in the environment of the data."""
     expected = [feature.expected_in(given.environment) for feature in given.schema.features if feature.name in given.schema.key]
     if given.schema.key and all(expected):
         find_duplicates([(span.name, span.table().paths) for span in given.targets], given.schema.key, results)
 
 
 def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
-    """Look for keys that occur more than once in the spans, given by their names and files.
+    """Add an anomaly for the keys that occur more than once.
 
-    Rows without a whole key are the presence check's business. Where a column of the key is absent, that is an anomaly, unless it
-    was found missing before.
+    Rows with a null in the key are left to the presence check. A missing key column is an anomaly, unless `results` already has
+    it as a missing column.
+
+    Args:
+        spans: Name and files of each span, oldest first.
+        key: The key columns.
+        results: Where to add the anomalies.
     """
     what = "the spans " + ", ".join(name for name, _ in spans)
     with connect() as connection:
@@ -52,7 +57,7 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
             columns = {column.name: column for column in add_view(connection, f"span{number}", paths, f"span {name}")}
             absent = [part for part in key if part not in columns]
             if absent:
-                _not_looked_for(name, key, absent, results)
+                _not_checked(name, key, absent, results)
             else:
                 parts.append(_keys_of(number, [columns[part] for part in key]))
         rows = _shared(connection, parts, len(key), what) if parts else []
@@ -65,14 +70,14 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
 
 
 def key_text(column: Column, view: str = "") -> str:
-    """The column's values as text that is the same for equal values of any type, null where there is no value or NaN."""
+    """SQL for the column's values as text: the same for equal values of any type, null for missing values and NaN."""
     name = f"{view}.{column.sql}" if view else column.sql
     if column.type in ("list", "other"):
         return f"{name}::VARCHAR"
     plain = f"({key_sql(column, view=view)[0]})::VARCHAR"
     if column.type != "number":
         return plain
-    # By way of its text: a FLOAT of 1.1 is another number than a DOUBLE of 1.1, and the same to whoever wrote it.
+    # By way of its text: a FLOAT of 1.1 is another number than a DOUBLE of 1.1, although both were written as 1.1.
     return f"coalesce({plain}, CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::VARCHAR::DOUBLE::VARCHAR END)"
 
 
@@ -104,8 +109,8 @@ def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: in
     return found
 
 
-def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
-    message = f"the key {', '.join(key)} cannot be looked for in {span}: it has no column {', '.join(absent)}"
+def _not_checked(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
+    message = f"the key {', '.join(key)} cannot be checked in {span}: it has no column {', '.join(absent)}"
     known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
     if known.issuperset(absent):
         results.add_note(message)
@@ -126,11 +131,11 @@ def _not_looked_for(span: str, key: tuple[str, ...], absent: list[str], results:
 def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> Anomaly:
     count, examples = found.count, found.examples
     name = ", ".join(key)
-    keys = f"{count:,} keys" if count > 1 else "1 key"
+    keys = counted(count, "key")
     if span == other:
         message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
     else:
-        message = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: rows would be learned and examined twice"
+        message = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: the same rows are in training and evaluation (leakage)"
     return Anomaly(
         kind="duplicate_key",
         span=span,

@@ -1,4 +1,4 @@
-"""What a feature's lifecycle stage asks of the model that uses it."""
+"""Check that models use only features whose lifecycle stage allows it."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from taxiway.records import Anomaly, Severity
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Check that the model of a pipeline uses no feature that is planned or alpha, and name those that are deprecated."""
+    """Report features of the pipeline's model that are planned or alpha (error) or deprecated (warning)."""
     if given.pipeline is None:
         return
     for feature in given.schema.features:
@@ -19,20 +19,26 @@ def check(given: CheckInput, results: CheckResults) -> None:
 
 
 def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | None:
-    """What is to be said about a feature in this stage being used, or None."""
-    who = f", of {feature.owner}," if feature.owner else ""
+    """The anomaly of a feature whose lifecycle stage does not allow its use, or None.
+
+    Args:
+        feature: The feature.
+        users: The pipelines whose models use it.
+        span: The span that the anomaly is reported for.
+    """
+    owner = f" (owner: {feature.owner})" if feature.owner else ""
     since = f" since {feature.since}" if feature.since else ""
     named = " and ".join([", ".join(users[:-1]), users[-1]] if len(users) > 1 else users)
     uses = "uses" if len(users) == 1 else "use"
     if not feature.stage.usable:
         severity = Severity.ERROR
         message = (
-            f"{feature.name}{who} is {feature.stage}{since}, and {named} {uses} it: a production model may not. Leave it out "
-            "(features.drop), have it promoted (taxiway schema promote), or waive it."
+            f"{feature.name}{owner} is {feature.stage}{since}, and {named} {uses} it; production models may only use features "
+            "that are beta or production. Drop it (features.drop), promote it (taxiway schema promote), or add a waiver."
         )
     elif feature.stage is LifecycleStage.DEPRECATED:
         severity = Severity.WARNING
-        message = f"{feature.name}{who} is deprecated{since}, and {named} still {uses} it."
+        message = f"{feature.name}{owner} is deprecated{since}, and {named} still {uses} it."
     else:
         return None
     return Anomaly(
@@ -48,7 +54,7 @@ def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | No
 
 
 def missing_meaning(schema: Schema) -> Mapping[str, tuple[str, ...]]:
-    """Which of description, unit (of numbers), missing_means (where a value may be missing) and collected each feature lacks."""
+    """The documentation keys that each feature lacks: description, unit, missing_means and collected, if they apply to it."""
     found = {}
     for feature in schema.features:
         blank = [] if feature.description else ["description"]

@@ -1,4 +1,4 @@
-"""The newest span's metrics against those of the spans before it, where the schema watches them."""
+"""Check the newest span's metrics against those of earlier spans, by the schema's `metric_checks` and `rows_ratio`."""
 
 import math
 from collections.abc import Sequence
@@ -9,20 +9,21 @@ from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import _ROUNDING, MetricMonitor
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
+from taxiway.messages import counted
 from taxiway.records import Anomaly, Severity
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Compare the newest span's metrics with those of the spans before it: each watch of the schema, and the ratio of rows."""
-    past, newest, schema = given.earlier, given.newest, given.schema
-    if schema.rows_ratio is not None and past:
-        results.add(_rows_ratio(past, newest.profile, newest.name, schema))
-    for watch in schema.metric_checks:
-        _check_watch(watch, past, newest.profile, newest.name, schema, results)
+    """Compare the newest span's metrics with those of the spans before it."""
+    earlier, newest, schema = given.earlier, given.newest, given.schema
+    if schema.rows_ratio is not None and earlier:
+        results.add(_rows_ratio(earlier, newest.profile, newest.name, schema))
+    for monitor in schema.metric_checks:
+        _check_monitor(monitor, earlier, newest.profile, newest.name, schema, results)
 
 
-def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Schema) -> Anomaly | None:
-    mean = sum(profile.rows for profile in past) / len(past)
+def _rows_ratio(earlier: Sequence[Profile], newest: Profile, span: str, schema: Schema) -> Anomaly | None:
+    mean = sum(profile.rows for profile in earlier) / len(earlier)
     bounds = schema.rows_ratio
     if bounds is None or not mean or bounds.holds(newest.rows / mean):
         return None
@@ -32,83 +33,87 @@ def _rows_ratio(past: Sequence[Profile], newest: Profile, span: str, schema: Sch
         span=span,
         column=None,
         severity=Severity.ERROR,
-        observed=f"{ratio:.2f} times as many rows",
+        observed=f"{ratio:.2f} times the mean number of rows",
         expected=f"{bounds.describe()} times",
-        message=f"{span} has {newest.rows:,} rows, {ratio:.2f} times the {mean:,.0f} of the spans before it; {bounds.describe()} times "
-        "is expected.",
+        message=f"{span} has {counted(newest.rows, 'row')}, {ratio:.2f} times the mean of the spans before it ({mean:,.0f}); allowed: "
+        f"{bounds.describe()} times.",
         proposal=f"rows_ratio.{'min' if bounds.min is not None and ratio < bounds.min else 'max'}: {ratio:.2f}",
     )
 
 
-def _check_watch(
-    watch: MetricMonitor, past: Sequence[Profile], newest: Profile, span: str, schema: Schema, results: CheckResults
+def _check_monitor(
+    monitor: MetricMonitor, earlier: Sequence[Profile], newest: Profile, span: str, schema: Schema, results: CheckResults
 ) -> None:
-    now = metric_of(newest, watch)
-    before = [value for profile in past if (value := metric_of(profile, watch)) is not None]
-    bounds = limits(watch, before)
+    now = metric_of(newest, monitor)
+    before = [value for profile in earlier if (value := metric_of(profile, monitor)) is not None]
+    bounds = limits(monitor, before)
     if now is None or bounds is None:
-        why = f"{span} has none" if now is None else f"{len(before)} spans before {span} are too few, or the last is 0"
-        results.add_note(f"{watch.describe()} was not judged by its history: {why}")
+        why = (
+            f"{span} has no value"
+            if now is None
+            else f"it needs more than {counted(len(before), 'span')} before {span}, and a last value that is not 0"
+        )
+        results.add_note(f"{monitor.describe()} was not checked ({monitor.strategy}): {why}")
     else:
-        results.add(None if bounds[0] <= now <= bounds[1] else _off_history(watch, now, before, bounds, span, schema))
+        results.add(None if bounds[0] <= now <= bounds[1] else _out_of_bounds(monitor, now, before, bounds, span, schema))
 
 
-def _off_history(
-    watch: MetricMonitor, now: float, before: Sequence[float], bounds: tuple[float, float], span: str, schema: Schema
+def _out_of_bounds(
+    monitor: MetricMonitor, now: float, before: Sequence[float], bounds: tuple[float, float], span: str, schema: Schema
 ) -> Anomaly:
-    feature = None if watch.column is None else schema.feature(watch.column)
+    feature = None if monitor.column is None else schema.feature(monitor.column)
     shown = ", ".join(f"{value:.4g}" for value in before[-3:])
     return Anomaly(
         kind="history",
         span=span,
-        column=watch.column,
-        severity=Severity.WARNING if feature is not None and feature.stage.warns else watch.severity,
-        observed=f"{watch.metric} {now:.4g}",
+        column=monitor.column,
+        severity=Severity.WARNING if feature is not None and feature.stage.warns else monitor.severity,
+        observed=f"{monitor.metric} {now:.4g}",
         expected=f"{bounds[0]:.4g} to {bounds[1]:.4g}",
-        message=f"{watch.describe()} is {now:.4g} in {span}; by the {len(before)} spans before it{f' (last {shown})' if shown else ''} it "
-        f"should be {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {watch.strategy}).",
+        message=f"{monitor.describe()} is {now:.4g} in {span}; allowed: {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {monitor.strategy}, "
+        f"{counted(len(before), 'span')} before it{f', last values {shown}' if shown else ''}).",
     )
 
 
-def metric_of(profile: Profile, watch: MetricMonitor) -> float | None:
-    """The metric's value in one span; None where there is no such column, or no value in it."""
-    if watch.metric == "rows":
+def metric_of(profile: Profile, monitor: MetricMonitor) -> float | None:
+    """The metric's value in one span; None if there is no such column, or no value in it."""
+    if monitor.metric == "rows":
         return float(profile.rows)
-    column = None if watch.column is None else profile.column(watch.column)
+    column = None if monitor.column is None else profile.column(monitor.column)
     if column is None:
         return None
-    if watch.metric == "missing_fraction":
+    if monitor.metric == "missing_fraction":
         return 1 - column.present_fraction
     if not column.present:
         return None
-    match watch.metric:
+    match monitor.metric:
         case "zeros_fraction":
             return column.zeros / column.present
         case "distinct" | "uniqueness" | "entropy":
-            return float(getattr(column, watch.metric).value)
+            return float(getattr(column, monitor.metric).value)
         case "median":
             return column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
         case "mean_length":
             return column.lengths.mean if column.lengths else None
         case _:
-            found: float | None = getattr(column, watch.metric)
+            found: float | None = getattr(column, monitor.metric)
             return found
 
 
-def limits(watch: MetricMonitor, past: Sequence[float]) -> tuple[float, float] | None:
-    """Between which values the next one after `past` (oldest first) may be; None where the past is too short to say."""
-    match watch.strategy:
+def limits(monitor: MetricMonitor, past: Sequence[float]) -> tuple[float, float] | None:
+    """The smallest and the largest value allowed after the values `past` (oldest first); None if these are too few."""
+    match monitor.strategy:
         case "bounds":
-            return _or(watch.min, -math.inf), _or(watch.max, math.inf)
+            return _or(monitor.min, -math.inf), _or(monitor.max, math.inf)
         case "change" if past:
-            return past[-1] - _or(watch.max_decrease, math.inf), past[-1] + _or(watch.max_increase, math.inf)
+            return past[-1] - _or(monitor.max_decrease, math.inf), past[-1] + _or(monitor.max_increase, math.inf)
         case "ratio" if past:
-            bounds = past[-1] * _or(watch.min_ratio, -math.inf), past[-1] * _or(watch.max_ratio, math.inf)
+            bounds = past[-1] * _or(monitor.min_ratio, -math.inf), past[-1] * _or(monitor.max_ratio, math.inf)
             # A quotient by 0 says nothing, and one by a negative value turns the sides around.
             return None if not past[-1] else (min(bounds), max(bounds))
-        case "normal" if len(past) >= watch.min_spans:
-            middle, reach = fmean(past), _reach(watch.deviations, len(past)) * stdev(past)
-            reach = max(reach, _ROUNDING * abs(middle))  # of a constant past, the same value again is inside
+        case "normal" if len(past) >= monitor.min_spans:
+            middle, reach = fmean(past), _reach(monitor.deviations, len(past)) * stdev(past)
+            reach = max(reach, _ROUNDING * abs(middle))  # after constant values, the same value again is allowed
             return middle - reach, middle + reach
         case _:
             return None
@@ -119,9 +124,10 @@ def _or(number: float | None, otherwise: float) -> float:
 
 
 def _reach(deviations: float, spans: int) -> float:
-    """How many sample deviations the next value may be away, so that it is as rare as `deviations` of the normal distribution.
+    """How many sample standard deviations the next value may be from the mean.
 
-    The prediction interval: mean and deviation are known from few spans only, so Student's t takes the normal's place.
+    This is the prediction interval with the coverage of `deviations` of the normal distribution. Mean and deviation are estimated
+    from few spans, so Student's t replaces the normal distribution.
     """
     from scipy.stats import t
 

@@ -1,6 +1,6 @@
-"""One column's values against the schema: domain, range, pattern, number of values, uniqueness, infinities.
+"""Checks of one column's values: domain, range, pattern, lengths, distinct values, uniqueness and infinities.
 
-Statistics decide wherever they can; the rows are only read for evidence where something is wrong.
+Most checks decide by the profile alone; rows are read only for examples of what is wrong.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,19 @@ from taxiway.data.schema.model import Feature
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.errors import ConfigError, DataError
-from taxiway.messages import SHOWN_VALUES, listed, percent, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share
 from taxiway.records import Anomaly
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some values of a column with the rows that hold them, and in how many rows the condition holds in all."""
+    """Rows that fulfil a condition.
+
+    Attributes:
+        values: Some of their values, as text.
+        rows: The numbers of some of the rows, from 1; empty if the data is more than one file.
+        total: The number of all such rows.
+    """
 
     values: tuple[str, ...]
     rows: tuple[int, ...]
@@ -25,17 +31,15 @@ class Examples:
 
 
 def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, results: CheckResults) -> None:
-    """All checks of the values of a column that has some, of the type that the schema says."""
+    """Run all value checks on a column that has values and the feature's type."""
     if feature.domain is not None:
         results.add(_outside_domain(span, feature, column, feature.domain))
     if feature.range is not None:
         results.add(_outside_range(span, feature, column, feature.range))
     if feature.pattern is not None:
-        results.add(_other_text(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
+        results.add(_not_matching(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
     if feature.semantic is not None:
-        results.add(
-            _other_text(span, feature, column, SEMANTICS[feature.semantic], f"what a text of kind {feature.semantic} is")
-        )
+        results.add(_not_matching(span, feature, column, SEMANTICS[feature.semantic], f"the form of {feature.semantic}"))
     if feature.valency is not None:
         results.add(_valency(span, feature, column))
     if feature.distinct is not None:
@@ -47,7 +51,14 @@ def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, res
 
 
 def examples_where(span: CheckTarget, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
-    """Rows where a condition of our own on `value` holds, the first of them with their values."""
+    """The rows that fulfil a condition, with examples from the first of them.
+
+    Args:
+        span: The data.
+        feature: The feature whose column is examined.
+        where: An SQL condition on `value`; never text from the data or the schema.
+        parameters: The values for its placeholders.
+    """
     table = span.table()
     source = f"(SELECT {table.column(feature.name).sql} AS value, place FROM numbered) WHERE {where}"
     total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
@@ -65,20 +76,18 @@ def _outside_domain(
     found, values, rows = _values_outside(span, column, [str(value) for value in domain])
     if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
         return None
-    named = ", ".join(f"{quoted(value)} ({count:,} rows)" for value, count in found[:SHOWN_VALUES])
+    named = ", ".join(f"{quoted(value)} ({counted(count, 'row')})" for value, count in found[:SHOWN_VALUES])
     more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
-    verb = "are" if rows > 1 else "is"
-    at_least = f" in at least {percent(feature.min_in_domain)} of them" if feature.min_in_domain < 1 else ""
+    at_least = f" in at least {percent_limit(feature.min_in_domain)} of the rows" if feature.min_in_domain < 1 else ""
     add: list[str | int] = [int(value) if feature.type == "integer" else value for value, _ in found]
     return anomaly_in(
         "domain",
         span,
         feature,
-        observed=f"{values:,} other values in {share(rows, column.rows)}",
+        observed=f"{counted(values, 'other value')} in {share(rows, column.rows)}",
         expected=f"one of {listed(domain)}{at_least}",
-        message=f"has values outside its domain in {share(rows, column.rows)}: {named}{more} {verb} none of the {len(domain):,} "
-        "allowed",
-        # Not all of very many values are listed, and adding a part of them would not do.
+        message=f"has values outside its domain in {share(rows, column.rows)}: {named}{more}; the domain has {counted(len(domain), 'value')}",
+        # If there are very many values, not all are listed, and adding only some would not make the data pass.
         change=("domain", add) if len(found) == values else None,
         action="add",
         examples=[value for value, _ in found],
@@ -86,7 +95,7 @@ def _outside_domain(
 
 
 def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
-    """The values outside `domain` with their rows (the most frequent of very many), how many there are, and in how many rows."""
+    """The values outside `domain` with their rows (the most frequent 1,000), the number of such values, and of their rows."""
     if column.values_complete and column.type in ("string", "integer"):
         allowed = set(domain)
         outside = [(item.value, item.rows) for item in column.values if item.value not in allowed]
@@ -94,10 +103,10 @@ def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str])
     table = span.table()
     sql = table.column(column.name).sql
     text = f"{sql}::BIGINT::VARCHAR" if column.type == "number" else f"left({sql}::VARCHAR, {TEXT_KEPT})"
-    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
+    present = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
     found = table.rows(
         f"""SELECT {text} AS text, count(*) AS rows, count(*) OVER () AS total, sum(count(*)) OVER () AS all_rows FROM span
-        WHERE {there} AND NOT list_contains($1::VARCHAR[], {text})
+        WHERE {present} AND NOT list_contains($1::VARCHAR[], {text})
         GROUP BY text ORDER BY rows DESC, text LIMIT 1000""",
         [domain],
     )
@@ -114,10 +123,10 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
     where = f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)"
     found = examples_where(span, feature, where)
     if not found.total:
-        return None  # beyond 1e100, where profiles see infinities, and still within
+        return None  # beyond 1e100, which profiles count as infinite, and still inside the range
     unit = f" {feature.unit}" if feature.unit else ""
     furthest = [f"{side:g}" for side, is_out in ((low, below), (high, above)) if is_out and side is not None]
-    at = f", furthest at {' and '.join(furthest)}" if furthest else ", in infinite numbers"
+    at = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
     return anomaly_in(
         "range",
         span,
@@ -132,7 +141,7 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
 
 
 def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
-    """The range that the finite values would need."""
+    """The range that includes all finite values."""
     sides = {}
     if limits.min is not None:
         sides["min"] = min(limits.min, column.minimum if column.minimum is not None else limits.min)
@@ -141,8 +150,8 @@ def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
     return sides
 
 
-def _other_text(span: CheckTarget, feature: Feature, column: ColumnProfile, pattern: str, words: str) -> Anomaly | None:
-    _understood(feature, pattern, span)
+def _not_matching(span: CheckTarget, feature: Feature, column: ColumnProfile, pattern: str, name: str) -> Anomaly | None:
+    _check_pattern(feature, pattern, span)
     found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
     if not found.total:
         return None
@@ -150,22 +159,22 @@ def _other_text(span: CheckTarget, feature: Feature, column: ColumnProfile, patt
         "pattern",
         span,
         feature,
-        observed=f"other text in {share(found.total, column.rows)}",
-        expected=f"text that matches {words}",
-        message=f"does not match {words} in {share(found.total, column.rows)}, such as {listed(found.values)}",
+        observed=f"no match in {share(found.total, column.rows)}",
+        expected=f"text that matches {name}",
+        message=f"does not match {name} in {share(found.total, column.rows)}, such as {listed(found.values)}",
         examples=found.values,
         rows=found.rows,
     )
 
 
-def _understood(feature: Feature, pattern: str, span: CheckTarget) -> None:
-    """Raise ConfigError where the engine does not know the pattern: its expressions have no lookaround and no backreferences."""
+def _check_pattern(feature: Feature, pattern: str, span: CheckTarget) -> None:
+    """Raise ConfigError if DuckDB cannot compile the pattern: RE2 has no lookaround and no backreferences."""
     try:
         span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
     except DataError as error:
         raise ConfigError(
-            f"features.{feature.name}.pattern is {pattern}, which DuckDB does not understand: {error}\n    allowed: RE2's expressions, "
-            "without lookaround and backreferences"
+            f"features.{feature.name}.pattern is {pattern}, which DuckDB cannot compile: {error}\n    allowed: RE2 regular "
+            "expressions, without lookaround and backreferences"
         ) from None
 
 
@@ -184,7 +193,7 @@ def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anom
         feature,
         observed=observed,
         expected=f"{limits.describe()} items",
-        message=f"has lists of {observed}; expected are {limits.describe()}, which {share(found.total, column.rows)} have not",
+        message=f"has lists of {observed}; required: {limits.describe()} items; {share(found.total, column.rows)} have another number",
         change=("valency", {"min": lengths.minimum, "max": lengths.maximum}),
         examples=found.values,
         rows=found.rows,
@@ -192,7 +201,7 @@ def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anom
 
 
 def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
-    """Fires where the number is outside beyond the error with which it is known."""
+    """An anomaly if the number is outside the limits by more than three standard errors of its estimate."""
     limits, (number, error) = feature.distinct, column.distinct
     if limits is None:
         return None
@@ -200,7 +209,7 @@ def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
     too_many = limits.max is not None and number - 3 * error > limits.max
     if not too_few and not too_many:
         return None
-    about = f"about {number:,.0f}" if error else f"{number:,.0f}"
+    about = f"about {number:,.0f} distinct values" if error else counted(round(number), "distinct value")
     sides = {"min": limits.min, "max": limits.max}
     needed = {side: value for side, value in sides.items() if value is not None}
     needed["min" if too_few else "max"] = round(number)
@@ -208,9 +217,9 @@ def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         "distinct",
         span,
         feature,
-        observed=f"{about} distinct values",
+        observed=about,
         expected=f"{limits.describe()}",
-        message=f"has {about} distinct values; expected are {limits.describe()}",
+        message=f"has {about}; required: {limits.describe()}",
         change=("distinct", needed),
         examples=[item.value for item in column.values],
     )
@@ -219,10 +228,10 @@ def _distinct(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
 def _not_unique(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:
     table = span.table()
     sql = table.column(feature.name).sql
-    there = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
+    present = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
     found = table.rows(
         f"""SELECT left({sql}::VARCHAR, {TEXT_KEPT}), count(*) AS rows, count(*) OVER (), sum(count(*)) OVER () FROM span
-        WHERE {there} GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
+        WHERE {present} GROUP BY {sql} HAVING count(*) > 1 ORDER BY rows DESC, 1 LIMIT {SHOWN_VALUES}"""
     )
     if not found:
         return None
@@ -232,9 +241,9 @@ def _not_unique(span: CheckTarget, feature: Feature, column: ColumnProfile) -> A
         "not_unique",
         span,
         feature,
-        observed=f"{values:,} values more than once",
+        observed=f"{counted(values, 'value')} more than once",
         expected="each value once",
-        message=f"has {values:,} values more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
+        message=f"has {counted(values, 'value')} more than once, in {share(rows, column.rows)}, such as {listed(examples, values)}",
         change=("unique", False),
         examples=examples,
     )
@@ -250,5 +259,5 @@ def _infinite(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         feature,
         observed=f"{share(rows, column.rows)} infinite or beyond 1e100",
         expected="finite numbers",
-        message=f"is infinite, or beyond 1e100, in {share(rows, column.rows)}",
+        message=f"is infinite or beyond 1e100 in {share(rows, column.rows)}",
     )

@@ -1,7 +1,7 @@
-"""Where the expectations of a suite run: on DuckDB, or on pandas with only their columns. Verdicts are the same on both.
+"""The engines for expectations: DuckDB, or pandas with only the columns that are needed. Both give the same results.
 
-Great Expectations on pandas takes a minute for what DuckDB does in seconds, but its SQL engine knows DuckDB by no name: for such
-databases it closes each connection before it has read the rows. Subclasses of its engine and its datasource mend that.
+Great Expectations takes a minute on pandas for what DuckDB does in seconds, but its SQL engine does not support DuckDB: it closes
+each connection before the rows are read. Subclasses of its engine and its datasource keep the connection open.
 """
 
 import atexit
@@ -21,10 +21,10 @@ from taxiway.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-Asked = dict[str, Any]
+Expectation = dict[str, Any]
 
-# Those that give the same verdict on DuckDB as on pandas, tried side by side. Of the others, regular expressions and types do not
-# run there, and quantiles and the like are computed by another definition.
+# Expectations that give the same result on DuckDB as on pandas (compared in tests). Of the others, regular expressions and types do
+# not run there, and quantiles have another definition.
 _OF_ANY_TYPE = frozenset({
     "expect_column_to_exist", "expect_column_values_to_be_null", "expect_column_values_to_not_be_null",
     "expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between",
@@ -45,9 +45,9 @@ _OF_SETS = frozenset({
 _BOUNDS = ("min_value", "max_value")
 
 
-def on_duckdb(asked: Asked, columns: list[str], table: Table) -> bool:
-    """Whether an expectation about `columns` of a table runs on DuckDB; one about a column that is not there runs on pandas."""
-    kind, kwargs = asked["type"], asked["kwargs"]
+def on_duckdb(expectation: Expectation, columns: list[str], table: Table) -> bool:
+    """Whether an expectation on `columns` of a table can run on DuckDB; if a column is missing, it runs on pandas."""
+    kind, kwargs = expectation["type"], expectation["kwargs"]
     types = {column.name: column.type for column in table.columns}
     if "row_condition" in kwargs or any(name not in types for name in columns):
         return False
@@ -67,9 +67,13 @@ def on_duckdb(asked: Asked, columns: list[str], table: Table) -> bool:
 
 
 def import_gx(path: Path) -> Any:
-    """Great Expectations, told to be quiet and to tell nobody. Raises ConfigError naming the suite where it is not there."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported; nobody is told what we check
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # else a line for each of its metrics, at its import
+    """Import Great Expectations with its telemetry and its info logs switched off.
+
+    Raises:
+        ConfigError: It is not installed; the message names the suite at `path`.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # else it logs a line for each metric at import
     try:
         import great_expectations
     except ImportError:
@@ -79,9 +83,9 @@ def import_gx(path: Path) -> Any:
 
 @cache
 def mute_the_end() -> None:
-    """Let this process end without a word on stderr: for a command that runs a suite, whose process is its own.
+    """Silence stderr when this process exits; only for a command that runs a suite in its own process.
 
-    Where Great Expectations and duckdb-engine are both loaded, DuckDB's binding lists what was not freed when Python ends.
+    If Great Expectations and duckdb-engine are both loaded, DuckDB's binding lists leaked objects when Python exits.
     """
     atexit.register(_mute)
 
@@ -92,7 +96,7 @@ def _mute() -> None:
 
 
 def new_context(gx: Any) -> Any:
-    """A context of Great Expectations that leaves nothing behind."""
+    """A Great Expectations context that writes nothing to disk."""
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
@@ -102,16 +106,16 @@ def new_context(gx: Any) -> Any:
 
 
 def pandas_batch(context: Any, rows: "pd.DataFrame") -> Any:
-    """The rows as a batch of Great Expectations on pandas."""
+    """The rows as a Great Expectations batch on pandas."""
     asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": rows})
 
 
 @contextmanager
 def duckdb_batch(context: Any, span: CheckTarget) -> Iterator[Any]:
-    """The rows of a span as a batch of Great Expectations on DuckDB: a view of its files, under the columns' own names.
+    """The rows of a span as a Great Expectations batch on DuckDB: a view of its files with the original column names.
 
-    SQL in a suite reads these files and no others, and cannot change that.
+    SQL in a suite can read only these files.
     """
     with tempfile.TemporaryDirectory(prefix="taxiway-suite-") as folder:
         database = Path(folder, "suite.duckdb")

@@ -1,6 +1,6 @@
-"""A Great Expectations suite, kept by a team beside its pipeline, on the rows of the newest span.
+"""Run a team's Great Expectations suite on the rows of the newest span.
 
-Each expectation that fails becomes an Anomaly of kind `gx:` and the expectation's type. What runs them is in `suite_engines`.
+Each failed expectation becomes an anomaly of kind `gx:TYPE`, where TYPE is the expectation's type. The engines are in `engines`.
 """
 
 import json
@@ -24,26 +24,36 @@ _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
 def check(given: CheckInput, results: CheckResults) -> None:
-    """Run the team's suite on the newest span, if there is one; see `run_expectations`."""
+    """Run the suite on the newest span, if the pipeline has a suite."""
     if given.suite is not None:
         run_expectations(given.suite, given.newest, results, docs=given.suite_docs)
 
 
 def run_expectations(path: Path, span: CheckTarget, results: CheckResults, docs: Path | None = None) -> None:
-    """Run the suite in the JSON file `path` on `span`: on DuckDB what gives the same verdict there, the rest on pandas with its columns.
+    """Run a suite on a span.
 
-    An expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else
-    error. One that cannot be computed, for want of its column say, fails. A note of the report says how many ran where. `docs` is a
-    file for the results as Great Expectations shows them.
+    Expectations run on DuckDB if they give the same result there, the others on pandas with only the columns that they need. An
+    expectation's severity is its `meta.severity` (error or warning), else its `severity` (critical, warning or info), else error.
+    An expectation that cannot be computed fails, for example if its column is missing. A note in the results says how many ran on
+    which engine.
 
-    Raises ConfigError where the file is no suite, or holds an expectation that Great Expectations does not know.
+    Args:
+        path: The JSON file of the suite.
+        span: The data.
+        results: Where to add the anomalies.
+        docs: The HTML file to write the results to, as Great Expectations' Data Docs.
+
+    Raises:
+        ConfigError: The file is not a suite, or has an expectation that Great Expectations does not know.
     """
     expectations = _read(path)
     if not expectations:
-        raise ConfigError(f"{path} holds no expectation, and would pass anything; add some, or leave the suite out")
+        raise ConfigError(
+            f"{path} has no expectations, so any data would pass; add some, or remove suite from the pipeline file"
+        )
     outcomes, slow = _run(path, expectations, span)
-    for asked, result in zip(expectations, outcomes, strict=True):
-        results.add(None if result["success"] else _anomaly(asked, result, span, path))
+    for expectation, result in zip(expectations, outcomes, strict=True):
+        results.add(None if result["success"] else _anomaly(expectation, result, span, path))
     on_pandas = f"; {len(slow)} of them on pandas: {', '.join(sorted(set(slow)))}" if slow else ""
     results.add_note(f"{path.name}: {len(expectations)} expectations{on_pandas}")
     if docs is not None:
@@ -55,47 +65,54 @@ def _read(path: Path) -> list[dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         beside = sorted(file.name for file in path.parent.glob("*.json"))
-        raise ConfigError(f"the suite {path} does not exist; JSON files there: {', '.join(beside) or 'none'}") from None
+        raise ConfigError(
+            f"the suite {path} does not exist; JSON files in that folder: {', '.join(beside) or 'none'}"
+        ) from None
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     expectations = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(expectations, list):
-        raise ConfigError(f'{path} is no suite of Great Expectations 1.x: it needs a list "expectations"')
-    for at, asked in enumerate(expectations):
-        if not (isinstance(asked, dict) and isinstance(asked.get("type"), str) and isinstance(asked.get("kwargs"), dict)):
+        raise ConfigError(f'{path} is not a Great Expectations 1.x suite: it needs a list "expectations"')
+    for at, expectation in enumerate(expectations):
+        if not (
+            isinstance(expectation, dict)
+            and isinstance(expectation.get("type"), str)
+            and isinstance(expectation.get("kwargs"), dict)
+        ):
             raise ConfigError(
                 f'{path}: expectations[{at}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
             )
-        _severity(asked, f"{path}: expectations[{at}]")
+        _severity(expectation, f"{path}: expectations[{at}]")
     return expectations
 
 
-def _severity(asked: dict[str, Any], where: str) -> Severity:
-    name = (asked.get("meta") or {}).get("severity") or asked.get("severity") or "error"
+def _severity(expectation: dict[str, Any], where: str) -> Severity:
+    name = (expectation.get("meta") or {}).get("severity") or expectation.get("severity") or "error"
     if name not in _SEVERITIES:
         raise ConfigError(f'{where}.severity is "{name}"; {allowed_values(str(name), _SEVERITIES)}')
     return _SEVERITIES[name]
 
 
-def _columns(asked: dict[str, Any]) -> list[str]:
-    kwargs = asked["kwargs"]
+def _columns(expectation: dict[str, Any]) -> list[str]:
+    kwargs = expectation["kwargs"]
     return [str(kwargs[key]) for key in _COLUMN_KEYS if key in kwargs] + [
         str(c) for key in _LIST_KEYS for c in kwargs.get(key) or ()
     ]
 
 
 def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFrame":
-    """The span's rows with the columns that the expectations name: all of them where one may look at any."""
+    """The span's rows with the columns that the expectations name, or with all columns if one may read any."""
     import pyarrow
     import pyarrow.parquet
 
     any_column = any(
-        "row_condition" in asked["kwargs"] or asked["type"].startswith("expect_table_column") for asked in expectations
+        "row_condition" in expectation["kwargs"] or expectation["type"].startswith("expect_table_column")
+        for expectation in expectations
     )
-    named = {name for asked in expectations for name in _columns(asked)}
+    named = {name for expectation in expectations for name in _columns(expectation)}
     paths = span.table().paths
-    there = pyarrow.parquet.read_schema(paths[0]).names
-    columns = [name for name in there if any_column or name in named]
+    present = pyarrow.parquet.read_schema(paths[0]).names
+    columns = [name for name in present if any_column or name in named]
     table = pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read(columns=columns) for path in paths])
     rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     if not columns:
@@ -106,15 +123,15 @@ def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFram
 def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget) -> tuple[list[dict[str, Any]], list[str]]:
     """The results of all expectations, in their order, as plain values, and the types of those that ran on pandas."""
     gx = import_gx(path)
-    objects = [_expectation(asked, at, path) for at, asked in enumerate(expectations)]
+    objects = [_expectation(expectation, at, path) for at, expectation in enumerate(expectations)]
     context = new_context(gx)
     found: dict[int, dict[str, Any]] = {}
-    fast = [at for at, asked in enumerate(expectations) if on_duckdb(asked, _columns(asked), span.table())]
-    # One by one: a whole suite leaves out what it does not understand, merges expectations that are alike, and reorders results.
+    fast = [at for at, expectation in enumerate(expectations) if on_duckdb(expectation, _columns(expectation), span.table())]
+    # One by one: a whole suite skips unknown expectations, merges equal ones, and reorders the results.
     if fast:
         with duckdb_batch(context, span) as batch:
             found = {at: batch.validate(objects[at]).to_json_dict() for at in fast}
-    # What DuckDB could not compute is left to pandas to judge.
+    # What DuckDB could not compute runs on pandas.
     rest = [at for at in range(len(expectations)) if at not in found or _raised(found[at])]
     if rest:
         batch = pandas_batch(context, _rows(span, [expectations[at] for at in rest]))
@@ -122,49 +139,49 @@ def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget) -> t
     return [found[at] for at in range(len(expectations))], [expectations[at]["type"] for at in rest]
 
 
-def _expectation(asked: dict[str, Any], at: int, path: Path) -> Any:
+def _expectation(expectation: dict[str, Any], at: int, path: Path) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
-        return ExpectationConfiguration(type=asked["type"], kwargs=asked["kwargs"]).to_domain_obj()
+        return ExpectationConfiguration(type=expectation["type"], kwargs=expectation["kwargs"]).to_domain_obj()
     except Exception as error:  # pydantic's, or one of several of Great Expectations' own
-        raise ConfigError(f"{path}: expectations[{at}] ({asked['type']}) is not understood: {error}") from error
+        raise ConfigError(f"{path}: expectations[{at}] ({expectation['type']}) is not valid: {error}") from error
 
 
-def _anomaly(asked: dict[str, Any], result: dict[str, Any], span: CheckTarget, path: Path) -> Anomaly:
-    column = ", ".join(_columns(asked))
-    arguments = {key: value for key, value in asked["kwargs"].items() if key not in _NOT_ARGUMENTS}
-    expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "as its name says"
+def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTarget, path: Path) -> Anomaly:
+    column = ", ".join(_columns(expectation))
+    arguments = {key: value for key, value in expectation["kwargs"].items() if key not in _NOT_ARGUMENTS}
+    expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "see the type"
     observed, examples = _observed(result)
     such_as = f", such as {', '.join(examples)}" if examples else ""
-    why = f" ({asked['description']})" if asked.get("description") else ""
+    why = f" ({expectation['description']})" if expectation.get("description") else ""
     return Anomaly(
-        kind=f"gx:{asked['type']}",
+        kind=f"gx:{expectation['type']}",
         span=span.name,
         column=column or None,
-        severity=_severity(asked, str(path)),
+        severity=_severity(expectation, str(path)),
         observed=observed,
         expected=expected,
-        message=f"{column or 'the table'} in {span.name} fails {asked['type']} ({expected}){why}: {observed}{such_as}.",
+        message=f"{column or 'the table'} in {span.name} fails {expectation['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
-        proposal=f"change {asked['type']} of {column or 'the table'} in {path.name}",
+        proposal=f"change {expectation['type']} of {column or 'the table'} in {path.name}",
     )
 
 
 def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
-    """What was seen, and up to three example values."""
+    """What the data has, and up to three example values."""
     messages = _raised(result)
     if messages:
-        return f"it could not be computed: {messages[0]}", []
+        return f"could not be computed: {messages[0]}", []
     detail = result["result"]
     values = list(dict.fromkeys(quoted(value) for value in detail.get("partial_unexpected_list") or []))[:SHOWN_VALUES]
     if "unexpected_count" in detail:
-        return f"{share(int(detail['unexpected_count']), int(detail['element_count']))} are not so", values
+        return f"{share(int(detail['unexpected_count']), int(detail['element_count']))} do not meet it", values
     return f"observed {quoted(detail.get('observed_value'))}", values
 
 
 def _raised(result: dict[str, Any]) -> list[str]:
-    """The messages of what was raised while an expectation was computed."""
+    """The messages of the exceptions raised while an expectation was computed."""
     raised = result.get("exception_info") or {}
     # One exception is a mapping of its own; several are a mapping of mappings, by metric.
     several = [raised] if "raised_exception" in raised else list(raised.values())
@@ -172,7 +189,7 @@ def _raised(result: dict[str, Any]) -> list[str]:
 
 
 def write_docs(path: Path, results: list[dict[str, Any]], docs: Path) -> None:
-    """Write the results as the page that Great Expectations makes of them (its Data Docs), in one file."""
+    """Write the results as Great Expectations' Data Docs, in one HTML file."""
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer

@@ -35,13 +35,13 @@ def found(folder: Path, training: dict[str, Any], serving: dict[str, Any], schem
 def test_no_key_on_both_sides_is_told(tmp_path: Path) -> None:
     (anomaly,) = found(tmp_path, {"id": [1, 2], "x": [1.0, 2.0]}, {"id": [3, 4], "x": [1.0, 2.0]})
     assert anomaly.message == (
-        "training and serving rows cannot be compared one by one: no value of id is on both sides, and there only once."
+        "training and serving rows cannot be compared row by row: no value of id occurs exactly once on both sides."
     )
 
 
 def test_a_side_without_the_key_is_told(tmp_path: Path) -> None:
     (anomaly,) = found(tmp_path, {"id": [1], "x": [1.0]}, {"x": [1.0]})
-    assert "serving data have no column id" in anomaly.message
+    assert "serving data has no column id" in anomaly.message
 
 
 @pytest.mark.parametrize("ids", [pa.array([1.0, 2.0, None]), pa.array(["1", "2", "9"]), pa.array([1, 2, 7], "int8")])
@@ -74,7 +74,7 @@ def test_a_feature_on_one_side_alone_is_found(lacks: str, tmp_path: Path) -> Non
     whole, part = {"id": [1], "x": [1.0]}, {"id": [1]}
     (anomaly,) = found(tmp_path, *((part, whole) if lacks == "training" else (whole, part)))
     assert (anomaly.kind, anomaly.column, anomaly.severity) == ("feature_skew", "x", Severity.ERROR)
-    assert f"{lacks} data have no such column" in anomaly.message
+    assert f"{lacks} data has no such column" in anomaly.message
 
 
 def test_a_deprecated_feature_that_serving_lacks_warns_and_one_that_nobody_has_is_equal(tmp_path: Path) -> None:

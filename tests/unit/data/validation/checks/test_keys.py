@@ -63,7 +63,7 @@ def test_parts_of_a_key_are_not_run_together(tmp_path: Path) -> None:
 def test_a_key_that_is_absent_is_told(tmp_path: Path) -> None:
     (found,) = checked(tmp_path, {"id": [1]}, {"other": [1]}).anomalies
     assert (found.kind, found.span, found.column, found.severity) == ("duplicate_key", "day 1", "id", Severity.ERROR)
-    assert found.message == "the key id cannot be looked for in day 1: it has no column id."
+    assert found.message == "the key id cannot be checked in day 1: it has no column id."
 
 
 def test_a_key_found_missing_before_is_noted_and_one_that_may_be_missing_is_told(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_key_found_missing_before_is_noted_and_one_that_may_be_missing_is_told
     x = Feature(name="x", type="integer")
     needed = validate(tmp_path / "data.parquet", Schema(key="id", features=(Feature(name="id", type="integer"), x)))
     assert [anomaly.kind for anomaly in needed.anomalies] == ["missing_column"]
-    assert needed.notes == ("the key id cannot be looked for in data.parquet: it has no column id",)
+    assert needed.notes == ("the key id cannot be checked in data.parquet: it has no column id",)
     optional = Schema(key="id", features=(Feature(name="id", type="integer", presence=0), x))
     report = validate(tmp_path / "data.parquet", optional)
     assert ([anomaly.kind for anomaly in report.anomalies], report.status) == (["duplicate_key"], Status.FAIL)

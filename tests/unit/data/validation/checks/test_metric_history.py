@@ -72,7 +72,7 @@ def test_an_outlier_far_away_is_found_in_any_history(past: list[float]) -> None:
         ({"metric": "mean", "strategy": "normal"}, "metric rows without a column"),
         ({"metric": "rows", "column": "x", "strategy": "normal"}, "metric rows without a column"),
         ({"metric": "rows", "strategy": "bounds"}, "needs at least one of min, max"),
-        ({"metric": "rows", "strategy": "bounds", "max_ratio": 2}, "max_ratio is not of strategy bounds"),
+        ({"metric": "rows", "strategy": "bounds", "max_ratio": 2}, "max_ratio does not apply to strategy bounds"),
         ({"metric": "rows", "strategy": "ratio", "min_ratio": -1}, "greater than or equal to 0"),
         ({"metric": "rows", "strategy": "normal", "min_spans": 2}, "greater than or equal to 3"),
     ],

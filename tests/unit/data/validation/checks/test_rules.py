@@ -89,12 +89,12 @@ def test_a_column_may_be_called_as_what_is_ours(tmp_path: Path, name: str) -> No
 
 
 def test_the_rows_own_numbers_are_no_column_of_a_rule(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the rule made is not understood"):
+    with pytest.raises(ConfigError, match="the rule made is not valid SQL"):
         judged(tmp_path, "place = 0")
 
 
 def test_columns_whose_names_differ_by_case_alone_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='the columns "id" and "ID", which rules cannot tell apart'):
+    with pytest.raises(ConfigError, match='the columns "id" and "ID"; column names in rules are not case-sensitive'):
         judged(tmp_path, "ID > 5", id=[1, 2], ID=[8, 9])
 
 

@@ -51,7 +51,7 @@ def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
     with opened_span([span], profile_span(span, store), store) as checked:
         run_expectations(suite, checked, results)
     assert not out.exists()
-    assert ["it could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]
+    assert ["could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]
     assert "hunter2" not in results.anomalies[0].message
 
 

@@ -115,29 +115,29 @@ def test_a_column_that_may_be_absent_passes_both(tmp_path: Path) -> None:
     assert validate(path, schema, suite=suite).anomalies == ()
     pd.DataFrame({"a": [1, -2]}).to_parquet(path)
     found = validate(path, schema, suite=suite).anomalies
-    assert [(anomaly.kind, anomaly.observed) for anomaly in found[:1]] == [("rule", "not so in 1 of 2 rows (50.0 %)")]
+    assert [(anomaly.kind, anomaly.observed) for anomaly in found[:1]] == [("rule", "false in 1 of 2 rows (50.0%)")]
     assert [anomaly.kind for anomaly in found[1:]] == ["gx:unexpected_rows_expectation"]
     assert "it could not be computed" not in found[1].observed
     assert {
-        "all about b, which may be absent",
-        "all about c, which may be absent",
-        "the rule both, which is about b, which may be absent",
+        "all checks of b, which may be absent",
+        "all checks of c, which may be absent",
+        "the rule both, which uses b, which may be absent",
     } <= set(left_out)
 
 
 def test_all_that_is_left_out_is_named() -> None:
     waiver = Waiver(kind="range", column="speed", reason="known", owner="a@b.org", until=date(2030, 1, 1))
     assert set(schema_to_suite(SCHEMA.model_copy(update={"waivers": (waiver,)}), "made")[1]) == {
-        "types of columns, which Great Expectations names by engine",
-        "columns that the schema does not know",
+        "column types, whose names depend on Great Expectations' engine",
+        "columns that are not in the schema",
         "drift of word",
-        "infinite numbers of speed",
-        "all about old, which may be absent",
+        "infinite values of speed",
+        "all checks of old, which may be absent",
         "live, which is not expected in TRAINING",
         "whether the label late is constant",
-        "keys of id that are in more than one span",
+        "keys of id that occur in more than one span",
         "the rule mostly, which allows exceptions",
-        "what is expected in SERVING",
+        "expectations of the environments SERVING",
         "waivers",
     }
 

@@ -57,7 +57,7 @@ def test_a_failed_expectation_is_an_anomaly_with_numbers_and_examples(check: Che
     assert anomaly.examples == ("30", "31")
     assert anomaly.message == (
         "hour in 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
-        "2 of 4 rows (50.0 %) are not so, such as 30, 31."
+        "2 of 4 rows (50.0%) do not meet it, such as 30, 31."
     )
 
 
@@ -79,7 +79,10 @@ def test_the_severity_is_the_suites(marks: dict[str, Any], severity: Severity, c
 
 def test_two_expectations_of_one_type_on_one_column_are_both_run(check: Check) -> None:
     anomalies = check(between("hour", 0, 30), between("hour", 0, 1))
-    assert [anomaly.observed for anomaly in anomalies] == ["1 of 4 rows (25.0 %) are not so", "3 of 4 rows (75.0 %) are not so"]
+    assert [anomaly.observed for anomaly in anomalies] == [
+        "1 of 4 rows (25.0%) do not meet it",
+        "3 of 4 rows (75.0%) do not meet it",
+    ]
 
 
 def test_an_expectation_about_a_column_that_is_not_there_fails(check: Check) -> None:
@@ -111,9 +114,9 @@ def test_a_suite_of_row_counts_alone_needs_no_column(check: Check) -> None:
         ('{"expectations": [{"expectation_type": "x", "kwargs": {}}]}', r'expectations\[0\] needs "type"'),
         (
             '{"expectations": [{"type": "expect_flying_pigs", "kwargs": {}}]}',
-            r"expectations\[0\] \(expect_flying_pigs\) is not understood",
+            r"expectations\[0\] \(expect_flying_pigs\) is not valid",
         ),
-        ('{"expectations": [{"type": "expect_column_values_to_be_between", "kwargs": {"colum": "x"}}]}', "is not understood"),
+        ('{"expectations": [{"type": "expect_column_values_to_be_between", "kwargs": {"colum": "x"}}]}', "is not valid"),
         (
             '{"expectations": [{"type": "t", "kwargs": {}, "severity": "fatal"}]}',
             'severity is "fatal"; allowed: critical, error',
@@ -131,7 +134,7 @@ def test_a_suite_that_cannot_be_obeyed_is_refused(
 
 def test_a_suite_that_is_not_there_lists_those_that_are(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> None:
     (tmp_path / "real.suite.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"does not exist; JSON files there: real\.suite\.json"):
+    with pytest.raises(ConfigError, match=r"does not exist; JSON files in that folder: real\.suite\.json"):
         run_suite(tmp_path / "made.suite.json", span_of(ROWS), store)
 
 
