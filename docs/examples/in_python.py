@@ -3,9 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from taxiway.spec.gate import AgainstChampion, Gate
-from taxiway.spec.pipeline import Model, Pipeline
-from taxiway.spec.source import FileSource
+from taxiway.spec import AgainstChampion, FileSource, Gate, Model, Pipeline
 from taxiway.templates import continuous_training
 
 dag = continuous_training(

@@ -7,8 +7,7 @@ from airflow.sdk import DAG, task
 
 from taxiway.hooks.config import open_store, setting
 from taxiway.records import Verdict
-from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.team import Team
+from taxiway.spec import Pipeline, Team
 from taxiway.templates import continuous_training
 
 
