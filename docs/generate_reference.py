@@ -258,9 +258,11 @@ SCHEMA_USED_BY = {
     "features.NAME.valency.max": "the maximum number of items",
     "features.NAME.distinct.min": "the minimum number of distinct values",
     "features.NAME.distinct.max": "the maximum number of distinct values",
-    "features.NAME.drift.limit": "a larger distance is an anomaly, unless chance alone explains it",
+    "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless chance alone explains it",
     "features.NAME.drift.severity": "of that anomaly, unless the lifecycle stage lowers it",
-    "features.NAME.drift.distance": "the distance measure; none: `l_infinity` for strings and booleans, `jensen_shannon` for numbers",
+    "features.NAME.drift.distance": "the distance measure, in [0, 1]. For strings and booleans `l_infinity` (the largest change of one "
+    "value's share of the rows; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "
+    "of all rows of both); for numbers `jensen_shannon` (the divergence, base 2)",
     "features.NAME.skew.limit": "as in `drift`",
     "features.NAME.skew.severity": "as in `drift`",
     "features.NAME.skew.distance": "as in `drift`",
