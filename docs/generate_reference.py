@@ -1,6 +1,6 @@
-"""Writes docs/reference/ from the models of `taxiway.spec.pipeline`, `taxiway.spec.team` and `taxiway.data`; a test checks that it is up to date.
+"""Writes docs/reference/ from the models of `taxiway.spec` and `taxiway.data.schema`; a test checks that the pages are up to date.
 
-What obeys a key cannot be read from the models, so it stands here; a key without such a message is an error.
+What a key does and what uses it cannot be read from the models, so it is described here; a key without a description is an error.
 """
 
 import re
@@ -71,250 +71,254 @@ SCHEMA_SECTIONS: Sections = (
     ("waivers", Waiver),
 )
 
-# What a key takes in the file, and its default, where the record holds it in another form.
+# The type and default of keys that have another form in the file than in the record.
 WRITTEN = {
     "key": ("name or list of names", "empty"),
     "environments": ("list of names", "`[TRAINING, SERVING]`"),
-    "features": ("mapping of column to keys below", "must be given"),
+    "features": ("mapping of column to keys below", "required"),
     "rules": ("mapping of name to keys below", "empty"),
     "features.NAME.presence": ("`required`, `optional` or `{min_fraction: F}`", "`required`"),
     "features.NAME.domain": ("`open` or list of values", "`open`"),
-    "rules.NAME.sql": ("text", "must be given"),
+    "rules.NAME.sql": ("text", "required"),
 }
 
-PIPELINE_OBEYED_BY = {
-    "pipeline": "the loader: the DAG is called `team.pipeline`, and so is the registered model",
-    "team": "the loader: owner and tag of the DAG, first half of its name; the MLflow experiment is `team/pipeline`",
-    "template": "the loader: `continuous_training`, or a Python file beside this one with a function `template(pipeline, team)` "
-    "that gives the DAG",
-    "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` wakes the DAG when a new span is due; "
+PIPELINE_USED_BY = {
+    "pipeline": "the loader: the DAG and the registered model are called `team.pipeline`",
+    "team": "the loader: owner and tag of the DAG, and the first half of its name; the MLflow experiment is `team/pipeline`",
+    "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
+    "that returns the DAG",
+    "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
     "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
-    "schema": "`validate_data`, `transform`: the name of the schema file beside this file",
-    "suite": "`validate_data`: the name of a Great Expectations suite beside this file (extra `gx`)",
-    "on_invalid_data": "`validate_data`: where the data did not pass, `stop` the run, or `continue` and train, to see what comes of it; "
-    "`validate_model` fails the model in any case",
+    "schema": "`validate_data`, `transform`: the name of the schema file in the same folder",
+    "suite": "`validate_data`: the name of a Great Expectations suite in the same folder (requires the extra `gx`)",
+    "on_invalid_data": "`validate_data`: if the data does not pass, `fail` stops the run; `continue` trains anyway, to see the effect, "
+    "and `validate_model` rejects the model in any case",
     "features": "`transform`; see below",
     "model": "`train`; see below",
     "sweep": "`plan_sweep`, `trials`, `train`; see below. `null`: no parameters are searched",
     "gate": "`validate_model`; see below",
-    "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it nothing is shadowed, and "
-    "`push` does not wait for the new version to be served",
-    "shadow": "`shadow`; see below. `null` or `off`: nothing is shadowed. It needs `gateway`",
+    "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it there is no shadow, and "
+    "`push` does not wait until the new version is served",
+    "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
     "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}`, `{MM}`, `{DD}` or "
-    "`{SPAN}` name the span; of several with `{VERSION}` the highest is read; `{data}` is `[taxiway] data`",
-    "source.format": "`ingest`: what the files are, where their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
+    "`{SPAN}` name the span; with `{VERSION}` the highest version of a span is read; `{data}` is `[taxiway] data`",
+    "source.format": "`ingest`: the format of the files, if their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
     "`.json`",
-    "source.sql": "`ingest`: a query of one period's rows, with `{begin}` and `{end}`, which are bound as times",
-    "source.connection": "`ingest`: the Airflow connection that `sql` is asked through",
-    "source.version": "`ingest`: a query of one whole number for `{begin}` and `{end}`: another number than before, and the period is "
-    "decided again. None: a period is decided once",
-    "source.function": "`ingest`: `FILE.py:function` beside this file, or `package.module:function`, called with `begin` and `end`, "
-    "returns a DataFrame, a pyarrow Table, or an iterator of such",
-    "source.every": "`ingest`, the watcher of `new_span`: how long the period of each span is",
-    "source.first": "`ingest`, the watcher of `new_span`: the first period, by its name: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
+    "source.sql": "`ingest`: a query for the rows of one period, with `{begin}` and `{end}`, which are bound as timestamps",
+    "source.connection": "`ingest`: the Airflow connection of the database for `sql`",
+    "source.version": "`ingest`: a query that returns one integer for `{begin}` and `{end}`; if the integer changes, the period is "
+    "processed again. None: a period is processed once",
+    "source.function": "`ingest`: `FILE.py:function` in the same folder, or `package.module:function`; called with `begin` and `end`, it "
+    "returns a DataFrame, a pyarrow Table, or an iterator of them",
+    "source.every": "`ingest`, the watcher of `new_span`: the length of each span's period",
+    "source.first": "`ingest`, the watcher of `new_span`: the name of the first period: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
     "`2013-04-01T05`",
-    "source.delay": "`ingest`, the watcher of `new_span`: how long after its end the rows of a period are there",
-    "source.window": "`ingest`: how many spans are trained on, before the one that is evaluated on (with a split by a column: how many "
-    "are read); or `{from: SPAN, to: SPAN}`, the same spans in every run, of which the newest after them is evaluated on",
-    "source.exclude": "`ingest`: names of spans that are never read, such as `[2013-04]`; its log says so",
-    "source.join": "`ingest`: other tables, by names that the file gives them, whose columns are put beside the rows; see below",
+    "source.delay": "`ingest`, the watcher of `new_span`: how long after the end of a period its rows are available",
+    "source.window": "`ingest`: the number of spans to train on, before the one to evaluate on (with a split by a column: the number of "
+    "spans to read); or `{from: SPAN, to: SPAN}`: the same training spans in every run, which evaluates on the newest span after them",
+    "source.exclude": "`ingest`: names of spans that are never read, such as `[2013-04]`; the log lists them",
+    "source.join": "`ingest`: other tables, under names of your choice, whose columns are added to the rows; see below",
     "source.sample": "`ingest`; see below. None: all rows are read",
-    "source.split": "`ingest`: `newest`: the newest span is evaluated on, whole; or by the values of a column, see below",
-    "source.window.from": "`ingest`: the first span of a window that stays",
-    "source.window.to": "`ingest`: the last one",
-    "source.join.NAME.spans": "`ingest`: a pattern as that of `source.spans`, with the same placeholders, or with those that name the periods "
-    "of `sql` or `function`; a span is joined to the one of its name, and is not read before that is there. This or `file`",
-    "source.join.NAME.file": "`ingest`: one table that is joined to every span; this or `spans`",
-    "source.join.NAME.format": "`ingest`: what the files are, where their names do not tell, as `source.format`",
-    "source.join.NAME.on": "`ingest`: columns of the spans, each with the column of the table that it equals",
-    "source.join.NAME.as_of": "`ingest`: one column of the spans with one of the table, both dates, times or whole numbers: of the rows of a key, "
-    "the newest at or before the row's own is the partner; of several at once, the last in the file",
-    "source.join.NAME.within": "`ingest`: how much older than the row its partner may be: `90s`, `30m`, `12h`, `1d`; for `as_of` only",
-    "source.join.NAME.recode": "`ingest`: how values of the columns in `on` are written anew before they are compared: `{FROM: TO}`, or steps, one "
-    "after another: `text`, `strip`, `upper`, `lower`, `{pad: DIGITS}` (zeros in front), `{remove_prefix: TEXT}`, `{values: {FROM: TO}}`",
-    "source.join.NAME.recode_right": "`ingest`: the same for the table's columns",
-    "source.join.NAME.columns": "`ingest`: the table's columns that are taken; a name that the rows have already is an error",
-    "source.join.NAME.prefix": "`ingest`: put before the names of these columns",
-    "source.join.NAME.min_match_rate": "`validate_data`: the least share of each span's rows that find a partner; fewer are an anomaly `join_match`, "
-    "which blocks",
-    "source.sample.fraction": "`ingest`: how much is read: of 0.1 about every tenth value of `by`",
-    "source.sample.by": "`ingest`: the column whose values are drawn; a value that was drawn once is drawn in every span and run, and in every "
-    "pipeline that samples by the same values",
-    "source.sample.stratify": "`ingest`: a column, such as the label, each of whose values keeps at least its fraction of a span's rows, "
-    "and at least one",
-    "source.split.by": "`ingest`: the column whose values are held out; all rows of a value are on one side, in every span and run",
-    "source.split.evaluation": "`ingest`: the share of values that is held out",
-    "source.label": "`transform`, `train`, `validate_model`: the column to predict: of two values, or a number where the gate's metrics "
-    "are of numbers",
+    "source.split": "`ingest`: `newest`: evaluate on the whole newest span; or split by the values of a column, see below",
+    "source.window.from": "`ingest`: the first span of a fixed window",
+    "source.window.to": "`ingest`: the last span of a fixed window",
+    "source.join.NAME.spans": "`ingest`: a pattern with the placeholders of `source.spans`, or with those that name the periods of `sql` "
+    "or `function`; a span is joined to the file of the same name, and is not read until it exists. Either this or `file`",
+    "source.join.NAME.file": "`ingest`: one table that is joined to every span. Either this or `spans`",
+    "source.join.NAME.format": "`ingest`: the format of the files, as in `source.format`",
+    "source.join.NAME.on": "`ingest`: columns of the spans, each with the column of the table that must be equal",
+    "source.join.NAME.as_of": "`ingest`: one column of the spans with one of the table, both dates, times or integers: of the rows with the "
+    "same key, the match is the newest one at or before the row's own value; if several are equal, the last in the file",
+    "source.join.NAME.within": "`ingest`: how much older than the row its match may be: `90s`, `30m`, `12h`, `1d`; only with `as_of`",
+    "source.join.NAME.recode": "`ingest`: how values of the columns in `on` are converted before they are compared: `{FROM: TO}`, or a list "
+    "of steps: `text`, `strip`, `upper`, `lower`, `{pad: DIGITS}` (leading zeros), `{remove_prefix: TEXT}`, `{values: {FROM: TO}}`",
+    "source.join.NAME.recode_right": "`ingest`: the same for the columns of the table",
+    "source.join.NAME.columns": "`ingest`: the columns of the table to add; a name that the rows already have is an error",
+    "source.join.NAME.prefix": "`ingest`: a prefix for the names of these columns",
+    "source.join.NAME.min_match_rate": "`validate_data`: the minimum fraction of each span's rows with a match; a lower match rate is an "
+    "anomaly `join_match`, which blocks",
+    "source.sample.fraction": "`ingest`: the fraction to read: with 0.1, about every tenth value of `by`",
+    "source.sample.by": "`ingest`: the column whose values are sampled; the same values are chosen in every span and run, and in every "
+    "pipeline that samples by them",
+    "source.sample.stratify": "`ingest`: a column, such as the label; each of its values keeps at least its fraction of a span's rows, "
+    "and at least one row",
+    "source.split.by": "`ingest`: the column whose values are held out; all rows of a value are on the same side, in every span and run",
+    "source.split.evaluation": "`ingest`: the fraction of the values to hold out",
+    "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with two values, or a number if the gate's metrics "
+    "are for numbers",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
-    "features.drop": "`transform`: columns that the model does not take",
-    "model.estimator": "`train`: the dotted path of a scikit-learn class; this or `build`",
-    "model.build": "`train`: `FILE.py:function` beside this file, or `package.module:function`, called with the parameters as one "
-    "dict, returns an estimator; this or `estimator`",
-    "model.params": "`train`: parameters of the estimator; a run's `model_params` go over them",
-    "sweep.search": "`plan_sweep`: every combination, or some that are drawn",
-    "sweep.trials": "`plan_sweep`: how many are drawn; for `random` only",
-    "sweep.trials_per_task": "`trials`: how many one mapped task runs, one after another",
-    "sweep.metric": "`trials`, `train`: by which the best is chosen; none: that of `gate.against_champion`",
-    "sweep.space": "`plan_sweep`: for each parameter a list of values, or for `random` also `{low: L, high: H}`, with `log: true` where "
-    "magnitudes matter; whole numbers are drawn where both ends are",
-    "gate.min_rows": "`validate_model`: fewer evaluation rows than this decide nothing, so the verdict is UNDECIDED",
-    "gate.thresholds": "`validate_model`: a metric's least value, or its largest where lower is better (`brier`, `log_loss`, "
-    "`mae`, `rmse`); an unlike pair of metrics, of classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and of "
-    "numbers (`mae`, `r2`, `rmse`), is refused",
+    "features.drop": "`transform`: columns that the model does not use",
+    "model.estimator": "`train`: the dotted path of a scikit-learn class. Either this or `build`",
+    "model.build": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the parameters as one "
+    "dict, it returns an estimator. Either this or `estimator`",
+    "model.params": "`train`: parameters of the estimator; a run's `model_params` override them",
+    "sweep.search": "`plan_sweep`: every combination, or randomly drawn ones",
+    "sweep.trials": "`plan_sweep`: the number of draws; only with `random`",
+    "sweep.trials_per_task": "`trials`: the number of trials that one mapped task runs, one after another",
+    "sweep.metric": "`trials`, `train`: the metric that selects the best trial; none: that of `gate.against_champion`",
+    "sweep.space": "`plan_sweep`: for each parameter a list of values; with `random` also `{low: L, high: H}`, with `log: true` for a "
+    "logarithmic scale; if both ends are integers, integers are drawn",
+    "gate.min_rows": "`validate_model`: with fewer evaluation rows the verdict is UNDECIDED",
+    "gate.thresholds": "`validate_model`: the minimum of each metric, or its maximum if lower is better (`brier`, `log_loss`, "
+    "`mae`, `rmse`). Metrics for classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and for numbers (`mae`, "
+    "`r2`, `rmse`) cannot be combined",
     "gate.against_champion": "`validate_model`; see below",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
     "gate.confidence": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
-    "gate.against_champion.metric": "`validate_model`: the metric that is compared, on all rows and in slices",
-    "gate.against_champion.min_improvement": "`validate_model`: the least gain over the champion; below zero is an allowed loss. A gain "
-    "is a rise, or a fall where lower is better",
-    "gate.slices.by": "`validate_model`: columns; every value of each is a slice",
-    "gate.slices.max_drop": "`validate_model`: how much of the metric a slice may lose against the champion, in the metric's unit",
-    "gate.slices.min_rows": "`validate_model`: smaller slices decide nothing",
-    "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in the gateway's own, or `docker`, in a container "
-    "that the Airflow worker starts; the installation says in which image and network",
-    "shadow.min_requests": "`shadow`: how many requests both sides must have answered",
-    "shadow.max_wait": "`shadow`: when to stop waiting for them: `90s`, `30m`, `12h`, `1d`",
-    "shadow.min_agreement": "`shadow`: the least share of rows with the same label, or with numbers `agree_within` of each other",
-    "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the label's unit; must be given where the "
-    "model estimates a number, and only there",
-    "shadow.max_error_rate": "`shadow`: the largest share of failed requests among those that the champion answered",
-    "shadow.max_p99_ratio": "`shadow`: the 99th percentile of the challenger's predict calls, in multiples of the champion's",
+    "gate.against_champion.metric": "`validate_model`: the metric to compare, on all rows and in slices",
+    "gate.against_champion.min_improvement": "`validate_model`: the minimum improvement over the champion; a negative value is the "
+    "allowed loss. If lower is better, a decrease is an improvement",
+    "gate.slices.by": "`validate_model`: columns; every value of each column is a slice",
+    "gate.slices.max_drop": "`validate_model`: how much worse than the champion a slice may be, in the unit of the metric",
+    "gate.slices.min_rows": "`validate_model`: slices with fewer rows do not decide",
+    "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in a process of the gateway, or `docker`, in a "
+    "container that the Airflow worker starts; the installation sets the image and the network",
+    "shadow.min_requests": "`shadow`: the minimum number of requests that both versions have answered",
+    "shadow.max_wait": "`shadow`: how long to wait for these requests: `90s`, `30m`, `12h`, `1d`",
+    "shadow.min_agreement": "`shadow`: the minimum fraction of rows with the same label, or with numbers at most `agree_within` apart",
+    "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the unit of the label; required if the "
+    "model predicts a number, and not allowed otherwise",
+    "shadow.max_error_rate": "`shadow`: the maximum fraction of failed requests among those that the champion answered",
+    "shadow.max_p99_ratio": "`shadow`: the maximum 99th percentile of the challenger's predict calls, as a multiple of the champion's",
 }
 
-TEAM_OBEYED_BY = {
-    "team": "the loader: the `team` of every pipeline file beside it",
+TEAM_USED_BY = {
+    "team": "the loader: the `team` of every pipeline file in the same folder",
     "owner": "Airflow: shown as the owner of the DAGs; none: the team's name",
-    "pool": "Airflow: the pool of all tasks; make it in Airflow, a task of an unknown pool waits for ever",
+    "pool": "Airflow: the pool of all tasks; create it in Airflow, because a task with an unknown pool waits indefinitely",
     "notification": "`close_run`; see below",
-    "gate": "the loader, `taxiway lint`: a looser pipeline does not load; see below",
-    "shadow": "the loader, `taxiway lint`; see below. None: pipelines may do without a shadow",
-    "notification.notifier": "`close_run`: an Airflow notifier by its dotted path, such as "
+    "gate": "the loader, `taxiway lint`: a pipeline with looser limits does not load; see below",
+    "shadow": "the loader, `taxiway lint`; see below. None: pipelines do not need a shadow",
+    "notification.notifier": "`close_run`: the dotted path of an Airflow notifier, such as "
     "`airflow.providers.smtp.notifications.smtp.SmtpNotifier`",
-    "notification.params": "`close_run`: its parameters; those that are templates may use `taxiway`",
-    "notification.events": "`close_run`: of which ends to tell",
-    "gate.thresholds": "at least these metrics, with thresholds at least this high, or low for `brier`, `log_loss`, `mae`, `rmse`",
-    "gate.min_improvement": "`against_champion.metric` is one of these, and its `min_improvement` not below",
-    "gate.max_drop": "there are `slices`, and their `max_drop` is not above",
+    "notification.params": "`close_run`: its parameters; the ones that are templates can use `taxiway`",
+    "notification.events": "`close_run`: the outcomes, and ERROR, that send a notification",
+    "gate.thresholds": "each pipeline has thresholds for at least these metrics, and they are not looser than these",
+    "gate.min_improvement": "`against_champion.metric` is one of these, and its `min_improvement` is not below this value",
+    "gate.max_drop": "there are `slices`, and their `max_drop` is not above this value",
     "gate.slices": "`gate.slices.by` has all of these columns",
-    "gate.max_slice_min_rows": "`gate.slices.min_rows` is not above",
-    "gate.min_rows": "`gate.min_rows` is not below",
-    "gate.confidence": "`gate.confidence` is not below",
-    "shadow.min_requests": "`shadow.min_requests` is not below",
-    "shadow.min_agreement": "`shadow.min_agreement` is not below",
-    "shadow.max_error_rate": "`shadow.max_error_rate` is not above",
-    "shadow.max_p99_ratio": "`shadow.max_p99_ratio` is not above",
-    "shadow.max_agree_within": "`shadow.agree_within` is not above",
+    "gate.max_slice_min_rows": "`gate.slices.min_rows` is not above this value",
+    "gate.min_rows": "`gate.min_rows` is not below this value",
+    "gate.confidence": "`gate.confidence` is not below this value",
+    "shadow.min_requests": "`shadow.min_requests` is not below this value",
+    "shadow.min_agreement": "`shadow.min_agreement` is not below this value",
+    "shadow.max_error_rate": "`shadow.max_error_rate` is not above this value",
+    "shadow.max_p99_ratio": "`shadow.max_p99_ratio` is not above this value",
+    "shadow.max_agree_within": "`shadow.agree_within` is not above this value",
 }
 
 _VALIDATES = "`validate_data`, `taxiway validate`"
-SCHEMA_OBEYED_BY = {
-    "label": "`taxiway lint`, every task: it is the pipeline's `source.label`; every row of training data needs a value, and not "
-    "always the same. None: nothing is learned from these data",
-    "key": f"{_VALIDATES}: no two rows have the same values in these columns, across the spans of a snapshot",
-    "environments": f"{_VALIDATES}: the kinds of data that there are; `taxiway validate --environment`. Tasks check `TRAINING`",
-    "min_rows": f"{_VALIDATES}: fewer rows in a span are an anomaly",
-    "max_rows": f"{_VALIDATES}: more rows in a span are an anomaly",
-    "rows_ratio": f"{_VALIDATES}: the rows of the newest span by the mean of those before it",
-    "features": f"{_VALIDATES}: what each column should be; `transform`: which columns a model may take",
+SCHEMA_USED_BY = {
+    "label": "`taxiway lint`, every task: the same as the pipeline's `source.label`; every row of training data needs a value, and there "
+    "must be more than one distinct value. None: no model is trained on this data",
+    "key": f"{_VALIDATES}: the values of these columns together are unique for every row, across the spans of a snapshot",
+    "environments": f"{_VALIDATES}: the kinds of data, selected with `taxiway validate --environment`. Tasks use `TRAINING`",
+    "min_rows": f"{_VALIDATES}: the minimum number of rows in a span",
+    "max_rows": f"{_VALIDATES}: the maximum number of rows in a span",
+    "rows_ratio": f"{_VALIDATES}: the number of rows of the newest span, divided by the mean of the earlier spans",
+    "features": f"{_VALIDATES}: what is expected of each column; `transform`: the columns that a model may use",
     "rules": f"{_VALIDATES}: conditions over several columns",
-    "metric_checks": f"{_VALIDATES}: metrics that are watched from span to span",
-    "feature_skew": "`taxiway validate --serving`: training and serving rows of the same `key` are compared value by value; needs `key`",
-    "waivers": f"{_VALIDATES}: anomalies that do not block until a day",
-    "rows_ratio.min": "the smallest ratio",
-    "rows_ratio.max": "the largest ratio",
-    "features.NAME.type": f"{_VALIDATES}: what the file holds; whole numbers in a column of floats are integers; `transform`: integers "
-    "and numbers are numeric features, strings and booleans categorical ones",
-    "features.NAME.description": "`taxiway schema show`, `taxiway lint` notes where it is blank: what the column means",
+    "metric_checks": f"{_VALIDATES}: metrics that are compared from span to span",
+    "feature_skew": "`taxiway validate --serving`: training and serving rows with the same `key` are compared value by value; requires "
+    "`key`",
+    "waivers": f"{_VALIDATES}: anomalies that do not block until a date",
+    "rows_ratio.min": "the minimum ratio",
+    "rows_ratio.max": "the maximum ratio",
+    "features.NAME.type": f"{_VALIDATES}: the type in the file; a column of floats that are all whole numbers matches `integer`; "
+    "`transform`: integers and numbers are numeric features, strings and booleans categorical ones",
+    "features.NAME.description": "`taxiway schema show`; `taxiway lint` lists columns without it: what the column means",
     "features.NAME.unit": "the same, and messages about ranges: the unit of a number",
-    "features.NAME.missing_means": "the same, and messages about missing values: what it means that there is none",
-    "features.NAME.collected": "the same: how the values come about",
-    "features.NAME.stage": f"{_VALIDATES}: `planned`, `alpha` and `deprecated` features only warn, `planned` and `deprecated` ones may be "
-    "missing; a model that uses a `planned` or `alpha` feature fails. `transform`: `auto` leaves these out. "
-    "`taxiway schema promote` moves it",
-    "features.NAME.owner": "messages about the stage, `taxiway schema show`: who answers for the column",
-    "features.NAME.since": "the same: since when the feature is in its stage; written by `taxiway schema promote`",
-    "features.NAME.presence": f"{_VALIDATES}: the least share of rows with a value; NaN is none. `optional`: the column may be missing",
-    "features.NAME.valency": f"{_VALIDATES}: how many items a list has",
-    "features.NAME.unique": f"{_VALIDATES}: no two rows share a value, counted exactly",
-    "features.NAME.distinct": f"{_VALIDATES}: how many distinct values there are in a span",
-    "features.NAME.domain": f"{_VALIDATES}: the only values that may be; for strings and integers",
-    "features.NAME.min_in_domain": f"{_VALIDATES}: the least share of rows with a value whose value is in the domain",
-    "features.NAME.pattern": f"{_VALIDATES}: a regular expression of DuckDB that all of each text matches",
-    "features.NAME.semantic": f"{_VALIDATES}: what each text is, by a pattern of ours",
-    "features.NAME.range": f"{_VALIDATES}: the numbers that may be",
-    "features.NAME.drift": f"{_VALIDATES} (with `--previous`): how far the newest span may be from the training spans",
-    "features.NAME.skew": "`taxiway validate --serving`: how far serving data may be from training data",
-    "features.NAME.environments": f"{_VALIDATES}: where the column is expected; none: everywhere. `transform`: a model takes what is "
-    "expected in `SERVING`",
-    "features.NAME.severity": f"{_VALIDATES}: of every anomaly in the column but drift and skew, where the stage does not lower it",
-    "features.NAME.range.min": "the smallest number",
-    "features.NAME.range.max": "the largest number",
-    "features.NAME.valency.min": "the fewest items",
-    "features.NAME.valency.max": "the most items",
-    "features.NAME.distinct.min": "the fewest values",
-    "features.NAME.distinct.max": "the most values",
-    "features.NAME.drift.limit": "a larger distance, that chance does not explain, is an anomaly",
-    "features.NAME.drift.severity": "of that anomaly, where the stage does not lower it",
-    "features.NAME.drift.distance": "by which it is measured; none: `l_infinity` for strings and booleans, `jensen_shannon` for numbers",
+    "features.NAME.missing_means": "the same, and messages about missing values: the meaning of a missing value",
+    "features.NAME.collected": "the same: how the values are collected",
+    "features.NAME.stage": f"{_VALIDATES}: the lifecycle stage. Anomalies in `planned`, `alpha` and `deprecated` features only warn, and "
+    "`planned` and `deprecated` ones may be missing; a model that uses a `planned` or `alpha` feature fails. `transform`: `auto` leaves "
+    "these out. `taxiway schema promote` changes it",
+    "features.NAME.owner": "messages about the lifecycle stage, `taxiway schema show`: who is responsible for the column",
+    "features.NAME.since": "the same: the date on which the feature entered its stage; written by `taxiway schema promote`",
+    "features.NAME.presence": f"{_VALIDATES}: the minimum fraction of rows with a value; NaN is not a value. `optional`: the column may be "
+    "missing",
+    "features.NAME.valency": f"{_VALIDATES}: the number of items in a list",
+    "features.NAME.unique": f"{_VALIDATES}: no two rows have the same value, counted exactly",
+    "features.NAME.distinct": f"{_VALIDATES}: the number of distinct values in a span",
+    "features.NAME.domain": f"{_VALIDATES}: the allowed values; for strings and integers",
+    "features.NAME.min_in_domain": f"{_VALIDATES}: the minimum fraction of the rows with a value whose value is in the domain",
+    "features.NAME.pattern": f"{_VALIDATES}: a regular expression of DuckDB that must match the whole text",
+    "features.NAME.semantic": f"{_VALIDATES}: what each text is, checked with a pattern of Taxiway",
+    "features.NAME.range": f"{_VALIDATES}: the allowed numbers",
+    "features.NAME.drift": f"{_VALIDATES} (with `--previous`): the allowed distance of the newest span from the training spans",
+    "features.NAME.skew": "`taxiway validate --serving`: the allowed distance of serving data from training data",
+    "features.NAME.environments": f"{_VALIDATES}: where the column is expected; none: everywhere. `transform`: a model uses only columns "
+    "that are expected in `SERVING`",
+    "features.NAME.severity": f"{_VALIDATES}: of every anomaly in the column except drift and skew, unless the lifecycle stage lowers it",
+    "features.NAME.range.min": "the minimum",
+    "features.NAME.range.max": "the maximum",
+    "features.NAME.valency.min": "the minimum number of items",
+    "features.NAME.valency.max": "the maximum number of items",
+    "features.NAME.distinct.min": "the minimum number of distinct values",
+    "features.NAME.distinct.max": "the maximum number of distinct values",
+    "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless chance alone explains it",
+    "features.NAME.drift.severity": "of that anomaly, unless the lifecycle stage lowers it",
+    "features.NAME.drift.distance": "the distance measure, in [0, 1]. For strings and booleans `l_infinity` (the largest change of one "
+    "value's share of the rows; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "
+    "of all rows of both); for numbers `jensen_shannon` (the divergence, base 2)",
     "features.NAME.skew.limit": "as in `drift`",
     "features.NAME.skew.severity": "as in `drift`",
     "features.NAME.skew.distance": "as in `drift`",
     "rules.NAME.sql": "a condition in DuckDB's SQL with the names of the columns",
-    "rules.NAME.description": "said with the anomaly: what the condition means",
-    "rules.NAME.min_fraction": "the least share of the rows that fulfil it; those for which it is null do not count",
+    "rules.NAME.description": "the meaning of the condition, shown with the anomaly",
+    "rules.NAME.min_fraction": "the minimum fraction of the rows that fulfil it; rows for which it is null do not count",
     "rules.NAME.severity": "of the anomaly",
-    "metric_checks.metric": "what is watched: `rows`, or a statistic of `column`",
+    "metric_checks.metric": "the metric: `rows`, or a statistic of `column`",
     "metric_checks.column": "the column; none for `rows`",
-    "metric_checks.strategy": "how it is judged",
-    "metric_checks.min": "`bounds`: the smallest value",
-    "metric_checks.max": "`bounds`: the largest value",
-    "metric_checks.max_decrease": "`change`: the largest fall from the span before",
-    "metric_checks.max_increase": "`change`: the largest rise from the span before",
-    "metric_checks.min_ratio": "`ratio`: the smallest quotient by the span before",
-    "metric_checks.max_ratio": "`ratio`: the largest quotient by the span before",
-    "metric_checks.deviations": "`normal`: how many standard deviations from the mean of the spans before",
-    "metric_checks.min_spans": "`normal`: with fewer spans before, nothing is judged",
+    "metric_checks.strategy": "how the metric is checked",
+    "metric_checks.min": "`bounds`: the minimum",
+    "metric_checks.max": "`bounds`: the maximum",
+    "metric_checks.max_decrease": "`change`: the maximum decrease from the previous span",
+    "metric_checks.max_increase": "`change`: the maximum increase from the previous span",
+    "metric_checks.min_ratio": "`ratio`: the minimum ratio to the previous span",
+    "metric_checks.max_ratio": "`ratio`: the maximum ratio to the previous span",
+    "metric_checks.deviations": "`normal`: the allowed number of standard deviations from the mean of the earlier spans",
+    "metric_checks.min_spans": "`normal`: with fewer earlier spans the metric is not checked",
     "metric_checks.severity": "of the anomaly",
-    "feature_skew.max_fraction": "the largest share of rows of the same key in which a column may differ",
-    "feature_skew.digits": "decimal places to which numbers are rounded first; none: compared as they are",
+    "feature_skew.max_fraction": "the maximum fraction of rows with the same key in which a column may differ",
+    "feature_skew.digits": "decimal places to which numbers are rounded before the comparison; none: not rounded",
     "feature_skew.severity": "of the anomaly",
-    "waivers.kind": "the kind of the anomaly, as the report names it: `range`, `drift`, `gx:` and the type of an expectation",
-    "waivers.column": "its column, or its rule; empty for what is about the table",
-    "waivers.owner": "who answers for letting it pass",
-    "waivers.reason": "why it may pass",
-    "waivers.until": "the last day on which it may",
+    "waivers.kind": "the kind of the anomaly, as in the report: `range`, `drift`, or `gx:` and the type of an expectation",
+    "waivers.column": "its column or its rule; empty for an anomaly of the whole table",
+    "waivers.owner": "who is responsible for the waiver",
+    "waivers.reason": "why the anomaly is accepted",
+    "waivers.until": "the last day of the waiver",
 }
 
 PIPELINE_HEAD = """\
 # The pipeline file
 
-Written by `docs/generate_reference.py` from the models in `operators/taxiway/spec/pipeline.py`; do not edit it by hand.
+Generated by `docs/generate_reference.py` from the models in `operators/taxiway/spec/`; do not edit it by hand.
 
-A pipeline file is called `NAME.pipeline.yaml`, and the stub beside it `NAME.py`. An unknown key is an error, which names the
-line, what is allowed and the nearest right word. How a file comes about: [the first pipeline](../guides/first-pipeline.md).
-Names in `code` in the last column are tasks of the DAG.
+A pipeline file is called `NAME.pipeline.yaml`, and its stub in the same folder `NAME.py`. An unknown key is an error that gives
+the line, the allowed keys and the nearest valid name. How to write one: [your first pipeline](../guides/first-pipeline.md). In
+the last column, names in `code` before a colon are tasks of the DAG, unless they begin with `taxiway`.
 """
 
 TEAM_HEAD = """\
 # The team file
 
-Written by `docs/generate_reference.py` from the models in `operators/taxiway/spec/team.py`; do not edit it by hand.
+Generated by `docs/generate_reference.py` from the models in `operators/taxiway/spec/team.py`; do not edit it by hand.
 
-`team.yaml` lies in the folder of a team's pipelines and holds for all of them. It may be absent. How it is used: [templates
-for teams](../guides/teams.md).
+`team.yaml` is in the folder of a team's pipelines and applies to all of them. It is optional. How to use it: [settings and
+templates for teams](../guides/teams.md).
 """
 
 
 SCHEMA_HEAD = """\
 # The schema file
 
-Written by `docs/generate_reference.py` from the models in `operators/taxiway/data/`; do not edit it by hand.
+Generated by `docs/generate_reference.py` from the models in `operators/taxiway/data/schema/`; do not edit it by hand.
 
-`NAME.schema.yaml` lies beside the pipeline file that names it. An unknown key is an error, which names the line, what is
-allowed and the nearest right word. How people work with it: [schemas](../guides/schemas.md). `NAME` in a key stands for the
+`NAME.schema.yaml` is in the same folder as the pipeline file that names it. An unknown key is an error that gives the line, the
+allowed keys and the nearest valid name. How to work with it: [schemas](../guides/schemas.md). In a key, `NAME` stands for the
 name of a column or a rule.
 """
 
@@ -322,20 +326,20 @@ name of a column or a rule.
 def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
     return {
-        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_OBEYED_BY),
-        REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_OBEYED_BY),
-        REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_OBEYED_BY, WRITTEN),
+        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY),
+        REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_USED_BY),
+        REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_USED_BY, WRITTEN),
     }
 
 
-def _page(head: str, sections: Sections, obeyed_by: Mapping[str, str], written: Mapping[str, tuple[str, str]] = {}) -> str:
+def _page(head: str, sections: Sections, used_by: Mapping[str, str], written: Mapping[str, tuple[str, str]] = {}) -> str:
     parts = [head]
     for path, model in sections:
-        table = "\n".join(_table(path, model, obeyed_by, written))
+        table = "\n".join(_table(path, model, used_by, written))
         parts.append(f"## {_heading(path, model)}\n\n{_about(model)}\n\n{table}\n")
-    unknown = set(obeyed_by) - {f"{path}.{key}".lstrip(".") for path, model in sections for key, _ in _fields(model)}
+    unknown = set(used_by) - {f"{path}.{key}".lstrip(".") for path, model in sections for key, _ in _fields(model)}
     if unknown:
-        raise SystemExit(f"no such key in {head.splitlines()[0]}: {', '.join(sorted(unknown))}; take it out of {__file__}")
+        raise SystemExit(f"no such key in {head.splitlines()[0]}: {', '.join(sorted(unknown))}; remove it from {__file__}")
     return "\n".join(parts)
 
 
@@ -346,7 +350,8 @@ def _heading(path: str, model: type[BaseModel]) -> str:
 
 
 def _about(model: type[BaseModel]) -> str:
-    text = " ".join((model.__doc__ or "").split())
+    # The keys are described in the table, so the section of attributes is left out.
+    text = " ".join(re.split(r"\n\s*Attributes:\n", model.__doc__ or "")[0].split())
     return textwrap.fill(
         re.sub(r"(?<![`\w])(\{[A-Za-z]+\})", r"`\1`", text), 126, break_long_words=False, break_on_hyphens=False
     )
@@ -362,16 +367,16 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _table(
-    path: str, model: type[BaseModel], obeyed_by: Mapping[str, str], written: Mapping[str, tuple[str, str]]
+    path: str, model: type[BaseModel], used_by: Mapping[str, str], written: Mapping[str, tuple[str, str]]
 ) -> Iterator[str]:
-    yield "| key | type | default | obeyed by |"
+    yield "| key | type | default | used by |"
     yield "|---|---|---|---|"
     for key, field in _fields(model):
         whole = f"{path}.{key}".lstrip(".")
-        if whole not in obeyed_by:
-            raise SystemExit(f"{whole} is a new key: say in {__file__} who obeys it")
+        if whole not in used_by:
+            raise SystemExit(f"{whole} is a new key: describe it in {__file__}")
         kind, default = written.get(whole) or (_type(field), _default(field))
-        yield f"| `{key}` | {kind} | {default} | {obeyed_by[whole]} |"
+        yield f"| `{key}` | {kind} | {default} | {used_by[whole]} |"
 
 
 def _type(field: FieldInfo) -> str:
@@ -391,12 +396,12 @@ def _limit(entry: Any) -> Iterator[str]:
 def _name(annotation: Any) -> str:
     plain = {
         str: "text",
-        int: "whole number",
+        int: "integer",
         float: "number",
         timedelta: "duration",
         Any: "any value",
         bool: "`true` or `false`",
-        date: "day",
+        date: "date",
     }
     if annotation in plain:
         return plain[annotation]
@@ -410,12 +415,12 @@ def _name(annotation: Any) -> str:
     if Between in (annotation, *get_args(annotation)):
         return "list of values or `{low, high, log}`"
     if origin in (Union, UnionType):
-        return " or ".join(_name(arg) for arg in args if arg is not NoneType)
+        return " or ".join(dict.fromkeys(_name(arg) for arg in args if arg is not NoneType))
     if origin is tuple:
         return _list(args[0])
     if origin is not None and issubclass(origin, Mapping):
         return f"mapping of {'metric' if get_origin(args[0]) is Literal else 'name'} to {_name(args[1])}"
-    raise SystemExit(f"no words for the type {annotation}; add them to {__file__}")
+    raise SystemExit(f"no text for the type {annotation}; add one to {__file__}")
 
 
 def _list(entry: Any) -> str:
@@ -428,7 +433,7 @@ def _list(entry: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "must be given"
+        return "required"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "the defaults below"

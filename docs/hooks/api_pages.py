@@ -16,10 +16,10 @@ SETTINGS = "---\nsearch: {boost: 0.5}\n---\n"
 INTRODUCTION = """\
 # API
 
-The packages of Taxiway, with all public names of their modules. For a pipeline, a file and a stub are enough: [the first
+The packages of Taxiway, with the public names of their modules. To write a pipeline you only need a file and a stub: [your first
 pipeline](../guides/first-pipeline.md). How the packages depend on each other: [architecture](../architecture.md#packages-and-layers).
 
-| package | what is in it |
+| package | contents |
 |---|---|
 """
 

@@ -53,15 +53,15 @@ def test_every_command_is_in_its_reference() -> None:
 @pytest.mark.parametrize(
     ("source", "page", "link", "expected"),
     [
-        ("README.md", "index.md", "docs/guides/asking.md", "guides/asking.md"),
+        ("README.md", "index.md", "docs/guides/model-lineage.md", "guides/model-lineage.md"),
         ("README.md", "index.md", "docs/pictures/page.png", "pictures/page.png"),
         ("README.md", "index.md", "LICENSE", "files/LICENSE.md"),
         ("CONTRIBUTING.md", "contributing.md", "docs/architecture.md#homes", "architecture.md#homes"),
         ("docs/glossary.md", "glossary.md", "../CHANGELOG.md", "changelog.md"),
-        ("docs/guides/asking.md", "guides/asking.md", "rolling-back.md#x", "rolling-back.md#x"),
-        ("docs/guides/asking.md", "guides/asking.md", "../../dags/flights", "../files/dags/flights.md"),
-        ("docs/guides/asking.md", "guides/asking.md", "https://example.org/a", "https://example.org/a"),
-        ("docs/guides/asking.md", "guides/asking.md", "nowhere.md", "nowhere.md"),
+        ("docs/guides/model-lineage.md", "guides/model-lineage.md", "rolling-back.md#x", "rolling-back.md#x"),
+        ("docs/guides/model-lineage.md", "guides/model-lineage.md", "../../dags/flights", "../files/dags/flights.md"),
+        ("docs/guides/model-lineage.md", "guides/model-lineage.md", "https://example.org/a", "https://example.org/a"),
+        ("docs/guides/model-lineage.md", "guides/model-lineage.md", "nowhere.md", "nowhere.md"),
     ],
 )
 def test_links_of_the_repository_lead_to_pages_of_the_site(source: str, page: str, link: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the orders are kept: a file of JSON lines for each shop, all months in one."""
+"""Reads orders: one file of JSON lines for each shop, with all months."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ SHOPS = Path(__file__).with_name("shops")
 
 
 def read(begin: datetime, end: datetime) -> Iterator[pd.DataFrame]:
-    """The orders from `begin` on, up to and without `end`, shop by shop, so that one shop at a time is in memory."""
+    """The orders from `begin` up to, but not including, `end`; one shop at a time, so that only that one is in memory."""
     for path in sorted(SHOPS.glob("*.jsonl")):
         orders = pd.read_json(path, lines=True, convert_dates=["ordered_at"])
         yield orders[(orders.ordered_at >= begin) & (orders.ordered_at < end)].drop(columns="ordered_at")

@@ -1,4 +1,4 @@
-"""The team's own model: pairs of columns matter, so they are multiplied before the regression."""
+"""The team's own model: a regression on products of pairs of columns."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ from sklearn.preprocessing import PolynomialFeatures
 
 
 def build_model(params: dict[str, Any]) -> Pipeline:
-    """An unfitted estimator; `params` are those of the pipeline file, of the sweep and of the run, later ones over earlier."""
+    """Return an unfitted estimator; parameters of the run override those of the sweep, which override those of the file."""
     return make_pipeline(PolynomialFeatures(degree=2, include_bias=False), LogisticRegression(**params))

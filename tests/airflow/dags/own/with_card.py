@@ -1,4 +1,4 @@
-"""The team's own template: Taxiway's way, and between the gate and the shadow a card about the model for its users."""
+"""The team's own template: continuous_training, with a task between model gate and shadow that writes a card for users."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from taxiway.templates import continuous_training
 
 
 def template(pipeline: Pipeline, team: Team | None) -> DAG:
-    """What Taxiway calls for each pipeline file that names this one."""
+    """Called by Taxiway for each pipeline file that names this template."""
     dag = continuous_training(pipeline, team)
     with dag:
         gate, shadow = dag.get_task("validate_model"), dag.get_task("shadow")
@@ -22,7 +22,7 @@ def template(pipeline: Pipeline, team: Team | None) -> DAG:
 
 @task
 def write_card(verdict: dict[str, Any]) -> str:
-    """A page about the version that passed the gate, beside the data; returns its path."""
+    """Write a page about the version that passed the model gate; returns its path."""
     found = open_store().get(Verdict, verdict["digest"])
     lines = [f"# {found.model}, version {found.version}", "", *(f"* {reason.message}" for reason in found.reasons)]
     card = Path(setting("data")) / "cards" / f"{found.model}-{found.version}.md"
