@@ -108,13 +108,13 @@ def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
 
 
 def _compare(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.gates.shadow_gate import compare
+    from taxiway.gates.shadow_gate import decide
     from taxiway.registry.models import load_trusted
     from taxiway.serving.answer_check import check_shadow
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
-    report = compare(
+    report = decide(
         pairs,
         model=verdict.model,
         version=verdict.version,

@@ -20,7 +20,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
-from taxiway.gates.shadow_gate import compare
+from taxiway.gates.shadow_gate import decide
 from taxiway.records import Status
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
@@ -133,7 +133,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
         progress=lambda: served.admin.challenger(MODEL),
     )
     pairs = served.admin.pairs(MODEL, 2, "run-1", bodies=REQUESTS)
-    report = compare(
+    report = decide(
         pairs,
         model=MODEL,
         version=2,
