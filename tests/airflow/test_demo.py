@@ -112,14 +112,15 @@ def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(run
     assert found.outcome is Outcome.REJECTED
     assert len(found.reasons) == 1, found.reasons
     assert (
-        "the data did not pass: 4 blocking anomalies, first: wind_speed in 2013-01 is outside 0 to 75 mph" in found.reasons[0]
+        "the data did not pass validation: 4 blocking anomalies; the first: wind_speed in 2013-01 is outside 0 to 75 mph"
+        in found.reasons[0]
     )
     first = summaries(running.store, PIPELINE)[0]
     poisoned, whole = (running.mlflow.get_run(s.mlflow_run).data.metrics["evaluation.roc_auc"] for s in (found, first))
     assert poisoned == pytest.approx(whole, abs=0.02)
     assert version_at(running.mlflow, UNGUARDED, CHAMPION) is None
-    assert "✓ roc_auc is 0.6" in played.shown
-    assert "✗ the data did not pass" in played.shown
+    assert "✓ roc_auc 0.6" in played.shown
+    assert "✗ the data did not pass validation" in played.shown
 
 
 def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Played) -> None:
@@ -274,7 +275,7 @@ def test_lineage_tells_what_a_span_touched(running: Running, played: Played) -> 
 
 def test_history_lists_every_promotion(running: Running, played: Played) -> None:
     shown = ask(running, "history", PIPELINE)
-    assert shown.index("passed the gate and the shadow") < shown.index("first champion")
+    assert shown.index("passed the model gate and the shadow gate") < shown.index("first champion")
 
 
 @pytest.mark.parametrize(
@@ -282,13 +283,13 @@ def test_history_lists_every_promotion(running: Running, played: Played) -> None
     [
         (("lineage", "model", f"{PIPELINE}/9"), "has no version 9; it has the versions 1, 2"),
         (("lineage", "model", f"{PIPELINE}@challenger"), 'has no alias "challenger"'),
-        (("lineage", "model", "no.such"), "the registry has no versions of it"),
-        (("lineage", "model", "a@b@c"), "names no model"),
-        (("lineage", "data", "x' OR '1'='1"), "names nothing here"),
-        (("history", "no.such"), "holds no promotion of no.such"),
+        (("lineage", "model", "no.such"), "MLflow has no version of this model"),
+        (("lineage", "model", "a@b@c"), "is not the name of a model"),
+        (("lineage", "data", "x' OR '1'='1"), "is not a valid name"),
+        (("history", "no.such"), "has no promotion of no.such"),
     ],
 )
-def test_a_question_about_nothing_is_answered_in_a_sentence(
+def test_a_query_about_something_unknown_is_answered_with_a_message(
     running: Running, played: Played, arguments: tuple[str, ...], words: str
 ) -> None:
     shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")])

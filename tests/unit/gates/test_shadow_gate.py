@@ -73,7 +73,7 @@ def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
     message = "required: at least 1,000 (3 were dropped before they reached the challenger, 2 have no answer of the challenger)"
-    assert message in reason(report, "999 requests").message
+    assert message in reason(report, "999 requests with").message
 
 
 def test_no_pairs_at_all_are_undecided() -> None:
