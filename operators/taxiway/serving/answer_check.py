@@ -78,7 +78,7 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
                     own = _short(outcome.predictions or outcome.error)
                     difference = (
                         f"version {version} answered request {answer.request_id} with {_short(json.dumps(answer.predictions))}, "
-                        f"but the model computes {own}"
+                        f"but the model computes: {own}"
                     )
         total += len(logged)
     return AnswerCheck(total, equal, difference)

@@ -66,7 +66,7 @@ def test_one_wrong_answer_of_many_is_an_error_with_numbers_an_example_and_advice
     message = str(raised.value)
     assert message.startswith("1 of 300 logged answers of the challenger, m version 4, differ from what the model computes")
     assert "version 4 answered request r7 with [" in message
-    assert "but the model computes [[0.993, 0.007], [0.5, 0.5]]" in message
+    assert "but the model computes: [[0.993, 0.007], [0.5, 0.5]]" in message
     assert "run the shadow again" in message
 
 
@@ -74,7 +74,7 @@ def test_an_answer_to_rows_that_the_model_refuses_is_wrong() -> None:
     found = check_answers({1: [LoggedAnswer("r1", body("noon"), [[0.5, 0.5]])]}, lambda _: Healthy())
     assert (found.answers, found.equal) == (1, 0)
     assert found.difference is not None
-    assert "the model itself with the rows do not fit the model: row 0 has 'noon' in column x" in found.difference
+    assert "but the model computes: the rows do not fit the model: row 0 has 'noon' in column x" in found.difference
     assert check_answers({1: [LoggedAnswer("r1", body(0.5), own(0.5))]}, lambda _: Raises()).equal == 0
 
 
