@@ -1,7 +1,7 @@
-"""Whether a part of the stack is well, for the health checks of docker-compose.yml; exits with 1 where it is not.
+"""The health checks of docker-compose.yml; the exit code is 1 if a service is not healthy.
 
-`health.py URL` wants a 2xx; `health.py scheduler` (dag_processor, triggerer) looks the part up on the API server's health page;
-`health.py worker` asks this container's Celery worker over the broker. None of them starts an Airflow, which takes seconds.
+`health.py URL` requires HTTP 2xx. `health.py scheduler` (or dag_processor, triggerer) reads the API server's health page.
+`health.py worker` pings this container's Celery worker. None of them imports Airflow, which takes seconds.
 """
 
 import json
@@ -15,7 +15,7 @@ TIMEOUT_S = 5
 
 
 def get(url: str) -> bytes:
-    """The body of a successful answer; raises OSError."""
+    """The body of a successful HTTP response; raises OSError."""
     with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - addresses of our own
         body: bytes = answer.read()
         return body
@@ -29,20 +29,20 @@ def worker_answers() -> bool:
     return bool(control.ping(destination=[f"celery@{socket.gethostname()}"], timeout=TIMEOUT_S, limit=1))
 
 
-def is_healthy(what: str) -> bool:
-    """See the module's docstring."""
-    if what == "worker":
+def is_healthy(service: str) -> bool:
+    """Check a service; see the module's docstring."""
+    if service == "worker":
         return worker_answers()
-    if "://" in what:
-        get(what)
+    if "://" in service:
+        get(service)
         return True
-    return bool(json.loads(get(API_SERVER))[what]["status"] == "healthy")
+    return bool(json.loads(get(API_SERVER))[service]["status"] == "healthy")
 
 
 if __name__ == "__main__":
     try:
-        well = is_healthy(sys.argv[1])
+        healthy = is_healthy(sys.argv[1])
     except OSError as error:
         print(error)
-        well = False
-    sys.exit(0 if well else 1)
+        healthy = False
+    sys.exit(0 if healthy else 1)

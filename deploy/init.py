@@ -1,6 +1,6 @@
-"""What has to be there before the stack's services start: MLflow's database, today's tables, the administrator's password.
+"""Prepares the stack of docker-compose.yml: MLflow's database, up-to-date tables, and the administrator's password.
 
-Runs at every start of docker-compose.yml, and changes nothing where all is there.
+It runs at every start, and changes nothing if everything exists.
 """
 
 import json
@@ -16,13 +16,13 @@ from sqlalchemy.engine import make_url
 
 
 def open_database(name: str) -> Any:
-    """A connection to a database on Airflow's server; `airflow` is the one that the server made itself."""
+    """Connect to a database of Airflow's PostgreSQL server."""
     airflow = make_url(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     return closing(psycopg2.connect(host=airflow.host, user=airflow.username, password=airflow.password, dbname=name))
 
 
 def make_database(name: str) -> bool:
-    """Make the database where there is none; whether it holds tables."""
+    """Create a database if it does not exist; returns whether it has tables."""
     with open_database("airflow") as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -35,7 +35,7 @@ def make_database(name: str) -> bool:
 
 
 def write_password(path: Path, password: str) -> None:
-    """Write the file from which Airflow's SimpleAuthManager reads passwords."""
+    """Write the password file of Airflow's SimpleAuthManager."""
     beside = path.with_suffix(".beside")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump({"admin": password}, file)
@@ -44,7 +44,7 @@ def write_password(path: Path, password: str) -> None:
 
 if __name__ == "__main__":
     if make_database("mlflow"):
-        # It makes its tables itself, and does not start on those of an older version.
+        # MLflow creates its tables itself, but does not start on tables of an older version.
         uri = make_url(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]).set(database="mlflow")
         subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri.render_as_string(hide_password=False)], check=True)
     write_password(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"])

@@ -1,6 +1,6 @@
-"""Airflow's Celery worker, with what every task imports imported once, before it forks: 2 to 6 s less for each task.
+"""Airflow's Celery worker, which imports the libraries of tasks once, before it forks: 2 to 6 s less for each task.
 
-Logs of tasks are read from the volume that all parts share, so the worker serves none. Arguments are those of the worker.
+The arguments are those of `airflow celery worker`. The worker serves no logs, because all services share the volume of logs.
 """
 
 import sys

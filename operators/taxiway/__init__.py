@@ -10,7 +10,7 @@ __all__ = ["run"]
 
 
 def __getattr__(name: str) -> Any:
-    """`taxiway.run`, imported at its first use: a DAG file imports this package too, and needs no runner."""
+    """Import `taxiway.run` at its first use, because DAG files import this package and do not need the runner."""
     if name == "run":
         from taxiway.stages.runner import run
 

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager asks: hooks, links and the settings of the `[taxiway]` section."""
+"""The provider's metadata for Airflow: hooks, links and the settings of the `[taxiway]` section."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from taxiway import __version__
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's description, in the form of Airflow's provider_info schema."""
+    """The provider's metadata, in the format of Airflow's provider_info schema."""
     return {
         "package-name": "taxiway",
         "name": "Taxiway",
-        "description": "One marked way for every model, from raw data to production.",
+        "description": "An ML platform inside Airflow: every model follows the same path from raw data to production.",
         "versions": [__version__],
         "connection-types": [
             {
@@ -20,13 +20,13 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": _form(
                     hidden=["schema", "extra"],
                     host=("Address", "https://mlflow.example.com"),
-                    login=("User, where the server asks for one", ""),
+                    login=("User, if the server requires one", ""),
                 ),
                 "conn-fields": {
                     "public_url": {
-                        "label": "Address for people, where it is another",
+                        "label": "Public address, if it differs",
                         "schema": {"type": ["string", "null"]},
-                        "description": "Links to MLflow lead there, such as https://mlflow.example.com",
+                        "description": "Links to MLflow use this address, such as https://mlflow.example.com",
                     }
                 },
             },
@@ -44,28 +44,29 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": ["taxiway.operators.base.MlflowRunLink"],
         "config": {
             "taxiway": {
-                "description": "Where Taxiway's pipelines read and keep what they need.",
+                "description": "The settings of Taxiway for all pipelines.",
                 "options": {
                     "store": _option(
-                        "Any fsspec URL: the content-addressed store of spans, records and transforms.", "/srv/taxiway"
+                        "The content-addressed store of spans, records and transforms: any fsspec URL.", "/srv/taxiway"
                     ),
                     "poll_seconds": _option(
-                        "How many seconds pipelines with schedule: new_span wait between two looks at their source; 10 by default.",
+                        "The seconds between two checks of the source of a pipeline with schedule: new_span; 10 by default.",
                         "60",
                     ),
                     "shared_store": _switch(
-                        "Whether a store that is a local path is the same folder on all hosts that run tasks."
+                        "Whether all hosts that run tasks mount the same folder at a store that is a local path."
                     ),
                     "preload": _switch("Whether the scheduler imports the heavy libraries before it forks its tasks."),
                     "challenger_image": _option(
-                        "The image in which challengers are served where a pipeline file says deployer: docker.",
+                        "The image of challenger containers, for pipelines with deployer: docker.",
                         "taxiway:0.1.0",
                     ),
                     "challenger_network": _option(
-                        "The engine's network for them, which the gateway and MLflow are on.", "taxiway-challengers"
+                        "The container network of challengers, to which the gateway and MLflow are connected.",
+                        "taxiway-challengers",
                     ),
-                    "challenger_memory": _option("How much memory each of them may use.", "2g", default="1g"),
-                    "challenger_cpus": _option("How many CPUs each of them may use.", "2", default="1"),
+                    "challenger_memory": _option("The memory limit of a challenger container.", "2g", default="1g"),
+                    "challenger_cpus": _option("The CPU limit of a challenger container.", "2", default="1"),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }
@@ -74,7 +75,7 @@ def get_provider_info() -> dict[str, Any]:
 
 
 def _form(*, hidden: list[str], **fields: tuple[str, str]) -> dict[str, Any]:
-    """How Airflow shows a connection's form: fields that mean nothing are hidden, others have a label and an example."""
+    """The connection's form in Airflow: the hidden fields, and the label and example of the others."""
     return {
         "hidden-fields": hidden,
         "relabeling": {name: label for name, (label, _) in fields.items()},
@@ -87,5 +88,5 @@ def _option(description: str, example: str, default: str = "") -> dict[str, Any]
 
 
 def _switch(description: str) -> dict[str, Any]:
-    # Airflow reads an option that nobody set as its default here, and an empty text as no boolean.
+    # Airflow parses the default of an option that is not set, and an empty text is not a boolean.
     return {"description": description, "version_added": "0.1.0", "type": "boolean", "example": "True", "default": "False"}

@@ -1,6 +1,6 @@
-"""What Airflow's own database knows: which DAGs are pipelines, how far their runs came, which records they handed on.
+"""Queries of Airflow's database: the DAGs that are pipelines, the states of their runs, and the references of their records.
 
-Read in the API server through its session. Each function is one to three queries, whatever the number of pipelines.
+They use the session of the API server. Each function takes one to three queries, whatever the number of pipelines.
 """
 
 from collections import defaultdict
@@ -26,7 +26,17 @@ _MLFLOW_LINK = "_link_MlflowRunLink"
 
 @dataclass(frozen=True)
 class RunState:
-    """A DAG run: its state, that of its tasks by their names, and what they handed on. `mlflow_url` is empty before it is known."""
+    """A DAG run.
+
+    Attributes:
+        dag: The id of the DAG.
+        run: The id of the run.
+        state: Its state.
+        began: When it started; None if it has not.
+        tasks: The states of its tasks by task id.
+        refs: The references of records that the tasks returned.
+        mlflow_url: The URL of its MLflow run; empty until it is known.
+    """
 
     dag: str
     run: str
@@ -38,7 +48,7 @@ class RunState:
 
 
 def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
-    """The DAGs that are pipelines, of those that the caller may read."""
+    """The ids of the DAGs that are pipelines, among those that the user may read."""
     known = (
         select(DagModel.dag_id)
         .join(DagTag, DagTag.dag_id == DagModel.dag_id)
@@ -49,21 +59,21 @@ def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
 
 
 def last_runs(session: Session, dags: Collection[str]) -> dict[str, RunState]:
-    """The run of each of `dags` that was started last."""
+    """The latest run of each DAG."""
     newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags)).group_by(DagRun.dag_id)
     runs = session.scalars(select(DagRun).where(DagRun.id.in_(newest))).all()
-    return {seen.dag: seen for seen in _seen(session, runs)}
+    return {found.dag: found for found in _run_states(session, runs)}
 
 
 def find_run(session: Session, dag: str, run: str) -> RunState | None:
-    """This run, or None."""
+    """A run; None if it does not exist."""
     runs = session.scalars(select(DagRun).where(DagRun.dag_id == dag, DagRun.run_id == run)).all()
-    return next(iter(_seen(session, runs)), None)
+    return next(iter(_run_states(session, runs)), None)
 
 
 def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordRef]:
-    """The RunSummary of the last run of each of `dags` that came to a decision."""
-    # Most runs of a pipeline that waits for spans decide nothing, so the database looks for those that did.
+    """The reference of the RunSummary of the latest run of each DAG that has a decision."""
+    # Most runs of a pipeline with schedule: new_span decide nothing, so the database filters for those that did.
     decided = cast(XComModel.value, Text).like(f'%"{RunSummary.__name__}"%')
     of_these = XComModel.dag_id.in_(dags), XComModel.task_id == "close_run", XComModel.key == _RESULT
     newest = select(func.max(XComModel.dag_run_id)).where(*of_these, decided).group_by(XComModel.dag_id)
@@ -72,7 +82,7 @@ def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordR
     return {dag: ref for dag, ref in found.items() if ref is not None}
 
 
-def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
+def _run_states(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
     keys = {run.id: (run.dag_id, run.run_id) for run in runs}
     tasks: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     refs: dict[int, list[RecordRef]] = defaultdict(list)
@@ -83,10 +93,10 @@ def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
         TaskInstance.dag_id.in_([d for d, _ in keys.values()]),
     )
     for dag, run, task, state in session.execute(states.where(*of_these)):
-        tasks[dag, run][task] = _telling(tasks[dag, run].get(task), str(state or ""))
-    handed_on = select(XComModel.dag_run_id, XComModel.key, XComModel.value)
+        tasks[dag, run][task] = _worse(tasks[dag, run].get(task), str(state or ""))
+    returned = select(XComModel.dag_run_id, XComModel.key, XComModel.value)
     wanted = XComModel.dag_run_id.in_(keys), XComModel.key.in_((_RESULT, _MLFLOW_LINK))
-    for number, key, value in session.execute(handed_on.where(*wanted)):
+    for number, key, value in session.execute(returned.where(*wanted)):
         ref = _ref(value)
         if key == _MLFLOW_LINK:
             links[number] = str(value or "").strip('"') or links.get(number, "")
@@ -106,15 +116,15 @@ def _seen(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
     ]
 
 
-def _telling(one: str | None, other: str) -> str:
-    """Of the states of two instances of a mapped task, the one that tells more of the whole: a failure, then what is not over."""
+def _worse(one: str | None, other: str) -> str:
+    """The state of a mapped task with two instances: failed if one failed, else the state of an unfinished one."""
     if one is None:
         return other
     return min(one, other, key=lambda state: {"failed": 0, "upstream_failed": 1, "success": 3, "skipped": 4}.get(state, 2))
 
 
 def _ref(value: Any) -> RecordRef | None:
-    """The reference that a task handed on; None where it handed on something else, as a team's own task may."""
+    """The reference that a task returned; None if it returned something else, as a team's own task may."""
     try:
         return RecordRef.model_validate_json(value) if isinstance(value, str) else RecordRef.model_validate(value)
     except ValidationError:

@@ -1,6 +1,6 @@
-"""The pages' web application: closed to who is not logged in to Airflow, and to each DAG that the caller may not read.
+"""The web application of the pages. It requires a login to Airflow, and shows only DAGs that the user may read.
 
-Routes are plain functions, so they run in threads and never hold up the API server's event loop.
+Routes are plain functions, so they run in threads and do not block the API server's event loop.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ app = FastAPI(dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, o
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suffix in _TYPES}
-# Nothing but our own files; Airflow shows the pages in a frame of its own origin.
+# Only Taxiway's own files are allowed; Airflow shows the pages in a frame of its own origin.
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -36,7 +36,7 @@ _HEADERS = {
 
 @app.get("/")
 def pipelines(request: Request, session: SessionDep, user: GetUserDep) -> Response:
-    """Every pipeline that the caller may read."""
+    """The page with all pipelines that the user may read."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     found = views.overview(session, readable)
     return _html(request, "pipelines.html", _status(found.incomplete), view=found)
@@ -44,19 +44,19 @@ def pipelines(request: Request, session: SessionDep, user: GetUserDep) -> Respon
 
 @app.get("/pipelines/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
 def pipeline(request: Request, dag_id: str, session: SessionDep) -> Response:
-    """One pipeline: its promotions and its decisions."""
+    """The page of one pipeline: its promotions and decisions."""
     found = views.history(session, dag_id)
     if found is None:
-        return _html(request, "absent.html", 404, message=f"{dag_id} is not a pipeline of Taxiway.")
+        return _html(request, "absent.html", 404, message=f"{dag_id} is not a Taxiway pipeline.")
     return _html(request, "pipeline.html", _status(found.incomplete), view=found)
 
 
 @app.get("/pipelines/{dag_id}/runs/{run_id:path}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
 def run(request: Request, dag_id: str, run_id: str, session: SessionDep) -> Response:
-    """One run: its stages and what each recorded."""
+    """The page of one run: its stages and their records."""
     found = views.run_page(session, dag_id, run_id)
     if found is None:
-        message = f"{dag_id} is not a pipeline of Taxiway, or has no run {run_id}: there are no records to show."
+        message = f"{dag_id} is not a Taxiway pipeline, or has no run {run_id}."
         return _html(request, "absent.html", 404, message=message)
     return _html(request, "run.html", 200, view=found)
 

@@ -1,4 +1,4 @@
-"""What the pages ask MLflow and the store, and what they say instead where one of them does not answer."""
+"""The pages' access to MLflow and the store, with a message if one of them does not answer."""
 
 import logging
 import os
@@ -21,36 +21,48 @@ ANSWER_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 
-def ask_mlflow(question: Callable[["MlflowClient"], T], otherwise: T) -> tuple[T, str]:
-    """The answer to `question` by the MLflow of `mlflow_default`; or `otherwise`, and a message that says why."""
+def query_mlflow(query: Callable[["MlflowClient"], T], default: T) -> tuple[T, str]:
+    """Query the MLflow server of the connection `mlflow_default`; see `query_server`."""
     try:
         uri = MlflowHook().tracking_uri()
     except (AirflowException, TaxiwayError) as error:
-        return otherwise, f"Champions and promotions are not shown: {error}"
-    return ask(uri, question, otherwise)
+        return default, f"Champions and promotions are not shown: {error}"
+    return query_server(uri, query, default)
 
 
-def ask(uri: str, question: Callable[["MlflowClient"], T], otherwise: T) -> tuple[T, str]:
-    """The answer to `question` by the MLflow at `uri`; or `otherwise`, and a message without the credentials of `uri`."""
-    # MLflow itself would try for minutes. It takes these from the environment only, and in the API server nobody else uses it.
+def query_server(uri: str, query: Callable[["MlflowClient"], T], default: T) -> tuple[T, str]:
+    """Query an MLflow server.
+
+    Args:
+        uri: Its address; credentials in it are not shown.
+        query: Called with a client.
+        default: The result if the server does not answer.
+
+    Returns:
+        The result, and a message that says why it is the default; empty if it is not.
+    """
+    # MLflow's client would retry for minutes. It reads these settings from the environment only.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
     except ImportError:
-        return otherwise, "Champions and promotions are not shown: install taxiway[ml] where Airflow's API server runs."
+        return (
+            default,
+            "Champions and promotions are not shown: install taxiway[ml] in the environment of Airflow's API server.",
+        )
     try:
-        return question(MlflowClient(tracking_uri=uri)), ""
+        return query(MlflowClient(tracking_uri=uri)), ""
     except MlflowException as error:
         parts = urlsplit(uri)
         address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         _log.warning("MLflow did not answer the pages: %s", str(error).replace(uri, address))
-        return otherwise, f"MLflow at {address} does not answer, so champions and promotions are not shown."
+        return default, f"MLflow at {address} does not answer, so champions and promotions are not shown."
 
 
 def open_store() -> Store | None:
-    """The installation's store; None where none is set."""
+    """Open the installation's store; None if it is not set or cannot be used."""
     try:
         return settings.open_store()
     except TaxiwayError:

@@ -1,3 +1,3 @@
-"""Where the pages are in Airflow's web interface."""
+"""The path of the pages in Airflow's web interface."""
 
 PREFIX = "/taxiway"

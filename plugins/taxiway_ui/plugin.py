@@ -1,6 +1,6 @@
-"""What Airflow loads by the entry point `airflow.plugins`: in the scheduler, in workers and in the API server alike.
+"""The Airflow plugin, which Airflow loads in the scheduler, in workers and in the API server.
 
-So nothing of the pages is imported here; they come with the first request, and only the API server gets requests.
+The pages are imported at the first request, because only the API server needs them.
 """
 
 import sys
@@ -26,7 +26,7 @@ async def pages(
 
 
 def _views() -> list[dict[str, Any]]:
-    # Airflow's interface takes these addresses as they are, so the path that Airflow itself is served under belongs in them.
+    # Airflow uses these addresses as they are, so they must include the path that Airflow itself is served under.
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX
     icon = f"{base}/static/icon.svg"
     return [
@@ -49,7 +49,7 @@ def _views() -> list[dict[str, Any]]:
 
 
 class TaxiwayPlugin(AirflowPlugin):
-    """The pages in Airflow's web interface; and, in the embedded stack, heavy libraries loaded before the scheduler forks."""
+    """Adds the pages to Airflow's web interface, and loads heavy libraries in the scheduler if `[taxiway] preload` is set."""
 
     name = "taxiway"
     fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "Taxiway"}]  # noqa: RUF012 - Airflow's own declaration
@@ -57,15 +57,15 @@ class TaxiwayPlugin(AirflowPlugin):
 
     @classmethod
     def on_load(cls, *_: Any, **__: Any) -> None:
-        """Called by Airflow in every process that loads plugins."""
+        """Load the heavy libraries in the scheduler; Airflow calls this in every process that loads plugins."""
         if "scheduler" in sys.argv and conf.getboolean("taxiway", "preload", fallback=False):
             preload()
 
 
 def preload() -> None:
-    """Import what every task would import: 2 to 6 s, once instead of in each task.
+    """Import the libraries that every task needs: 2 to 6 s once, instead of in each task.
 
-    Imported, never used: pools of threads that were used before a fork hang after it.
+    They must not be used here, because thread pools that were used before a fork hang after it.
     """
     import duckdb  # noqa: F401
     import mlflow.pyfunc

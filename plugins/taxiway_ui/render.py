@@ -1,4 +1,4 @@
-"""From views to HTML: the templates, how numbers and times are written, and where an interval lies in its picture."""
+"""Renders views as HTML: the templates, the formats of numbers and times, and the pictures of intervals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,26 +22,31 @@ _MARGIN = 6
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps numbers to the picture of intervals, which is `WIDTH` wide."""
+    """Maps numbers to horizontal positions in the picture of an interval.
+
+    Attributes:
+        low: The number at the left end.
+        high: The number at the right end.
+    """
 
     low: float
     high: float
 
     def x(self, value: float) -> float:
-        """Where `value` lies."""
+        """The position of a number, in pixels from the left."""
         share = (value - self.low) / (self.high - self.low)
         return round(_MARGIN + share * (WIDTH - 2 * _MARGIN), 1)
 
 
 def scale_of(intervals: Iterable[Interval | None]) -> Scale:
-    """The scale on which all of these differences, and zero, can be seen; zero is in the middle."""
+    """The scale that fits all of these differences, with zero in the middle."""
     ends = [abs(end) for interval in intervals if interval is not None for end in (interval.low, interval.high)]
     reach = max(ends, default=0.0) or 1.0
     return Scale(-reach, reach)
 
 
 def side(metric: str, difference: Interval) -> str:
-    """Whether a whole interval lies on one side of zero: `better`, `worse`, or `open` where it does not tell."""
+    """Classify a difference: `better` or `worse` if the whole interval is on one side of zero, else `open`."""
     known = METRIC_FACTS.get(metric)
     if known is None or difference.low <= 0 <= difference.high:
         return "open"
@@ -49,32 +54,32 @@ def side(metric: str, difference: Interval) -> str:
 
 
 def page(template: str, **values: Any) -> str:
-    """A page as HTML. Every value is escaped where it is written."""
+    """Render a page as HTML. All values are escaped."""
     return _environment().get_template(template).render(**values)
 
 
 def time_text(moment: datetime | None) -> str:
-    """A moment as people write it, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+    """Format a time in UTC, to the second; empty for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
 def number_text(value: float) -> str:
-    """A metric, to three digits after the point."""
+    """Format a metric with three decimals."""
     return f"{value:.3f}"
 
 
 def signed_text(value: float) -> str:
-    """A difference, with its sign."""
+    """Format a difference with its sign and three decimals."""
     return f"{value:+.3f}"
 
 
 def humanize(name: str) -> str:
-    """`validate_data` as people say it."""
+    """Format a name such as `validate_data`: `validate data`."""
     return name.replace("_", " ").lower()
 
 
 def params_text(text: str) -> str:
-    """A model's parameters, from JSON, as `learning_rate=0.05123, loss=poisson`; text that is no JSON object as it is."""
+    """Format parameters, given as JSON: `learning_rate=0.05123, loss=poisson`; other text is returned as it is."""
     try:
         return format_params(text)
     except (ValueError, AttributeError):
@@ -82,7 +87,7 @@ def params_text(text: str) -> str:
 
 
 def web_address(text: str) -> str:
-    """`text` where it is an http address, else nothing: it becomes a link."""
+    """The text if it is an HTTP address, which may become a link; else empty."""
     return text if urlsplit(text).scheme in ("http", "https") else ""
 
 

@@ -1,4 +1,4 @@
-"""What each page shows, put together from Airflow's database, the store and MLflow; how it looks is in the templates."""
+"""The content of each page, from Airflow's database, the store and MLflow; the templates define how it looks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,15 +13,15 @@ from taxiway.registry.ledger import Entry
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunState
-from taxiway_ui.clients import ask_mlflow, open_store
+from taxiway_ui.clients import open_store, query_mlflow
 
-SWEEP = "trials"  # a stage of those pipelines that search parameters
+SWEEP = "trials"  # only in pipelines with a sweep
 STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 
 
 class Mark(StrEnum):
-    """How a stage went, of one run."""
+    """The state of a stage in a run."""
 
     DONE = "done"
     WARNED = "warned"
@@ -33,7 +33,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage on the way of one run."""
+    """A stage of a run, with its state."""
 
     name: str
     mark: Mark
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class ChampionTenure:
-    """A champion and what its promotion rests on; without `promotion` nothing is known but the version."""
+    """A champion, with the records behind its promotion."""
 
     champion: ChampionInfo
     behind: RunRecords
@@ -49,17 +49,30 @@ class ChampionTenure:
 
 @dataclass(frozen=True)
 class PipelineRow:
-    """A pipeline on the first page. `last` and `decision` may be of different runs: the last one may not have decided yet."""
+    """A pipeline on the first page.
+
+    Attributes:
+        name: The pipeline's name.
+        tenure: Its champion; None if it has none.
+        last: Its latest run; None if it has not run.
+        decision: Its latest decision, which may belong to an earlier run; None if there is none.
+    """
 
     name: str
-    reign: ChampionTenure | None
+    tenure: ChampionTenure | None
     last: RunState | None
     decision: RunSummary | None
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The first page. `notices` say what is missing; `incomplete` where MLflow did not answer."""
+    """The first page.
+
+    Attributes:
+        rows: The pipelines.
+        notices: Messages about what is not shown.
+        incomplete: Whether MLflow did not answer.
+    """
 
     rows: tuple[PipelineRow, ...]
     notices: tuple[str, ...]
@@ -71,7 +84,7 @@ class History:
     """The page of one pipeline: its champion, the ledger newest first, and its decisions newest span first."""
 
     name: str
-    reign: ChampionTenure | None
+    tenure: ChampionTenure | None
     promotions: tuple[Entry, ...]
     decisions: tuple[RunSummary, ...]
     notices: tuple[str, ...]
@@ -88,7 +101,7 @@ class RunPage:
 
 
 def stages(run: RunState, report: DataReport | None = None) -> tuple[Stage, ...]:
-    """The way of a run as marks; data that did not pass in a run that went on all the same are marked as a warning."""
+    """The states of a run's stages. `validate_data` is WARNED if the run continued although the data did not pass."""
     names = [name for name in STAGES if name != SWEEP or name in run.tasks]
     marks = {name: _mark(run.tasks.get(name, "")) for name in names}
     if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
@@ -97,39 +110,39 @@ def stages(run: RunState, report: DataReport | None = None) -> tuple[Stage, ...]
 
 
 def stopped_at(run: RunState) -> str:
-    """The stage that stopped the run; empty where none did."""
+    """The stage that stopped the run; empty if none did."""
     return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
 
 
 def overview(session: Session, readable: set[str]) -> Overview:
-    """The first page, for a caller who may read the DAGs `readable`. Three requests to MLflow, however many pipelines."""
+    """The first page, for a user who may read the DAGs `readable`. Takes three requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
-    reigning: dict[str, ChampionInfo] = {}
+    known: dict[str, ChampionInfo] = {}
     problem = ""
     if names:
-        reigning, problem = ask_mlflow(lambda client: champions(client, names), reigning)
+        known, problem = query_mlflow(lambda client: champions(client, names), known)
     store = open_store()
     last, decided = airflow_db.last_runs(session, names), airflow_db.last_summaries(session, names)
     rows = tuple(
-        PipelineRow(name, _reign(store, reigning.get(name)), last.get(name), _decision(store, name, decided.get(name)))
+        PipelineRow(name, _tenure(store, known.get(name)), last.get(name), _decision(store, name, decided.get(name)))
         for name in names
     )
     return Overview(rows, _notices(problem, store), bool(problem))
 
 
 def history(session: Session, name: str) -> History | None:
-    """The page of one pipeline; None where there is none of this name. Three requests to MLflow."""
+    """The page of one pipeline; None if it does not exist. Takes three requests to MLflow."""
     if name not in airflow_db.pipelines(session, {name}):
         return None
     nothing: tuple[ChampionInfo | None, tuple[Entry, ...]] = (None, ())
-    (champion, promotions), problem = ask_mlflow(lambda client: champion_and_history(client, name), nothing)
+    (champion, promotions), problem = query_mlflow(lambda client: champion_and_history(client, name), nothing)
     store = open_store()
     decisions = tuple(reversed(summaries(store, name))) if store else ()
-    return History(name, _reign(store, champion), promotions, decisions, _notices(problem, store), bool(problem))
+    return History(name, _tenure(store, champion), promotions, decisions, _notices(problem, store), bool(problem))
 
 
 def run_page(session: Session, dag: str, run: str) -> RunPage | None:
-    """The page of one run of a pipeline; None where there is none. MLflow is not asked."""
+    """The page of one run of a pipeline; None if it does not exist. Takes no request to MLflow."""
     if dag not in airflow_db.pipelines(session, {dag}):
         return None
     seen = airflow_db.find_run(session, dag, run)
@@ -140,7 +153,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     return RunPage(seen, records, (*_notices("", store), *records.unread))
 
 
-def _reign(store: Store | None, champion: ChampionInfo | None) -> ChampionTenure | None:
+def _tenure(store: Store | None, champion: ChampionInfo | None) -> ChampionTenure | None:
     if champion is None:
         return None
     return ChampionTenure(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
@@ -151,7 +164,7 @@ def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunS
         return None
     if ref is not None:
         return run_records(store, [ref]).summary
-    # Airflow may have forgotten the run; the store has not.
+    # The run may have been deleted in Airflow, but the store still has its summary.
     return next(iter(summaries(store, pipeline, newest=1)), None)
 
 

@@ -23,7 +23,7 @@ from flaky import in_front_of
 from helping import PATIENCE_S, until
 from taxiway.demo import run as demo
 from taxiway.demo.airflow_api import AirflowApi, TaskState
-from taxiway.demo.run import Course
+from taxiway.demo.run import DemoRun
 from taxiway.lineage.outcomes import summaries
 from taxiway.local.services import airflow_environment
 from taxiway.local.stack import Stack, StackProcess
@@ -226,12 +226,12 @@ def started(folder: Path) -> Iterator[Running]:
 class Played:
     """The demonstration as it went, and what the viewer was shown."""
 
-    course: Course
+    run: DemoRun
     shown: str
 
 
 @pytest.fixture(scope="session")
 def played(running: Running) -> Played:
-    course, shown = Course(), io.StringIO()
-    demo._play(Console(file=shown, width=120), running.stack, course)
-    return Played(course, shown.getvalue())
+    run, shown = DemoRun(), io.StringIO()
+    demo._run_scenarios(Console(file=shown, width=120), running.stack, run)
+    return Played(run, shown.getvalue())

@@ -17,7 +17,7 @@ from helping import PATIENCE_S
 from taxiway.cli import main
 from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
-from taxiway.demo.run import PIPELINE, UNGUARDED, Course
+from taxiway.demo.run import PIPELINE, UNGUARDED, DemoRun
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
 from taxiway.lineage.run_records import run_records
@@ -48,7 +48,7 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
     for words in ("wind_speed", "carrier", '"UA"'):
         assert any(words in reason for reason in third.reasons)
     champion = demo.current_champion(running.stack.url("mlflow"))
-    assert demo._problem(demo.decisions(running.stack), champion, played.course.traffic, played.course.checked) == ""
+    assert demo._problem(demo.decisions(running.stack), champion, played.run.traffic, played.run.checked) == ""
 
 
 def test_the_runner_makes_the_records_that_airflow_made(
@@ -75,28 +75,28 @@ def test_the_runner_makes_the_records_that_airflow_made(
 
 
 def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Played) -> None:
-    assert played.course.traffic is not None
-    assert (played.course.traffic.sent, played.course.traffic.answered, played.course.traffic.lost) == (2500, 2500, 0)
+    assert played.run.traffic is not None
+    assert (played.run.traffic.sent, played.run.traffic.answered, played.run.traffic.lost) == (2500, 2500, 0)
 
 
 def test_every_logged_answer_equals_the_models_own(running: Running, played: Played) -> None:
     """Among them are requests with missing categories, which were predicted in one call with those of others."""
-    checked = played.course.checked
+    checked = played.run.checked
     assert checked is not None
     assert (checked.champion.answers, checked.champion.equal) == (2500, 2500)
     assert checked.challenger.equal == checked.challenger.answers > 1000
-    assert "2,500 answers, 2,500 equal to the model" in played.shown
+    assert "2,500 of 2,500 champion answers and " in played.shown
     shadow = model_lineage(running.mlflow, PIPELINE, 2).records.shadow
     assert shadow is not None
     assert any("equal what the models themselves answer" in reason.message for reason in shadow.reasons)
     wrong = replace(checked, champion=AnswerCheck(2500, 2221, "version 1 answered request r1 with [[0.4, 0.6]]"))
     champion = demo.current_champion(running.stack.url("mlflow"))
-    said = demo._problem(demo.decisions(running.stack), champion, played.course.traffic, wrong)
+    said = demo._problem(demo.decisions(running.stack), champion, played.run.traffic, wrong)
     assert said.startswith("279 of 2,500 logged answers of the champion are not the model's own; version 1 answered")
 
 
 def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Played) -> None:
-    states = {task.task: task.state for task in played.course.tasks[PIPELINE, "2013-06"]}
+    states = {task.task: task.state for task in played.run.tasks[PIPELINE, "2013-06"]}
     assert states["ingest"] == "success"
     assert states["validate_data"] == "failed"
     assert {states[t] for t in ("transform", "train", "validate_model", "shadow", "push")} == {"upstream_failed"}
@@ -105,21 +105,22 @@ def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: R
 
 def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(running: Running, played: Played) -> None:
     """The same fault in training and evaluation data: no metric can see it, the DataReport does."""
-    states = {task.task: task.state for task in played.course.tasks[UNGUARDED, "2013-04"]}
+    states = {task.task: task.state for task in played.run.tasks[UNGUARDED, "2013-04"]}
     assert (states["validate_data"], states["train"]) == ("success", "success")
     assert (states["validate_model"], states["shadow"], states["push"]) == ("failed", "upstream_failed", "upstream_failed")
     (found,) = summaries(running.store, UNGUARDED)
     assert found.outcome is Outcome.REJECTED
     assert len(found.reasons) == 1, found.reasons
     assert (
-        "the data did not pass: 4 blocking anomalies, first: wind_speed in 2013-01 is outside 0 to 75 mph" in found.reasons[0]
+        "the data did not pass validation: 4 blocking anomalies; the first: wind_speed in 2013-01 is outside 0 to 75 mph"
+        in found.reasons[0]
     )
     first = summaries(running.store, PIPELINE)[0]
     poisoned, whole = (running.mlflow.get_run(s.mlflow_run).data.metrics["evaluation.roc_auc"] for s in (found, first))
     assert poisoned == pytest.approx(whole, abs=0.02)
     assert version_at(running.mlflow, UNGUARDED, CHAMPION) is None
-    assert "✓ roc_auc is 0.6" in played.shown
-    assert "✗ the data did not pass" in played.shown
+    assert "✓ roc_auc 0.6" in played.shown
+    assert "✗ the data did not pass validation" in played.shown
 
 
 def test_mlflow_holds_one_run_a_dag_run_with_inputs_versions_and_records(running: Running, played: Played) -> None:
@@ -208,11 +209,11 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
         assert words in shown
     out = io.StringIO()
     found, champion = demo.decisions(running.stack), demo.current_champion(running.stack.url("mlflow"))
-    print_table(Console(file=out, width=120), found, champion, played.course.traffic)
+    print_table(Console(file=out, width=120), found, champion, played.run.traffic)
     for words in ("FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "version 2, since", "lost 0"):
         assert words in out.getvalue()
-    course = played.course
-    write_report(tmp_path / "report.json", found, champion, course.tasks, course.traffic, course.checked, course.seconds)
+    run = played.run
+    write_report(tmp_path / "report.json", found, champion, run.tasks, run.traffic, run.checked, run.seconds)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED"]
     assert all(run["tasks"] for run in report["runs"])
@@ -222,8 +223,8 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
 
 
 def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:
-    shown, again = io.StringIO(), Course()
-    demo._play(Console(file=shown, width=120), running.stack, again)
+    shown, again = io.StringIO(), DemoRun()
+    demo._run_scenarios(Console(file=shown, width=120), running.stack, again)
     assert shown.getvalue().count("decided in an earlier demonstration") == 4
     assert again.tasks == {}
 
@@ -274,7 +275,7 @@ def test_lineage_tells_what_a_span_touched(running: Running, played: Played) -> 
 
 def test_history_lists_every_promotion(running: Running, played: Played) -> None:
     shown = ask(running, "history", PIPELINE)
-    assert shown.index("passed the gate and the shadow") < shown.index("first champion")
+    assert shown.index("passed the model gate and the shadow gate") < shown.index("first champion")
 
 
 @pytest.mark.parametrize(
@@ -282,13 +283,13 @@ def test_history_lists_every_promotion(running: Running, played: Played) -> None
     [
         (("lineage", "model", f"{PIPELINE}/9"), "has no version 9; it has the versions 1, 2"),
         (("lineage", "model", f"{PIPELINE}@challenger"), 'has no alias "challenger"'),
-        (("lineage", "model", "no.such"), "the registry has no versions of it"),
-        (("lineage", "model", "a@b@c"), "names no model"),
-        (("lineage", "data", "x' OR '1'='1"), "names nothing here"),
-        (("history", "no.such"), "holds no promotion of no.such"),
+        (("lineage", "model", "no.such"), "MLflow has no version of this model"),
+        (("lineage", "model", "a@b@c"), "is not the name of a model"),
+        (("lineage", "data", "x' OR '1'='1"), "is not a valid name"),
+        (("history", "no.such"), "has no promotion of no.such"),
     ],
 )
-def test_a_question_about_nothing_is_answered_in_a_sentence(
+def test_a_query_about_something_unknown_is_answered_with_a_message(
     running: Running, played: Played, arguments: tuple[str, ...], words: str
 ) -> None:
     shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")])

@@ -218,7 +218,9 @@ def test_a_decided_span_whose_file_has_other_content_now_is_told_and_stays_decid
     spans = tuple(
         Span(source="there", name=name, rows=1, content=content) for name, content in [("1", "b"), ("2", "a"), ("3", "c")]
     )
-    (said,) = changed_since(store, Snapshot(pipeline="team.made", training=spans[:2], evaluation=spans[2:]))
-    assert said.startswith("1 was decided as BLOCKED by run 1 with the content a and is now b")
-    assert "{VERSION}" in said
+    snapshot = Snapshot(pipeline="team.made", training=spans[:2], evaluation=spans[2:])
+    (message,) = changed_since(store, snapshot, span_option="span={span}")
+    assert message.startswith("the file of span 1 was overwritten: run 1 decided the span as BLOCKED with content a")
+    assert message.endswith("decide the span again with span=1")
+    assert "{VERSION}" in message
     assert processed_spans(store, "team.made") == {("1", 0), ("2", 0)}

@@ -24,7 +24,7 @@ from taxiway.demo.answers import CheckedLog
 from taxiway.demo.report import print_table
 from taxiway.demo.run import PIPELINE, UNGUARDED, _problem
 from taxiway.errors import ConfigError, TransientError
-from taxiway.local.console import say_error
+from taxiway.local.console import print_error
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
@@ -68,7 +68,7 @@ def test_nothing_is_left_after_a_signal_to_the_command(home: Path, number: signa
     shown, errors = process.communicate(timeout=PATIENCE_S)
     if number != signal.SIGKILL:
         assert process.returncode == 130
-        assert "nothing of it is left running" in shown
+        assert "all processes have ended" in shown
         assert errors == ""
     until(lambda: processes_of(home) == [], "every process is gone", progress=lambda: processes_of(home))
     assert not (home / "running.json").exists()
@@ -79,7 +79,7 @@ def test_down_stops_a_stack_from_another_terminal(home: Path) -> None:
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
     assert (shown.exit_code, shown.output) == (0, "stopped\n")
     _, errors = process.communicate(timeout=PATIENCE_S)
-    assert "was stopped from elsewhere" in errors
+    assert "another command, such as `taxiway down`, stopped the stack" in errors
     assert process.returncode == 1
     assert processes_of(home) == []
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
@@ -111,7 +111,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
     (StackDir.at(home).gateway / "requests.sqlite").mkdir()
     done = subprocess.run(up(home), capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
-    assert "the stack did not start: gateway ended with code 3 while starting" in done.stderr
+    assert "the stack did not start: gateway exited with code 3 while starting" in done.stderr
     assert "unable to open database file" in done.stderr
     assert "Traceback" not in done.stderr
     assert processes_of(home) == []
@@ -222,7 +222,7 @@ def test_a_home_keeps_its_databases_when_it_is_moved_and_shares_them_with_no_cop
 
 def test_errors_are_printed_as_they_are() -> None:
     shown = io.StringIO()
-    say_error(Console(file=shown, width=20), "[info ] [/home/x] is the end of a log that is longer than a line")
+    print_error(Console(file=shown, width=20), "[info ] [/home/x] is the end of a log that is longer than a line")
     assert shown.getvalue() == "[info ] [/home/x] is the end of a log that is longer than a line\n"
 
 

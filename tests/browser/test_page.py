@@ -116,7 +116,7 @@ def test_from_the_list_to_the_history_to_a_run_and_back(page: "Page", running: R
     frame(page).get_by_role("link", name=PIPELINE).click()
     inside = frame(page)
     inside.get_by_role("heading", name="Promotions").wait_for()
-    inside.locator("tr", has_text="2013-05").get_by_role("link", name="Numbers").click()
+    inside.locator("tr", has_text="2013-05").get_by_role("link", name="Details").click()
     inside.get_by_role("heading", name="Span 2013-05").wait_for()
     inside.get_by_role("link", name=PIPELINE).click()
     inside.get_by_role("link", name="Taxiway").click()

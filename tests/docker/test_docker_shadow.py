@@ -151,24 +151,24 @@ def challenger(version: int, lease_s: float = 600, tracking_uri: str = "http://m
     return ChallengerSpec(model=DAG, version=version, tracking_uri=tracking_uri, run=f"by-hand/{version}", lease_s=lease_s)
 
 
-def test_a_container_that_is_never_well_is_given_up_and_removed(place: ContainerSpec, decided: str) -> None:
+def test_a_container_that_is_never_healthy_is_removed(place: ContainerSpec, decided: str) -> None:
     nobody = challenger(1, tracking_uri="http://192.0.2.1:5000")
-    with pytest.raises(TransientError, match="was not well within 6 s"):
+    with pytest.raises(TransientError, match="was not healthy within 6 s"):
         start(engine(), place, nobody, within_s=6)
 
 
-def test_a_container_that_ends_by_itself_says_why(place: ContainerSpec, decided: str) -> None:
-    with pytest.raises(TerminalError, match=r"ended by itself; its last words: (.|\n)*99"):
+def test_a_container_that_exits_is_reported_with_its_log(place: ContainerSpec, decided: str) -> None:
+    with pytest.raises(TerminalError, match=r"exited; its last log lines: (.|\n)*99"):
         start(engine(), place, challenger(99), within_s=PATIENCE_S)
 
 
-def test_an_image_that_is_not_there_is_a_mistake_of_the_installation(place: ContainerSpec) -> None:
+def test_a_missing_image_is_a_configuration_error(place: ContainerSpec) -> None:
     with pytest.raises((ConfigError, TransientError), match="taxiway-test-nothing"):
         start(engine(), ContainerSpec("taxiway-test-nothing:1", place.network, "1g", 1), challenger(1), within_s=10)
 
 
 def test_a_container_ends_with_its_lease_though_nobody_comes_back(place: ContainerSpec, decided: str) -> None:
-    with contextlib.suppress(TerminalError):  # on a busy machine it ends before it is well
+    with contextlib.suppress(TerminalError):  # on a busy machine it ends before it is healthy
         start(engine(), place, challenger(1, lease_s=15), within_s=PATIENCE_S)
     until(lambda: containers("by-hand/1") == [], "the lease is over")
 

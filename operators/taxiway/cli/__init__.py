@@ -1,4 +1,4 @@
-"""The `taxiway` command."""
+"""The `taxiway` command line."""
 
 from taxiway.cli.main import main
 

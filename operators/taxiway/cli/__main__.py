@@ -1,4 +1,4 @@
-"""`python -m taxiway.cli`."""
+"""The entry point of `python -m taxiway.cli`."""
 
 from taxiway.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Looking at data and checking them, without a pipeline: `taxiway profile` and `taxiway validate`."""
+"""The commands `taxiway profile` and `taxiway validate`, which need no pipeline."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway.cli.options import busy, check_folders, json_option, usage_errors
-from taxiway.cli.profile_view import _show
+from taxiway.cli.profile_view import show_profile
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,21 +20,23 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a page (FILE.html) or the record (FILE.json).",
+    help="Write an HTML page (FILE.html) or the profile as JSON (FILE.json).",
 )
-@click.option("--label", help="The column whose relation to all others is measured.")
+@click.option("--label", help="The label column; its association with every other column is measured.")
 @json_option
 def profile(data: str, output: Path | None, label: str | None, as_json: bool) -> None:
-    """Show the statistics of every column of DATA: a file, a pattern such as 'sales/*.csv', or a URL.
+    """Show the statistics of every column of DATA.
 
-    CSV, JSON lines and Parquet are read, the first two also gzipped.
+    DATA is a file, a pattern such as 'sales/*.csv', or a URL.
+    Formats: CSV, JSON Lines and Parquet; CSV and JSON Lines may be gzipped.
     """
     from taxiway.data.profiling.compute import profile as profile_data
     from taxiway.data.validation.html_report import page_of
 
     with usage_errors():
         if output is not None and output.suffix not in (".html", ".json"):
-            raise ConfigError(f"{output} ends in {output.suffix or 'nothing'}; allowed: .html for a page, .json for the record")
+            got = f"the extension {output.suffix}" if output.suffix else "no extension"
+            raise ConfigError(f"{output} has {got}; allowed: .html for a page, .json for the profile as JSON")
         check_folders(output)
         with busy(f"profiling {data}"):
             found = profile_data(data, label=label)
@@ -46,20 +48,24 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
     if as_json:
         click.echo(found.to_full_json())
     elif output is None:
-        _show(found)
+        show_profile(found)
 
 
 @click.command()
 @click.argument("data")
 @click.option(
-    "--schema", "schema_file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="What is expected."
+    "--schema", "schema_file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The schema file."
 )
-@click.option("--previous", help="Earlier data, for drift.")
-@click.option("--serving", help="Serving data, for skew.")
-@click.option("--environment", default="TRAINING", show_default=True, help="What kind of data DATA are.")
-@click.option("--gx", "suite", type=click.Path(path_type=Path, dir_okay=False), help="A suite of Great Expectations.")
-@click.option("--data-docs", type=click.Path(path_type=Path, dir_okay=False), help="Write the suite's page to this file.")
-@click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page for people to this file.")
+@click.option("--previous", help="Earlier data, to check for drift.")
+@click.option("--serving", help="Serving data, to check for training-serving skew.")
+@click.option(
+    "--environment", default="TRAINING", show_default=True, help="The environment of the schema that DATA belongs to."
+)
+@click.option("--gx", "suite", type=click.Path(path_type=Path, dir_okay=False), help="A Great Expectations suite.")
+@click.option(
+    "--data-docs", type=click.Path(path_type=Path, dir_okay=False), help="Write the suite's Data Docs page to this file."
+)
+@click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML report to this file.")
 @json_option
 def validate(
     data: str,
@@ -72,9 +78,11 @@ def validate(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Check DATA against a schema: a file, a pattern such as 'sales/*.csv', or a URL.
+    """Check DATA against a schema.
 
-    Ends with 0 where nothing blocks, 1 where an anomaly blocks or data cannot be read, 2 where it was asked wrongly.
+    DATA is a file, a pattern such as 'sales/*.csv', or a URL.
+
+    The exit code is 0 if no anomaly blocks, 1 if an anomaly blocks or data cannot be read, and 2 for a usage error.
     """
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.expectations.engines import mute_the_end
@@ -83,7 +91,7 @@ def validate(
 
     with usage_errors():
         if data_docs is not None and suite is None:
-            raise ConfigError("--data-docs is the page of a suite; give the suite: --gx SUITE")
+            raise ConfigError("--data-docs needs a suite; give it: --gx SUITE")
         check_folders(page, data_docs)
         schema = load_schema(schema_file)
         if suite is not None:
@@ -105,29 +113,29 @@ def validate(
             page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside), encoding="utf-8"
         )
         click.echo(f"wrote {page}", err=True)
-    click.echo(found.report.to_full_json()) if as_json else _tell(found.report)
+    click.echo(found.report.to_full_json()) if as_json else _show_report(found.report)
     sys.exit(1 if found.report.blocking else 0)
 
 
-def _tell(report: "DataReport") -> None:
-    """The verdict in words: what blocks first."""
+def _show_report(report: "DataReport") -> None:
+    """Print the anomalies, blocking ones first, and the status."""
     blocking = set(map(id, report.blocking))
     for anomaly in sorted(report.anomalies, key=lambda anomaly: id(anomaly) not in blocking):
-        _tell_one(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
+        _show_anomaly(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
     others = len(report.anomalies) - len(report.blocking)
     for note in report.notes:
         click.echo(click.style(note, dim=True))
     verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
-    blocks = "1 anomaly that blocks" if len(report.blocking) == 1 else f"{len(report.blocking) or 'no'} anomalies that block"
-    click.echo(f"{verdict}: {report.checks} checks, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")
+    blocks = f"{len(report.blocking) or 'no'} blocking {'anomaly' if len(report.blocking) == 1 else 'anomalies'}"
+    click.echo(f"{verdict}: {report.checks:,} checks, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")
 
 
 def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
     return any((waiver.kind, waiver.column) == (anomaly.kind, anomaly.column) for waiver in report.waivers)
 
 
-def _tell_one(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
+def _show_anomaly(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
     word, colour = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
     click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.message}")
     if anomaly.proposal:
-        click.echo(click.style(f"         if the data are right: {anomaly.proposal}", dim=True))
+        click.echo(click.style(f"         if the data is correct: {anomaly.proposal}", dim=True))

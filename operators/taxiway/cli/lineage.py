@@ -1,4 +1,4 @@
-"""The commands that ask what the memory holds, and the one that changes what is in production."""
+"""The commands that query MLflow: `taxiway lineage` and `taxiway history`; and `taxiway rollback`, which changes the champion."""
 
 from datetime import UTC, datetime
 
@@ -7,11 +7,12 @@ from rich.console import Console
 
 from taxiway.cli.options import json_option, mlflow_at, tracking_option
 from taxiway.errors import TerminalError
+from taxiway.tracking.client import without_credentials
 
 
 @click.group()
 def lineage() -> None:
-    """Ask what made a model, and what some rows touched."""
+    """Show how a model was made, or what used some data."""
 
 
 @lineage.command("model")
@@ -19,7 +20,7 @@ def lineage() -> None:
 @tracking_option
 @json_option
 def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
-    """What made a model version: NAME, NAME@alias or NAME/version; the champion where nothing else is said."""
+    """Show how a model version was made: NAME/version, NAME@alias, or NAME for its champion."""
     from taxiway.cli.lineage_view import as_json_text, show_model
     from taxiway.lineage.queries import model_lineage, resolve
 
@@ -36,7 +37,7 @@ def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
 @tracking_option
 @json_option
 def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
-    """Which runs, models and promotions the rows of a span touched: DATA is its name or its content digest."""
+    """Show the runs, models and promotions that used DATA: the name of a span, or a content digest."""
     from taxiway.cli.lineage_view import as_json_text, show_uses
     from taxiway.lineage.queries import data_uses
 
@@ -52,7 +53,7 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 @click.argument("model")
 @tracking_option
 def history(model: str, tracking_uri: str) -> None:
-    """Every promotion and rollback of MODEL, newest first."""
+    """List all promotions and rollbacks of MODEL, newest first."""
     from taxiway.cli.lineage_view import show_history
     from taxiway.registry.ledger import entries
 
@@ -60,7 +61,8 @@ def history(model: str, tracking_uri: str) -> None:
         found = entries(client, model)
     if not found:
         raise TerminalError(
-            f"the ledger at {tracking_uri} holds no promotion of {model}; allowed: the name of a model with one"
+            f"the ledger at {without_credentials(tracking_uri)} has no promotion of {model}; allowed: the name of a promoted model, "
+            "such as flights.late_arrivals"
         )
     show_history(Console(), model, found)
 
@@ -68,10 +70,10 @@ def history(model: str, tracking_uri: str) -> None:
 @click.command()
 @click.argument("model")
 @tracking_option
-@click.option("--reason", required=True, help="Why, for the ledger.")
-@click.option("--by", envvar="USER", default="somebody", show_envvar=True, help="Who, for the ledger.")
+@click.option("--reason", required=True, help="The reason, for the ledger.")
+@click.option("--by", envvar="USER", default="unknown", show_envvar=True, help="Who rolls back, for the ledger.")
 def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
-    """Make the version before the champion of MODEL the champion again."""
+    """Make the previous champion of MODEL the champion again."""
     from taxiway.registry.promote import rollback as roll_back
 
     with mlflow_at(tracking_uri) as client:

@@ -1,4 +1,4 @@
-"""The answers of `taxiway lineage` and `taxiway history`, as trees for people; as JSON they are the records themselves."""
+"""The output of `taxiway lineage` and `taxiway history`: trees and tables, or JSON with the records themselves."""
 
 import json
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ _TRIALS = 5
 
 
 def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
-    """An answer as JSON, records in their own form."""
+    """The result of a query as JSON; records are written in their own format."""
     plain = [asdict(a) for a in answer] if isinstance(answer, Sequence) else asdict(answer)
     return json.dumps(plain, default=_record, indent=2)
 
 
 def show_model(console: Console, found: ModelLineage) -> None:
-    """What made a model version, as a tree from its data to its promotions."""
+    """Print how a model version was made, as a tree from its data to its promotions."""
     records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
     _add_data(tree, records)
     _add_training(tree, found)
     for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
-        node = tree.add(f"{name}: {decision.status if decision else 'none was made'}")
+        node = tree.add(f"{name}: {decision.status if decision else 'none'}")
         for reason in decision.reasons if decision else ():
             node.add(escape(f"{reason.status}: {reason.message}"))
     promotions = tree.add("promotions" if found.promotions else "never promoted")
     for promotion in found.promotions:
-        promotions.add(escape(_sentence(promotion)))
+        promotions.add(escape(_promotion_text(promotion)))
     for unread in records.unread:
         tree.add(escape(unread))
     tree.add(f"MLflow run {found.mlflow_run}")
@@ -55,11 +55,11 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
                 of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
                 data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
         for join in records.snapshot.joins:
-            partners = f"a partner for {join.matched:,} of {join.rows:,} rows"
-            data.add(escape(f"joined {join.name} to {join.span}: {partners} in {join.table}, content {join.content}"))
+            matched = f"a match for {join.matched:,} of {join.rows:,} rows"
+            data.add(escape(f"joined {join.name} to {join.span}: {matched} in {join.table}, content {join.content}"))
     if records.report is not None:
         report = tree.add(
-            f"DataReport: {records.report.status}, {records.report.checks} checks, schema {records.report.schema_version}"
+            f"DataReport: {records.report.status}, {records.report.checks:,} checks, schema {records.report.schema_version}"
         )
         for anomaly in records.report.anomalies:
             report.add(escape(f"{anomaly.severity}: {anomaly.message}"))
@@ -84,22 +84,22 @@ def _add_training(tree: Tree, found: ModelLineage) -> None:
 
 
 def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
-    """The runs that read some rows, and what came of them."""
+    """Print the runs that read some data, with their outcomes and promotions."""
     tree = Tree(f"[bold]{escape(data)}[/bold] was read by {len(found)} {'run' if len(found) == 1 else 'runs'}")
     for use in found:
         made = f"version {use.version}" if use.version else "no model"
         node = tree.add(escape(f"{use.pipeline}: {use.context} on {use.span}, {use.outcome.replace('_', ' ')}, {made}"))
         node.add(f"content {use.content}")
         for promotion in use.promotions:
-            node.add(escape(_sentence(promotion)))
+            node.add(escape(_promotion_text(promotion)))
         node.add(f"Airflow {escape(use.airflow_url)}")
     console.print(tree, highlight=False)
 
 
 def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
-    """The promotions of a model, newest first."""
+    """Print the promotions of a model, newest first."""
     table = Table(title=f"Champions of {model}", title_justify="left")
-    for heading in ("when (UTC)", "from", "to", "by", "why", "state"):
+    for heading in ("time (UTC)", "from", "to", "by", "reason", "state"):
         table.add_column(heading, overflow="fold")
     for entry in found:
         p = entry.promotion
@@ -108,7 +108,7 @@ def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
     console.print(table)
 
 
-def _sentence(promotion: Promotion) -> str:
+def _promotion_text(promotion: Promotion) -> str:
     return (
         f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC: {promotion.alias} from version {promotion.from_version or 'none'} to "
         f"{promotion.to_version}, by {promotion.by}: {promotion.reason}"

@@ -1,4 +1,4 @@
-"""Finding the mistakes in pipeline files without Airflow: each file, its schema, its suite, its stub, and the files together."""
+"""Finds the mistakes in pipeline files, their schemas, suites and DAG files, without Airflow."""
 
 import ast
 import json
@@ -27,18 +27,27 @@ dag = load_pipeline(__file__)
 
 
 def pipeline_files(paths: Iterable[Path]) -> list[Path]:
-    """The pipeline files that `paths` are, or hold at any depth. Raises ConfigError where a path holds none."""
+    """Find the pipeline files among some files and folders, at any depth.
+
+    Raises:
+        ConfigError: A path is not a pipeline file and contains none.
+    """
     found: list[Path] = []
     for path in paths:
-        here = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path] if path.name.endswith(SUFFIX) else []
-        if not here:
-            raise ConfigError(f"{path} is no pipeline file and holds none; their names end in {SUFFIX}")
-        found.extend(here)
+        matching = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path] if path.name.endswith(SUFFIX) else []
+        if not matching:
+            got = "contains no pipeline file" if path.is_dir() else "is not a pipeline file"
+            raise ConfigError(f"{path} {got}; allowed: a file whose name ends in {SUFFIX}, or a folder with such files")
+        found.extend(matching)
     return found
 
 
 def lint(files: Iterable[Path]) -> list[str]:
-    """Every mistake in `files`, as `FILE:LINE: what it is`, with what is allowed on a line of its own."""
+    """Find all mistakes in pipeline files.
+
+    Returns:
+        For each mistake `FILE:LINE: message`, with the allowed values on the next line.
+    """
     mistakes: list[str] = []
     names: dict[str, Path] = {}
     for file in files:
@@ -47,17 +56,17 @@ def lint(files: Iterable[Path]) -> list[str]:
         except ConfigError as error:
             mistakes.append(str(error))
             continue
-        mistakes.extend(_beside(file, pipeline))
+        mistakes.extend(_related_files(file, pipeline))
         if pipeline.name in names:
             mistakes.append(
-                f"{file.name}:{line_of(file, ['pipeline'])}: pipeline {pipeline.name} is already that of {names[pipeline.name]}\n"
-                "    allowed: one pipeline for each model"
+                f"{file.name}:{line_of(file, ['pipeline'])}: pipeline {pipeline.name} is already defined in {names[pipeline.name]}\n"
+                "    allowed: a name that no other pipeline of the team has"
             )
         names.setdefault(pipeline.name, file)
-    return list(dict.fromkeys(mistakes))  # one team file is read with each pipeline beside it
+    return list(dict.fromkeys(mistakes))  # a team file is read again with each of its pipelines
 
 
-def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
+def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
     try:
         schema = load_schema(Path(pipeline.schema_file))
     except ConfigError as error:
@@ -80,42 +89,45 @@ def _beside(file: Path, pipeline: Pipeline) -> Iterator[str]:
 
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     known = [feature.name for feature in schema.features]
-    asked = list(_of_source(pipeline.source))
+    named = list(_source_columns(pipeline.source))
     if pipeline.gate.slices is not None:
-        asked += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
-    for path, column in asked:
+        named += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
+    for path, column in named:
         if column not in known:
-            yield f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", no column of the schema\n    {allowed_values(column, known)}'
+            yield (
+                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema\n'
+                f"    {allowed_values(column, known)}"
+            )
     if pipeline.source.label in known:
         if pipeline.source.label != schema.label:
             yield (
-                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", the schema '
-                f"{label_text(schema)}\n    allowed: the same in both"
+                f'{file.name}:{line_of(file, ["source", "label"])}: source.label is "{pipeline.source.label}", but the schema '
+                f"{label_text(schema)}\n    allowed: the same label in both"
             )
         yield from _label(file, pipeline, schema)
         try:
             choose_columns(schema, pipeline.features, pipeline.source.label)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
-        yield from _immature(file, pipeline, schema)
+        yield from _unusable_features(file, pipeline, schema)
 
 
-def _immature(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
-    """Columns that the pipeline names, and whose stage keeps them from production models; `auto` leaves them out."""
+def _unusable_features(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
+    """Features that the pipeline names although their lifecycle stage excludes them from models; `auto` leaves them out."""
     today = datetime.now(UTC).date()
-    for side in ("numeric", "categorical"):
-        asked = getattr(pipeline.features, side)
-        for feature in schema.features if asked != "auto" else ():
-            if feature.name not in asked or feature.name in pipeline.features.drop:
+    for kind in ("numeric", "categorical"):
+        named = getattr(pipeline.features, kind)
+        for feature in schema.features if named != "auto" else ():
+            if feature.name not in named or feature.name in pipeline.features.drop:
                 continue
             found = stage_anomaly(feature, [pipeline.name], "")
             if found is None or feature.stage.usable or any(waiver.covers(found, today) for waiver in schema.waivers):
                 continue
-            yield f"{file.name}:{line_of(file, ['features', side])}: {found.message}"
+            yield f"{file.name}:{line_of(file, ['features', kind])}: {found.message}"
 
 
-def _of_source(source: Source) -> Iterator[tuple[list[str], str]]:
-    """Every column of the rows that the section `source` names, and where."""
+def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
+    """Every column that the section `source` names, with the key that names it."""
     yield ["source", "label"], source.label
     if source.sample is not None:
         yield ["source", "sample", "by"], source.sample.by
@@ -134,8 +146,8 @@ def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     feature = schema.feature(pipeline.source.label)
     if pipeline.gate.problem == "regression" and feature is not None and feature.type not in NUMERIC_TYPES:
         yield (
-            f'{file.name}:{line_of(file, ["gate"])}: the metrics of gate are of numbers, and the schema has "{feature.name}" as '
-            f"{feature.type}\n    allowed: a label of type {' or '.join(NUMERIC_TYPES)}; or metrics of classes, such as roc_auc"
+            f'{file.name}:{line_of(file, ["gate"])}: the gate has regression metrics, but the type of "{feature.name}" in the schema '
+            f"is {feature.type}\n    allowed: a label of type {' or '.join(NUMERIC_TYPES)}, or classification metrics such as roc_auc"
         )
 
 
@@ -150,42 +162,51 @@ def _suite(path: Path) -> Iterator[str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        yield f"{path.name}:{getattr(error, 'lineno', 1)}: this is not JSON: {error}"
+        yield f"{path.name}:{getattr(error, 'lineno', 1)}: not valid JSON: {error}"
         return
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
-        yield f"{path.name}:1: this is no suite of Great Expectations; allowed: an object with a list of expectations"
+        yield f'{path.name}:1: not a Great Expectations suite; allowed: a JSON object with a list "expectations"'
 
 
 def _template(path: Path) -> Iterator[str]:
-    """It imports Airflow, which need not be here, so it is read and not run."""
+    """Check the team's template without importing it, because Airflow may not be installed."""
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
     except (SyntaxError, UnicodeDecodeError) as error:
-        yield f"{path.name}:{getattr(error, 'lineno', 1)}: this is not Python: {error}"
+        yield f"{path.name}:{getattr(error, 'lineno', 1)}: not valid Python: {error}"
         return
     found = [part for part in body if isinstance(part, ast.FunctionDef) and part.name == "template"]
     if not found:
-        yield f"{path.name}:1: there is no function template\n    allowed: def template(pipeline, team): ... that gives back a DAG"
+        yield f"{path.name}:1: it has no function template\n    allowed: template(pipeline, team), which returns a DAG"
     for function in found:
         taken = function.args
         if taken.vararg is None and len(taken.posonlyargs) + len(taken.args) != 2:
-            yield f"{path.name}:{function.lineno}: template takes {len(taken.args)} arguments\n    allowed: two, pipeline and team"
+            count = len(taken.args)
+            yield (
+                f"{path.name}:{function.lineno}: template() takes {count} argument{'' if count == 1 else 's'}\n"
+                "    allowed: two arguments, pipeline and team"
+            )
 
 
 def _stub(file: Path) -> Iterator[str]:
     stub = file.with_name(file.name.removesuffix(SUFFIX) + ".py")
     if not stub.is_file():
-        yield f"{file.name}:1: there is no {stub.name} beside it, so Airflow does not see it; its content:\n{_indented(STUB)}"
+        yield (
+            f"{file.name}:1: the DAG file {stub.name} beside it is missing, so Airflow does not load the pipeline; create it "
+            f"with this content:\n{_indented(STUB)}"
+        )
         return
     text = stub.read_text(encoding="utf-8")
     if "load_pipeline(" not in text:
-        yield f"{stub.name}:1: it does not load the pipeline beside it; its content should be:\n{_indented(STUB)}"
+        yield f"{stub.name}:1: it does not load the pipeline file beside it; replace its content with:\n{_indented(STUB)}"
     if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
-        yield f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; its content should be:\n{_indented(STUB)}'
+        yield (
+            f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; replace its content with:\n{_indented(STUB)}'
+        )
 
 
 def _swept(file: Path, pipeline: Pipeline) -> Iterator[str]:
-    """The first parameter set that the estimator refuses; all sets have the same names."""
+    """Check the first parameter set of the sweep; all sets have the same names."""
     if pipeline.sweep is None:
         return
     try:

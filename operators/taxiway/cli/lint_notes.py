@@ -1,4 +1,4 @@
-"""What `taxiway lint` says without failing: blanks of meaning in schemas, and deprecated features that are still in use."""
+"""The notes of `taxiway lint`, which are not mistakes: missing documentation in schemas, and deprecated features in use."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,9 +15,13 @@ _NAMED = 3
 
 
 def notes(files: Iterable[Path]) -> list[str]:
-    """One line for each schema with blanks, and one for each deprecated feature that pipelines in `files` use.
+    """Find missing documentation and deprecated features.
 
-    Files with mistakes are passed over: those are told by `lint`.
+    Args:
+        files: The pipeline files. Those with mistakes are skipped, because `lint` reports them.
+
+    Returns:
+        One line for each schema with missing documentation, and one for each deprecated feature that a pipeline uses.
     """
     schemas: dict[Path, Schema] = {}
     users: dict[tuple[Path, str], list[str]] = {}
@@ -26,29 +30,29 @@ def notes(files: Iterable[Path]) -> list[str]:
             pipeline = read_pipeline(file)
             path = Path(pipeline.schema_file)
             schema = schemas[path] if path in schemas else load_schema(path)
-            used = {name for side in choose_columns(schema, pipeline.features, pipeline.source.label) for name in side}
+            used = {name for kind in choose_columns(schema, pipeline.features, pipeline.source.label) for name in kind}
         except ConfigError:
             continue
         schemas[path] = schema
         for feature in schema.features:
             if feature.name in used and feature.stage is LifecycleStage.DEPRECATED:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
-    return [*_blanks(schemas), *_deprecated(schemas, users)]
+    return [*_undocumented(schemas), *_deprecated(schemas, users)]
 
 
-def _blanks(schemas: dict[Path, Schema]) -> Iterator[str]:
+def _undocumented(schemas: dict[Path, Schema]) -> Iterator[str]:
     for path, schema in schemas.items():
-        without: dict[str, list[str]] = {}
-        for column, blanks in missing_meaning(schema).items():
-            for blank in blanks:
-                without.setdefault(blank, []).append(column)
-        if without:
-            yield f"{path.name}: left blank: {'; '.join(f'{blank} of {_several(names)}' for blank, names in without.items())}"
+        columns_by_key: dict[str, list[str]] = {}
+        for column, keys in missing_meaning(schema).items():
+            for key in keys:
+                columns_by_key.setdefault(key, []).append(column)
+        if columns_by_key:
+            yield f"{path.name}: missing {'; '.join(f'`{key}` for {_several(names)}' for key, names in columns_by_key.items())}"
 
 
 def _several(names: list[str]) -> str:
     more = len(names) - _NAMED
-    return f"{', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    return f"{', '.join(names[:_NAMED])}{f' and {more} more columns' if more > 0 else ''}"
 
 
 def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The commands, each in a few lines: what they do lives in the library, and is imported when they run."""
+"""The `taxiway` command and its subcommands. Each imports its part of the library when it runs."""
 
 import errno
 import os
@@ -8,19 +8,19 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, run, schema, serving
-from taxiway.cli import lineage as memory
-from taxiway.cli.options import dags_option, fail, home_option
-from taxiway.errors import TaxiwayError
+from taxiway.cli import data, lineage, run, schema, serving
+from taxiway.cli.options import dags_option, fail, home_option, usage_errors
+from taxiway.errors import ConfigError, TaxiwayError
 
-# What the machine does not allow, whoever asks.
+# Errors of the machine, which are never bugs.
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(click.Group):
-    """Shows our own errors, and those of files that the user named, as a message; anything else is a bug with its traceback."""
+    """Prints Taxiway's errors, and errors about files that the user named, as messages; any other error is a bug with a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
         given = [*ctx._protected_args, *ctx.args]
         try:
             return super().invoke(ctx)
@@ -33,7 +33,7 @@ class Commands(click.Group):
 
 
 def _is_the_users(error: OSError, given: list[str]) -> bool:
-    """Whether the machine denied something, or the error is about a file that the command line names."""
+    """Whether the machine denies the operation, or the error is about a file that the command line names."""
     if error.errno in _DENIED:
         return True
     if not isinstance(error.filename, str | bytes):
@@ -55,7 +55,10 @@ def main(debug: bool) -> None:
 @home_option
 @dags_option
 def up(home: Path, dags: Path) -> None:
-    """Start PostgreSQL, MLflow, the model gateway and Airflow; stay until Ctrl-C."""
+    """Start the stack and run it until Ctrl-C.
+
+    The stack is PostgreSQL, MLflow, the model gateway and Airflow.
+    """
     from taxiway.local.console import run_until_stopped
 
     sys.exit(run_until_stopped(home, dags))
@@ -69,17 +72,20 @@ def down(home: Path) -> None:
     from taxiway.local.stack_dir import StackDir
 
     if not home.is_dir():
-        raise click.UsageError(f"{home} is not a stack's folder; give the one that `taxiway up` used: --home FOLDER")
-    click.echo("stopped" if stop(StackDir.at(home)) else f"no stack runs in {home}")
+        raise click.UsageError(f"{home} is not the folder of a stack; give the one that `taxiway up` used: --home FOLDER")
+    click.echo("stopped" if stop(StackDir.at(home)) else f"no stack is running in {home}")
 
 
 @main.command()
 @home_option
 @dags_option
-@click.option("--exit", "exit_at_end", is_flag=True, help="Stop everything at the end, rather than stay up until Ctrl-C.")
+@click.option("--exit", "exit_at_end", is_flag=True, help="Stop the stack at the end, instead of running until Ctrl-C.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the table as JSON to this file.")
 def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None:
-    """Take the flights of 2013 from raw data to a shadow-tested champion, and stop a corrupted month."""
+    """Start the stack and run the demonstration.
+
+    Flights of 2013 go from raw data to a shadow-tested champion, and a corrupted month is stopped.
+    """
     from taxiway.demo.run import run_demo
 
     sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
@@ -88,13 +94,21 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
 @main.command("example-data")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def example_data(folder: Path) -> None:
-    """Write the data of the example pipelines in dags/ to FOLDER: flights and bike rentals, a Parquet file a month."""
+    """Write the data of the example pipelines to FOLDER.
+
+    The data of the pipelines in dags/ are flights and bike rentals, one Parquet file per month.
+    """
     from taxiway.demo.bikes import lay_out_rentals
     from taxiway.demo.flights import flights_by_month, write_span
 
-    for month, rows in flights_by_month().items():
-        write_span(rows, folder / "flights", month)
-    lay_out_rentals(folder / "bikes")
+    with usage_errors():
+        try:
+            (folder / "flights").mkdir(parents=True, exist_ok=True)
+            for month, rows in flights_by_month().items():
+                write_span(rows, folder / "flights", month)
+            lay_out_rentals(folder / "bikes")
+        except OSError as error:
+            raise ConfigError(f"the folder {folder} cannot be written ({error.strerror}); give another folder") from error
     click.echo(f"wrote {folder}; next: taxiway run dags/flights/late_arrivals.pipeline.yaml --data {folder}")
 
 
@@ -103,22 +117,23 @@ def example_data(folder: Path) -> None:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path(".env"), show_default=True, help="The file."
 )
 def compose_env(output: Path) -> None:
-    """Write the environment file of docker-compose.yml, with fresh secrets."""
+    """Write the .env file of docker-compose.yml with new secrets."""
     from taxiway.local.compose_env import write_compose_env
 
     write_compose_env(output)
     click.echo(
         f"wrote {output}, which only you can read; next: docker compose --env-file {output} up -d\n"
-        "then log in at http://127.0.0.1:8080 as admin, with the AIRFLOW_ADMIN_PASSWORD of that file"
+        "then log in at http://127.0.0.1:8080 as admin, with the AIRFLOW_ADMIN_PASSWORD from that file"
     )
 
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def lint(paths: tuple[Path, ...]) -> None:
-    """Find the mistakes in pipeline files, their schemas, suites and stubs; PATHS are files or folders.
+    """Find mistakes in pipeline files and their schemas.
 
-    Notes name what is left blank in schemas and who uses deprecated features; they are no mistakes.
+    PATHS are files or folders; suites and DAG files are checked too.
+    Notes about missing documentation and deprecated features are not mistakes. The exit code is 1 if there are mistakes.
     """
     from taxiway.cli.lint import lint as find_mistakes
     from taxiway.cli.lint import pipeline_files
@@ -131,8 +146,8 @@ def lint(paths: tuple[Path, ...]) -> None:
     for note in notes(files):
         click.echo(f"note: {note}")
     count = sum(not line.startswith("    ") for mistake in mistakes for line in mistake.splitlines())
-    files_said, mistakes_said = "file" if len(files) == 1 else "files", "mistake" if count == 1 else "mistakes"
-    click.echo(f"{len(files)} pipeline {files_said}, {count or 'no'} {mistakes_said}", err=True)
+    file_word, mistake_word = "file" if len(files) == 1 else "files", "mistake" if count == 1 else "mistakes"
+    click.echo(f"{len(files)} pipeline {file_word}, {count or 'no'} {mistake_word}", err=True)
     sys.exit(1 if mistakes else 0)
 
 
@@ -142,14 +157,16 @@ def lint(paths: tuple[Path, ...]) -> None:
     "--from",
     "source",
     required=True,
-    help="A folder of Parquet files, one a span, or a pattern such as sales/{YYYY}-{MM}.parquet.",
+    help="A folder with one Parquet file per span, or a pattern such as sales/{YYYY}-{MM}.parquet.",
 )
 @click.option("--label", required=True, help="The column to predict.")
-@click.option("--team", required=True, help="Whose pipeline it is: the folder below DAGS.")
+@click.option("--team", required=True, help="The team that owns the pipeline: a folder in DAGS.")
 @dags_option
-@click.option("--data", "data_root", default=".taxiway/data", show_default=True, help="What {data} stands for, where it runs.")
+@click.option(
+    "--data", "data_root", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for."
+)
 def new(pipeline: str, source: str, label: str, team: str, dags: Path, data_root: str) -> None:
-    """Draft PIPELINE, its schema and a README from data that are there."""
+    """Draft PIPELINE, its schema and a README from existing data."""
     from taxiway.cli.new import new_pipeline
 
     files, mistakes = new_pipeline(pipeline, team, source, label, dags=dags, data_root=data_root)
@@ -157,14 +174,14 @@ def new(pipeline: str, source: str, label: str, team: str, dags: Path, data_root
         click.echo(f"wrote {file}")
     for mistake in mistakes:
         click.echo(mistake)
-    click.echo(f"next: read {files[-1]}", err=True)
+    click.echo(f"next: review {files[-1]}", err=True)
     sys.exit(1 if mistakes else 0)
 
 
 @main.command("schema-json")
 @click.argument("kind", type=click.Choice(["pipeline", "team"]), default="pipeline")
 def schema_json(kind: str) -> None:
-    """Print the JSON schema of pipeline files, or of team files, for editors."""
+    """Print the JSON schema of pipeline or team files."""
     import json
 
     from taxiway.spec.pipeline import Pipeline
@@ -178,9 +195,9 @@ for command in (
     data.profile,
     data.validate,
     schema.schema,
-    memory.lineage,
-    memory.history,
-    memory.rollback,
+    lineage.lineage,
+    lineage.history,
+    lineage.rollback,
     run.run_command,
     serving.serve,
     serving.serve_version,

@@ -1,4 +1,4 @@
-"""`taxiway new`: the first draft of a pipeline from the data that are there, as files that run and that people then edit."""
+"""`taxiway new`: drafts a pipeline from existing data, as files that run as they are and that people then edit."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from taxiway.cli.lint import STUB, lint
-from taxiway.cli.new_texts import WINDOW, Seen, pipeline_text, readme_text, schema_text
+from taxiway.cli.new_texts import WINDOW, Draft, pipeline_text, readme_text, schema_text
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.profiling.compute import profile_span
@@ -33,49 +33,66 @@ if TYPE_CHECKING:
 
 _MANY_VALUES = 500
 _CLOSE = 0.9
-# What the names of files are tried against, in this order.
+# The patterns that file names are matched against, in this order.
 _PATTERNS = ("{YYYY}-{MM}-{DD}", "{YYYY}-{MM}", "{YYYY}{MM}{DD}", "{SPAN}")
 
 
 def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, data_root: str) -> tuple[list[Path], list[str]]:
-    """Write the files of a new pipeline into `dags/team`; returns them, and what `taxiway lint` has to say.
+    """Write the files of a new pipeline into `dags/team`.
 
-    `data` is a span pattern, or a folder of Parquet files that are named by date or number. Where it lies below `data_root`,
-    which is what {data} stands for in it, the pipeline says {data}. Raises ConfigError where a file is there already or the data cannot be read as spans.
+    Args:
+        name: The pipeline's name.
+        team: The team's name.
+        data: A span pattern, or a folder of Parquet files named by date or number.
+        label: The column to predict.
+        dags: The folder of DAG files.
+        data_root: What `{data}` stands for; a path below it is written with `{data}`.
+
+    Returns:
+        The files, and the mistakes that `taxiway lint` finds in them.
+
+    Raises:
+        ConfigError: A file exists already, or the data cannot be read as spans.
+        DataError: The label cannot be predicted.
     """
-    for word, what in ((name, "pipeline"), (team, "team")):
-        _check_name(word, what)
+    for word, noun in ((name, "pipeline"), (team, "team")):
+        _check_name(word, noun)
     folder = dags / team
-    there_is = read_team(folder)
-    if there_is is not None and there_is.team != team:
+    known = read_team(folder)
+    if known is not None and known.team != team:
         raise ConfigError(
-            f'{folder / TEAM_FILE} is that of the team "{there_is.team}"; give its folder, or --team {there_is.team}'
+            f'{folder / TEAM_FILE} belongs to the team "{known.team}"; give another folder, or --team {known.team}'
         )
     texts = {f"{name}{SUFFIX}": "", f"{name}.schema.yaml": "", f"{name}.py": STUB, f"{name}.md": ""}
-    there = [file for file in texts if (folder / file).exists()]
-    if there:
+    existing = [file for file in texts if (folder / file).exists()]
+    if existing:
         raise ConfigError(
-            f"{folder} has {', '.join(there)} already, and nothing is overwritten; give the pipeline another name"
+            f"{folder} already has {', '.join(existing)}, and nothing is overwritten; give the pipeline another name"
         )
-    seen = look(span_pattern(data.replace("{data}", data_root.rstrip("/"))), label)
-    texts[f"{name}{SUFFIX}"] = pipeline_text(name, team, seen, data_root)
-    texts[f"{name}.schema.yaml"] = schema_text(seen)
-    texts[f"{name}.md"] = readme_text(name, team, seen, folder)
+    draft = draft_pipeline(span_pattern(data.replace("{data}", data_root.rstrip("/"))), label)
+    texts[f"{name}{SUFFIX}"] = pipeline_text(name, team, draft, data_root)
+    texts[f"{name}.schema.yaml"] = schema_text(draft)
+    texts[f"{name}.md"] = readme_text(name, team, draft, folder)
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
     return [folder / file for file in texts], lint([folder / f"{name}{SUFFIX}"])
 
 
-def _check_name(word: str, what: str) -> None:
+def _check_name(word: str, noun: str) -> None:
     try:
         TypeAdapter(Name).validate_python(word)
     except ValidationError as error:
-        raise ConfigError(f'the {what} is called "{word}"; {error.errors()[0]["msg"].removeprefix("Value error, ")}') from None
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f'the name of the {noun} is "{word}"; {reason}') from None
 
 
 def span_pattern(data: str) -> str:
-    """`data` itself where it is a pattern; where it is a folder, the pattern that its Parquet files are named by."""
+    """The pattern of the names of a folder's Parquet files; a pattern is returned as it is.
+
+    Raises:
+        ConfigError: The folder has no Parquet files, or they are not named by date or number.
+    """
     if "{" in data:
         return data
     folder = Path(data)
@@ -84,26 +101,39 @@ def span_pattern(data: str) -> str:
         expression = SpanPattern.parse(pattern).expression
         if names and all(expression.fullmatch(name) for name in names):
             return str(folder.resolve() / f"{pattern}.parquet")
-    got = f"a folder with the files {', '.join(names[:5])}" if names else "no folder with Parquet files"
+    if names:
+        got = f"a folder with the files {', '.join(names[:5])}"
+    elif folder.is_dir():
+        got = "a folder without Parquet files"
+    else:
+        got = "a file" if folder.exists() else "nothing"
     raise ConfigError(
-        f"{data} is {got}; allowed: a folder of files such as 2026-01.parquet, 2026-01-31.parquet or 7.parquet, one for each "
-        "span of time, or a pattern, such as sales/{YYYY}-{MM}.parquet"
+        f"--from {data}: expected a folder of dated Parquet files or a pattern, got {got}; allowed: a folder with one file for each "
+        "span, such as 2026-01.parquet, 2026-01-31.parquet or 7.parquet, or a pattern such as sales/{YYYY}-{MM}.parquet"
     )
 
 
-def look(pattern: str, label: str) -> Seen:
-    """Read all spans of `pattern` once, and draft what a schema and a pipeline can be drafted from."""
+def draft_pipeline(pattern: str, label: str) -> Draft:
+    """Read all spans of a pattern once, and draft a schema and the keys of a pipeline from their profiles.
+
+    Raises:
+        ConfigError: The pattern matches fewer than two files.
+        DataError: The label cannot be predicted.
+    """
     found = find_spans(pattern)
     if len(found) < 2:
         raise ConfigError(
-            f"{pattern} matches {len(found)} files; a pipeline trains on one span and decides on the next: 2 or more"
+            f"{pattern} matches {len(found)} {'file' if len(found) == 1 else 'files'}; required: at least 2, because a pipeline "
+            "trains on one span and evaluates on the next"
         )
     with tempfile.TemporaryDirectory(prefix="taxiway-new-") as folder:
         store = Store(folder)
         spans = ingest(found, pipeline="new", source=pattern, store=store).spans
         profiles = [profile_span(span, store) for span in spans]
         unread = {
-            c.name: f"of type {c.storage}, which has no statistics" for c in merged(profiles).columns if c.type == "other"
+            c.name: f"type {c.storage}, for which there are no statistics"
+            for c in merged(profiles).columns
+            if c.type == "other"
         }
         schema = infer_schema(spans, store, label, without=[name for name in unread if name != label])
         labels = read_rows(spans, store, [label])[label]
@@ -116,7 +146,7 @@ def look(pattern: str, label: str) -> Seen:
             )
             for feature in schema.features
         )
-        return Seen(
+        return Draft(
             pattern=pattern,
             spans=spans,
             schema=schema.model_copy(update={"key": key, "features": features}),
@@ -133,7 +163,7 @@ def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
     feature = schema.feature(str(labels.name))
     assert feature is not None
     if labels.isna().any():
-        raise DataError(f"{labels.name} is missing in {int(labels.isna().sum()):,} rows; a label must be known for every row")
+        raise DataError(f"the label {labels.name} is missing in {int(labels.isna().sum()):,} rows; every row must have a label")
     if feature.type in NUMERIC_TYPES:
         label_numbers(labels)
     if labels.nunique() == 2:
@@ -141,13 +171,13 @@ def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
     if feature.type in NUMERIC_TYPES and labels.nunique() > 2:
         return "regression"
     raise DataError(
-        f"{labels.name} is a {feature.type} with the values {', '.join(label_classes(labels)[:5])}; allowed: a label of two values, "
-        "or a number"
+        f"the label {labels.name} is a {feature.type} with the values {', '.join(label_classes(labels)[:5])}; allowed: a label with "
+        "two values, or a number"
     )
 
 
 def _key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Schema) -> tuple[str, ...]:
-    """The first column, in the order of the files, whose values tell all rows apart."""
+    """The first column, in the order of the files, that is unique for every row."""
     columns = {column.name: column for column in profile.columns}
     for feature in schema.features:
         column = columns[feature.name]
@@ -163,25 +193,25 @@ def _key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Schema
 
 
 def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str]:
-    """Columns that a model is better without, and why."""
+    """Columns that the draft leaves out of the model, and why."""
     found = {}
     usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES)} - roles
     for column in profile.columns:
         if column.name not in usable:
             continue
         if column.type == "string" and column.distinct.value > _MANY_VALUES:
-            found[column.name] = f"about {column.distinct.value:,.0f} values: they would be learned by heart"
+            found[column.name] = f"about {column.distinct.value:,.0f} distinct values; the model would memorise them"
         elif column.above or column.below:
             found[column.name] = (
-                f"infinite in {column.above + column.below:,} rows; mend the source, then make its severity error"
+                f"infinite in {column.above + column.below:,} rows; fix the source, then set its severity to error"
             )
         elif _is_constant(column):
-            found[column.name] = "one value in all rows"
+            found[column.name] = "the same value in all rows"
     return found
 
 
 def _suspects(rows: "pd.DataFrame", label: str, schema: Schema) -> dict[str, float]:
-    """Numeric columns of the newest span that nearly are the label, with their correlation; strongest first."""
+    """Numeric columns of the newest span that are highly correlated with the label, the strongest first."""
     codes = rows[label].rank(method="dense") if rows[label].nunique() == 2 else rows[label]
     numbers = rows[[f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label]].astype(float)
     finite = numbers.where(numbers.abs() != float("inf"))
@@ -199,20 +229,20 @@ def _is_constant(column: ColumnProfile) -> bool:
 
 
 def _with_drift(feature: Feature, profiles: Sequence[Profile], roles: set[str]) -> Feature:
-    """A limit of drift at twice the largest distance of a span from those before it, as a warning; none where it tells nothing."""
+    """Set the drift limit to twice the largest distance between a span and those before it, as a warning; none if it is not in 0 to 1."""
     if feature.name in roles or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
         return feature
-    seen = []
+    distances = []
     for at in range(1, len(profiles)):
         before = {c.name: c for c in merged(profiles[max(0, at - WINDOW) : at]).columns}.get(feature.name)
         now = {c.name: c for c in profiles[at].columns}.get(feature.name)
         if before is None or now is None or not (before.present and now.present):
             return feature
         if feature.type in NUMERIC_TYPES:
-            seen.append(max(jensen_shannon(before, now), jensen_shannon_null(before, now), RESOLUTION))
+            distances.append(max(jensen_shannon(before, now), jensen_shannon_null(before, now), RESOLUTION))
         elif before.values_complete and now.values_complete:
-            seen.append(max(l_infinity(before, now).distance, l_infinity_null(before, now)))
+            distances.append(max(l_infinity(before, now).distance, l_infinity_null(before, now)))
         else:
             return feature
-    limit = float(f"{2 * max(seen):.2g}")
+    limit = float(f"{2 * max(distances):.2g}")
     return feature.model_copy(update={"drift": Drift(limit=limit, severity=Severity.WARNING)}) if 0 < limit < 1 else feature

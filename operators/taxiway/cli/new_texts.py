@@ -1,4 +1,4 @@
-"""The words of `taxiway new`: the files of a drafted pipeline, from what was seen in the data."""
+"""The texts of the files that `taxiway new` writes."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,19 @@ WINDOW = 3
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the data say: all spans, the drafted schema, which problem the label is, and which columns are better left out.
+class Draft:
+    """A pipeline drafted from data.
 
-    `suspects` are numeric columns that go with the label so closely (Pearson's correlation) that they may be known only after it.
-    `unread` are columns without statistics, which the schema leaves out, and why.
+    Attributes:
+        pattern: The pattern of the data's files.
+        spans: All spans of the pattern.
+        schema: The inferred schema.
+        label: The column to predict.
+        problem: Whether the label makes it a classification or a regression.
+        label_std: The standard deviation of the label; 0 for a classification.
+        drop: Columns that the model does not use, and why.
+        suspects: Numeric columns that may only be known after the label, with their correlation to it (Pearson's r).
+        unread: Columns without statistics, which are not in the schema, and why.
     """
 
     pattern: str
@@ -34,87 +42,106 @@ class Seen:
 
     @property
     def window(self) -> int:
-        """How many spans to train on: three, or all but the newest where there are fewer."""
+        """The number of spans to train on: three, or all but the newest if there are fewer than four."""
         return min(WINDOW, len(self.spans) - 1)
+
+    @property
+    def origin(self) -> str:
+        """The spans that the draft was made from."""
+        return f"{len(self.spans)} spans, {self.spans[0].name} to {self.spans[-1].name}"
 
 
 def _quoted(text: str) -> str:
-    """Text in quotes as YAML reads it: unlike JSON's, its escapes end at 16 bits."""
+    """Quote text for YAML, whose escapes, unlike those of JSON, end at 16 bits."""
     return json.dumps(text, ensure_ascii=False)
 
 
-def pipeline_text(name: str, team: str, seen: Seen, data_root: str) -> str:
-    """The pipeline file: what was seen, and gates that ask for little."""
-    root = str(Path(data_root).resolve()) if "://" not in data_root else data_root.rstrip("/")
-    pattern = seen.pattern if "://" in seen.pattern or "{data}" in seen.pattern else str(Path(seen.pattern).resolve())
-    spans = pattern.replace(f"{root}/", "{data}/", 1) if pattern.startswith(f"{root}/") else pattern
-    dropped = f"\n  drop: [{', '.join(map(_quoted, seen.drop))}]" if seen.drop else ""
-    why = "".join(f"\n  # {column}: {reason}" for column, reason in seen.drop.items())
-    regression = seen.problem == "regression"
-    gain = float(f"{0.02 * seen.label_std:.1g}")
-    why += "".join(
-        f"\n  # {column} goes with the label by {found:+.2f}: where it is known only after the label, drop it"
-        for column, found in seen.suspects.items()
+def pipeline_text(name: str, team: str, draft: Draft, data_root: str) -> str:
+    """The pipeline file, with low thresholds; `data_root` is what `{data}` stands for."""
+    dropped = f"\n  drop: [{', '.join(map(_quoted, draft.drop))}]" if draft.drop else ""
+    comments = "".join(f"\n  # {column}: {reason}" for column, reason in draft.drop.items())
+    comments += "".join(
+        f"\n  # {column} is highly correlated with the label (r = {r:.2f}): drop it if it is only known after the label"
+        for column, r in draft.suspects.items()
     )
-    gate = (
-        f"  thresholds: {{r2: 0}}                             # better than the mean: set what is of use\n"
-        f"  # It may be worse than the champion by a fiftieth of the label's deviation.\n"
-        f"  against_champion: {{metric: mae, min_improvement: {-gain:g}}}"
-        if regression
-        else "  thresholds: {roc_auc: 0.5}                      # better than chance: set what is of use\n"
-        "  against_champion: {metric: roc_auc, min_improvement: -0.01}"
-    )
-    kind = "Regressor" if regression else "Classifier"
-    return f"""# Drafted by `taxiway new` from {len(seen.spans)} spans, {seen.spans[0].name} to {seen.spans[-1].name}.
+    kind = "Regressor" if draft.problem == "regression" else "Classifier"
+    return f"""# Drafted by `taxiway new` from {draft.origin}.
 pipeline: {name}
 team: {team}
 template: continuous_training
 schedule: null                                # or new_span, @monthly, a cron expression
 source:
-  spans: {_quoted(spans)}
-  window: {seen.window}                                   # train on so many spans, evaluate on the next
-  label: {_quoted(seen.label)}
+  spans: {_quoted(_source_pattern(draft.pattern, data_root))}
+  window: {draft.window}                                   # train on this many spans, evaluate on the next
+  label: {_quoted(draft.label)}
 schema: {name}.schema.yaml
-features:{why}
+features:{comments}
   numeric: auto
   categorical: auto{dropped}
 model:
   estimator: sklearn.ensemble.HistGradientBoosting{kind}
 gate:
-{gate}
+{_gate_text(draft)}
 """
 
 
-def schema_text(seen: Seen) -> str:
-    """The schema file, with what people have to do about it."""
+def _source_pattern(pattern: str, data_root: str) -> str:
+    """The pattern with `{data}` in place of the data root."""
+    root = str(Path(data_root).resolve()) if "://" not in data_root else data_root.rstrip("/")
+    absolute = pattern if "://" in pattern or "{data}" in pattern else str(Path(pattern).resolve())
+    return absolute.replace(f"{root}/", "{data}/", 1) if absolute.startswith(f"{root}/") else absolute
+
+
+def _gate_text(draft: Draft) -> str:
+    if draft.problem == "regression":
+        margin = float(f"{0.02 * draft.label_std:.1g}")
+        return (
+            "  thresholds: {r2: 0}                         # better than predicting the mean; set the minimum that is useful\n"
+            "  # It may be worse than the champion by 2% of the label's standard deviation.\n"
+            f"  against_champion: {{metric: mae, min_improvement: {-margin:g}}}"
+        )
     return (
-        f"# Drafted by `taxiway new` from {len(seen.spans)} spans, {seen.spans[0].name} to {seen.spans[-1].name}: what was seen, "
-        "not what is right. Go through it:\n"
-        "# ranges and units are what people know; a domain should be open where new values are normal; a limit of drift is twice the\n"
-        "# largest distance that was seen, and only warns until its severity is error.\n"
-    ) + schema_to_yaml(seen.schema)
-
-
-def readme_text(name: str, team: str, seen: Seen, folder: Path) -> str:
-    """The page about the pipeline: what was seen, how to run it, what to decide."""
-    rows = "\n".join(f"| {span.label} | {span.rows:,} |" for span in seen.spans)
-    key = (
-        f"`{seen.schema.key[0]}` tells all rows apart and is taken as key"
-        if seen.schema.key
-        else "No single column tells all rows apart"
+        "  thresholds: {roc_auc: 0.5}                  # better than chance; set the minimum that is useful\n"
+        "  against_champion: {metric: roc_auc, min_improvement: -0.01}"
     )
-    learned = "estimates the number" if seen.problem == "regression" else "tells the two values of"
+
+
+def schema_text(draft: Draft) -> str:
+    """The schema file, with comments about what people have to review."""
+    return (
+        f"# Drafted by `taxiway new` from {draft.origin}. It describes this data, not what is correct. Review it:\n"
+        "# add ranges and units; set a domain to open if new values are normal; a drift limit is twice the largest distance in this\n"
+        "# data, and only warns until its severity is error.\n"
+    ) + schema_to_yaml(draft.schema)
+
+
+def readme_text(name: str, team: str, draft: Draft, folder: Path) -> str:
+    """The README of the pipeline: the data, how to run it, and what to review."""
+    rows = "\n".join(f"| {span.label} | {span.rows:,} |" for span in draft.spans)
+    key = (
+        f"`{draft.schema.key[0]}` is unique for every row and is used as the key"
+        if draft.schema.key
+        else "No single column is unique for every row, so the schema has no key"
+    )
+    kind = "a regression" if draft.problem == "regression" else "a binary classification"
     suspects = "".join(
-        f"\n* `{column}` goes with `{seen.label}` by {found:+.2f}: is it known before the label is? If not, drop it."
-        for column, found in seen.suspects.items()
+        f"\n* `{column}` is highly correlated with the label (r = {r:.2f}). Drop it if it is only known after the label."
+        for column, r in draft.suspects.items()
     )
     unread = (
-        f" Not in the schema: {', '.join(f'`{column}` ({why})' for column, why in seen.unread.items())}." if seen.unread else ""
+        f" Not in the schema: {', '.join(f'`{column}` ({why})' for column, why in draft.unread.items())}."
+        if draft.unread
+        else ""
     )
-    left_out = f" Left out: {', '.join(f'`{column}` ({why})' for column, why in seen.drop.items())}." if seen.drop else ""
+    left_out = (
+        f" Not used by the model: {', '.join(f'`{column}` ({why})' for column, why in draft.drop.items())}."
+        if draft.drop
+        else ""
+    )
     return f"""# {team}.{name}
 
-Drafted by `taxiway new`. The model {learned} `{seen.label}`, trains on {seen.window} spans and is decided on the next.
+Drafted by `taxiway new`. The model predicts `{draft.label}` ({kind}). It is trained on {draft.window} \
+{"span" if draft.window == 1 else "spans"} and evaluated on the next.
 
 | span | rows |
 |---|---|
@@ -126,15 +153,17 @@ Drafted by `taxiway new`. The model {learned} `{seen.label}`, trains on {seen.wi
 
 ```bash
 taxiway lint {folder}
-taxiway up --dags {folder.parent}          # prints where Airflow is, and how to log in
+taxiway up --dags {folder.parent}          # prints the address of Airflow, and how to log in
 ```
 
-In Airflow, start the DAG `{team}.{name}`. It takes the oldest span that has {seen.window} before it.
+In Airflow, trigger the DAG `{team}.{name}`. It decides the oldest span that has {draft.window} \
+{"span" if draft.window == 1 else "spans"} before it.
 
-## Then decide
+## Then review
 {suspects}
-* `{name}.schema.yaml`: ranges, units, domains, and which drift should stop a run. It was made of these very data, so they pass.
-* `{name}{SUFFIX}`: `gate.thresholds`, from which on the model is of use; what it may lose against the champion; slices that
-  must not get worse; columns that are only known after the label, which must be dropped.
-* A schedule, and a gateway with a shadow, where the model is served.
+* `{name}.schema.yaml`: ranges, units, domains, and which drift should stop a run. It was inferred from this data, which
+  therefore passes by construction.
+* `{name}{SUFFIX}`: `gate.thresholds`, the minimum score at which the model is useful; `min_improvement` against the champion;
+  slices that must not get worse; columns that are only known after the label, which must be dropped.
+* Add a schedule, and a gateway with a shadow if the model is served.
 """

@@ -1,21 +1,15 @@
-"""What several commands share: their options, and a client of MLflow."""
+"""What several commands share: options, the MLflow client, and error handling."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from taxiway.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
-
-import traceback
-from typing import TYPE_CHECKING, NoReturn
-
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
@@ -33,19 +27,23 @@ dags_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("dags"),
     show_default=True,
-    help="The folder that Airflow reads.",
+    help="The folder of DAG files that Airflow reads.",
 )
 tracking_option = click.option(
     "--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True
 )
 USAGE = 2
-"""The exit code for what cannot be done as it was asked, so that 1 can speak of data and models."""
+"""The exit code of a usage error; 1 is for data and models that do not pass."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 
 
 @contextmanager
 def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """A client of the MLflow server; its errors become messages, and it does not wait for minutes."""
+    """Open an MLflow client.
+
+    Raises:
+        TransientError: The server does not answer, or reports an error.
+    """
     quiet_mlflow()
     with mlflow_errors(tracking_uri):
         from mlflow import MlflowClient
@@ -55,7 +53,7 @@ def mlflow_at(tracking_uri: str) -> "Iterator[MlflowClient]":
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """A ConfigError ends the command with code 2, so that code 1 always speaks of the data."""
+    """End the command with exit code 2 if the block raises a ConfigError, so that 1 always means data that does not pass."""
     try:
         yield
     except ConfigError as error:
@@ -63,7 +61,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def fail(error: BaseException, code: int) -> NoReturn:
-    """End the command with a message, and with `--debug` the traceback before it."""
+    """End the command with the message of an error; with `--debug`, its traceback is printed first."""
     if click.get_current_context().find_root().params.get("debug"):
         traceback.print_exception(error)
     click.secho(f"taxiway: {error}", fg="red", err=True)
@@ -71,16 +69,20 @@ def fail(error: BaseException, code: int) -> NoReturn:
 
 
 def check_folders(*files: Path | None) -> None:
-    """Raise ConfigError where a file could not be written for want of its folder, before any work is done."""
+    """Check that the folders of output files exist, before any work is done; None is skipped.
+
+    Raises:
+        ConfigError: A folder does not exist.
+    """
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
-            raise ConfigError(f"{file} cannot be written: there is no folder {file.parent}")
+            raise ConfigError(f"{file} cannot be written: the folder {file.parent} does not exist")
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """A sign of life on a terminal while something takes its time."""
+def busy(activity: str) -> Iterator[None]:
+    """Show a spinner with the activity on a terminal while the block runs."""
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(activity):
         yield

@@ -1,4 +1,4 @@
-"""A profile as a table in the terminal."""
+"""The output of `taxiway profile`: a table of the columns and their statistics."""
 
 from typing import TYPE_CHECKING
 
@@ -7,18 +7,13 @@ if TYPE_CHECKING:
 
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-
-
 _NAME_WIDTH = 18
-
-
-_GLANCE_WIDTH = 12
-
-
+_HISTOGRAM_WIDTH = 12
 _TEXT_WIDTH = 16
 
 
-def _show(found: "Profile") -> None:
+def show_profile(found: "Profile") -> None:
+    """Print the statistics of every column."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -33,38 +28,38 @@ def _show(found: "Profile") -> None:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("values", no_wrap=True, overflow="ellipsis")
     for column in found.columns:
-        middle = column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
+        median = column.quantiles[len(column.quantiles) // 2] if column.quantiles else None
         day = "date" if column.type == "datetime" else column.type
         numbers = [
-            "" if value is None else value_text(value, day, digits=3) for value in (column.minimum, middle, column.maximum)
+            "" if value is None else value_text(value, day, digits=3) for value in (column.minimum, median, column.maximum)
         ]
         missing = percent(1 - column.present_fraction) if column.present_fraction < 1 else ""
         distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
-        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_glance(column)))
+        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_values_text(column)))
     console = Console()
     console.print(table)
     for column in found.columns:
         if column.above or column.below:
             rows = column.above + column.below
             console.print(
-                f"{column.name}: {rows:,} of {found.rows:,} infinite or beyond 1e100, in none of the figures",
+                f"{column.name}: {rows:,} of {found.rows:,} values are infinite or beyond 1e100 and are left out of the statistics",
                 style="yellow",
                 markup=False,
             )
     console.print(f"{counted(found.rows, 'row')}, {counted(len(found.columns), 'column')}", style="bold")
 
 
-def counted(number: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """Format a count: `1 row`, `2 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _glance(column: "ColumnProfile") -> str:
+def _values_text(column: "ColumnProfile") -> str:
     """A histogram in one line, or the most frequent values."""
     from taxiway.data.validation.html_report import bars
     from taxiway.messages import percent
 
-    drawn = bars(column, bins=_GLANCE_WIDTH)
+    drawn = bars(column, bins=_HISTOGRAM_WIDTH)
     if column.type in ("string", "boolean"):
         text = ", ".join(f"{bar.name} {percent(bar.share)}" for bar in drawn[:3])
         return text if len(text) <= _TEXT_WIDTH else f"{text[: _TEXT_WIDTH - 1]}…"

@@ -1,4 +1,4 @@
-"""`taxiway run`: a whole pipeline in this process, on a laptop or in CI."""
+"""The command `taxiway run`: runs a whole pipeline in this process, on a laptop or in CI."""
 
 import logging
 import sys
@@ -22,12 +22,16 @@ _GOOD = (Outcome.FIRST_CHAMPION, Outcome.PROMOTED)
 
 
 class Terminal(Watcher):
-    """Shows each stage with its time, and a sign of life while it works; what stages log stands below it."""
+    """Prints each stage with its time and its log lines, and a spinner while it runs.
+
+    Args:
+        console: Where to print.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.status = console.status("planning")
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.code = 0
 
     def started(self, url: str) -> None:
@@ -35,7 +39,7 @@ class Terminal(Watcher):
             self.console.print(f"[dim]MLflow run: {escape(url)}[/dim]", soft_wrap=True, highlight=False)
 
     def began(self, stage: str) -> None:
-        self.said.clear()
+        self.lines.clear()
         self.status.update(stage)
         self.status.start()
 
@@ -44,7 +48,7 @@ class Terminal(Watcher):
         self.code = STOPPED if failure is not None else 0
         mark, style = ("✓", "green") if failure is None else ("✗", "red")
         self.console.print(f"[{style}]{mark} {stage:<16}[/{style}]{seconds:6.1f} s", highlight=False)
-        for line in (failure or "\n".join(self.said)).splitlines():
+        for line in (failure or "\n".join(self.lines)).splitlines():
             self.console.print(f"    {escape(line.strip())}", highlight=False, soft_wrap=True)
 
     def stopped(self, reason: str) -> None:
@@ -53,7 +57,7 @@ class Terminal(Watcher):
 
 
 class _Lines(logging.Handler):
-    """Collects what the stages log."""
+    """Collects the log lines of the stages."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.INFO)
@@ -66,28 +70,29 @@ class _Lines(logging.Handler):
 @click.command("run")
 @click.argument("pipeline_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--span", help="The span to decide, such as 2013-04, instead of the oldest one that is due.")
-@click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, nothing is decided.")
+@click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, the span stays due.")
 @click.option("--data", default=DEFAULT_DATA, show_default=True, help="The folder or URL that {data} stands for.")
 @click.option("--tracking-uri", help="The MLflow server. Without it, runs and models are kept in HOME.")
-@click.option("--store", help="The URL of the store that belongs to that server. Without it, nothing is pushed there.")
+@click.option("--store", help="The URL of the store that belongs to that server. Without it, models are not pushed.")
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULT_HOME,
     show_default=True,
-    help="The folder for what is kept nowhere else.",
+    help="The local folder for records and models.",
 )
 def run_command(
     pipeline_file: Path, span: str | None, until: str | None, data: str, tracking_uri: str | None, store: str | None, home: Path
 ) -> None:
-    """Run PIPELINE_FILE in this process, from ingest to push, over the oldest span that is due.
+    """Run PIPELINE_FILE in this process, from ingest to push.
 
-    The exit code is 0 if the model was promoted, the last stage of --until is done, or there was nothing to do; 1 if the data, the
-    gate or the shadow stopped the model; 2 if the pipeline could not be run; 3 if the model passed and cannot be pushed from here.
+    The run decides the oldest span that is due. The exit code is 0 if the model was promoted, the stages up to --until succeeded, or there was nothing to do; 1 if the data, the
+    model gate or the shadow gate stopped the run; 2 if the pipeline could not be run; 3 if the model passed but cannot be pushed
+    from here.
     """
     console = Console()
     terminal, log = Terminal(console), logging.getLogger("taxiway.stages")
-    handler = _Lines(terminal.said)
+    handler = _Lines(terminal.lines)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
@@ -117,7 +122,7 @@ def run_command(
 
 
 def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: bool) -> None:
-    """Print what the run ended with, and where it is kept."""
+    """Print the outcome of the run, and how to look at it in MLflow."""
     if found.snapshot is None:
         return
     if found.summary is not None:

@@ -1,4 +1,4 @@
-"""Working with schema files: `taxiway schema infer`, `show`, `diff`, `update` and `promote`."""
+"""The commands for schema files: `taxiway schema infer`, `show`, `diff`, `update`, `promote` and `export`."""
 
 import sys
 from collections.abc import Iterable
@@ -19,27 +19,27 @@ schema_file = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def schema() -> None:
-    """Draft, read, compare and change what is expected of data."""
+    """Draft, show, compare, change and export schema files."""
 
 
 def next_step(text: str) -> None:
-    """Say what to do now."""
+    """Print what to do next."""
     click.echo(f"next: {text}", err=True)
 
 
 @schema.command()
 @click.argument("data")
 @click.option("-o", "--output", required=True, type=schema_file, help="The schema file to write.")
-@click.option("--label", help="The column to predict; none for data from which nothing is learned.")
+@click.option("--label", help="The column to predict; omit it if the data has no label.")
 @click.option(
     "--ranges",
     type=click.Choice(["none", "observed"]),
     default="none",
     show_default=True,
-    help="Whether numbers get the range that was seen.",
+    help="Whether numeric columns get the observed range.",
 )
-@click.option("--suggest", "with_suggestions", is_flag=True, help="Add what more could be asked, as comments with evidence.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--suggest", "with_suggestions", is_flag=True, help="Add suggested constraints as comments, with their evidence.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def infer(data: str, output: Path, label: str | None, ranges: str, with_suggestions: bool, force: bool) -> None:
     """Draft a schema from DATA: a file, a pattern such as 'sales/*.csv', or a URL."""
     from taxiway.data.formats.open_data import open_data
@@ -50,7 +50,7 @@ def infer(data: str, output: Path, label: str | None, ranges: str, with_suggesti
 
     with usage_errors():
         if output.exists() and not force:
-            raise ConfigError(f"{output} is there already; give another name, or --force to write over it")
+            raise ConfigError(f"{output} exists already; give another name, or --force to overwrite it")
         with busy(f"reading {data}"), open_data(data) as table:
             profile = profile_table(table, label)
             unread = [column for column in profile.columns if column.type == "other" and column.name != label]
@@ -64,15 +64,15 @@ def infer(data: str, output: Path, label: str | None, ranges: str, with_suggesti
     domains = sum(feature.domain is not None for feature in drafted.features)
     bounds = sum(feature.range is not None for feature in drafted.features)
     click.echo(
-        f"wrote {output}: {len(drafted.features)} columns of {profile.rows:,} rows, {required} required, {domains} with a domain, "
+        f"wrote {output}: {len(drafted.features)} columns from {profile.rows:,} rows, {required} required, {domains} with a domain, "
         f"{bounds} with a range, {f'label {label}' if label else 'no label'}"
     )
     for column in unread:
-        click.echo(f"left out: {column.name} is of type {column.storage}, which has no statistics")
+        click.echo(f"left out: {column.name} has the type {column.storage}, for which there are no statistics")
     if with_suggestions:
-        click.echo(f"{text.count('# suggested: ')} suggestions stand as comments beside their columns")
+        click.echo(f"{text.count('# suggested: ')} suggestions were added as comments above their columns")
     next_step(
-        f"read {output}, for it says what was seen and not what is right; then taxiway validate OTHER_DATA --schema {output}"
+        f"review {output}, which describes this data and not what is correct; then taxiway validate OTHER_DATA --schema {output}"
     )
 
 
@@ -97,7 +97,7 @@ def show(file: Path, as_json: bool) -> None:
 @click.argument("old", type=schema_file)
 @click.argument("new", type=schema_file)
 def diff(old: Path, new: Path) -> None:
-    """Say what differs between the schema files OLD and NEW; ends with 1 where anything does."""
+    """List the differences between the schema files OLD and NEW; the exit code is 1 if there are any."""
     from taxiway.data.schema.diff import schema_changes
     from taxiway.data.schema.file import load_schema
 
@@ -108,28 +108,30 @@ def diff(old: Path, new: Path) -> None:
         click.echo(change)
     if changes:
         click.echo(f"{len(changes)} {'change' if len(changes) == 1 else 'changes'}: {new} is another schema version", err=True)
-        next_step(f"have who owns the changed columns read it; then taxiway validate DATA --schema {new}")
+        next_step(f"ask the owners of the changed columns to review it; then taxiway validate DATA --schema {new}")
     else:
-        same = "the same schema" if before == now else "the same, in another order"
-        click.echo(f"no changes: both files say {same}", err=True)
+        order = "" if before == now else ", in another order"
+        click.echo(f"no changes: both files define the same schema{order}", err=True)
     sys.exit(1 if changes else 0)
 
 
 @schema.command()
 @click.argument("file", type=schema_file)
-@click.option("--from", "data", required=True, help="The data that are right: a file, a pattern or a URL.")
-@click.option("--environment", default="TRAINING", show_default=True, help="What kind of data these are.")
+@click.option("--from", "data", required=True, help="The correct data: a file, a pattern or a URL.")
+@click.option(
+    "--environment", default="TRAINING", show_default=True, help="The environment of the schema that the data belongs to."
+)
 @click.option(
     "--accept",
     multiple=True,
     metavar="NAME",
-    help="A column, or one key of it (wind.range), whose changes are accepted; may be repeated. all: every change. "
-    "Without it, each change is asked for.",
+    help="Accept the changes of a column, or of one of its keys (wind.range); may be repeated. all: every change. "
+    "Without it, the command asks for each change.",
 )
 def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> None:
-    """Change FILE so that the data pass, as far as you accept it. Its comments and its layout stay.
+    """Change FILE so that the data passes, with the changes that you accept. Comments and layout are kept.
 
-    Ends with 0 where nothing is to be changed, or something was; 1 where nothing was accepted.
+    The exit code is 0 if the file was changed or needs no change, and 1 if no change was accepted.
     """
     from taxiway.data.schema.edit import update_schema
     from taxiway.data.schema.file import load_schema
@@ -144,24 +146,24 @@ def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> 
         _check_accepted(accept, names)
         for anomaly in anomalies:
             if anomaly.fix is None:
-                click.echo(f"no change of the schema helps: {anomaly.message}")
+                click.echo(f"cannot be fixed by a change of the schema: {anomaly.message}")
         accepted = [a.fix for path, a in sorted(proposed.items()) if _is_accepted(a, _names(path), accept) and a.fix]
         if accepted:
             update_schema(file, accepted)
     if not proposed:
-        click.echo(f"nothing to change in {file}: the data ask for none")
+        click.echo(f"nothing to change in {file}")
         next_step(f"taxiway validate {data} --schema {file}")
         return
     if not accepted:
-        click.echo(f"{file} is as it was: no change was accepted")
-        next_step("have the data mended at their source, or accept a change by its name: --accept NAME")
+        click.echo(f"{file} is unchanged: no change was accepted")
+        next_step("fix the data at its source, or accept a change: --accept NAME")
         sys.exit(1)
-    click.echo(f"changed {file}: {len(accepted)} of {len(proposed)} changes")
+    click.echo(f"changed {file}: {len(accepted)} of {len(proposed)} changes accepted")
     next_step(f"review it (git diff {file}); then taxiway validate {data} --schema {file}")
 
 
 def _names(path: tuple[str, ...]) -> tuple[str, ...]:
-    """By which names a change is accepted: `wind` and `wind.range`; `min_rows` for what holds for the table."""
+    """The names by which a change can be accepted: `wind` and `wind.range`; `min_rows` for a key of the table."""
     inner = path[1:] if path[0] == "features" else path
     return tuple(dict.fromkeys((inner[0], ".".join(inner))))
 
@@ -169,32 +171,32 @@ def _names(path: tuple[str, ...]) -> tuple[str, ...]:
 def _check_accepted(accept: Iterable[str], names: Iterable[str]) -> None:
     for name in accept:
         if name != "all" and name not in names:
-            raise ConfigError(f"--accept {name}: there is no such change\n    {allowed_values(name, ['all', *names])}")
+            raise ConfigError(f"--accept {name} is not a proposed change\n    {allowed_values(name, ['all', *names])}")
 
 
 def _is_accepted(anomaly: "Anomaly", names: tuple[str, ...], accept: tuple[str, ...]) -> bool:
-    """Show one change with the anomaly behind it, and ask where nothing was said of it before."""
+    """Print a change with its anomaly; asks for it if there is no --accept."""
     assert anomaly.fix is not None
     click.echo(f"{click.style(anomaly.kind, bold=True)}: {anomaly.message}\n    change: {anomaly.fix.describe()}")
     if not accept:
         return click.confirm("    accept", default=False)
-    taken = "all" in accept or any(name in accept for name in names)
-    click.echo(f"    {'accepted' if taken else 'not accepted'}")
-    return taken
+    accepted = "all" in accept or any(name in accept for name in names)
+    click.echo(f"    {'accepted' if accepted else 'not accepted'}")
+    return accepted
 
 
 @schema.command()
 @click.argument("file", type=schema_file)
 @click.argument("feature")
-@click.option("--to", "stage", required=True, type=click.Choice(["beta", "production"]), help="The stage.")
+@click.option("--to", "stage", required=True, type=click.Choice(["beta", "production"]), help="The new stage.")
 @click.option(
     "--on", "data", required=True, multiple=True, help="Data as evidence, oldest first; may be repeated. Each file is a span."
 )
-@click.option("--spans", type=click.IntRange(min=1), default=3, show_default=True, help="How many clean spans are needed.")
+@click.option("--spans", type=click.IntRange(min=1), default=3, show_default=True, help="How many clean spans are required.")
 def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: int) -> None:
-    """Move FEATURE of the schema in FILE to a later stage, if the spans speak for it.
+    """Move FEATURE of the schema in FILE to a later lifecycle stage, if its data is clean.
 
-    Every file that --on names or matches is a span. Each must be free of anomalies that would block in the new stage.
+    Every file that --on names or matches is a span. A span is clean if it has no anomaly that would block in the new stage.
     """
     from taxiway.data.schema.constraints import LifecycleStage
     from taxiway.data.schema.edit import update_schema
@@ -214,11 +216,11 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
     if evidence.reasons:
         for reason in evidence.reasons:
             click.secho(f"taxiway: {reason}", fg="red", err=True)
-        click.echo(f"{file} is as it was: {feature} is not promoted to {stage}")
-        next_step("have the source mended, or the schema corrected, and give spans that are clean")
+        click.echo(f"{file} is unchanged: {feature} is not promoted to {stage}")
+        next_step("fix the source or the schema, and give clean spans")
         sys.exit(1)
-    click.echo(f"{feature} is {stage} in {file}, since today: {len(evidence.spans)} clean spans")
-    next_step(f"review it (git diff {file}), and tell who uses {feature}")
+    click.echo(f"promoted {feature} to {stage} in {file}: {len(evidence.spans)} clean spans")
+    next_step(f"review it (git diff {file}), and inform the users of {feature}")
 
 
 @schema.command()
@@ -228,22 +230,22 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
     type=click.Choice(["gx"]),
     required=True,
     expose_value=False,
-    help="What to write: gx, a suite of Great Expectations.",
+    help="The format: gx, a Great Expectations suite.",
 )
 @click.option("-o", "--output", required=True, type=schema_file, help="The file to write.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def export(file: Path, output: Path, force: bool) -> None:
-    """Write the schema in FILE as a suite of Great Expectations, and say what has no counterpart there."""
+    """Write the schema in FILE as a Great Expectations suite, and list what the suite cannot express."""
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.expectations.export import schema_to_suite
 
     with usage_errors():
         if output.exists() and not force:
-            raise ConfigError(f"{output} is there already; give another name, or --force to write over it")
+            raise ConfigError(f"{output} exists already; give another name, or --force to overwrite it")
         text, left_out = schema_to_suite(load_schema(file), output.name.partition(".")[0])
     output.write_text(text, encoding="utf-8")
     click.echo(f"wrote {output}")
-    click.echo("without a counterpart in Great Expectations:")
-    for what in left_out:
-        click.echo(f"  {what}")
+    click.echo("not in the suite, because Great Expectations has no counterpart:")
+    for constraint in left_out:
+        click.echo(f"  {constraint}")
     next_step(f"taxiway validate DATA --schema {file} --gx {output}")

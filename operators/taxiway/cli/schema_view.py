@@ -1,4 +1,4 @@
-"""`taxiway schema show`: a schema as people want to read it."""
+"""The output of `taxiway schema show`: a table of the features, and the constraints of the whole table."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ _VALUES_SHOWN = 6
 
 
 def show_schema(schema: "Schema") -> None:
-    """Print the table of features; columns in which no feature says anything are left out."""
+    """Print a schema; columns of the table that are empty for every feature are left out."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -23,10 +23,10 @@ def show_schema(schema: "Schema") -> None:
         "stage": [f"{feature.stage}{f' since {feature.since}' if feature.since else ''}" for feature in schema.features],
         "owner": [feature.owner for feature in schema.features],
         "presence": [presence_text(feature.presence) for feature in schema.features],
-        "values": [values_words(feature) for feature in schema.features],
-        "drift": [drift_words(feature) for feature in schema.features],
+        "values": [values_text(feature) for feature in schema.features],
+        "drift": [drift_text(feature) for feature in schema.features],
         "environments": [", ".join(feature.environments or ()) for feature in schema.features],
-        "meaning": [meaning_words(feature) for feature in schema.features],
+        "meaning": [meaning_text(feature) for feature in schema.features],
     }
     shown = {title: cells for title, cells in columns.items() if any(cells)}
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -36,7 +36,7 @@ def show_schema(schema: "Schema") -> None:
         table.add_row(*map(escape, row))
     console = Console()
     console.print(table)
-    for line in table_words(schema):
+    for line in table_texts(schema):
         console.print(escape(line), highlight=False)
 
 
@@ -45,15 +45,15 @@ def _name(feature: "Feature", schema: "Schema") -> str:
     return f"{feature.name} ({', '.join(roles)})" if roles else feature.name
 
 
-def values_words(feature: "Feature") -> str:
-    """What the values may be: `"a", "b"`, `0 to 75 mph`, `unique`."""
+def values_text(feature: "Feature") -> str:
+    """The allowed values: `"a", "b"`, `0 to 75 mph`, `unique`."""
     parts = []
     if feature.domain is not None:
         more = len(feature.domain) - _VALUES_SHOWN
         listed = ", ".join(map(quoted, feature.domain[:_VALUES_SHOWN]))
         parts.append(f"{listed}{f' and {more} more' if more > 0 else ''}")
         if feature.min_in_domain < 1:
-            parts.append(f"in {100 * feature.min_in_domain:g} % of the rows")
+            parts.append(f"in {100 * feature.min_in_domain:g}% of the rows")
     if feature.range is not None:
         parts.append(feature.range.describe())
     if feature.valency is not None:
@@ -65,8 +65,8 @@ def values_words(feature: "Feature") -> str:
     return "; ".join(parts)
 
 
-def drift_words(feature: "Feature") -> str:
-    """`0.05`, `0.05 (warning)`, `skew 0.1`."""
+def drift_text(feature: "Feature") -> str:
+    """The limits of drift and skew: `0.05`, `0.05 (warning)`, `skew 0.1`."""
     found = []
     for name, limit in (("", feature.drift), ("skew ", feature.skew)):
         if limit is not None:
@@ -74,25 +74,28 @@ def drift_words(feature: "Feature") -> str:
     return ", ".join(found)
 
 
-def meaning_words(feature: "Feature") -> str:
-    """Description, unit, what a missing value means."""
+def meaning_text(feature: "Feature") -> str:
+    """The description, the unit, and the meaning of a missing value."""
     parts = [feature.description, f"in {feature.unit}" if feature.unit else ""]
     parts.append(f"missing: {feature.missing_means}" if feature.missing_means else "")
     return "; ".join(part for part in parts if part)
 
 
-def table_words(schema: "Schema") -> list[str]:
-    """What holds for the table as a whole, a line each."""
+def table_texts(schema: "Schema") -> list[str]:
+    """The constraints of the table as a whole, one per line."""
     most = f" to {schema.max_rows:,}" if schema.max_rows is not None else " or more"
-    lines = [f"{schema.min_rows:,}{most} rows a span; environments {', '.join(schema.environments)}"]
+    lines = [f"{schema.min_rows:,}{most} rows per span; environments {', '.join(schema.environments)}"]
     if schema.rows_ratio is not None:
-        lines.append(f"rows: {schema.rows_ratio.describe()} times those of the spans before")
+        lines.append(f"rows: {schema.rows_ratio.describe()} times those of earlier spans")
     lines += [f"rule {rule.name}: {rule.sql}" for rule in schema.rules]
     lines += [
-        f"history: {watch.metric} {f'of {watch.column} ' if watch.column else ''}by {watch.strategy}"
-        for watch in schema.metric_checks
+        f"metric check: {check.metric} {f'of {check.column} ' if check.column else ''}by {check.strategy}"
+        for check in schema.metric_checks
     ]
     if schema.feature_skew is not None:
-        lines.append(f"training and serving may differ in {100 * schema.feature_skew.max_fraction:g} % of the rows of a key")
+        lines.append(
+            f"feature skew: training and serving rows with the same key may differ in {100 * schema.feature_skew.max_fraction:g}% of "
+            "cases"
+        )
     lines += [f"waived until {w.until} by {w.owner}: {w.kind} {w.column} ({w.reason})" for w in schema.waivers]
     return lines

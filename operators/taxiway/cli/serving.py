@@ -1,4 +1,4 @@
-"""The commands that serve models: the gateway, and one version for a gateway."""
+"""The commands that serve models: `taxiway serve`, the gateway, and `taxiway serve-version`, one version for a gateway."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @tracking_option
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the request log.")
-@click.option("--model", "models", multiple=True, help="A registered model to serve; others are added as they are pushed.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for each model version.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder of the request log.")
+@click.option("--model", "models", multiple=True, help="A registered model to serve; pushes add others. May be repeated.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes per model version.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
@@ -32,9 +32,10 @@ def serve(
     caller_token: str,
     admin_token: str,
 ) -> None:
-    """Serve champions, mirror requests to challengers, log both answers.
+    """Serve champions and mirror requests to challengers.
 
-    Tokens are read from TAXIWAY_CALLER_TOKEN (who asks for predictions) and TAXIWAY_ADMIN_TOKEN (who changes what is served).
+    The gateway logs the answers of both. Two tokens are read from the environment: TAXIWAY_CALLER_TOKEN allows predictions, TAXIWAY_ADMIN_TOKEN also changes what is
+    served. Each must have at least 16 characters.
     """
     from taxiway.serving.gateway.server import serve as run
     from taxiway.serving.gateway.settings import GatewaySettings
@@ -48,14 +49,14 @@ def serve(
 @click.argument("model")
 @click.argument("version", type=click.IntRange(1))
 @tracking_option
-@click.option("--lease", type=click.FloatRange(1), required=True, help="End after so many seconds.")
+@click.option("--lease", type=click.FloatRange(1), required=True, help="Stop after this many seconds.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
 @click.option("--token", envvar="TAXIWAY_VERSION_TOKEN", required=True, show_envvar=True, hidden=True)
 def serve_version(model: str, version: int, tracking_uri: str, lease: float, host: str, port: int, token: str) -> None:
-    """Serve one VERSION of MODEL to a gateway that shadows it: what runs in a challenger's container.
+    """Serve one VERSION of MODEL to a gateway. This runs in the container of a challenger.
 
-    The token that the gateway is told is read from TAXIWAY_VERSION_TOKEN: at least 16 characters.
+    The gateway's token for it is read from TAXIWAY_VERSION_TOKEN; it must have at least 16 characters.
     """
     from taxiway.serving.workers.version_server import VersionSettings
     from taxiway.serving.workers.version_server import serve_version as run
@@ -65,7 +66,7 @@ def serve_version(model: str, version: int, tracking_uri: str, lease: float, hos
 
 
 def _checked(kind: "type[S]", content: dict[str, object]) -> "S":
-    """Settings from the command line; what is wrong with them is said as a mistake in its use."""
+    """Validate settings from the command line; an invalid one is a usage error."""
     from pydantic import ValidationError
 
     try:

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as a person at a terminal needs it: start a run, follow its tasks, read what they handed on."""
+"""A small client of Airflow's REST API: start a run, follow its tasks, read what they returned."""
 
 import time
 from collections.abc import Iterator
@@ -14,15 +14,21 @@ from taxiway.errors import TransientError
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 120.0
 READ_SECONDS = 600.0
-"""Airflow reads a new file within half a minute; beside other work, one service after the other takes many times as long."""
+"""Airflow reads a new file within half a minute; on a busy machine it may take much longer."""
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task instance as Airflow reports it; `seconds` from its start to its end, 0 where it never started.
+    """A task instance.
 
-    `part` is how Airflow shows one of a mapped task's instances, empty for any other task.
+    Attributes:
+        task: The id of the task.
+        part: The name of an instance of a mapped task; empty for any other task.
+        state: Its state.
+        queued: When it was queued; None if it was not.
+        started: When it started; None if it has not.
+        ended: When it ended; None if it has not.
     """
 
     task: str
@@ -34,11 +40,17 @@ class TaskState:
 
     @property
     def seconds(self) -> float:
+        """The seconds from its start to its end; 0 if it has not ended."""
         return (self.ended - self.started).total_seconds() if self.started and self.ended else 0.0
 
 
 class AirflowApi:
-    """The API of the Airflow at `url`, as user `admin`."""
+    """A client with the login of the user `admin`.
+
+    Args:
+        url: Airflow's address.
+        password: The password of `admin`.
+    """
 
     def __init__(self, url: str, password: str) -> None:
         answer = httpx.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=ANSWER_SECONDS)
@@ -49,7 +61,11 @@ class AirflowApi:
         )
 
     def wait_for_dag(self, dag: str, seconds: float = READ_SECONDS) -> None:
-        """Wait until Airflow has read the DAG, and let it run. Raises TransientError with the import errors where it has not."""
+        """Wait until Airflow has read a DAG, and unpause it.
+
+        Raises:
+            TransientError: Airflow has not read it in time; the message has the import errors.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._http.patch(f"/dags/{quote(dag)}", json={"is_paused": False}).is_success:
@@ -57,17 +73,17 @@ class AirflowApi:
             time.sleep(POLL_SECONDS)
         errors = self._get("/importErrors")["import_errors"]
         shown = "\n".join(f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in errors)
-        raise TransientError(f"Airflow does not show the DAG {dag} after {seconds:.0f} s; import errors: {shown or 'none'}")
+        raise TransientError(f"Airflow has not read the DAG {dag} within {seconds:.0f} s; import errors: {shown or 'none'}")
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run; returns its id."""
         answer = self._http.post(f"/dags/{quote(dag)}/dagRuns", json={"conf": conf, "logical_date": None})
         if not answer.is_success:
-            raise TransientError(f"Airflow did not start a run of {dag}: {answer.status_code} {answer.text[:500]}")
+            raise TransientError(f"Airflow did not start a run of {dag}: HTTP {answer.status_code} {answer.text[:500]}")
         return str(answer.json()["dag_run_id"])
 
     def follow(self, dag: str, run: str) -> Iterator[TaskState]:
-        """Each task of the run whenever its state changes, until the run is over."""
+        """Yield each task whenever its state changes, until the run ends."""
         seen: dict[tuple[str, str], str] = {}
         while True:
             over = self.run_state(dag, run) in ("success", "failed")
@@ -83,8 +99,8 @@ class AirflowApi:
         """The state of a run."""
         return str(self._get(f"/dags/{quote(dag)}/dagRuns/{quote(run)}")["state"])
 
-    def handed_on(self, dag: str, run: str, task: str) -> dict[str, Any]:
-        """The reference that a task of a run handed on; empty where it handed on none."""
+    def returned(self, dag: str, run: str, task: str) -> dict[str, Any]:
+        """The reference that a task returned; empty if it returned none."""
         path = f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances/{task}/xcomEntries/return_value"
         answer = self._http.get(path)
         return dict(answer.json()["value"]) if answer.is_success else {}

@@ -1,4 +1,4 @@
-"""The demonstration's log of requests, checked against the models: every logged answer is computed again."""
+"""Checks the request log of the demonstration: the models compute every logged answer again."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,32 +12,33 @@ from taxiway.tracking.client import quiet_mlflow
 
 @dataclass(frozen=True)
 class CheckedLog:
-    """How many answers of champions and of challengers are in the log, and how many equal the model's own."""
+    """The checks of the answers of champions and of challengers."""
 
     champion: AnswerCheck
     challenger: AnswerCheck
 
     def __str__(self) -> str:
         return (
-            f"{self.champion.answers:,} answers, {self.champion.equal:,} equal to the model; "
-            f"{self.challenger.answers:,} of the challenger, {self.challenger.equal:,} equal"
+            f"{self.champion.equal:,} of {self.champion.answers:,} champion answers and {self.challenger.equal:,} of "
+            f"{self.challenger.answers:,} challenger answers equal what the models compute"
         )
 
     def problem(self, answered: int) -> str:
-        """Why the log is not right, if so many requests were answered, as a message; empty if it is."""
+        """Why the log is wrong, given how many requests were answered; empty if it is correct."""
         if self.champion.answers < answered:
-            return f"{answered:,} requests were answered, and the log has {self.champion.answers:,} answers"
-        for side, check in (("champion", self.champion), ("challenger", self.challenger)):
+            return f"{answered:,} requests were answered, but the log has {self.champion.answers:,} answers"
+        for role, check in (("champion", self.champion), ("challenger", self.challenger)):
             if check.equal < check.answers:
                 wrong = check.answers - check.equal
                 return (
-                    f"{wrong:,} of {check.answers:,} logged answers of the {side} are not the model's own; {check.difference}"
+                    f"{wrong:,} of {check.answers:,} logged answers of the {role} differ from what the model computes; the first: "
+                    f"{check.difference}"
                 )
         return ""
 
 
 def check_log(stack: Stack, model: str) -> CheckedLog:
-    """Check every answer in the log of the stack's gateway, whichever version gave it."""
+    """Check every answer in the log of the stack's gateway."""
     quiet_mlflow()
     load = partial(load_trusted, stack.url("mlflow"), model)
     return CheckedLog(

@@ -1,4 +1,4 @@
-"""The second team's source system: Washington's bike rentals by the hour as one Parquet file a month.
+"""The source of the second team: hourly bike rentals in Washington, one Parquet file per month.
 
 The rows are an extract of the Bike Sharing data set (Fanaee-T 2013, CC BY 4.0); see `data/README.md` beside this module.
 """
@@ -15,7 +15,7 @@ _RENTALS = Path(__file__).parent / "data" / "bike_rentals.csv.gz"
 
 
 def rentals_by_month() -> "dict[str, pd.DataFrame]":
-    """All hours with their weather and number of rentals, by month (`2011-08` to `2012-06`), in the order of time."""
+    """All hours with their weather and number of rentals, by month (`2011-08` to `2012-06`), in order of time."""
     import pandas as pd
 
     rows = pd.read_csv(_RENTALS)
@@ -24,7 +24,7 @@ def rentals_by_month() -> "dict[str, pd.DataFrame]":
 
 
 def lay_out_rentals(folder: Path) -> None:
-    """Write every month that is not there yet into `folder`."""
+    """Write every missing month into a folder."""
     for month, rows in rentals_by_month().items():
         if not (folder / f"{month}.parquet").exists():
             write_span(rows, folder, month)

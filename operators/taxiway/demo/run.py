@@ -1,7 +1,7 @@
-"""The demonstration: months of flights come in, one after another, and a pipeline decides on each.
+"""The demonstration: months of flights arrive one after another, and a pipeline decides on each.
 
-Every act goes through Airflow as any run does; this module lays out the source's files, starts the runs, sends the live traffic
-of the second act to the gateway, and reads back what was recorded.
+Every scenario is a normal run in Airflow. This module writes the files of the source, starts the runs, sends live requests to the
+gateway in the second scenario, and reads the records.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from taxiway.demo.flights import Corruption, corrupt, flights_by_month, write_sp
 from taxiway.demo.report import print_table, write_report
 from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import summaries
-from taxiway.local.console import running_stack, say_error, show_addresses, show_keys, stay
+from taxiway.local.console import print_error, running_stack, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
 from taxiway.records import Outcome, RunSummary, Status, Verdict
 from taxiway.registry.champions import ChampionInfo, champions
@@ -40,10 +40,15 @@ REQUESTS = 2_500
 
 
 @dataclass(frozen=True)
-class Act:
-    """A month that arrives, what the viewer is told, and the outcome that makes the demonstration right.
+class Scenario:
+    """A month of flights that arrives.
 
-    The month's file is corrupted in the ways of `corruptions`, as are those before it where the whole source is `poisoned`.
+    Attributes:
+        month: The month.
+        title: What the terminal shows.
+        expected: The outcome that the run must have.
+        pipeline: The pipeline that runs.
+        corruptions: How the month's file is corrupted; if the source is poisoned, also the files before it.
     """
 
     month: str
@@ -54,22 +59,22 @@ class Act:
 
     @property
     def poisoned(self) -> bool:
-        """Whether the same fault is in training and evaluation data, where no metric can see it."""
+        """Whether training and evaluation data have the same fault, so that no metric shows it."""
         return self.pipeline == UNGUARDED
 
 
-ACTS = (
-    Act("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
-    Act("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
-    Act(
+SCENARIOS = (
+    Scenario("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
+    Scenario("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
+    Scenario(
         "2013-06",
-        "June arrives corrupted: wind unit, lost carrier, shifted columns",
+        "June arrives corrupted: wrong wind unit, missing carrier, shifted columns",
         Outcome.BLOCKED,
         corruptions=("wind_unit", "carrier_missing", "shifted_column"),
     ),
-    Act(
+    Scenario(
         "2013-04",
-        "April again: a dead wind sensor in all months, and validation only warns",
+        "April again: a broken wind sensor in all months, and on_invalid_data: continue",
         Outcome.REJECTED,
         pipeline=UNGUARDED,
         corruptions=("wind_dead",),
@@ -80,8 +85,15 @@ TRAFFIC_MONTH = "2013-06"
 
 
 @dataclass
-class Course:
-    """What happened while the demonstration ran; `tasks` by pipeline and month."""
+class DemoRun:
+    """The results of a demonstration.
+
+    Attributes:
+        tasks: The tasks by pipeline and month.
+        traffic: The results of the live requests; None if none were sent.
+        checked: The check of the logged answers; None if they were not checked.
+        seconds: How long each part took.
+    """
 
     tasks: dict[tuple[str, str], list[TaskState]] = field(default_factory=dict)
     traffic: Replayed | None = None
@@ -90,43 +102,51 @@ class Course:
 
 
 def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) -> int:
-    """Start the stack, play the acts that were not played in this home yet, show the table; returns the exit code."""
-    _refuse_early(dags, report)
-    console, course, began = Console(), Course(), time.monotonic()
+    """Start the stack, run the scenarios that have not run in this home yet, and print a table of the outcomes.
+
+    Args:
+        home: The folder of the stack.
+        dags: The folder of DAG files.
+        exit_at_end: Whether to stop the stack at the end.
+        report: The file for the table as JSON; None for no file.
+
+    Returns:
+        The exit code: 1 if an outcome is not the expected one.
+    """
+    _check_arguments(dags, report)
+    console, demo, began = Console(), DemoRun(), time.monotonic()
     with running_stack(console, home, dags) as starting:
-        course.seconds["start"] = time.monotonic() - began
+        demo.seconds["start"] = time.monotonic() - began
         stack = starting.stack
         show_addresses(console, stack)
         show_keys(console, stack)
-        _play(console, stack, course)
-        course.seconds["total"] = time.monotonic() - began
+        _run_scenarios(console, stack, demo)
+        demo.seconds["total"] = time.monotonic() - began
         found, champion = decisions(stack), current_champion(stack.url("mlflow"))
-        print_table(console, found, champion, course.traffic)
+        print_table(console, found, champion, demo.traffic)
         show_addresses(console, stack)
+        console.print(f"[dim]{demo.seconds['total']:.0f} s, of which {demo.seconds['start']:.0f} s to start the stack[/dim]")
         console.print(
-            f"[dim]{course.seconds['total']:.0f} s, of which {course.seconds['start']:.0f} s to start the stack[/dim]"
+            f"To see how a model was made: export MLFLOW_TRACKING_URI={stack.url('mlflow')}; taxiway lineage model {PIPELINE}"
         )
-        console.print(
-            f"To ask what made a model: export MLFLOW_TRACKING_URI={stack.url('mlflow')}; taxiway lineage model {PIPELINE}"
-        )
-        console.print(f"Another team's pipeline waits to be started: {stack.url('airflow')}/dags/bikes.hourly_rentals")
+        console.print(f"The pipeline of another team, ready to be triggered: {stack.url('airflow')}/dags/bikes.hourly_rentals")
         if report is not None:
-            write_report(report, found, champion, course.tasks, course.traffic, course.checked, course.seconds)
-        problem = _problem(found, champion, course.traffic, course.checked)
+            write_report(report, found, champion, demo.tasks, demo.traffic, demo.checked, demo.seconds)
+        problem = _problem(found, champion, demo.traffic, demo.checked)
         if problem:
-            say_error(console, f"This is not how it should end: {problem}")
+            print_error(console, f"The demonstration did not end as expected: {problem}")
         ended = 0 if exit_at_end else stay(console, starting)
         return 1 if problem else ended
 
 
-def _refuse_early(dags: Path, report: Path | None) -> None:
-    """Raise ConfigError for what would end the demonstration only after minutes."""
+def _check_arguments(dags: Path, report: Path | None) -> None:
+    """Raise ConfigError for mistakes that would otherwise stop the demonstration only after minutes."""
     for pipeline in (PIPELINE, UNGUARDED):
         file = dags.joinpath(*pipeline.split(".")).with_suffix(SUFFIX)
         if not file.is_file():
             raise ConfigError(
-                f"{file} is not there, and it is a pipeline that is shown; "
-                "give the folder `dags` of Taxiway's repository: --dags FOLDER"
+                f"the pipeline file {file} of the demonstration does not exist; give the folder `dags` of Taxiway's repository: "
+                "--dags FOLDER"
             )
     if report is not None and not report.absolute().parent.is_dir():
         raise ConfigError(
@@ -135,73 +155,75 @@ def _refuse_early(dags: Path, report: Path | None) -> None:
 
 
 def decisions(stack: Stack) -> tuple[RunSummary, ...]:
-    """What the runs of all acts came to, in the order of the acts."""
+    """The outcomes of all scenarios, in order."""
     store = Store(str(stack.home.store))
     return (*summaries(store, PIPELINE), *summaries(store, UNGUARDED))
 
 
 def current_champion(tracking_uri: str) -> ChampionInfo | None:
-    """The champion of the pipeline that is shown."""
+    """The champion of the demonstration's pipeline; None if it has none."""
     from mlflow import MlflowClient
 
     return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
 
 
-def _play(console: Console, stack: Stack, course: Course) -> None:
-    with console.status("laying out the flights of 2013"):
+def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
+    with console.status("writing the flights of 2013"):
         months = flights_by_month()
-        lay_out_rentals(stack.home.data / "bikes")  # for the second team's pipeline, which is there to be run by hand
+        lay_out_rentals(stack.home.data / "bikes")  # for the pipeline of the second team, which users can trigger
     api = AirflowApi(stack.url("airflow"), stack.secrets.airflow_password)
     with console.status("waiting for Airflow to read the pipelines"):
         for pipeline in (PIPELINE, UNGUARDED):
             api.wait_for_dag(pipeline)
     decided = {(summary.pipeline, summary.span.name) for summary in decisions(stack)}
-    for number, act in enumerate(ACTS, start=1):
-        console.rule(f"{number}. {act.title}", align="left")
-        _arrive(stack, act, months)
-        if (act.pipeline, act.month) in decided:
-            said = f"  decided in an earlier demonstration; to see it again, stop this one and delete {stack.home.root}"
-            console.print(Text(said, style="dim"), soft_wrap=True)
+    for number, scenario in enumerate(SCENARIOS, start=1):
+        console.rule(f"{number}. {scenario.title}", align="left")
+        _write_source(stack, scenario, months)
+        if (scenario.pipeline, scenario.month) in decided:
+            skipped = f"  decided in an earlier demonstration; to run it again, stop this one and delete {stack.home.root}"
+            console.print(Text(skipped, style="dim"), soft_wrap=True)
             continue
         began = time.monotonic()
-        _run(console, stack, api, course, months[TRAFFIC_MONTH], act)
-        course.seconds[f"{act.pipeline} {act.month}"] = time.monotonic() - began
+        _run_scenario(console, stack, api, demo, months[TRAFFIC_MONTH], scenario)
+        demo.seconds[f"{scenario.pipeline} {scenario.month}"] = time.monotonic() - began
 
 
-def _arrive(stack: Stack, act: Act, months: "dict[str, pd.DataFrame]") -> None:
-    """Write the act's month, and those before the first one, to the source of its pipeline, where they are not there yet."""
-    source = stack.home.data / ("flights_poisoned" if act.poisoned else "flights")
-    for month in (*FIRST_MONTHS, act.month):
+def _write_source(stack: Stack, scenario: Scenario, months: "dict[str, pd.DataFrame]") -> None:
+    """Write the missing months of the scenario to the source of its pipeline."""
+    source = stack.home.data / ("flights_poisoned" if scenario.poisoned else "flights")
+    for month in (*FIRST_MONTHS, scenario.month):
         if (source / f"{month}.parquet").exists():
             continue
         rows = months[month]
-        for kind in act.corruptions if act.poisoned or month == act.month else ():
+        for kind in scenario.corruptions if scenario.poisoned or month == scenario.month else ():
             rows = corrupt(rows, kind)
         write_span(rows, source, month)
 
 
-def _run(console: Console, stack: Stack, api: AirflowApi, course: Course, traffic: "pd.DataFrame", act: Act) -> None:
-    run = api.trigger(act.pipeline, {})
-    console.print(f"  [dim]{stack.url('airflow')}/dags/{act.pipeline}/runs/{run}[/dim]", highlight=False, soft_wrap=True)
+def _run_scenario(
+    console: Console, stack: Stack, api: AirflowApi, demo: DemoRun, traffic: "pd.DataFrame", scenario: Scenario
+) -> None:
+    run = api.trigger(scenario.pipeline, {})
+    console.print(f"  [dim]{stack.url('airflow')}/dags/{scenario.pipeline}/runs/{run}[/dim]", highlight=False, soft_wrap=True)
     with console.status("running") as status:
-        for task in api.follow(act.pipeline, run):
+        for task in api.follow(scenario.pipeline, run):
             status.update(f"{task.task} {task.state}")
             if task.state in FINAL:
                 _print_task(console, task)
             if task.task == "shadow" and task.state == "deferred":
                 status.stop()
-                course.traffic = _send_traffic(console, stack, traffic)
+                demo.traffic = _send_traffic(console, stack, traffic)
                 status.start()
-    course.tasks[act.pipeline, act.month] = api.tasks(act.pipeline, run)
-    if course.traffic is not None and course.checked is None:
-        _check_answers(console, stack, course)
-    if act.poisoned:
-        _print_verdict(console, stack, api, act, run)
+    demo.tasks[scenario.pipeline, scenario.month] = api.tasks(scenario.pipeline, run)
+    if demo.traffic is not None and demo.checked is None:
+        _check_answers(console, stack, demo)
+    if scenario.poisoned:
+        _print_verdict(console, stack, api, scenario, run)
 
 
-def _print_verdict(console: Console, stack: Stack, api: AirflowApi, act: Act, run: str) -> None:
-    """Every reason of the gate: that the metrics are fine is what this act is about."""
-    digest = api.handed_on(act.pipeline, run, "validate_model").get("digest")
+def _print_verdict(console: Console, stack: Stack, api: AirflowApi, scenario: Scenario, run: str) -> None:
+    """Print every reason of the gate: in this scenario, the metrics pass."""
+    digest = api.returned(scenario.pipeline, run, "validate_model").get("digest")
     if digest is None:
         return
     marks = {Status.PASS: "[green]✓[/green]", Status.FAIL: "[red]✗[/red]"}
@@ -237,33 +259,33 @@ def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Repla
     return sent
 
 
-def _check_answers(console: Console, stack: Stack, course: Course) -> None:
-    with console.status("computing every logged answer again"):
-        course.checked = check_log(stack, PIPELINE)
-    console.print(f"    {course.checked}", highlight=False)
+def _check_answers(console: Console, stack: Stack, demo: DemoRun) -> None:
+    with console.status("checking every logged answer with the models"):
+        demo.checked = check_log(stack, PIPELINE)
+    console.print(f"    {demo.checked}", highlight=False)
 
 
 def _problem(
     found: tuple[RunSummary, ...], champion: ChampionInfo | None, traffic: Replayed | None, checked: CheckedLog | None
 ) -> str:
-    """Why the demonstration is not right, as a message; empty if it is. Without `traffic` the promotion was not played now.
+    """Why the demonstration did not end as expected; empty if it did.
 
-    The champion of an earlier promotion may be another one by now: somebody may have rolled it back.
+    Without `traffic` the promotion is from an earlier demonstration, and may have been rolled back since.
     """
     outcomes = {(summary.pipeline, summary.span.name): summary.outcome for summary in found}
-    for act in ACTS:
-        came_to = outcomes.get((act.pipeline, act.month))
-        if came_to is not act.expected:
+    for scenario in SCENARIOS:
+        outcome = outcomes.get((scenario.pipeline, scenario.month))
+        if outcome is not scenario.expected:
             return (
-                f"{act.pipeline} on {act.month} came to {came_to or 'no decision'}, expected {act.expected}; "
+                f"the outcome of {scenario.pipeline} on {scenario.month} is {outcome or 'missing'}, expected {scenario.expected}; "
                 "see the task logs in Airflow"
             )
     if traffic is None:
         return ""
-    promoted = next(s.version for s in found if (s.pipeline, s.span.name) == (PIPELINE, ACTS[1].month))
+    promoted = next(s.version for s in found if (s.pipeline, s.span.name) == (PIPELINE, SCENARIOS[1].month))
     if champion is None or champion.version != promoted:
-        answers = f"version {champion.version}" if champion else "no version"
-        return f"{answers} is the champion, expected version {promoted}"
+        found_version = f"version {champion.version}" if champion else "none"
+        return f"the champion is {found_version}, expected version {promoted}"
     if traffic.answered != traffic.sent:
-        return f"of {traffic.sent} requests only {traffic.answered} were answered"
+        return f"only {traffic.answered:,} of {traffic.sent:,} requests were answered"
     return checked.problem(traffic.answered) if checked else "the answers in the gateway's log were not checked"

@@ -1,4 +1,4 @@
-"""The model gate: whether a candidate may go on, from its evaluation and from the DataReports of what it was trained on."""
+"""The gates: the model gate decides on a candidate, the shadow gate on its answers to live requests."""
 
 from taxiway.gates.model_gate import decide
 

@@ -1,7 +1,7 @@
-"""The model gate's decision: every reason is collected, then the verdict is taken once.
+"""The model gate: it collects every reason, and then decides once.
 
-Model validation is coupled to data validation by type: without a passed DataReport of exactly the rows that the candidate
-consumed, under exactly the schema recorded on it, the verdict is FAIL whatever the metrics say.
+The gate needs a passed DataReport of exactly the rows that the candidate was trained on, under exactly the schema recorded on it.
+Without one the verdict is FAIL, whatever the metrics are.
 """
 
 from collections.abc import Iterator
@@ -32,25 +32,35 @@ def decide(
     today: date,
     stale: str = "",
 ) -> Verdict:
-    """Whether `candidate` may go on. `stale` says why its data are older than the champion's: it then fails, and is compared with
-    nothing, because the champion may have learned these very rows.
+    """Decide whether a candidate passes the model gate.
 
-    `today` is the day by which waivers of the report may have ended: what was excused when the data were looked at is not for ever.
+    A bound passes if the whole confidence interval meets it, fails if the whole interval misses it, and is UNDECIDED otherwise.
+    A slice fails only if its whole interval lies beyond the allowed drop; a slice with too few rows never decides. Without a
+    champion the thresholds must still be met; the comparisons are NOT_APPLICABLE.
 
-    Without a champion the first-champion policy holds: thresholds must hold, comparisons are NOT_APPLICABLE (not passed). A bound is
-    passed where the whole interval keeps it, failed where none of it does, UNDECIDED between. A slice fails only where its
-    whole interval lies below the allowed drop, and never decides below its minimum of rows.
+    Args:
+        candidate: The model version to decide on.
+        report: The DataReport of the snapshot that the candidate was trained on; None if there is none.
+        evaluation: The metrics of candidate and champion on the same rows.
+        gate: The pipeline's thresholds and comparisons.
+        today: The day on which waivers of the report must still be valid.
+        stale: Why the candidate's data are older than the champion's; empty if they are not. A stale candidate fails and is not
+            compared, because the champion may have been trained on these evaluation rows.
+
+    Returns:
+        The verdict, with every reason; its status is the worst of theirs.
     """
+    comparison = (
+        (_fail(f"version {candidate.version} was trained on older data than the champion: {stale}"),)
+        if stale
+        else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
+    )
     reasons = (
         *_data(candidate, report, today),
         *_same_rows(candidate, evaluation),
         *_rows(evaluation, gate),
-        *_floors(evaluation, gate),
-        *(
-            (_fail(f"version {candidate.version} comes too late: {stale}"),)
-            if stale
-            else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
-        ),
+        *_thresholds(evaluation, gate),
+        *comparison,
     )
     return Verdict(
         model=candidate.model,
@@ -66,82 +76,87 @@ def decide(
 
 def _data(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
     if report is None:
-        yield _fail(
-            f"there is no DataReport of the snapshot {candidate.snapshot} that version {candidate.version} was trained on"
-        )
+        yield _fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
         return
-    sound = True
+    problems = (*_other_data(candidate, report), *_invalid_data(report, today))
+    yield from map(_fail, problems)
+    if not problems:
+        waived = f", {len(report.waivers)} waived" if report.waivers else ""
+        found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
+        yield _pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
+
+
+def _other_data(candidate: Candidate, report: DataReport) -> Iterator[str]:
+    """Why the report is not of exactly the rows and the schema of the candidate."""
     if report.snapshot != candidate.snapshot:
-        sound = False
-        yield _fail(f"the DataReport is of the snapshot {report.snapshot}, the model was trained on {candidate.snapshot}")
+        yield f"the DataReport belongs to snapshot {report.snapshot}, but the model was trained on snapshot {candidate.snapshot}"
     if report.schema_version != candidate.schema_version:
-        sound = False
-        yield _fail(f"the DataReport is under the schema {report.schema_version}, the model under {candidate.schema_version}")
+        yield (
+            f"the DataReport was made under schema {report.schema_version}, but the model was trained under schema "
+            f"{candidate.schema_version}"
+        )
     if report.digest != candidate.report:
-        sound = False
-        yield _fail(f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}")
+        yield f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}"
+
+
+def _invalid_data(report: DataReport, today: date) -> Iterator[str]:
     if report.blocking or report.status is not Status.PASS:
-        sound = False
-        first = f", first: {report.blocking[0].message}" if report.blocking else ""
-        yield _fail(f"the data did not pass: {len(report.blocking)} blocking anomalies{first}")
+        first = f"; the first: {report.blocking[0].message}" if report.blocking else ""
+        yield f"the data did not pass validation: {_anomalies(len(report.blocking), 'blocking ')}{first}"
     for waiver in report.waivers:
         if waiver.until < today:
-            sound = False
-            yield _fail(
-                f"the data passed by a waiver that ended on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, "
+            yield (
+                f"the data passed with a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, "
                 f"waived by {waiver.owner}"
             )
-    if sound:
-        waived = f", {len(report.waivers)} waived" if report.waivers else ""
-        found = len(report.anomalies)
-        warnings = f"{found} {'anomaly' if found == 1 else 'anomalies'}, none blocking" if found else "no anomaly"
-        yield _pass(f"the data passed: {report.checks} checks, {warnings}{waived}")
+
+
+def _anomalies(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}{'anomaly' if count == 1 else 'anomalies'}"
 
 
 def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
         yield _fail(
-            f"the evaluation is of version {evaluation.candidate} on the snapshot {evaluation.snapshot}, "
-            f"not of version {candidate.version} on {candidate.snapshot}"
+            f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
+            f"not to version {candidate.version} on snapshot {candidate.snapshot}"
         )
 
 
 def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     if rows < gate.min_rows:
-        yield Reason(
-            status=Status.UNDECIDED,
-            message=f"{rows} evaluation rows are too few to decide on; at least {gate.min_rows} are needed",
-        )
+        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
+        yield Reason(status=Status.UNDECIDED, message=message)
 
 
-def _floors(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
-        result, sign = _result(evaluation, name), METRIC_FACTS[name].sign
-        word = "at least" if sign > 0 else "at most"
-        status = _bounded(result.candidate, threshold, sign)
-        yield Reason(status=status, message=f"{name} is {_text(result.candidate, evaluation)}; {word} {threshold:g} is asked")
+        score = _result(evaluation, name).candidate
+        status = _bounded(score, threshold, METRIC_FACTS[name].sign)
+        yield Reason(
+            status=status,
+            message=f"{name} {score.value:.3f} ({score.rows:,} rows, {_ci(score, evaluation.confidence, '.3f')}): "
+            f"{_position(score, threshold, status)} threshold {threshold:g}",
+        )
 
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rule = gate.against_champion
     if evaluation.champion is None:
-        yield Reason(
-            status=Status.NOT_APPLICABLE,
-            message="there is no champion to compare with: the first one needs the thresholds only",
-        )
+        yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
         return
     result, sign = _result(evaluation, rule.metric), METRIC_FACTS[rule.metric].sign
     if result.champion is None or result.difference is None:
-        yield _fail(f"the evaluation names champion version {evaluation.champion} but holds no comparison with it")
+        yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
-    status = _bounded(result.difference, sign * rule.min_improvement, sign)
+    improvement = _improvement(result.difference, sign)
     yield Reason(
-        status=status,
+        status=_bounded(result.difference, sign * rule.min_improvement, sign),
         message=(
-            f"{rule.metric} is {result.candidate.value:.3f} against {result.champion.value:.3f} of the champion, version "
-            f"{evaluation.champion}: {_gain(result.difference, sign, evaluation.confidence)}; "
-            f"a gain of at least {rule.min_improvement:+g} is asked"
+            f"{rule.metric} {result.candidate.value:.3f}, champion (version {evaluation.champion}) {result.champion.value:.3f}: "
+            f"improvement {improvement.value:+.3f} ({_ci(improvement, evaluation.confidence, '+.3f')}); "
+            f"required: at least {rule.min_improvement:+g}"
         ),
     )
 
@@ -150,28 +165,30 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if gate.slices is None:
         return
     if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, message="there is no champion to compare slices with")
+        yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: slices are not compared")
         return
-    fallen = [s for s in evaluation.slices if _fell(s, gate.slices.max_drop)]
-    for slice_ in fallen:
-        assert slice_.difference is not None
-        sign = METRIC_FACTS[slice_.metric].sign
-        word = "drop" if sign > 0 else "rise"
-        yield _fail(
-            f"{slice_.column} {slice_.value} changed by {_signed(slice_.difference, slice_.confidence)} {slice_.metric} "
-            f"({slice_.rows} rows); a {word} of at most {gate.slices.max_drop:g} is allowed"
-        )
-    if not fallen:
-        told = [s for s in evaluation.slices if s.difference is not None]
-        small = len(evaluation.slices) - len(told)
-        verb = "fell" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rose"
+    worse = [s for s in evaluation.slices if _is_worse(s, gate.slices.max_drop)]
+    yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
+    if not worse:
+        compared = sum(s.difference is not None for s in evaluation.slices)
+        few = len(evaluation.slices) - compared
+        word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
         yield _pass(
-            f"none of {len(told)} slices by {' and '.join(gate.slices.by)} surely {verb} by more than {gate.slices.max_drop:g} "
-            f"({small} too small to tell)"
+            f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
+            f"{gate.slices.max_drop:g}{f'; {few} had too few rows' if few else ''}"
         )
 
 
-def _fell(slice_: SliceResult, max_drop: float) -> bool:
+def _slice_text(slice_: SliceResult, max_drop: float) -> str:
+    assert slice_.difference is not None
+    did, word = ("dropped", "drop") if METRIC_FACTS[slice_.metric].sign > 0 else ("rose", "rise")
+    return (
+        f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.3f} ({slice_.rows:,} rows, "
+        f"{_ci(slice_.difference, slice_.confidence, '+.3f', of='difference')}; allowed {word}: {max_drop:g})"
+    )
+
+
+def _is_worse(slice_: SliceResult, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
     worse = slice_.difference.high if METRIC_FACTS[slice_.metric].sign > 0 else -slice_.difference.low
@@ -189,26 +206,26 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
     for result in evaluation.metrics:
         if result.metric == name:
             return result
-    raise KeyError(f"the evaluation holds no {name}; it has {[r.metric for r in evaluation.metrics]}")
+    raise KeyError(f"the evaluation has no metric {name}; it has {[r.metric for r in evaluation.metrics]}")
 
 
-def _text(interval: Interval, evaluation: Evaluation) -> str:
-    return (
-        f"{interval.value:.3f} ({interval.rows:,} rows, {100 * evaluation.confidence:.4g}% interval "
-        f"{interval.low:.3f} to {interval.high:.3f})"
-    )
+def _position(interval: Interval, bound: float, status: Status) -> str:
+    if status is Status.UNDECIDED:
+        return "the interval includes the"
+    if interval.low >= bound:
+        return "above the" if interval.low > bound else "at or above the"
+    return "below the" if interval.high < bound else "at or below the"
 
 
-def _gain(difference: Interval, sign: int, confidence: float) -> str:
-    """What the candidate gains: where lower is better, the fall is the gain, and is called so."""
+def _improvement(difference: Interval, sign: int) -> Interval:
+    """The difference, negated for a metric of which lower values are better."""
     if sign > 0:
-        return _signed(difference, confidence)
-    gain = Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
-    return f"a gain of {_signed(gain, confidence)}"
+        return difference
+    return Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
 
 
-def _signed(interval: Interval, confidence: float) -> str:
-    return f"{interval.value:+.3f} ({100 * confidence:.4g}% interval {interval.low:+.3f} to {interval.high:+.3f})"
+def _ci(interval: Interval, confidence: float, form: str, of: str = "") -> str:
+    return f"{100 * confidence:.4g}% CI {f'of the {of} ' if of else ''}{interval.low:{form}} to {interval.high:{form}}"
 
 
 def _fail(message: str) -> Reason:

@@ -1,1 +1,1 @@
-"""Airflow connections to MLflow and to the model gateway."""
+"""The Airflow side of Taxiway: connections to MLflow and the model gateway, and the `[taxiway]` section."""

@@ -1,4 +1,4 @@
-"""What the installation says about challengers in containers, and taking them down from a task."""
+"""Challengers in containers, started with the settings of Airflow's `[taxiway]` section."""
 
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,19 @@ START_SECONDS = 600.0
 
 
 def start_challenger(*, model: str, version: int, tracking_uri: str, run: str, lease_s: float) -> "Remote":
-    """Serve a version in a container of the DAG run `run`, as `[taxiway]` says; see `taxiway.serving.deployers.docker.start`."""
+    """Serve a model version in a container; see `taxiway.serving.deployers.docker.start`.
+
+    Args:
+        model: The registered model.
+        version: Its version.
+        tracking_uri: The MLflow server.
+        run: The DAG run that the container belongs to, `DAG/RUN`.
+        lease_s: The seconds after which the container stops by itself.
+    """
     from taxiway.serving.deployers.docker import ChallengerSpec, engine, start
 
     challenger = ChallengerSpec(model=model, version=version, tracking_uri=tracking_uri, run=run, lease_s=lease_s)
-    return start(engine(), place(), challenger, within_s=START_SECONDS)
+    return start(engine(), container_spec(), challenger, within_s=START_SECONDS)
 
 
 def remove_challengers(run: str) -> int:
@@ -29,8 +37,12 @@ def remove_challengers(run: str) -> int:
     return remove(engine(), run)
 
 
-def place() -> "ContainerSpec":
-    """Image, network and limits. Raises ConfigError where one is missing or is none."""
+def container_spec() -> "ContainerSpec":
+    """The image, network and limits of challenger containers.
+
+    Raises:
+        ConfigError: A setting is missing or not valid.
+    """
     from taxiway.serving.deployers.docker import ContainerSpec
 
     cpus = conf.get("taxiway", "challenger_cpus", fallback="1")
@@ -39,6 +51,6 @@ def place() -> "ContainerSpec":
     except ValueError:
         number = 0.0
     if not number > 0:
-        raise ConfigError(f'[taxiway] challenger_cpus is "{cpus}"; allowed: a number above 0, such as 1 or 0.5')
+        raise ConfigError(f'[taxiway] challenger_cpus is "{cpus}"; allowed: a number above 0, such as 1 or 0.5', got=cpus)
     memory = conf.get("taxiway", "challenger_memory", fallback="1g")
     return ContainerSpec(setting("challenger_image"), setting("challenger_network"), memory, number)

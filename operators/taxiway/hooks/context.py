@@ -1,4 +1,4 @@
-"""A task's `StageContext`: the DAG run's MLflow run, the installation's store, and its services, by Airflow's connections."""
+"""The `StageContext` of an Airflow task, from Airflow's connections and settings."""
 
 import logging
 from datetime import timedelta
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 
 class AirflowContainers:
-    """Challengers in containers, as Airflow's `[taxiway]` section describes them."""
+    """Runs challengers in containers, with the settings of Airflow's `[taxiway]` section.
+
+    Args:
+        mlflow_conn_id: The Airflow connection of the MLflow server.
+    """
 
     def __init__(self, mlflow_conn_id: str) -> None:
         self.mlflow_conn_id = mlflow_conn_id
 
     def start(self, *, model: str, version: int, run: str, lease: timedelta) -> "Remote":
-        """Serve a version in a container of the DAG run `run`; see `taxiway.serving.deployers.docker.start`."""
+        """Serve a model version in a container of the DAG run `run` until the lease ends; returns its address."""
         from taxiway.hooks.containers import start_challenger
 
         uri = MlflowHook(self.mlflow_conn_id).tracking_uri()
@@ -41,7 +45,7 @@ class AirflowContainers:
 
 
 def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "StageContext":
-    """What the stages of this DAG run work with; its MLflow run is found, or made."""
+    """The stage context of this DAG run; its MLflow run is created if it does not exist."""
     from taxiway.tracking.run import MlflowRun
 
     client = MlflowHook(mlflow_conn_id).get_conn()
@@ -50,7 +54,7 @@ def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -
 
 
 def find_stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "StageContext | None":
-    """As `stage_context`; None if no task of this DAG run has made an MLflow run."""
+    """The stage context of this DAG run; None if no task has created its MLflow run."""
     from taxiway.tracking.run import MlflowRun
 
     run = MlflowRun.find(MlflowHook(mlflow_conn_id).get_conn(), pipeline.experiment, dag_run_of(context))
@@ -58,7 +62,7 @@ def find_stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: s
 
 
 def services(pipeline: Pipeline, mlflow_conn_id: str) -> "Services":
-    """What this installation offers to the stages of a pipeline."""
+    """The services of this installation for a pipeline."""
     from taxiway.stages.context import Services
 
     gateway = pipeline.gateway
@@ -67,17 +71,18 @@ def services(pipeline: Pipeline, mlflow_conn_id: str) -> "Services":
         connect=airflow_engine,
         gateway=None if gateway is None else lambda: GatewayHook(gateway).get_conn(),
         containers=AirflowContainers(mlflow_conn_id),
+        in_airflow=True,
     )
 
 
 def dag_run_of(context: "Context") -> str:
-    """The DAG run as everything outside of Airflow knows it: `DAG/RUN`."""
+    """The name of the DAG run outside of Airflow, `DAG/RUN`."""
     ti: Any = context["ti"]
     return f"{ti.dag_id}/{ti.run_id}"
 
 
 def airflow_url(context: "Context") -> str:
-    """The address of the DAG run's page in Airflow."""
+    """The URL of the DAG run's page in Airflow."""
     ti: Any = context["ti"]
     return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{ti.dag_id}/runs/{ti.run_id}"
 

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 class GatewayHook(BaseHook):
-    """Connect to the model gateway of an Airflow connection: its address as host, its admin token as password.
+    """Connect to the model gateway.
 
-    :param gateway_conn_id: the connection of type `taxiway_gateway`.
+    Args:
+        gateway_conn_id: The Airflow connection of type `taxiway_gateway`: the gateway's address as host, the admin token as
+            password.
     """
 
     conn_name_attr = "gateway_conn_id"
@@ -27,22 +29,26 @@ class GatewayHook(BaseHook):
         self.gateway_conn_id = gateway_conn_id
 
     def get_conn(self) -> "GatewayClient":
-        """A client of the gateway with the join_tables of its admin. Raises ConfigError where address or token is missing."""
+        """A client of the gateway that uses the admin token.
+
+        Raises:
+            ConfigError: The connection has no address or no token.
+        """
         from taxiway.serving.client import GatewayClient
 
         connection: Any = self.get_connection(self.gateway_conn_id)
         address = http_address(connection)
         if not connection.password:
-            raise ConfigError(f"the connection {connection.conn_id} has no password; give it the gateway's admin token")
+            raise ConfigError(f"the connection {connection.conn_id} has no password; set it to the gateway's admin token")
         return GatewayClient(address, connection.password)
 
     def test_connection(self) -> tuple[bool, str]:
-        """For the test button of Airflow's connections: whether the gateway answers, and the token is its admin's."""
+        """For the Test button of Airflow's connections: whether the gateway answers and accepts the token as its admin token."""
         try:
             with self.get_conn() as gateway:
                 role, url = gateway.role(), gateway.url
         except TaxiwayError as error:
             return False, str(error)
         if role != "admin":
-            return False, f"the gateway at {url} knows this token as that of a caller; pipelines need the admin's as password"
-        return True, f"the gateway at {url} answers, and the token is its admin's"
+            return False, f"the password is the caller token of the gateway at {url}; pipelines need its admin token"
+        return True, f"the gateway at {url} answers and accepts the admin token"

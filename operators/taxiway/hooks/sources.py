@@ -1,4 +1,4 @@
-"""A pipeline's source as the installation knows it: `{data}` filled in, and its connection opened."""
+"""A pipeline's source with the installation's `{data}` filled in, and the Airflow connections of databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,20 +22,28 @@ def source_of(pipeline: Pipeline) -> Source:
 
 
 def data_folder(pipeline: Pipeline) -> str | None:
-    """The installation's folder of data; None if the pipeline's source does not begin there. Raises ConfigError if it is not set."""
+    """The value of `{data}`; None if the pipeline's source does not use it.
+
+    Raises:
+        ConfigError: The source uses `{data}`, and `[taxiway] data` is not set.
+    """
     return setting("data") if needs_data(pipeline.source) else None
 
 
 @contextmanager
 def airflow_engine(name: str) -> "Iterator[Engine]":
-    """SQLAlchemy's engine for an Airflow connection. Raises ConfigError if there is none, or none can be made."""
+    """Open a SQLAlchemy engine for an Airflow connection.
+
+    Raises:
+        ConfigError: The connection does not exist, or is not one of a database whose provider is installed.
+    """
     try:
         hook: Any = BaseHook.get_hook(name)
         engine: Engine = hook.get_sqlalchemy_engine()
-    except Exception as error:  # Airflow, providers and SQLAlchemy each raise what they like
+    except Exception as error:  # Airflow, providers and SQLAlchemy raise errors of many types
         raise ConfigError(
-            f"source.connection {name}: {type(error).__name__}: {error}; allowed: an Airflow connection of a database, whose provider "
-            "package is installed where the workers run"
+            f"source.connection {name} cannot be used ({type(error).__name__}: {error}); allowed: an Airflow connection to a database "
+            "whose provider package is installed on the workers"
         ) from None
     try:
         yield engine

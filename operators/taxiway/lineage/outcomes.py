@@ -1,4 +1,4 @@
-"""Outcomes: what a run ended with, derived from its records, and which spans have one."""
+"""The outcomes of runs, derived from their records, and the index of spans that have one."""
 
 import logging
 from collections.abc import Hashable
@@ -26,7 +26,7 @@ def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
 
 
 def processed_state(store: Store, pipeline: str) -> Hashable:
-    """As long as this is the same, so are the processed spans; it costs the same however many there are."""
+    """A value that changes whenever the processed spans change; its cost does not depend on their number."""
     return _index(store, pipeline).state()
 
 
@@ -36,27 +36,34 @@ def mark_processed(store: Store, summary: RunSummary) -> None:
 
 
 def summary_of(store: Store, pipeline: str, span: Span) -> RunSummary | None:
-    """The summary of the run that decided this span in this version; None if none did, or if its record is lost."""
+    """The summary of the run that decided this version of the span; None if there is none, or if its record is lost."""
     return _summary(store, pipeline, (span.name, span.version))
 
 
 def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummary, ...]:
-    """What the runs over the `newest` processed spans of `pipeline` ended with, oldest span first; lost records are left out."""
+    """The summaries of the `newest` processed spans of `pipeline`, oldest span first; lost records are left out."""
     keys = _index(store, pipeline).spans()[-newest:]
     return tuple(summary for key in keys if (summary := _summary(store, pipeline, key)) is not None)
 
 
-def changed_since(store: Store, snapshot: Snapshot) -> tuple[str, ...]:
-    """A message for each span of `snapshot` that was decided, in the same version, with other content."""
+def changed_since(store: Store, snapshot: Snapshot, *, span_option: str) -> tuple[str, ...]:
+    """A message for each span of a snapshot that was decided, in the same version, with other content.
+
+    Args:
+        store: The store.
+        snapshot: The snapshot.
+        span_option: How a run is started that decides a span again, with `{span}` for its name.
+    """
     found = []
-    # The parts of a split are of one file: it is told once.
+    # The training and evaluation parts of a span come from one file, which is reported once.
     for span in {(span.name, span.version): span for span in snapshot.spans}.values():
         decided = summary_of(store, snapshot.pipeline, span)
         if decided is not None and decided.span.source_digest != span.source_digest:
             found.append(
-                f"{span_label(span.name, span.version)} was decided as {decided.outcome} by {decided.run} with the content {decided.span.source_digest} and is now "
-                f"{span.source_digest}: its file was written again under the same name. It is read as it is now and not decided again; "
-                f"name corrected files with {{VERSION}}, or start a run with the parameter span={span.name}"
+                f"the file of span {span_label(span.name, span.version)} was overwritten: run {decided.run} decided the span as "
+                f"{decided.outcome} with content {decided.span.source_digest}, the content is now {span.source_digest}. This run reads "
+                "the new content, but the span is not decided again. Put {VERSION} into the names of corrected files, or decide the "
+                f"span again with {span_option.format(span=span.name)}"
             )
     return tuple(found)
 
@@ -72,7 +79,7 @@ def _summary(store: Store, pipeline: str, key: SpanKey) -> RunSummary | None:
     try:
         return store.get(RunSummary, digest)
     except LOST as error:
-        _log.warning("the summary of %s is left out: %s", span_label(*key), error)
+        _log.warning("the summary of span %s cannot be read and is left out: %s", span_label(*key), error)
         return None
 
 
@@ -86,11 +93,24 @@ def summarize(
     run: str,
     mlflow_run: str,
 ) -> RunSummary | None:
-    """What the run came to; None where a stage broke before anything was decided, so that the span stays open.
+    """The summary of a run, from the records of its stages.
 
-    A promotion without a verdict is one of an earlier run whose end was lost: this run found its model to be champion already.
+    A promotion without a verdict belongs to an earlier run that was killed before its end: this run found its model to be the
+    champion already.
+
+    Args:
+        snapshot: The rows of the run.
+        report: The DataReport; None if the stage did not finish, as for the records below.
+        verdict: The model gate's decision.
+        shadow: The shadow gate's decision.
+        promotion: The promotion.
+        run: The id of the DAG run.
+        mlflow_run: The id of the MLflow run.
+
+    Returns:
+        The summary; None if a stage failed before anything was decided, so that the span stays due.
     """
-    # A run that was cleared and ran again may have left records of its first pass: those that do not belong together are dropped.
+    # A cleared run may have left records of its first pass; those that do not match the records before them are dropped.
     if report is not None and report.snapshot != snapshot.digest:
         report = None
     if verdict is not None and (report is None or verdict.report != report.digest):
@@ -121,7 +141,7 @@ def _outcome(
         return Outcome.BLOCKED, tuple(anomaly.message for anomaly in report.blocking)
     if promotion is not None and verdict is None:
         return _promoted(promotion), (
-            f"version {promotion.to_version} was made champion on this span before, at {promotion.at:%Y-%m-%d %H:%M:%S} UTC",
+            f"version {promotion.to_version} was already promoted to champion on this span at {promotion.at:%Y-%m-%d %H:%M:%S} UTC",
         )
     for decision in (verdict, shadow):
         if decision is None:

@@ -1,4 +1,4 @@
-"""Questions that people ask of the memory: what made this model, and what did these rows touch. Answered from MLflow alone."""
+"""Lineage queries, answered by MLflow alone: how a model was made, and which runs read some data."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -26,7 +26,18 @@ _NAME = re.compile(r"(?P<model>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9]\d
 
 @dataclass(frozen=True)
 class ModelLineage:
-    """What made one model version, with the records of its run, and the promotions from it and to it, oldest first."""
+    """How a model version was made.
+
+    Attributes:
+        model: The registered model.
+        version: Its version.
+        mlflow_run: The id of the MLflow run that trained it.
+        airflow_url: The DAG run's page; empty for a local run.
+        environment: The versions of Python and the libraries; empty if not recorded.
+        code: The git commit of the team's folder; empty if not recorded.
+        records: The records of the run.
+        promotions: The promotions from this version and to it, oldest first.
+    """
 
     model: str
     version: int
@@ -40,24 +51,41 @@ class ModelLineage:
 
 @dataclass(frozen=True)
 class RunArtifacts:
-    """The records that an MLflow run keeps as artifacts, as far as it keeps them."""
+    """The records that an MLflow run has as artifacts."""
 
     client: "MlflowClient"
     run_id: str
 
     def get(self, kind: type[R], digest: str) -> R:
-        """The record of this kind. Raises CorruptArtifactError if the artifact has another digest."""
+        """Read the record of this kind.
+
+        Raises:
+            CorruptArtifactError: The artifact has another digest.
+        """
         record = kind.from_json(Path(self.client.download_artifacts(self.run_id, f"records/{kind.__name__}.json")).read_text())
         if record.digest != digest:
             raise CorruptArtifactError(
-                f"records/{kind.__name__}.json of the MLflow run {self.run_id} is not the record that the run names, {digest}"
+                f"records/{kind.__name__}.json of the MLflow run {self.run_id} has the digest {record.digest}, but the run's tag "
+                f"has {digest}"
             )
         return record
 
 
 @dataclass(frozen=True)
 class DataUse:
-    """One run that read a span: for what, what it came to, and the promotions of the version that it made."""
+    """A run that read a span or a joined table.
+
+    Attributes:
+        pipeline: The pipeline.
+        mlflow_run: The id of the MLflow run.
+        airflow_url: The DAG run's page; empty for a local run.
+        span: The name of the span, or of the join.
+        content: The digest of the rows.
+        context: What they were read for: `training`, `evaluation` or `joined`.
+        outcome: The run's outcome.
+        version: The model version that the run trained; None if it trained none.
+        promotions: The promotions from that version and to it, oldest first.
+    """
 
     pipeline: str
     mlflow_run: str
@@ -71,31 +99,39 @@ class DataUse:
 
 
 def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
-    """Model and version that `MODEL`, `MODEL@alias` or `MODEL/version` mean; the champion where nothing else is said.
+    """Find the model version that `MODEL`, `MODEL@alias` or `MODEL/version` refers to; `MODEL` is its champion.
 
-    Raises TerminalError where there is no such version.
+    Returns:
+        The model and the version.
+
+    Raises:
+        TerminalError: There is no such version.
     """
     match = _NAME.fullmatch(name)
     if match is None:
         raise TerminalError(
-            f"{name!r} names no model; allowed: MODEL, MODEL@alias, MODEL/version, as in flights.late_arrivals@champion"
+            f"{name!r} is not the name of a model; allowed: MODEL, MODEL@alias or MODEL/version, such as flights.late_arrivals@champion"
         )
     model, alias = match["model"], match["alias"] or CHAMPION
     version = int(match["version"]) if match["version"] else version_at(client, model, alias)
-    if version is None or not _is_there(client, model, version):
+    if version is None or not _exists(client, model, version):
         pages = all_pages(lambda token: client.search_model_versions(f"name = '{_quoted(model)}'", page_token=token))
         known = sorted(int(found.version) for found in pages)
-        has = f"it has the versions {', '.join(map(str, known))}" if known else "the registry has no versions of it"
+        has = f"it has the versions {', '.join(map(str, known))}" if known else "MLflow has no version of this model"
         wanted = f"version {version}" if match["version"] else f'alias "{alias}"'
         raise TerminalError(f"{model} has no {wanted}; {has}")
     return model, version
 
 
 def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLineage:
-    """What made `version` of `model`, and what became of it."""
+    """How a model version was made, and its promotions.
+
+    Raises:
+        TerminalError: The version was not made by a run of Taxiway.
+    """
     found = client.get_model_version(model, str(version))
     if not found.run_id:
-        raise TerminalError(f"{model} version {version} was not made by a run of Taxiway: nothing is known of it")
+        raise TerminalError(f"{model} version {version} has no lineage: it was not made by a run of Taxiway")
     run = client.get_run(found.run_id)
     return ModelLineage(
         model=model,
@@ -110,28 +146,33 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
 
 
 def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
-    """Every run that read the rows that `data` names: a content digest, or a span's name such as 2013-04; newest run first."""
+    """The runs that read some data, newest first.
+
+    Args:
+        client: The MLflow client.
+        data: A content digest, or the name of a span such as 2013-04.
+    """
     key = "digest" if re.fullmatch(r"[0-9a-f]{32}", data) else "name"
     experiments = [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
     wanted, newest = f"dataset.{key} = '{_quoted(data)}'", ["attributes.start_time DESC"]
     runs = all_pages(lambda token: client.search_runs(experiments, wanted, order_by=newest, page_token=token))
-    own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read what their run read
+    own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read the rows of their run
     promotions = cache(lambda model: _all_promotions(client, model))  # one search for each pipeline, not for each run
     return tuple(use for run in own for use in _uses(run, key, data, promotions))
 
 
 def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Promotion, ...]]) -> list[DataUse]:
-    said = run.data.tags
-    pipeline, version = said.get(tags.PIPELINE, ""), int(said[tags.VERSION]) if tags.VERSION in said else None
+    values = run.data.tags
+    pipeline, version = values.get(tags.PIPELINE, ""), int(values[tags.VERSION]) if tags.VERSION in values else None
     return [
         DataUse(
             pipeline=pipeline,
             mlflow_run=run.info.run_id,
-            airflow_url=said.get(tags.AIRFLOW_URL, ""),
+            airflow_url=values.get(tags.AIRFLOW_URL, ""),
             span=read.dataset.name,
             content=read.dataset.digest,
             context=next((tag.value for tag in read.tags if tag.key == tags.DATA_CONTEXT), ""),
-            outcome=said.get(tags.OUTCOME, "undecided as yet"),
+            outcome=values.get(tags.OUTCOME, "no decision yet"),
             version=version,
             promotions=_of_version(promotions(pipeline), version) if version is not None else (),
         )
@@ -140,7 +181,7 @@ def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Pro
     ]
 
 
-def _is_there(client: "MlflowClient", model: str, version: int) -> bool:
+def _exists(client: "MlflowClient", model: str, version: int) -> bool:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -164,5 +205,5 @@ def _of_version(promotions: Iterable[Promotion], version: int) -> tuple[Promotio
 
 def _quoted(text: str) -> str:
     if "'" in text or "\\" in text:
-        raise TerminalError(f"{text!r} names nothing here; allowed: letters, digits, dots, underscores, dashes")
+        raise TerminalError(f"{text!r} is not a valid name; allowed: letters, digits, dots, underscores and dashes")
     return text

@@ -1,7 +1,4 @@
-"""Overview: the records of one run by their references, for the end of the run, for pages and for people at a prompt.
-
-Which references a run has is asked elsewhere: Airflow keeps them between its tasks, MLflow as tags.
-"""
+"""The records of one run, read by their references: from the XComs of its tasks, or from the tags of its MLflow run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -32,12 +29,16 @@ class RecordReader(Protocol):
     """Where records are read from: the store, or the artifacts of an MLflow run."""
 
     def get(self, kind: type[R], digest: str) -> R:
-        """The record of this kind and digest. Raises TaxiwayError, ValueError or OSError if it cannot be read."""
+        """Read the record of this kind and digest.
+
+        Raises:
+            TaxiwayError, ValueError, OSError: It cannot be read.
+        """
 
 
 @dataclass(frozen=True)
 class RunRecords:
-    """What a run made, as far as it came. `unread` says in a message each which of it could not be read."""
+    """The records that the stages of a run have made so far; `unread` has a message for each one that could not be read."""
 
     snapshot: Snapshot | None = None
     report: DataReport | None = None
@@ -53,9 +54,14 @@ class RunRecords:
 
 
 def run_records(reader: RecordReader, refs: Iterable[RecordRef], skip: tuple[type[Exception], ...] = _UNREADABLE) -> RunRecords:
-    """The records that `refs` name, the Evaluation that the Verdict among them names, and the Candidate's SweepReport.
+    """Read the records of a run; other kinds are ignored.
 
-    Other kinds are left out. An error of one of the types `skip` makes a record an unread one; any other is raised.
+    The Evaluation of the Verdict and the SweepReport of the Candidate are read too.
+
+    Args:
+        reader: Where the records are read from.
+        refs: Their references.
+        skip: The types of errors that only make a record unread; others are raised.
     """
     found = RunRecords()
     for ref in refs:
@@ -69,9 +75,11 @@ def run_records(reader: RecordReader, refs: Iterable[RecordRef], skip: tuple[typ
 
 
 def behind_verdict(store: Store, verdict: str | None) -> RunRecords:
-    """The Verdict of this digest with its Snapshot, DataReport and Evaluation: what a promotion rests on.
+    """The Verdict of a promotion with its Snapshot and Evaluation.
 
-    Empty where there is no verdict, as for a rollback.
+    Args:
+        store: The store.
+        verdict: The digest of the Verdict; None for a promotion without one, such as a rollback.
     """
     if verdict is None:
         return RunRecords()

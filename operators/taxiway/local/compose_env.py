@@ -1,4 +1,4 @@
-"""The environment file of docker-compose.yml: every secret that the full stack needs, made anew."""
+"""The environment file of docker-compose.yml, with new secrets."""
 
 import os
 import secrets
@@ -8,11 +8,11 @@ from taxiway.errors import ConfigError
 from taxiway.local.stack_dir import new_secrets
 
 _HEAD = """\
-# Secrets of the stack that docker-compose.yml describes, and settings that are none. Keep it as you keep passwords.
-# PostgreSQL takes its password only when its volume is made, and what Airflow has encrypted needs its Fernet key.
+# Secrets and settings of docker-compose.yml. Keep this file private.
+# PostgreSQL reads its password only when its volume is created, and data that Airflow has encrypted needs its Fernet key.
 """
 _SETTINGS = """
-# Where the published ports are, the folders with DAGs and raw data, and how many tasks a worker runs at once.
+# The published ports, the folders of DAGs and raw data, and how many tasks a worker runs at once.
 #BIND_ADDRESS=127.0.0.1
 #AIRFLOW_PORT=8080
 #MLFLOW_PORT=5000
@@ -24,7 +24,7 @@ _SETTINGS = """
 
 
 def compose_env() -> str:
-    """The content of an environment file with fresh secrets."""
+    """The content of an environment file with new secrets."""
     made = new_secrets()
     values = {
         "POSTGRES_PASSWORD": secrets.token_urlsafe(24),
@@ -40,13 +40,17 @@ def compose_env() -> str:
 
 
 def write_compose_env(path: Path) -> None:
-    """Write it where there is none yet, readable by its owner alone. Raises ConfigError where there is one."""
+    """Write a new environment file, readable by its owner only.
+
+    Raises:
+        ConfigError: The file exists already.
+    """
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise ConfigError(
-            f"{path} is there already, and a stack may run with its secrets; "
-            "give another file (-o FILE), or move it away: the databases of an old stack open with the old secrets only"
+            f"{path} exists already, and a stack may use its secrets; give another file (-o FILE), or move it away. The databases of "
+            "an existing stack need the old secrets"
         ) from None
     with os.fdopen(file, "w") as opened:
         opened.write(compose_env())

@@ -1,4 +1,4 @@
-"""What a person sees of the embedded stack in a terminal: progress while it starts, addresses, and the end."""
+"""The terminal output of the embedded stack: progress while it starts, addresses, and how it ended."""
 
 import signal
 import time
@@ -29,11 +29,11 @@ ADDRESSES = {"airflow": "Airflow", "mlflow": "MLflow", "gateway": "Gateway"}
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, treated like Ctrl-C: the terminal may be gone, the stack must end all the same."""
+    """Raised on SIGTERM or SIGHUP, which stop the stack like Ctrl-C."""
 
 
 def run_until_stopped(home: Path, dags: Path) -> int:
-    """Start the stack, show where it is, and stay until Ctrl-C or until it breaks; returns the exit code."""
+    """Start the stack, print its addresses, and run it until Ctrl-C or until it fails; returns the exit code."""
     console = Console()
     with running_stack(console, home, dags) as starting:
         show_addresses(console, starting.stack)
@@ -42,23 +42,23 @@ def run_until_stopped(home: Path, dags: Path) -> int:
 
 
 def stay(console: Console, starting: StackProcess) -> int:
-    """Wait for Ctrl-C, or for somebody else to stop the stack (0), or for it to break (1)."""
-    console.print("Ctrl-C stops everything.")
+    """Wait until the stack ends; returns 0 after Ctrl-C or `taxiway down`, and 1 if it failed."""
+    console.print("Press Ctrl-C to stop the stack.")
     try:
         why = starting.wait()
     except KeyboardInterrupt:
         console.print()
         return 0
     if why:
-        say_error(console, f"The stack ended: {why}")
+        print_error(console, f"The stack failed: {why}")
     else:
-        console.print("The stack was stopped from elsewhere, as `taxiway down` does.")
+        console.print("Stopped by another command, such as `taxiway down`.")
     return 1 if why else 0
 
 
 @contextmanager
 def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackProcess]:
-    """A stack that is up within the block; ended after it, however it ends. Ctrl-C ends the command quietly, with code 130."""
+    """Run a stack within the block, and stop it after the block. Ctrl-C ends the command with exit code 130."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     require_dags(dags)
@@ -69,7 +69,9 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackPro
         _show_start(console, starting)
         if starting.stack.home.postgres.is_symlink():
             databases = starting.stack.home.postgres.readlink()
-            console.print(f"root's PostgreSQL runs as a user of its own; its data are in {databases}", highlight=False)
+            console.print(
+                f"PostgreSQL cannot run as root; it runs as another user, data directory: {databases}", highlight=False
+            )
         yield starting
     except KeyboardInterrupt:
         console.print()
@@ -79,36 +81,36 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackPro
             _stop(console, starting)
 
 
-def say_error(console: Console, text: str) -> None:
-    """Print what went wrong as it is: log lines hold brackets that are no markup, and paths that must stay whole."""
+def print_error(console: Console, text: str) -> None:
+    """Print an error without markup and line wrapping, because log lines have brackets and long paths."""
     console.print(Text(text, style="red"), soft_wrap=True)
 
 
 def show_addresses(console: Console, stack: Stack) -> None:
-    """Where Airflow, MLflow and the gateway are."""
+    """Print the addresses of Airflow, MLflow and the gateway."""
     for service, name in ADDRESSES.items():
         console.print(f"[bold]{name:<8}[/bold] {stack.url(service)}", highlight=False)
 
 
 def show_keys(console: Console, stack: Stack) -> None:
-    """With what one enters; shown once."""
+    """Print the password of Airflow and the tokens of the gateway."""
     keys = stack.secrets
-    console.print(f"log in to Airflow as admin, password {keys.airflow_password}", highlight=False)
-    console.print(f"token for the gateway's callers  {keys.gateway_caller_token}", highlight=False)
-    console.print(f"token for the gateway's admin    {keys.gateway_admin_token}", highlight=False)
+    console.print(f"Airflow login: admin, password {keys.airflow_password}", highlight=False)
+    console.print(f"Gateway caller token: {keys.gateway_caller_token}", highlight=False)
+    console.print(f"Gateway admin token:  {keys.gateway_admin_token}", highlight=False)
 
 
 def _stop(console: Console, starting: StackProcess) -> None:
     began = time.monotonic()
     with console.status("stopping"):
         starting.stop()
-    console.print(f"[dim]stopped in {time.monotonic() - began:.1f} s; nothing of it is left running[/dim]")
+    console.print(f"[dim]stopped in {time.monotonic() - began:.1f} s; all processes have ended[/dim]")
 
 
 def _show_other_ports(console: Console, stack: Stack) -> None:
     for service, usual in PREFERRED_PORTS.items():
         if stack.ports[service] != usual:
-            console.print(f"{usual} is taken: {ADDRESSES[service]} is on {stack.ports[service]}", highlight=False)
+            console.print(f"port {usual} is in use: {ADDRESSES[service]} uses port {stack.ports[service]}", highlight=False)
 
 
 def _show_start(console: Console, starting: StackProcess) -> None:

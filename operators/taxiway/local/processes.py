@@ -1,4 +1,4 @@
-"""Ending processes: everything of one session, politely first."""
+"""Stops all processes of a session, first with SIGTERM and then with SIGKILL."""
 
 import contextlib
 import os
@@ -21,9 +21,11 @@ def session_members(session: int) -> list[psutil.Process]:
 
 
 def end_all(members: Callable[[], list[psutil.Process]], patience: float = TERM_SECONDS) -> None:
-    """SIGTERM to all that `members` gives, and SIGKILL to those that are there after `patience` seconds, until none is left.
+    """Stop processes until none is left.
 
-    `members` is asked again and again: a process may start another one while it is being ended.
+    Args:
+        members: Returns the processes; called repeatedly, because a process may start another one while it is being stopped.
+        patience: The seconds between SIGTERM and SIGKILL.
     """
     _signal(members(), "terminate")
     deadline = time.monotonic() + patience

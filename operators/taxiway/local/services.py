@@ -1,4 +1,4 @@
-"""The services of the embedded stack: how each is started and how one sees that it is well."""
+"""The services of the embedded stack: their commands, environments and health checks."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 from taxiway.local.stack_dir import StackDir
 from taxiway.local.stack_spec import StackSpec
 
-# Every one of these would otherwise send usage data from our processes.
+# Without these settings each of the libraries sends usage data.
 NO_TELEMETRY = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -24,9 +24,14 @@ _AIRFLOW = (sys.executable, "-m", "airflow")
 
 @dataclass(frozen=True)
 class Service:
-    """A process to start, and the URL and test by which its health is seen.
+    """A service of the stack.
 
-    `is_healthy` takes the body of the health URL and the time at which the process was started.
+    Attributes:
+        name: Its name.
+        command: The command that starts it.
+        environment: Its environment variables, in addition to those of this process.
+        health_url: The URL of its health check.
+        is_healthy: Takes the body of the health URL and the time at which the process was started.
     """
 
     name: str
@@ -36,33 +41,34 @@ class Service:
     is_healthy: Callable[[bytes, datetime], bool]
 
 
-def services(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
-    """MLflow and the gateway, as they run in `home`; `databases` are the services' SQLAlchemy addresses by name."""
-    return _mlflow(home, plan.ports["mlflow"], databases["mlflow"]), _gateway(home, plan.ports)
+def services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
+    """MLflow and the gateway; `databases` are SQLAlchemy URLs by service."""
+    return _mlflow(home, spec.ports["mlflow"], databases["mlflow"]), _gateway(home, spec.ports)
 
 
-def airflow_services(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
-    """Airflow's four parts, to be started on a database that `airflow_migration` has prepared.
+def airflow_services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
+    """Airflow's four components, which `airflow standalone` starts too; `airflow_migration` must have prepared the database.
 
-    They are what `airflow standalone` starts. Started one by one, each is seen to be well and noticed when it dies, and none
-    serves its logs to the whole network: all parts read them from the same folder.
+    They are started one by one, so that each has a health check and its death is noticed. None serves its logs over the network,
+    because all components read them from the same folder.
     """
-    health_url = f"http://127.0.0.1:{plan.ports['airflow']}/api/v2/monitor/health"
+    health_url = f"http://127.0.0.1:{spec.ports['airflow']}/api/v2/monitor/health"
     commands = {
         "api-server": ("api-server",),
         "scheduler": ("scheduler", "--skip-serve-logs"),
         "dag-processor": ("dag-processor",),
         "triggerer": ("triggerer", "--skip-serve-logs"),
     }
-    environment = _airflow_environment(home, plan, databases)
+    environment = _airflow_environment(home, spec, databases)
     return tuple(
-        Service(name, (*_AIRFLOW, *arguments), environment, health_url, _well(name)) for name, arguments in commands.items()
+        Service(name, (*_AIRFLOW, *arguments), environment, health_url, _health_check(name))
+        for name, arguments in commands.items()
     )
 
 
-def airflow_migration(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The command that makes or updates Airflow's tables, and its environment."""
-    return (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, plan, databases)
+def airflow_migration(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The command that creates or updates Airflow's tables, and its environment."""
+    return (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, spec, databases)
 
 
 def _mlflow(home: StackDir, port: int, database: str) -> Service:
@@ -94,8 +100,8 @@ def _gateway(home: StackDir, ports: Mapping[str, int]) -> Service:
     )
 
 
-def _airflow_environment(home: StackDir, plan: StackSpec, databases: Mapping[str, str]) -> dict[str, str]:
-    return {**_base(), **airflow_environment(home, plan.ports, plan.dags, databases["airflow"]), **plan.airflow_settings}
+def _airflow_environment(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> dict[str, str]:
+    return {**_base(), **airflow_environment(home, spec.ports, spec.dags, databases["airflow"]), **spec.airflow_settings}
 
 
 def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, database: str) -> dict[str, str]:
@@ -120,7 +126,7 @@ def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, da
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home.passwords_file),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-        # Airflow keeps the test button of connections off, because whoever may edit one could probe the network with it.
+        # Airflow disables the Test button of connections by default, because users could probe the network with it.
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(ports["airflow"]),
@@ -129,7 +135,7 @@ def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, da
         "AIRFLOW__API__SECRET_KEY": keys.airflow_jwt_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.airflow_jwt_secret,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home.logs / "tasks"),
-        # The default second between a task's end and the next one's start would be most of a short run.
+        # The default, one second between two tasks, would be most of the time of a short run.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW__TAXIWAY__STORE": str(home.store),
@@ -141,13 +147,13 @@ def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, da
 
 
 def _base() -> dict[str, str]:
-    # OMP: threads that spin while they wait for each other make training ten times slower on a machine that is busy.
+    # OMP: threads that wait in busy loops make training ten times slower on a busy machine.
     quiet = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "PYTHONUNBUFFERED": "1"}
     return {**NO_TELEMETRY, **quiet, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def _well(name: str) -> Callable[[bytes, datetime], bool]:
-    """Whether a part of Airflow is well, by Airflow's own health page: a heartbeat of the last start may still look fresh there."""
+def _health_check(name: str) -> Callable[[bytes, datetime], bool]:
+    """The health check of an Airflow component: its heartbeat must be newer than its start, not one from before a restart."""
     part = name.replace("-", "_")
 
     def is_healthy(body: bytes, started: datetime) -> bool:

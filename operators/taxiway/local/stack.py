@@ -1,4 +1,4 @@
-"""The front of the embedded stack: starting its supervisor, hearing what it says, stopping it from anywhere."""
+"""The embedded stack: starts its supervisor, reads its events, and stops it, also from another process."""
 
 import contextlib
 import json
@@ -26,21 +26,33 @@ STOP_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack that runs: where, under which ports, with which secrets."""
+    """A running stack.
+
+    Attributes:
+        home: Its folder.
+        ports: The ports by service.
+        secrets: Its passwords and tokens.
+    """
 
     home: StackDir
     ports: dict[str, int]
     secrets: Secrets
 
     def url(self, service: str) -> str:
-        """The address of `airflow`, `mlflow` or `gateway`."""
+        """The address of a service: `airflow`, `mlflow` or `gateway`."""
         return f"http://127.0.0.1:{self.ports[service]}"
 
 
 class StackProcess:
-    """A stack on its way up: iterate its events until `ready`, then use `stack`; `stop` ends everything, at any time.
+    """The supervisor process of a stack: iterate `events` until `ready`, then use `stack`; call `stop` at any time.
 
-    `airflow_settings` are environment variables for Airflow over those of the embedded stack.
+    Args:
+        home: The folder of the stack.
+        dags: The folder of DAG files.
+        airflow_settings: Environment variables that override those of the embedded Airflow.
+
+    Raises:
+        ConfigError: `dags` is not a folder, or a stack already runs in `home`.
     """
 
     def __init__(self, home: StackDir, dags: Path, airflow_settings: Mapping[str, str] | None = None) -> None:
@@ -48,12 +60,12 @@ class StackProcess:
         refuse_second(home)
         self._ports = Ports(home.ports_file)
         self.stack = Stack(home, self._ports.by_service, home.secrets())
-        plan = StackSpec(
+        spec = StackSpec(
             home=home.root, dags=dags.resolve(), ports=self.stack.ports, airflow_settings=dict(airflow_settings or {})
         )
         with (home.logs / "supervisor.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "taxiway.local.supervisor", plan.model_dump_json()],
+                [sys.executable, "-m", "taxiway.local.supervisor", spec.model_dump_json()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -62,7 +74,11 @@ class StackProcess:
             )
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What the supervisor says, up to and with `ready`. Raises TransientError with its words where the start failed."""
+        """Yield the events of the supervisor, up to `ready`.
+
+        Raises:
+            TransientError: The start failed; the message has the reason.
+        """
         assert self._process.stdout is not None
         for line in self._process.stdout:
             event: dict[str, Any] = json.loads(line)
@@ -70,14 +86,14 @@ class StackProcess:
                 self.stop()
                 raise TransientError(f"the stack did not start: {event['detail']}")
             if event["event"] == "stopping":
-                raise TransientError("the stack was stopped from elsewhere while it started, as `taxiway down` does")
+                raise TransientError("another command, such as `taxiway down`, stopped the stack while it started")
             yield event
             if event["event"] == "ready":
                 return
         raise TransientError(f"the stack did not start: {self._killed()}")
 
     def wait(self) -> str:
-        """Wait until the stack ends by itself; returns why, empty if somebody asked it to, as `taxiway down` does."""
+        """Wait until the stack ends; returns why it failed, empty if another command stopped it."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             event = json.loads(line)
@@ -88,10 +104,10 @@ class StackProcess:
         return self._killed()
 
     def _killed(self) -> str:
-        return f"its supervisor ended without a word; its log: {self.stack.home.logs / 'supervisor.log'}"
+        return f"its supervisor exited without a reason; see its log: {self.stack.home.logs / 'supervisor.log'}"
 
     def stop(self) -> None:
-        """Ask the supervisor to end everything, and see that it did."""
+        """Stop the supervisor and all processes of the stack."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -104,7 +120,7 @@ class StackProcess:
 
 
 def down(home: StackDir) -> bool:
-    """Stop the stack that runs in `home`, also one whose supervisor was killed; False where none runs."""
+    """Stop the stack that runs in `home`, also if its supervisor was killed; returns False if none runs."""
     running = _running(home)
     if running is None:
         leftover = Postgres(home.postgres)
@@ -122,13 +138,13 @@ def down(home: StackDir) -> bool:
 
 
 def require_dags(dags: Path) -> None:
-    """Raise ConfigError where `dags` is not a folder."""
+    """Raise ConfigError if `dags` is not a folder."""
     if not dags.is_dir():
         raise ConfigError(f"{dags} is not a folder; give the folder with your DAGs and pipeline files: --dags FOLDER")
 
 
 def refuse_second(home: StackDir) -> None:
-    """Raise ConfigError where a stack runs in `home` already."""
+    """Raise ConfigError if a stack already runs in `home`."""
     running = _running(home)
     if running and _is_supervisor(running["supervisor"]):
         raise ConfigError(
@@ -146,7 +162,7 @@ def _running(home: StackDir) -> dict[str, Any] | None:
 
 
 def _is_supervisor(pid: int) -> bool:
-    # Numbers of processes are used again; a signal must not hit a stranger.
+    # Process ids are reused, and a signal must not hit another process.
     with contextlib.suppress(psutil.Error):
         return "taxiway.local.supervisor" in " ".join(psutil.Process(pid).cmdline())
     return False

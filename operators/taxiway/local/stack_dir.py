@@ -1,4 +1,4 @@
-"""The folder of an embedded stack: where its data, logs and secrets are kept."""
+"""The folder of an embedded stack, with its data, logs and secrets."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from taxiway.errors import ConfigError
 
-# PostgreSQL's tools, the addresses of databases and Airflow's configuration each read some other character as their own.
+# Other characters have a meaning in PostgreSQL's tools, database URLs or Airflow's configuration.
 _UNUSABLE = re.compile(r"[^\w./@,:=-]")
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """Made once a home, kept readable by its owner alone."""
+    """The passwords and tokens of a stack, created once and readable by their owner only."""
 
     airflow_password: str
     airflow_jwt_secret: str
@@ -26,24 +26,28 @@ class Secrets:
 
 @dataclass(frozen=True)
 class StackDir:
-    """Paths below one folder. `root` is absolute."""
+    """The paths in the folder of a stack; `root` is absolute."""
 
     root: Path
 
     @classmethod
     def at(cls, folder: Path) -> "StackDir":
-        """The home in `folder`, made if there is none."""
+        """Open the folder of a stack; it is created if needed.
+
+        Raises:
+            ConfigError: Its path has characters that the services cannot use.
+        """
         home = cls(folder.resolve())
         unusable = _UNUSABLE.search(str(home.root))
         if unusable:
             raise ConfigError(
-                f'a stack cannot live in {home.root}: the path holds "{unusable[0]}"; '
-                "allowed are letters, digits and ./_-@,:= ; give another folder: --home FOLDER"
+                f'{home.root} cannot be the folder of a stack: its path contains "{unusable[0]}"; '
+                "allowed: letters, digits and ./_-@,:= ; give another folder: --home FOLDER"
             )
         home.root.mkdir(parents=True, exist_ok=True)
         for path in (home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway):
             path.mkdir(mode=0o700, exist_ok=True)
-        for path in (home.logs, home.gateway):  # also where they were made by somebody else: requests and settings are private
+        for path in (home.logs, home.gateway):  # also if they existed before: requests and settings are private
             path.chmod(0o700)
         return home
 
@@ -81,23 +85,27 @@ class StackDir:
 
     @property
     def running_file(self) -> Path:
-        """Names the supervisor of the stack that runs here, while it runs."""
+        """Names the supervisor while a stack runs here."""
         return self.root / "running.json"
 
     def secrets(self) -> Secrets:
-        """This home's secrets, made at the first call."""
+        """The secrets of the stack, created at the first call.
+
+        Raises:
+            ConfigError: The file of the secrets is damaged.
+        """
         path = self.root / "secrets.json"
         if not path.exists():
             _write_private(path, json.dumps(asdict(new_secrets())))
         try:
             found = Secrets(**json.loads(path.read_text()))
         except (TypeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path} is not what `taxiway up` wrote: {error}; delete it and start again") from error
-        self._let_in("admin", found.airflow_password)
+            raise ConfigError(f"{path} is damaged ({error}); delete it and start the stack again") from error
+        self._set_password("admin", found.airflow_password)
         return found
 
-    def _let_in(self, user: str, password: str) -> None:
-        """Write a password to where Airflow looks it up, beside those of users that Airflow made passwords for."""
+    def _set_password(self, user: str, password: str) -> None:
+        """Write a password into Airflow's password file, and keep those of other users."""
         try:
             known = dict(json.loads(self.passwords_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -111,7 +119,7 @@ class StackDir:
 
 
 def new_secrets() -> Secrets:
-    """Fresh ones, in characters that addresses and environment files take as they are."""
+    """Create new secrets, of characters that need no escaping in URLs and environment files."""
     import base64
 
     return Secrets(

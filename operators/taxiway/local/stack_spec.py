@@ -1,4 +1,4 @@
-"""What the supervisor of an embedded stack is told at its start."""
+"""The specification of an embedded stack, the argument of its supervisor."""
 
 from pathlib import Path
 
@@ -6,7 +6,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StackSpec(BaseModel):
-    """Where the stack lives, which DAGs it runs, under which ports, and Airflow settings over our own (environment variables)."""
+    """The specification of an embedded stack.
+
+    Attributes:
+        home: Its folder.
+        dags: The folder of DAG files.
+        ports: The ports by service.
+        airflow_settings: Environment variables that override those of the embedded Airflow.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     home: Path

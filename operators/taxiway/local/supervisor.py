@@ -1,7 +1,7 @@
-"""The supervisor: a process in a session of its own that starts the services, watches them, and ends them all.
+"""The supervisor: a process in its own session that starts the services of a stack, watches them, and stops them.
 
-It is started by `taxiway up`, which holds its standard input open: when that closes, whatever the reason, everything is ended.
-What it does it says on standard output, a JSON object a line.
+`taxiway up` starts it and holds its standard input open; when that closes, for any reason, the supervisor stops everything. It writes
+its events to standard output, one JSON object per line.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from taxiway.local.stack_dir import StackDir
 from taxiway.local.stack_spec import StackSpec
 
 START_SECONDS = 900.0
-"""For what hangs: a service that ends is seen at once, and one that is slow beside other work becomes healthy some time."""
+"""The time limit for a service that hangs. A service that exits is noticed at once."""
 DATABASES = ("airflow", "mlflow")
 _events: list[TextIO] = []
 
@@ -42,12 +42,12 @@ class Started(NamedTuple):
 
 
 def main() -> None:
-    """Run a stack until standard input closes or a signal asks to stop. Its argument is a StackSpec as JSON."""
-    plan = StackSpec.model_validate_json(sys.argv[1])
-    # Standard output is for our events alone: whatever else is printed, by us or by who we start, goes to the log.
+    """Run a stack until standard input closes or a signal arrives. The argument of the process is a StackSpec as JSON."""
+    spec = StackSpec.model_validate_json(sys.argv[1])
+    # Standard output is for events only: other output, also of child processes, goes to the log.
     _events.append(os.fdopen(os.dup(1), "w"))
     os.dup2(2, 1)
-    home = StackDir.at(plan.home)
+    home = StackDir.at(spec.home)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
@@ -55,30 +55,30 @@ def main() -> None:
     postgres = Postgres(home.postgres)
     failed = False
     try:
-        _write_running(home, plan.ports)
-        _run(home, plan, postgres, stopping)
+        _write_running(home, spec.ports)
+        _run(home, spec, postgres, stopping)
     except StopRequestedError:
         pass
-    except Exception as error:  # whatever it was: the user reads why, and nothing is left running
+    except Exception as error:  # any error is reported to the user, and all processes are stopped
         failed = True
-        _say(event="failed", detail=str(error))
+        _emit(event="failed", detail=str(error))
     finally:
-        _say(event="stopping")
+        _emit(event="stopping")
         end_all(lambda: session_members(os.getsid(0)))
         postgres.stop()
         home.running_file.unlink(missing_ok=True)
-        _say(event="stopped")
+        _emit(event="stopped")
     sys.exit(1 if failed else 0)
 
 
-def _run(home: StackDir, plan: StackSpec, postgres: Postgres, stopping: threading.Event) -> None:
+def _run(home: StackDir, spec: StackSpec, postgres: Postgres, stopping: threading.Event) -> None:
     began = time.monotonic()
-    _say(event="starting", service="postgres")
+    _emit(event="starting", service="postgres")
     databases = postgres.start(DATABASES)
-    _say(event="healthy", service="postgres", seconds=time.monotonic() - began)
-    started = [_start(home, service) for service in services(home, plan, databases)]
-    _migrate(home, plan, databases, started, stopping)
-    started += [_start(home, service) for service in airflow_services(home, plan, databases)]
+    _emit(event="healthy", service="postgres", seconds=time.monotonic() - began)
+    started = [_start(home, service) for service in services(home, spec, databases)]
+    _migrate(home, spec, databases, started, stopping)
+    started += [_start(home, service) for service in airflow_services(home, spec, databases)]
     with ThreadPoolExecutor(len(started)) as pool:
         waits = [pool.submit(_wait_until_healthy, home, one.service, started, stopping) for one in started]
         done, _ = wait(waits, return_when=FIRST_EXCEPTION)
@@ -86,26 +86,26 @@ def _run(home: StackDir, plan: StackSpec, postgres: Postgres, stopping: threadin
         if broken:
             stopping.set()  # the other waits end at once
             raise broken[0].exception() or StackStartError()
-    _say(event="ready", seconds=time.monotonic() - began)
+    _emit(event="ready", seconds=time.monotonic() - began)
     while not stopping.wait(0.5):
         if not postgres.processes():  # first, because the others soon end without it
-            raise StackStartError(f"PostgreSQL ended; its log: {postgres.data / 'log'}")
+            raise StackStartError(f"PostgreSQL exited; see its log: {postgres.data / 'log'}")
         _require_all(home, started, "")
 
 
 def _require_all(home: StackDir, started: Sequence[Started], when: str) -> None:
-    """Raise StackStartError where one of the services has ended; all are checked while one is starting."""
+    """Raise StackStartError if a service has exited."""
     for service, process in started:
         if process.poll() is not None:
-            raise StackStartError(_tail(home, f"{service.name} ended with code {process.returncode}{when}", service.name))
+            raise StackStartError(_tail(home, f"{service.name} exited with code {process.returncode}{when}", service.name))
 
 
 def _migrate(
-    home: StackDir, plan: StackSpec, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event
+    home: StackDir, spec: StackSpec, databases: dict[str, str], started: Sequence[Started], stopping: threading.Event
 ) -> None:
     began = time.monotonic()
-    _say(event="starting", service="airflow-tables")
-    command, environment = airflow_migration(home, plan, databases)
+    _emit(event="starting", service="airflow-tables")
+    command, environment = airflow_migration(home, spec, databases)
     with (home.logs / "airflow-tables.log").open("ab") as log:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, cwd=home.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -115,12 +115,12 @@ def _migrate(
             raise StopRequestedError
         _require_all(home, started, " while starting")
     if process.returncode:
-        raise StackStartError(_tail(home, f"airflow db migrate ended with code {process.returncode}", "airflow-tables"))
-    _say(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
+        raise StackStartError(_tail(home, f"airflow db migrate exited with code {process.returncode}", "airflow-tables"))
+    _emit(event="healthy", service="airflow-tables", seconds=time.monotonic() - began)
 
 
 def _start(home: StackDir, service: Service) -> Started:
-    _say(event="starting", service=service.name)
+    _emit(event="starting", service=service.name)
     with (home.logs / f"{service.name}.log").open("ab") as log:
         process = subprocess.Popen(
             service.command,
@@ -144,14 +144,14 @@ def _wait_until_healthy(home: StackDir, service: Service, started: Sequence[Star
             urllib.request.urlopen(service.health_url, timeout=5) as answer,  # noqa: S310 - our own http address
         ):
             if service.is_healthy(answer.read(), since) and _is_ours(answer.url):
-                _say(event="healthy", service=service.name, seconds=time.monotonic() - began)
+                _emit(event="healthy", service=service.name, seconds=time.monotonic() - began)
                 return
         stopping.wait(0.2)
     raise StackStartError(_tail(home, f"{service.name} was not healthy after {START_SECONDS:.0f} s", service.name))
 
 
 def _is_ours(url: str) -> bool:
-    """Whether one of this stack's processes listens there: another stack's service would be as well as ours."""
+    """Whether a process of this stack listens there, and not a service of another stack."""
     port = urlsplit(url).port
     for process in session_members(os.getsid(0)):
         with contextlib.suppress(psutil.Error):
@@ -177,8 +177,8 @@ def _wait_for_the_end_of_input(stopping: threading.Event) -> None:
     stopping.set()
 
 
-def _say(**event: Any) -> None:
-    # Nobody may be listening any more: the terminal is gone.
+def _emit(**event: Any) -> None:
+    # The process that reads the events may have ended.
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(event), file=_events[0], flush=True)
 

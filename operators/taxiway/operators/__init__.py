@@ -1,4 +1,4 @@
-"""The stages as Airflow operators, each an adapter of one function in `taxiway.stages`."""
+"""The stages as Airflow operators; each one calls a function of `taxiway.stages`."""
 
 from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator

@@ -1,4 +1,4 @@
-"""What the operators of all stages share: the context, records by reference, links, and how an error ends a task."""
+"""The base class of all stage operators: the stage's context, records by reference, links, and errors."""
 
 import json
 from collections.abc import Mapping
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 K = TypeVar("K", bound=Record)
-# The reference of a record: as it arrives in a task, or as the output of another task while the DAG is written.
+# The reference of a record: a mapping when the task runs, an XComArg while the DAG is defined.
 Input = Mapping[str, str] | XComArg
 
 
 class MlflowRunLink(BaseOperatorLink):
-    """The button that leads from a task to the MLflow run of its DAG run."""
+    """The link from a task to the MLflow run of its DAG run."""
 
     name = "MLflow run"
 
     def get_link(self, operator: Any, *, ti_key: "TaskInstanceKey") -> str:
-        """The run's address; empty until the task has opened it."""
+        """The URL of the MLflow run; empty until the task has opened the run."""
         return getattr(operator, "mlflow_run_url", "")
 
 
 class StageOperator(BaseOperator, Generic[R]):
-    """One stage of a pipeline: calls the stage's function in `run`, and returns the reference of its record.
+    """The base class of operators for one stage of a pipeline: `run` calls the stage's function and returns its record.
 
-    :param pipeline: the pipeline that this task is a stage of
-    :param mlflow_conn_id: the Airflow connection of the MLflow server
+    Args:
+        pipeline: The pipeline that this task belongs to.
+        mlflow_conn_id: The Airflow connection of the MLflow server.
     """
 
     operator_extra_links = (MlflowRunLink(),)
@@ -53,42 +54,61 @@ class StageOperator(BaseOperator, Generic[R]):
         self.mlflow_conn_id = mlflow_conn_id
 
     def execute(self, context: "Context") -> Any:
-        """Run the stage; a TerminalError fails the task without further tries."""
+        """Run the stage and return the reference of its record.
+
+        Raises:
+            AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
+        """
         try:
             return self.finish(self.run(self.open(context), context), context)
         except TerminalError as error:
             raise AirflowFailException(str(error)) from error
 
     def run(self, stage: "StageContext", context: "Context") -> R:
-        """The stage's work; returns its record."""
-        raise NotImplementedError(f"{type(self).__name__} has no stage; define run()")
+        """Call the stage's function; subclasses override this.
+
+        Args:
+            stage: The stage's context.
+            context: Airflow's context of the task.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define run()")
 
     def failure_reason(self, record: R) -> str | None:
-        """Why the task fails although its stage is done; None if the pipeline goes on."""
+        """Why the task fails although its stage returned a record; None if the pipeline continues."""
         return None
 
     def open(self, context: "Context") -> "StageContext":
-        """The stage's context; the address of its MLflow run is the first line of the task's log."""
+        """Open the stage's context, and log the URL of its MLflow run."""
         return self.show(stage_context(self.pipeline, context, self.mlflow_conn_id))
 
     def show(self, stage: "StageContext") -> "StageContext":
-        """Lead people to the MLflow run: by the task's link, and in its log."""
+        """Log the URL of the MLflow run, and set the task's link to it."""
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
         self.log.info("MLflow run: %s", self.mlflow_run_url)
         return stage
 
     def read(self, kind: type[K], ref: Input | None) -> K:
-        """The record that an earlier task returned."""
+        """Read the record that an earlier task returned.
+
+        Raises:
+            ConfigError: The reference is missing, or refers to another kind of record.
+        """
         if not isinstance(ref, Mapping) or ref.get("record") != kind.__name__:
-            raise ConfigError(f"{self.task_id} needs a {kind.__name__} and got {ref!r}; connect it to the task that makes one")
+            raise ConfigError(
+                f"{self.task_id} needs a {kind.__name__}, but got {ref!r}; connect it to the task that returns one"
+            )
         return open_store().get(kind, ref["digest"])
 
     def finish(self, record: R, context: "Context") -> Any:
-        """Store the record; returns its reference, or fails the task with the reason why the pipeline stops."""
+        """Store the record and return its reference.
+
+        Raises:
+            AirflowFailException: The record stops the pipeline.
+        """
         ref: dict[str, str] = open_store().put(record).model_dump()
         reason = self.failure_reason(record)
         if reason is not None:
-            # Pushed by hand: a task that fails has no return value, and the next reader wants the reasons.
+            # A failed task has no return value, but close_run and the UI need the record.
             ti: Any = context["ti"]
             ti.xcom_push("return_value", ref)
             raise AirflowFailException(reason)
@@ -96,10 +116,14 @@ class StageOperator(BaseOperator, Generic[R]):
 
 
 def parse_params(value: Mapping[str, Any] | str) -> dict[str, Any]:
-    """Model parameters as a mapping, or as the JSON text that a template makes of one."""
-    found = json.loads(value or "{}") if isinstance(value, str) else dict(value)
-    if not isinstance(found, dict):
+    """Parse model parameters, given as a mapping or as the JSON text that a template renders.
+
+    Raises:
+        ConfigError: The JSON is not an object.
+    """
+    params = json.loads(value or "{}") if isinstance(value, str) else dict(value)
+    if not isinstance(params, dict):
         raise ConfigError(
             f"model_params is {value!r}; allowed: a mapping of parameter names to values", key="model_params", got=value
         )
-    return found
+    return params

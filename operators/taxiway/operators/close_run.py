@@ -1,4 +1,4 @@
-"""Close run: the one task that ends the MLflow run, records the outcome, and notifies whom the team file names."""
+"""Close run: the task that ends the MLflow run, records the outcome, and calls the notifier of the team file."""
 
 import logging
 from collections.abc import Mapping
@@ -19,11 +19,13 @@ _BROKEN = ("failed", "upstream_failed")
 
 
 class CloseRunOperator(StageOperator[RunSummary]):
-    """End the DAG run's MLflow run, FAILED if a task failed, and record the outcome on the span if a decision was reached.
+    """End the DAG run's MLflow run, and record the outcome of its span if there is a decision.
 
-    Made a teardown by the template, so that it runs however the others ended, and does not turn a failed DAG run green.
+    The template makes this task a teardown: it runs whether the other tasks succeeded or not, and its success does not turn a
+    failed DAG run into a successful one.
 
-    :param notification: whom to tell how the run ended
+    Args:
+        notification: The team file's notifier, and the outcomes that it is called for; None for no notification.
     """
 
     def __init__(self, *, notification: Notification | None = None, **kwargs: Any) -> None:
@@ -31,7 +33,7 @@ class CloseRunOperator(StageOperator[RunSummary]):
         self.notification = notification
 
     def execute(self, context: "Context") -> Any:
-        """Do nothing if ingest found nothing to do."""
+        """Close the run; a run in which ingest had nothing to do is left alone."""
         from taxiway.stages.close import close
 
         states = states_of_others(context)
@@ -40,20 +42,22 @@ class CloseRunOperator(StageOperator[RunSummary]):
         if any(state != "skipped" for state in states.values()):
             stage = find_stage_context(self.pipeline, context, self.mlflow_conn_id)
         if stage is None and not broken:
-            self.log.info("this run did nothing, so there is nothing to close")
+            self.log.info("nothing to close: all tasks of this run were skipped")
             return {}
         containers = any(isinstance(task, ShadowDeployOperator) and task.in_container for task in self.dag.tasks)
         summary = close(self.show(stage), failed=bool(broken), containers=containers) if stage else None
         if summary is None and broken:
             failed = [task for task, state in states.items() if state == "failed"] or broken
-            self.log.error("ERROR at %s: nothing was decided, and the span stays due; see its log", ", ".join(failed))
+            self.log.error(
+                "ERROR: %s failed before a decision, so the span stays due; see the logs of these tasks", ", ".join(failed)
+            )
         if summary is not None or broken:
             notify(self.notification, summary, self.pipeline.name, self.mlflow_run_url, context)
         return self.finish(summary, context) if summary else {}
 
 
 def states_of_others(context: "Context") -> dict[str, str | None]:
-    """The state of each other task of the DAG run."""
+    """The states of the other tasks of the DAG run, by task id."""
     ti: Any = context["ti"]
     states: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     return {task: state for task, state in states.items() if task != ti.task_id}
@@ -62,12 +66,20 @@ def states_of_others(context: "Context") -> dict[str, str | None]:
 def notify(
     notification: Notification | None, summary: RunSummary | None, pipeline: str, mlflow_url: str, context: "Context"
 ) -> None:
-    """Call the notifier of the team file, last of all; a message that cannot be sent changes nothing about the run."""
+    """Call the notifier of the team file. A notifier that fails does not fail the task.
+
+    Args:
+        notification: The notifier, and the outcomes that it is called for; None for no notification.
+        summary: The outcome of the run; None if a task failed before a decision.
+        pipeline: The pipeline's name.
+        mlflow_url: The URL of the MLflow run.
+        context: Airflow's context of the task.
+    """
     event = summary.outcome if summary else ERROR
     if notification is None or event not in notification.events:
         return
     log = logging.getLogger(f"airflow.task.{__name__}")
-    told = {  # texts for messages, in which what is absent is empty
+    payload = {  # missing values are empty texts, because templates of messages print them
         "pipeline": pipeline,
         "span": summary.span.label if summary else "",
         "event": str(event),
@@ -78,8 +90,8 @@ def notify(
     }
     try:
         notifier = resolve_name(notification.notifier)(**notification.params)
-        notifier({**context, "taxiway": told})
+        notifier({**context, "taxiway": payload})
     except Exception:
-        log.exception("notification by %s failed", notification.notifier)
+        log.exception("the notifier %s failed", notification.notifier)
     else:
-        log.info("notified by %s of %s", notification.notifier, event)
+        log.info("called the notifier %s with the event %s", notification.notifier, event)

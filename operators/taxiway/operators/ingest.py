@@ -1,4 +1,4 @@
-"""Ingest: the next span to decide on, and the spans before it, into the store."""
+"""Ingest: copies the next span to decide, and the window before it, into the store."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,13 @@ _LONGEST_WAIT = timedelta(hours=12)
 
 
 class IngestOperator(StageOperator[Snapshot]):
-    """Take the oldest span that is not processed yet, with the window before it; skip the run if there is none.
+    """Ingest the oldest span without a decision and the window before it; skip the run if there is none.
 
-    A run of a backfill takes the newest span that had ended by its date instead. A run with a date waits, without a worker slot,
-    until no run of an earlier date is under way: Airflow runs the runs of a backfill side by side.
+    A backfill run ingests the newest span that had ended by its date instead. A run with a date defers until no run with an earlier
+    date is running, because Airflow starts the runs of a backfill in parallel.
 
-    :param span: the name of the span to evaluate on, instead of the oldest unprocessed one
+    Args:
+        span: The name of the span to decide, instead of the oldest one without a decision.
     """
 
     template_fields = ("span",)
@@ -42,7 +43,7 @@ class IngestOperator(StageOperator[Snapshot]):
         self.span = span
 
     def execute(self, context: "Context") -> Any:
-        """Skip, before an MLflow run is made, if there is nothing to do."""
+        """Ingest; if there is nothing to do, the run is skipped before an MLflow run is created."""
         try:
             check_conf(context["dag_run"].conf or {}, context["dag"].params)
             defer_to_earlier_run(self, context)
@@ -52,7 +53,7 @@ class IngestOperator(StageOperator[Snapshot]):
         return super().execute(context)
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
-        """Called when the run of an earlier date is over: there may be one more."""
+        """Try again when the run with an earlier date has ended; there may be another one."""
         return self.execute(context)
 
     def run(self, stage: "StageContext", context: "Context") -> Snapshot:
@@ -62,7 +63,17 @@ class IngestOperator(StageOperator[Snapshot]):
 
 
 def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "IngestPlan":
-    """What the DAG run reads. Raises AirflowSkipException if there is nothing to do."""
+    """Choose the spans that the DAG run reads.
+
+    Args:
+        pipeline: The pipeline.
+        context: Airflow's context of the task.
+        requested: The name of the span to decide; None or empty for the next one.
+
+    Raises:
+        AirflowSkipException: There is nothing to do.
+        ConfigError: The requested span does not exist, or cannot be decided.
+    """
     from taxiway.stages.ingest import plan_ingest
 
     ti: Any = context["ti"]
@@ -79,46 +90,54 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
         before=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
     )
     if not planned.plan.spans:
-        raise AirflowSkipException(f"nothing to do at {source.text}: {planned.plan.reason}")
+        raise AirflowSkipException(planned.nothing_to_do("trigger the DAG with the parameter span"))
     return planned
 
 
 def defer_to_earlier_run(operator: IngestOperator, context: "Context") -> None:
-    """Wait in the triggerer while a run of an earlier date is under way; returns if there is none."""
+    """Defer the task while a run with an earlier date is running; return if there is none."""
     ti: Any = context["ti"]
     earlier = ti.get_previous_dagrun(state="running")
     if earlier is None:
         return
     from airflow.providers.standard.triggers.external_task import DagStateTrigger
 
-    operator.log.info("waits for the run of the earlier date, %s: runs of a pipeline go one after another", earlier.run_id)
-    over: Any = ["success", "failed"]
-    trigger = DagStateTrigger(ti.dag_id, states=over, run_ids=[earlier.run_id], poll_interval=_POLL_SECONDS)
-    # A run that was deleted is never over: a task whose wait times out is tried again, and looks anew.
+    operator.log.info("waiting for the earlier run %s: the runs of a pipeline are not parallel", earlier.run_id)
+    final: Any = ["success", "failed"]
+    trigger = DagStateTrigger(ti.dag_id, states=final, run_ids=[earlier.run_id], poll_interval=_POLL_SECONDS)
+    # A deleted run never ends: a task whose wait times out is retried, and looks for earlier runs again.
     operator.defer(trigger=trigger, method_name="resume", timeout=_LONGEST_WAIT)
 
 
 def _span_of_first_pass(operator: IngestOperator, context: "Context") -> str | None:
-    """The span that this DAG run took when it ran before it was cleared: a run keeps its span."""
+    """The span that this DAG run decided before it was cleared: a cleared run keeps its span."""
     ti: Any = context["ti"]
     if ti.try_number == 1:
-        return None  # MLflow is not asked by a run that may have nothing to do
+        return None  # saves a request to MLflow for runs with nothing to do
     found = find_stage_context(operator.pipeline, context, operator.mlflow_conn_id)
     return found.recorder.tag(SPAN_NAME) if found else None
 
 
 def _moment_of_backfill(context: "Context") -> datetime | None:
-    """Up to when the run of a backfill sees data: the end of its data interval. None for every other run."""
+    """The time up to which a backfill run sees data, the end of its data interval; None for any other run."""
     run = context["dag_run"]
     return (run.data_interval_end or run.logical_date) if run.run_type == BACKFILL else None
 
 
 def check_conf(conf: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """Raise ConfigError if a run was started with a key that is no parameter of its DAG: nothing would obey it."""
+    """Check that a run was started only with parameters of its DAG.
+
+    Args:
+        conf: The conf of the DAG run.
+        params: The parameters of the DAG.
+
+    Raises:
+        ConfigError: The conf has another key, which nothing would use.
+    """
     for key in conf:
         if key not in params:
             raise ConfigError(
-                f'the run was started with "{key}" in its conf, which is no parameter of this DAG\n    {allowed_values(key, params)}',
+                f'the conf of this run has "{key}", which is not a parameter of the DAG\n    {allowed_values(key, params)}',
                 key=key,
                 allowed=params,
             )

@@ -1,4 +1,4 @@
-"""Push: the alias `champion` moves, once, and the gateway answers with the new version."""
+"""Push: moves the alias `champion` to the new version, and waits until the gateway serves it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class PushOperator(StageOperator[Promotion]):
-    """Make the version champion, on a passed Verdict and ShadowReport; ends when the gateway serves it.
+    """Promote a version that passed both gates to champion, and wait until the gateway serves it.
 
-    :param verdict: the reference of the Verdict
-    :param shadow: the reference of the ShadowReport
+    Args:
+        verdict: The reference of the Verdict.
+        shadow: The reference of the ShadowReport.
     """
 
     template_fields = ("verdict", "shadow")

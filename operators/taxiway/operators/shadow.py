@@ -1,4 +1,4 @@
-"""Shadow: the challenger beside the champion on live requests, and the paired comparison."""
+"""Shadow: deploys the challenger beside the champion on mirrored live requests, and compares their answers."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 
 class ShadowDeployOperator(StageOperator[ShadowReport]):
-    """Deploy the challenger in the shadow, wait without a worker slot, take it down, decide; fails unless it passed.
+    """Deploy the challenger, defer until it has answered enough requests, remove it, and decide.
 
-    :param verdict: the reference of the Verdict on the challenger
-    :param deployer: `process` or `docker`, where the challenger runs; without it the pipeline file's `shadow.deployer`
+    The task fails unless the ShadowReport is PASS or NOT_APPLICABLE.
+
+    Args:
+        verdict: The reference of the Verdict on the challenger.
+        deployer: Where the challenger runs; None for `shadow.deployer` of the pipeline file.
     """
 
     template_fields = ("verdict",)
@@ -32,7 +35,7 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
 
     @property
     def in_container(self) -> bool:
-        """Whether the challenger runs in a container of its own."""
+        """Whether the challenger runs in its own container."""
         shadow = self.pipeline.shadow
         return shadow is not None and (self.deployer or shadow.deployer) == "docker"
 
@@ -45,10 +48,10 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
         return begun
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
-        """Called when there are enough requests, or no time left: compare, and take the challenger down."""
+        """Compare the answers and remove the challenger, when it has answered enough requests or the wait has ended."""
         from taxiway.stages.shadow import finish_shadow
 
-        self.log.info("waited for requests: %s", event.get("why"))
+        self.log.info("the wait for requests ended: %s", event.get("why"))
         try:
             verdict = self.read(Verdict, self.verdict)
             return self.finish(finish_shadow(self.open(context), verdict, in_container=self.in_container), context)

@@ -1,4 +1,4 @@
-"""Sweep: plan a search over parameters, and run its trials, a few in each mapped task."""
+"""Sweep: plans a search over model parameters, and runs its trials, a few in each mapped task."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class PlanSweepOperator(StageOperator[SweepPlan]):
-    """Choose the parameters to try; returns a list with one entry for each task that runs some of the trials.
+    """Choose the parameters to try, and return one chunk of trials for each mapped task.
 
-    An entry is the reference of the SweepPlan with `first` and `last` (of its trials, the last one excluded) and a `name`.
+    A chunk is the reference of the SweepPlan with `first`, `last` (the index after its last trial) and `name`.
 
-    :param snapshot: the reference of the Snapshot that ingest made
-    :param model_params: parameters over those of the pipeline file, in every trial; a mapping or its JSON text
+    Args:
+        snapshot: The reference of the Snapshot that ingest returned.
+        model_params: Parameters that override those of the pipeline file in every trial; a mapping or its JSON text.
     """
 
     template_fields = ("snapshot", "model_params")
@@ -43,9 +44,10 @@ class PlanSweepOperator(StageOperator[SweepPlan]):
 
 
 class RunTrialsOperator(StageOperator[Trials]):
-    """Run some trials of a sweep, each in a nested MLflow run; a retry runs only those that have no score yet.
+    """Run a chunk of trials, each in a nested MLflow run; a retry runs only the trials without a score.
 
-    :param chunk: an entry of what `PlanSweepOperator` returns
+    Args:
+        chunk: A chunk that `PlanSweepOperator` returned.
     """
 
     template_fields = ("chunk",)

@@ -1,4 +1,4 @@
-"""Train: a registered model version, once for the same rows, transform, report and parameters."""
+"""Train: registers a model version, once for the same rows, transform, report and parameters."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class TrainOperator(StageOperator[Candidate]):
     """Train the pipeline's estimator and register it; a retry finds the version that the first try registered.
 
-    :param snapshot: the reference of the Snapshot that ingest made
-    :param report: the reference of the DataReport that the model is trained under
-    :param features: the reference of the FeatureSet to train on
-    :param model_params: parameters over those of the pipeline file, a mapping or its JSON text
-    :param trials: the references of the Trials of a sweep, whose best parameters are taken; none without a sweep
+    Args:
+        snapshot: The reference of the Snapshot that ingest returned.
+        report: The reference of the DataReport of that snapshot.
+        features: The reference of the FeatureSet to train on.
+        model_params: Parameters that override those of the pipeline file and of the sweep; a mapping or its JSON text.
+        trials: The references of the Trials of a sweep, whose best parameters are used; empty without a sweep.
     """
 
     template_fields = ("snapshot", "report", "features", "model_params", "trials")
@@ -48,6 +49,6 @@ class TrainOperator(StageOperator[Candidate]):
 
         snapshot, report = self.read(Snapshot, self.snapshot), self.read(DataReport, self.report)
         features, overrides = self.read(FeatureSet, self.features), parse_params(self.model_params)
-        # Airflow has put the references in the place of an XComArg before a task runs.
+        # Airflow replaces an XComArg by its value before the task runs.
         refs = () if isinstance(self.trials, XComArg) else self.trials
         return train(stage, snapshot, report, features, overrides=overrides, trials=[self.read(Trials, ref) for ref in refs])

@@ -1,4 +1,4 @@
-"""Transform: the fitted transform and the rows that it made of the training spans."""
+"""Transform: fits the transform on the training spans, and transforms their rows."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class TransformOperator(StageOperator[FeatureSet]):
-    """Fit the transform that serves training and serving alike on the training spans.
+    """Fit the transform, which training and serving share, on the training spans.
 
-    :param snapshot: the reference of the Snapshot that ingest made
+    Args:
+        snapshot: The reference of the Snapshot that ingest returned.
     """
 
     template_fields = ("snapshot",)

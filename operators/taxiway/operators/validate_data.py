@@ -1,4 +1,4 @@
-"""Validate data: the snapshot against the pipeline's schema, its history and the team's suite."""
+"""Validate data: checks a snapshot against the pipeline's schema, its history and the team's suite."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class ValidateDataOperator(StageOperator[DataReport]):
-    """Validate a snapshot; the task fails if the report blocks, with every reason in words.
+    """Validate a snapshot; the task fails with every blocking anomaly, unless `on_invalid_data` is `continue`.
 
-    :param snapshot: the reference of the Snapshot that ingest made
+    Args:
+        snapshot: The reference of the Snapshot that ingest returned.
     """
 
     template_fields = ("snapshot",)

@@ -1,4 +1,4 @@
-"""Validate model: candidate and champion on the same rows, and the gate's verdict."""
+"""Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class ValidateModelOperator(StageOperator[Verdict]):
     """Evaluate the candidate against the champion and decide; the task fails unless the verdict is PASS.
 
-    :param candidate: the reference of the Candidate that training made
-    :param snapshot: the reference of the Snapshot that ingest made
-    :param report: the reference of the DataReport of that snapshot
+    Args:
+        candidate: The reference of the Candidate that train returned.
+        snapshot: The reference of the Snapshot that ingest returned.
+        report: The reference of the DataReport of that snapshot.
     """
 
     template_fields = ("candidate", "snapshot", "report")

@@ -1,1 +1,1 @@
-"""The registry: which version is champion, and the append-only ledger of how it came to be, with the way back."""
+"""The registry: models and their aliases in MLflow, promotion and rollback, and the append-only ledger of promotions."""

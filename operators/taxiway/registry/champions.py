@@ -1,7 +1,4 @@
-"""Overview: who is champion, since when and by which promotion, in few requests: of many models at once, or of one with its history.
-
-It only reads; what moves a champion is `registry.promote`.
-"""
+"""The champions of models, each with its promotion, read in a few requests. `registry.promote` changes champions."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,18 +13,22 @@ from taxiway.tracking.paging import all_pages
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's own limit of a page; a champion whose promotion is older than this many others costs two requests more.
+# MLflow's own limit of a page. A champion whose promotion is not among the newest 1,000 costs two more requests.
 _PAGE = 1000
 HISTORY = 200
-"""How many entries of a model's ledger are shown."""
+"""How many ledger entries of a model are shown."""
 
 
 @dataclass(frozen=True)
 class ChampionInfo:
-    """The version that a model's alias `champion` points to, and the promotion that moved it there.
+    """The version that a model's alias `champion` points to.
 
-    `promotion` is None if the alias was set by something else than Taxiway. `verdict` is the digest of the Verdict that let
-    this version through: that of `promotion`, or if that was a rollback, of the one that first made it champion; None if there is none.
+    Attributes:
+        model: The registered model.
+        version: The champion.
+        promotion: The promotion that made it champion; None if the alias was not set by Taxiway.
+        verdict: The digest of the Verdict on this version: that of `promotion`, or after a rollback that of its first promotion;
+            None if there is none.
     """
 
     model: str
@@ -37,7 +38,7 @@ class ChampionInfo:
 
 
 def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, ChampionInfo]:
-    """The champion of each of `models` that has one. Three requests to MLflow for up to 1,000 models and promotions."""
+    """The champions of those `models` that have one. Takes three requests for up to 1,000 models and promotions."""
     versions = {model: version for model, version in _versions(client).items() if model in models}
     newest = ledger.entries(client, state=State.DONE, limit=_PAGE) if versions else []
     found = {}
@@ -50,7 +51,7 @@ def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, Cham
 
 
 def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionInfo | None, tuple[Entry, ...]]:
-    """The champion of `model`, None if it has none, and the newest entries of its ledger, newest first. Three requests."""
+    """The champion of a model, None if it has none, and the newest entries of its ledger, newest first. Takes three requests."""
     version, found = version_at(client, model, CHAMPION), tuple(ledger.entries(client, model, limit=HISTORY))
     if version is None:
         return None, found
@@ -66,7 +67,7 @@ def _versions(client: "MlflowClient") -> dict[str, int]:
 
 
 def _champion(entries: Collection[Entry], model: str, version: int) -> ChampionInfo:
-    """The champion by the ledger, newest entry first: it is due to the last promotion, if that was one to `version`."""
+    """The champion with its promotion: the newest one, if that is to `version`. `entries` are in order, newest first."""
     done = [entry.promotion for entry in entries if entry.promotion.model == model and entry.state is State.DONE]
     last = done[0] if done and done[0].to_version == version else None
     verdict = next((promotion.verdict for promotion in done if promotion.to_version == version and promotion.verdict), None)

@@ -1,8 +1,8 @@
-"""The promotion ledger: one MLflow run a promotion, in an experiment of its own, written once and closed.
+"""The promotion ledger: one MLflow run for each promotion, in its own experiment, written once and closed.
 
-An entry is opened as an intent with all its facts before the alias moves, and closed after the alias was read back. Two who
-would move the same model's alias both write their intent before they look for others, so at least one sees the other and
-withdraws. An intent left open by a crash is taken up by its own retry, and settled by anybody once it is stale.
+An entry is written as INTENT before the alias moves, and closed after the new alias was read back. Two concurrent promotions of a
+model both write their entry before they look for others, so at least one of them sees the other and withdraws. An entry that a
+crash left open is completed by a retry of the same promotion; once it is stale, any other promotion closes it.
 """
 
 import os
@@ -26,11 +26,19 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "taxiway/promotions"
 STALE_AFTER = timedelta(minutes=10)
+"""After this time an open entry counts as left by a crash."""
 _PAGE = 1000  # MLflow's own limit
 
 
 class State(StrEnum):
-    """How far an entry is. WITHDRAWN and ABORTED moved nothing."""
+    """The state of an entry.
+
+    Attributes:
+        INTENT: The promotion is in progress.
+        DONE: The alias has moved.
+        WITHDRAWN: Another promotion came first; the alias has not moved.
+        ABORTED: A crash ended the promotion before the alias moved.
+    """
 
     INTENT = "INTENT"
     DONE = "DONE"
@@ -40,7 +48,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger: its MLflow run, how far it is, and the promotion."""
+    """An entry of the ledger.
+
+    Attributes:
+        run_id: The id of its MLflow run.
+        state: Its state.
+        key: The key of the promotion, see `promotion_key`.
+        promotion: The promotion.
+    """
 
     run_id: str
     state: State
@@ -49,7 +64,7 @@ class Entry:
 
 
 def promotion_key(model: str, version: int, verdict: str) -> str:
-    """What makes a promotion the same one when it is tried again."""
+    """The key of a promotion, by which a retry finds the entry of its first try."""
     return digest_of_bytes(f"{model}\n{version}\n{verdict}".encode())
 
 
@@ -61,7 +76,15 @@ def entries(
     state: State | None = None,
     limit: int | None = None,
 ) -> list[Entry]:
-    """The entries of `model`, or of all models, newest first; only those of a promotion's `key`, in one `state`, or the newest ones."""
+    """Read entries of the ledger, newest first.
+
+    Args:
+        client: The MLflow client.
+        model: Only entries of this model.
+        key: Only entries of the promotion with this key.
+        state: Only entries in this state.
+        limit: Only so many entries, the newest ones.
+    """
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is None:
         return []
@@ -79,7 +102,11 @@ def entries(
 
 
 def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
-    """Write the intent; raises TransientError, having withdrawn it, where another promotion of the model is under way."""
+    """Write the entry of a promotion before its alias moves.
+
+    Raises:
+        TransientError: Another promotion of the model is in progress; this entry is withdrawn.
+    """
     run = client.create_run(
         experiment_id(client, EXPERIMENT),
         run_name=f"{promotion.model} {promotion.from_version or 'none'} to {promotion.to_version}",
@@ -99,30 +126,30 @@ def open_entry(client: "MlflowClient", key: str, promotion: Promotion) -> Entry:
             close(client, mine, State.WITHDRAWN)
             raise TransientError(
                 f"{promotion.model}: version {other.promotion.to_version} is being promoted by {other.promotion.by} since "
-                f"{other.promotion.at:%Y-%m-%d %H:%M:%S} UTC; try again when that is done, or after {STALE_AFTER}"
+                f"{other.promotion.at:%Y-%m-%d %H:%M:%S} UTC; try again when that promotion is done, or "
+                f"{STALE_AFTER.total_seconds() / 60:g} minutes after its start"
             )
     return mine
 
 
 def resolve_stale(client: "MlflowClient", entry: Entry) -> None:
-    """Close an intent that a crash left open: DONE if the alias did move, else ABORTED."""
+    """Close an entry that a crash left open: DONE if the alias has moved, else ABORTED."""
     moved = version_at(client, entry.promotion.model, CHAMPION) == entry.promotion.to_version
     close(client, entry, State.DONE if moved else State.ABORTED)
 
 
 def close(client: "MlflowClient", entry: Entry, state: State) -> None:
-    """Write how an entry ended, and end its run; nothing is written to it afterwards."""
+    """Set the final state of an entry, and end its MLflow run."""
     client.set_tag(entry.run_id, tags.PROMOTION_STATE, state)
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the ledger's runs are not for people to open
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # people have no reason to open runs of the ledger
     client.set_terminated(entry.run_id, "FINISHED" if state is State.DONE else "KILLED")
 
 
 def _read_entry(run: "Run") -> Entry:
-    """The entry that an MLflow run of the ledger's experiment holds."""
-    said = run.data.tags
+    values = run.data.tags
     return Entry(
         run_id=run.info.run_id,
-        state=State(said[tags.PROMOTION_STATE]),
-        key=said[tags.PROMOTION_KEY],
-        promotion=Promotion.from_json(said[tags.PROMOTION_RECORD]),
+        state=State(values[tags.PROMOTION_STATE]),
+        key=values[tags.PROMOTION_KEY],
+        promotion=Promotion.from_json(values[tags.PROMOTION_RECORD]),
     )

@@ -1,4 +1,4 @@
-"""Models in MLflow: saving a fitted scikit-learn pipeline as a registered version, once; loading one after it was checked."""
+"""Models in MLflow: registers a fitted scikit-learn pipeline as a version, once; checks a version's files before loading it."""
 
 import json
 import tempfile
@@ -23,7 +23,15 @@ _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 @dataclass(frozen=True)
 class ModelToSave:
-    """A fitted pipeline, the rows that its signature and example are made of, and the digest that makes it this candidate."""
+    """A fitted model, ready to be registered.
+
+    Attributes:
+        pipeline: The fitted scikit-learn pipeline.
+        example: Rows of raw features, for the model's signature and input example.
+        key: The digest of the candidate's key: a retry with the same key finds the registered version.
+        tags: The tags of the model version.
+        params: The parameters that are logged with the model.
+    """
 
     pipeline: Any
     example: "pd.DataFrame"
@@ -33,16 +41,21 @@ class ModelToSave:
 
 
 def find_version(client: "MlflowClient", model: str, key: str) -> int | None:
-    """The version of `model` that was registered for the candidate `key`, or None."""
+    """The version that was registered with this candidate key; None if there is none."""
     found = client.search_model_versions(f"name='{model}' and tags.`{tags.CANDIDATE}`='{key}'")
     return min((int(version.version) for version in found), default=None)
 
 
 def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSave) -> int:
-    """Save the model and register it as a version of `model`; returns the version, the first one if it is there already.
+    """Save a model and register it as a version of `model`.
 
-    The version is the last thing written and carries its key from the start, so a kill before it leaves no version.
+    Returns:
+        The version; the existing one if this candidate is registered already.
+
+    Raises:
+        UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
+    # The version is written last, with its key: a process that is killed before leaves no version.
     from mlflow.entities import LoggedModelOutput
 
     known = find_version(client, model, to_save.key)
@@ -66,20 +79,21 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         run_id=run_id,
         model_id=logged.model_id,
         tags={**to_save.tags, tags.CANDIDATE: to_save.key},
-        await_creation_for=0,  # over HTTP it is there at once; waiting only logs that it waits
+        await_creation_for=0,  # over HTTP the version exists at once; waiting would only log
     )
     return int(created.version)
 
 
 def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
-    """The label's values that a version tells apart, as text, in the order of its probabilities; empty for a regression."""
+    """The classes of a model version as text, in the order of its probabilities; empty for a regression."""
     return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(tags.CLASSES, "[]")))
 
 
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
-    """Load a registered version for scoring: its files are fetched, checked against our own allow-list, then loaded.
+    """Download a registered version, check its files against Taxiway's own allow-list, and load it.
 
-    Raises UntrustedModelError before anything of the model is run.
+    Raises:
+        UntrustedModelError: The check failed; no code of the model has been run.
     """
     import mlflow.pyfunc
     from mlflow import MlflowClient
@@ -95,7 +109,7 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
 
 
 def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
-    """Where the files of a model version lie: `models:/m-...` is looked up, anything else is already an address."""
+    """The URL of a model version's files; a source such as `models:/m-...` is looked up."""
     source = str(version.source)
     if source.startswith("models:/m-"):
         return str(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
@@ -106,25 +120,24 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
     import mlflow.sklearn
     from mlflow.models import Model, ModelSignature, infer_signature
 
-    # Classifiers answer with probabilities, regressors have none.
-    answer = "predict_proba" if hasattr(to_save.pipeline, "predict_proba") else "predict"
-    answers = getattr(to_save.pipeline, answer)(to_save.example)
+    predict = "predict_proba" if hasattr(to_save.pipeline, "predict_proba") else "predict"
+    predictions = getattr(to_save.pipeline, predict)(to_save.example)
     mlflow.sklearn.save_model(
         to_save.pipeline,
         str(path),
         mlflow_model=Model(run_id=run_id, model_id=model_id),
-        signature=ModelSignature(_inputs(to_save.example), infer_signature(to_save.example, answers).outputs),
+        signature=ModelSignature(_inputs(to_save.example), infer_signature(to_save.example, predictions).outputs),
         input_example=to_save.example.head(3),
-        # Named here, because finding them out by importing everything costs MLflow eight seconds.
+        # Listed here, because MLflow needs eight seconds to infer them by importing everything.
         pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         serialization_format="skops",
         skops_trusted_types=trusted,
-        pyfunc_predict_fn=answer,
+        pyfunc_predict_fn=predict,
     )
 
 
 def _inputs(example: "pd.DataFrame") -> "Schema":
-    """The model's columns by their types; what a few rows hold does not matter. Each column must be there, its values may be null."""
+    """The signature's input columns, all required and nullable, from the types of the example's columns, not from its values."""
     from mlflow.types import ColSpec, Schema
 
     kinds = {name: "double" if kind.kind == "f" else "string" for name, kind in example.dtypes.items()}
@@ -142,7 +155,7 @@ def _types_to_trust(pipeline: Any) -> list[str]:
     if beyond:
         raise UntrustedModelError(
             f"the fitted model needs types that Taxiway does not trust: {', '.join(beyond)}; "
-            "use an estimator of scikit-learn whose types are trusted: nothing was registered"
+            "nothing was registered; use another estimator of scikit-learn"
         )
     return needed
 

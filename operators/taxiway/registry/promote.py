@@ -1,4 +1,4 @@
-"""Push and rollback: moving the alias `champion`, once, with the reason written down before and after."""
+"""Promotion and rollback: move the alias `champion`, once, with an entry in the ledger."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str, at: datetime) -> Promotion:
-    """Make the version that `verdict` and `shadow` are about the champion; tried again, it finds the first promotion.
+    """Promote a version that passed both gates to champion; a retry finds the promotion of the first try.
 
-    Raises TerminalError where one of them did not pass or is about another version, where the champion is no longer the one
-    that the verdict compared with, where it was trained on newer data, or where this promotion was rolled back since.
+    Args:
+        client: The MLflow client.
+        verdict: The model gate's decision on the version.
+        shadow: The shadow gate's decision on the same version.
+        by: Who promotes it, for the ledger.
+        at: The time of the promotion, in UTC.
+
+    Raises:
+        TerminalError: A decision did not pass or is about another version, the champion is no longer the one that the verdict
+            compared with, or was trained on newer data, or this promotion has been rolled back since.
+        TransientError: Another promotion of the model is in progress.
     """
     _check(verdict, shadow)
     key = ledger.promotion_key(verdict.model, verdict.version, verdict.digest)
@@ -38,7 +47,7 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
             at=at,
             verdict=verdict.digest,
             shadow=shadow.digest,
-            reason="first champion" if champion is None else "passed the gate and the shadow",
+            reason="first champion" if champion is None else "passed the model gate and the shadow gate",
         )
         entry = ledger.open_entry(client, key, promotion)
     _move(client, entry, previous=entry.promotion.from_version)
@@ -48,21 +57,32 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
 def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:
     if version_at(client, done.model, CHAMPION) != done.to_version:
         raise TerminalError(
-            f"{done.model} version {done.to_version} was promoted at {done.at:%Y-%m-%d %H:%M:%S} UTC and is champion no longer: "
-            "it is not promoted twice on one verdict"
+            f"{done.model} version {done.to_version} was promoted at {done.at:%Y-%m-%d %H:%M:%S} UTC and is no longer the champion; "
+            "a verdict allows one promotion only. Run the model gate again to promote it again"
         )
     return done
 
 
 def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, at: datetime) -> Promotion:
-    """Make the version before the champion the champion again; recorded like any promotion.
+    """Make the version before the champion the champion again; the ledger records it like any promotion.
 
-    `previous` then leads one promotion further back. Raises TerminalError where there is nothing to go back to.
+    The alias `previous` then points to the version before that one.
+
+    Args:
+        client: The MLflow client.
+        model: The registered model.
+        by: Who rolls back, for the ledger.
+        reason: Why, for the ledger.
+        at: The time of the rollback, in UTC.
+
+    Raises:
+        TerminalError: There is no champion, or no version before it.
+        TransientError: A promotion of the model is in progress.
     """
     champion = version_at(client, model, CHAMPION)
     if champion is None:
-        raise TerminalError(f"{model} has no champion, so there is nothing to roll back; allowed: the name of a model with one")
-    # The ledger knows: a push that died between its two aliases has left `previous` at the champion itself.
+        raise TerminalError(f"{model} has no champion to roll back; allowed: the name of a model with a champion")
+    # The ledger decides, because a push that was killed between its two aliases has set `previous` to the champion itself.
     previous = _champion_before(client, model, champion) or version_at(client, model, PREVIOUS)
     if previous in (None, champion):
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
@@ -86,15 +106,18 @@ def _move(client: "MlflowClient", entry: Entry, *, previous: int | None) -> None
     if now not in (promotion.from_version, promotion.to_version):
         ledger.close(client, entry, State.WITHDRAWN)
         raise TerminalError(
-            f"{promotion.model}: the champion became version {now} meanwhile, so version {promotion.to_version} is not pushed; "
-            "run the model gate again"
+            f"{promotion.model} version {promotion.to_version} is not pushed: the champion has changed to version {now}; run the "
+            "model gate again"
         )
     if version_at(client, promotion.model, PREVIOUS) != previous:
         point(client, promotion.model, PREVIOUS, previous)
     point(client, promotion.model, CHAMPION, promotion.to_version)
     now = version_at(client, promotion.model, CHAMPION)
     if now != promotion.to_version:
-        raise TerminalError(f"{promotion.model}: champion was set to {promotion.to_version} and read back as {now}")
+        raise TerminalError(
+            f"{promotion.model}: the alias champion was set to version {promotion.to_version}, but MLflow returns version {now}; "
+            "run the push again"
+        )
     ledger.close(client, entry, State.DONE)
 
 
@@ -109,19 +132,26 @@ def _champion_before(client: "MlflowClient", model: str, version: int) -> int | 
 def _check(verdict: Verdict, shadow: ShadowReport) -> None:
     name = f"{verdict.model} version {verdict.version}"
     if verdict.status is not Status.PASS:
-        raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; PASS is needed")
+        raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; required: PASS")
     if (shadow.model, shadow.version) != (verdict.model, verdict.version):
-        raise TerminalError(f"{name} is not pushed: the ShadowReport is of {shadow.model} version {shadow.version}")
+        raise TerminalError(f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version}")
     if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
-        raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; PASS is needed")
+        raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 
 
 def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str:
-    """Why a version may not follow the champion: its newest span, or that span's version, is the older one. Empty where it may."""
+    """Why a version's data are older than the champion's; empty if they are not.
+
+    Args:
+        client: The MLflow client.
+        model: The registered model.
+        version: The version.
+        champion: The champion's version; None without a champion.
+    """
     if champion is None:
         return ""
-    newest, theirs = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
-    return f"its newest span is {newest}, the champion's is {theirs}" if span_order(newest) < span_order(theirs) else ""
+    own, other = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
+    return f"its newest span is {own}, the champion's is {other}" if span_order(own) < span_order(other) else ""
 
 
 def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | None) -> None:

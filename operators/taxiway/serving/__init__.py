@@ -1,1 +1,1 @@
-"""Serving: the model gateway, its request log, and the shadow comparison of champion and challenger."""
+"""Serving: the model gateway and its request log, worker processes, and challengers in containers."""

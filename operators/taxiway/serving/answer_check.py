@@ -1,4 +1,4 @@
-"""Whether the answers in a gateway's log are those of the models: they are computed again from the logged requests."""
+"""Checks the answers in a gateway's log: the models compute them again from the logged requests."""
 
 import json
 import math
@@ -13,8 +13,8 @@ from taxiway.serving.protocol import read_rows
 from taxiway.serving.workers.process import predict_with
 
 MAX_CHECKED = 10_000
-"""Of a shadow, so many pairs are checked at most, the newest ones; see also `request_log.MAX_BODIES_BYTES`."""
-# The gateway may run on another machine than the check, whose processor rounds the last digits of a sum in another way.
+"""How many pairs of a shadow are checked at most, the newest ones; see also `request_log.MAX_BODIES_BYTES`."""
+# The gateway may run on another machine, whose processor rounds the last digits of a sum differently.
 _TOLERANCE = 1e-9
 _REQUESTS_AT_ONCE = 256
 _QUOTED = 200
@@ -25,7 +25,13 @@ Load = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class LoggedAnswer:
-    """A request as it was logged: its body, and the predictions with which a version answered it."""
+    """A logged request with the answer of a version.
+
+    Attributes:
+        request_id: The request's id.
+        body: The request's JSON.
+        predictions: The logged predictions.
+    """
 
     request_id: str
     body: str
@@ -34,7 +40,13 @@ class LoggedAnswer:
 
 @dataclass(frozen=True)
 class AnswerCheck:
-    """How many logged answers were computed again, and how many were `equal`; `difference` is about the first that was not."""
+    """The result of a check.
+
+    Attributes:
+        answers: How many logged answers were computed again.
+        equal: How many of them are equal.
+        difference: The first answer that is not equal; None if all are.
+    """
 
     answers: int
     equal: int
@@ -42,10 +54,10 @@ class AnswerCheck:
 
 
 def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> AnswerCheck:
-    """Compute the answers of each version again with the model itself, and compare.
+    """Compute logged answers again with the models, and compare.
 
-    Answers are equal if they have the same form, the same texts, and numbers that differ by at most a billionth of the model's largest
-    answer: a probability near 0 is a difference from 1, and has no more digits than that.
+    Answers are equal if they have the same structure, the same texts, and numbers that differ by at most a billionth of the largest
+    number in the model's answers. (A probability near 0 is computed as a difference from 1, so it has no more correct digits.)
 
     Args:
         answers: The logged answers by version.
@@ -66,17 +78,22 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
                     own = _short(outcome.predictions or outcome.error)
                     difference = (
                         f"version {version} answered request {answer.request_id} with {_short(json.dumps(answer.predictions))}, "
-                        f"the model itself with {own}"
+                        f"but the model computes: {own}"
                     )
         total += len(logged)
     return AnswerCheck(total, equal, difference)
 
 
 def check_shadow(report: ShadowReport, pairs: Sequence[Pair], load: Load) -> ShadowReport:
-    """The report with a reason about the logged answers of both sides, which are checked if `pairs` carry the request's body.
+    """Check the logged answers of champion and challenger, and add a reason to the report.
+
+    Args:
+        report: The report of the comparison.
+        pairs: The pairs; those without the request's body are not checked.
+        load: Loads a version.
 
     Raises:
-        WrongAnswersError: A logged answer is not the model's own. Nothing can be decided on such a log.
+        WrongAnswersError: A logged answer differs from the model's, so the log cannot be used for a decision.
     """
     assert report.champion is not None
     champion = [_logged(pair, pair.champion) for pair in pairs if pair.champion.version == report.champion]
@@ -89,9 +106,9 @@ def check_shadow(report: ShadowReport, pairs: Sequence[Pair], load: Load) -> Sha
         if check.equal < check.answers:
             raise WrongAnswersError(
                 f"{check.answers - check.equal:,} of {check.answers:,} logged answers of the {name}, {report.model} version "
-                f"{version}, are not what the model itself answers to the logged rows; the first: {check.difference}. Nothing is "
-                "decided on such answers. Restart what serves this version, see that it has the same versions of the libraries "
-                "as this task, and run the shadow again",
+                f"{version}, differ from what the model computes for the logged rows; the first: {check.difference}. The shadow is not "
+                "decided. Check that the server of this version has the same versions of the libraries as this task, restart it, and "
+                "run the shadow again",
                 key=f"{report.model}/{version}",
                 got=check.difference,
             )
@@ -109,18 +126,18 @@ def _reason(champion: AnswerCheck, challenger: AnswerCheck) -> Reason:
     if not champion.answers or not challenger.answers:
         return Reason(
             status=Status.UNDECIDED,
-            message=f"of {champion.answers:,} answers of the champion and {challenger.answers:,} of the challenger the log has the "
-            "requests, too few to check them with the models themselves",
+            message=f"the log has the requests of {champion.answers:,} champion answers and {challenger.answers:,} challenger answers, "
+            "too few to check the answers with the models",
         )
     return Reason(
         status=Status.PASS,
-        message=f"{champion.equal:,} of {champion.answers:,} answers of the champion and {challenger.equal:,} of "
-        f"{challenger.answers:,} of the challenger equal what the models themselves answer to the logged rows",
+        message=f"{champion.equal:,} of {champion.answers:,} champion answers and {challenger.equal:,} of {challenger.answers:,} "
+        "challenger answers in the log equal what the models compute for the logged rows",
     )
 
 
 def _logged(pair: Pair, answer: Answer) -> LoggedAnswer | None:
-    """The answer, if it is one, and if the request that it answers is known."""
+    """The answer with its request; None if it is an error, or if the body of the request is not known."""
     if pair.body is None or answer.predictions is None:
         return None
     return LoggedAnswer(pair.request_id, pair.body, answer.predictions)
@@ -137,7 +154,7 @@ def _same(logged: Any, own: Any, allowed: float) -> bool:
 
 
 def _magnitude(answer: Any) -> float:
-    """The largest number in an answer, whatever its sign; 0 if it has none."""
+    """The largest absolute value of the numbers in an answer; 0 if it has none."""
     if isinstance(answer, list | dict):
         return max(map(_magnitude, answer.values() if isinstance(answer, dict) else answer), default=0.0)
     return abs(float(answer)) if _is_number(answer) and math.isfinite(answer) else 0.0

@@ -1,4 +1,4 @@
-"""What the gateway and its clients say to each other over HTTP: the forms of its JSON."""
+"""The JSON models of the gateway's HTTP API."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,16 +9,25 @@ from taxiway.records.shadow_pairs import ApiModel
 
 
 class Remote(ApiModel):
-    """Where a version answers that `taxiway serve-version` serves, and the token that it asks for."""
+    """A version that `taxiway serve-version` serves.
+
+    Attributes:
+        address: Its address.
+        token: The bearer token that it requires.
+    """
 
     address: str = Field(pattern=r"^https?://[^\s/]+$")
     token: str = Field(min_length=16, repr=False)
 
 
 class ChallengerRequest(ApiModel):
-    """Which version shall answer in the shadow, for whom, and for how many seconds at most. The owner is a DAG run.
+    """The request to deploy a challenger.
 
-    Without `remote` the gateway loads the version into processes of its own.
+    Attributes:
+        version: The model version.
+        owner: The DAG run that deploys it.
+        expires_in_s: The seconds after which the gateway removes it.
+        remote: Where it is served; None if the gateway loads it into its own processes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,10 +38,17 @@ class ChallengerRequest(ApiModel):
 
 
 class ChallengerStatus(ApiModel):
-    """A challenger and what became of the requests since it came, counted from the log.
+    """A challenger, with counts of its requests from the log.
 
-    `mirrored` requests were queued for it: `answered` of them, `errors` failed, the rest is on its way or was lost with
-    a process. `dropped` requests found its queue full and never reached it.
+    Attributes:
+        version: The model version.
+        owner: The DAG run that deployed it.
+        state: Whether it is still loading.
+        expires_at: When the gateway removes it.
+        mirrored: Requests that were queued for it. Those that are neither answered nor errors are in progress or lost.
+        answered: Requests that it answered with predictions.
+        errors: Requests that it answered with an error.
+        dropped: Requests that were not queued because its queue was full.
     """
 
     version: int
@@ -46,9 +62,14 @@ class ChallengerStatus(ApiModel):
 
 
 class ModelStatus(ApiModel):
-    """A followed model. `champion` is the version that answers, 0 for none; `since` is when it began to.
+    """A served model.
 
-    `problem` says why the registry's champion is not the one that answers; empty if it is.
+    Attributes:
+        model: The registered model.
+        champion: The version that answers; 0 if there is none.
+        since: Since when it answers.
+        problem: Why the registry's champion is not the version that answers; empty if it is.
+        challenger: The challenger; None if there is none.
     """
 
     model: str

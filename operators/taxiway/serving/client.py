@@ -1,4 +1,4 @@
-"""Talking to a gateway: one small method a route, answers as typed forms, errors as those that a retry may heal or not."""
+"""The client of a gateway, with one method for each route."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,16 +11,21 @@ from taxiway.errors import TerminalError, TransientError
 from taxiway.records.shadow_pairs import PairedLog
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, Remote
 
-# A refresh and a new challenger answer when the model is loaded.
+# A refresh and a new challenger are answered when the model is loaded.
 _TIMEOUT_S = 180.0
 _CONNECT_S = 10.0
 
 
 class GatewayClient:
-    """A gateway at `url`, spoken to with `token` (the admin's for anything but `predict` and `status`).
+    """A client of a gateway.
 
-    Every method raises TransientError where the gateway cannot be reached or answers 5xx, TerminalError with the gateway's
-    own message where it answers 4xx.
+    Every method raises TransientError if the gateway cannot be reached or answers with HTTP 5xx, and TerminalError with the
+    gateway's message if it answers with HTTP 4xx.
+
+    Args:
+        url: The gateway's address.
+        token: The admin token, or the caller token for `predict` and `status` only.
+        timeout_s: How long a request may take, in seconds.
     """
 
     def __init__(self, url: str, token: str, *, timeout_s: float = _TIMEOUT_S) -> None:
@@ -33,7 +38,7 @@ class GatewayClient:
         return httpx.Client(headers=self._headers, timeout=self._timeout)
 
     def async_http(self) -> httpx.AsyncClient:
-        """Connections for `challenger_async`; making them costs more than a poll, so one is made for many: `async with` it."""
+        """Open the connections for `challenger_async`: use it with `async with`, once for many polls."""
         return httpx.AsyncClient(headers=self._headers, timeout=self._timeout)
 
     def __enter__(self) -> Self:
@@ -43,19 +48,19 @@ class GatewayClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, if there are any."""
+        """Close the connections."""
         if "_http" in self.__dict__:
             self._http.close()
 
     def role(self) -> str:
-        """What this client's token opens: `admin` or `caller`."""
+        """The role of this client's token: `admin` or `caller`."""
         try:
             response = self._http.get(f"{self.url}/version")
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if not response.is_success or "X-Taxiway-Role" not in response.headers:
             self._content(response)
-            raise TerminalError(f"what answers at {self.url} is no gateway of Taxiway")
+            raise TerminalError(f"{self.url} is not a Taxiway gateway; check the address")
         return str(response.headers["X-Taxiway-Role"])
 
     def predict(self, model: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -66,30 +71,35 @@ class GatewayClient:
         return predictions
 
     def status(self, model: str) -> ModelStatus:
-        """Who answers for `model`, and how its challenger fares."""
+        """The champion and the challenger of a model."""
         return ModelStatus.model_validate(self._call("GET", model))
 
     def refresh(self, model: str) -> ModelStatus:
-        """Make the gateway follow `model` and look up its champion now; waits until that is loaded (`problem` if it cannot)."""
+        """Make the gateway look up the champion of a model now; returns when it is loaded, or with `problem` if it cannot be."""
         return ModelStatus.model_validate(self._call("POST", model, "/refresh"))
 
     def put_challenger(
         self, model: str, version: int, owner: str, expires_in_s: float, remote: Remote | None = None
     ) -> ChallengerStatus:
-        """Load `version` as challenger for `owner` (a DAG run), or take it as it is served at `remote`; waits until it answers.
+        """Deploy a challenger, and wait until it answers. A second call for the same version and owner extends the lease.
 
-        Saying it again prolongs the lease.
+        Args:
+            model: The registered model.
+            version: The challenger's version.
+            owner: The DAG run that deploys it.
+            expires_in_s: The seconds after which the gateway removes it.
+            remote: Where it is served; None if the gateway loads it.
         """
-        asked = ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s, remote=remote)
-        content = self._call("PUT", model, "/challenger", json=asked.model_dump(exclude_none=True))
+        request = ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s, remote=remote)
+        content = self._call("PUT", model, "/challenger", json=request.model_dump(exclude_none=True))
         return ChallengerStatus.model_validate(content["challenger"])
 
     def challenger(self, model: str) -> ChallengerStatus | None:
-        """The challenger and its counts, None without one."""
+        """The challenger with its counts; None if there is none."""
         return _challenger(self._call("GET", model, "/challenger"))
 
     async def challenger_async(self, http: httpx.AsyncClient, model: str) -> ChallengerStatus | None:
-        """The same as `challenger`, for an event loop: a trigger's poll, over the connections of `async_http`."""
+        """The same as `challenger` for an event loop, with the connections of `async_http`."""
         try:
             response = await http.get(self._url(model, "/challenger"))
         except httpx.TransportError as error:
@@ -97,13 +107,18 @@ class GatewayClient:
         return _challenger(self._content(response))
 
     def delete_challenger(self, model: str, owner: str) -> None:
-        """End this owner's challenger; nothing happens if it is gone already."""
+        """Remove this owner's challenger, if it still exists."""
         self._call("DELETE", model, "/challenger", params={"owner": owner})
 
     def pairs(self, model: str, version: int, owner: str, *, limit: int = 50_000, bodies: int = 0) -> PairedLog:
-        """What champion and challenger answered to the same requests: the newest `limit` (at most 50,000), oldest first.
+        """The answers of champion and challenger to the same requests, oldest first.
 
-        The newest `bodies` of them (at most 10,000, and 16 MiB) have the bodies of their requests.
+        Args:
+            model: The registered model.
+            version: The challenger's version.
+            owner: The challenger's owner.
+            limit: How many pairs, the newest ones; at most 50,000.
+            bodies: How many of them, the newest ones, have the bodies of their requests; at most 10,000, and 16 MiB together.
         """
         params = {"version": version, "owner": owner, "limit": limit, "bodies": bodies}
         return PairedLog.model_validate(self._call("GET", model, "/pairs", params=params))
@@ -119,20 +134,22 @@ class GatewayClient:
         return f"{self.url}/models/{quote(model, safe='')}{path}"
 
     def _unreachable(self, error: Exception) -> TransientError:
-        return TransientError(f"the gateway at {self.url} did not answer ({type(error).__name__}: {error}); is it running?")
+        return TransientError(
+            f"the gateway at {self.url} does not answer ({type(error).__name__}: {error}); check the address, and whether it is running"
+        )
 
     def _content(self, response: httpx.Response) -> Any:
         if response.is_success:
             try:
                 return response.json()
             except ValueError:
-                raise TerminalError(f"what answers at {self.url} is no gateway of Taxiway") from None
+                raise TerminalError(f"{self.url} is not a Taxiway gateway; check the address") from None
         try:
             message = str(response.json()["message"])
         except (ValueError, KeyError, TypeError):
             message = response.text[:300]
         kind = TransientError if response.status_code >= 500 else TerminalError
-        raise kind(f"the gateway at {self.url} answered {response.status_code}: {message}")
+        raise kind(f"the gateway at {self.url} answered with HTTP {response.status_code}: {message}")
 
 
 def _challenger(content: Any) -> ChallengerStatus | None:

@@ -1,4 +1,4 @@
-"""Replaying the rows of a table against a gateway, one request a row: live traffic for trials and demonstrations."""
+"""Sends the rows of a table to a gateway, one request per row, as live traffic for tests and demonstrations."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,14 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of the requests: `answered` with predictions, `refused` with an error status, `lost` without any answer."""
+    """The results of the requests.
+
+    Attributes:
+        sent: How many requests were sent.
+        answered: How many were answered with predictions.
+        refused: How many were answered with an error.
+        lost: How many were not answered.
+    """
 
     sent: int
     answered: int
@@ -30,9 +37,15 @@ async def replay(
     connections: int = 8,
     progress: Callable[[Replayed], None] | None = None,
 ) -> Replayed:
-    """Send each record (JSON values, None for missing) once over `connections` connections at a time, as fast as they answer.
+    """Send each record once, as fast as the gateway answers.
 
-    `progress` is called after every request, from the event loop.
+    Args:
+        url: The gateway's address.
+        token: The caller token.
+        model: The registered model.
+        records: The rows, with JSON values and None for a missing value.
+        connections: How many requests are sent at a time.
+        progress: Called after every request, from the event loop.
     """
     counts = {"answered": 0, "refused": 0, "lost": 0}
     waiting = iter(records)

@@ -1,4 +1,4 @@
-"""The stages of a pipeline: one function each, with the whole logic of its step, and the runner that needs no Airflow.
+"""The stages of a pipeline: one function each, with all of its logic, and a runner that does not need Airflow.
 
-A stage takes records and a `StageContext` and returns a record. An Airflow operator, a notebook and a test call the same function.
+A stage takes records and a `StageContext` and returns a record. Airflow operators, notebooks and tests call the same functions.
 """

@@ -1,4 +1,4 @@
-"""Close: ends the MLflow run, records the run's outcome on its span, and removes what a killed task left behind."""
+"""Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.outcomes import mark_processed, summarize, summary_of
@@ -12,15 +12,18 @@ _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 
 
 def close(context: StageContext, *, failed: bool, containers: bool = False) -> RunSummary | None:
-    """End the run; returns its outcome, or None if a stage broke before a decision, so that the span stays due.
+    """End the run and record its outcome.
 
     Args:
         context: The run.
-        failed: Whether a stage failed, also one that stopped the pipeline by its decision.
+        failed: Whether a stage failed, including a stage whose decision stopped the pipeline.
         containers: Whether the run may have started challengers in containers.
+
+    Returns:
+        The outcome; None if a stage failed before a decision. The span then stays due.
     """
     try:
-        # What was decided is written before anything is cleared away: that may fail, and the decision must not be lost over it.
+        # The decision is written before the clean-up, which may fail: it must not be lost.
         summary = _summarize(context)
         if summary is not None:
             _write(context, summary)
@@ -53,8 +56,8 @@ def _summarize(context: StageContext) -> RunSummary | None:
 
 def _write(context: StageContext, summary: RunSummary) -> None:
     known = summary_of(context.store, summary.pipeline, summary.span)
-    # An earlier run may have recorded in full how this version became champion: a repeated run knows less. It is marked again all
-    # the same, because that run may have been killed while it did so.
+    # If an earlier run promoted this version, its summary has all reasons and this one does not. It is marked again all the same,
+    # because that run may have been killed while it marked the span.
     fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
     mark_processed(context.store, known if known is not None and fuller else summary)
     context.recorder.record(summary)
@@ -63,7 +66,7 @@ def _write(context: StageContext, summary: RunSummary) -> None:
 
 
 def _remove_challenger(context: StageContext) -> None:
-    """Take down the challenger of this run, if a killed task left one."""
+    """Remove the challenger of this run, if a killed task left one."""
     from taxiway.registry.aliases import CHALLENGER, point
 
     if context.services.gateway is None or context.pipeline.shadow is None:
@@ -76,18 +79,17 @@ def _remove_challenger(context: StageContext) -> None:
             gateway.delete_challenger(context.pipeline.name, owner=challenger.owner)
         point(context.registry, context.pipeline.name, CHALLENGER, None)
     except TaxiwayError as error:
-        # The gateway takes it down itself when the lease ends; the run's end must not hang on this.
-        context.log.warning("the challenger could not be taken down now, its lease will: %s", error)
+        context.log.warning("could not remove the challenger; the gateway removes it when its lease ends: %s", error)
 
 
 def _remove_containers(context: StageContext) -> None:
-    """Remove what a killed shadow task left on the engine."""
+    """Remove the containers that a killed shadow task left."""
     if context.services.containers is None:
         return
     try:
         left = context.services.containers.remove(context.run)
     except TaxiwayError as error:
-        context.log.warning("the challenger's container ends by itself with its lease: %s", error)
+        context.log.warning("could not remove the challenger's container; it stops when its lease ends: %s", error)
         return
     if left:
-        context.log.info("removed %d container(s) that a killed task left", left)
+        context.log.info("removed %d container(s) left by a killed task", left)

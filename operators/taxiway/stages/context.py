@@ -1,4 +1,4 @@
-"""What a stage needs from the world: the pipeline, the store, MLflow, the clock, and the services of the installation."""
+"""What a stage needs: the pipeline, the store, MLflow, the clock, and the services of the installation."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -25,50 +25,58 @@ if TYPE_CHECKING:
 
 
 class ContainerDeployer(Protocol):
-    """Runs challengers in containers of their own."""
+    """Runs challengers in their own containers."""
 
     def start(self, *, model: str, version: int, run: str, lease: timedelta) -> "Remote":
-        """Serve a version for the DAG run `run`; returns where it answers."""
+        """Serve a version for the DAG run `run` until the lease ends; returns its address."""
 
     def remove(self, run: str) -> int:
         """Remove the containers of a DAG run; returns how many there were."""
 
 
 def no_connection(name: str) -> "AbstractContextManager[object]":
-    """The default where there are no database connections. Raises ConfigError."""
-    raise ConfigError(f"source.connection {name}: this process has no connections; run the pipeline in Airflow", got=name)
+    """The default of `Services.connect`: there are no database connections.
+
+    Raises:
+        ConfigError: Always.
+    """
+    raise ConfigError(
+        f"source.connection is {name}, and a run outside of Airflow has no connections; run the pipeline in Airflow", got=name
+    )
 
 
 @dataclass(frozen=True)
 class Services:
     """What the installation offers to the stages of all pipelines.
 
-    Args:
+    Attributes:
         data: The folder or URL that `{data}` stands for in a source; None if there is none.
         connect: Opens the database of a source's connection.
-        gateway: A client of the pipeline's gateway, with the join_tables of its admin; None if there is none.
+        gateway: Makes a client of the pipeline's gateway, with the admin token; None if there is no gateway.
         containers: Runs challengers in containers; None if there is no container engine.
+        in_airflow: Whether the stages run as Airflow tasks; other runs are local and do not deploy.
     """
 
     data: str | None = None
     connect: Connect = no_connection  # type: ignore[assignment]
     gateway: Callable[[], "GatewayClient"] | None = None
     containers: ContainerDeployer | None = None
+    in_airflow: bool = False
 
 
 @dataclass(frozen=True)
 class StageContext:
     """One run of a pipeline, as its stages see it.
 
-    Args:
+    Attributes:
         pipeline: The pipeline.
-        store: Where rows and records are kept.
-        recorder: What stages report to: an MLflow run, or `InMemoryRun` in a notebook or a test.
-        registry: The client of the MLflow server that holds models, aliases and the promotion ledger.
-        run: The run's name in all of Taxiway, `DAG/RUN`.
+        store: The store of rows and records.
+        recorder: Where stages record metrics, tags and records: an MLflow run, or `InMemoryRun` in a notebook or a test.
+        registry: The client of the MLflow server with the models, their aliases and the promotion ledger.
+        run: The run's name everywhere in Taxiway, `DAG/RUN`.
         services: What the installation offers.
-        clock: The time now, in UTC.
-        log: Where a stage says what it does; in a task, the task's log.
+        clock: Returns the current time in UTC.
+        log: The logger of the stages; in an Airflow task, the task's log.
     """
 
     pipeline: Pipeline
@@ -82,11 +90,19 @@ class StageContext:
 
     @property
     def source(self) -> Source:
-        """The pipeline's source with `{data}` filled in. Raises ConfigError if it needs that and the services have none."""
+        """The pipeline's source with `{data}` filled in.
+
+        Raises:
+            ConfigError: The source has `{data}`, and the services have no data folder.
+        """
         return located(self.pipeline.source, self.services.data)
 
     def schema(self) -> "Schema":
-        """The pipeline's schema. Raises ConfigError if its label is not the one that the pipeline learns."""
+        """Read the pipeline's schema.
+
+        Raises:
+            ConfigError: Its label is not the label of the pipeline.
+        """
         from taxiway.data.schema.file import label_text, load_schema
 
         schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
@@ -100,5 +116,5 @@ class StageContext:
 
 
 def bullets(reasons: Sequence[str]) -> str:
-    """Several reasons, a line each, for a log."""
+    """Format reasons for a log, one per line."""
     return "\n".join(f"  - {reason}" for reason in reasons)

@@ -1,4 +1,4 @@
-"""Ingest: which spans a run reads, and the snapshot of their rows. The trigger that waits for new spans asks here too."""
+"""Ingest: which spans a run reads, and the snapshot of their rows. The trigger for new spans plans with the same functions."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -18,15 +18,27 @@ from taxiway.tracking import tags
 
 @dataclass(frozen=True)
 class IngestPlan:
-    """The spans that a run reads, and the tables that are joined to them."""
+    """The spans that a run reads.
+
+    Attributes:
+        plan: The spans, or why there is nothing to do.
+        joined: The tables that are joined to their rows.
+        any_decided: Whether a span of the source has a decision already.
+    """
 
     plan: WindowPlan
     joined: tuple[JoinTable, ...]
+    any_decided: bool = False
+
+    def nothing_to_do(self, span_option: str) -> str:
+        """Why the run has nothing to do; `span_option` is how the caller names a span to decide again."""
+        again = f". To decide a span again: {span_option}" if self.any_decided else ""
+        return f"nothing to do: {self.plan.reason}{again}"
 
 
 @dataclass(frozen=True)
 class _Arrived:
-    """What a source holds now: its spans, oldest first, those that are processed, and why some cannot be read yet."""
+    """What a source has now: its spans, oldest first, those that are processed, and why some cannot be read yet."""
 
     spans: tuple[FoundSpan, ...]
     processed: frozenset[SpanKey]
@@ -35,14 +47,14 @@ class _Arrived:
 
 
 def ingest_state(source: Source, pipeline: str, store: Store, *, now: datetime) -> Hashable:
-    """What `next_span` hangs on: as long as this is the same, so is its answer, and a watcher need not ask."""
+    """A value that changes whenever the result of `next_span` may change, so that a trigger calls that only then."""
     return source_state(source, now=now), joined_state(source), processed_state(store, pipeline)
 
 
 def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> SpanKey | None:
     """Name and version of the span that a run started now would decide on; None if there is none.
 
-    A query's database and a function are not asked: a period is there once it has ended, in the version in which it was processed.
+    For a query or a function this does not read the source: the span of a period counts as available once the period has ended.
     """
     arrived = _look(source, pipeline, store, now)
     plan = plan_window(arrived.spans, source, decided=arrived.processed, waiting=arrived.waits)
@@ -60,38 +72,40 @@ def plan_ingest(
     moment: datetime | None = None,
     before: datetime | None = None,
 ) -> IngestPlan:
-    """What a run reads: the oldest span that is not processed, with the window before it.
+    """Choose the spans that a run reads: the oldest span that is not processed, and the window before it.
 
     Args:
         source: The pipeline's source, with `{data}` filled in.
         pipeline: The pipeline's name.
         store: The store with the index of processed spans.
         connect: Opens the source's database.
-        now: The time of the run; periods that end later are not there yet.
+        now: The time of the run; periods that end later are not available yet.
         requested: The name of the span to decide, processed or not.
-        moment: Instead of the oldest span, decide the newest one that had ended by this time, as the run of a backfill does.
-        before: The `moment` of the run before that one.
+        moment: For a backfill: decide the newest span that had ended by this time, instead of the oldest span.
+        before: The `moment` of the previous run of the backfill.
 
     Raises:
-        ConfigError: The requested span is not there, or cannot be decided.
+        ConfigError: The requested span does not exist, or cannot be decided.
     """
     arrived = _look(source, pipeline, store, now)
-    # Corrected rows are looked for where a run that reads them could still be the newest, and in what this run reads.
+    # Corrected rows matter only for the newest window and for the spans of this run.
     newest = {span.name: span for span in with_versions(source, newest_plan(arrived.spans, source, arrived.waits), connect)}
     found = tuple(newest.get(span.name, span) for span in arrived.spans)
     if moment is None or requested:
         plan = plan_window(found, source, decided=arrived.processed, requested=requested, waiting=arrived.waits)
     else:
         plan = plan_as_of(found, source, moment=moment, before=before, waiting=arrived.waits)
-    return IngestPlan(replace(plan, spans=with_versions(source, plan.spans, connect)), arrived.joined)
+    return IngestPlan(
+        replace(plan, spans=with_versions(source, plan.spans, connect)), arrived.joined, any_decided=bool(arrived.processed)
+    )
 
 
 def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
-    """Copy the rows of the planned spans into the store.
+    """Copy the rows of the planned spans into the store, and return their snapshot.
 
     Raises:
         DataError: A span cannot be read, or has no rows.
-        TransientError: A file vanished or changed while it was read.
+        TransientError: A file disappeared or changed while it was read.
     """
     from taxiway.data.ingest.ingest import ingest as read_spans
     from taxiway.data.ingest.snapshot import read_spec_of
@@ -112,13 +126,15 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     recorder.joined(made)
     recorder.tags({tags.SPAN: made.target_span.label, tags.SPAN_NAME: made.target_span.name})
     recorder.record(made)
-    trains, evaluates = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
-    context.log.info("trains on %s, evaluates on %s", trains, evaluates)
-    for joined in made.joins:
-        context.log.info("%s: %s of %s has a partner in %s", joined.name, f"{joined.match_rate:.2%}", joined.span, joined.table)
+    training, evaluation = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
+    context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
+    for join in made.joins:
+        matched = f"{join.matched:,} of {join.rows:,} rows"
+        context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)
     for note in planned.plan.notes:
         context.log.warning("%s", note)
-    changed = changed_since(context.store, made)
+    option = "the run parameter span={span}" if context.services.in_airflow else "--span {span}"
+    changed = changed_since(context.store, made, span_option=option)
     if changed:
         context.log.warning("%s", "\n".join(changed))
         recorder.tags({tags.CHANGED_SPANS: "\n".join(changed)})

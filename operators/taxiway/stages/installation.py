@@ -1,4 +1,4 @@
-"""Where a run outside of Airflow keeps what it makes: a local folder of its own, or the store and MLflow of an installation."""
+"""Where a run outside of Airflow keeps its records and models: in a local folder, or in the store and MLflow of an installation."""
 
 import fcntl
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ DEFAULT_DATA = ".taxiway/data"
 class Sharing(Enum):
     """Who else uses an installation."""
 
-    NOBODY = "nobody: a champion here serves nobody"
-    MLFLOW = "MLflow is shared, and the records are on this machine alone"
-    ALL = "store and MLflow are those of a team"
+    NOBODY = "store and MLflow belong to this machine"
+    MLFLOW = "MLflow is shared, the store belongs to this machine"
+    ALL = "store and MLflow are shared"
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where a run keeps what it makes.
+    """Where a run keeps its records and models.
 
-    Args:
+    Attributes:
         store: The store of rows and records.
-        client: The client of MLflow.
-        services: The data, and the databases, that sources read.
-        sharing: Who else uses it.
+        client: The MLflow client.
+        services: The data and the databases that sources read.
+        sharing: Whether others use the store and MLflow too.
     """
 
     store: Store
@@ -49,22 +49,29 @@ class Installation:
 
 @contextmanager
 def open_installation(data: str | None, tracking_uri: str | None, store: str | None, home: Path) -> Iterator[Installation]:
-    """The installation that the arguments of `taxiway.run` describe; a local one is locked while the block runs.
+    """Open the installation that the arguments of `taxiway.run` describe; a local one is locked while the block runs.
+
+    Args:
+        data: The folder or URL that `{data}` stands for; None if there is none.
+        tracking_uri: The MLflow server; None for an MLflow in `home`.
+        store: The URL of the store that belongs to that server; None for a store in `home`.
+        home: The local folder.
 
     Raises:
-        ConfigError: Another run uses the local folder, or there is a store without its MLflow server.
+        ConfigError: Another run uses the local folder, or a store is given without its MLflow server.
+        TransientError: MLflow cannot be reached, or reports an error.
     """
     quiet_mlflow()
     if tracking_uri is None and store is not None:
         raise ConfigError(
-            f"the store {store} is given without the MLflow server that belongs to it: --tracking-uri URL", key="tracking_uri"
+            f"the store {store} needs the MLflow server that belongs to it; give it too: --tracking-uri URL", key="tracking_uri"
         )
     services = Services(data=data)
     if tracking_uri is None:
         with _locked(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
             yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
-    # Apart from what local runs have processed, and from what was processed with another server.
+    # Separate from the records of local runs, and from those of other servers.
     records = home.absolute() / digest_of_bytes(tracking_uri.encode())[:8] / "store"
     with mlflow_errors(tracking_uri):
         from mlflow import MlflowClient
@@ -79,14 +86,14 @@ def _locked(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         opened = (home / "lock").open("w")
     except OSError as error:
-        said = f"the folder {home} cannot be written ({error.strerror}); give another: --home FOLDER"
-        raise ConfigError(said, key="home", got=home) from error
+        message = f"the folder {home} cannot be written ({error.strerror}); give another: --home FOLDER"
+        raise ConfigError(message, key="home", got=home) from error
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"another run uses {home}; wait until it has ended, or keep this one elsewhere: --home FOLDER",
+                f"another run uses {home}; wait until it has ended, or use another folder: --home FOLDER",
                 key="home",
                 got=home,
             ) from None

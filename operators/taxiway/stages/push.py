@@ -1,4 +1,4 @@
-"""Push: the alias `champion` moves, once, and the gateway answers with the new version."""
+"""Push: moves the alias `champion` to the new version, once, and waits until the gateway serves it."""
 
 from taxiway.errors import TransientError
 from taxiway.records import Promotion, ShadowReport, Verdict
@@ -6,32 +6,35 @@ from taxiway.stages.context import StageContext
 
 
 def push(context: StageContext, verdict: Verdict, shadow: ShadowReport) -> Promotion:
-    """Make the version champion, on a passed Verdict and ShadowReport; ends when the gateway serves it.
+    """Promote a version that passed both gates to champion, and wait until the gateway serves it.
 
     Raises:
-        TerminalError: One of them did not pass, or the champion changed since.
-        TransientError: Another promotion is under way, or the gateway does not serve the version yet.
+        TerminalError: The Verdict or the ShadowReport did not pass, or the champion has changed since.
+        TransientError: Another promotion is in progress, or the gateway does not serve the version yet.
     """
     from taxiway.registry.promote import push as promote
 
     promotion = promote(context.registry, verdict, shadow, by=context.run, at=context.clock())
     context.recorder.record(promotion)
     before = promotion.from_version or "none"
-    context.log.info("champion of %s: version %d (was %s)", promotion.model, promotion.to_version, before)
-    _read_back(context, promotion)
+    context.log.info("champion of %s: version %d (before: %s)", promotion.model, promotion.to_version, before)
+    _await_deployment(context, promotion)
     return promotion
 
 
-def _read_back(context: StageContext, promotion: Promotion) -> None:
-    """Wait until the gateway serves the champion; a version that was rolled back meanwhile is not waited for."""
+def _await_deployment(context: StageContext, promotion: Promotion) -> None:
+    """Wait until the gateway serves the champion, which is another version if this one was rolled back meanwhile."""
     from taxiway.registry.aliases import CHAMPION, version_at
 
     if context.services.gateway is None:
-        context.log.info("no gateway configured: the version was promoted but not deployed")
+        why = "no gateway configured" if context.services.in_airflow else "local runs do not deploy"
+        context.log.info("%s: the version was promoted but not deployed", why)
         return
     with context.services.gateway() as gateway:
         status = gateway.refresh(promotion.model)
     wanted = version_at(context.registry, promotion.model, CHAMPION)
     if (status.champion or None) != wanted:
-        raise TransientError(f"the gateway serves version {status.champion}, the champion is {wanted}: {status.problem}")
-    context.log.info("the gateway answers with version %d", status.champion)
+        raise TransientError(
+            f"the gateway serves version {status.champion or 'none'}, but the champion is version {wanted or 'none'}: {status.problem}"
+        )
+    context.log.info("the gateway serves version %d", status.champion)

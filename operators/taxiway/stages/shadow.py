@@ -1,4 +1,4 @@
-"""Shadow: the challenger beside the champion on live requests, and the paired comparison."""
+"""Shadow: deploys the challenger beside the champion on mirrored live requests, and compares their answers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,22 +14,30 @@ if TYPE_CHECKING:
     from taxiway.serving.api import ChallengerStatus, Remote
     from taxiway.serving.client import GatewayClient
 
-# The gateway takes a challenger down by itself this long after the wait should have ended.
+# How long after the end of the wait the gateway removes a challenger by itself.
 LEASE_SLACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Wait:
-    """A challenger answers in the shadow for `owner`; its comparison is due with enough requests, or at `until`."""
+    """A deployed challenger. It is compared when it has answered enough requests, or at `until` (UTC)."""
 
     owner: str
     until: datetime
 
 
 def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> Wait | ShadowReport:
-    """Deploy the challenger; or the report at once, if there is nothing to compare.
+    """Deploy the challenger.
 
-    A second try finds the first one's challenger, and waits no longer than that would have.
+    A retry finds the challenger of the first try, and waits no longer than the first try would have.
+
+    Args:
+        context: The run.
+        verdict: The passed verdict on the challenger.
+        in_container: Whether to run the challenger in its own container instead of a process of the gateway.
+
+    Returns:
+        How long to wait, or the report if there is nothing to compare.
 
     Raises:
         TerminalError: The verdict is not PASS.
@@ -37,38 +45,39 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     """
     from taxiway.gates.shadow_gate import not_applicable
 
+    model, version = verdict.model, verdict.version
     if verdict.status is not Status.PASS:
-        raise TerminalError(f"{verdict.model} version {verdict.version} is not shadowed: its verdict is {verdict.status}")
+        raise TerminalError(f"{model} version {version} is not deployed as challenger: its verdict is {verdict.status}")
     if context.pipeline.shadow is None:
-        return record_shadow(context, not_applicable(verdict.model, verdict.version, "the pipeline file asks for no shadow"))
+        return record_shadow(context, not_applicable(model, version, "the pipeline file has no shadow section"))
     if verdict.champion is None:
-        return record_shadow(context, not_applicable(verdict.model, verdict.version, "there is no champion to run beside"))
+        return record_shadow(context, not_applicable(model, version, "no champion yet: there is nothing to compare with"))
     return _deploy(context, verdict, context.pipeline.shadow.max_wait, in_container)
 
 
 def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> ShadowReport:
-    """Take the challenger down, and compare what both sides answered.
+    """Remove the challenger, and compare the answers of both versions.
 
     Raises:
-        WrongAnswersError: The gateway's log has answers that are not the models' own; nothing is decided then.
+        WrongAnswersError: The gateway's log has answers that the models do not reproduce; nothing is decided.
     """
     try:
         pairs = _pairs(context, verdict)
     finally:
         _take_down(context, verdict, in_container)
-    return record_shadow(context, _compare(context, verdict, pairs))
+    return record_shadow(context, _decide(context, verdict, pairs))
 
 
 def failure_reason(report: ShadowReport) -> str | None:
-    """Why the pipeline stops at this report; None if it goes on."""
+    """Why the pipeline stops at this report; None if it continues."""
     if report.status in (Status.PASS, Status.NOT_APPLICABLE):
         return None
     grounds = [r.message for r in report.reasons if r.status is report.status]
-    return f"{report.model} version {report.version} stopped at the shadow ({report.status}):\n{bullets(grounds)}"
+    return f"{report.model} version {report.version} stopped at the shadow gate ({report.status}):\n{bullets(grounds)}"
 
 
 def wait_until(held: "ChallengerStatus | None", version: int, owner: str, latest: datetime) -> datetime:
-    """When to stop waiting: `latest`, or sooner if an earlier try of this run has deployed the challenger, and begun to wait."""
+    """When to stop waiting: at `latest`, or earlier if an earlier try of this run deployed the challenger `held`."""
     if held is None or (held.version, held.owner) != (version, owner):
         return latest
     return min(latest, held.expires_at - LEASE_SLACK)
@@ -84,19 +93,22 @@ def _deploy(context: StageContext, verdict: Verdict, max_wait: timedelta, in_con
         lease = until + LEASE_SLACK - now
         remote = None
         if in_container:
-            # An earlier try's container goes with this: what is mirrored to it meanwhile would count as unanswered.
+            # Removes the container of an earlier try: requests mirrored to it would count as unanswered.
             gateway.delete_challenger(verdict.model, owner)
             remote = _start_container(context, verdict, lease)
         gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds(), remote)
     point(context.registry, verdict.model, CHALLENGER, verdict.version)
-    context.log.info("version %d answers in the shadow of version %d", verdict.version, verdict.champion)
+    context.log.info("challenger version %d is deployed beside champion version %d", verdict.version, verdict.champion)
     return Wait(owner, until)
 
 
 def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) -> "Remote":
     containers = context.services.containers
     if containers is None:
-        raise ConfigError("shadow.deployer is docker, and this process reaches no container engine", key="shadow.deployer")
+        raise ConfigError(
+            "shadow.deployer is docker, but this process cannot reach a container engine; allowed here: process",
+            key="shadow.deployer",
+        )
     return containers.start(model=verdict.model, version=verdict.version, run=context.run, lease=lease)
 
 
@@ -107,14 +119,14 @@ def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
         return gateway.pairs(verdict.model, verdict.version, _owner(context, verdict), bodies=MAX_CHECKED)
 
 
-def _compare(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.gates.shadow_gate import compare
+def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
+    from taxiway.gates.shadow_gate import decide
     from taxiway.registry.models import load_trusted
     from taxiway.serving.answer_check import check_shadow
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
-    report = compare(
+    report = decide(
         pairs,
         model=verdict.model,
         version=verdict.version,
@@ -134,13 +146,13 @@ def _take_down(context: StageContext, verdict: Verdict, in_container: bool) -> N
         if in_container and context.services.containers is not None:
             context.services.containers.remove(context.run)
     except TaxiwayError as error:
-        # Its lease ends too, and the end of the run tries again: the comparison's own result must not be lost over it.
-        context.log.warning("the challenger could not be taken down now: %s", error)
+        # The result of the comparison must not be lost: close_run tries again, and the lease ends too.
+        context.log.warning("could not remove the challenger now: %s", error)
     point(context.registry, verdict.model, CHALLENGER, None)
 
 
 def record_shadow(context: StageContext, report: ShadowReport) -> ShadowReport:
-    """Report the comparison to the run; returns it."""
+    """Record the report on the run, and return it."""
     context.recorder.record(report)
     context.recorder.metrics({"shadow.requests": report.requests})
     context.log.info("%s\n%s", report.status, bullets([f"{r.status}: {r.message}" for r in report.reasons]))
@@ -150,11 +162,11 @@ def record_shadow(context: StageContext, report: ShadowReport) -> ShadowReport:
 def _gateway(context: StageContext) -> "GatewayClient":
     if context.services.gateway is None:
         raise ConfigError(
-            "shadow needs gateway in the pipeline file: the Airflow connection of the model gateway", key="gateway"
+            "shadow needs the key gateway in the pipeline file: the Airflow connection of the model gateway", key="gateway"
         )
     return context.services.gateway()
 
 
 def _owner(context: StageContext, verdict: Verdict) -> str:
-    """Whose challenger it is: a run's, against one champion, so that a run that is cleared does not meet its own old pairs."""
+    """The challenger's owner: a run and a champion, so that a cleared run does not count the pairs of its first pass."""
     return f"{context.run}@{verdict.champion}"

@@ -1,4 +1,4 @@
-"""Train: a registered model version, once for the same rows, transform, report and parameters."""
+"""Train: registers a model version, once for the same rows, transform, report and parameters."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     trials: Sequence[Trials] = (),
 ) -> Candidate:
-    """Train the pipeline's estimator and register it; a second try finds the version that the first one registered.
+    """Train the pipeline's estimator and register it; a retry finds the version that the first try registered.
 
     Args:
         context: The run.
-        snapshot: The rows that the features were made of.
-        report: The DataReport that the model is trained under.
+        snapshot: The rows that the features were made from.
+        report: The DataReport of the snapshot.
         features: The transformed rows to train on.
-        overrides: Parameters over those of the pipeline file and of the sweep.
-        trials: The trials of a sweep, whose best parameters are taken.
+        overrides: Parameters that override those of the pipeline file and of the sweep.
+        trials: The trials of a sweep, whose best parameters are used.
 
     Raises:
-        FitError: The estimator refuses its parameters or the rows.
+        FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
     from taxiway.registry.models import find_version
@@ -45,7 +45,7 @@ def train(
     if version is None:
         version = _train(context, snapshot, features, chosen, key)
     else:
-        context.log.info("version %d was registered for exactly this candidate before: nothing is trained again", version)
+        context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
     made = Candidate(
         model=pipeline.name,
         version=version,

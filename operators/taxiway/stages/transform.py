@@ -1,14 +1,14 @@
-"""Transform: the fitted transform, and the rows that it made of the training spans."""
+"""Transform: fits the transform on the training spans, and transforms their rows."""
 
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.stages.context import StageContext
 
 
 def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
-    """Fit the transform that serves training and serving alike on the training spans.
+    """Fit the transform, which training and serving share, on the training spans.
 
     Raises:
-        DataError: The labels cannot be learned.
+        DataError: The labels do not fit the problem of the pipeline.
         ConfigError: The features or the estimator of the pipeline file cannot be used.
     """
     from taxiway.features.transform import transform as fit_transform
@@ -26,5 +26,5 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         recorder=context.recorder,
     )
     numeric, categorical = len(made.numeric), len(made.categorical)
-    context.log.info("%d rows, %d numeric and %d categorical columns", made.row_count, numeric, categorical)
+    context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
     return made

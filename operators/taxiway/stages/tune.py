@@ -1,4 +1,4 @@
-"""Tune: a search over parameters on the training window, and the best of its trials."""
+"""Tune: searches for the best parameters within the training window."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,13 @@ _NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some trials of a plan that are run together: from number `first` up to and without `last`, counted from 0."""
+    """Trials of a plan that one task runs.
+
+    Attributes:
+        first: The index of the first trial, from 0.
+        last: The index after the last trial.
+        name: What Airflow's grid shows.
+    """
 
     first: int
     last: int
@@ -27,10 +33,15 @@ class Chunk:
 
 
 def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str, Any]) -> SweepPlan:
-    """Choose the parameters to try; `overrides` are parameters over those of the pipeline file, in every trial.
+    """Choose the parameters to try.
+
+    Args:
+        context: The run.
+        snapshot: The rows of the run; trials use only its training window.
+        overrides: Parameters that override those of the pipeline file in every trial.
 
     Raises:
-        ConfigError: `overrides` set a parameter that is searched, or the estimator does not know one.
+        ConfigError: `overrides` set a parameter that is searched, or one that the estimator does not have.
     """
     from taxiway.tuning.trials import plan_sweep as plan_trials
 
@@ -41,7 +52,7 @@ def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str
 
 
 def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
-    """The plan's trials, so many at a time, each chunk named by its parameters."""
+    """Divide the trials of a plan into chunks of `trials_per_task`."""
     from taxiway.messages import format_params
 
     starts = range(0, len(plan.trials), trials_per_task)
@@ -53,7 +64,7 @@ def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
 
 
 def _name(first: int, last: int, trials: Sequence[str]) -> str:
-    """`1 to 4: learning_rate=0.1; learning_rate=0.2 and 2 more`: as many as Airflow's grid has room for."""
+    """`1 to 4: learning_rate=0.1; learning_rate=0.2 and 2 more`: as many as fit into Airflow's grid."""
     shown = list(trials)
     while len(shown) > 1 and len("; ".join(shown)) > _NAME_LENGTH:
         shown.pop()
@@ -62,9 +73,15 @@ def _name(first: int, last: int, trials: Sequence[str]) -> str:
 
 
 def run_trials(context: StageContext, plan: SweepPlan, first: int, last: int) -> Trials:
-    """Train and score the trials from number `first` up to and without `last`, each in a nested MLflow run.
+    """Train and score some trials, each in a nested MLflow run.
 
-    A trial that was scored before is not run again; a parameter set that cannot be fitted is a trial without a score.
+    A trial that has a score already is not run again. Parameters that cannot be fitted make a trial without a score.
+
+    Args:
+        context: The run.
+        plan: The plan.
+        first: The index of the first trial, from 0.
+        last: The index after the last trial.
     """
     from taxiway.data.engine.read_rows import read_rows
 
@@ -78,17 +95,17 @@ def run_trials(context: StageContext, plan: SweepPlan, first: int, last: int) ->
 
 
 def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
-    """All trials of a plan, the best one first.
+    """Rank all trials of a plan, the best one first.
 
     Raises:
-        ConfigError: There are none, or some of the plan are missing.
-        DataError: None has a score.
+        ConfigError: Trials of the plan are missing.
+        DataError: No trial has a score.
     """
     from taxiway.messages import format_params
     from taxiway.tuning.trials import choose
 
     if not trials:
-        raise ConfigError("there are no trials of the sweep; connect the task to those that run them")
+        raise ConfigError("the sweep has no trials; connect this task to the tasks that run them")
     plan = context.store.get(SweepPlan, trials[0].plan)
     report = choose(plan, [trial for part in trials for trial in part.trials])
     context.store.put(report)

@@ -1,4 +1,4 @@
-"""Validate data: the snapshot against the pipeline's schema, its history and the team's suite."""
+"""Validate data: checks a snapshot against the pipeline's schema, its history and the team's suite."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from taxiway.stages.context import StageContext, bullets
 
 
 def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
-    """The verdict on a snapshot's rows; the profiles of rows that passed are kept as history.
+    """Validate the rows of a snapshot; the profiles of rows that pass are kept as history.
 
     Raises:
         DataError: A span cannot be read.
@@ -25,10 +25,10 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         store=context.store,
         today=context.clock().date(),
         suite=Path(pipeline.suite) if pipeline.suite else None,
-        used=[name for side in choose_columns(schema, pipeline.features, label) for name in side],
+        used=[name for kind in choose_columns(schema, pipeline.features, label) for name in kind],
         history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
     )
-    if report.status is Status.PASS:  # what failed is no measure for what comes
+    if report.status is Status.PASS:  # data that failed must not become the baseline of later spans
         record_profiles(snapshot, label, context.store)
     context.recorder.record(report)
     context.recorder.metrics(
@@ -38,16 +38,17 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     context.log.info("%s: %d checks, %d warnings\n%s", report.status, report.checks, len(warnings), bullets(warnings))
     if report.status is not Status.PASS and failure_reason(report, pipeline) is None:
         context.log.warning(
-            "the data did not pass, and on_invalid_data is continue: the model gate will fail the model\n%s", _why(report)
+            "the data did not pass validation; on_invalid_data is continue, but the model gate will fail the model\n%s",
+            _why(report),
         )
     return report
 
 
 def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
-    """Why the pipeline stops at this report; None if it goes on."""
+    """Why the pipeline stops at this report; None if it continues."""
     if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
         return None
-    return f"the data did not pass; no model is trained:\n{_why(report)}"
+    return f"the data did not pass validation; no model is trained:\n{_why(report)}"
 
 
 def _why(report: DataReport) -> str:

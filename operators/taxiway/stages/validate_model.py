@@ -1,4 +1,4 @@
-"""Validate model: candidate and champion on the same rows, and the gate's verdict."""
+"""Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
 from taxiway.records import Candidate, DataReport, Evaluation, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
@@ -6,11 +6,20 @@ from taxiway.tracking import tags
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
-    """Evaluate the candidate against the champion and decide; None if the candidate is the champion already.
+    """Evaluate the candidate against the champion, and decide whether it passes the model gate.
+
+    Args:
+        context: The run.
+        candidate: The trained model version.
+        snapshot: The snapshot whose evaluation rows are used.
+        report: The DataReport of the snapshot.
+
+    Returns:
+        The verdict; None if the candidate is already the champion.
 
     Raises:
-        UntrustedModelError: The candidate or the champion may not be loaded.
-        DataError: The evaluation rows lack a column of one of them, or a label.
+        UntrustedModelError: The candidate or the champion needs types that Taxiway does not load.
+        DataError: The evaluation rows lack a column of one of the models, or a label.
     """
     from taxiway.gates.model_gate import decide
     from taxiway.registry.aliases import CHAMPION, version_at
@@ -31,7 +40,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
 
 
 def failure_reason(verdict: Verdict) -> str | None:
-    """Why the pipeline stops at this verdict; None if it goes on."""
+    """Why the pipeline stops at this verdict; None if it continues."""
     if verdict.status is Status.PASS:
         return None
     grounds = [r.message for r in verdict.reasons if r.status is verdict.status]
@@ -39,12 +48,12 @@ def failure_reason(verdict: Verdict) -> str | None:
 
 
 def already_champion(candidate: Candidate) -> str:
-    """Why there is no verdict."""
-    return f"version {candidate.version} is the champion already: there is nothing to decide again"
+    """Why there is no verdict on a candidate that is the champion."""
+    return f"version {candidate.version} is already the champion: nothing to decide"
 
 
 def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
-    """Record in this run too how its model became champion: the run that did it may have been killed before its end."""
+    """Record the promotion of this version in this run too: the run that promoted it may have been killed before its end."""
     from taxiway.registry.ledger import State, entries
 
     for entry in entries(context.registry, candidate.model, state=State.DONE):

@@ -1,4 +1,4 @@
-"""The way: ingest, validate data, transform, train, validate model, shadow, push; closed however it ends."""
+"""The template of continuous training: ingest, validate data, transform, train, validate model, shadow, push, close run."""
 
 from datetime import datetime
 from typing import Any
@@ -37,22 +37,24 @@ def continuous_training(
     mlflow_conn_id: str = MlflowHook.default_conn_name,
     default_args: dict[str, Any] | None = None,
 ) -> DAG:
-    """The DAG that takes `pipeline`'s model from each new span to production.
+    """Create the DAG that trains, checks and deploys the pipeline's model for each new span.
 
-    One run at a time: a run decides one span. Tasks are named `ingest`, `validate_data`, `transform`, `train`,
-    `validate_model`, `shadow`, `push` and `close_run`, and with a sweep `plan_sweep` and `trials`, so a team can put own tasks
-    between them by `dag.get_task`.
+    A run decides one span, and runs are not parallel. The tasks are `ingest`, `validate_data`, `transform`, `train`,
+    `validate_model`, `shadow`, `push` and `close_run`, and with a sweep also `plan_sweep` and `trials`. A team can add its own
+    tasks between them with `dag.get_task`.
 
-    Raises ConfigError where the pipeline is looser than `team` allows.
+    Args:
+        pipeline: The pipeline.
+        team: The rules of the pipeline's team; None without a team file.
+        mlflow_conn_id: The Airflow connection of the MLflow server.
+        default_args: Airflow's default arguments for all tasks; by default, tasks have two retries.
 
-    :param pipeline: the pipeline
-    :param team: what holds for all pipelines of its team
-    :param mlflow_conn_id: the Airflow connection of the MLflow server
-    :param default_args: Airflow's default arguments for all tasks, over two retries
+    Raises:
+        ConfigError: The pipeline is looser than the team allows.
     """
     looser = loosened(pipeline, team) if team else ()
     if looser:
-        raise ConfigError("\n".join(f"{pipeline.name}: {'.'.join(key)} {said}" for key, said in looser))
+        raise ConfigError("\n".join(f"{pipeline.name}: {'.'.join(key)} {problem}" for key, problem in looser))
     ours = {"owner": (team and team.owner) or pipeline.team, **({"pool": team.pool} if team and team.pool else {})}
     with DAG(
         dag_id=pipeline.name,
@@ -91,13 +93,13 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
     push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
     close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification)
-    way: list[BaseOperator] = [ingest, validate_data, transform, train, validate_model, shadow, push]
-    chain(*way)
-    way >> close_run.as_teardown()
+    stages: list[BaseOperator] = [ingest, validate_data, transform, train, validate_model, shadow, push]
+    chain(*stages)
+    stages >> close_run.as_teardown()
 
 
 def _sweep(pipeline: Pipeline, snapshot: XComArg, after: BaseOperator) -> MappedOperator:
-    """The trials, a task for every few of them, named by their parameters in Airflow's grid."""
+    """The mapped task that runs the trials, with their parameters as names in Airflow's grid."""
     plan = PlanSweepOperator(task_id="plan_sweep", pipeline=pipeline, snapshot=snapshot, model_params=MODEL_PARAMS)
     after >> plan
     trials = RunTrialsOperator.partial(task_id="trials", pipeline=pipeline, map_index_template="{{ task.chunk['name'] }}")
@@ -110,14 +112,14 @@ def _params() -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Span",
-            description="The span to evaluate on, such as 2013-04; the window before it is trained on. "
-            "Empty: the oldest span that is not decided yet.",
+            description="The span to evaluate on, such as 2013-04; the model is trained on the window before it. "
+            "Empty: the oldest span without a decision.",
         ),
         "model_params": Param(
             {},
             type="object",
             title="Model parameters",
-            description="Parameters of the estimator, over those of the pipeline file.",
+            description="Parameters of the estimator that override those of the pipeline file.",
         ),
     }
 
@@ -126,16 +128,19 @@ def _reads(source: Source) -> str:
     window = source.window
     spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else f"{window} spans"
     if isinstance(source.split, Split):
-        return f"reads {spans}, and evaluates on {source.split.evaluation:.0%} of the values of `{source.split.by}`"
-    return f"trains on {spans} and evaluates on the {'newest after them' if isinstance(window, FixedWindow) else 'next'}"
+        held_out = f"{100 * source.split.evaluation:g}% of the values of `{source.split.by}`"
+        return f"trains on {spans}, except {held_out}, on which it is evaluated"
+    return (
+        f"trains on {spans} and evaluates on the {'newest span after them' if isinstance(window, FixedWindow) else 'next one'}"
+    )
 
 
 def _describe(pipeline: Pipeline) -> str:
     thresholds = ", ".join(f"{metric} {threshold:g}" for metric, threshold in sorted(pipeline.gate.thresholds.items()))
-    shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "switched off"
+    shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "none"
     return (
-        f"**{pipeline.name}** learns `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"
-        f"* gate: {thresholds}; {pipeline.gate.against_champion.metric} against the champion\n"
+        f"**{pipeline.name}** predicts `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"
+        f"* gate: thresholds {thresholds}; {pipeline.gate.against_champion.metric} is compared with the champion's\n"
         f"* shadow: {shadow}\n"
         f"* schema: `{pipeline.schema_file.rpartition('/')[2]}`\n"
     )

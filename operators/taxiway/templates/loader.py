@@ -1,4 +1,4 @@
-"""From a stub beside a pipeline file to its DAG: one file a pipeline, so that a broken one breaks nobody else's."""
+"""The loader of DAG files: one DAG file per pipeline file, so that a broken pipeline does not affect the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +17,13 @@ Template = Callable[[Pipeline, Team | None], DAG]
 
 
 def load_pipeline(stub: str) -> DAG:
-    """The DAG of the pipeline file beside `stub`: `NAME.py` goes with `NAME.pipeline.yaml`. Call it with `__file__`.
+    """Create the DAG of the pipeline file beside a DAG file: `NAME.py` belongs to `NAME.pipeline.yaml`.
 
-    Raises ConfigError where the pipeline file, the team file or the team's own template is wrong.
+    Args:
+        stub: The path of the DAG file; call this function with `__file__`.
+
+    Raises:
+        ConfigError: The pipeline file, the team file or the team's own template cannot be used.
     """
     path = Path(stub)
     pipeline, team = read_pipeline_and_team(path.with_name(path.stem + SUFFIX))
@@ -28,12 +32,12 @@ def load_pipeline(stub: str) -> DAG:
     dag = _own_template(Path(pipeline.template))(pipeline, team)
     if not isinstance(dag, DAG) or dag.dag_id != pipeline.name:
         got = f'the DAG "{dag.dag_id}"' if isinstance(dag, DAG) else f"a {type(dag).__name__}"
-        raise ConfigError(f'{pipeline.template}: template gave {got}; allowed: a DAG whose dag_id is "{pipeline.name}"')
+        raise ConfigError(f'{pipeline.template}: template() returned {got}; allowed: a DAG whose dag_id is "{pipeline.name}"')
     return dag
 
 
 def _own_template(path: Path) -> Template:
     template: Template | None = getattr(load_python(path), "template", None)
     if not callable(template):
-        raise ConfigError(f"{path} has no function template; write: def template(pipeline, team): ... and give back a DAG")
+        raise ConfigError(f"{path} has no function template; define template(pipeline, team), which returns a DAG")
     return template

@@ -1,4 +1,4 @@
-"""When a pipeline runs: never by itself, by cron, or when a new span arrives."""
+"""The schedule of a pipeline's DAG: none, cron, or when a new span arrives."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from taxiway.hooks.sources import source_of
 from taxiway.spec.pipeline import Pipeline
 
 NEW_SPAN = "new_span"
-FLOOR_CRON = "@hourly"
+HOURLY = "@hourly"
 
 
 def schedule_of(pipeline: Pipeline) -> Any:
-    """What Airflow's DAG takes as schedule.
+    """The value of the DAG's `schedule` argument.
 
-    `new_span` wakes the DAG when the oldest undecided span changes, and once an hour beside: an event only wakes, ingest decides
-    what there is to do and skips where there is nothing.
+    With `new_span` the DAG runs when the oldest span without a decision changes, and also once an hour. The event only starts the
+    run: ingest decides what to read, and skips the run if there is nothing to do.
     """
     if pipeline.schedule != NEW_SPAN:
         return pipeline.schedule
@@ -32,4 +32,4 @@ def schedule_of(pipeline: Pipeline) -> Any:
         uri=f"taxiway://{pipeline.team}/{pipeline.pipeline}/spans",
         watchers=[AssetWatcher(name=f"{pipeline.name}.new_span", trigger=trigger)],
     )
-    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(FLOOR_CRON, timezone="UTC"), assets=[asset])
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(HOURLY, timezone="UTC"), assets=[asset])

@@ -1,4 +1,4 @@
-"""What holds for MLflow's client in every process of ours: it is quiet, and it speaks in our errors."""
+"""The MLflow client in all processes of Taxiway: without telemetry and progress bars, and with Taxiway's errors."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from taxiway.errors import TransientError
 
-# No usage data, and no progress bars between log lines.
+# No telemetry, and no progress bars between log lines.
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -16,20 +16,27 @@ _SETTINGS = {
 
 
 def quiet_mlflow() -> None:
-    """Set them for this process if the environment does not; before MLflow is imported."""
+    """Turn off MLflow's telemetry and progress bars, unless the environment sets them. Call it before MLflow is imported."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
 def without_credentials(uri: str) -> str:
-    """The address without the user and password that it may carry: for messages and links."""
+    """An address without its user and password, for messages and links."""
     parts = urlsplit(uri)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 @contextmanager
 def mlflow_errors(tracking_uri: str) -> Iterator[None]:
-    """An error of MLflow's client in the block is raised as a TransientError that names the server; commands do not wait long for it."""
+    """Raise errors of the MLflow client in the block as Taxiway's own, with few retries, so that a command does not wait for minutes.
+
+    Args:
+        tracking_uri: The address of the server, for the message.
+
+    Raises:
+        TransientError: The server does not answer, or reports an error.
+    """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     from mlflow.exceptions import MlflowException
 
@@ -37,4 +44,21 @@ def mlflow_errors(tracking_uri: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         shown = without_credentials(tracking_uri)
-        raise TransientError(f"MLflow at {shown} refused: {str(error.message).replace(tracking_uri, shown)}") from error
+        if is_unreachable(error):
+            raise TransientError(
+                f"MLflow at {shown} does not answer; check the address, and whether the server is running"
+            ) from error
+        raise TransientError(
+            f"MLflow at {shown} reports an error: {str(error.message).replace(tracking_uri, shown)}"
+        ) from error
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error of the MLflow client is one of the connection, and not an answer of the server."""
+    import requests
+
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__ or error
+        if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout):
+            return True
+    return False

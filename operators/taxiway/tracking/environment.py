@@ -1,4 +1,4 @@
-"""What a model was trained with: the versions of what matters, and the commit of the team's code."""
+"""The environment of a training run: the versions of the libraries, and the commit of the team's code."""
 
 import platform
 import subprocess
@@ -12,7 +12,7 @@ _PACKAGES = ("scikit-learn", "numpy", "pandas", "mlflow-skinny", "skops")
 
 
 def environment() -> str:
-    """Python, Taxiway and the libraries that make a model, with their versions, in one line."""
+    """The versions of Python, Taxiway and the libraries of a model, in one line."""
     found = [f"python {platform.python_version()}", f"taxiway {__version__}"]
     for name in _PACKAGES:
         try:
@@ -23,7 +23,7 @@ def environment() -> str:
 
 
 def code_commit(folder: Path) -> str:
-    """The git commit of `folder`, with `-dirty` where files there differ from it; empty where git knows nothing of it."""
+    """The git commit of `folder`, with `-dirty` if files there have changed since; empty outside of a git repository."""
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return ""

@@ -12,33 +12,37 @@ from taxiway.errors import ConfigError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# By which MLflow's own SQL store learns where artifacts go; without it they go below the current directory.
+# MLflow's SQL store reads the folder for artifacts from this variable; without it, it uses the current directory.
 _ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 _TRACKING_URI = "MLFLOW_TRACKING_URI"
 _DATABASE = "mlflow.db"
 
 
 def database_uri(folder: Path) -> str:
-    """The address of the database in `folder`, as `mlflow ui --backend-store-uri` takes it."""
+    """The URI of the database in `folder`, as `mlflow ui --backend-store-uri` takes it."""
     return f"sqlite:///{folder.absolute() / _DATABASE}"
 
 
 @contextmanager
 def local_mlflow(folder: Path) -> "Iterator[MlflowClient]":
-    """A client of an MLflow in `folder`, made at the first use; its environment is this process's while the block runs.
+    """Open an MLflow client on a database in `folder`, which is created if needed.
 
-    Raises ConfigError if the MLflow that is installed is `mlflow-skinny`, which has no database, if the database cannot be used,
-    or if the folder's path cannot stand in a URL.
+    While the block runs, environment variables of this process are set for it.
+
+    Raises:
+        ConfigError: Only `mlflow-skinny` is installed, which has no database; the database cannot be used; or the path of the
+            folder cannot be part of a URL.
     """
     if unfit := {"?", "%"} & set(str(folder.absolute())):
         raise ConfigError(
-            f"{folder} has {' and '.join(sorted(unfit))} in its path, which MLflow reads as part of a URL; give another folder",
+            f"the path of {folder} contains {' and '.join(sorted(unfit))}, which MLflow reads as part of a URL; give another folder: "
+            "--home FOLDER",
             key="home",
             got=folder,
         )
     folder.mkdir(parents=True, exist_ok=True)
     uri = database_uri(folder)
-    # MLflow resolves `models:/` addresses by the process's own tracking URI, whichever client asks.
+    # MLflow resolves `models:/` URIs with the tracking URI of the process, not with that of the client.
     with _environment({_TRACKING_URI: uri, _ARTIFACT_ROOT: str(folder.absolute() / "artifacts")}):
         for talkative in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
@@ -57,20 +61,21 @@ def _client(folder: Path) -> "MlflowClient":
         return MlflowClient(uri, uri)
     except ImportError as error:
         raise ConfigError(
-            f"without a tracking URI, runs are kept in {folder}, for which the package mlflow is needed ({error}): "
-            "pip install mlflow; or give the MLflow server: --tracking-uri URL"
+            f"without --tracking-uri, runs are kept in {folder}, which needs the package mlflow ({error}): pip install mlflow; "
+            "or give an MLflow server: --tracking-uri URL"
         ) from None
     except SQLAlchemyError as error:
-        said = str(error).splitlines()[0]
+        first_line = str(error).splitlines()[0]
         raise ConfigError(
-            f"{database} cannot be used as MLflow's database ({said}); remove it, and the models in it, or give another folder",
+            f"{database} cannot be used as MLflow's database ({first_line}); delete it, with the models in it, or give another folder: "
+            "--home FOLDER",
             key="home",
             got=folder,
         ) from error
 
 
 def _make_database(folder: Path) -> None:
-    """Make the database beside its place and rename it: one whose making was interrupted is not taken for one that is there."""
+    """Create the database under a temporary name and rename it, so that an interrupted creation leaves no broken database."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     made = folder.absolute() / f"{_DATABASE}.new"

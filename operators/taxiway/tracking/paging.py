@@ -1,4 +1,4 @@
-"""Searches in MLflow that come in pages: every one of them is read, or those up to a limit."""
+"""Reads all pages of a search in MLflow."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -7,9 +7,10 @@ T = TypeVar("T")
 
 
 def all_pages(search: Callable[[str | None], Iterable[T]]) -> Iterator[T]:
-    """What all pages of a search hold; `search` is called with the token of each page, None for the first.
+    """Yield the results of all pages of a search; MLflow returns at most 1,000 at once.
 
-    MLflow answers with at most 1,000 entries, and says by a token that there are more.
+    Args:
+        search: Returns a page, given its token; None for the first page.
     """
     token: str | None = None
     while True:

@@ -1,4 +1,4 @@
-"""One MLflow run a DAG run: found or made by a tag, written to by all tasks, ended by one."""
+"""The MLflow run of a DAG run: found by a tag, or created; all tasks write to it, and one task ends it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 class MlflowRun:
-    """The run of one DAG run, as a Recorder. It only writes: the run's state is left alone until `end`."""
+    """The MLflow run of a DAG run, as a Recorder.
+
+    Args:
+        client: The MLflow client.
+        run_id: The id of the run.
+        experiment_id: The id of its experiment.
+    """
 
     def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
         self.client = client
@@ -25,7 +31,7 @@ class MlflowRun:
 
     @classmethod
     def find(cls, client: "MlflowClient", experiment: str, dag_run: str) -> "MlflowRun | None":
-        """The run that was made for `dag_run` (`DAG/RUN`) in the experiment of this name, or None."""
+        """The MLflow run of a DAG run (`DAG/RUN`) in an experiment, by the experiment's name; None if there is none."""
         known = client.get_experiment_by_name(experiment)
         if known is None:
             return None
@@ -35,7 +41,12 @@ class MlflowRun:
         return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
 
     def nested(self, key: str, name: str) -> "MlflowRun":
-        """The run below this one that was made for the trial `key`; made, and shown as `name`, if there is none."""
+        """The nested run of a trial; created if there is none.
+
+        Args:
+            key: The digest of the trial's key.
+            name: The name of the nested run.
+        """
         tags = {tag_names.PARENT_RUN: self.run_id, tag_names.TRIAL: key}
         filters = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
         runs = self.client.search_runs([self.experiment_id], filters, order_by=["attributes.start_time"])
@@ -47,26 +58,26 @@ class MlflowRun:
         return MlflowRun(self.client, made.info.run_id, self.experiment_id)
 
     def end_nested(self, status: RunStatus) -> None:
-        """End those nested runs that a task which was killed left open."""
+        """End the nested runs that a killed task left open."""
         left = f"tags.`{tag_names.PARENT_RUN}` = '{self.run_id}' and attributes.status = 'RUNNING'"
         for child in all_pages(lambda token: self.client.search_runs([self.experiment_id], left, page_token=token)):
             MlflowRun(self.client, child.info.run_id, self.experiment_id).end(status)
 
     def reopen(self) -> None:
-        """Say that the run goes on, where a task that was cleared runs again after the end."""
+        """Set the run's status to RUNNING, in case a cleared task runs again after the end."""
         if self.client.get_run(self.run_id).info.status != "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
 
     @classmethod
     def find_or_make(cls, client: "MlflowClient", experiment: str, dag_run: str, tags: Mapping[str, str]) -> "MlflowRun":
-        """The run of `dag_run`; made, with `tags`, if there is none. A second try finds the first one's."""
+        """The MLflow run of a DAG run; created with these tags if there is none."""
         found = cls.find(client, experiment, dag_run)
         if found is not None:
             found.reopen()
             return found
-        place = experiment_id(client, experiment)
-        run = client.create_run(place, run_name=dag_run.partition("/")[2], tags={**tags, tag_names.DAG_RUN: dag_run})
-        return cls(client, run.info.run_id, place)
+        found_id = experiment_id(client, experiment)
+        run = client.create_run(found_id, run_name=dag_run.partition("/")[2], tags={**tags, tag_names.DAG_RUN: dag_run})
+        return cls(client, run.info.run_id, found_id)
 
     @property
     def url(self) -> str:
@@ -75,20 +86,20 @@ class MlflowRun:
 
     def end(self, status: RunStatus) -> None:
         """End the run; only one task of a DAG run does this."""
-        # Else MLflow prints the run's address, which people who read the log have seen in its first line.
+        # MLflow would print the run's URL, which is already the first line of the log.
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         self.client.set_terminated(self.run_id, status)
 
     def tag(self, name: str) -> str:
-        """The value of a tag; empty where it was not set."""
+        """The value of a tag; empty if it is not set."""
         return str(self.client.get_run(self.run_id).data.tags.get(name, ""))
 
     def refs(self) -> tuple[RecordRef, ...]:
-        """The references of the records that were kept by now."""
+        """The references of the records that have been recorded so far."""
         return refs_of(self.client.get_run(self.run_id).data.tags)
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Log numbers, all in one request."""
+        """Log metrics, all in one request."""
         import time
 
         from mlflow.entities import Metric
@@ -97,14 +108,14 @@ class MlflowRun:
         self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log settings. MLflow refuses to change one, so what a cleared task sets anew is told in tags `taxiway.changed.NAME`."""
+        """Log parameters. MLflow cannot change one, so a cleared task's new value becomes a tag `taxiway.changed.NAME`."""
         from mlflow.entities import Param
 
         known = self.client.get_run(self.run_id).data.params
-        told = {name: str(value) for name, value in values.items()}
-        self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in told.items() if name not in known])
+        texts = {name: str(value) for name, value in values.items()}
+        self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in texts.items() if name not in known])
         changed = {
-            f"{tag_names.CHANGED_PARAM_PREFIX}{name}": value for name, value in told.items() if known.get(name, value) != value
+            f"{tag_names.CHANGED_PARAM_PREFIX}{name}": value for name, value in texts.items() if known.get(name, value) != value
         }
         if changed:
             self.tags(changed)
@@ -116,7 +127,7 @@ class MlflowRun:
         self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
-        """Log spans as dataset inputs, with the digests of their content and what they were read for."""
+        """Log spans as dataset inputs; `context` is what they were read for: `training`, `evaluation` or `tuning`."""
         self._inputs(
             [
                 (
@@ -149,14 +160,14 @@ class MlflowRun:
             self.client.log_inputs(self.run_id, inputs)
 
     def record(self, record: Record) -> None:
-        """Keep a record as `records/KIND.json`, and its digest as a tag."""
+        """Log a record as the artifact `records/KIND.json`, and its digest as a tag."""
         kind = type(record).__name__
         self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
         self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
 
 
 def end_abandoned(client: "MlflowClient", experiment: str) -> None:
-    """End the runs of an experiment that a killed process left open; for a client that nobody else uses at the same time."""
+    """End the open runs of an experiment as FAILED; only for an MLflow that no other process uses."""
     known = client.get_experiment_by_name(experiment)
     if known is None:
         return
@@ -166,7 +177,7 @@ def end_abandoned(client: "MlflowClient", experiment: str) -> None:
 
 
 def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
-    """The references of the records that an MLflow run with these tags keeps."""
+    """The references of records in the tags of an MLflow run."""
     return tuple(
         RecordRef(record=name.removeprefix(tag_names.RECORD_PREFIX), digest=value)
         for name, value in tags.items()
@@ -175,12 +186,16 @@ def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
 
 
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:
-    """The page of a run on an MLflow server, without the credentials that the address may carry."""
+    """The URL of a run's page on an MLflow server, without credentials."""
     return f"{without_credentials(tracking_uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The id of the experiment of this name; made if there is none."""
+    """The id of an experiment; the experiment is created if it does not exist.
+
+    Raises:
+        TransientError: MLflow reports that the experiment exists, but does not return it.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
@@ -191,6 +206,6 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     known = client.get_experiment_by_name(name)
     if known is None:
         raise TransientError(
-            f"MLflow says that the experiment {name} exists and does not find it; was it deleted a moment ago?"
+            f"MLflow reports that the experiment {name} exists, but does not return it; if it was deleted, restore it in MLflow"
         )
     return str(known.experiment_id)

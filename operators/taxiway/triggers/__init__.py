@@ -1,1 +1,1 @@
-"""Triggers: what waits in Airflow's triggerer, without a worker slot."""
+"""Triggers, which wait in Airflow's triggerer without a worker slot."""

@@ -1,4 +1,4 @@
-"""Waits for a span that has not been decided yet."""
+"""The trigger that waits for a span without a decision."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -9,16 +9,17 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 
 class NewSpanTrigger(BaseEventTrigger):
-    """Fire when the oldest undecided span of a pipeline is another one than before.
+    """Fire when the oldest span of a pipeline without a decision changes.
 
-    A look that fails is logged and made again: what is wrong for good is said by the run that the schedule starts once an hour.
-    It holds no state that could be lost: source and store are listed anew at each look, so files that came while nobody looked
-    are found, and a burst of files leads to one run after another, oldest first. A query's database and a function are never
-    asked: their spans are there once their periods have ended, and rows that were corrected are found by the run of each hour.
+    The trigger keeps no state that could be lost: each check lists the source and the store again, so it finds files that arrived
+    while it was down, and a burst of files leads to one run after another, oldest first. A check that fails is logged and repeated;
+    a lasting error is reported by the run that the schedule starts every hour. Queries and functions are not called: their spans
+    are available once their periods have ended, and the hourly run finds corrected rows.
 
-    :param source: the pipeline's section `source` as JSON, with {data} filled in
-    :param pipeline: the pipeline's name, `team.pipeline`
-    :param poll_seconds: how long to wait between two looks
+    Args:
+        source: The pipeline's `source` section as JSON, with `{data}` filled in.
+        pipeline: The pipeline's name, `team.pipeline`.
+        poll_seconds: The seconds between two checks.
     """
 
     def __init__(self, *, source: str, pipeline: str, poll_seconds: float) -> None:
@@ -26,10 +27,10 @@ class NewSpanTrigger(BaseEventTrigger):
         self.source = source
         self.pipeline = pipeline
         self.poll_seconds = poll_seconds
-        self._seen: tuple[Hashable, tuple[str, int] | None] | None = None  # the state of the last look, and its answer
+        self._seen: tuple[Hashable, tuple[str, int] | None] | None = None  # the state at the last check, and the span due then
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and arguments that Airflow keeps."""
+        """The class path and the arguments, as Airflow stores them."""
         arguments = {
             "source": self.source,
             "pipeline": self.pipeline,
@@ -38,13 +39,18 @@ class NewSpanTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event for each span that becomes the oldest undecided one."""
+        """Yield an event for each span that becomes the oldest one without a decision."""
         last: tuple[str, int] | None = None
         while True:
             try:
                 due = await asyncio.to_thread(self.due)
-            except Exception as error:  # file systems raise what they like; a watcher that ends would watch no more
-                self.log.warning("looking again in %g s: %s: %s", self.poll_seconds, type(error).__name__, error)
+            except Exception as error:  # file systems raise errors of many types, and the trigger must not end
+                self.log.warning(
+                    "the check for new spans failed and is repeated in %g s: %s: %s",
+                    self.poll_seconds,
+                    type(error).__name__,
+                    error,
+                )
                 due = last
             if due is not None and due != last:
                 yield TriggerEvent({"span": due[0], "version": due[1]})

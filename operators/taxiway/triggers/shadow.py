@@ -1,4 +1,4 @@
-"""Waits until a challenger has answered requests enough, or the time is over."""
+"""The trigger that waits until a challenger has answered enough requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,15 +14,16 @@ POLL_SECONDS = 2.0
 
 
 class ShadowTrigger(BaseTrigger):
-    """Fire when the gateway has `min_requests` answers of the challenger, or when `until` has come, or the challenger is gone.
+    """Fire when the challenger has answered `min_requests` requests, at the time `until`, or when the challenger is gone.
 
-    It carries the name of a connection, not its secret.
+    Airflow stores the name of the connection, not its token.
 
-    :param gateway_conn_id: the Airflow connection of the gateway
-    :param model: the model's name
-    :param owner: whose challenger it is: `DAG/RUN`
-    :param min_requests: how many answered requests are enough
-    :param until: when to stop waiting, ISO 8601 with a time zone
+    Args:
+        gateway_conn_id: The Airflow connection of the gateway.
+        model: The registered model.
+        owner: The challenger's owner.
+        min_requests: How many answered requests are enough.
+        until: When to stop waiting, in ISO 8601 with a time zone.
     """
 
     def __init__(self, *, gateway_conn_id: str, model: str, owner: str, min_requests: int, until: str) -> None:
@@ -35,7 +36,7 @@ class ShadowTrigger(BaseTrigger):
 
     @classmethod
     def of(cls, pipeline: Pipeline, owner: str, until: datetime) -> "ShadowTrigger":
-        """The trigger that waits for the challenger of `owner`."""
+        """Create the trigger for a pipeline's challenger."""
         assert pipeline.gateway is not None
         assert pipeline.shadow is not None
         return cls(
@@ -47,7 +48,7 @@ class ShadowTrigger(BaseTrigger):
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and arguments that Airflow keeps."""
+        """The class path and the arguments, as Airflow stores them."""
         arguments = {
             "gateway_conn_id": self.gateway_conn_id,
             "model": self.model,
@@ -58,35 +59,36 @@ class ShadowTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event, which says why the wait is over."""
+        """Yield one event, with the reason why the wait ended."""
         client = await self._client()
-        # The connections are closed before the event: who is given it need not ask for what comes after.
+        # The connections are closed before the event: Airflow may not resume this generator after it.
         async with client.async_http() as http:
             why = await self._wait(client, http)
         yield TriggerEvent({"why": why})
 
     async def _wait(self, client: Any, http: Any) -> str:
-        """Why the wait is over."""
+        """Wait; returns why the wait ended."""
         until = datetime.fromisoformat(self.until)
         while datetime.now(UTC) < until:
-            over = await self._over(client, http)
-            if over:
-                return over
+            reason = await self._check(client, http)
+            if reason:
+                return reason
             await asyncio.sleep(POLL_SECONDS)
-        return f"the time was over at {self.until}"
+        return f"max_wait ended at {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
-    async def _over(self, client: Any, http: Any) -> str:
+    async def _check(self, client: Any, http: Any) -> str:
+        """Why the wait ends now; empty if it does not."""
         try:
             challenger = await client.challenger_async(http, self.model)
         except TransientError as error:
-            self.log.warning("looking again: %s", error)
+            self.log.warning("the check is repeated in %g s: %s", POLL_SECONDS, error)
             return ""
-        except TerminalError as error:  # the task tries it too, and fails with this reason in its own log
-            return f"the gateway refuses to tell: {error}"
+        except TerminalError as error:  # the task makes the same request, and fails with this reason in its own log
+            return f"the gateway rejects the request: {error}"
         if challenger is None or challenger.owner != self.owner:
-            return "the challenger is gone from the gateway"
+            return "the gateway no longer has this challenger"
         done = challenger.answered + challenger.errors
-        return f"{done} requests were answered" if done >= self.min_requests else ""
+        return f"the challenger answered {done:,} requests" if done >= self.min_requests else ""
 
     async def _client(self) -> Any:
         from taxiway.hooks.gateway import GatewayHook

@@ -1,4 +1,4 @@
-"""`taxiway lint` and `taxiway schema-json`: what an editor and a continuous integration ask."""
+"""`taxiway lint` and `taxiway schema-json`, for editors and continuous integration."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
         ),
         ("pipeline.yaml", "params: {max_iter: 150}", "params: {max_itr: 150}", 'did you mean "max_iter"?'),
         ("schema.yaml", "label: late", "label: engine", 'the schema has the label "engine"'),
-        ("schema.yaml", "label: late\n", "", 'source.label is "late", the schema has no label'),
+        ("schema.yaml", "label: late\n", "", 'source.label is "late", but the schema has no label'),
         ("schema.yaml", "type: string", "type: strng", "late_arrivals.schema.yaml"),
         ("suite.json", "{", "[", "late_arrivals.suite.json"),
         ("py", "airflow", "air flow", 'late_arrivals.py:1: Airflow skips files without the words "airflow" and "dag"'),
@@ -73,11 +73,11 @@ def test_a_mistake_is_found_with_its_place(team: Path, file: str, old: str, new:
     assert expected in shown
 
 
-def test_a_missing_stub_is_said_with_its_content(team: Path) -> None:
+def test_a_missing_dag_file_is_reported_with_its_content(team: Path) -> None:
     (team / "late_arrivals.py").unlink()
     code, shown = lint(team / "late_arrivals.pipeline.yaml")
     assert code == 1
-    assert "there is no late_arrivals.py beside it" in shown
+    assert "the DAG file late_arrivals.py beside it is missing" in shown
     assert "dag = load_pipeline(__file__)" in shown
     assert (DAGS / "flights" / "late_arrivals.py").read_text() == STUB
 
@@ -87,13 +87,13 @@ def test_two_pipelines_of_one_model_are_refused(team: Path) -> None:
         shutil.copy(team / f"late_arrivals.{suffix}", team / f"again.{suffix}")
     code, shown = lint(team)
     assert code == 1
-    assert "pipeline flights.late_arrivals is already that of" in shown
+    assert "pipeline flights.late_arrivals is already defined in" in shown
 
 
 def test_a_folder_without_pipelines_is_refused(tmp_path: Path) -> None:
     code, shown = lint(tmp_path)
     assert code == 1
-    assert "is no pipeline file and holds none" in shown
+    assert "contains no pipeline file; allowed: a file whose name ends in .pipeline.yaml" in shown
     assert CliRunner().invoke(main, ["lint", str(tmp_path / "nowhere")]).exit_code == 2
 
 
@@ -111,9 +111,9 @@ def test_the_json_schema_names_the_keys_of_the_file() -> None:
     ("text", "expected"),
     [
         ("def template(pipeline, team): ...", ""),
-        ("def other(): ...", "own.py:1: there is no function template"),
-        ("def template(:", "own.py:1: this is not Python"),
-        ("def template(pipeline): ...", "own.py:1: template takes 1 arguments"),
+        ("def other(): ...", "own.py:1: it has no function template"),
+        ("def template(:", "own.py:1: not valid Python"),
+        ("def template(pipeline): ...", "own.py:1: template() takes 1 argument"),
     ],
 )
 def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: str) -> None:
@@ -123,7 +123,7 @@ def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: st
     assert (code, expected in shown) == (1 if expected else 0, True), shown
 
 
-def test_a_sweep_over_a_parameter_that_is_none_is_named(team: Path) -> None:
+def test_a_sweep_over_an_unknown_parameter_is_reported(team: Path) -> None:
     space = "sweep: {search: grid, space: {max_lef_nodes: [15, 31]}}\ngate:"
     change(team / "late_arrivals.pipeline.yaml", "gate:", space)
     code, shown = lint(team)
@@ -131,7 +131,7 @@ def test_a_sweep_over_a_parameter_that_is_none_is_named(team: Path) -> None:
     assert 'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier takes no "max_lef_nodes"' in shown
 
 
-def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None:
+def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
     file = team / "late_arrivals.pipeline.yaml"
     change(file, "thresholds: {roc_auc: 0.6}", "thresholds: {mae: 6}")
     change(file, "metric: roc_auc, min_improvement: -0.005", "metric: mae")
@@ -139,7 +139,7 @@ def test_numbers_are_not_estimated_from_a_label_that_is_none(team: Path) -> None
     change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
     code, shown = lint(file)
     assert code == 1
-    assert 'the metrics of gate are of numbers, and the schema has "late" as boolean' in shown
+    assert 'the gate has regression metrics, but the type of "late" in the schema is boolean' in shown
 
 
 def test_a_stub_that_loads_nothing_and_a_builder_that_ends_the_process_are_named(team: Path) -> None:
@@ -148,12 +148,12 @@ def test_a_stub_that_loads_nothing_and_a_builder_that_ends_the_process_are_named
     change(team / "late_arrivals.pipeline.yaml", "estimator: sklearn.ensemble.HistGradientBoostingClassifier", "build: m.py:f")
     code, shown = lint(team / "late_arrivals.pipeline.yaml")
     assert code == 1
-    assert "late_arrivals.py:1: it does not load the pipeline beside it" in shown
+    assert "late_arrivals.py:1: it does not load the pipeline file beside it" in shown
     assert "model.build: m.py:f raised SystemExit: 0" in shown
     assert "1 pipeline file, 2 mistakes" in shown
 
 
-def test_a_mistake_in_a_team_file_is_said_once(team: Path) -> None:
+def test_a_mistake_in_a_team_file_is_reported_once(team: Path) -> None:
     (team / "team.yaml").write_text("team: flights\ngates: {}\n")
     code, shown = lint(team)
     assert code == 1

@@ -52,7 +52,7 @@ def test_rentals_become_a_regression_that_its_own_data_pass(tmp_path: Path) -> N
     schema = load_schema(pipeline.schema_file)
     assert schema.key == ("instant",)
     readme = (tmp_path / "ours" / "drafted.md").read_text()
-    assert "`registered` goes with `cnt` by +0.97: is it known before the label is? If not, drop it." in readme
+    assert "`registered` is highly correlated with the label (r = 0.97). Drop it if it is only known after the label." in readme
     store = Store(str(tmp_path / "store"))
     spans = find_spans(str(data / "rentals" / "{YYYY}-{MM}.parquet"))
     for at in range(3, len(spans)):
@@ -99,15 +99,18 @@ def test_a_team_that_asks_for_more_is_told(tmp_path: Path, data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("p", "--from", "nowhere", "--label", "cnt", "--team", "t"), "nowhere is no folder with Parquet files"),
+        (
+            ("p", "--from", "nowhere", "--label", "cnt", "--team", "t"),
+            "--from nowhere: expected a folder of dated Parquet files or a pattern, got nothing",
+        ),
         (("p", "--from", "{rentals}", "--label", "count", "--team", "t"), 'did you mean "cnt"'),
         (("p", "--from", "{rentals}", "--label", "season", "--team", "t"), ""),
-        (("My Pipeline", "--from", "{rentals}", "--label", "cnt", "--team", "t"), 'the pipeline is called "My Pipeline"'),
-        (("p", "--from", "{rentals}", "--label", "cnt", "--team", "../t"), 'the team is called "../t"'),
+        (("My Pipeline", "--from", "{rentals}", "--label", "cnt", "--team", "t"), 'the name of the pipeline is "My Pipeline"'),
+        (("p", "--from", "{rentals}", "--label", "cnt", "--team", "../t"), 'the name of the team is "../t"'),
         (("p", "--from", "{rentals}/2011-{MM}.parquet", "--label", "cnt", "--team", "t"), "{MM}"),
     ],
 )
-def test_what_cannot_be_drafted_is_said_and_nothing_is_written(
+def test_a_draft_that_fails_is_a_message_and_writes_nothing(
     tmp_path: Path, data: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     given = [argument.replace("{rentals}", str(data / "rentals")) for argument in arguments]
@@ -119,9 +122,12 @@ def test_what_cannot_be_drafted_is_said_and_nothing_is_written(
 
 @pytest.mark.parametrize(
     ("labels", "words"),
-    [(["a", "b", "c"] * 4, "y is a string with the values a, b, c"), ([1.0, None, 3.0] * 4, "y is missing in 8 rows")],
+    [
+        (["a", "b", "c"] * 4, "the label y is a string with the values a, b, c"),
+        ([1.0, None, 3.0] * 4, "the label y is missing in 8 rows"),
+    ],
 )
-def test_a_label_that_cannot_be_learned_is_said(tmp_path: Path, labels: list[object], words: str) -> None:
+def test_a_label_that_cannot_be_predicted_is_a_message(tmp_path: Path, labels: list[object], words: str) -> None:
     source = tmp_path / "source"
     source.mkdir()
     for span in (1, 2):
@@ -150,7 +156,7 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
     assert schema.feature("a \U0001f600 name") is not None
     readme = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
     assert "`endless` (infinite in 40 rows" in readme
-    assert "Not in the schema: `nothing` (of type" in readme
+    assert "Not in the schema: `nothing` (type" in readme
     store = Store(str(tmp_path / "store"))
     snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
     assert validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS

@@ -14,7 +14,7 @@ from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.demo.flights import Corruption, corrupt, write_span
-from taxiway.demo.run import ACTS
+from taxiway.demo.run import SCENARIOS
 from taxiway.records import DataReport, Severity, Status
 from taxiway.store.store import Store
 
@@ -84,7 +84,7 @@ def test_each_corruption_alone_fails_for_its_own_reason(
 
 
 def test_every_corruption_that_the_demonstration_knows_is_tested() -> None:
-    played = {kind for act in ACTS for kind in act.corruptions}
+    played = {kind for scenario in SCENARIOS for kind in scenario.corruptions}
     assert played == {"wind_unit", "carrier_missing", "shifted_column", "wind_dead"}
 
 

@@ -1,4 +1,4 @@
-"""When a challenger's answers let it go on, when not, and when that cannot be said."""
+"""When the shadow gate passes a challenger, fails it, or cannot decide."""
 
 import random
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from helping import examples
-from taxiway.gates.shadow_gate import compare, not_applicable
+from taxiway.gates.shadow_gate import decide, not_applicable
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.spec.shadow import Shadow
@@ -48,7 +48,7 @@ def _answer(version: int, prediction: Any, error: str, latency_ms: float) -> Ans
 
 def judge(pairs: list[Pair], *, dropped: int = 0, unanswered: int = 0, limits: Shadow = LIMITS) -> ShadowReport:
     log = PairedLog(model=MODEL, version=CHALLENGER, owner="run-1", pairs=tuple(pairs), dropped=dropped, unanswered=unanswered)
-    return compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, confidence=0.99)
+    return decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, confidence=0.99)
 
 
 def reason(report: ShadowReport, about: str) -> Reason:
@@ -72,7 +72,8 @@ def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() ->
 def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
-    assert "1 are missing (3 were dropped before the challenger, 2 have no answer of it)" in reason(report, "missing").message
+    message = "required: at least 1,000 (3 were dropped before they reached the challenger, 2 have no answer of the challenger)"
+    assert message in reason(report, "999 requests with").message
 
 
 def test_no_pairs_at_all_are_undecided() -> None:
@@ -89,24 +90,24 @@ def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
     report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
     assert report.status is Status.UNDECIDED
     assert report.requests == 1990
-    assert "version 2 answered 10 of 2,000 requests, not 3" in reason(report, "champion changed").message
+    assert "version 2 answered 10 of 2,000 requests instead of version 3" in reason(report, "champion changed").message
 
 
 def test_a_log_of_another_version_is_an_error() -> None:
     log = PairedLog(model=MODEL, version=9, owner="run-1", pairs=(), dropped=0, unanswered=0)
     with pytest.raises(ValueError, match="version 9"):
-        compare(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, confidence=0.99)
+        decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, confidence=0.99)
 
 
 def test_many_dropped_requests_are_undecided() -> None:
     assert judge([pair(i) for i in range(1000)], dropped=100).status is Status.PASS
     report = judge([pair(i) for i in range(1000)], dropped=200)
     assert report.status is Status.UNDECIDED
-    assert "200 of 1,200 requests were dropped" in reason(report, "dropped").message
+    assert "16.7% of 1,200 requests have no pair (allowed: at most 10%): 200 were dropped" in reason(report, "dropped").message
 
 
 @pytest.mark.parametrize(("disagree", "status"), [(100, Status.PASS), (110, Status.UNDECIDED), (200, Status.FAIL)])
-def test_agreement_fails_only_where_the_whole_interval_is_below(disagree: int, status: Status) -> None:
+def test_agreement_fails_only_if_the_whole_interval_is_below(disagree: int, status: Status) -> None:
     report = judge([pair(i, challenger=(0.2, 0.8) if i < disagree else (0.8, 0.2)) for i in range(1000)])
     assert reason(report, "same label").status is status
     assert report.status is status
@@ -154,23 +155,23 @@ def test_slow_calls_are_counted_once_however_many_requests_they_carried() -> Non
 @pytest.mark.parametrize(("calls", "decided"), [(99, False), (100, True)])
 def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: int, decided: bool, slower: float) -> None:
     report = judge([pair(i, call=i % calls, slower=slower) for i in range(1000)])
-    told = reason(report, "99th percentile")
-    assert told.status is report.status
+    found = reason(report, "99th")
+    assert found.status is report.status
     if decided:
-        assert told.status is (Status.PASS if slower == 1 else Status.FAIL)
+        assert found.status is (Status.PASS if slower == 1 else Status.FAIL)
     else:
-        assert told.status is Status.UNDECIDED
-        assert told.message == "99 calls are too few for a 99th percentile; 100 are needed"
+        assert found.status is Status.UNDECIDED
+        assert found.message == "only 99 predict calls; the 99th percentile needs at least 100"
 
 
 def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
     report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
-    assert reason(report, "at least 1,000 needed").message.startswith("1,000 requests were dealt with by both sides")
+    assert "1,000 requests with a result from both versions (required: at least 1,000)" in [r.message for r in report.reasons]
 
 
 def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
     report = judge([pair(i, slower=3.0 if i % 91 == 0 else 1.0) for i in range(1000)])
-    p99 = reason(report, "99th percentile")
+    p99 = reason(report, "99th-percentile")
     assert report.latency_p99_ratio is not None
     assert report.latency_p99_ratio.low < 1.5 < report.latency_p99_ratio.value
     assert p99.status is report.status is Status.UNDECIDED
@@ -201,12 +202,12 @@ def test_what_counts_as_the_same_label(champion: Any, challenger: Any, same: boo
 
 
 @pytest.mark.parametrize(("apart", "same"), [(0, True), (20, True), (20.1, False), (-20, True), (-25, False)])
-def test_estimates_agree_within_what_the_pipeline_says(apart: float, same: bool) -> None:
+def test_numbers_agree_within_agree_within(apart: float, same: bool) -> None:
     limits = LIMITS.model_copy(update={"agree_within": 20.0})
     report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], limits=limits)
     assert report.agreement is not None
     assert report.agreement.value == (1 if same else 0)
-    assert "gave numbers at most 20 apart for" in reason(report, "apart").message
+    assert "predicted numbers at most 20 apart for" in reason(report, "apart").message
     assert report.score_shift is not None
     assert report.score_shift.value == pytest.approx(apart)
 
@@ -225,7 +226,7 @@ def test_the_shift_interval_is_students() -> None:
     assert report.score_shift.high - 0.05 == pytest.approx(2.5808 * 0.05 / 999**0.5, rel=1e-4)
 
 
-def test_where_nothing_was_compared_the_report_says_why() -> None:
+def test_a_report_without_a_comparison_says_why() -> None:
     report = not_applicable(MODEL, 1, "there is no champion yet")
     assert report.status is Status.NOT_APPLICABLE
     assert (report.version, report.champion, report.requests) == (1, None, 0)

@@ -1,4 +1,4 @@
-"""What the installation sets: a store that not all workers can see is refused, and links lead where people can follow them."""
+"""The settings of the installation: a store that not all workers can reach is refused, and links use MLflow's public address."""
 
 import json
 from pathlib import Path

@@ -163,5 +163,7 @@ def test_a_connection_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "mlflow", "host": "http://there"}))
     for name in ("warehouse", "nowhere"):
         source = query(connection=name)
-        with pytest.raises(ConfigError, match=rf"source.connection {name}: .*allowed: an Airflow connection of a database"):
+        with pytest.raises(
+            ConfigError, match=rf"source.connection {name} cannot be used .*allowed: an Airflow connection to a database"
+        ):
             reader_of(source, airflow_engine)(found(source)[0], tmp_path)

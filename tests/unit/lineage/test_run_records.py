@@ -1,4 +1,4 @@
-"""The records of a run by their references, whole or as far as they can be read."""
+"""The records of a run by their references, as far as they can be read."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_each_reference_finds_its_record_and_the_verdict_its_evaluation(store: S
     assert found == RunRecords(snapshot=SNAPSHOT, verdict=VERDICT, evaluation=EVALUATION)
 
 
-def test_a_record_that_is_gone_or_altered_is_said_and_the_others_are_shown(store: Store, tmp_path: Path) -> None:
+def test_a_record_that_is_missing_or_altered_is_reported_and_the_others_are_read(store: Store, tmp_path: Path) -> None:
     (tmp_path / "records" / "Verdict" / f"{VERDICT.digest}.json").write_text('{"altered": true}')
     gone = RecordRef(record=DataReport.__name__, digest="d" * 32)
     found = run_records(store, [gone, ref(VERDICT), ref(SNAPSHOT)])
@@ -52,19 +52,19 @@ def test_a_record_that_is_gone_or_altered_is_said_and_the_others_are_shown(store
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ((f'"record_version":{VERDICT.record_version}', '"record_version":99'), "version 99"),
+        (('"record_version":3', '"record_version":99'), "version 99"),
         (('"version":2', '"unheard_of":2'), "another version of Taxiway wrote it, 2 of its fields"),
     ],
 )
-def test_a_record_of_another_version_is_said(store: Store, change: tuple[str, str], said: str) -> None:
+def test_a_record_of_another_version_is_reported(store: Store, change: tuple[str, str], message: str) -> None:
     other = VERDICT.to_json().replace(*change).encode()
     digest = digest_of_bytes(other)
     (Path(store.url) / "records" / "Verdict" / f"{digest}.json").write_bytes(other)
     found = run_records(store, [RecordRef(record="Verdict", digest=digest)])
     assert found.verdict is None
-    assert said in found.unread[0]
+    assert message in found.unread[0]
 
 
 def test_what_a_promotion_rests_on(store: Store) -> None:

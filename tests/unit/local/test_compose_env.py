@@ -54,5 +54,5 @@ def test_a_second_one_is_refused_and_the_first_stays(tmp_path: Path) -> None:
     before = (tmp_path / "env").read_text()
     refused = CliRunner().invoke(main, ["compose-env", "-o", str(tmp_path / "env")])
     assert refused.exit_code == 1
-    assert "is there already" in refused.output
+    assert "exists already" in refused.output
     assert (tmp_path / "env").read_text() == before

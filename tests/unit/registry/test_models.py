@@ -1,4 +1,4 @@
-"""Models in MLflow: registered once, whatever is killed; loaded only where our own list trusts them."""
+"""Models in MLflow: registered once, whichever process is killed; loaded only if Taxiway's own list trusts them."""
 
 import multiprocessing
 import os
@@ -119,9 +119,9 @@ def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path:
         (lambda c: c["flavors"]["python_function"].update(loader_module="os"), "loader_module is 'os'"),
         (lambda c: c["flavors"]["sklearn"].update(serialization_format="pickle"), "serialization_format is 'pickle'"),
         (lambda c: c["flavors"]["sklearn"].update(code="code"), "code is 'code'"),
-        (lambda c: c["flavors"]["python_function"].update(data="inner"), "MLmodel has data"),
-        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), "MLmodel has config"),
-        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), "MLmodel has uv_project"),
+        (lambda c: c["flavors"]["python_function"].update(data="inner"), "MLmodel has the keys data"),
+        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), "MLmodel has the keys config"),
+        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), "MLmodel has the keys uv_project"),
         (lambda c: c["flavors"].update(other={}), "flavors are"),
         (lambda c: c.pop("flavors"), "flavors are"),
         (lambda c: c["flavors"]["sklearn"].update(pickled_model="../../etc/passwd"), "two flavors name different"),
@@ -145,7 +145,7 @@ def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
         conf["flavors"]["python_function"]["model_path"] = "../model.skops"
 
     _edit(folder, point_outside)
-    with pytest.raises(UntrustedModelError, match="a file of the folder itself"):
+    with pytest.raises(UntrustedModelError, match="a file in the folder itself"):
         check_model(folder)
 
 
@@ -154,7 +154,7 @@ def test_a_broken_mlmodel_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)
     with pytest.raises(UntrustedModelError):
         check_model(tmp_path)
-    with pytest.raises(UntrustedModelError, match="holds no MLmodel"):
+    with pytest.raises(UntrustedModelError, match="has no MLmodel file"):
         check_model(tmp_path / "nothing")
 
 
@@ -171,7 +171,7 @@ def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str,
     run.client.log_model_artifacts(logged.model_id, str(folder))
     run.client.create_registered_model(name)
     run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
-    with pytest.raises(UntrustedModelError, match="MLmodel has data"):
+    with pytest.raises(UntrustedModelError, match="MLmodel has the keys data"):
         load_trusted(mlflow_url, name, 1)
     assert not canary.exists()
 

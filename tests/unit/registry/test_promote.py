@@ -84,12 +84,12 @@ def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: s
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
     rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC))
-    with pytest.raises(TerminalError, match="is champion no longer: it is not promoted twice on one verdict"):
+    with pytest.raises(TerminalError, match="is no longer the champion; a verdict allows one promotion only"):
         promote(client, model, 2, 1)
     assert version_at(client, model, CHAMPION) == 1
 
 
-def test_a_rollback_after_a_push_that_died_between_its_aliases_goes_back_all_the_same(client: MlflowClient, model: str) -> None:
+def test_a_rollback_works_after_a_push_that_was_killed_between_its_aliases(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
     ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
@@ -105,12 +105,12 @@ def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: Mlflo
     mine = _intent(model, 3, datetime.now(UTC)).model_copy(update={"from_version": 1, "verdict": judged.digest})
     ledger.open_entry(client, key, mine)
     client.set_registered_model_alias(model, CHAMPION, "2")
-    with pytest.raises(TerminalError, match="the champion became version 2 meanwhile"):
+    with pytest.raises(TerminalError, match="the champion has changed to version 2"):
         push(client, judged, shadowed, by="test", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 2
 
 
-def test_nothing_is_rolled_back_where_nothing_is(client: MlflowClient, model: str) -> None:
+def test_a_rollback_without_a_champion_is_an_error(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="no champion"):
         rollback(client, model, by="ann", reason="x", at=datetime.now(UTC))
 
@@ -135,7 +135,7 @@ def test_a_shadow_that_did_not_pass_is_not_pushed(client: MlflowClient, model: s
 
 
 def test_a_shadow_report_of_another_version_is_refused(client: MlflowClient, model: str) -> None:
-    with pytest.raises(TerminalError, match="ShadowReport is of"):
+    with pytest.raises(TerminalError, match="ShadowReport belongs to"):
         push(client, verdict(model, 1, None), shadow(model, 2, None), by="test", at=datetime.now(UTC))
 
 
@@ -174,7 +174,7 @@ def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> N
     assert sorted(e.state for e in entries(client, model)) == [State.INTENT, State.WITHDRAWN]
 
 
-def test_a_stale_intent_is_settled_and_does_not_block(client: MlflowClient, model: str) -> None:
+def test_a_stale_intent_is_closed_and_does_not_block(client: MlflowClient, model: str) -> None:
     ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
     promote(client, model, 1, None)
     assert sorted(e.state for e in entries(client, model)) == [State.ABORTED, State.DONE]

@@ -1,4 +1,4 @@
-"""A request's whole way with real models: gradient boosting on flights, saved, checked, loaded, served, shadowed, compared."""
+"""Real models from training to a shadow comparison: gradient boosting on flights, saved, checked, loaded, served, shadowed, compared."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
-from taxiway.gates.shadow_gate import compare
+from taxiway.gates.shadow_gate import decide
 from taxiway.records import Status
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
@@ -100,7 +100,7 @@ def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Runnin
     fewer = {name: cell for name, cell in row.items() if name not in ("carrier", "origin")}
     for broken, says in (
         ({**row, "hour": "noon"}, "the rows do not fit the model: .*hour"),
-        (fewer, "missing: carrier, origin; give each column"),
+        (fewer, "missing columns: carrier, origin; send every column"),
         ({**row, "carrier": ["UA"]}, 'row 0 has a list in column "carrier"'),
         ({**row, "carrier": {"a": 1}}, 'row 0 has an object in column "carrier"'),
     ):
@@ -133,7 +133,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
         progress=lambda: served.admin.challenger(MODEL),
     )
     pairs = served.admin.pairs(MODEL, 2, "run-1", bodies=REQUESTS)
-    report = compare(
+    report = decide(
         pairs,
         model=MODEL,
         version=2,
@@ -147,7 +147,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
     assert (report.champion_errors, report.challenger_errors) == (0, 0)
     checked = check_shadow(report, pairs.pairs, partial(load_trusted, mlflow_url, MODEL))
     assert checked.status is Status.PASS
-    assert "400 of 400 answers of the champion and 400 of 400 of the challenger equal" in checked.reasons[-1].message
+    assert "400 of 400 champion answers and 400 of 400 challenger answers in the log equal" in checked.reasons[-1].message
     assert not any(pair.body for pair in served.admin.pairs(MODEL, 2, "run-1").pairs), "nobody asked for them"
 
 

@@ -1,4 +1,4 @@
-"""A pipeline whose rows are joined, sampled and split by customer, from files to champion, and what it does on bad days."""
+"""A pipeline whose rows are joined, sampled and split by customer, from files to champion, and how it fails."""
 
 from pathlib import Path
 
@@ -71,10 +71,10 @@ class Reasons(Watcher):
     """Remembers why runs stopped."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.stops: list[str] = []
 
     def stopped(self, reason: str) -> None:
-        self.said.append(reason)
+        self.stops.append(reason)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_a_month_whose_rates_are_not_there_is_not_read_and_the_reason_is_said(in
     assert run_in(installation, RETURNS, watcher=reasons).snapshot is None
     assert (
         "window: 2 needs 2 spans, 1 of them is missing; there: 2013-02; 2013-01 is denied by source.exclude; 2013-03 waits: join rates"
-        in reasons.said[0]
+        in reasons.stops[0]
     )
 
 
@@ -124,11 +124,11 @@ def test_joined_sampled_and_split_rows_make_a_champion_that_knows_none_of_the_ev
     (use,) = data_uses(installation.client, snapshot.joins[0].content)
     assert (use.context, use.span, use.version) == ("joined", "customers", 1)
     assert "2013-01" not in {span.name for span in snapshot.spans}
-    told = CliRunner().invoke(main, ["lineage", "model", RETURNS.name, "--tracking-uri", installation.client.tracking_uri])
-    assert f"trained on 2013-02 (training): {snapshot.training[0].rows:,} rows of 3,000 in the file" in told.output.replace(
+    shown = CliRunner().invoke(main, ["lineage", "model", RETURNS.name, "--tracking-uri", installation.client.tracking_uri])
+    assert f"trained on 2013-02 (training): {snapshot.training[0].rows:,} rows of 3,000 in the file" in shown.output.replace(
         "\n", " "
     )
-    assert "joined customers to 2013-02: a partner for 3,000 of 3,000 rows" in told.output
+    assert "joined customers to 2013-02: a match for 3,000 of 3,000 rows" in shown.output
 
 
 def test_too_few_partners_block_and_no_model_is_trained(installation: Installation, data: Path) -> None:

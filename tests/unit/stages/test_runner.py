@@ -1,4 +1,4 @@
-"""The runner: whole pipelines in this process, with every outcome, and what is left where one breaks."""
+"""The local runner: whole pipelines in this process, with every outcome, and what a failed run leaves behind."""
 
 import sqlite3
 from contextlib import closing
@@ -30,7 +30,7 @@ SOURCE = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
 
 
 class Seen(Watcher):
-    """Remembers what it is told."""
+    """Remembers the progress of a run."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
@@ -119,7 +119,7 @@ def test_a_span_by_its_name_is_decided_again(site: Site, installation: Installat
     first = run_in(installation, pipeline)
     again = run_in(installation, pipeline, span="2", watcher=seen)
     assert again.candidate == first.candidate, "the model is found, not trained again"
-    assert "version 1 is the champion already" in seen.reasons[-1]
+    assert "version 1 is already the champion" in seen.reasons[-1]
     assert summaries(installation.store, pipeline.name) == (first.summary,), "the reasons of the first run are kept"
 
 
@@ -158,7 +158,7 @@ def test_a_shared_registry_gets_no_champion_that_was_not_shadowed(site: Site, in
     shared = replace(installation, sharing=Sharing.ALL)
     found = run_in(shared, pipeline, watcher=seen)
     assert (found.shadow, found.promotion, found.summary) == (None, None, None)
-    assert "shadow needs live requests" in seen.reasons[-1]
+    assert "the shadow needs live requests, which a local run does not have" in seen.reasons[-1]
     assert ("3", 0) not in processed_spans(shared.store, pipeline.name)
     assert version_at(shared.client, pipeline.name, CHAMPION) == 1
 
@@ -178,7 +178,7 @@ def test_a_shared_registry_gets_no_champion_whose_records_are_here_alone(site: S
     seen = Seen()
     found = run_in(replace(installation, sharing=Sharing.MLFLOW), site.pipeline(), watcher=seen)
     assert (found.promotion, found.summary) == (None, None)
-    assert "its records are on this machine alone" in seen.reasons[-1]
+    assert "its records are only on this machine" in seen.reasons[-1]
     assert found.verdict is not None
     assert version_at(installation.client, found.verdict.model, CHAMPION) is None
 
@@ -295,7 +295,7 @@ def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: S
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nothing.pipeline.yaml"], "nothing.pipeline.yaml does not exist"),
         (["{file}", "--data", "/nowhere"], "data is /nowhere, which is not a folder"),
@@ -305,18 +305,18 @@ def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: S
         (["{file}", "--until", "tune"], 'until is "tune"'),
     ],
 )
-def test_what_cannot_be_run_ends_with_code_2(site: Site, arguments: list[str], said: str) -> None:
+def test_a_usage_error_ends_with_code_2(site: Site, arguments: list[str], message: str) -> None:
     given = [part.replace("{file}", str(pipeline_file(site))) for part in arguments]
     shown = CliRunner().invoke(main, ["run", "--data", str(site.data), "--home", str(site.folder / "home"), *given])
     assert shown.exit_code == 2, shown.output
-    assert said in shown.output
+    assert message in shown.output
 
 
-def test_the_data_are_where_example_data_writes_them_unless_told_otherwise(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, place = pipeline_file(site), site.folder / "place" / ".taxiway"
-    place.mkdir(parents=True)
-    site.data.rename(place / "data")
-    monkeypatch.chdir(place.parent)
+def test_the_default_data_folder_is_the_one_that_example_data_writes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, folder = pipeline_file(site), site.folder / "elsewhere" / ".taxiway"
+    folder.mkdir(parents=True)
+    site.data.rename(folder / "data")
+    monkeypatch.chdir(folder.parent)
     assert taxiway.run(path, until="ingest").snapshot is not None
 
 
@@ -337,7 +337,7 @@ def test_a_database_whose_making_was_interrupted_is_made_again(site: Site) -> No
     assert not half.exists()
 
 
-def test_a_file_that_is_no_database_is_named(site: Site) -> None:
+def test_a_file_that_is_not_a_database_is_named(site: Site) -> None:
     home = site.folder / "home"
     home.mkdir()
     (home / "mlflow.db").write_bytes(b"junk" * 1000)
@@ -351,6 +351,34 @@ def test_a_source_that_does_not_answer_is_a_message(site: Site, installation: In
         run_in(installation, pipeline)
 
 
-def test_a_folder_is_no_pipeline_file(site: Site) -> None:
+def test_missing_credentials_of_a_bucket_are_a_message(
+    site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    pipeline = site.pipeline(source={**SOURCE, "spans": "s3://bucket/{SPAN}.parquet"})
+    with pytest.raises(
+        TransientError, match=r"the source s3://bucket.* cannot be read \(NoCredentialsError: .*check its address"
+    ):
+        run_in(installation, pipeline)
+
+
+def test_a_local_run_says_that_it_does_not_deploy(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "taxiway.stages")
+    assert run_in(installation, site.pipeline(gateway="gateway")).promotion is not None
+    assert "local runs do not deploy: the version was promoted but not deployed" in caplog.text
+    site.arrive(2)
+    run_in(installation, site.pipeline(), span="2")
+    assert "decide the span again with --span 2" not in caplog.text, "the rows are the same"
+    site.arrive(2, signal=2)
+    run_in(installation, site.pipeline(), span="2")
+    assert "decide the span again with --span 2" in caplog.text
+
+
+def test_a_folder_is_not_a_pipeline_file(site: Site) -> None:
     with pytest.raises(ConfigError, match=f"{site.folder} cannot be read: Is a directory"):
         taxiway.run(site.folder)

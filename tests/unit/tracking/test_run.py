@@ -1,4 +1,4 @@
-"""One MLflow run a DAG run, and what it came to."""
+"""One MLflow run per DAG run, and its outcome."""
 
 import json
 import uuid
@@ -43,7 +43,7 @@ def test_every_task_finds_the_same_run(client: MlflowClient) -> None:
     assert client.get_run(first.run_id).data.tags["airflow.dag_id"] == "f.late"
 
 
-def test_what_is_said_twice_is_there_once(client: MlflowClient) -> None:
+def test_repeated_writes_are_recorded_once(client: MlflowClient) -> None:
     run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
     for _ in range(2):
         run.params({"max_iter": 150})
@@ -67,7 +67,7 @@ def test_runs_are_found_by_the_digest_of_what_they_read(client: MlflowClient) ->
     assert [r.info.run_id for r in found] == [run.run_id]
 
 
-def test_a_setting_that_a_cleared_task_sets_anew_is_told_beside_the_first(client: MlflowClient) -> None:
+def test_a_parameter_that_a_cleared_task_changes_becomes_a_tag(client: MlflowClient) -> None:
     run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
     run.params({"max_iter": 150, "depth": 3})
     run.params({"max_iter": 300, "depth": 3, "rate": 0.1})
@@ -157,7 +157,7 @@ def test_an_outcome_follows_from_the_records(records: tuple, outcome: Outcome, r
         (OK, verdict(Status.PASS), shadow(Status.PASS), None),
     ],
 )
-def test_a_run_that_broke_in_between_came_to_nothing(records: tuple) -> None:
+def test_a_run_that_failed_before_a_decision_has_no_outcome(records: tuple) -> None:
     assert summarize(SNAPSHOT, *of_one_pass(*records), run="r", mlflow_run="m") is None
 
 
@@ -176,7 +176,7 @@ def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
     made = summarize(SNAPSHOT, OK, None, None, promotion(1), run="r", mlflow_run="m")
     assert made is not None
     assert (made.outcome, made.version) == (Outcome.PROMOTED, 2)
-    assert "made champion on this span before, at 2026-01-01 00:00:00 UTC" in made.reasons[0]
+    assert "was already promoted to champion on this span at 2026-01-01 00:00:00 UTC" in made.reasons[0]
 
 
 def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:

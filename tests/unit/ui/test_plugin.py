@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from helping import free_port
 from taxiway.registry.champions import champions
 from taxiway_ui.app import app
-from taxiway_ui.clients import ask
+from taxiway_ui.clients import query_server
 from taxiway_ui.plugin import TaxiwayPlugin
 
 HEAVY = ["mlflow", "pandas", "numpy", "sklearn", "duckdb", "jinja2.environment", "fastapi", "airflow.api_fastapi.core_api"]
@@ -73,7 +73,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_environment")
 def test_an_mlflow_that_does_not_answer_is_a_sentence_without_its_password() -> None:
-    found, problem = ask(f"http://ann:secret@127.0.0.1:{free_port()}", lambda client: champions(client, ["a.b"]), {})
+    found, problem = query_server(f"http://ann:secret@127.0.0.1:{free_port()}", lambda client: champions(client, ["a.b"]), {})
     assert found == {}
     assert "does not answer" in problem
     assert "secret" not in problem
@@ -85,7 +85,7 @@ def test_an_mlflow_that_answers_is_asked(mlflow_url: str) -> None:
     def count(client: MlflowClient) -> int:
         return len(client.search_experiments())
 
-    found, problem = ask(mlflow_url, count, 0)
+    found, problem = query_server(mlflow_url, count, 0)
     assert (found > 0, problem) == (True, "")
 
 

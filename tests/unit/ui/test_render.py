@@ -140,14 +140,14 @@ def hostile_promotion() -> Promotion:
 
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
-    reign = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
+    tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
     entry = Entry(HOSTILE, State.DONE, HOSTILE, hostile_promotion())
-    row = PipelineRow(HOSTILE, reign, run, records.summary)
+    row = PipelineRow(HOSTILE, tenure, run, records.summary)
     assert records.summary is not None
     return {
         "pipelines": page("pipelines.html", view=Overview((row,), (HOSTILE,), True), **PLACES),
         "pipeline": page(
-            "pipeline.html", view=History(HOSTILE, reign, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
+            "pipeline.html", view=History(HOSTILE, tenure, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
         ),
         "run": page("run.html", view=RunPage(run, records, (HOSTILE,)), **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
@@ -179,14 +179,14 @@ def test_an_address_that_is_not_of_the_web_does_not_become_a_link() -> None:
     assert "MLflow run" not in html
 
 
-def test_the_way_names_the_stage_that_stopped_the_run() -> None:
+def test_the_stages_name_the_one_that_stopped_the_run() -> None:
     run = seen({"ingest": "success", "validate_data": "failed", "transform": "upstream_failed"})
     assert [stage.name for stage in stages(run)] == [name for name in STAGES if name != SWEEP]
     assert [stage.mark for stage in stages(run)] == [Mark.DONE, Mark.STOPPED, *[Mark.OPEN] * 5]
     assert stopped_at(run) == "validate_data"
 
 
-def test_data_that_did_not_pass_are_a_warning_on_the_way_of_a_run_that_went_on() -> None:
+def test_data_that_did_not_pass_is_a_warning_if_the_run_continued() -> None:
     run = seen({"ingest": "success", "validate_data": "success", "train": "success"})
     report = hostile_records().report
     assert report is not None
@@ -196,28 +196,28 @@ def test_data_that_did_not_pass_are_a_warning_on_the_way_of_a_run_that_went_on()
     assert {stage.name: stage.mark for stage in stages(run, passed)}["validate_data"] is Mark.DONE
 
 
-def test_the_way_of_a_sweep_has_its_trials_and_tells_their_failure() -> None:
+def test_the_stages_of_a_sweep_have_its_trials_and_their_failure() -> None:
     run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
     assert [stage.name for stage in stages(run)] == list(STAGES)
     assert stopped_at(run) == SWEEP
 
 
 @pytest.mark.parametrize("state", ["running", "queued", "deferred", "up_for_retry", "scheduled"])
-def test_a_stage_that_goes_on_is_not_shown_as_stopped(state: str) -> None:
+def test_a_running_stage_is_not_shown_as_stopped(state: str) -> None:
     run = seen({"ingest": "success", "shadow": state})
     assert {stage.name: stage.mark for stage in stages(run)}["shadow"] is Mark.RUNNING
     assert stopped_at(run) == ""
 
 
-def test_a_champion_set_by_hand_is_said_to_be_unknown_to_the_ledger() -> None:
+def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
     row = PipelineRow("a.b", ChampionTenure(ChampionInfo("a.b", 3, None, None), RunRecords()), None, None)
     html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
-    assert "the ledger does not say since when" in html
+    assert "the ledger has no promotion of it" in html
     assert "has not run yet" in html
 
 
-def test_nothing_to_read_is_a_sentence() -> None:
-    assert "no pipeline here that you may read" in page("pipelines.html", view=Overview((), (), False), **PLACES)
+def test_no_readable_pipeline_is_a_message() -> None:
+    assert "There are no pipelines that you may read" in page("pipelines.html", view=Overview((), (), False), **PLACES)
 
 
 def test_better_is_by_the_metrics_own_direction() -> None:
@@ -238,5 +238,5 @@ def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: li
 
 def test_a_runs_page_says_how_its_rows_were_made() -> None:
     shown = every_page()["run"]
-    for said in ("A sample: 10%", "Split: 20%", "99.50% of 2,000", ">95%<"):
-        assert said in shown
+    for text in ("Sample: 10%", "Split: 20%", "1,990 of 2,000", ">95%<"):
+        assert text in shown

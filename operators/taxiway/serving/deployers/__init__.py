@@ -1,1 +1,1 @@
-"""What starts a challenger outside of the gateway."""
+"""Deployers, which start challengers outside of the gateway."""

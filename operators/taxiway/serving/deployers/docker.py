@@ -1,6 +1,6 @@
-"""Challengers in containers of their own: started with as few join_tables as they need, found again and removed by labels.
+"""Challengers in their own containers, with the fewest privileges they need; labels identify the containers of a run.
 
-A container ends by itself when its lease is over, and the engine removes it then: whoever started it may have died.
+A container stops by itself when its lease ends, and the engine then removes it, because the task that started it may have been killed.
 """
 
 import secrets
@@ -21,16 +21,20 @@ PORT = 8600
 _POLL_S = 0.5
 _ENGINE_S = 60
 _SECOND_NS = 10**9
-_SCRATCH = {"/tmp": "size=512m,mode=1777,noexec,nosuid,nodev"}  # noqa: S108 - a file system of the container's own
+_SCRATCH = {"/tmp": "size=512m,mode=1777,noexec,nosuid,nodev"}  # noqa: S108 - a file system inside the container
 _PING = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{PORT}/ping', timeout=2)"
-_LAST_WORDS = 600
+_LOG_CHARACTERS = 600
 
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """Where containers of challengers run: the image, a network that the gateway and MLflow are on, and limits.
+    """The containers of challengers.
 
-    `memory` is in the engine's form, such as `1g`.
+    Attributes:
+        image: The image.
+        network: The network, to which the gateway and MLflow are connected.
+        memory: The memory limit in the engine's format, such as `1g`.
+        cpus: The CPU limit.
     """
 
     image: str
@@ -41,7 +45,15 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class ChallengerSpec:
-    """Which version is to be served, where its files are, for which DAG run and for how long."""
+    """The version that a container serves.
+
+    Attributes:
+        model: The registered model.
+        version: Its version.
+        tracking_uri: The MLflow server.
+        run: The DAG run that the container belongs to, `DAG/RUN`.
+        lease_s: The seconds after which the container stops.
+    """
 
     model: str
     version: int
@@ -51,7 +63,12 @@ class ChallengerSpec:
 
 
 def engine() -> "DockerClient":
-    """A client of the engine that the environment names, its own socket otherwise. Raises TransientError, ConfigError."""
+    """Open a client of the container engine that DOCKER_HOST names; by default that of the local socket.
+
+    Raises:
+        ConfigError: The package docker is not installed.
+        TransientError: The engine cannot be reached.
+    """
     try:
         from docker.errors import DockerException
 
@@ -62,14 +79,26 @@ def engine() -> "DockerClient":
         return docker.from_env(timeout=_ENGINE_S)
     except DockerException as error:
         raise TransientError(
-            f"the container engine cannot be reached ({error}); give this worker its socket, or DOCKER_HOST"
+            f"the container engine cannot be reached ({error}); mount its socket into this worker, or set DOCKER_HOST"
         ) from error
 
 
-def start(client: "DockerClient", place: ContainerSpec, challenger: ChallengerSpec, *, within_s: float) -> Remote:
-    """Start a container that serves the version, in place of any other of this DAG run; returns when it is well.
+def start(client: "DockerClient", spec: ContainerSpec, challenger: ChallengerSpec, *, within_s: float) -> Remote:
+    """Start a container that serves a version, and wait until it is healthy. Other containers of the DAG run are removed.
 
-    Raises TerminalError with its last words where it ended, TransientError where it is not well in time; nothing is left then.
+    Args:
+        client: The container engine.
+        spec: The image, network and limits.
+        challenger: The version to serve.
+        within_s: How long to wait, in seconds.
+
+    Returns:
+        The address and token of the served version.
+
+    Raises:
+        ConfigError: The engine does not have the image.
+        TerminalError: The container exited; the message has its last log lines.
+        TransientError: The engine cannot be reached, or the container is not healthy in time. The container is removed.
     """
     from docker.errors import DockerException, ImageNotFound
     from requests import RequestException  # the SDK lets these of its own connection through
@@ -77,12 +106,16 @@ def start(client: "DockerClient", place: ContainerSpec, challenger: ChallengerSp
     remove(client, challenger.run)
     name, token = f"taxiway-challenger-{secrets.token_hex(6)}", secrets.token_urlsafe(32)
     try:
-        container = client.containers.run(place.image, **_arguments(place, challenger, name, token))
+        container = client.containers.run(spec.image, **_arguments(spec, challenger, name, token))
     except ImageNotFound as error:
-        raise ConfigError(f"there is no image {place.image} here; make it, or set [taxiway] challenger_image") from error
+        raise ConfigError(
+            f"the container engine has no image {spec.image}; build or pull it, or set [taxiway] challenger_image"
+        ) from error
     except (DockerException, RequestException) as error:
         remove(client, challenger.run)
-        raise TransientError(f"the engine did not start {challenger.model} version {challenger.version}: {error}") from error
+        raise TransientError(
+            f"the container engine could not start {challenger.model} version {challenger.version}: {error}"
+        ) from error
     try:
         _wait_until_healthy(container, challenger, within_s)
     except BaseException:
@@ -92,7 +125,11 @@ def start(client: "DockerClient", place: ContainerSpec, challenger: ChallengerSp
 
 
 def remove(client: "DockerClient", run: str) -> int:
-    """Remove the containers of a DAG run, whoever started them; returns how many there were. Raises TransientError."""
+    """Remove the containers of a DAG run; returns how many there were.
+
+    Raises:
+        TransientError: The engine cannot be reached, or a container could not be removed.
+    """
     from docker.errors import APIError, DockerException, NotFound
     from requests import RequestException
 
@@ -104,14 +141,14 @@ def remove(client: "DockerClient", run: str) -> int:
             except NotFound:
                 continue
             except APIError as error:
-                if error.status_code != 409:  # it is being removed already
+                if error.status_code != 409:  # already being removed
                     raise
     except (DockerException, RequestException) as error:
         raise TransientError(f"the containers of {run} could not be removed: {error}") from error
     return len(found)
 
 
-def _arguments(place: ContainerSpec, challenger: ChallengerSpec, name: str, token: str) -> dict[str, Any]:
+def _arguments(spec: ContainerSpec, challenger: ChallengerSpec, name: str, token: str) -> dict[str, Any]:
     serve = ["taxiway", "serve-version", challenger.model, str(challenger.version), "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
     return {
         "command": [*serve, "--lease", f"{challenger.lease_s:.0f}"],
@@ -125,14 +162,14 @@ def _arguments(place: ContainerSpec, challenger: ChallengerSpec, name: str, toke
             "taxiway.model": challenger.model,
             "taxiway.version": str(challenger.version),
         },
-        "network": place.network,
+        "network": spec.network,
         "read_only": True,
         "tmpfs": _SCRATCH,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "mem_limit": place.memory,
-        "memswap_limit": place.memory,
-        "nano_cpus": int(place.cpus * 10**9),
+        "mem_limit": spec.memory,
+        "memswap_limit": spec.memory,
+        "nano_cpus": int(spec.cpus * 10**9),
         "pids_limit": 256,
         "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
         "healthcheck": {
@@ -148,19 +185,19 @@ def _wait_until_healthy(container: "Container", challenger: ChallengerSpec, with
     from docker.errors import APIError
     from requests import RequestException
 
-    named, said = f"{challenger.model} version {challenger.version}", ""
+    name, log = f"{challenger.model} version {challenger.version}", ""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         try:
             container.reload()
-            said = container.logs(tail=10).decode(errors="replace").strip()[-_LAST_WORDS:] or said
-        except APIError as error:  # it ended, and the engine has removed it, or is about to
-            if error.status_code in (404, 409):
-                raise TerminalError(f"the container of {named} ended by itself; its last words: {said or 'none'}") from None
-            raise TransientError(f"the engine does not tell how {named} is: {error}") from error
+            log = container.logs(tail=10).decode(errors="replace").strip()[-_LOG_CHARACTERS:] or log
+        except APIError as error:
+            if error.status_code in (404, 409):  # it has exited, and the engine has removed it or is removing it
+                raise TerminalError(f"the container of {name} exited; its last log lines: {log or 'none'}") from None
+            raise TransientError(f"the container engine does not return the state of {name}: {error}") from error
         except RequestException as error:
-            raise TransientError(f"the engine does not tell how {named} is: {error}") from error
+            raise TransientError(f"the container engine does not return the state of {name}: {error}") from error
         if container.attrs["State"].get("Health", {}).get("Status") == "healthy":
             return
         time.sleep(_POLL_S)
-    raise TransientError(f"the container of {named} was not well within {within_s:g} s; its last words: {said or 'none'}")
+    raise TransientError(f"the container of {name} was not healthy within {within_s:g} s; its last log lines: {log or 'none'}")

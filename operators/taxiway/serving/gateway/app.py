@@ -1,7 +1,4 @@
-"""The model gateway's routes: MLflow's scoring protocol for callers, champion and challenger for pipelines.
-
-What happens behind them is in `followed`; this file only translates between HTTP and that.
-"""
+"""The HTTP routes of the model gateway: MLflow's scoring protocol for callers, champion and challenger for pipelines."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +25,11 @@ MAX_PAIRS = 50_000
 
 
 class Gateway:
-    """The followed models of one gateway, from start to stop."""
+    """The served models of a gateway.
+
+    Args:
+        settings: The settings of the gateway.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
@@ -36,10 +37,10 @@ class Gateway:
         self._models: dict[str, ServedModel] = {}
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self.log.followed())):
-            self._follow(name)
+            self._serve(name)
 
     async def stop(self) -> None:
-        """End every process, then close the log; the server has waited for its callers before."""
+        """End all processes, then close the log."""
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
@@ -48,36 +49,49 @@ class Gateway:
 
     @property
     def models(self) -> list[ServedModel]:
-        """The followed models, by name."""
+        """The served models, ordered by name."""
         return [self._models[name] for name in sorted(self._models)]
 
     def model(self, name: str) -> ServedModel:
-        """The followed model of this name. Raises RequestError (404)."""
+        """A served model.
+
+        Raises:
+            RequestError: 404 if it is not served.
+        """
         if name not in self._models:
             raise RequestError(
-                404, f"{name} is not followed here; followed: {self._names()}; POST /models/{name}/refresh adds it"
+                404, f"{name} is not served here; served: {self._names()}; to serve it: POST /models/{name}/refresh"
             )
         return self._models[name]
 
     def only_model(self) -> ServedModel:
-        """The one model, for callers that name none. Raises RequestError (404) where there are several or none."""
+        """The model, for callers that do not name it.
+
+        Raises:
+            RequestError: 404 if the gateway serves no model, or several.
+        """
         if len(self._models) != 1:
             raise RequestError(
-                404, f"/invocations needs exactly one model; followed: {self._names()}; POST /models/NAME/invocations"
+                404, f"/invocations needs exactly one served model; served: {self._names()}; use /models/NAME/invocations"
             )
         return self.models[0]
 
     async def refresh(self, name: str) -> ModelStatus:
-        """Look up the champion now, of a model that was not followed before too. Raises RequestError (404), TransientError."""
+        """Look up the champion of a model now; a model that is not served yet is added.
+
+        Raises:
+            RequestError: 404 if the registry has no such model.
+            TransientError: The registry does not answer.
+        """
         if name not in self._models:
             await asyncio.to_thread(champion_of, self.settings.tracking_uri, name)
             await self.log.remember(name)
-            self._follow(name)
+            self._serve(name)
         model = self.model(name)
         await model.refresh()
         return await model.status()
 
-    def _follow(self, name: str) -> None:
+    def _serve(self, name: str) -> None:
         if name not in self._models:
             self._models[name] = ServedModel(name, self.settings, self.log)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
@@ -87,7 +101,7 @@ class Gateway:
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
-    """The gateway as an ASGI application; it starts to follow its models when the server starts it."""
+    """Create the gateway as an ASGI application; it loads its models when the server starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -110,7 +124,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
 def _admin_only(request: Request) -> None:
     if request.state.role != "admin":
-        raise HTTPException(403, "this changes what is served: it takes the admin token, not the callers'")
+        raise HTTPException(403, "this route needs the admin token; the caller token only allows predictions and status")
 
 
 def _gateway(request: Request) -> Gateway:
@@ -124,20 +138,20 @@ _admins = APIRouter(prefix="/models/{name}", dependencies=[Depends(_admin_only)]
 
 @_callers.get("/ping")
 async def ping() -> Response:
-    """200 once the gateway takes requests; says nothing about any model."""
+    """Answer 200 once the gateway takes requests, whether or not a model is loaded."""
     return Response("\n")
 
 
 @_callers.get("/version")
 async def version(request: Request) -> Response:
-    """MLflow's version as text, as its own servers answer; in headers ours, and whether the caller's token is the admin's."""
-    told = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.role}
-    return PlainTextResponse(installed("mlflow-skinny"), headers=told)
+    """MLflow's version as text, as MLflow's servers answer; Taxiway's version and the role of the token are headers."""
+    headers = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.role}
+    return PlainTextResponse(installed("mlflow-skinny"), headers=headers)
 
 
 @_callers.post("/invocations")
 async def invocations(request: Request) -> Response:
-    """Predict with the one followed model."""
+    """Predict with the champion of the only served model."""
     return await _predict(_gateway(request).only_model(), request)
 
 
@@ -149,39 +163,39 @@ async def model_invocations(name: str, request: Request) -> Response:
 
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
-    """Every followed model."""
+    """The status of all served models."""
     return list(await asyncio.gather(*(model.status() for model in _gateway(request).models)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
-    """One followed model."""
+    """The status of a served model."""
     return await _gateway(request).model(name).status()
 
 
 @_admins.post("/refresh")
 async def refresh(name: str, request: Request) -> ModelStatus:
-    """Follow this model, and look up its champion now; answers when that is loaded, or could not be (see `problem`)."""
+    """Look up the champion of a model now; answers when it is loaded, or could not be loaded (see `problem`)."""
     return await _gateway(request).refresh(name)
 
 
 @_admins.put("/challenger")
-async def put_challenger(name: str, asked: ChallengerRequest, request: Request) -> JSONResponse:
+async def put_challenger(name: str, challenger: ChallengerRequest, request: Request) -> JSONResponse:
     """Load a version as challenger; answers when it is loaded."""
-    await _gateway(request).model(name).put_challenger(asked)
+    await _gateway(request).model(name).put_challenger(challenger)
     return await get_challenger(name, request)
 
 
 @_admins.get("/challenger")
 async def get_challenger(name: str, request: Request) -> JSONResponse:
-    """The challenger, null without one."""
+    """The challenger; null if there is none."""
     challenger = await _gateway(request).model(name).challenger()
     return JSONResponse({"challenger": challenger.model_dump(mode="json") if challenger else None})
 
 
 @_admins.delete("/challenger")
 async def delete_challenger(name: str, owner: str, request: Request) -> JSONResponse:
-    """End this owner's challenger, if it is there."""
+    """Remove this owner's challenger, if there is one."""
     await _gateway(request).model(name).remove_challenger(owner)
     return JSONResponse({"challenger": None})
 
@@ -195,7 +209,7 @@ async def pairs(
     limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS),
     bodies: int = Query(default=0, ge=0, le=MAX_CHECKED),
 ) -> PairedLog:
-    """What champion and challenger answered to the same requests: the newest `limit`, the newest `bodies` with their bodies."""
+    """The newest answers of champion and challenger to the same requests; the newest `bodies` of them with the request's body."""
     gateway = _gateway(request)
     return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
 

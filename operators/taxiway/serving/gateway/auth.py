@@ -1,4 +1,4 @@
-"""The gateway's door: who may come in, and how much they may bring. Before any route, so that none can be forgotten."""
+"""Authentication and the limit of the body's size, for all routes of the gateway."""
 
 import hmac
 from typing import Any
@@ -25,16 +25,20 @@ _ERROR_CODES = {
 
 
 def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An error in the form that MLflow's servers use: an error code and a message."""
+    """Create an error response in the format of MLflow's servers: an error code and a message."""
     return JSONResponse(
         {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": message}, status_code=status, headers=headers
     )
 
 
 class Access:
-    """Asks for a bearer token on every path but /ping, and reads no more of a body than allowed.
+    """ASGI middleware that requires a bearer token on every path but /ping, and limits the size of a body.
 
-    The caller's token opens what callers need; the admin's opens everything. Routes find who came in `scope["state"]["role"]`.
+    The role of the token, `caller` or `admin`, is in `scope["state"]["role"]`.
+
+    Args:
+        app: The application behind it.
+        settings: The settings of the gateway.
     """
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
@@ -52,7 +56,9 @@ class Access:
         headers = dict(scope["headers"])
         role = self._role(headers.get(b"authorization", b""))
         if role is None:
-            message = "this gateway asks who calls: send the header Authorization: Bearer TOKEN with a token that it knows"
+            message = (
+                "missing or invalid bearer token; send the header Authorization: Bearer TOKEN with a token of this gateway"
+            )
             await refusal(401, message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
         scope.setdefault("state", {})["role"] = role
@@ -64,7 +70,7 @@ class Access:
 
     def _role(self, authorization: bytes) -> str | None:
         kind, _, token = authorization.partition(b" ")
-        # Both are always compared: how long it takes tells nothing.
+        # Always compares both tokens, so that the time it takes reveals nothing.
         known = [role for role, own in self._tokens.items() if hmac.compare_digest(token.strip(), own)]
         return known[0] if known and kind.lower() == b"bearer" else None
 
@@ -82,4 +88,4 @@ class Access:
         return counted
 
     def _too_large(self) -> str:
-        return f"the body is larger than {self._max_bytes} bytes; send fewer rows at a time"
+        return f"the body is larger than {self._max_bytes:,} bytes; send fewer rows per request"

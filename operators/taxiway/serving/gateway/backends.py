@@ -1,4 +1,4 @@
-"""Who predicts for a version: processes of the gateway's own, or somebody elsewhere."""
+"""The workers of a model version: processes of the gateway, or a remote worker."""
 
 from taxiway.serving.api import Remote
 from taxiway.serving.gateway.settings import GatewaySettings
@@ -9,7 +9,14 @@ from taxiway.serving.workers.remote import RemoteWorker
 
 
 def backends_of(model: str, version: int, settings: GatewaySettings, remote: Remote | None = None) -> list[PredictBackend]:
-    """The workers of a version, not started yet: the one at `remote`, or as many processes as the settings say."""
+    """Create the workers of a version, without starting them.
+
+    Args:
+        model: The registered model.
+        version: Its version.
+        settings: The settings of the gateway.
+        remote: The remote worker; None for `settings.workers` processes of the gateway.
+    """
     timeouts = {"load_timeout_s": settings.load_timeout_s, "predict_timeout_s": settings.predict_timeout_s}
     if remote is not None:
         return [RemoteWorker(remote, model, version, **timeouts)]

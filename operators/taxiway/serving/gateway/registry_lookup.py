@@ -1,13 +1,15 @@
-"""What the gateway asks of MLflow's registry: who is champion, and whether a version exists."""
+"""The gateway's lookups in the MLflow registry: the champion of a model, and whether a version exists."""
 
 from taxiway.errors import RequestError, TransientError
 from taxiway.registry.aliases import CHAMPION, aliases_of
 
 
 def champion_of(tracking_uri: str, model: str) -> int:
-    """The version under the alias `champion`, 0 if there is none. Blocks for one HTTP call.
+    """The version with the alias `champion`; 0 if there is none. Blocks for one HTTP request.
 
-    Raises RequestError (404) if there is no such model, TransientError if the registry does not answer.
+    Raises:
+        RequestError: 404 if there is no such model.
+        TransientError: The registry does not answer.
     """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -16,12 +18,17 @@ def champion_of(tracking_uri: str, model: str) -> int:
         return aliases_of(MlflowClient(tracking_uri), model).get(CHAMPION, 0)
     except MlflowException as error:
         raise _translated(
-            error, f"no model {model} is registered at {tracking_uri}; allowed: a registered model's name"
+            error, f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
         ) from error
 
 
 def require_version(tracking_uri: str, model: str, version: int) -> None:
-    """Raise RequestError (404) if `model` has no such version, TransientError if the registry does not answer."""
+    """Check that a model version exists.
+
+    Raises:
+        RequestError: 404 if it does not.
+        TransientError: The registry does not answer.
+    """
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -34,4 +41,4 @@ def require_version(tracking_uri: str, model: str, version: int) -> None:
 def _translated(error: Exception, missing: str) -> Exception:
     if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
         return RequestError(404, missing)
-    return TransientError(f"MLflow's registry did not answer: {error}")
+    return TransientError(f"the MLflow registry does not answer: {error}")

@@ -1,7 +1,4 @@
-"""One model version being served: its worker processes, the queue before them, and the batches that they take from it.
-
-Champion and challenger are each a ModelReplica; neither knows of the other. Nothing here knows of HTTP, MLflow or the log.
-"""
+"""A served model version: its workers, the queue before them, and batching. Champion and challenger each have a replica."""
 
 import asyncio
 import logging
@@ -10,20 +7,30 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from taxiway.errors import ModelUnavailableError, WorkerLostError
+from taxiway.serving.gateway.request_log import Lease
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import PredictBackend
 from taxiway.serving.workers.process import Outcome
 
 log = logging.getLogger(__name__)
 
-_GATHER_ROWS = 256
+_BATCH_ROWS = 256
 
 
 @dataclass(eq=False)
 class PendingRequest:
-    """A request on its way. `body` is its JSON as it came; `answered` is set once its outcome may be told."""
+    """A request that waits for its answer.
+
+    Attributes:
+        body: The request's JSON, as received.
+        rows: Its rows.
+        answered: Set to the version that answered and its outcome, once they are logged.
+        request_id: A unique id.
+        at: When it was received, in seconds since 1970.
+    """
 
     body: str
     rows: Rows
@@ -33,115 +40,162 @@ class PendingRequest:
 
 
 class ModelReplica:
-    """A version with `workers` processes. Every dealt-with batch is told to `done`, in the event loop, right away.
+    """The workers of a model version, with a queue.
 
-    At most `limit` items wait; one item is a list of jobs. A worker takes one item, and with `batching` whatever else
-    waits, as long as the rows stay few: a call costs about the same for one row as for many.
+    Args:
+        backends: The workers.
+        limit: How many items may wait in the queue; an item is a list of requests.
+        batching: Whether a worker takes further items of the queue, up to about 256 rows, with the first one: a predict call costs
+            about the same for one row as for many.
+        done: Called in the event loop with each answered batch.
     """
 
     def __init__(
         self,
-        workers: Sequence[PredictBackend],
+        backends: Sequence[PredictBackend],
         *,
         limit: int,
         batching: bool,
         done: Callable[[list[tuple[PendingRequest, Outcome]]], None],
     ) -> None:
-        self._workers = workers
-        self._gather = batching
+        self._backends = backends
+        self._batching = batching
         self._done = done
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Load the model in every worker, then begin to take jobs. Raises ModelUnavailableError, and leaves no process then."""
+        """Load the model in every worker, then start to take requests.
+
+        Raises:
+            ModelUnavailableError: A worker cannot load it; all processes have been ended.
+        """
         try:
-            await asyncio.gather(*(each.ensure() for each in self._workers))
+            await asyncio.gather(*(backend.ensure() for backend in self._backends))
         except BaseException:
             self.kill()
             raise
-        self._loops = [asyncio.create_task(self._serve(each)) for each in self._workers]
+        self._loops = [asyncio.create_task(self._serve(backend)) for backend in self._backends]
 
-    def try_submit(self, jobs: list[PendingRequest]) -> bool:
-        """Queue the jobs as one item; False if the queue is full. Never waits."""
+    def try_submit(self, requests: list[PendingRequest]) -> bool:
+        """Queue requests as one item; returns False if the queue is full."""
         try:
-            self._queue.put_nowait(jobs)
+            self._queue.put_nowait(requests)
         except asyncio.QueueFull:
             return False
         return True
 
     async def restart_dead(self) -> None:
-        """Replace workers that died while nobody asked them anything. Raises WorkerLostError where that is not in our hands."""
-        for each in self._workers:
+        """Restart workers that died while they were idle.
+
+        Raises:
+            WorkerLostError: A worker is gone that the gateway cannot restart.
+        """
+        for backend in self._backends:
             try:
-                await each.ensure()
+                await backend.ensure()
             except WorkerLostError:
                 raise
             except ModelUnavailableError as error:
                 log.warning("%s", error)
 
     async def drain(self, timeout_s: float) -> None:
-        """Deal with every queued job, at most this long, then end the processes."""
+        """Answer the queued requests, for at most `timeout_s` seconds, then end the processes."""
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.warning("stopped with %d items still waiting", self._queue.qsize())
+            log.warning("stopped with %d unanswered items in the queue", self._queue.qsize())
         finally:
             self.kill()
 
     def kill(self) -> None:
-        """End the processes; jobs that are still waiting are told that nobody serves them."""
+        """End the processes; queued requests are answered with an error."""
         for loop in self._loops:
             loop.cancel()
-        for each in self._workers:
-            each.stop()
+        for backend in self._backends:
+            backend.stop()
         while not self._queue.empty():
-            self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in self._queue.get_nowait()])
+            self._done(
+                [(request, _failed(503, "the gateway stopped serving this version")) for request in self._queue.get_nowait()]
+            )
 
-    async def _serve(self, worker_: PredictBackend) -> None:
+    async def _serve(self, backend: PredictBackend) -> None:
         while True:
             taken = [await self._queue.get()]
-            if self._gather:
-                taken += self._gathered(taken[0])
-            batch = [job for jobs in taken for job in jobs]
+            if self._batching:
+                taken += self._more(taken[0])
+            batch = [request for requests in taken for request in requests]
             try:
-                self._done(await self._outcomes(worker_, batch))
+                self._done(await self._outcomes(backend, batch))
             except asyncio.CancelledError:
-                self._done([(job, _failed(503, "the gateway stopped serving this version")) for job in batch])
+                self._done([(request, _failed(503, "the gateway stopped serving this version")) for request in batch])
                 raise
             finally:
                 for _ in taken:
                     self._queue.task_done()
 
-    def _gathered(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
-        rows, more = sum(len(job.rows.data) for job in first), []
-        while rows < _GATHER_ROWS and not self._queue.empty():
+    def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
+        rows, more = sum(len(request.rows.data) for request in first), []
+        while rows < _BATCH_ROWS and not self._queue.empty():
             more.append(self._queue.get_nowait())
-            rows += sum(len(job.rows.data) for job in more[-1])
+            rows += sum(len(request.rows.data) for request in more[-1])
         return more
 
-    async def _outcomes(self, worker_: PredictBackend, batch: list[PendingRequest]) -> list[tuple[PendingRequest, Outcome]]:
-        """The outcome of each job. After a death each is tried once more, alone: one that kills its worker fails no other."""
+    async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> list[tuple[PendingRequest, Outcome]]:
+        """The outcomes of a batch. If the worker dies, each request is retried alone, so that it cannot fail the others."""
         try:
-            return list(zip(batch, await worker_.predict([job.rows for job in batch]), strict=True))
+            return list(zip(batch, await backend.predict([request.rows for request in batch]), strict=True))
         except BrokenProcessPool:
-            log.warning("a worker died with %d requests in flight; they are tried again", len(batch))
+            log.warning("a worker died during a batch of %d requests; they are retried one by one", len(batch))
         except TimeoutError:
-            return [(job, _failed(504, "the model did not answer in time; its worker was replaced")) for job in batch]
+            return [(request, _failed(504, "the model did not answer in time; its worker was restarted")) for request in batch]
         except Exception as error:
-            return [(job, _failed(503, str(error))) for job in batch]
-        return [(job, await self._again(worker_, job, call)) for call, job in enumerate(batch)]
+            return [(request, _failed(503, str(error))) for request in batch]
+        return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
 
-    async def _again(self, worker_: PredictBackend, job: PendingRequest, call: int) -> Outcome:
+    async def _retry(self, backend: PredictBackend, request: PendingRequest, call: int) -> Outcome:
         try:
-            outcome = (await worker_.predict([job.rows]))[0]
+            outcome = (await backend.predict([request.rows]))[0]
         except BrokenProcessPool:
-            return _failed(500, "the worker process died twice over this request")
+            return _failed(500, "the worker process died twice during this request")
         except TimeoutError:
-            return _failed(504, "the model did not answer in time; its worker was replaced")
+            return _failed(504, "the model did not answer in time; its worker was restarted")
         except Exception as error:
             return _failed(503, str(error))
         return Outcome(outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, call)
+
+
+class ChampionReplica:
+    """The champion's replica, and since when it answers.
+
+    Args:
+        version: The model version.
+        replica: Its workers.
+    """
+
+    def __init__(self, version: int, replica: ModelReplica) -> None:
+        self.version = version
+        self.replica = replica
+        self.since = datetime.now(UTC)
+
+
+class ChallengerReplica:
+    """The challenger's replica, which starts to load at once; `ready` is done when it has loaded or failed to.
+
+    Args:
+        lease: Who deployed it, and until when.
+        replica: Its workers.
+    """
+
+    def __init__(self, lease: Lease, replica: ModelReplica) -> None:
+        self.lease = lease
+        self.replica = replica
+        self.ready = asyncio.create_task(replica.start())
+
+    @property
+    def serving(self) -> bool:
+        """Whether the version has been loaded."""
+        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
 
 
 def _failed(status: int, error: str) -> Outcome:

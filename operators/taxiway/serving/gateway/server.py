@@ -1,4 +1,4 @@
-"""Running the gateway as a server of its own: one process for HTTP, others for the models."""
+"""Runs the gateway as a server: one process for HTTP, and others for the models."""
 
 import logging
 import os
@@ -16,20 +16,20 @@ from taxiway.tracking.client import quiet_mlflow
 
 _GRACE_S = 10
 _PARENT_POLL_S = 0.5
-# MLflow's client waits minutes for a server that is away; a gateway looks again a second later anyway.
-_MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+# By default MLflow's client retries for minutes; the gateway repeats its check after a second anyway.
+_MLFLOW_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
 def serve(settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or SIGINT: then finish the requests at hand (10 s at most) and end every process.
+    """Serve until SIGTERM or SIGINT, then finish the current requests (for at most 10 s) and end all processes.
 
-    Exits with code 3 and a message in its log if it cannot start, as when another gateway uses the state folder.
+    The process exits with code 3 and a log message if it cannot start, for example because another gateway uses the state folder.
     """
-    for name, value in _MLFLOW_PATIENCE.items():
+    for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
     quiet_mlflow()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # uvicorn raises the signal once more when it is done, which would end the process before it has cleaned up.
+    # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.stop_with_parent:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()

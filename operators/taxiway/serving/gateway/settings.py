@@ -1,4 +1,4 @@
-"""What a gateway is told at its start. Reading it from the environment or from files is the command line's work."""
+"""The settings of a gateway; the command line reads them from its options and the environment."""
 
 from pathlib import Path
 
@@ -8,12 +8,26 @@ _MIN_TOKEN_LENGTH = 16
 
 
 class GatewaySettings(BaseModel):
-    """The settings of one gateway process; sizes in bytes, times in seconds.
+    """The settings of one gateway process.
 
-    `models` are followed from the start, next to those that `state_folder` remembers. Each model side runs `workers`
-    processes. `loader` is `module:function` of (tracking URI, model, version) and returns a pyfunc model; it runs in the worker.
-    `queue_limit` requests may wait for a champion before more are refused; `mirror_limit` calls for a challenger before more are
-    dropped. The log keeps the newest `keep_rows` requests. `stop_with_parent` ends the gateway when who started it is gone.
+    Attributes:
+        tracking_uri: The MLflow server.
+        state_folder: The folder of the request log.
+        caller_token: Allows predictions and status.
+        admin_token: Allows everything.
+        models: The registered models to serve, in addition to those that the state folder remembers.
+        host: The address to listen on.
+        port: The port to listen on.
+        workers: The worker processes per model version.
+        loader: `module:function` that loads a pyfunc model, given the tracking URI, the model and the version.
+        poll_s: The seconds between two checks of aliases, leases and processes.
+        load_timeout_s: How long loading a model may take, in seconds.
+        predict_timeout_s: How long a predict call may take, in seconds.
+        max_body_bytes: The size limit of a request's body.
+        queue_limit: How many requests may wait for a champion before more are refused.
+        mirror_limit: How many predict calls may wait for a challenger before more are dropped.
+        keep_rows: How many requests the log keeps, the newest ones.
+        stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +54,9 @@ class GatewaySettings(BaseModel):
     def _two_real_tokens(self) -> "GatewaySettings":
         for name in ("caller_token", "admin_token"):
             if len(getattr(self, name).get_secret_value()) < _MIN_TOKEN_LENGTH:
-                raise ValueError(f"{name} is too short; give at least {_MIN_TOKEN_LENGTH} characters")
+                raise ValueError(f"{name} is too short; required: at least {_MIN_TOKEN_LENGTH} characters")
         if self.caller_token.get_secret_value() == self.admin_token.get_secret_value():
-            raise ValueError("caller_token and admin_token are the same; give two, or every caller could change the challenger")
+            raise ValueError(
+                "caller_token and admin_token are the same; use different tokens, or every caller could change what is served"
+            )
         return self

@@ -1,1 +1,1 @@
-"""Model processes: what loads a version and predicts, in the gateway's children or elsewhere."""
+"""The workers of the gateway, which load a model version and predict: processes of the gateway, or servers elsewhere."""

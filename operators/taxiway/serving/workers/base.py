@@ -1,4 +1,4 @@
-"""What a worker must offer, wherever its model runs."""
+"""The protocol of all workers."""
 
 from typing import Protocol
 
@@ -7,13 +7,24 @@ from taxiway.serving.workers.process import Outcome
 
 
 class PredictBackend(Protocol):
-    """What a side asks of its workers: a process of the gateway's own, or a container elsewhere."""
+    """A worker with one model version: a process of the gateway, or a server elsewhere."""
 
     async def ensure(self) -> None:
-        """Be ready to predict. Raises ModelUnavailableError where that cannot be."""
+        """Start the worker if it does not run, and wait until it can predict.
+
+        Raises:
+            ModelUnavailableError: The model cannot be loaded.
+            WorkerLostError: The worker is gone and cannot be restarted.
+        """
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch. Raises BrokenProcessPool where a second try may go better, TimeoutError, ModelUnavailableError."""
+        """Predict for a batch of requests; returns one outcome for each.
+
+        Raises:
+            BrokenProcessPool: The worker died; a retry may succeed.
+            TimeoutError: It took too long.
+            ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
+        """
 
     def stop(self) -> None:
-        """Predict no more."""
+        """Stop the worker for good."""

@@ -1,7 +1,7 @@
-"""What model processes are forked from: the fork server of `multiprocessing` imports this module once, before any model is loaded.
+"""The libraries of worker processes, which the fork server of `multiprocessing` imports once, before it forks them.
 
-A model process then starts in a tenth of a second, where importing MLflow and scikit-learn takes several. The libraries are
-imported and not used: pools of threads that were used before a fork hang after it. The gateway's process never imports this.
+A worker then starts in 0.1 s; importing MLflow and scikit-learn takes several seconds. The libraries must not be used here, because
+thread pools that were used before a fork hang after it. The gateway's own process never imports this module.
 """
 
 import contextlib
@@ -9,10 +9,10 @@ import signal
 
 from taxiway.serving.workers.process import limit_threads
 
-limit_threads()  # read when a library is loaded
-# A service manager's SIGTERM to the whole group must not end what the gateway has not drained. The fork server ends with the gateway.
+limit_threads()  # libraries read the limits when they are loaded
+# A service manager's SIGTERM to the process group must not end workers that the gateway has not drained. They end with the gateway.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-with contextlib.suppress(ImportError):  # a model is then told what it lacks when it is loaded
+with contextlib.suppress(ImportError):  # loading a model then reports the missing library
     import mlflow.pyfunc
     import mlflow.sklearn  # noqa: F401
     import pandas  # noqa: F401

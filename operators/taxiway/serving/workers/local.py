@@ -1,4 +1,4 @@
-"""A model process of this machine: started, asked with a time limit, and killed if it hangs."""
+"""A worker process of the gateway: it is started on demand, and killed if it does not answer in time."""
 
 import asyncio
 import multiprocessing
@@ -13,13 +13,19 @@ from taxiway.serving.workers.process import ModelSource, Outcome
 
 
 def start_fork_server() -> None:
-    """Start the process that model processes are forked from, unless it runs; it imports their libraries meanwhile."""
+    """Start the process that worker processes are forked from, unless it runs; it imports their libraries in the background."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["taxiway.serving.workers.libraries"])
     forkserver.ensure_running()
 
 
 class Worker:
-    """One process with the model in it: a pool of one, so that a death is noticed and concerns no other."""
+    """One worker process, in its own pool, so that its death is noticed and does not affect other workers.
+
+    Args:
+        source: The model version to load.
+        load_timeout_s: How long loading may take, in seconds.
+        predict_timeout_s: How long a predict call may take, in seconds.
+    """
 
     def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
         self._source = source
@@ -31,7 +37,11 @@ class Worker:
         self._stopped = False
 
     async def ensure(self) -> None:
-        """Start the process unless it lives. Raises ModelUnavailableError if the model cannot be loaded."""
+        """Start the process if it does not run, and load the model.
+
+        Raises:
+            ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
+        """
         async with self._starting:
             if self._stopped:
                 raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
@@ -48,7 +58,7 @@ class Worker:
                 await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
             except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
                 self.kill()
-                why = f"took over {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+                why = f"it took more than {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
                 raise ModelUnavailableError(
                     f"{self._source.model} version {self._source.version} could not be loaded: {why}"
                 ) from None
@@ -57,7 +67,13 @@ class Worker:
                 raise
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch. Raises BrokenProcessPool if the process dies, TimeoutError if it takes too long."""
+        """Predict for a batch of requests; returns one outcome for each.
+
+        Raises:
+            BrokenProcessPool: The process died.
+            TimeoutError: It took too long, and was killed.
+            ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
+        """
         await self.ensure()
         pool = self._pool
         if pool is None:
@@ -65,7 +81,7 @@ class Worker:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
         except (BrokenProcessPool, TimeoutError):
-            if self._pool is pool:  # else it was replaced meanwhile
+            if self._pool is pool:  # otherwise another batch has already replaced it
                 self.kill()
             raise
 
@@ -75,7 +91,7 @@ class Worker:
         self.kill()
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing; the next batch starts another."""
+        """End the process at once; the next batch starts a new one."""
         if self._process is not None:
             self._process.kill()
         if self._pool is not None:

@@ -1,6 +1,6 @@
-"""What runs inside a worker process: loading one model, and predicting for several requests with one call.
+"""The code inside a worker process: it loads one model, and predicts for several requests in one call.
 
-The gateway's own process never imports the model's libraries; it sends rows here and gets answers as JSON text back.
+The gateway's own process never imports the model's libraries; it sends rows to this process and gets predictions as JSON text.
 """
 
 import json
@@ -22,12 +22,19 @@ log = logging.getLogger(__name__)
 
 _NAMED = 10
 _PARENT_POLL_S = 1.0
-_loaded: list[Any] = []  # the one model of this process; a list, because it comes after the process started
+_loaded: list[Any] = []  # the model of this process, once it is loaded
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a worker gets its model: `loader` (`module:function`) is called with the other three."""
+    """The model version that a worker loads.
+
+    Attributes:
+        loader: `module:function`, which is called with the other three and returns a pyfunc model.
+        tracking_uri: The MLflow server.
+        model: The registered model.
+        version: Its version.
+    """
 
     loader: str
     tracking_uri: str
@@ -37,10 +44,14 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request. `status` is that of HTTP: 200 with `predictions` (JSON text of a list), else with `error`.
+    """The outcome of a request.
 
-    `call` numbers the predict call of the batch that it was in and `latency_ms` is how long that call took: from rows to
-    predictions, without any waiting. It is not divided by the requests in it, because each of them waited for all of it.
+    Attributes:
+        status: The HTTP status: 200 for predictions, otherwise an error.
+        predictions: The predictions as a JSON list; empty for an error.
+        error: The error; empty if there is none.
+        latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
+        call: The number of the predict call within the batch.
     """
 
     status: int
@@ -51,57 +62,65 @@ class Outcome:
 
 
 def begin() -> None:
-    """Set up a worker process: it ends with the gateway, however that ends, and leaves signals to it."""
-    # A Ctrl-C, or a service manager's SIGTERM to the whole group, must not end workers before the gateway has drained them.
+    """Set up a worker process, so that it ends with the gateway and ignores signals to the process group."""
+    # Ctrl-C, or a service manager's SIGTERM to the process group, must not end workers before the gateway has drained them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_gateway, daemon=True).start()
     for talkative in ("mlflow.models.utils", "mlflow.pyfunc"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)  # they warn of every request with a column too many
+        logging.getLogger(talkative).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
     limit_threads()
 
 
 def limit_threads() -> None:
-    """One thread for each library's arithmetic; set before a model, and so a library, is loaded."""
+    """Limit the numeric libraries to one thread; call it before they are loaded."""
     for library in ("OMP", "OPENBLAS", "MKL"):
-        # Libraries take every core for one row, and wait for each other spinning: two workers on two cores then answer
-        # ten times slower than one. Read when the library is loaded, hence before the model.
+        # By default they use every core even for one row, and wait in busy loops: two workers on two cores are then ten times
+        # slower than one.
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def load(source: ModelSource) -> int:
-    """Load the model and warm it up on its own example; returns this worker's process id.
+    """Load the model and warm it up on its input example; returns the id of this process.
 
-    Whatever the loader raises is raised again as a ModelLoadError, since not every library's errors survive the way back.
+    Raises:
+        ModelLoadError: The loader failed. Its own error is replaced, because errors of some libraries cannot be pickled.
     """
     module, _, function = source.loader.partition(":")
     from taxiway.features.encoding import signature_columns
 
     try:
         model = getattr(import_module(module), function)(source.tracking_uri, source.model, source.version)
-        signature_columns(model)  # a model without one cannot predict for any row
+        signature_columns(model)  # a model without a signature cannot predict
     except Exception as error:
         raise ModelLoadError(f"{type(error).__name__}: {error}") from None
     example = getattr(model, "input_example", None)
     if example is not None:
         try:
-            model.predict(example)  # the first call is many times slower than the rest
+            model.predict(example)  # the first call is much slower than later ones
         except Exception:
-            log.warning("%s version %d cannot predict its own example", source.model, source.version, exc_info=True)
+            log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
     _loaded[:] = [model]
     return os.getpid()
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:
-    """An outcome for each request of the batch by the model that this process has loaded, see `predict_with`."""
+    """Predict with the model that this process has loaded; see `predict_with`."""
     return predict_with(_loaded[0], batch)
 
 
 def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
-    """An outcome of `model` (a pyfunc model) for each request of the batch, in order.
+    """Predict for a batch of requests.
 
-    Requests with the same columns are predicted in one call. If it fails, its requests are tried one by one, so that a bad row
-    fails nobody else's request. The answer to a request does not depend on the others.
+    Requests with the same columns are predicted in one call. If the call fails, its requests are retried one by one, so that an
+    invalid row fails only its own request. The answer to a request does not depend on the others.
+
+    Args:
+        model: A pyfunc model.
+        batch: The rows of each request.
+
+    Returns:
+        One outcome for each request, in order.
     """
     outcomes: list[Outcome | None] = [None] * len(batch)
     calls = 0
@@ -135,7 +154,7 @@ def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
 
 
 def _answers(model: Any, requests: list[Rows]) -> list[str]:
-    """The predictions of each request as JSON text. Raises ValueError where the model did not answer each row, or with NaN."""
+    """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row, or predicts NaN."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
     from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
@@ -145,7 +164,7 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     answered = predict_rows(model.predict, raw_frame(rows, columns.numeric, columns.categorical))
     predictions = _get_jsonable_obj(answered)
     if not isinstance(predictions, list):
-        raise ValueError(f"it gave a {type(predictions).__name__}")  # noqa: TRY004 the model's mistake, as others are
+        raise ValueError(f"it returned a {type(predictions).__name__}")  # noqa: TRY004 an error of the model like others
     answers, start = [], 0
     for request in requests:
         part = predictions[start : start + len(request.data)]
@@ -155,20 +174,20 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
 
 
 def _columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
-    """The cells of the `needed` columns. Raises RequestError (400) if one was not `sent`, with the first ten that were not."""
+    """The cells of the `needed` columns. Raises RequestError (400) if some were not `sent`, with the first ten of them."""
     missing = [name for name in needed if name not in sent]
     if missing:
         more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
         named = ", ".join(missing[:_NAMED] + more)
-        raise RequestError(400, f"missing: {named}; give each column of the model a value, null where there is none")
-    places = {name: place for place, name in enumerate(sent)}
-    return {name: [row[places[name]] for row in rows] for name in needed}
+        raise RequestError(400, f"missing columns: {named}; send every column of the model, with null for a missing value")
+    positions = {name: position for position, name in enumerate(sent)}
+    return {name: [row[positions[name]] for row in rows] for name in needed}
 
 
 def _end_with_gateway() -> None:
     gateway, forked_by = parent_process(), os.getppid()
-    # A pool's worker waits for work on a pipe that it holds open itself: it would outlive a killed gateway for ever. Without the
-    # fork server nobody could tell the gateway that it has ended.
+    # A worker of a pool waits on a pipe that it holds open itself, so it would outlive a killed gateway. It also ends with the fork
+    # server, without which the gateway would not notice its end.
     while gateway is not None and os.getppid() == forked_by:
         if connection.wait([gateway.sentinel], timeout=_PARENT_POLL_S):
             break

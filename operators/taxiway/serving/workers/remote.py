@@ -1,6 +1,6 @@
-"""A worker that is not ours: a version that `taxiway serve-version` serves elsewhere, such as in a container.
+"""A remote worker: a version that `taxiway serve-version` serves elsewhere, such as in a container.
 
-It may be slow, dead or lying: what it says is checked like what a stranger says, and no more of it is read than an answer can hold.
+It is not trusted: it may be slow, dead or wrong, so its answers are validated, and their size is limited.
 """
 
 import asyncio
@@ -28,7 +28,15 @@ _STATUSES = (200, 400, 500)
 
 
 class RemoteWorker:
-    """One version at `remote`. Nothing here can start it again: once it is silent for 10 s, `ensure` says that it is lost."""
+    """A version that another process serves. The gateway cannot restart it: after 10 s without an answer it is lost.
+
+    Args:
+        remote: Its address and token.
+        model: The registered model.
+        version: Its version.
+        load_timeout_s: How long to wait for its first answer, in seconds.
+        predict_timeout_s: How long a batch may take, in seconds.
+    """
 
     def __init__(self, remote: Remote, model: str, version: int, *, load_timeout_s: float, predict_timeout_s: float) -> None:
         self._remote = remote
@@ -44,9 +52,11 @@ class RemoteWorker:
         self._stopped = False
 
     async def ensure(self) -> None:
-        """Wait until it answers as the version that it should be; later, see that it still does.
+        """Wait until it answers; in later calls, check that it still answers.
 
-        Raises ModelUnavailableError where it never does or is another version, WorkerLostError where it did and is silent now.
+        Raises:
+            ModelUnavailableError: It did not answer in time, or serves another version.
+            WorkerLostError: It has answered before, but not in the last 10 s.
         """
         if self._stopped:
             raise ModelUnavailableError(f"{self._named} is no longer served")
@@ -56,19 +66,21 @@ class RemoteWorker:
                 raise ModelUnavailableError(f"{self._named} did not answer within {self._load_timeout_s:g} s")
             if self._seen_at is not None:
                 if time.monotonic() - self._seen_at > _LOST_AFTER_S:
-                    raise WorkerLostError(f"{self._named} does not answer any more")
+                    raise WorkerLostError(f"{self._named} no longer answers")
                 return
             await asyncio.sleep(_POLL_S)
         self._seen_at = time.monotonic()
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        """The outcomes of a batch; one that is no answer to its request is an error of this version.
+        """Predict for a batch of requests; an invalid answer is an outcome with status 500.
 
-        Raises ModelUnavailableError where it cannot be reached, TimeoutError if it takes too long.
+        Raises:
+            ModelUnavailableError: It cannot be reached.
+            TimeoutError: It took too long.
         """
-        asked, began = json.dumps([asdict(rows) for rows in batch]).encode(), time.perf_counter()
+        body, began = json.dumps([asdict(rows) for rows in batch]).encode(), time.perf_counter()
         try:
-            content = await asyncio.wait_for(self._read("POST", "/batch", content=asked), self._predict_timeout_s)
+            content = await asyncio.wait_for(self._read("POST", "/batch", content=body), self._predict_timeout_s)
         except httpx.TimeoutException:
             raise TimeoutError from None
         except httpx.TransportError as error:
@@ -76,38 +88,38 @@ class RemoteWorker:
         try:
             outcomes = _OUTCOMES.validate_json(content, strict=True)
         except ValidationError:
-            return [_no_answer("not in its form") for _ in batch]
+            return [_invalid("it has the wrong format") for _ in batch]
         if len(outcomes) != len(batch):
-            return [_no_answer(f"{len(outcomes)} outcomes of {len(batch)} requests") for _ in batch]
+            return [_invalid(f"it has {len(outcomes)} outcomes for {len(batch)} requests") for _ in batch]
         took_ms = (time.perf_counter() - began) * 1000
         return [_checked(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
     def stop(self) -> None:
-        """Ask it nothing more; who started it ends it."""
+        """Send no more requests; the process that started the worker ends it."""
         if not self._stopped:
             self._stopped = True
             self._closing = asyncio.get_running_loop().create_task(self._http.aclose())
 
     async def _answers(self) -> bool:
-        """Whether it answers a ping. Raises ModelUnavailableError where something else answers there."""
+        """Whether it answers a ping. Raises ModelUnavailableError if something else answers at its address."""
         try:
             answer = await asyncio.wait_for(self._read("GET", "/ping"), _PING_S)
             found = json.loads(answer)
         except (httpx.HTTPError, TimeoutError, ValueError):
             return False
         if found != self._expected:
-            raise ModelUnavailableError(f"{self._named} is something else: {str(found)[:200]}")
+            raise ModelUnavailableError(f"{self._named} is not what answers there: {str(found)[:200]}")
         return True
 
     async def _read(self, method: str, path: str, **content: Any) -> bytes:
-        """The body of a successful answer, `b""` for one that is too large. Raises httpx.HTTPError where none came."""
+        """The body of a successful answer; `b""` if it is too large. Raises httpx.HTTPError without an answer."""
         if self._stopped:
             raise ModelUnavailableError(f"{self._named} is no longer served")
         async with self._http.stream(method, path, **content) as answer:
             if answer.status_code in (401, 403) or answer.status_code >= 500:
                 raise httpx.RemoteProtocolError(f"it answered {answer.status_code}")
             body = bytearray()
-            async for part in answer.aiter_raw():  # as it came: a small answer may unpack to a large one
+            async for part in answer.aiter_raw():  # not decompressed: a small body could expand to a large one
                 body += part
                 if len(body) > _MAX_ANSWER_BYTES:
                     return b""
@@ -115,26 +127,26 @@ class RemoteWorker:
 
 
 def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
-    """The outcome, if it can be the answer to these rows, of a call that took so long on the way there and back."""
+    """The outcome if it is a valid answer to these rows; `took_ms` is how long the whole request took."""
     if outcome.status not in _STATUSES or not 0 <= outcome.latency_ms <= took_ms:
-        return _no_answer("a status or a time that cannot be")
+        return _invalid("its status or latency is impossible")
     if outcome.status != 200:
         return Outcome(outcome.status, "", outcome.error[:1000] or "no reason given", outcome.latency_ms, 0)
     if len(outcome.predictions) > _MAX_BYTES_PER_ROW * len(rows.data):
-        return _no_answer(f"more than {_MAX_BYTES_PER_ROW} characters a row")
+        return _invalid(f"it has more than {_MAX_BYTES_PER_ROW:,} characters per row")
     try:
         predictions = json.loads(outcome.predictions, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return _no_answer("predictions that are not JSON")
+        return _invalid("its predictions are not JSON")
     if not isinstance(predictions, list) or len(predictions) != len(rows.data):
-        return _no_answer(f"not one prediction for each of {len(rows.data)} rows")
+        return _invalid(f"it does not have one prediction for each of {len(rows.data):,} rows")
     if not all(_is_prediction(part) for part in predictions):
-        return _no_answer("a row without a finite number or a text")
+        return _invalid("a prediction is not a finite number or a text")
     return Outcome(200, outcome.predictions, "", outcome.latency_ms, 0)
 
 
 def _is_prediction(value: Any) -> bool:
-    """A finite number, a text, a truth value, or a list or object of at least one of them."""
+    """Whether a value is a finite number, a text, a boolean, or a list or object with at least one of them."""
     if isinstance(value, list | dict):
         parts = list(value.values()) if isinstance(value, dict) else value
         return bool(parts) and all(not isinstance(part, list | dict) and _is_prediction(part) for part in parts)
@@ -147,5 +159,5 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _no_answer(reason: str) -> Outcome:
-    return Outcome(500, "", f"the challenger's answer is none: {reason}", 0.0, 0)
+def _invalid(reason: str) -> Outcome:
+    return Outcome(500, "", f"the challenger's answer is not valid: {reason}", 0.0, 0)

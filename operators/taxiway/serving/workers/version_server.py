@@ -1,6 +1,6 @@
-"""Serving one model version to one gateway, for as long as its lease lasts: what runs in a challenger's container.
+"""Serves one model version to one gateway until its lease ends. This runs in a challenger's container.
 
-It loads through the same trusted loader and predicts with the same code as a gateway's own worker process.
+It uses the same loader and the same predict code as a worker process of the gateway.
 """
 
 import asyncio
@@ -27,7 +27,18 @@ _BATCH = TypeAdapter(list[Rows])
 
 
 class VersionSettings(BaseModel):
-    """Which version is served where, to whom, and for how many seconds. `loader` is as in the gateway's settings."""
+    """The settings of `taxiway serve-version`.
+
+    Attributes:
+        tracking_uri: The MLflow server.
+        model: The registered model.
+        version: Its version.
+        token: The bearer token that the gateway sends.
+        lease_s: The seconds after which the process ends.
+        host: The address to listen on.
+        port: The port to listen on.
+        loader: `module:function` that loads a pyfunc model, given the tracking URI, the model and the version.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +53,7 @@ class VersionSettings(BaseModel):
 
 
 def serve_version(settings: VersionSettings) -> None:
-    """Serve until the lease is over, or SIGTERM. Exits with code 3 and a message in its log if the version cannot be loaded."""
+    """Serve until the lease ends, or SIGTERM. The process exits with code 3 and a log message if the version cannot be loaded."""
     quiet_mlflow()
     worker.limit_threads()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -53,9 +64,9 @@ def serve_version(settings: VersionSettings) -> None:
 
 
 def create_app(settings: VersionSettings) -> FastAPI:
-    """The version as an ASGI application; it takes requests once the model is loaded."""
+    """Create the version server as an ASGI application; it takes requests once the model is loaded."""
     source = worker.ModelSource(settings.loader, settings.tracking_uri, settings.model, settings.version)
-    # One thread: the model's libraries need not be safe for several, and calls are timed one by one.
+    # One thread, because the model's libraries may not be thread-safe, and each call is timed.
     predicting = ThreadPoolExecutor(1)
 
     @asynccontextmanager
@@ -73,11 +84,11 @@ def create_app(settings: VersionSettings) -> FastAPI:
     async def batch(request: Request) -> list[dict[str, object]]:
         sent = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(sent, f"Bearer {settings.token.get_secret_value()}".encode()):
-            raise HTTPException(401, "this serves one gateway only, which knows the token")
+            raise HTTPException(401, "missing or invalid bearer token; only the gateway of this challenger has it")
         try:
             rows = _BATCH.validate_json(await request.body())
         except ValidationError as error:
-            raise HTTPException(400, f"the body is no batch: {error.error_count()} mistakes") from None
+            raise HTTPException(400, f"the body is not a batch of rows: {error.error_count()} validation errors") from None
         outcomes = await asyncio.get_running_loop().run_in_executor(predicting, worker.predict, rows)
         return [asdict(outcome) for outcome in outcomes]
 
@@ -85,6 +96,6 @@ def create_app(settings: VersionSettings) -> FastAPI:
 
 
 def _end() -> None:
-    log.info("the lease is over")
+    log.info("the lease has ended")
     logging.shutdown()
-    os._exit(0)  # whatever the model's libraries are doing
+    os._exit(0)  # also if the model's libraries hang

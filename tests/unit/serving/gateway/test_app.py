@@ -43,20 +43,20 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
         (b"not json", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
-        (b"[1]", "got a list"),
+        (b"[1]", "the body is a list"),
         (b'{"rows": []}', "'rows'"),
         (b'{"dataframe_records": []}', "no rows"),
         (b'{"dataframe_records": [1]}', "a list of objects"),
         (b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "row 0"),
-        (b'{"dataframe_split": {"columns": ["x", "x"], "data": [[1, 2]]}}', "twice"),
-        (b'{"inputs": "/etc/hostname"}', "not in its form"),
+        (b'{"dataframe_split": {"columns": ["x", "x"], "data": [[1, 2]]}}', "duplicate column"),
+        (b'{"inputs": "/etc/hostname"}', "has the wrong format"),
         (b'{"inputs": {"x": [1, [2]]}}', 'row 1 has a list in column "x"'),
         (b'{"dataframe_split": {"columns": ["x"], "data": [[{}]]}}', 'row 0 has an object in column "x"'),
         (b'{"inputs": {"x": [1], "y": [1, 2]}}', "different lengths"),
         (b'{"dataframe_records": [{"x": 1}], "params": {}}', "exactly one"),
     ],
 )
-def test_bad_input_is_refused_with_a_sentence(gateway: Running, model: str, body: bytes, says: str) -> None:
+def test_bad_input_is_refused_with_a_message(gateway: Running, model: str, body: bytes, says: str) -> None:
     url = f"{gateway.url}/models/{model}/invocations"
     response = httpx.post(url, content=body, headers={"Authorization": f"Bearer {CALLER}"})
     assert response.status_code == 400
@@ -70,7 +70,7 @@ def test_an_oversized_body_is_refused_before_it_is_read(gateway: Running, model:
     content = iter(chunks) if chunked else b"".join(chunks)
     response = httpx.post(url, content=content, headers={"Authorization": f"Bearer {CALLER}"})
     assert response.status_code == 413
-    assert "2097152 bytes" in response.json()["message"]
+    assert "2,097,152 bytes" in response.json()["message"]
 
 
 def test_nobody_gets_anywhere_without_a_token(gateway: Running, model: str) -> None:
@@ -160,7 +160,7 @@ def test_a_model_without_a_champion_is_unavailable_until_it_gets_one(gateway: Ru
     assert response.status_code == 503
     assert "no champion" in response.json()["message"]
     registry.set_registered_model_alias(model, "champion", "1")
-    until(lambda: gateway.ask(model, 1).status_code == 200, "the new champion is followed without being told")
+    until(lambda: gateway.ask(model, 1).status_code == 200, "the new champion is served without a refresh")
 
 
 def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(gateway: Running, registry: MlflowClient) -> None:
@@ -173,10 +173,10 @@ def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(gateway: Running, r
     assert gateway.ask(model, 0.5).headers["X-Taxiway-Model-Version"] == "1"
 
 
-def test_an_unknown_model_is_not_followed(gateway: Running) -> None:
+def test_an_unknown_model_is_not_served(gateway: Running) -> None:
     with pytest.raises(TerminalError, match=r"404.*no model tests\.nowhere"):
         gateway.admin.refresh("tests.nowhere")
-    with pytest.raises(TerminalError, match=r"404.*not followed here"):
+    with pytest.raises(TerminalError, match=r"404.*not served here"):
         gateway.admin.status("tests.nowhere")
 
 
@@ -196,7 +196,10 @@ def test_invocations_without_a_name_need_exactly_one_model(
 
 
 def test_what_the_client_calls_transient(mlflow_url: str) -> None:
-    with GatewayClient("http://127.0.0.1:9", ADMIN) as nobody, pytest.raises(TransientError, match="is it running"):
+    with (
+        GatewayClient("http://127.0.0.1:9", ADMIN) as nobody,
+        pytest.raises(TransientError, match="check the address, and whether it is running"),
+    ):
         nobody.status("some.model")
 
 

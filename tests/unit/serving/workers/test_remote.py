@@ -102,28 +102,28 @@ def test_its_own_failures_are_counted_as_such(gateway: Running, model: str, mlfl
 
 
 @pytest.mark.parametrize(
-    ("lie", "said"),
+    ("lie", "message"),
     [
-        ("text", "not in its form"),
-        ("too_many", "2 outcomes of 1 requests"),
-        ("other_rows", "not one prediction for each of 1 rows"),
+        ("text", "it has the wrong format"),
+        ("too_many", "2 outcomes for 1 requests"),
+        ("other_rows", "does not have one prediction for each of 1 rows"),
         ("nan", "not JSON"),
         ("no_json", "not JSON"),
-        ("before_it_began", "a time that cannot be"),
-        ("forever", "a time that cannot be"),
-        ("own_status", "a status or a time that cannot be"),
-        ("later_than_it_came", "a time that cannot be"),
-        ("infinite", "without a finite number or a text"),
-        ("huge_number", "without a finite number or a text"),
-        ("nothing", "without a finite number or a text"),
-        ("empty", "without a finite number or a text"),
-        ("large", "more than 4096 characters a row"),
-        ("endless", "not in its form"),
-        ("deep", "not in its form"),
-        ("elsewhere", "not in its form"),
+        ("before_it_began", "its status or latency is impossible"),
+        ("forever", "its status or latency is impossible"),
+        ("own_status", "its status or latency is impossible"),
+        ("later_than_it_came", "its status or latency is impossible"),
+        ("infinite", "a prediction is not a finite number or a text"),
+        ("huge_number", "a prediction is not a finite number or a text"),
+        ("nothing", "a prediction is not a finite number or a text"),
+        ("empty", "a prediction is not a finite number or a text"),
+        ("large", "more than 4,096 characters per row"),
+        ("endless", "it has the wrong format"),
+        ("deep", "it has the wrong format"),
+        ("elsewhere", "it has the wrong format"),
     ],
 )
-def test_a_lie_is_an_error_of_the_challenger_and_nobody_elses(gateway: Running, model: str, lie: str, said: str) -> None:
+def test_a_lie_is_an_error_of_the_challenger_and_nobody_elses(gateway: Running, model: str, lie: str, message: str) -> None:
     owner = f"run-{lie}"
     with liar(model, 2, lie) as remote:
         gateway.admin.put_challenger(model, 2, owner, 600, remote)
@@ -131,7 +131,7 @@ def test_a_lie_is_an_error_of_the_challenger_and_nobody_elses(gateway: Running, 
         assert counted(gateway, model, 1).errors == 1
         (pair,) = gateway.admin.pairs(model, 2, owner).pairs
         gateway.admin.delete_challenger(model, owner)
-    assert said in pair.challenger.error
+    assert message in pair.challenger.error
     assert pair.challenger.predictions is None
 
 
@@ -149,7 +149,7 @@ def test_a_lie_in_the_form_of_an_answer_is_found_by_asking_the_model_itself(
     report = ShadowReport(model=model, version=2, champion=1, status=Status.PASS, reasons=())
     with pytest.raises(WrongAnswersError, match="1 of 2 logged answers of the challenger") as raised:
         check_shadow(report, pairs, partial(misbehaving.load, mlflow_url, model))
-    assert f"version 2 answered request {pairs[1].request_id} with [[0.5, 0.5]], the model itself with [[0.75, 0.25]]" in str(
+    assert f"version 2 answered request {pairs[1].request_id} with [[0.5, 0.5]], but the model computes: [[0.75, 0.25]]" in str(
         raised.value
     )
 
@@ -185,7 +185,7 @@ def test_one_that_dies_is_given_up_and_its_requests_count_as_unanswered(gateway:
 
 
 def test_another_version_at_the_address_is_refused(gateway: Running, model: str) -> None:
-    with liar(model, 3, "text") as remote, pytest.raises(TerminalError, match="is something else"):
+    with liar(model, 3, "text") as remote, pytest.raises(TerminalError, match="is not what answers there"):
         gateway.admin.put_challenger(model, 2, "run-other", 600, remote)
     assert gateway.admin.challenger(model) is None
 

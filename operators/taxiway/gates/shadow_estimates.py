@@ -1,0 +1,132 @@
+"""The estimates of the shadow comparison: agreement, score shift and latency ratios, each with a confidence interval."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from taxiway.records import Interval
+from taxiway.records.shadow_pairs import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RESAMPLES = 1000
+_NUMBER_TOLERANCE = 1e-6
+
+
+def proportion(hits: int, of: int, confidence: float) -> Interval:
+    """A proportion with its exact interval (Clopper and Pearson 1934, Biometrika 26:404)."""
+    from scipy.stats import binomtest
+
+    exact = binomtest(hits, of).proportion_ci(confidence, method="exact")
+    return Interval(value=hits / of, low=float(exact.low), high=float(exact.high), rows=of)
+
+
+def _rows(both: Sequence[Pair]) -> list[tuple[Any, Any]]:
+    """The predictions of champion and challenger, row by row."""
+    return [
+        row for pair in both for row in zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)
+    ]
+
+
+def agreement_of(both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
+    """The fraction of rows for which both versions predict the same; None without rows.
+
+    Two predictions are the same if their probabilities have the same argmax, their labels are equal, or their numbers are close.
+
+    Args:
+        both: The pairs that both versions answered.
+        within: How far apart two numbers may be, in the label's unit; None for a millionth.
+        confidence: The confidence level of the interval, such as 0.99.
+    """
+    rows = _rows(both)
+    return proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), confidence) if rows else None
+
+
+def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
+    champion, challenger = _vector(champion), _vector(challenger)
+    if isinstance(champion, list) and isinstance(challenger, list):
+        return len(champion) == len(challenger) and _argmax(champion) == _argmax(challenger)
+    if _is_number(champion) and _is_number(challenger):
+        if within is not None:
+            return bool(abs(champion - challenger) <= within)
+        return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
+    return bool(champion == challenger)
+
+
+def score_shift_of(both: Sequence[Pair], confidence: float) -> Interval | None:
+    """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
+
+    The score is the probability of the second class of two, the probability of the champion's class of more than two, or the number.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    scores = [_scores(_vector(a), _vector(b)) for a, b in _rows(both)]
+    shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
+    if len(shifts) < 2:
+        return None
+    mean, error = float(shifts.mean()), float(shifts.std(ddof=1)) / len(shifts) ** 0.5
+    half = float(t.ppf((1 + confidence) / 2, len(shifts) - 1)) * error
+    return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
+
+
+def _scores(champion: Any, challenger: Any) -> tuple[float, float] | None:
+    """The scores of a row; None for labels."""
+    if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
+        label = 1 if len(champion) == 2 else _argmax(champion)
+        return float(champion[label]), float(challenger[label])
+    # Integers are labels: MLflow returns integer classes as they are.
+    if isinstance(champion, float) and isinstance(challenger, float):
+        return champion, challenger
+    return None
+
+
+def _vector(prediction: Any) -> Any:
+    """A row's probabilities as a list, also if they are an object (column: value); a list of one number is that number."""
+    values = list(prediction.values()) if isinstance(prediction, dict) else prediction
+    if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
+        return prediction
+    return values[0] if len(values) == 1 else values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _argmax(values: list[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__)
+
+
+def latency_ratios(both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
+    """The challenger's latency over the champion's, at the 50th and at the 99th percentile; None without pairs.
+
+    The intervals are percentile bootstraps over predict calls, because the requests of one call share its latency.
+    """
+    import numpy as np
+
+    by_call: dict[str, tuple[float, float]] = {}
+    for pair in both:
+        _, slowest = by_call.get(pair.call, (0.0, 0.0))
+        by_call[pair.call] = (pair.champion.latency_ms, max(slowest, pair.challenger.latency_ms))
+    if not by_call:
+        return None, None
+    times = np.array(list(by_call.values()))
+    random = np.random.default_rng(0)
+    resampled = np.array([_ratios(times[random.integers(0, len(times), len(times))]) for _ in range(_RESAMPLES)])
+    tail = (1 - confidence) / 2
+    lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    p50, p99 = (
+        Interval(value=float(value), low=float(low), high=float(high), rows=len(times))
+        for value, low, high in zip(_ratios(times), lows, highs, strict=True)
+    )
+    return p50, p99
+
+
+def _ratios(times: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    champion, challenger = np.quantile(times, [0.5, 0.99], axis=0).T
+    ratios: NDArray[np.float64] = challenger / np.maximum(champion, 1e-9)
+    return ratios

@@ -1,0 +1,48 @@
+"""Answered batches: grouped by predict call for the log, and returned to their callers."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from itertools import groupby
+
+from taxiway.errors import RequestError
+from taxiway.serving.gateway.replica import PendingRequest
+from taxiway.serving.workers.process import Outcome
+
+log = logging.getLogger(__name__)
+
+Batch = list[tuple[PendingRequest, Outcome]]
+
+
+def by_call(batch: Batch) -> Iterator[Batch]:
+    """Group a batch by the predict calls that answered it."""
+    for _, group in groupby(sorted(batch, key=_call), key=_call):
+        yield list(group)
+
+
+def resolve(version: int, batch: Batch, error: BaseException | None) -> None:
+    """Return the outcomes to the waiting callers.
+
+    Args:
+        version: The version that answered.
+        batch: The requests and their outcomes.
+        error: Why the log could not be written; None if it was. Unlogged answers are not returned.
+    """
+    for request, outcome in batch:
+        if request.answered.done():  # the caller has disconnected
+            continue
+        if error is None:
+            request.answered.set_result((version, outcome))
+        else:
+            message = f"the request log cannot be written ({error}), and answers that are not logged are not returned"
+            request.answered.set_exception(RequestError(503, message))
+
+
+def warn_if_lost(logged: asyncio.Future[None]) -> None:
+    """Log an error if the challenger's answers could not be written."""
+    if logged.exception() is not None:
+        log.error("answers of the challenger are lost, because the request log cannot be written: %s", logged.exception())
+
+
+def _call(answered: tuple[PendingRequest, Outcome]) -> int:
+    return answered[1].call
