@@ -121,8 +121,8 @@ def test_a_difference_is_listed_change_by_change(penguins: Path, tmp_path: Path)
     for line in (
         "min_rows: 1 -> 5",
         "features.culmen_length_mm.range: 0 to 1 -> 0 to 2",
-        "features.body_mass_g: is gone (type: number",
-        "features.mass: is new (type: number)",
+        "features.body_mass_g: removed (type: number",
+        "features.mass: added (type: number)",
         "rules.r: none -> sql: mass > 0",
     ):
         assert line in found.output

@@ -71,7 +71,7 @@ def test_spans_are_decided_one_after_another(site: Site, installation: Installat
 
     again = run_in(installation, pipeline, watcher=seen)
     assert again.snapshot is None
-    assert "every span that has 1 before it is decided" in seen.reasons[-1]
+    assert "every span with 1 before it already has a decision" in seen.reasons[-1]
 
 
 def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site, installation: Installation) -> None:
