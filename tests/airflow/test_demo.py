@@ -88,11 +88,13 @@ def test_every_logged_answer_equals_the_models_own(running: Running, played: Pla
     assert "2,500 of 2,500 champion answers and " in played.shown
     shadow = model_lineage(running.mlflow, PIPELINE, 2).records.shadow
     assert shadow is not None
-    assert any("equal what the models themselves answer" in reason.message for reason in shadow.reasons)
+    assert any("equal what the models compute" in reason.message for reason in shadow.reasons)
     wrong = replace(checked, champion=AnswerCheck(2500, 2221, "version 1 answered request r1 with [[0.4, 0.6]]"))
     champion = demo.current_champion(running.stack.url("mlflow"))
-    said = demo._problem(demo.decisions(running.stack), champion, played.run.traffic, wrong)
-    assert said.startswith("279 of 2,500 logged answers of the champion are not the model's own; version 1 answered")
+    message = demo._problem(demo.decisions(running.stack), champion, played.run.traffic, wrong)
+    assert message.startswith(
+        "279 of 2,500 logged answers of the champion differ from what the model computes; the first: version 1"
+    )
 
 
 def test_the_blocked_run_is_red_at_data_validation_and_trains_nothing(running: Running, played: Played) -> None:

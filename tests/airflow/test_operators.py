@@ -81,7 +81,7 @@ class TestEveryOperator:
         assert operator.__doc__
         for name in own_parameters(operator):
             if name not in ("pipeline", "mlflow_conn_id"):
-                assert f":param {name}:" in operator.__doc__
+                assert f"\n        {name}: " in operator.__doc__
 
     def test_is_an_adapter_of_a_few_lines(self, operator: type[BaseOperator]) -> None:
         """What a stage decides is in `taxiway.stages`, where it runs and is tested without Airflow."""

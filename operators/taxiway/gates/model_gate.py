@@ -44,7 +44,7 @@ def decide(
         evaluation: The metrics of candidate and champion on the same rows.
         gate: The pipeline's thresholds and comparisons.
         today: The day on which waivers of the report must still be valid.
-        stale: Why the candidate's data are older than the champion's; empty if they are not. A stale candidate fails and is not
+        stale: Why the candidate's data is older than the champion's; empty if it is not. A stale candidate fails and is not
             compared, because the champion may have been trained on these evaluation rows.
 
     Returns:

@@ -140,7 +140,7 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
 
 
 def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str:
-    """Why a version's data are older than the champion's; empty if they are not.
+    """Why a version's data is older than the champion's; empty if it is not.
 
     Args:
         client: The MLflow client.
