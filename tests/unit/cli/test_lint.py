@@ -128,7 +128,9 @@ def test_a_sweep_over_an_unknown_parameter_is_reported(team: Path) -> None:
     change(team / "late_arrivals.pipeline.yaml", "gate:", space)
     code, shown = lint(team)
     assert code == 1
-    assert 'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier has no parameter "max_lef_nodes"' in shown
+    assert (
+        'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier has no parameter "max_lef_nodes"' in shown
+    )
 
 
 def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
@@ -177,8 +179,18 @@ def test_a_mistake_in_a_team_file_is_reported_once(team: Path) -> None:
             'by_file.pipeline.yaml:5: source.spans is "{data}/orders/{YYYY}-{M}.csv.gz"; {M} is not a placeholder',
         ),
         ("by_function", "rows.py:read", "rows.py:raed", "by_function.pipeline.yaml:5: source.function: "),
-        ("by_function", "rows.py:read", "row.py:read", 'source.function is "row.py", which is not a file in the folder of the pipeline file'),
-        ("by_function", "first: 2026-01", "first: 2026", '"2026" is not the name of a period of one month; allowed: a name such as 2013-04'),
+        (
+            "by_function",
+            "rows.py:read",
+            "row.py:read",
+            'source.function is "row.py", which is not a file in the folder of the pipeline file',
+        ),
+        (
+            "by_function",
+            "first: 2026-01",
+            "first: 2026",
+            '"2026" is not the name of a period of one month; allowed: a name such as 2013-04',
+        ),
         ("by_query", "  every: month\n", "", "source.every is missing; it is required: the length of each period"),
         ("by_query", "< {end}\n    ORDER", "< now()\n    ORDER", "it has no {end}; allowed: a query for one period"),
         (

@@ -93,7 +93,7 @@ def test_a_team_that_asks_for_more_is_told(tmp_path: Path, data: Path) -> None:
     (tmp_path / "ours" / "team.yaml").write_text("team: ours\ngate: {thresholds: {r2: 0.7}}\n")
     code, shown = new(tmp_path, data, "drafted", "--from", str(data / "rentals"), "--label", "cnt", "--team", "ours")
     assert code == 1
-    assert "gate.thresholds.r2 is 0; the team asks for at least 0.7 (team.yaml)" in shown
+    assert "gate.thresholds.r2 is 0; required by the team: at least 0.7 (team.yaml)" in shown
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,8 @@ def test_a_feature_is_promoted_on_three_clean_spans(months: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "more", "reason"),
     [
-        (["2026-01.csv", "2026-02.csv"], [], "2 clean spans of 3 that are needed"),
-        (["2026-01.csv", "2026-01.csv", "2026-01.csv"], [], "2026-01.csv holds the same as a span before it"),
+        (["2026-01.csv", "2026-02.csv"], [], "2 clean spans; required: at least 3"),
+        (["2026-01.csv", "2026-01.csv", "2026-01.csv"], [], "2026-01.csv has the same content as an earlier span"),
         (["2026-0*.csv"], [], "speed in 2026-04.csv is outside 0 to 4.2"),
         (["empty.csv"], ["--spans", "1"], "speed in empty.csv has no value"),
     ],
@@ -239,7 +239,7 @@ def test_drift_between_the_spans_speaks_against_a_feature(months: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "words"), [("sped", 'did you mean "speed"'), ("late", "late is production, and is not promoted to beta")]
+    ("feature", "words"), [("sped", 'did you mean "speed"'), ("late", "late is production and cannot be promoted to beta")]
 )
 def test_what_cannot_be_promoted_is_a_usage_error(months: Path, feature: str, words: str) -> None:
     refused = run("schema", "promote", months / "x.yaml", feature, "--to", "beta", "--on", months / "2026-01.csv")

@@ -110,7 +110,7 @@ def test_a_joined_file_whose_name_does_not_tell_its_format_asks_for_it(tmp_path:
         (tmp_path / f"2013-0{month}.csv").write_text("\n".join(["customer,amount,returned", *rows]))
     keys = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}.csv", "window": 1, "label": "returned"}
     source = read_source({**keys, "join": {"customers": customers(tmp_path / "customers.table")}})
-    with pytest.raises(ConfigError, match=r"what is in .*customers\.table cannot be told.*or say it: format: csv"):
+    with pytest.raises(ConfigError, match=r"the format of .*customers\.table is unknown.*or a key format: csv"):
         taken(source, store)
     broken = tmp_path / "broken.csv"
     source = read_source({**keys, "join": {"customers": customers(broken)}})
@@ -175,7 +175,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
         }
     )
     assert planned(source).reason.startswith(
-        "window: 1 needs 2 spans, 1 of them is missing; there: 2013-01; 2013-02 waits: join rates"
+        "window: 1 needs 2 spans, 1 missing; available: 2013-01; 2013-02 is waiting: join rates"
     )
     (rates / "2013-02.parquet").write_bytes((rates / "2013-01.parquet").read_bytes())
     snapshot = taken(source, store)
@@ -199,7 +199,7 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
     reason = planned(read_source({**keys, "join": {"other": join}})).reason
-    assert "; 3,624 older spans are left out; 2013-03-03 waits: join other has nothing for it" in reason
+    assert "; 3,624 older spans left out; 2013-03-03 is waiting: join other has no file for it" in reason
     assert reason.count("waits") == 12
 
 
@@ -210,15 +210,15 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
             "day",
             "2013-04-01",
             "{YYYY}-{MM}",
-            r"by the day, such as 2013-04-01; allowed: \{YYYY\}, \{MM\}, \{DD\} in it, or file",
+            r"periods of one day, such as 2013-04-01; allowed: \{YYYY\}, \{MM\}, \{DD\} in it, or file",
         ),
-        ("month", "2013-04", "{SPAN}", r"by the month, such as 2013-04; allowed: \{YYYY\}, \{MM\} in it, or file: one table"),
-        ("week", "2013-W14", "{YYYY}-{MM}", r"by the week, such as 2013-W14; allowed: file: one table for all spans"),
+        ("month", "2013-04", "{SPAN}", r"periods of one month, such as 2013-04; allowed: \{YYYY\}, \{MM\} in it, or file: one table"),
+        ("week", "2013-W14", "{YYYY}-{MM}", r"periods of one week, such as 2013-W14; allowed: file: one table for all spans"),
         (
             "hour",
             "2013-04-01T05",
             "{YYYY}-{MM}-{DD}",
-            r"by the hour, such as 2013-04-01T05; allowed: file: one table for all spans",
+            r"periods of one hour, such as 2013-04-01T05; allowed: file: one table for all spans",
         ),
     ],
 )
@@ -228,7 +228,7 @@ def test_a_pattern_that_cannot_name_the_periods_of_a_query_is_refused(every: str
     with pytest.raises(ValueError, match=said):
         read_source({**keys, "join": {"other": join}})
     with pytest.raises(
-        ValueError, match=rf'exclude names the span "x"; allowed: the name of one {every}, such as {NAMES_OF[every]}'
+        ValueError, match=rf'exclude has the span "x"; allowed: the name of a period of one {every}, such as {NAMES_OF[every]}'
     ):
         read_source({**keys, "exclude": ["x"]})
 

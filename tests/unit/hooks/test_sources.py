@@ -63,7 +63,7 @@ def test_periods_are_planned_and_backfilled_as_files_are(every: str) -> None:
     plan = plan_window(spans, source, decided=frozenset())
     assert (plan.spans, plan.notes) == (spans[:4], ())
     (gap,) = gaps((spans[0], spans[2]))
-    assert gap.startswith(f"nothing is there between {spans[0].name} and {spans[2].name}; ")
+    assert gap.startswith(f"no span between {spans[0].name} and {spans[2].name}; ")
     assert spans[4].begins is not None
     past = plan_as_of(spans, query(every=every, first=first, window=2), moment=spans[4].begins)
     assert past.spans == spans[1:4]
@@ -77,7 +77,7 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, exclude=[names[1]])
     plan = plan_window(spans, stays, decided=frozenset())
     assert plan.spans == (spans[0], spans[2], spans[-1])
-    assert plan.notes == (f"{names[1]} is denied by source.exclude",)
+    assert plan.notes == (f"{names[1]} is excluded by source.exclude",)
     kept = source_from_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
     assert kept == stays
 
@@ -95,7 +95,7 @@ def test_years_of_hours_and_a_window_of_months_are_planned_in_bounded_memory() -
 
 
 def test_too_many_periods_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"source.first is 1900-01-01T00: more than 200,000 periods of one hour"):
+    with pytest.raises(ConfigError, match=r"source.first is 1900-01-01T00; since then more than 200,000 periods of one hour"):
         found(query(every="hour", first="1900-01-01T00"))
 
 

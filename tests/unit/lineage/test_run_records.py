@@ -48,14 +48,14 @@ def test_a_record_that_is_missing_or_altered_is_reported_and_the_others_are_read
     assert (found.report, found.verdict, found.snapshot) == (None, None, SNAPSHOT)
     assert len(found.unread) == 2
     assert "DataReport" in found.unread[0]
-    assert "was altered" in found.unread[1]
+    assert "is corrupt" in found.unread[1]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (('"record_version":3', '"record_version":99'), "version 99"),
-        (('"version":2', '"unheard_of":2'), "another version of Taxiway wrote it, 2 of its fields"),
+        (('"version":2', '"unheard_of":2'), "was written by another version of Taxiway: 2 fields"),
     ],
 )
 def test_a_record_of_another_version_is_reported(store: Store, change: tuple[str, str], message: str) -> None:
