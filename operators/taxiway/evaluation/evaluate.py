@@ -73,33 +73,23 @@ def evaluate(
     """
     rows = read_rows(snapshot.evaluation, store)
     labels = true_labels(rows[label], gate.problem, candidate.classes)
-    if champion is not None and champion.classes != candidate.classes:
-        raise DataError(
-            f"version {candidate.version} is {_kind(candidate)}, champion version {champion.version} is {_kind(champion)}; "
-            "they cannot be compared. Create a new pipeline for the new label"
-        )
+    if champion is not None:
+        _check_comparable(candidate, champion)
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
-    names = sorted({_ALWAYS[gate.problem], *gate.thresholds, gate.against_champion.metric})
-    results = []
-    for name in names:
-        found = compare(METRICS[name].compute, labels, ours, theirs, gate.confidence)
-        results.append(
-            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
-        )
-    made = Evaluation(
+    evaluation = Evaluation(
         snapshot=snapshot.digest,
         model=model,
         candidate=candidate.version,
         champion=champion.version if champion else None,
         confidence=gate.confidence,
-        metrics=tuple(results),
+        metrics=_results(labels, ours, theirs, gate),
         slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
     )
-    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in results})
-    recorder.metrics({f"champion.{r.metric}": r.champion.value for r in results if r.champion})
-    recorder.record(made)
-    return made
+    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics})
+    recorder.metrics({f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion})
+    recorder.record(evaluation)
+    return evaluation
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
@@ -120,6 +110,25 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
+
+
+def _check_comparable(candidate: LoadedModel, champion: LoadedModel) -> None:
+    if champion.classes != candidate.classes:
+        raise DataError(
+            f"version {candidate.version} is {_kind(candidate)}, champion version {champion.version} is {_kind(champion)}; "
+            "they cannot be compared. Create a new pipeline for the new label"
+        )
+
+
+def _results(labels: "Floats", ours: "Floats", theirs: "Floats | None", gate: Gate) -> tuple[MetricResult, ...]:
+    """The metrics of the gate, and the one that is always reported, on all rows."""
+    results = []
+    for name in sorted({_ALWAYS[gate.problem], *gate.thresholds, gate.against_champion.metric}):
+        found = compare(METRICS[name].compute, labels, ours, theirs, gate.confidence)
+        results.append(
+            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
+        )
+    return tuple(results)
 
 
 def _kind(model: LoadedModel) -> str:

@@ -1,11 +1,12 @@
 """Metrics by slice: for each value of some columns, with confidence intervals."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
-from taxiway.evaluation.metrics import METRICS
-from taxiway.records import SliceResult
+from taxiway.evaluation.metrics import METRICS, Metric
+from taxiway.records import Interval, SliceResult
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import compare
 
@@ -42,27 +43,33 @@ def results_by_slice(
         raise DataError(
             f"gate.slices.by has {', '.join(missing)}, missing in the evaluation rows; remove it, or add the column to the source"
         )
-    metric = METRICS[gate.against_champion.metric]
-    groups = [
-        (column, str(value), index)
-        for column in gate.slices.by
-        for value, index in sorted(
-            rows.groupby(column, observed=True, dropna=False).indices.items(), key=lambda item: str(item[0])
-        )
-    ]
-    large = sum(len(index) >= gate.slices.min_rows for _, _, index in groups)
-    shared = 1 - (1 - gate.confidence) / max(large, 1)
-    found = []
-    for column, value, index in groups:
-        comparable = len(index) >= gate.slices.min_rows and labels[index].min() < labels[index].max()
-        difference = (
-            compare(metric.compute, labels[index], ours[index], theirs[index], shared).difference if comparable else None
-        )
-        if difference is not None and not math.isfinite(difference.low):
-            difference = None  # so few rows of one label that some replicate does not have it
-        found.append(
+    metric, min_rows = METRICS[gate.against_champion.metric], gate.slices.min_rows
+    slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
+    large = sum(len(index) >= min_rows for _, _, index in slices)
+    confidence = 1 - (1 - gate.confidence) / max(large, 1)
+    results = []
+    for column, value, index in slices:
+        enough = len(index) >= min_rows
+        difference = _difference(metric, labels[index], ours[index], theirs[index], confidence) if enough else None
+        results.append(
             SliceResult(
-                metric=metric.name, column=column, value=value, rows=len(index), confidence=shared, difference=difference
+                metric=metric.name, column=column, value=value, rows=len(index), confidence=confidence, difference=difference
             )
         )
-    return tuple(found)
+    return tuple(results)
+
+
+def _slices_of(rows: "pd.DataFrame", column: str) -> "Iterator[tuple[str, str, Any]]":
+    """The column, the value as text and the positions of the rows of each slice, in the order of the values."""
+    indices = rows.groupby(column, observed=True, dropna=False).indices
+    for value, index in sorted(indices.items(), key=lambda item: str(item[0])):
+        yield column, str(value), index
+
+
+def _difference(metric: Metric, labels: "Floats", ours: "Floats", theirs: "Floats", confidence: float) -> Interval | None:
+    """Candidate minus champion in one slice; None if all labels are equal, or too few rows differ for an interval."""
+    if not labels.min() < labels.max():
+        return None
+    difference = compare(metric.compute, labels, ours, theirs, confidence).difference
+    # With few rows of one label, a bootstrap replicate may have none, and its metric is NaN.
+    return difference if difference is not None and math.isfinite(difference.low) else None

@@ -1,4 +1,4 @@
-"""The records of decisions: verdicts, shadow reports, promotions, and run summaries."""
+"""The records of decisions: verdicts, shadow reports, promotions and run summaries."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,14 +13,30 @@ from taxiway.records.training import Interval, Version
 
 
 class Reason(Record):
-    """One reason of a verdict: its status, and a message with numbers."""
+    """One reason for a decision.
+
+    Attributes:
+        status: Its status.
+        message: One sentence with the numbers.
+    """
 
     status: Status
     message: str
 
 
 class Verdict(Record):
-    """The model gate's decision on one model version. FAIL if any reason fails, else UNDECIDED if any is, else PASS."""
+    """The model gate's decision on a model version.
+
+    Attributes:
+        model: The name of the registered model.
+        version: The version that was validated.
+        champion: The version of the champion; None if there was none.
+        snapshot: The digest of the snapshot.
+        report: The digest of the data report; None if there was none.
+        evaluation: The digest of the evaluation.
+        status: FAIL if any reason is FAIL, else UNDECIDED if any is UNDECIDED, else PASS.
+        reasons: The reasons.
+    """
 
     record_version: ClassVar[int] = 3
     migrations: ClassVar[Mapping[int, Migration]] = {
@@ -41,8 +57,21 @@ class Verdict(Record):
 class ShadowReport(Record):
     """The paired comparison of challenger and champion on live requests, and the decision.
 
-    `champion` is None if there was none; the status is then NOT_APPLICABLE, as it is without a shadow section. `requests` counts the
-    requests that both answered. `checked_answers` logged predictions of both were recomputed with the models and are equal.
+    Attributes:
+        model: The name of the registered model.
+        version: The version of the challenger.
+        champion: The version of the champion; None if there was none.
+        status: The decision; NOT_APPLICABLE without a champion or without a `shadow` section.
+        reasons: The reasons.
+        requests: The number of requests that both versions answered, with predictions or an error.
+        agreement: The fraction of rows for which both predicted the same label; None if it could not be estimated.
+        score_shift: The mean difference of the scores, challenger minus champion; None if it could not be estimated.
+        champion_errors: The number of requests that the champion answered with an error.
+        challenger_errors: The number of requests that the challenger answered with an error.
+        latency_p50_ratio: The ratio of the median latencies, challenger to champion; None if it could not be estimated.
+        latency_p99_ratio: The same ratio of the 99th percentiles.
+        checked_answers: The number of logged predictions of both versions that were recomputed with the models and are equal;
+            None if none were recomputed.
     """
 
     record_version: ClassVar[int] = 3
@@ -66,7 +95,16 @@ class ShadowReport(Record):
 class Promotion(Record):
     """The event that an alias moved to another version.
 
-    `from_version` is None if the alias did not exist; `verdict` and `shadow` are None for a rollback.
+    Attributes:
+        model: The name of the registered model.
+        alias: The alias.
+        from_version: The version before; None if the alias did not exist.
+        to_version: The version after.
+        by: The user or the run that moved the alias.
+        at: The time, with a time zone.
+        verdict: The digest of the verdict; None for a rollback.
+        shadow: The digest of the shadow report; None for a rollback.
+        reason: Why the alias moved.
     """
 
     record_version: ClassVar[int] = 2
@@ -86,12 +124,20 @@ class Promotion(Record):
     @classmethod
     def _aware(cls, at: datetime) -> datetime:
         if at.tzinfo is None:
-            raise ValueError("a promotion's time needs a time zone")
+            raise ValueError("the time of a promotion has no time zone; add one, such as UTC")
         return at
 
 
 class Outcome(StrEnum):
-    """The outcome of a run."""
+    """The outcome of a run.
+
+    Attributes:
+        FIRST_CHAMPION: The model became the first champion.
+        PROMOTED: The model replaced the champion.
+        BLOCKED: The data did not pass.
+        REJECTED: The model did not pass the gate or the shadow.
+        UNDECIDED: The gate or the shadow could not decide.
+    """
 
     FIRST_CHAMPION = "FIRST_CHAMPION"
     PROMOTED = "PROMOTED"
@@ -103,7 +149,14 @@ class Outcome(StrEnum):
 class RunSummary(Record):
     """The outcome of a run. It marks the target span as processed.
 
-    BLOCKED: the data did not pass. REJECTED: the model or its shadow did not pass. `version` is None if no model was trained.
+    Attributes:
+        pipeline: The name of the pipeline.
+        run: The id of the run.
+        span: The target span.
+        outcome: The outcome.
+        reasons: Why, as messages.
+        version: The model version; None if no model was trained.
+        mlflow_run: The id of the MLflow run.
     """
 
     record_version: ClassVar[int] = 2

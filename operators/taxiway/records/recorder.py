@@ -1,4 +1,4 @@
-"""The Recorder: how stages report metrics, parameters and records, independent of MLflow."""
+"""The Recorder, which stages report metrics, parameters and records to. It does not depend on MLflow."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
@@ -9,25 +9,30 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder(Protocol):
-    """What a stage reports while it runs, to an MLflow run or an `InMemoryRecorder`.
+    """The interface that stages report to: an MLflow run or an `InMemoryRecorder`.
 
-    Every call must be idempotent, because a retried task repeats it.
+    Every method must be idempotent, because a retried task calls it again.
     """
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Numbers about the run, by name."""
+        """Log metrics by name."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Settings of the run, by name."""
+        """Log parameters by name."""
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Facts about the run that may change, by name."""
+        """Set tags by name. Unlike parameters, they may change."""
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
-        """The spans that the run read, and the context: `training` or `evaluation`."""
+        """Log the spans that the run read.
+
+        Args:
+            spans: The spans.
+            context: `training` or `evaluation`.
+        """
 
     def record(self, record: Record) -> None:
-        """A record that a stage returns."""
+        """Log a record that a stage returns."""
 
 
 class RunRecorder(Recorder, Protocol):
@@ -35,56 +40,71 @@ class RunRecorder(Recorder, Protocol):
 
     @property
     def run_id(self) -> str:
-        """The run's id in MLflow."""
+        """The id of the MLflow run."""
 
     @property
     def url(self) -> str:
-        """The run's page."""
+        """The URL of the run's page."""
 
     def joined(self, snapshot: Snapshot) -> None:
-        """Tables that were joined to the rows of a snapshot."""
+        """Log the tables that were joined to the spans of a snapshot."""
 
     def tag(self, name: str) -> str:
-        """The value of a tag; empty if it was not set."""
+        """The value of a tag; empty if it is not set."""
 
     def refs(self) -> tuple[RecordRef, ...]:
-        """The references of the records that were reported so far."""
+        """The references of the records that were logged, the newest one of each type."""
 
     def nested(self, key: str, name: str) -> "RunRecorder":
-        """The run below this one for the trial `key`, shown as `name`."""
+        """Start or resume a nested run.
+
+        Args:
+            key: Identifies the trial.
+            name: The name that MLflow shows.
+        """
 
     def end_nested(self, status: RunStatus) -> None:
-        """End those runs below this one that were left open."""
+        """End the nested runs that are still active."""
 
     def end(self, status: RunStatus) -> None:
         """End the run."""
 
 
 class InMemoryRecorder:
-    """A Recorder that keeps everything in memory, for notebooks and tests."""
+    """A Recorder that keeps everything in memory, for notebooks and tests.
+
+    Attributes:
+        values: The metrics, parameters, tags and datasets, by name.
+        records: The records, in order.
+    """
 
     def __init__(self) -> None:
-        self.noted: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
         self.records: list[Record] = []
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        self.noted |= values
+        self.values |= values
 
     def params(self, values: Mapping[str, Any]) -> None:
-        self.noted |= values
+        self.values |= values
 
     def tags(self, values: Mapping[str, str]) -> None:
-        self.noted |= values
+        self.values |= values
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
-        self.noted[f"datasets.{context}"] = [span.content for span in spans]
+        self.values[f"datasets.{context}"] = [span.content for span in spans]
 
     def record(self, record: Record) -> None:
         self.records.append(record)
 
 
 class InMemoryRun(InMemoryRecorder):
-    """A RunRecorder that keeps everything in memory."""
+    """A RunRecorder that keeps everything in memory.
+
+    Attributes:
+        trials: The nested runs, by the key of their trial.
+        status: The status of the run; None until it ends.
+    """
 
     run_id = url = "notes"
 
@@ -94,10 +114,10 @@ class InMemoryRun(InMemoryRecorder):
         self.status: RunStatus | None = None
 
     def joined(self, snapshot: Snapshot) -> None:
-        self.noted["datasets.joined"] = [found.content for found in snapshot.joins]
+        self.values["datasets.joined"] = [found.content for found in snapshot.joins]
 
     def tag(self, name: str) -> str:
-        return str(self.noted.get(name, ""))
+        return str(self.values.get(name, ""))
 
     def refs(self) -> tuple[RecordRef, ...]:
         newest = {type(record).__name__: record.digest for record in self.records}

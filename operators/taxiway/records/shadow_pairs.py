@@ -1,4 +1,4 @@
-"""What champion and challenger answered to the same requests, as the gateway gives it to the shadow gate."""
+"""The answers of champion and challenger to the same requests, which the gateway sends to the shadow gate."""
 
 from datetime import datetime
 from typing import Any
@@ -7,13 +7,20 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ApiModel(BaseModel):
-    """The base of all forms: frozen; unknown keys are ignored, so that an older client can talk to a newer gateway."""
+    """The base class of the API's models. Unknown keys are ignored, so that an older client can talk to a newer gateway."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Answer(ApiModel):
-    """What one version made of a request: predictions, one per row, or an error; `latency_ms` of the predict call it was in."""
+    """The answer of one model version to a request.
+
+    Attributes:
+        version: The model version.
+        predictions: The predictions, one for each row; None after an error.
+        error: The error; empty if there was none.
+        latency_ms: The latency of the predict call that the request was part of, in milliseconds.
+    """
 
     version: int
     predictions: list[Any] | None
@@ -22,9 +29,15 @@ class Answer(ApiModel):
 
 
 class Pair(ApiModel):
-    """One request that champion and challenger both dealt with. Requests of the same `call` were predicted together, by both.
+    """A request with the answers of both champion and challenger.
 
-    `body` is the request's own, as it was logged, if it was asked for; see `PairedLog`.
+    Attributes:
+        request_id: The id of the request.
+        call: The id of the predict call. Both versions predicted the rows of all requests with the same id together.
+        at: The time of the request.
+        champion: The champion's answer.
+        challenger: The challenger's answer.
+        body: The logged body of the request; None if the client did not ask for it. See `PairedLog`.
     """
 
     request_id: str
@@ -36,12 +49,19 @@ class Pair(ApiModel):
 
 
 class PairedLog(ApiModel):
-    """The newest pairs of one challenger, oldest first, and the requests of its time that made no pair.
+    """The newest pairs of one challenger, and the number of requests without a pair.
 
-    The newest of them have the bodies of their requests, as many as were asked for and as have no more than 16 MiB together.
+    Requests that are newer than the challenger's newest answer are still in progress and are not counted.
 
-    `dropped` never reached the challenger; `unanswered` did, but their answers were lost, as with its process. Requests newer than
-    its newest answer are still on their way, and count as neither.
+    Attributes:
+        model: The name of the registered model.
+        version: The version of the challenger.
+        owner: The run that deployed the challenger.
+        pairs: The pairs, oldest first. The newest have the bodies of their requests: as many as the client asked for, at most
+            16 MiB in all.
+        dropped: The number of requests that never reached the challenger.
+        unanswered: The number of requests that reached the challenger, but whose answers were lost, as when its process
+            stopped.
     """
 
     model: str

@@ -14,9 +14,16 @@ Version = Annotated[int, Field(ge=1)]
 class FeatureSet(Record):
     """A fitted transform and the transformed training rows, both in the store.
 
-    `transform` is the digest of the fitted scikit-learn object (skops); `rows` the digest of the transformed training rows
-    and their labels (Parquet). `numeric` and `categorical` name the raw columns that the transform takes, in order. `classes` are the
-    label's two values as text, the negative one first; empty where the label is a number to estimate.
+    Attributes:
+        snapshot: The digest of the snapshot.
+        schema_version: The digest of the schema.
+        numeric: The names of the raw numeric columns, in the order of the transform.
+        categorical: The names of the raw categorical columns, in the order of the transform.
+        label: The name of the label.
+        classes: The two values of the label as text, the negative one first; empty for a regression.
+        transform: The digest of the fitted scikit-learn object (skops).
+        rows: The digest of the transformed training rows with their labels (Parquet).
+        row_count: The number of training rows.
     """
 
     snapshot: str
@@ -31,14 +38,23 @@ class FeatureSet(Record):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The raw columns that a model of this feature set takes."""
+        """The names of the raw columns that a model of this feature set takes."""
         return self.numeric + self.categorical
 
 
 class Candidate(Record):
     """A registered model version, with the records that it was trained from.
 
-    `params` is JSON text with sorted keys; `sweep` is the digest of the SweepReport that chose some of them, None without a sweep.
+    Attributes:
+        model: The name of the registered model.
+        version: Its version.
+        snapshot: The digest of the snapshot.
+        report: The digest of the data report.
+        features: The digest of the feature set.
+        schema_version: The digest of the schema.
+        estimator: The name of the estimator.
+        params: The parameters of the estimator, as JSON text with sorted keys.
+        sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
     """
 
     record_version: ClassVar[int] = 2
@@ -56,9 +72,13 @@ class Candidate(Record):
 
 
 class SweepPlan(Record):
-    """The trials of a sweep, before they run: which rows they share, and the parameters of each as JSON text, keys sorted.
+    """The planned trials of a sweep.
 
-    `snapshot` is the tuning snapshot: the training window alone, with its newest span to be scored on; `features` are made of it.
+    Attributes:
+        snapshot: The digest of the tuning snapshot: the spans of the training window, of which the newest is scored on.
+        features: The digest of the feature set of the tuning snapshot.
+        metric: The metric that the trials are compared by.
+        trials: The parameters of each trial, as JSON text with sorted keys.
     """
 
     snapshot: str
@@ -68,7 +88,15 @@ class SweepPlan(Record):
 
 
 class Trial(Record):
-    """One trial of a sweep: its parameters as JSON text, and its score, or why it has none (`error`)."""
+    """One trial of a sweep.
+
+    Attributes:
+        params: The parameters, as JSON text with sorted keys.
+        metric: The metric.
+        score: Its value; None if the trial failed.
+        rows: The number of rows that were scored on.
+        error: Why the trial failed; None if it did not.
+    """
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("error")}
@@ -81,7 +109,12 @@ class Trial(Record):
 
 
 class Trials(Record):
-    """The trials that one task of a sweep ran, in the order of the plan."""
+    """The trials that one task of a sweep ran.
+
+    Attributes:
+        plan: The digest of the SweepPlan.
+        trials: The trials, in the order of the plan.
+    """
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("trials.error")}
@@ -91,7 +124,13 @@ class Trials(Record):
 
 
 class SweepReport(Record):
-    """All trials of a sweep, the best one first, failed ones last. `snapshot` is the tuning snapshot that they were scored on."""
+    """The results of a sweep.
+
+    Attributes:
+        snapshot: The digest of the tuning snapshot.
+        metric: The metric that the trials were compared by.
+        trials: All trials, the best one first, failed ones last.
+    """
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("trials.error")}
@@ -102,12 +141,19 @@ class SweepReport(Record):
 
     @property
     def best(self) -> Trial:
-        """The best trial, whose parameters are used."""
+        """The best trial, whose parameters the model is trained with."""
         return self.trials[0]
 
 
 class Interval(Record):
-    """An estimate with its interval at the gate's confidence, over `rows` rows."""
+    """An estimate with its confidence interval.
+
+    Attributes:
+        value: The estimate.
+        low: The lower end of the interval.
+        high: The upper end of the interval.
+        rows: The number of rows that it was estimated from.
+    """
 
     value: float
     low: float
@@ -116,7 +162,14 @@ class Interval(Record):
 
 
 class MetricResult(Record):
-    """One metric on all evaluation rows; `champion` and `difference` (candidate minus champion) are None without a champion."""
+    """One metric on all evaluation rows.
+
+    Attributes:
+        metric: The name of the metric.
+        candidate: Its value for the candidate.
+        champion: Its value for the champion; None without a champion.
+        difference: Candidate minus champion; None without a champion.
+    """
 
     metric: str
     candidate: Interval
@@ -125,10 +178,16 @@ class MetricResult(Record):
 
 
 class SliceResult(Record):
-    """One metric on the evaluation rows where `column` is `value`; the difference is candidate minus champion.
+    """One metric on one slice: the evaluation rows in which a column has a value.
 
-    `difference` is None if the slice has too few rows or only one class. `confidence` is that of its interval: higher than the
-    evaluation's, because it is simultaneous for all slices.
+    Attributes:
+        metric: The name of the metric.
+        column: The column.
+        value: Its value, as text.
+        rows: The number of rows in the slice.
+        confidence: The confidence of the interval. It is higher than that of the evaluation, because the intervals of all
+            slices are simultaneous.
+        difference: Candidate minus champion; None if the slice has too few rows or only one value of the label.
     """
 
     metric: str
@@ -140,7 +199,17 @@ class SliceResult(Record):
 
 
 class Evaluation(Record):
-    """Candidate and champion (absent if there is none), scored on the same rows of a snapshot by the same code."""
+    """The metrics of candidate and champion, scored on the same rows by the same code.
+
+    Attributes:
+        snapshot: The digest of the snapshot.
+        model: The name of the registered model.
+        candidate: The version of the candidate.
+        champion: The version of the champion; None if there is none.
+        confidence: The confidence of the intervals on all rows.
+        metrics: The metrics on all rows.
+        slices: The comparison metric by slice; empty without slices or without a champion.
+    """
 
     record_version: ClassVar[int] = 3
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(reliability="confidence")}

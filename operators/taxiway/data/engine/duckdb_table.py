@@ -6,7 +6,6 @@ times as doubles.
 """
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import DataError, TransientError
+from taxiway.data.engine.connection import connect, locking, memory_errors, path_literal, read_errors, run
+from taxiway.errors import DataError
 from taxiway.records.digests import digest_of_bytes, digest_of_file
 
 if TYPE_CHECKING:
@@ -30,16 +30,6 @@ _TYPES = (
     ("datetime", re.compile(r"TIMESTAMP[^\[]*")),
     ("list", re.compile(r".*\[[0-9]*\]")),
 )
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    # Beyond this, DuckDB spills to disk.
-    "memory_limit": "700MB",
-    # Unordered scans do not wait for the slowest thread.
-    "preserve_insertion_order": "false",
-    # Parquet statistics ignore NaN: DuckDB 2.0 would take isnan() as false by them and skip rows.
-    "disabled_optimizers": "filter_pushdown,statistics_propagation",
-}
 _NUMBER = "file_row_number"
 _UNTYPED = '"NULL"'
 _WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
@@ -105,12 +95,12 @@ class Table:
 
     def rows_unchecked(self, query: str) -> list[tuple[Any, ...]]:
         """All rows of a query with user-written SQL; DuckDB's errors about it are raised unchanged."""
-        with _enough_room(self._what):
+        with memory_errors(self._what):
             return self._connection.execute(query).fetchall()
 
     def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
         """The columns of a query as arrays, masked if null. Raises DataError if a file cannot be read."""
-        with _readable(self._what):
+        with read_errors(self._what):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
 
@@ -138,30 +128,6 @@ def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
         for setting in locking(files):
             run(connection, f"SET {setting}", what)
         yield Table(connection, columns, what, files, source)
-
-
-def locking(files: Sequence[Path]) -> tuple[str, ...]:
-    """Settings that restrict a connection to `files`, and that SQL cannot undo."""
-    # DuckDB checks a path both as written in the view, with escaped glob characters, and unescaped.
-    allowed = ", ".join(text for file in files for text in (_literal(file), _quoted(str(file))))
-    return (
-        f"allowed_paths = [{allowed}]",
-        "enable_external_access = false",
-        "python_enable_replacements = false",
-        "lock_configuration = true",
-    )
-
-
-@contextmanager
-def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A new in-memory database that loads no extensions and spills to a temporary folder."""
-    import duckdb
-
-    with (
-        tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
-        duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder}) as connection,
-    ):
-        yield connection
 
 
 def add_view(
@@ -280,51 +246,8 @@ def _source(groups: Sequence[_Group], *, numbered: bool = False) -> str:
 
 def _parquet(files: Sequence[Path], *, numbered: bool = False) -> str:
     # Without hive_partitioning=false a folder called `a=b` anywhere in the path becomes a column.
-    listing = ", ".join(map(_literal, files))
+    listing = ", ".join(map(path_literal, files))
     return f"read_parquet([{listing}], hive_partitioning = false{f', {_NUMBER} = true' if numbered else ''})"
-
-
-def run(
-    connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
-) -> list[tuple[Any, ...]]:
-    """All rows of a query.
-
-    Args:
-        connection: The connection.
-        query: The query.
-        what: The name of the data in errors.
-        parameters: The values of its placeholders.
-
-    Raises:
-        DataError: The data cannot be read.
-        TransientError: Memory and disk are not sufficient.
-    """
-    with _readable(what):
-        return connection.execute(query, parameters or []).fetchall()
-
-
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    import duckdb
-
-    try:
-        with _enough_room(what):
-            yield
-    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
-        raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
-
-
-@contextmanager
-def _enough_room(what: str) -> Iterator[None]:
-    import duckdb
-
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise TransientError(
-            f"{what}: not enough memory, and not enough space in the temporary folder {tempfile.gettempdir()}: "
-            f"{str(error).splitlines()[0]}; free space there, then try again"
-        ) from None
 
 
 def _names(path: Path, what: str) -> list[str]:
@@ -335,15 +258,6 @@ def _names(path: Path, what: str) -> list[str]:
         return list(pyarrow.parquet.read_schema(path).names)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
-
-
-def _literal(path: Path) -> str:
-    """A path as SQL text with its glob characters escaped; a view cannot have parameters."""
-    return _quoted(re.sub(r"[*?\[]", lambda sign: f"[{sign[0]}]", str(path)))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _type_of(storage: str) -> str:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.duckdb_table import Column, add_view, run
+from taxiway.data.engine.connection import run
+from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.keys_sql import WHOLE, key_sql, moment_sql
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.errors import ConfigError, DataError, allowed_values

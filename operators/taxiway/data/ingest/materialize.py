@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.duckdb_table import Column, add_view, connect, run
+from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.ingest.join import JoinedTable, brought, match
 from taxiway.data.ingest.sampling import EVALUATION, TRAINING, drawn_columns, side_sql
 from taxiway.errors import ConfigError, allowed_values

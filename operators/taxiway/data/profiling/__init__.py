@@ -1,1 +1,1 @@
-"""Per-column statistics of a table, which can be merged over spans, and distances between them."""
+"""Per-column statistics of a table, which can be merged over spans, and the distances between them."""

@@ -1,21 +1,25 @@
-"""The profile of a file, or of a span: computed once for each content and kept in the store."""
+"""Profile a file or a span. The profile of a span is computed once and kept in the store."""
 
 from typing import TYPE_CHECKING
 
+from taxiway.data.profiling.profile import PROFILE_VERSION, Profile
 from taxiway.records import Span
 from taxiway.store import StageKey, Store, keep, made_before
 
 if TYPE_CHECKING:
     from pathlib import Path
-from taxiway.data.profiling.profile import PROFILE_VERSION, Profile
 
 
 def profile(data: "Path | str", *, label: str | None = None) -> Profile:
-    """The profile of a file, of all files that a pattern matches (`data/2024-*.csv`) as one table, or of a URL that fsspec reads.
+    """Profile a file, or several files as one table.
 
-    `label` names the column whose relation to all others is measured.
+    Args:
+        data: A path, a pattern of paths (`data/2024-*.csv`), or a URL that fsspec reads.
+        label: The label, which the other columns are compared with; None for no label.
 
-    Raises DataError where a file cannot be read or has no rows, ConfigError where nothing is there or no column is the label.
+    Raises:
+        ConfigError: There is no such file, or no column with the name of the label.
+        DataError: A file cannot be read or has other columns than the first, or there are no rows.
     """
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.profiling.profiler import profile_table
@@ -25,11 +29,17 @@ def profile(data: "Path | str", *, label: str | None = None) -> Profile:
 
 
 def profile_span(span: Span, store: Store, label: str | None = None) -> Profile:
-    """The profile of a span: computed once for each content and label, and kept in the store. The label may be missing.
+    """Profile a span, or load its profile from the store.
 
-    Raises DataError if the span's file cannot be read.
+    Args:
+        span: The span.
+        store: Where its rows are, and where its profile is kept.
+        label: The label, which the other columns are compared with; None for no label. The span may lack it.
+
+    Raises:
+        DataError: The rows of the span cannot be read.
     """
-    # Hashes are DuckDB's, and another version's may be others: profiles merge only if they are the same.
+    # Profiles merge only if their hashes are comparable, and another version of DuckDB may hash differently.
     key = StageKey("profile", {"content": span.content}, {"label": label, "rule": PROFILE_VERSION}, packages=("duckdb",))
     known = made_before(store, key, Profile)
     if known is not None:

@@ -1,6 +1,6 @@
-"""How far apart two columns' distributions are, and how far apart chance alone puts them.
+"""Distances between the distributions of two columns, and their quantiles under the null hypothesis of equal distributions.
 
-Both distances are in [0, 1]. What is done about a distance is in `drift`.
+All distances are from 0 to 1. The check `drift` compares them with the limits in the schema.
 """
 
 import math
@@ -14,18 +14,25 @@ from taxiway.data.profiling.profile import QUANTILES, ColumnProfile
 K = TypeVar("K")
 
 _ATOM_STEPS = 4
-"""From this many quantile steps on, equal quantiles are a point mass; fewer cannot be told from a dense place."""
+"""A number is a point mass if at least this many quantile steps at it have no width; fewer may be a high density."""
 _FEWEST_VALUES = 40
-"""Of fewer values, most are `_ATOM_STEPS` quantiles each and look like point masses: nothing can be told from them."""
+"""With fewer values, most of them span `_ATOM_STEPS` quantile steps and look like point masses."""
 RESOLUTION = 2 / (QUANTILES - 1)
-"""Divergences below this are not told apart by quantiles."""
+"""The smallest Jensen-Shannon divergence that quantiles can resolve."""
 CHANCE = 0.001
-"""How often sampling alone may put a distance above its null_quantile."""
+"""The probability that the distance of two samples of the same distribution exceeds the null quantile."""
 
 
 @dataclass(frozen=True)
 class LargestChange:
-    """An L-infinity distance and the value at which it lies, with that value's share of rows on either side."""
+    """The value whose frequency changed most between two columns.
+
+    Attributes:
+        distance: The distance of the columns, from 0 to 1.
+        value: The value; empty if neither column has values.
+        share_a: Its share of the rows with a value in the first column; a number of rows for `normalized_difference`.
+        share_b: The same in the second column.
+    """
 
     distance: float
     value: str
@@ -35,9 +42,12 @@ class LargestChange:
 
 @dataclass(frozen=True)
 class Density:
-    """A distribution on the line: `pieces` of uniform density (from, to, mass) without overlap, and point masses `atoms`.
+    """The distribution of a numeric column. Its masses sum to 1, or to 0 if the column has no values.
 
-    `elsewhere` holds mass that lies at no finite number: NaN and the infinities. All masses together are 1, or 0 if empty.
+    Attributes:
+        pieces: Intervals of uniform density, as (low, high, mass), in ascending order and without overlap.
+        atoms: Point masses, as (number, mass).
+        elsewhere: The masses of `nan`, `above` and `below`, as (name, mass); see `ColumnProfile`.
     """
 
     pieces: tuple[tuple[float, float, float], ...] = ()
@@ -46,15 +56,22 @@ class Density:
 
     @property
     def mass(self) -> float:
-        """1, or 0 for no values at all."""
+        """The sum of all masses: 1, or 0 without values."""
         return math.fsum([*(m for _, _, m in self.pieces), *(m for _, m in self.atoms), *(m for _, m in self.elsewhere)])
 
 
 def l_infinity(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
-    """The largest difference between a value's share of the present rows in `a` and in `b`.
+    """The L-infinity distance of two categorical columns: the largest change of a value's share of the rows with a value.
 
-    A value outside a list that is not complete counts as absent; the error is below the share of the list's last value.
-    Of values that changed alike, the first in the alphabet is named. Two columns without values are 0 apart.
+    A value that an incomplete list of values does not have counts as absent, so the error is below the share of the last value
+    in the list. The distance of two columns without values is 0.
+
+    Args:
+        a: The first column.
+        b: The second column.
+
+    Returns:
+        The distance, and the value that changed most; of several, the first in alphabetical order.
     """
     shares_a = {item.value: item.rows / a.present for item in a.values}
     shares_b = {item.value: item.rows / b.present for item in b.values}
@@ -68,18 +85,26 @@ def l_infinity(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
 
 
 def l_infinity_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """An L-infinity distance that samples of one distribution exceed in at most one of 1,000 cases, whatever it is.
+    """The L-infinity distance that two samples of the same distribution exceed with a probability of at most `CHANCE`.
 
-    McDiarmid's inequality for the difference of each value's share, and a union bound over the values.
+    This is a bound for every distribution: McDiarmid's inequality (1989) for the change of each share, with a union bound over
+    the values.
     """
     values = len({item.value for item in a.values} | {item.value for item in b.values})
     return math.sqrt(math.log(2 * max(values, 1) / CHANCE) / 2 * _harmonic(a.present, b.present))
 
 
 def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
-    """The largest difference between a value's number of rows in `a` and in `b`, as a share of the rows of both together.
+    """The largest change of a value's number of rows, as a fraction of the rows with a value in both columns.
 
-    Unlike L-infinity it sees that there are more rows of everything. The shares of the change are numbers of rows here.
+    Unlike the L-infinity distance, it also measures a change in the number of all rows.
+
+    Args:
+        a: The first column.
+        b: The second column.
+
+    Returns:
+        The distance, and the value that changed most, with its numbers of rows instead of its shares.
     """
     counts_a = {item.value: item.rows for item in a.values}
     counts_b = {item.value: item.rows for item in b.values}
@@ -94,10 +119,10 @@ def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
 
 
 def normalized_difference_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """A normalized difference that counts of one stream of rows exceed in at most about one of 1,000 cases.
+    """The normalized difference that two columns of one stream of rows exceed with a probability of at most about `CHANCE`.
 
-    Of the rows with one value, as many fall to either side as heads in so many throws of a coin: Hoeffding's inequality, and a
-    union bound over the values.
+    Each row of a value is equally likely to be in either column, so Hoeffding's inequality (1963) bounds the difference of the
+    counts, with a union bound over the values.
     """
     values = len({item.value for item in a.values} | {item.value for item in b.values})
     total = a.present + b.present
@@ -105,22 +130,25 @@ def normalized_difference_null(a: ColumnProfile, b: ColumnProfile) -> float:
 
 
 def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
-    """The Jensen-Shannon divergence (base 2) of two numeric columns, from their quantiles; missing rows do not count.
+    """The Jensen-Shannon divergence (Lin 1991; base 2) of two numeric columns, from their quantiles. Nulls are ignored.
 
-    Equal quantiles are point masses and are compared with point masses at the same number only; NaN and each infinity are
-    values of their own. Two columns without values are 0 apart, one without and one with values 1.
+    A run of equal quantiles is a point mass, which only matches a point mass at the same number. NaN and each infinity count as
+    separate values. The divergence of two columns without values is 0, of a column without values from one with values 1.
     """
     points = _atoms(a.quantiles) | _atoms(b.quantiles)
     return divergence(density(a, points), density(b, points))
 
 
 def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """A divergence that the profiles of two samples of one distribution exceed in about one of 1,000 cases.
+    """The Jensen-Shannon divergence that two samples of the same distribution exceed with a probability of about `CHANCE`.
 
-    The divergence of two samples is about chi-squared, with as many degrees of freedom as there are quantile steps, or a quarter
-    more than values where these are fewer (found by drawing samples), times (1/n + 1/m) / (8 ln 2); the quantile of chi-squared is
-    Wilson and Hilferty's. To that comes `RESOLUTION`: the two outermost steps reach to the extremes, which differ from sample to
-    sample however many rows there are.
+    The divergence of two samples of n and m values approximately follows a chi-squared distribution times (1/n + 1/m) / (8 ln
+    2). The degrees of freedom are the number of quantile steps, or 1.25 times the number of values if that is less (determined
+    by simulation). The quantile of chi-squared is the approximation of Wilson and Hilferty (1931). `RESOLUTION` is added
+    because the outermost quantile steps end at the extremes, which differ between samples of any size.
+
+    Returns:
+        The divergence; 1 if a column has fewer than 40 values.
     """
     values = min(a.rows - a.missing, b.rows - b.missing)
     if values < _FEWEST_VALUES:
@@ -133,21 +161,25 @@ def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
 
 
 def _harmonic(rows_a: int, rows_b: int) -> float:
-    """1/n + 1/m, infinite without rows."""
+    """1/n + 1/m; infinite if a column has no rows."""
     return 1 / rows_a + 1 / rows_b if rows_a and rows_b else math.inf
 
 
 def _atoms(quantiles: tuple[float, ...]) -> frozenset[float]:
-    """Where at least `_ATOM_STEPS` steps between quantiles have no width."""
+    """The numbers at which at least `_ATOM_STEPS` quantile steps have no width."""
     pairs = zip(quantiles, quantiles[_ATOM_STEPS:], strict=False)
     return frozenset(low for low, high in pairs if low == high)
 
 
 def density(column: ColumnProfile, points: frozenset[float]) -> Density:
-    """The distribution that a column's quantiles describe, with point masses at `points` only.
+    """The distribution of a numeric column, from its quantiles.
 
-    The step between two neighbouring points goes half to each: nothing is known to lie between them. Steps without width
-    elsewhere are shared out to their neighbours.
+    The mass of a step between two adjacent points is split equally between them, because no values are known to be in between.
+    The mass of a step without width at another number is added to the steps beside it.
+
+    Args:
+        column: The column.
+        points: The numbers that may have point masses.
     """
     total = column.finite + column.nan + column.above + column.below
     if not total:
@@ -165,7 +197,7 @@ def density(column: ColumnProfile, points: frozenset[float]) -> Density:
 def _spread(
     quantiles: tuple[float, ...], points: frozenset[float]
 ) -> tuple[list[tuple[float, float, float]], dict[float, float]]:
-    """Pieces and atoms of mass 1 in all."""
+    """The pieces and the atoms of `density`, with a total mass of 1."""
     pieces: list[tuple[float, float, float]] = []
     atoms: dict[float, float] = {}
     step = 1 / (len(quantiles) - 1) if quantiles else 0.0
@@ -192,7 +224,7 @@ def _spread(
 
 
 def divergence(a: Density, b: Density) -> float:
-    """The Jensen-Shannon divergence of two densities, base 2, in [0, 1]."""
+    """The Jensen-Shannon divergence (base 2) of two distributions, from 0 to 1."""
     if not a.mass or not b.mass:
         return 0.0 if a.mass == b.mass else 1.0
     points = sorted({edge for low, high, _ in a.pieces + b.pieces for edge in (low, high)})
@@ -211,7 +243,7 @@ def _term(share: float, mean: float) -> float:
 
 
 def _masses(pieces: tuple[tuple[float, float, float], ...], points: list[float]) -> list[float]:
-    """The mass of `pieces` between each two neighbouring points."""
+    """The mass of `pieces` between each two adjacent points."""
     masses = []
     at = 0
     for low, high in pairwise(points):

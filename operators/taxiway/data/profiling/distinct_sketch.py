@@ -1,6 +1,7 @@
-"""How many distinct values a column has, how many of them occur once, and its entropy, from a sample that merges.
+"""The number of distinct values, the uniqueness and the entropy of a column, from a sample of its values that can be merged.
 
-The sample is Gibbons' distinct sample (VLDB 2001): every value whose hash lies below a threshold, with its exact number of rows.
+The sample is the distinct sample of Gibbons (VLDB 2001): every value whose hash is below a threshold, with its exact number of
+rows.
 """
 
 import base64
@@ -20,22 +21,31 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 KEPT = 1024
-"""So many values are kept; up to there all figures are exact."""
+"""The size of a sample, in values. Up to this number of distinct values, all estimates are exact."""
 HASHES = 1 << 64
-"""How many hashes there are: the threshold of a sample that holds every value."""
+"""The number of possible hashes, which is the threshold of a sample with every value."""
 
 
 class Estimate(NamedTuple):
-    """A figure and its standard error, 0 where it is exact."""
+    """An estimate with its standard error.
+
+    Attributes:
+        value: The estimate.
+        error: Its standard error; 0 if the value is exact.
+    """
 
     value: float
     error: float
 
 
 class DistinctSample(Record):
-    """The values of a column whose 64-bit hash is below `threshold`, by hash, with the rows that hold each.
+    """The values of a column whose 64-bit hash is below a threshold, with the number of rows of each.
 
-    `hashes` (ascending, 64 bits each) and `counts` (in as few bytes each as the largest needs) are little-endian, as base64.
+    Attributes:
+        threshold: The threshold, at most 2**64.
+        hashes: The hashes of the values in ascending order, as base64 of little-endian 64-bit integers.
+        counts: The number of rows of each value, as base64 of little-endian integers, each of as few bytes as the largest
+            needs.
     """
 
     threshold: int = HASHES
@@ -44,7 +54,7 @@ class DistinctSample(Record):
 
     @cached_property
     def unpacked(self) -> "tuple[Hashes, Counts]":
-        """Hashes and counts as arrays of one length."""
+        """The hashes and the counts, as arrays of the same length."""
         import numpy as np
 
         hashes = np.frombuffer(base64.b64decode(self.hashes), dtype="<u8")
@@ -52,19 +62,23 @@ class DistinctSample(Record):
 
     @property
     def complete(self) -> bool:
-        """Whether every value of the column is in it, so that all figures are exact."""
+        """Whether the sample has every value of the column, so that all estimates are exact."""
         return self.threshold == HASHES
 
     @property
     def fraction(self) -> float:
-        """The share of all distinct values that the sample holds on average."""
+        """The expected fraction of the distinct values that are in the sample."""
         return self.threshold / HASHES
 
     def distinct(self, rows: int, known: Sequence[int] = ()) -> Estimate:
-        """The number of distinct values over `rows` rows with a value.
+        """Estimate the number of distinct values.
 
-        Where it is estimated: from the threshold (3.1 % standard error), or from how many rows a sampled value has, whichever is
-        more precise; the latter is exact for a key. `known` as in `entropy`.
+        The estimate is made from the threshold (standard error: 3.1%), or from the number of rows of each sampled value, which
+        is exact for a key. The one with the smaller standard error is returned.
+
+        Args:
+            rows: The number of rows with a value.
+            known: The exact row counts of the most frequent values; see `entropy`.
         """
         counts = self.unpacked[1]
         if self.complete:
@@ -75,17 +89,24 @@ class DistinctSample(Record):
         return scaled if scaled.error < by_threshold.error else by_threshold
 
     def uniqueness(self, rows: int, known: Sequence[int] = ()) -> Estimate:
-        """The share of `rows` rows whose value no other row has; `known` as in `entropy`."""
+        """Estimate the fraction of rows whose value occurs in no other row.
+
+        Args:
+            rows: The number of rows with a value.
+            known: The exact row counts of the most frequent values; see `entropy`.
+        """
         counts = self.unpacked[1]
         if self.complete:
             return Estimate(int((counts == 1).sum()) / rows if rows else 0.0, 0.0)
         return self._mean_over_rare_rows(rows, known, (self._rare(rows, known) == 1).astype(float))
 
     def entropy(self, rows: int, known: Sequence[int] = ()) -> Estimate:
-        """-sum p ln p in nats over the values of `rows` rows with a value.
+        """Estimate the entropy, -sum(p ln p), in nats.
 
-        `known` are exact row counts of the most frequent values, where the sample is not complete: only what the others add is
-        estimated.
+        Args:
+            rows: The number of rows with a value.
+            known: The exact row counts of the most frequent values. If the sample is not complete, only the contribution of the
+                other values is estimated.
         """
         import numpy as np
 
@@ -96,7 +117,7 @@ class DistinctSample(Record):
         return Estimate(min(exact + others.value, math.log(rows)), others.error)
 
     def _rare(self, rows: int, known: Sequence[int]) -> "Floats":
-        """The counts of the sampled values that are not known: rarer than those, or as rare as the last of them."""
+        """The counts of the sampled values that are rarer than the known ones, or else as rare as the rarest known one."""
         counts = self.unpacked[1].astype(float)
         last = min(known, default=rows + 1)
         rarer = counts < last
@@ -104,9 +125,15 @@ class DistinctSample(Record):
         return found
 
     def _mean_over_rare_rows(self, rows: int, known: Sequence[int], of_row: "Floats") -> Estimate:
-        """The mean over all rows of a quantity that is `of_row` in the rows of each sampled rare value, and 0 in all others.
+        """Estimate the mean over all rows of a quantity that is 0 in the rows of known values.
 
-        A ratio estimate: what the sampled values have, by their rows (Cochran, Sampling Techniques, chapter 6).
+        This is a ratio estimate: the sum over the sampled values, divided by their rows (Cochran, Sampling Techniques, chapter
+        6).
+
+        Args:
+            rows: The number of rows with a value.
+            known: The exact row counts of the most frequent values.
+            of_row: The quantity in each row of a sampled rare value, in the order of `_rare`.
         """
         import numpy as np
 
@@ -128,7 +155,13 @@ def _information(counts: "Counts", rows: int) -> float:
 
 
 def sample(hashes: "Any", counts: "Any", threshold: int) -> DistinctSample:
-    """A sample from all values with a hash below `threshold`, each once; it is cut to `KEPT` values."""
+    """Create a sample of at most `KEPT` values.
+
+    Args:
+        hashes: The hashes of all values whose hash is below the threshold, each once, in any order.
+        counts: The number of rows of each.
+        threshold: The threshold; it is reduced if there are more than `KEPT` values.
+    """
     import numpy as np
 
     hashes, counts = np.asarray(hashes, dtype="uint64"), np.asarray(counts, dtype="uint64")
@@ -143,7 +176,11 @@ def sample(hashes: "Any", counts: "Any", threshold: int) -> DistinctSample:
 
 
 def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
-    """The sample of the union of all rows: exactly what sampling them together would have given, in any order and grouping."""
+    """Merge samples.
+
+    Returns:
+        Exactly the sample of the union of the rows, in any order and grouping of the parts.
+    """
     import numpy as np
 
     if len(parts) == 1:
@@ -152,9 +189,9 @@ def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
     alike: dict[str, list[DistinctSample]] = {}
     for part in parts:
         alike.setdefault(part.hashes, []).append(part)
-    # Parts with the same values, as those of a category, need no sorting.
+    # Parts with the same values, as those of a categorical column, need no sorting.
     arrays = [(same[0].unpacked[0], np.sum([part.unpacked[1] for part in same], axis=0)) for same in alike.values()]
-    # Of many parts only the smallest hashes are left in the end: a low guess at the new threshold spares sorting the rest.
+    # Only the smallest hashes of many parts are kept, so a low guess at the new threshold saves sorting the others.
     guess = max(threshold * 8 // max(len(arrays), 1), 1) if threshold < HASHES else threshold
     while True:
         ends = [len(h) if guess >= HASHES else int(np.searchsorted(h, np.uint64(guess))) for h, _ in arrays]
@@ -180,7 +217,7 @@ def _summed(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
 
 
 def _packed(numbers: "NDArray[np.uint64]") -> str:
-    """Whole numbers as base64, each in as few bytes as the largest needs."""
+    """Integers as base64, each of as few bytes as the largest needs."""
     import numpy as np
 
     if not len(numbers):

@@ -1,7 +1,7 @@
-"""Merging profiles: the profile of some rows together, from the profiles of the parts, without reading a row again.
+"""Merge the profiles of spans into the profile of all their rows, without reading the rows again.
 
-Counts, extremes and moments are exact; quantiles are those of the parts' quantiles, weighted by
-their rows: off by at most a step (1 % of the rows), and still values that occur, so that point masses stay points.
+Counts, extremes and moments are exact. Quantiles are those of the parts' quantiles, weighted by rows: their ranks are off by
+at most one step (1% of the rows), and they are still values of the data, so that point masses remain point masses.
 """
 
 import math
@@ -28,15 +28,30 @@ _MOMENTS = ("mean", "std", "skewness", "kurtosis")
 
 
 def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
-    """The profile of a span as a whole, from those of its parts: as `profile_span` gives it where the span is one part."""
+    """Profile a span that a split divides into parts.
+
+    Args:
+        parts: The parts, or the span itself.
+        store: Where their rows are, and where their profiles are kept.
+        label: The label, which the other columns are compared with; None for no label.
+
+    Raises:
+        DataError: The rows of a part cannot be read.
+    """
     profiles = [profile_span(part, store, label) for part in parts]
     return profiles[0] if len(profiles) == 1 else merged(profiles)
 
 
 def merged(profiles: Sequence[Profile]) -> Profile:
-    """Merge profiles in any order; none at all make the empty profile.
+    """Merge profiles.
 
-    A column that a part lacks is missing in all of its rows. Columns keep the parts' order where it is one, else go by name.
+    Args:
+        profiles: The profiles, in any order.
+
+    Returns:
+        The profile of all rows; without columns if there are no profiles. The rows of a profile that lacks a column count as
+        missing. The columns are in the order of the profiles if it is the same in all, else in the order of their names. If the
+        profiles have different labels, nothing about the label is merged.
     """
     parts = [profile for profile in profiles if profile.columns]
     if len(parts) == 1:
@@ -52,13 +67,13 @@ def merged(profiles: Sequence[Profile]) -> Profile:
     rows, labels = sum(profile.rows for profile in parts), {profile.label for profile in parts}
     if len(labels) == 1:
         return Profile(rows=rows, columns=tuple(columns), label=labels.pop())
-    # What was compared with different labels says nothing together.
+    # Statistics that compare a column with different labels cannot be merged.
     alone = [column.model_copy(update={"with_label": None, "label_pairs": None}) for column in columns]
     return Profile(rows=rows, columns=tuple(alone))
 
 
 def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
-    # A column without values may have any type in its file: it has no say where another part has values.
+    # A column without values may have any type in its file, so its type is ignored if another part has values.
     telling = [part for part in parts if part.present] or parts
     kind = _common({part.type for part in telling})
     alike = [part for part in telling if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
@@ -93,24 +108,28 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
 
 
 def _common(types: set[str]) -> str:
-    """The type of a column that had these types; `other` where they do not go together."""
+    """The common type of a column with these types in its parts; `other` if there is none."""
     if len(types) == 1:
         return next(iter(types))
     return "number" if types == _NUMERIC else "other"
 
 
 def merged_moments(parts: list[ColumnProfile]) -> dict[str, float | None]:
-    """Mean, population standard deviation, skewness and excess kurtosis of the union.
+    """Merge the moments of a numeric column (Chan, Golub and LeVeque 1979; Pebay 2008), for any number of parts at once.
 
-    The central moments of the parts are moved to the common mean (Chan, Golub and LeVeque 1979; Pebay 2008), for any number of
-    parts at once. A part whose moments overflowed has none, and then the union has none.
+    Args:
+        parts: The column in each part.
+
+    Returns:
+        The `mean`, the population `std`, the `skewness` and the excess `kurtosis`. All are None if there are no finite
+        numbers; a moment that overflowed, here or in a part, is None.
     """
     known = [(part.finite, part.mean, part) for part in parts if part.mean is not None]
     finite = sum(rows for rows, *_ in known)
     if not finite:
         return dict.fromkeys(_MOMENTS)
-    # Around one of the means, not around 0, or the digits of a mean far from 0 are lost. In units of the largest deviation, or
-    # powers of very small and very large ones underflow and overflow.
+    # Centered on one of the means, because a mean far from 0 would lose its digits. Scaled by the largest deviation, because
+    # the powers of very small and very large deviations would underflow and overflow.
     origin = known[0][1]
     unit = max(max(abs(mean - origin), part.std or 0.0) for _, mean, part in known)
     if not unit:
@@ -129,7 +148,7 @@ def merged_moments(parts: list[ColumnProfile]) -> dict[str, float | None]:
 
 
 def _central(part: ColumnProfile, unit: float) -> tuple[float, float, float]:
-    """The second, third and fourth central moment in powers of `unit`; NaN if the part does not have one."""
+    """The second, third and fourth central moments in units of `unit`; NaN for a moment that overflowed."""
     if part.std == 0:
         return 0.0, 0.0, 0.0
     std, skewness, kurtosis = (math.nan if value is None else value for value in (part.std, part.skewness, part.kurtosis))
@@ -166,7 +185,7 @@ def _with_label(parts: list[WithLabel]) -> WithLabel | None:
 
 
 def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
-    """The union's counts by value and label; None where a part has none, or they became too many."""
+    """The merged counts by value and label; None if a part has none, or if there are too many values."""
     if not parts or any(part.label_pairs is None for part in parts):
         return None
     counts: dict[tuple[str, str], int] = {}
@@ -179,7 +198,14 @@ def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
 
 
 def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, ...]:
-    """The 101 quantiles of a union, from the quantiles of its parts and their numbers of rows."""
+    """Merge quantiles.
+
+    Args:
+        parts: The 101 quantiles of each part, with its number of rows.
+
+    Returns:
+        The 101 quantiles of all rows; empty without parts.
+    """
     if not parts:
         return ()
     if len(parts) == 1:
@@ -187,7 +213,7 @@ def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, 
     import numpy as np
 
     points = np.concatenate([quantiles for quantiles, _ in parts])
-    # A quantile stands for the step around it, so the first and the last stand for half a step.
+    # A quantile represents the step around it, so the first and the last represent half a step.
     steps = np.array([0.5, *[1.0] * (QUANTILES - 2), 0.5]) / (QUANTILES - 1)
     weights = np.concatenate([count * steps for _, count in parts]) / sum(count for _, count in parts)
     order = np.argsort(points, kind="stable")

@@ -1,41 +1,53 @@
-"""Profiles: what the values of each column look like, small enough to keep and to compare for ever, and mergeable.
+"""The profile of a table: statistics of each column, small enough to keep for every span, which can be merged.
 
-They are computed in `aggregates`, merged in `merge`, compared in `distance`.
+Profiles are computed in `profiler`, merged in `merge` and compared in `distance`.
 """
 
 import math
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from taxiway.data.profiling.distinct_sketch import DistinctSample, Estimate
 from taxiway.records import Record
 from taxiway.records.base import Migration, without
 
-if TYPE_CHECKING:
-    pass
-
 PROFILE_VERSION = 2
+"""The version of the computation; profiles of other versions are not reused."""
 QUANTILES = 101
+"""The number of quantiles of a column, from the 0th to the 100th percentile."""
 VALUES_KEPT = 1000
-"""A list of values is complete up to here; of more values, the `FREQUENT_KEPT` most frequent are kept."""
+"""The largest number of values of which all are kept; of more values, only the `FREQUENT_KEPT` most frequent."""
 FREQUENT_KEPT = 200
+"""The number of values that are kept of a column with more than `VALUES_KEPT`."""
 PAIRED_VALUES = 100
-"""With how many values a column, or a label, is counted value by label."""
+"""The largest number of values of a column, and after a merge of the label, for which rows are counted by value and label."""
 TEXT_KEPT = 256
+"""The number of characters that are kept of a text value."""
 _SMALLEST_SQUARES = sys.float_info.min / sys.float_info.epsilon
 
 
 class ValueCount(NamedTuple):
-    """How many rows hold one value; text by its first 256 characters."""
+    """The number of rows with a value.
+
+    Attributes:
+        value: The value as text, at most its first 256 characters.
+        rows: The number of rows.
+    """
 
     value: str
     rows: int
 
 
 class PairCount(NamedTuple):
-    """How many rows hold one value together with one value of the label."""
+    """The number of rows with a value and a label.
+
+    Attributes:
+        value: The value as text, at most its first 256 characters.
+        label: The value of the label as text, at most its first 256 characters.
+        rows: The number of rows.
+    """
 
     value: str
     label: str
@@ -43,7 +55,13 @@ class PairCount(NamedTuple):
 
 
 class Lengths(Record):
-    """The lengths of text in characters, or of lists in items, over the rows that have a value."""
+    """The lengths of the values of a column, in characters for text and in items for lists.
+
+    Attributes:
+        minimum: The smallest length.
+        maximum: The largest length.
+        mean: The mean length of the rows with a value.
+    """
 
     minimum: int
     maximum: int
@@ -51,9 +69,15 @@ class Lengths(Record):
 
 
 class WithLabel(Record):
-    """A numeric column beside a numeric (or boolean) label, over the `rows` that have both.
+    """The joint moments of a numeric column and a numeric or boolean label, over the rows with finite values of both.
 
-    `m2_value`, `m2_label` and `comoment` are sums of squared deviations from the means and of their products.
+    Attributes:
+        rows: The number of these rows.
+        mean_value: The mean of the column.
+        mean_label: The mean of the label.
+        m2_value: The sum of the squared deviations of the column from its mean.
+        m2_label: The sum of the squared deviations of the label from its mean.
+        comoment: The sum of the products of the two deviations.
     """
 
     rows: int
@@ -65,24 +89,45 @@ class WithLabel(Record):
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's correlation; None if a side is constant, or varies by so little (1e-145) that its squares lose their digits."""
+        """Pearson's correlation; None if a column is constant, or varies so little (1e-145) that its squares lose their digits."""
         if min(self.m2_value, self.m2_label) < _SMALLEST_SQUARES:
             return None
         return max(-1.0, min(1.0, self.comoment / (math.sqrt(self.m2_value) * math.sqrt(self.m2_label))))
 
 
 class ColumnProfile(Record):
-    """One column of some rows.
+    """The statistics of a column.
 
-    `type` is integer, number, boolean, string, date, datetime, list or other; `storage` is DuckDB's name of the type in the file.
-    `missing` are nulls, `nan` floats that are no number; `above` and `below` count infinities and what is beyond 1e100.
-    The moments, `minimum`, `maximum` and `quantiles` (101 values that occur, from the 0th to the 100th percentile) are of the
-    finite numbers, empty where there are none; dates and times count in seconds since 1970, UTC. `std` is the population's,
-    `skewness` and `kurtosis` (excess) are its third and fourth standardized moments: all 0 for a constant, None if they overflow.
-    `fractional` counts numbers that are not whole. `frequencies` knows the distinct values.
-    `values` are counted for text, booleans and, where they have few values, integers, most frequent first: all of them if
-    `values_complete`, else the most frequent of those that occur more than once; their rows are exact if `values_exact`, and at
-    least so many after a merge.
+    The statistics of numbers are over the finite numbers, at most 1e100 in size. Dates and times are seconds since 1970, UTC.
+
+    Attributes:
+        name: The name of the column.
+        type: integer, number, boolean, string, date, datetime, list or other.
+        storage: The DuckDB type in the file; after a merge, all of them, separated by "or".
+        rows: The number of rows.
+        missing: The rows with a null.
+        nan: The rows with NaN.
+        above: The rows with infinity or a number above 1e100.
+        below: The rows with minus infinity or a number below -1e100.
+        zeros: The rows with the number 0.
+        fractional: The rows with a number that is not an integer.
+        minimum: The smallest number; None without finite numbers.
+        maximum: The largest number; None without finite numbers.
+        mean: The mean; None without finite numbers.
+        std: The population standard deviation, 0 for a constant; None without finite numbers, or if it overflows.
+        skewness: The third standardized moment, 0 for a constant; None without finite numbers, or if it overflows.
+        kurtosis: The excess kurtosis, 0 for a constant; None without finite numbers, or if it overflows.
+        quantiles: The 101 quantiles from the 0th to the 100th percentile, all of them values of the column; empty without
+            finite numbers.
+        lengths: The lengths of text and lists; None for other types, or without values.
+        frequencies: The sample that the number of distinct values, the uniqueness and the entropy are estimated from.
+        values: The values of a string, boolean or integer column, most frequent first: all of them if `values_complete`, else
+            the most frequent ones that occur more than once.
+        values_complete: Whether `values` has every value.
+        values_exact: Whether the row counts in `values` are exact; after a merge of incomplete lists they are lower bounds.
+        with_label: The joint moments with the label; None if the column is not numeric, or the label neither numeric nor
+            boolean.
+        label_pairs: The number of rows by value and label; None without a label, for the label itself, or with too many values.
     """
 
     name: str
@@ -112,32 +157,32 @@ class ColumnProfile(Record):
 
     @property
     def present(self) -> int:
-        """Rows with a value: neither null nor NaN."""
+        """The rows with a value, neither null nor NaN."""
         return self.rows - self.missing - self.nan
 
     @property
     def finite(self) -> int:
-        """Rows with a value that is not infinite."""
+        """The rows with a value, without those in `above` and `below`."""
         return self.present - self.above - self.below
 
     @property
     def present_fraction(self) -> float:
-        """The share of rows with a value; 1 where there are no rows."""
+        """The fraction of rows with a value; 1 without rows."""
         return self.present / self.rows if self.rows else 1.0
 
     @property
     def distinct(self) -> Estimate:
-        """The number of distinct values: exact up to 1,024, with a standard error of at most 3.1 % beyond."""
+        """The number of distinct values: exact up to 1,024, else estimated with a standard error of at most 3.1%."""
         return self.frequencies.distinct(self.present, self._known)
 
     @property
     def uniqueness(self) -> Estimate:
-        """The share of the rows with a value whose value no other row has (Deequ's): 1 for a key, 0 without values."""
+        """The fraction of the rows with a value whose value occurs once (as in Deequ): 1 for a key, 0 without values."""
         return self.frequencies.uniqueness(self.present, self._known)
 
     @property
     def entropy(self) -> Estimate:
-        """In nats, over the rows with a value: 0 for a constant, ln(rows) for a key."""
+        """The entropy over the rows with a value, in nats: 0 for a constant, ln(rows) for a key."""
         return self.frequencies.entropy(self.present, self._known)
 
     @property
@@ -146,12 +191,12 @@ class ColumnProfile(Record):
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's correlation with the label; None where one of the two is not numeric, or constant."""
+        """Pearson's correlation with the label; None if the column or the label is not numeric, or constant."""
         return self.with_label.correlation if self.with_label else None
 
     @property
     def label_information(self) -> float | None:
-        """The mutual information with the label in nats: sum p(x, y) ln(p(x, y) / p(x) p(y)); None where there are many values."""
+        """The mutual information with the label, sum p(x, y) ln(p(x, y) / p(x) p(y)), in nats; None without `label_pairs`."""
         if not self.label_pairs:
             return None
         total = sum(pair.rows for pair in self.label_pairs)
@@ -167,7 +212,13 @@ class ColumnProfile(Record):
 
 
 class Profile(Record):
-    """All columns of some rows, in the order of the file. `label` is the column that the others were compared with, if any."""
+    """The statistics of a table.
+
+    Attributes:
+        rows: The number of rows.
+        columns: The columns, in the order of the file.
+        label: The column that the others were compared with; None for no label.
+    """
 
     record_version: ClassVar[int] = 2
     migrations: ClassVar[Mapping[int, Migration]] = {1: without("label")}
@@ -181,15 +232,23 @@ class Profile(Record):
         return {column.name: column for column in self.columns}
 
     def column(self, name: str) -> ColumnProfile | None:
-        """The column of this name, or None."""
+        """The column of this name; None if there is none."""
         return self._by_name.get(name)
 
 
 def kept_values(counts: dict[str, int], *, complete: bool) -> tuple[tuple[ValueCount, ...], bool]:
-    """The part of `counts` that a profile keeps, most frequent first, and whether that is all of a complete list."""
+    """Select the values that a profile keeps.
+
+    Args:
+        counts: The number of rows of each value.
+        complete: Whether `counts` has every value.
+
+    Returns:
+        The values to keep, most frequent first, and whether they are all values of the column.
+    """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if complete and len(ordered) <= VALUES_KEPT:
         return tuple(ValueCount(value=value, rows=count) for value, count in ordered), True
-    # Values that occur once say nothing of a distribution, and would fill profiles with people's ids.
+    # Values that occur once do not describe a distribution, and may be personal identifiers.
     kept = [ValueCount(value=value, rows=count) for value, count in ordered[:FREQUENT_KEPT] if count > 1]
     return tuple(kept), False

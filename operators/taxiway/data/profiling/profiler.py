@@ -1,4 +1,7 @@
-"""Computing a profile: two scans of the file for all columns together, and one of each column for its values (in `values`)."""
+"""Compute the profile of a table: two scans for all columns together, and one of each column for its values.
+
+The first scan is in `quantiles`, the second here, and the scans of each column are in `value_counts`.
+"""
 
 from collections.abc import Sequence
 from math import isfinite, isnan, sqrt
@@ -22,9 +25,15 @@ Stats = dict[str, Any]
 
 
 def profile_table(table: Table, label: str | None = None) -> Profile:
-    """Profile all columns of a table; `label` is the column that the others are compared with.
+    """Profile all columns of a table.
 
-    Raises ConfigError where no column is the label, DataError where the file cannot be read.
+    Args:
+        table: The table.
+        label: The column that the others are compared with; None for no label.
+
+    Raises:
+        ConfigError: There is no column with the name of the label.
+        DataError: A file of the table cannot be read.
     """
     names = [column.name for column in table.columns]
     if label is not None and label not in names:
@@ -64,15 +73,15 @@ def profile_table(table: Table, label: str | None = None) -> Profile:
 
 
 def profile_beside(table: Table, label: str | None) -> Profile:
-    """As `profile_table`, beside the label where the table has one of that name: serving data need not."""
+    """Profile a table that may lack the label, as serving data does; see `profile_table`."""
     there = label is not None and any(column.name == label for column in table.columns)
     return profile_table(table, label if there else None)
 
 
 def _aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:
-    """The aggregates of all columns: by the column's name in the view, and the statistic.
+    """The aggregates of all columns, by the name of the column in the view and of the statistic.
 
-    One scan for all columns; of very many, one for each `_COLUMNS_AT_ONCE`, so that no query grows without end.
+    One scan reads at most `_COLUMNS_AT_ONCE` columns, which limits the size of the query.
     """
     found: dict[str, Stats] = {}
     for at in range(0, len(table.columns), _COLUMNS_AT_ONCE):
@@ -99,9 +108,9 @@ def _aggregated_together(
 
 
 def _with_deviations(rows: "ir.Table", columns: Sequence[Column], samples: dict[str, Sampled]) -> "ir.Table":
-    """The rows with, for each numeric column c0, its finite numbers fc0, their deviations dc0 and the squares of these, qc0.
+    """The rows with, for each numeric column c0, its finite numbers fc0, their scaled deviations dc0 and the squares qc0.
 
-    One step each: within one, every aggregate would compute them anew.
+    Each is a separate step, because every aggregate would compute them again within one step.
     """
     numeric = [column.sql for column in columns if column.type in NUMERIC_LIKE]
     known = {column.sql: samples[column.sql] for column in columns if column.sql in samples}
@@ -128,7 +137,7 @@ def _counts(rows: "ir.Table", column: Column) -> Stats:
         counts["zeros"] = (values == 0).sum()
     if column.type == "number":
         counts |= {
-            "fractional": (numbers % 1 != 0).sum(),  # floor() would be a cast to 64 bits, which 1e19 has no place in
+            "fractional": (numbers % 1 != 0).sum(),  # floor() would be a cast to 64 bits, which 1e19 overflows
             "nan": values.isnan().sum(),
             "above": ((values > LARGEST) & ~values.isnan()).sum(),
             "below": (values < -LARGEST).sum(),
@@ -149,7 +158,7 @@ def _power_sums(rows: "ir.Table", name: str) -> Stats:
 
 
 def _joint_sums(rows: "ir.Table", name: str, label_name: str) -> Stats:
-    """Sums over the rows that have both: nulls carry through sums and products, which is much faster than filters."""
+    """Sums over the rows with both values: a null in one makes each term null, which is much faster than a filter."""
     value, value2, label, label2 = (rows[at] for at in (f"d{name}", f"q{name}", f"d{label_name}", f"q{label_name}"))
     return {
         "both": (value * label).count(),
@@ -162,14 +171,15 @@ def _joint_sums(rows: "ir.Table", name: str, label_name: str) -> Stats:
 
 
 def _numbers(stats: Stats, sample: Sampled) -> Stats:
-    """Moments of all rows from the sums of powers, and quantiles from the sample."""
+    """The moments of all rows, from the sums of powers, and the quantiles, from the sample."""
     count = stats["finite"]
     mean, mean2, mean3, mean4 = (stats[f"sum{power}"] / count for power in (1, 2, 3, 4))
     variance = mean2 - mean * mean
-    # Products, because Python's powers raise an error if they overflow; infinity minus infinity is NaN, and no moment.
+    # Products instead of powers, which raise an error if they overflow. Infinity minus infinity is NaN, which `_if_finite`
+    # drops.
     third = mean3 - 3 * mean * mean2 + 2 * mean * mean * mean
     fourth = mean4 - 4 * mean * mean3 + 6 * mean * mean * mean2 - 3 * mean * mean * mean * mean
-    # Of a constant nothing but rounding is left, at any scale.
+    # The variance of a constant would be only rounding errors.
     spread = stats["minimum"] != stats["maximum"] and (variance > 0 or isnan(variance))
     return {
         "minimum": stats["minimum"],
@@ -178,7 +188,7 @@ def _numbers(stats: Stats, sample: Sampled) -> Stats:
         "std": _if_finite(sample.scale * sqrt(variance)) if spread else 0.0,
         "skewness": _ratio(third, variance * sqrt(variance)) if spread else 0.0,
         "kurtosis": _ratio(fourth, variance * variance, 3.0) if spread else 0.0,
-        # The extremes are of all rows, whatever the quantiles were taken of.
+        # The extremes are those of all rows, also if the quantiles are those of a sample.
         "quantiles": (stats["minimum"], *sample.quantiles[1:-1], stats["maximum"]),
     }
 

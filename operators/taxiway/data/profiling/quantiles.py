@@ -1,4 +1,4 @@
-"""The first scan of a profile: a sorted sample of each numeric column, and what is read off it."""
+"""The first scan of a profile: quantiles, scale and frequent numbers of each numeric column, from a sorted sample."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUMERIC_LIKE = ("integer", "number", "date", "datetime")
+"""The types whose values have moments and quantiles."""
 _COLUMNS_AT_ONCE = 16
 _ENOUGH = 1000
 _FREQUENT_SHARE = 0.001
@@ -19,10 +20,13 @@ _FREQUENT_SHARE = 0.001
 
 @dataclass(frozen=True)
 class Sampled:
-    """What a sample of a column's finite values says.
+    """Statistics of a sample of the finite numbers of a column.
 
-    `shift` and `scale` are where the values lie: sums of powers of (value - shift) / scale keep their digits, those of values lose
-    them. `frequent` are the numbers in at least 0.1 % of the rows: zeros, defaults, codes.
+    Attributes:
+        shift: The mean. Sums of powers of (value - shift) / scale keep the digits that sums of powers of the values would lose.
+        scale: The standard deviation; never 0.
+        quantiles: The 101 quantiles, all of them values of the sample.
+        frequent: The numbers in at least 0.1% of the rows, such as zeros, defaults and codes.
     """
 
     shift: float
@@ -32,10 +36,19 @@ class Sampled:
 
 
 def sample_numbers(table: Table) -> dict[str, Sampled]:
-    """The samples of all numeric columns that have finite values, by their names in the view.
+    """Sample all numeric columns.
 
-    Of a column with few values in the sampled rows, all values are read: they may be the only ones that there are. A few columns
-    at a time, so that memory does not grow with their number.
+    All values of a column are read if the sampled rows have few of them. One scan reads a few columns, so that memory use does
+    not grow with their number.
+
+    Args:
+        table: The table.
+
+    Returns:
+        The statistics of each column with finite numbers, by its name in the view.
+
+    Raises:
+        DataError: A file of the table cannot be read.
     """
     found = {}
     numeric = [column for column in table.columns if column.type in NUMERIC_LIKE]
@@ -80,7 +93,7 @@ def _seen(values: "NDArray[np.float64]") -> Sampled:
     shift = float(values.mean())
     return Sampled(
         shift=shift,
-        # The squares of very small deviations underflow, and their standard deviation is 0 then.
+        # If the deviations are so small that their squares underflow, the standard deviation is 0.
         scale=float(values.std()) or float(np.abs(values - shift).max()) or 1.0,
         quantiles=tuple(values[np.maximum(places, 0)].tolist()),
         frequent=tuple(often.tolist()),

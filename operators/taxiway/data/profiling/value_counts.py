@@ -1,4 +1,4 @@
-"""The values of one column: how many there are, which are the most frequent, and which labels they go with."""
+"""The value counts of one column: its distinct values, the most frequent of them, and its counts by value and label."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 LISTED = ("string", "boolean", "integer")
-"""The types whose values are listed where there are few of them."""
-# DuckDB's estimate of the number of distinct values is a few percent off; a sample should not come out too small for it.
+"""The types whose values are listed if there are few of them."""
+# DuckDB's estimate of the number of distinct values is off by a few percent; the sample must not be too small because of that.
 _MARGIN = 1.3
 _WRITTEN_OUT = 1e15
 
 
 @dataclass(frozen=True)
 class Found:
-    """What `values_of` found out about a column; the fields are those of a ColumnProfile."""
+    """The value counts of a column; the fields are those of a `ColumnProfile`."""
 
     frequencies: DistinctSample
     values: tuple[ValueCount, ...] = ()
@@ -38,14 +38,26 @@ class Found:
 
 
 def few(distinct: int) -> bool:
-    """Whether a column with about so many distinct values is counted value by value."""
+    """Whether all values of a column are counted.
+
+    Args:
+        distinct: The approximate number of distinct values.
+    """
     return distinct * _MARGIN <= 2 * KEPT
 
 
 def values_of(column: Column, table: Table, distinct: int, label: Column | None, frequent: Sequence[float]) -> Found:
-    """The values of a column with about `distinct` of them.
+    """Count the values of a column.
 
-    `label` is the column to count them by, where that has few values; `frequent` the most frequent numbers.
+    Args:
+        column: The column.
+        table: Its table.
+        distinct: The approximate number of distinct values.
+        label: The label, to count the rows by value and label; None without a label or if it has many values.
+        frequent: The most frequent numbers of a numeric column.
+
+    Raises:
+        DataError: A file of the table cannot be read.
     """
     if few(distinct):
         return _of_few(column, table, label)
@@ -57,7 +69,7 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
 
 
 def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
-    """Each hash below the threshold with its rows: a scan that keeps little more than `KEPT` of the column's values."""
+    """The sample of all hashes below the threshold, in one scan that keeps little more than `KEPT` values in memory."""
     import ibis
 
     rows = rows_of(table, [column])
@@ -101,7 +113,7 @@ def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
 
 
 def _shown(value: Any) -> str:
-    """A value as text: a whole number without a fraction, whatever its type is."""
+    """A value as text; an integer of any type without a fraction."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_OUT
     return str(int(value)) if whole else str(value)
 
@@ -113,10 +125,10 @@ def _text(values: "ir.Value") -> "ir.Value":
 
 
 def _frequent_text(column: Column, table: Table) -> dict[str, int]:
-    """The most frequent values of text, with their exact rows.
+    """The most frequent values of a string column, with their exact numbers of rows.
 
-    Of very many rows a part says which they are, so that memory is bounded: one in fewer than 0.01 % of the rows may be
-    overlooked.
+    In a table with very many rows, the values are those of a sample, which limits memory use and may miss a value in fewer than
+    0.01% of the rows.
     """
     import ibis
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxiway.data.engine.duckdb_table import connect, locking, open_table, run
+from taxiway.data.engine.connection import connect, locking, run
+from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.validate import validate

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helping import examples
-from taxiway.data.engine import duckdb_table as table
+from taxiway.data.engine import connection
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
@@ -353,7 +353,7 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
     assert reading.is_plain
     contents = []
     for threads in (1, 4, 3):
-        monkeypatch.setitem(table._SETTINGS, "threads", threads)
+        monkeypatch.setitem(connection._SETTINGS, "threads", threads)
         folder = tmp_path / str(threads)
         folder.mkdir()
         tables = [

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.data.engine.duckdb_table import Column, Table, add_view, connect, run
+from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.duckdb_table import Column, Table, add_view
 from taxiway.data.schema.constraints import FeatureSkew
 from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.checks.keys import key_text

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.engine.duckdb_table import Column, add_view, connect, run
+from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.keys_sql import key_sql
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults

@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from taxiway.data.engine.duckdb_table import Table, locking, run
+from taxiway.data.engine.connection import locking, run
+from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.errors import ConfigError
 

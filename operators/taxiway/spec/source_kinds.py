@@ -1,0 +1,251 @@
+"""The kinds of sources, one class for each, and the keys that they share."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from taxiway.spec.base import Duration, Format, Name, Section, mistake
+from taxiway.spec.join import Join
+from taxiway.spec.period_query import PeriodQuery
+from taxiway.spec.periods import Every, period_of
+from taxiway.spec.selection import FixedWindow, Sample, SplitBy, Window
+from taxiway.spec.span_name import SpanName, name_form
+from taxiway.spec.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
+
+_FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
+
+
+def _function(value: str) -> str:
+    if not _FUNCTION.fullmatch(value):
+        raise ValueError("allowed: FILE.py:function with a file in the same folder, or package.module:function")
+    return value
+
+
+class SourceKeys(Section, ABC):
+    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
+
+    A source has exactly one of the keys `spans`, `sql` and `function`. Rows are joined first, then sampled, then split.
+
+    Attributes:
+        window: The number of spans to train on, before the span to evaluate on; or a fixed window.
+        exclude: Spans that are never read.
+        join: Tables to join, by name.
+        sample: Which rows to read; None for all.
+        split: `newest` to evaluate on the newest span, or a split of every span in the window by a column.
+        label: The column to predict.
+    """
+
+    key: ClassVar[str]
+    """The key that only sources of this kind have."""
+    wanted: ClassVar[str]
+    """How errors describe this kind of source."""
+
+    window: Window = 3
+    exclude: tuple[SpanName, ...] = ()
+    join: Mapping[Name, Join] = Field(default_factory=dict)
+    sample: Sample | None = None
+    split: SplitBy = "newest"
+    label: str
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The text that identifies the source in messages."""
+
+    @property
+    @abstractmethod
+    def named_by(self) -> Every | None:
+        """The length of the periods that name the spans; None if spans are numbers."""
+
+    @property
+    @abstractmethod
+    def _names(self) -> str:
+        """The allowed names of spans, for errors."""
+
+    @property
+    @abstractmethod
+    def _joinable(self) -> str:
+        """How the spans are named and what can be joined to them, for errors."""
+
+    @property
+    def holds_out_newest(self) -> bool:
+        """Whether the whole target span is evaluated on, so that it is not part of the window."""
+        return self.split == "newest"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths, URLs and patterns of the source and of its joined tables; they may begin with `{data}`."""
+        return tuple(join.path for join in self.join.values())
+
+    def with_data(self, data: str) -> Self:
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
+        return self.model_copy(update={"join": {name: join.with_data(data) for name, join in self.join.items()}})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_key_of_another_kind(cls, value: Any) -> Any:
+        mistakes = []
+        for key in value if isinstance(value, dict) else ():
+            kinds = [kind.key for kind in KINDS if key in kind.model_fields]
+            if kinds and cls.key not in kinds and key not in cls.model_fields:
+                problem = f"{key} is for a source with {' or '.join(kinds)}, but this source has {cls.key}; remove {key}"
+                mistakes.append(mistake(problem, value[key], key))
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return value
+
+    @model_validator(mode="after")
+    def _names_are_those_of_spans(self) -> Self:
+        example, expression = name_form(self.named_by)
+        for key, name in self._named():
+            if not expression.fullmatch(name):
+                raise ValueError(f'{key} has the span "{name}"; allowed: {self._names}, such as {example}')
+        return self
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        yield from (("exclude", name) for name in self.exclude)
+        if isinstance(self.window, FixedWindow):
+            yield from (("window", name) for name in (self.window.first, self.window.last))
+
+    @model_validator(mode="after")
+    def _joins_fit(self) -> Self:
+        taken: dict[str, str] = {}
+        for name, join in self.join.items():
+            if join.pattern is not None and join.pattern.every != self.named_by:
+                raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
+            for column in join.brings.values():
+                if column in taken:
+                    raise ValueError(f"join.{name} and {taken[column]} both add a column {column}; add a prefix to one of them")
+                taken[column] = f"join.{name}"
+        return self
+
+
+class FileSource(SourceKeys):
+    """A source of files, one for each span.
+
+    Attributes:
+        spans: A pattern of paths or fsspec URLs with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}. {data} is the folder or URL of
+            data that the installation sets.
+        format: The format of the files; None if their extension shows it.
+    """
+
+    key: ClassVar[str] = "spans"
+    wanted: ClassVar[str] = "files by spans: PATTERN"
+
+    spans: PatternText
+    format: Format | None = None
+
+    @property
+    def text(self) -> str:
+        """The pattern."""
+        return self.spans
+
+    @property
+    def named_by(self) -> Every | None:
+        """The length of the periods that the pattern has; None for {SPAN}."""
+        return pattern_in_file(self.spans).every
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The pattern, and the paths of joined tables."""
+        return (self.spans, *super().paths)
+
+    def with_data(self, data: str) -> Self:
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
+        return super().with_data(data).model_copy(update={"spans": with_data(self.spans, data)})
+
+    @property
+    def _names(self) -> str:
+        return f"names by the pattern {self.spans}"
+
+    @property
+    def _joinable(self) -> str:
+        return f"but the spans are those of {self.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, or "
+
+
+class PeriodSource(SourceKeys, ABC):
+    """A source that is read by period. Its spans are the periods, in UTC, from `first` on.
+
+    Attributes:
+        every: The length of a period.
+        first: The name of the first period.
+        delay: How long after its end a period is read.
+    """
+
+    every: Every = Field(description="the length of each period: hour, day, week, month or year")
+    first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
+    delay: Duration = Field(default=timedelta())
+
+    @field_validator("first")
+    @classmethod
+    def _first_is_a_period(cls, first: str, info: ValidationInfo) -> str:
+        if "every" in info.data:
+            period_of(first, info.data["every"])
+        return first
+
+    @property
+    def named_by(self) -> Every:
+        """The length of the periods."""
+        return self.every
+
+    @property
+    def _names(self) -> str:
+        return f"the name of a period of one {self.every}"
+
+    @property
+    def _joinable(self) -> str:
+        parts = placeholders_of(self.every)
+        needed = f"{', '.join(parts)} in it, or " if parts else ""
+        example, _ = name_form(self.every)
+        return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
+
+
+class SqlSource(PeriodSource):
+    """A source of rows from a database query.
+
+    Attributes:
+        sql: The query for the rows from {begin} (inclusive) to {end} (exclusive).
+        connection: The Airflow connection of the database.
+        version: A query for the version of a period, a whole number that increases with each correction; None for no versions.
+    """
+
+    key: ClassVar[str] = "sql"
+    wanted: ClassVar[str] = "a query by sql: QUERY with connection: NAME"
+
+    sql: PeriodQuery
+    connection: str = Field(description="the Airflow connection of the database")
+    version: PeriodQuery | None = None
+
+    @property
+    def text(self) -> str:
+        """The connection and its query, in one line."""
+        return f"{self.connection}: {' '.join(self.sql.split())}"
+
+
+class FunctionSource(PeriodSource):
+    """A source of rows from a Python function.
+
+    Attributes:
+        function: The function: it is called with `begin` and `end` and returns the rows from `begin` (inclusive) to `end`
+            (exclusive).
+    """
+
+    key: ClassVar[str] = "function"
+    wanted: ClassVar[str] = "a Python function by function: FILE.py:NAME"
+
+    function: Annotated[str, AfterValidator(_function)]
+
+    @property
+    def text(self) -> str:
+        """The name of the file or module, and of the function."""
+        file, _, name = self.function.rpartition(":")
+        return f"{Path(file).name}:{name}"
+
+
+KINDS: tuple[type[SourceKeys], ...] = (FileSource, SqlSource, FunctionSource)
+"""The classes of all kinds."""
