@@ -212,7 +212,12 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
             "{YYYY}-{MM}",
             r"periods of one day, such as 2013-04-01; allowed: \{YYYY\}, \{MM\}, \{DD\} in it, or file",
         ),
-        ("month", "2013-04", "{SPAN}", r"periods of one month, such as 2013-04; allowed: \{YYYY\}, \{MM\} in it, or file: one table"),
+        (
+            "month",
+            "2013-04",
+            "{SPAN}",
+            r"periods of one month, such as 2013-04; allowed: \{YYYY\}, \{MM\} in it, or file: one table",
+        ),
         ("week", "2013-W14", "{YYYY}-{MM}", r"periods of one week, such as 2013-W14; allowed: file: one table for all spans"),
         (
             "hour",
