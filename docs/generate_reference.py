@@ -21,11 +21,11 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
-from taxiway.spec.join import Join
 from taxiway.spec.pipeline import Features, Model, Pipeline
-from taxiway.spec.selection import FixedWindow, Sample, Split
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
+from taxiway.spec.source.join import Join
+from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
 

@@ -17,7 +17,7 @@ from conftest_airflow import REPOSITORY, Running
 from sqlalchemy import Connection, create_engine
 
 from taxiway.records import Outcome
-from taxiway.spec.periods import Period, ended_periods
+from taxiway.spec.source.periods import Period, ended_periods
 
 EXAMPLES = REPOSITORY / "docs" / "examples" / "sources"
 WRONG = """

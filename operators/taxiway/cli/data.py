@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway.cli.options import busy, check_folders, json_option, usage_errors
-from taxiway.cli.profile_view import show_profile
+from taxiway.cli.views.profile import show_profile
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:

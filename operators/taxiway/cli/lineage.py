@@ -21,7 +21,7 @@ def lineage() -> None:
 @json_option
 def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
     """Show how a model version was made: NAME/version, NAME@alias, or NAME for its champion."""
-    from taxiway.cli.lineage_view import as_json_text, show_model
+    from taxiway.cli.views.lineage import as_json_text, show_model
     from taxiway.lineage.queries import model_lineage, resolve
 
     with mlflow_at(tracking_uri) as client:
@@ -38,7 +38,7 @@ def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
 @json_option
 def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
     """Show the runs, models and promotions that used DATA: the name of a span, or a content digest."""
-    from taxiway.cli.lineage_view import as_json_text, show_uses
+    from taxiway.cli.views.lineage import as_json_text, show_uses
     from taxiway.lineage.queries import data_uses
 
     with mlflow_at(tracking_uri) as client:
@@ -54,7 +54,7 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 @tracking_option
 def history(model: str, tracking_uri: str) -> None:
     """List all promotions and rollbacks of MODEL, newest first."""
-    from taxiway.cli.lineage_view import show_history
+    from taxiway.cli.views.lineage import show_history
     from taxiway.registry.ledger import entries
 
     with mlflow_at(tracking_uri) as client:

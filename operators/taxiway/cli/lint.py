@@ -15,8 +15,8 @@ from taxiway.features.transform import choose_columns
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
-from taxiway.spec.selection import Split
 from taxiway.spec.source import Source
+from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets
 

@@ -25,7 +25,7 @@ from taxiway.records import Severity, Span
 from taxiway.spec.base import Name
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
-from taxiway.spec.span_pattern import SpanPattern
+from taxiway.spec.source.span_pattern import SpanPattern
 from taxiway.store import Store
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ def infer(data: str, output: Path, label: str | None, ranges: str, with_suggesti
 @json_option
 def show(file: Path, as_json: bool) -> None:
     """Show the schema in FILE as a table."""
-    from taxiway.cli.schema_view import show_schema
+    from taxiway.cli.views.schema import show_schema
     from taxiway.data.schema.file import load_schema
 
     with usage_errors():

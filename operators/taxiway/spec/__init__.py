@@ -1,12 +1,12 @@
 """What people write: pipelines, their sources, gates and sweeps, and teams. `read_pipeline` reads a pipeline file."""
 
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
-from taxiway.spec.join import Join
 from taxiway.spec.pipeline import Features, Model, Pipeline
 from taxiway.spec.pipeline_file import read_pipeline, read_team
-from taxiway.spec.selection import FixedWindow, Sample, Split
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource
+from taxiway.spec.source.join import Join
+from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Team
 

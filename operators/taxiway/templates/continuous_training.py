@@ -21,8 +21,8 @@ from taxiway.operators import (
     ValidateModelOperator,
 )
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.selection import FixedWindow, Split
 from taxiway.spec.source import Source
+from taxiway.spec.source.selection import FixedWindow, Split
 from taxiway.spec.team import Notification, Team, loosened
 from taxiway.templates.schedule import schedule_of
 

@@ -12,8 +12,8 @@ from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.messages import counted
 from taxiway.records import span_order
-from taxiway.spec.selection import FixedWindow
 from taxiway.spec.source import Source
+from taxiway.spec.source.selection import FixedWindow
 
 _SHOWN_SPANS = 12
 Spans = tuple[FoundSpan, ...]

@@ -18,8 +18,8 @@ from taxiway.messages import counted
 from taxiway.records import JoinMatch, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.base import Format
-from taxiway.spec.selection import Split
 from taxiway.spec.source import Source
+from taxiway.spec.source.selection import Split
 from taxiway.store.store import Store
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"

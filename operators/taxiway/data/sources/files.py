@@ -13,7 +13,7 @@ from taxiway.data.sources.reader import Connect, FoundSpan, Read, SourceReader
 from taxiway.errors import ConfigError
 from taxiway.records import span_order
 from taxiway.spec.source import FileSource
-from taxiway.spec.span_pattern import SpanOfPath, SpanPattern
+from taxiway.spec.source.span_pattern import SpanOfPath, SpanPattern
 from taxiway.store import SpanKey
 
 

@@ -10,7 +10,7 @@ from taxiway.data.sources.reader import Connect, FoundSpan, Read, SourceReader
 from taxiway.data.sources.sql import SqlReader
 from taxiway.errors import ConfigError
 from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource
-from taxiway.spec.span_pattern import DATA
+from taxiway.spec.source.span_pattern import DATA
 from taxiway.store import SpanKey
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from taxiway.data.sources.files import find_spans, listing
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.records import span_label
-from taxiway.spec.join import Join
 from taxiway.spec.source import Source
+from taxiway.spec.source.join import Join
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from itertools import islice
 
 from taxiway.data.sources.reader import FoundSpan, SourceReader
 from taxiway.errors import ConfigError
-from taxiway.spec.periods import ended_periods, newest_ended
 from taxiway.spec.source import PeriodSource
+from taxiway.spec.source.periods import ended_periods, newest_ended
 from taxiway.store import SpanKey
 
 _MOST_PERIODS = 200_000

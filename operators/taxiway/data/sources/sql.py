@@ -13,8 +13,8 @@ from taxiway.data.formats.python_rows import Batch, rows_to_parquet
 from taxiway.data.sources.periods import PeriodReader, bounds_of
 from taxiway.data.sources.reader import Connect, FoundSpan, Read
 from taxiway.errors import ConfigError, DataError, TransientError
-from taxiway.spec.period_query import BOUNDS
 from taxiway.spec.source import SqlSource
+from taxiway.spec.source.period_query import BOUNDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -27,8 +27,8 @@ from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import JoinMatch, Severity, Snapshot
-from taxiway.spec.join import Join
 from taxiway.spec.source import Source, read_source
+from taxiway.spec.source.join import Join
 from taxiway.store.store import Store
 
 SCHEMA = Schema(features=(Feature(name="origin", type="string"),))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.spec.periods import Every, period_of
-from taxiway.spec.span_name import name_form
-from taxiway.spec.span_pattern import SpanPattern, pattern_in_file, placeholders_of
+from taxiway.spec.source.periods import Every, period_of
+from taxiway.spec.source.span_name import name_form
+from taxiway.spec.source.span_pattern import SpanPattern, pattern_in_file, placeholders_of
 
 LITERAL = st.text(st.characters(blacklist_characters="{}", blacklist_categories=["Cs", "Nd"]), min_size=1, max_size=5)
 PATTERNS: dict[Every, str] = {"year": "{YYYY}", "month": "{YYYY}-{MM}", "day": "{YYYY}{MM}{DD}"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.records import span_order
-from taxiway.spec.periods import NAMES, Every, ended_periods, period_of
+from taxiway.spec.source.periods import NAMES, Every, ended_periods, period_of
 
 FIRSTS: dict[Every, str] = {
     "hour": "2019-12-31T22",

@@ -7,8 +7,8 @@ import pytest
 
 from taxiway.errors import ConfigError
 from taxiway.spec.pipeline_file import read_pipeline
-from taxiway.spec.selection import FixedWindow, Split
 from taxiway.spec.source import Source, read_source, source_from_json
+from taxiway.spec.source.selection import FixedWindow, Split
 
 FILE = """\
 pipeline: late_arrivals

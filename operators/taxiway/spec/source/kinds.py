@@ -10,12 +10,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from taxiway.spec.base import Duration, Format, Name, Section, mistake
-from taxiway.spec.join import Join
-from taxiway.spec.period_query import PeriodQuery
-from taxiway.spec.periods import Every, period_of
-from taxiway.spec.selection import FixedWindow, Sample, SplitBy, Window
-from taxiway.spec.span_name import SpanName, name_form
-from taxiway.spec.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
+from taxiway.spec.source.join import Join
+from taxiway.spec.source.period_query import PeriodQuery
+from taxiway.spec.source.periods import Every, period_of
+from taxiway.spec.source.selection import FixedWindow, Sample, SplitBy, Window
+from taxiway.spec.source.span_name import SpanName, name_form
+from taxiway.spec.source.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
 
 _FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from taxiway.records import span_order
 from taxiway.spec.base import Number, Section
-from taxiway.spec.span_name import SpanName
+from taxiway.spec.source.span_name import SpanName
 
 _LARGEST_WINDOW = 10_000
 

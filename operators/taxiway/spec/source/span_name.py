@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from taxiway.spec.periods import NAMES, Every
+from taxiway.spec.source.periods import NAMES, Every
 
 _NUMBER = ("12", re.compile(r"\d+"))
 

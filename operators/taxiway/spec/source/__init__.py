@@ -1,4 +1,4 @@
-"""The `source` section of a pipeline file: a source of one of the kinds in `source_kinds`, by the keys that are given."""
+"""The `source` section of a pipeline file: a source of one of the kinds in `kinds`, by the keys that are given."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter, Validatio
 from pydantic_core import InitErrorDetails
 
 from taxiway.spec.base import mistake
-from taxiway.spec.source_kinds import KINDS, FileSource, FunctionSource, PeriodSource, SourceKeys, SqlSource
+from taxiway.spec.source.kinds import KINDS, FileSource, FunctionSource, PeriodSource, SourceKeys, SqlSource
 
 __all__ = [
     "KINDS",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from taxiway.spec.base import Duration, Format, Number, Section
-from taxiway.spec.span_pattern import PatternText, SpanPattern, pattern_in_file, with_data
+from taxiway.spec.source.span_pattern import PatternText, SpanPattern, pattern_in_file, with_data
 
 REWRITES = ("lower", "strip", "text", "upper")
 _FORMS = "text, strip, upper, lower, {pad: DIGITS}, {remove_prefix: TEXT}, {values: {FROM: TO}}"

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator
 
 from taxiway.errors import allowed_values
-from taxiway.spec.periods import Every, Period, period_of
+from taxiway.spec.source.periods import Every, Period, period_of
 
 DATA = "{data}"  # the installation's folder or URL of data, in the paths of a pipeline file
 _DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
