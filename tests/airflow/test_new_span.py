@@ -220,7 +220,7 @@ def test_a_decided_span_whose_file_has_other_content_now_is_told_and_stays_decid
     )
     snapshot = Snapshot(pipeline="team.made", training=spans[:2], evaluation=spans[2:])
     (message,) = changed_since(store, snapshot, span_option="span={span}")
-    assert message.startswith("the file of span 1 was overwritten: run 1 decided the span as BLOCKED with content a")
+    assert message.startswith("the file of span 1 was overwritten: run run 1 decided the span as BLOCKED with content a")
     assert message.endswith("decide the span again with span=1")
     assert "{VERSION}" in message
     assert processed_spans(store, "team.made") == {("1", 0), ("2", 0)}

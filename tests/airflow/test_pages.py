@@ -49,7 +49,7 @@ def test_who_may_read_the_dag_sees_its_pipeline(airflow: httpx.Client, running: 
 def test_who_may_read_no_dag_sees_none(airflow: httpx.Client, running: Running, played: Played) -> None:
     headers = as_user(running, "nobody")
     html = airflow.get("/taxiway/", headers=headers).raise_for_status().text
-    assert "no pipeline here that you may read" in html
+    assert "no pipelines that you may read" in html
     assert PIPELINE not in html
     for path in (f"/taxiway/pipelines/{PIPELINE}", run_address(running, 1)):
         assert airflow.get(path, headers=headers).status_code == 403, path
@@ -77,7 +77,7 @@ def test_what_is_not_a_pipeline_or_not_a_run_is_a_sentence(airflow: httpx.Client
     for path in (f"/taxiway/pipelines/{PIPELINE}/runs/none", "/taxiway/pipelines/no_such_dag", "/taxiway/pipelines/~/runs/x"):
         answer = airflow.get(path, headers=headers)
         assert answer.status_code == 404, path
-        assert "is not a pipeline of Taxiway" in answer.text
+        assert "is not a Taxiway pipeline" in answer.text
 
 
 def test_pages_forbid_what_they_do_not_need(airflow: httpx.Client, running: Running, played: Played) -> None:

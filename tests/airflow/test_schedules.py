@@ -125,7 +125,9 @@ def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected
 
     late, corrected, last = (found[label] for label in ("2013-03 v1", "2013-05 v2", "2013-06 v1"))
     assert late.outcome is Outcome.REJECTED
-    assert late.reasons == ("version 3 comes too late: its newest span is 2013-03 v1, the champion's is 2013-05 v1",)
+    assert late.reasons == (
+        "version 3 was trained on older data than the champion: its newest span is 2013-03 v1, the champion's is 2013-05 v1",
+    )
     assert read(running, ARRIVALS, late.run) == {"training": ["2013-01 v1", "2013-02 v1"], "evaluation": ["2013-03 v1"]}
     assert "champion.roc_auc" not in running.mlflow_run(ARRIVALS, late.run).data.metrics
 

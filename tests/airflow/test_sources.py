@@ -175,13 +175,13 @@ def test_what_is_wrong_with_a_query_is_said_in_the_tasks_log(running: Running, p
     run, tasks = running.run(dag)
     first = periods[0].name
     said = {
-        "no_connection": "source.connection nowhere: ",
-        "no_database": "source.connection mlflow_default: ",
-        "no_server": f"source.sql of down, {first}: the database does not let us in",
+        "no_connection": "source.connection nowhere cannot be used",
+        "no_database": "source.connection mlflow_default cannot be used",
+        "no_server": f"source.sql of down, {first}: cannot connect to the database",
         "bad_sql": f"source.sql of warehouse, {first}: the database rejects the query: syntax error at or near",
         "no_rows": f"source.sql of warehouse, {first} has",
         "bad_column": f"source.sql of warehouse, {first}: a value cannot be read: invalid input syntax for type integer",
-        "bad_version": "gave 'NA'; allowed: one whole number",
+        "bad_version": "returned 'NA'; allowed: one whole number",
     }
     assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(said, "failed")
     for name, message in said.items():

@@ -28,7 +28,7 @@ from taxiway.local.console import print_error
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
-from taxiway.local.services import _well
+from taxiway.local.services import _health_check
 from taxiway.local.stack_dir import StackDir
 from taxiway.records import Outcome, RunSummary, Span
 from taxiway.registry.champions import ChampionInfo
@@ -247,11 +247,13 @@ def test_health_is_seen_rather_than_assumed() -> None:
         return json.dumps({"metadatabase": {"status": "healthy"}, **parts, **changes}).encode()
 
     for part in ("api-server", "scheduler", "dag-processor", "triggerer"):
-        assert _well(part)(health(), now)
-    assert not _well("api-server")(health(metadatabase={"status": "unhealthy"}), now)
-    assert not _well("scheduler")(health(scheduler={"status": "unhealthy", "latest_scheduler_heartbeat": None}), now)
+        assert _health_check(part)(health(), now)
+    assert not _health_check("api-server")(health(metadatabase={"status": "unhealthy"}), now)
+    assert not _health_check("scheduler")(health(scheduler={"status": "unhealthy", "latest_scheduler_heartbeat": None}), now)
     last_start = (now - timedelta(seconds=5)).isoformat()
-    assert not _well("triggerer")(health(triggerer={"status": "healthy", "latest_triggerer_heartbeat": last_start}), now)
+    assert not _health_check("triggerer")(
+        health(triggerer={"status": "healthy", "latest_triggerer_heartbeat": last_start}), now
+    )
 
 
 def test_end_all_kills_who_ignores_a_polite_request(tmp_path: Path) -> None:

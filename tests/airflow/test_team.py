@@ -36,7 +36,7 @@ def test_a_task_of_the_teams_own_runs_between_the_gate_and_the_shadow(
     assert shadow.started is not None
     assert gate.ended <= card.started < card.ended <= shadow.started
     text = (running.stack.home.data / "cards" / "own.small-1.md").read_text()
-    assert text.startswith("# own.small, version 1\n\n* the data passed: ")
+    assert text.startswith("# own.small, version 1\n\n* the data passed validation: ")
 
 
 def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(
@@ -49,6 +49,6 @@ def test_all_tasks_are_in_the_teams_pool_and_the_owner_is_shown(
 
 def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, ran: tuple[str, dict[str, TaskState]]) -> None:
     first, broken = (running.stack.home.data / "messages.txt").read_text().splitlines()
-    assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed: ")
+    assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed validation: ")
     assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
     assert broken.startswith("own.small ERROR on : a task failed before anything was decided")

@@ -94,7 +94,7 @@ def test_a_bad_row_fails_alone_and_changes_nobody_elses_answer(model: Any, monke
     assert [json.loads(outcomes[i].predictions) for i in (0, 2)] == [served(good)] * 2
     assert (outcomes[1].status, outcomes[1].error) == (alone.status, alone.error)
     assert alone.status == 400
-    assert alone.error == "the rows do not fit the model: row 0 has 'noon' in column x; allowed: a number, or null"
+    assert alone.error == "the rows do not fit the model: row 0: column x is 'noon'; allowed: a number, or null"
 
 
 @pytest.mark.parametrize("category", [None, "text", 1, True])
@@ -115,7 +115,7 @@ def test_a_number_is_read_the_same_alone_and_beside_any_other(cell: Any, number:
     for beside in ([], [None], [0.5], ["9"], [True], [2**70]):
         columns = {"x": [cell, *beside], "c": [category] * (1 + len(beside))}
         if number == "refused":
-            with pytest.raises(DataError, match=r"row 0 has .* in column x; allowed: a number, or null"):
+            with pytest.raises(DataError, match=r"row 0: column x is .*; allowed: a number, or null"):
                 raw_frame(columns, ["x"], ["c"])
             continue
         frame = raw_frame(columns, ["x"], ["c"])
@@ -162,7 +162,7 @@ def test_every_type_of_a_file_has_one_text(column: "pd.Series[Any]", text: str |
 
 
 def test_a_cell_that_is_no_category_is_refused() -> None:
-    with pytest.raises(DataError, match=r"row 1 has \[1, 2\] in column c; allowed: a text"):
+    with pytest.raises(DataError, match=r"row 1: column c is \[1, 2\]; allowed: a text"):
         raw_frame(pd.DataFrame({"c": pd.Series(["a", [1, 2]], dtype="object")}), [], ["c"])
 
 
@@ -171,7 +171,10 @@ def test_a_cell_that_is_no_category_is_refused() -> None:
     [
         (None, "has no signature with named columns"),
         (Schema([ColSpec("double"), ColSpec("string")]), "has no signature with named columns"),
-        (Schema([ColSpec("double", "x"), ColSpec("long", "n")]), "has n as long; allowed: double for numbers, string"),
+        (
+            Schema([ColSpec("double", "x"), ColSpec("long", "n")]),
+            "the type of n in the model.s signature is long; allowed: double for numbers, string",
+        ),
     ],
     ids=["none", "unnamed", "long"],
 )

@@ -149,4 +149,4 @@ def test_the_command_writes_the_suite_and_never_over_a_file(tmp_path: Path) -> N
     assert (done.exit_code, "drift of word" in done.output) == (0, True)
     assert json.loads((tmp_path / "made.suite.json").read_text())["name"] == "made"
     again = CliRunner().invoke(main, asked)
-    assert (again.exit_code, "is there already" in again.output) == (2, True)
+    assert (again.exit_code, "exists already" in again.output) == (2, True)
