@@ -83,7 +83,7 @@ def test_down_stops_a_stack_from_another_terminal(home: Path) -> None:
     assert process.returncode == 1
     assert processes_of(home) == []
     shown = CliRunner().invoke(main, ["down", "--home", str(home)])
-    assert shown.output == f"no stack runs in {home}\n"
+    assert shown.output == f"no stack is running in {home}\n"
 
 
 def test_down_clears_away_what_a_killed_supervisor_left(home: Path) -> None:
@@ -229,7 +229,7 @@ def test_errors_are_printed_as_they_are() -> None:
 def test_the_demonstration_refuses_at_once_what_it_cannot_do(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["demo", "--home", str(tmp_path / "home"), "--dags", str(tmp_path)])
     assert shown.exit_code == 1
-    assert "late_arrivals.pipeline.yaml is not there" in shown.output
+    assert "late_arrivals.pipeline.yaml of the demonstration does not exist" in shown.output
     dags = Path(__file__).parents[2] / "dags"
     report = ["--report", str(tmp_path / "nowhere" / "x.json")]
     shown = CliRunner().invoke(main, ["demo", "--home", str(tmp_path / "home"), "--dags", str(dags), *report])
@@ -284,7 +284,7 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     rolled_back = ChampionInfo(PIPELINE, 1, None, None)
     assert _problem(found, rolled_back, None, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
-    assert _problem(found, rolled_back, traffic, None) == "version 1 is the champion, expected version 2"
+    assert _problem(found, rolled_back, traffic, None) == "the champion is version 1, expected version 2"
     assert _problem(found, None, traffic, None) == "no version is the champion, expected version 2"
     promoted = ChampionInfo(PIPELINE, 2, None, None)
     assert _problem(found, promoted, traffic, None) == "the answers in the gateway's log were not checked"
