@@ -285,7 +285,7 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     assert _problem(found, rolled_back, None, None) == ""
     traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
     assert _problem(found, rolled_back, traffic, None) == "the champion is version 1, expected version 2"
-    assert _problem(found, None, traffic, None) == "no version is the champion, expected version 2"
+    assert _problem(found, None, traffic, None) == "the champion is none, expected version 2"
     promoted = ChampionInfo(PIPELINE, 2, None, None)
     assert _problem(found, promoted, traffic, None) == "the answers in the gateway's log were not checked"
     few = CheckedLog(AnswerCheck(8, 8), AnswerCheck(0, 0))
