@@ -289,14 +289,18 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     promoted = ChampionInfo(PIPELINE, 2, None, None)
     assert _problem(found, promoted, traffic, None) == "the answers in the gateway's log were not checked"
     few = CheckedLog(AnswerCheck(8, 8), AnswerCheck(0, 0))
-    assert _problem(found, promoted, traffic, few) == "9 requests were answered, and the log has 8 answers"
+    assert _problem(found, promoted, traffic, few) == "9 requests were answered, but the log has 8 answers"
     assert _problem(found, promoted, traffic, CheckedLog(AnswerCheck(9, 9), AnswerCheck(5, 5))) == ""
     wrong = CheckedLog(AnswerCheck(9, 9), AnswerCheck(5, 3, "version 2 answered request r1 with [[1, 0]]"))
     assert _problem(found, promoted, traffic, wrong).startswith(
-        "2 of 5 logged answers of the challenger are not the model's own;"
+        "2 of 5 logged answers of the challenger differ from what the model computes;"
     )
-    assert _problem(found[:2], None, None, None).startswith(f"{PIPELINE} on 2013-06 came to no decision, expected BLOCKED")
-    assert _problem(found[:3], None, None, None).startswith(f"{UNGUARDED} on 2013-04 came to no decision, expected REJECTED")
+    assert _problem(found[:2], None, None, None).startswith(
+        f"the outcome of {PIPELINE} on 2013-06 is missing, expected BLOCKED"
+    )
+    assert _problem(found[:3], None, None, None).startswith(
+        f"the outcome of {UNGUARDED} on 2013-04 is missing, expected REJECTED"
+    )
 
 
 def test_the_table_names_the_first_reasons_of_a_blocked_run() -> None:
