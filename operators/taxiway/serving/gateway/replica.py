@@ -1,4 +1,4 @@
-"""A served model version: its workers, the queue before them, and batching. Champion and challenger each have a replica."""
+"""A served model version: its workers, the queue before them, and batching. Champion and challenger have one each."""
 
 import asyncio
 import logging
@@ -6,11 +6,9 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 
 from taxiway.errors import ModelUnavailableError, WorkerLostError
-from taxiway.serving.gateway.request_log import Lease
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import PredictBackend
 from taxiway.serving.workers.process import Outcome
@@ -91,13 +89,12 @@ class ModelReplica:
         Raises:
             WorkerLostError: A worker is gone that the gateway cannot restart.
         """
-        for backend in self._backends:
-            try:
-                await backend.ensure()
-            except WorkerLostError:
-                raise
-            except ModelUnavailableError as error:
+        results = await asyncio.gather(*(backend.ensure() for backend in self._backends), return_exceptions=True)
+        for error in results:
+            if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
                 log.warning("%s", error)
+            elif error is not None:
+                raise error
 
     async def drain(self, timeout_s: float) -> None:
         """Answer the queued requests, for at most `timeout_s` seconds, then end the processes."""
@@ -115,9 +112,11 @@ class ModelReplica:
         for backend in self._backends:
             backend.stop()
         while not self._queue.empty():
-            self._done(
-                [(request, _failed(503, "the gateway stopped serving this version")) for request in self._queue.get_nowait()]
-            )
+            self._finish_all(self._queue.get_nowait(), _STOPPED)
+
+    async def closed(self) -> None:
+        """Wait until the requests in progress are answered, after `kill`."""
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _serve(self, backend: PredictBackend) -> None:
         while True:
@@ -126,13 +125,22 @@ class ModelReplica:
                 taken += self._more(taken[0])
             batch = [request for requests in taken for request in requests]
             try:
-                self._done(await self._outcomes(backend, batch))
+                self._finish(await self._outcomes(backend, batch))
             except asyncio.CancelledError:
-                self._done([(request, _failed(503, "the gateway stopped serving this version")) for request in batch])
+                self._finish_all(batch, _STOPPED)
                 raise
             finally:
                 for _ in taken:
                     self._queue.task_done()
+
+    def _finish(self, answered: list[tuple[PendingRequest, Outcome]]) -> None:
+        try:
+            self._done(answered)
+        except Exception:  # the worker must go on with the next batch
+            log.exception("an answered batch of %d requests could not be processed", len(answered))
+
+    def _finish_all(self, batch: list[PendingRequest], outcome: Outcome) -> None:
+        self._finish([(request, outcome) for request in batch])
 
     def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
         rows, more = sum(len(request.rows.data) for request in first), []
@@ -147,56 +155,30 @@ class ModelReplica:
             return list(zip(batch, await backend.predict([request.rows for request in batch]), strict=True))
         except BrokenProcessPool:
             log.warning("a worker died during a batch of %d requests; they are retried one by one", len(batch))
-        except TimeoutError:
-            return [(request, _failed(504, "the model did not answer in time; its worker was restarted")) for request in batch]
         except Exception as error:
-            return [(request, _failed(503, str(error))) for request in batch]
+            return [(request, _failure(error)) for request in batch]
         return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
 
     async def _retry(self, backend: PredictBackend, request: PendingRequest, call: int) -> Outcome:
         try:
-            outcome = (await backend.predict([request.rows]))[0]
-        except BrokenProcessPool:
-            return _failed(500, "the worker process died twice during this request")
-        except TimeoutError:
-            return _failed(504, "the model did not answer in time; its worker was restarted")
+            return replace((await backend.predict([request.rows]))[0], call=call)
         except Exception as error:
-            return _failed(503, str(error))
-        return Outcome(outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, call)
+            return replace(_failure(error), call=call)
 
 
-class ChampionReplica:
-    """The champion's replica, and since when it answers.
-
-    Args:
-        version: The model version.
-        replica: Its workers.
-    """
-
-    def __init__(self, version: int, replica: ModelReplica) -> None:
-        self.version = version
-        self.replica = replica
-        self.since = datetime.now(UTC)
-
-
-class ChallengerReplica:
-    """The challenger's replica, which starts to load at once; `ready` is done when it has loaded or failed to.
-
-    Args:
-        lease: Who deployed it, and until when.
-        replica: Its workers.
-    """
-
-    def __init__(self, lease: Lease, replica: ModelReplica) -> None:
-        self.lease = lease
-        self.replica = replica
-        self.ready = asyncio.create_task(replica.start())
-
-    @property
-    def serving(self) -> bool:
-        """Whether the version has been loaded."""
-        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
+def _failure(error: Exception) -> Outcome:
+    """The outcome of a request that no worker answered."""
+    if isinstance(error, BrokenProcessPool):
+        return _failed(500, "the worker process died twice during this request")
+    if isinstance(error, TimeoutError):
+        return _failed(504, "the model did not answer in time; its worker was restarted")
+    if not isinstance(error, ModelUnavailableError):
+        log.error("a worker failed during a predict call", exc_info=error)
+    return _failed(503, str(error))
 
 
 def _failed(status: int, error: str) -> Outcome:
     return Outcome(status, "", error, 0.0, 0)
+
+
+_STOPPED = _failed(503, "the gateway stopped serving this version")
