@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from taxiway.errors import RequestError
-from taxiway.serving.gateway.replica import PendingRequest
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.workers.base import Outcome
 
 log = logging.getLogger(__name__)
-
-Batch = list[tuple[PendingRequest, Outcome]]
 
 
 def by_call(batch: Batch) -> Iterator[Batch]:

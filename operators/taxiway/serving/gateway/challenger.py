@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from taxiway.errors import ModelUnavailableError, RequestError, WorkerLostError
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus
 from taxiway.serving.gateway.backends import backends_of
-from taxiway.serving.gateway.batches import Batch, warn_if_lost
+from taxiway.serving.gateway.batches import warn_if_lost
+from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.registry_lookup import require_version
-from taxiway.serving.gateway.replica import ModelReplica
 from taxiway.serving.gateway.request_log import Lease, RequestLog
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.version_server import VersionServer
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,13 @@ class Challenger:
 
     Args:
         lease: Who deployed it, and until when.
-        replica: Its workers.
+        server: Serves its version.
     """
 
-    def __init__(self, lease: Lease, replica: ModelReplica) -> None:
+    def __init__(self, lease: Lease, server: VersionServer) -> None:
         self.lease = lease
-        self.replica = replica
-        self.ready = asyncio.create_task(replica.start())
+        self.server = server
+        self.ready = asyncio.create_task(server.start())
 
     @property
     def serving(self) -> bool:
@@ -142,7 +143,7 @@ class ChallengerDeployment:
         if current is None or not current.serving:
             return
         try:
-            await current.replica.restart_dead()
+            await current.server.restart_dead()
         except WorkerLostError as error:
             log.warning("%s", error)
             await self._remove_if_current(current)
@@ -151,14 +152,19 @@ class ChallengerDeployment:
         """End the workers; the stored lease is kept."""
         if self.current is not None:
             self.current.ready.cancel()
-            self.current.replica.kill()
+            self.current.server.kill()
             self.current = None
 
     def _load(self, lease: Lease) -> Challenger:
-        workers = backends_of(self._name, lease.version, self._settings, lease.remote)
-        return Challenger(
-            lease, ModelReplica(workers, limit=self._settings.mirror_limit, batching=False, done=self._on_answered)
+        server = VersionServer(
+            self._name,
+            lease.version,
+            backends_of(self._name, lease.version, self._settings, lease.remote),
+            limit=self._settings.mirror_limit,
+            batching=False,
+            done=self._on_answered,
         )
+        return Challenger(lease, server)
 
     def _on_answered(self, batch: Batch) -> None:
         answers = [

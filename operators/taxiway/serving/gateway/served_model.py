@@ -10,14 +10,15 @@ from functools import partial
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.backends import backends_of
-from taxiway.serving.gateway.batches import Batch, by_call, resolve
+from taxiway.serving.gateway.batches import by_call, resolve
 from taxiway.serving.gateway.challenger import ChallengerDeployment
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.registry_lookup import champion_of
-from taxiway.serving.gateway.replica import ModelReplica, PendingRequest
 from taxiway.serving.gateway.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.workers.base import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +26,17 @@ _LOAD_RETRY_DELAY_S = 30.0
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
 
 
-class ChampionReplica:
-    """The champion's replica, and since when it answers.
+class Champion:
+    """The champion, and since when it answers.
 
     Args:
         version: The model version.
-        replica: Its workers.
+        server: Serves its version.
     """
 
-    def __init__(self, version: int, replica: ModelReplica) -> None:
+    def __init__(self, version: int, server: VersionServer) -> None:
         self.version = version
-        self.replica = replica
+        self.server = server
         self.since = datetime.now(UTC)
 
 
@@ -58,12 +59,12 @@ class ServedModel:
         self.name = name
         self._settings = settings
         self._log = request_log
-        self._champion: ChampionReplica | None = None
+        self._champion: Champion | None = None
         self._problem = "the gateway has not looked up its champion yet"
         self._wanted = 0
         self._retry_at = 0.0
         self._refresh_lock = asyncio.Lock()
-        self._draining: dict[asyncio.Task[None], ModelReplica] = {}
+        self._draining: dict[asyncio.Task[None], VersionServer] = {}
         self.challenger = ChallengerDeployment(name, settings, request_log)
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
@@ -82,7 +83,7 @@ class ServedModel:
         if self._champion is None:
             raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {self._problem}")
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
-        if not self._champion.replica.try_submit([request]):
+        if not self._champion.server.try_submit([request]):
             raise RequestError(
                 503,
                 f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests); try again later, or add workers",
@@ -113,7 +114,7 @@ class ServedModel:
 
     async def _check_workers(self) -> None:
         if self._champion:
-            await self._champion.replica.restart_dead()
+            await self._champion.server.restart_dead()
 
     async def refresh(self, *, retry_failed: bool = True) -> None:
         """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
@@ -152,31 +153,36 @@ class ServedModel:
     async def close(self) -> None:
         """End all workers; queued requests are answered with an error, and the lease of the challenger is kept."""
         self.challenger.drop()
-        for draining, replica in list(self._draining.items()):
+        for draining, server in list(self._draining.items()):
             draining.cancel()
-            replica.kill()  # a task that is cancelled before its first step does not get to this
-            await replica.closed()
+            server.kill()  # a task that is cancelled before its first step does not get to this
+            await server.closed()
         if self._champion:
             champion, self._champion = self._champion, None
-            champion.replica.kill()
-            await champion.replica.closed()
+            champion.server.kill()
+            await champion.server.closed()
 
     async def _load_champion(self, version: int) -> None:
         done = partial(self._on_champion_batch, version)
-        replica = ModelReplica(
-            backends_of(self.name, version, self._settings), limit=self._settings.queue_limit, batching=True, done=done
+        server = VersionServer(
+            self.name,
+            version,
+            backends_of(self.name, version, self._settings),
+            limit=self._settings.queue_limit,
+            batching=True,
+            done=done,
         )
         try:
-            await replica.start()
+            await server.start()
         except ModelUnavailableError as error:
             self._retry_at = time.monotonic() + _LOAD_RETRY_DELAY_S
             self._problem = str(error)
             log.warning("%s", error)
             return
         self._problem = ""
-        self._swap(ChampionReplica(version, replica))
+        self._swap(Champion(version, server))
 
-    def _swap(self, new: ChampionReplica | None) -> None:
+    def _swap(self, new: Champion | None) -> None:
         """Replace the champion; the old one finishes its queued requests."""
         old, self._champion = self._champion, new
         if old is new:
@@ -184,8 +190,8 @@ class ServedModel:
         versions = [str(champion.version) if champion else "none" for champion in (new, old)]
         log.info("%s: serving champion version %s (before: %s)", self.name, *versions)
         if old:
-            draining = asyncio.create_task(old.replica.drain(self._settings.predict_timeout_s))
-            self._draining[draining] = old.replica
+            draining = asyncio.create_task(old.server.drain(self._settings.predict_timeout_s))
+            self._draining[draining] = old.server
             draining.add_done_callback(self._draining.pop)
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
@@ -208,7 +214,7 @@ class ServedModel:
             lease = challenger.lease
             # Its answers update the rows, which are not yet queued for the log. It cannot answer before they are: it runs in this
             # event loop, and nothing is awaited in between.
-            queued = challenger.replica.try_submit(requests)
+            queued = challenger.server.try_submit(requests)
             mirror = "queued" if queued else "dropped"
         return [
             LoggedRequest(

@@ -82,7 +82,7 @@ def test_both_answers_of_every_request_are_paired(gateway: Running, model: str) 
 
 @pytest.mark.parametrize(
     ("behaviour", "error"),
-    [("Raises", "broken on purpose"), ("OneTooFew", "gave 0 answers for 1 rows"), ("AnswersNaN", "not JSON compliant")],
+    [("Raises", "broken on purpose"), ("OneTooFew", "returned 0 predictions for 1 rows"), ("AnswersNaN", "not JSON compliant")],
 )
 def test_a_failing_challenger_is_only_counted(gateway: Running, model: str, behaviour: str, error: str) -> None:
     with shadow(gateway, model, behaviour) as (version, owner):

@@ -17,7 +17,7 @@ from taxiway.serving.gateway.request_log import Lease, RequestLog
 from taxiway.serving.gateway.served_model import ServedModel
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.workers.base import Outcome
 
 MODEL = "flights.late"
 ROWS = Rows(("x",), [[0.5]])
@@ -323,3 +323,26 @@ def test_the_alias_is_looked_up_while_workers_restart(world: World) -> None:
         await model.close()
 
     asyncio.run(scenario())
+
+
+def test_a_version_that_does_not_finish_in_time_is_named_with_its_requests(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        old = list(world.workers)
+        for worker in old:
+            worker.may_answer.clear()
+        asked = [asyncio.create_task(model.predict("{}", ROWS)) for _ in range(5)]
+        await asyncio.sleep(0)
+        world.champion = 2
+        await model.refresh()
+        await soon(lambda: all(worker.stopped for worker in old))
+        answers = await asyncio.gather(*asked)
+        assert {outcome.status for _, _, outcome in answers} == {503}
+        await model.close()
+
+    world.settings = world.settings.model_copy(update={"predict_timeout_s": 0.05})
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert f"{MODEL} version 1: stopped with 5 unanswered requests after 0.05 s" in caplog.text

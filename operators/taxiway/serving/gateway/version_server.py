@@ -1,46 +1,25 @@
-"""A served model version: its workers, the queue before them, and batching. Champion and challenger have one each."""
+"""Serves one model version: its workers, the queue before them, and batching."""
 
 import asyncio
 import logging
-import time
-import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from taxiway.errors import ModelUnavailableError, WorkerLostError
-from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.base import PredictBackend
-from taxiway.serving.workers.process import Outcome
+from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
 
 _BATCH_ROWS = 256
 
 
-@dataclass(eq=False)
-class PendingRequest:
-    """A request that waits for its answer.
-
-    Attributes:
-        body: The request's JSON, as received.
-        rows: Its rows.
-        answered: Set to the version that answered and its outcome, once they are logged.
-        request_id: A unique id.
-        at: When it was received, in seconds since 1970.
-    """
-
-    body: str
-    rows: Rows
-    answered: asyncio.Future[tuple[int, Outcome]]
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    at: float = field(default_factory=time.time)
-
-
-class ModelReplica:
-    """The workers of a model version, with a queue.
+class VersionServer:
+    """All workers of one model version, and the queue before them.
 
     Args:
+        model: The registered model.
+        version: Its version.
         backends: The workers.
         limit: How many items may wait in the queue; an item is a list of requests.
         batching: Whether a worker takes further items of the queue, up to about 256 rows, with the first one: a predict call costs
@@ -50,16 +29,20 @@ class ModelReplica:
 
     def __init__(
         self,
+        model: str,
+        version: int,
         backends: Sequence[PredictBackend],
         *,
         limit: int,
         batching: bool,
-        done: Callable[[list[tuple[PendingRequest, Outcome]]], None],
+        done: Callable[[Batch], None],
     ) -> None:
+        self._name = f"{model} version {version}"
         self._backends = backends
         self._batching = batching
         self._done = done
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
+        self._unanswered = 0  # requests, queued or in progress
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -81,6 +64,7 @@ class ModelReplica:
             self._queue.put_nowait(requests)
         except asyncio.QueueFull:
             return False
+        self._unanswered += len(requests)
         return True
 
     async def restart_dead(self) -> None:
@@ -101,7 +85,7 @@ class ModelReplica:
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.warning("stopped with %d unanswered items in the queue", self._queue.qsize())
+            log.warning("%s: stopped with %d unanswered requests after %g s", self._name, self._unanswered, timeout_s)
         finally:
             self.kill()
 
@@ -133,11 +117,12 @@ class ModelReplica:
                 for _ in taken:
                     self._queue.task_done()
 
-    def _finish(self, answered: list[tuple[PendingRequest, Outcome]]) -> None:
+    def _finish(self, answered: Batch) -> None:
+        self._unanswered -= len(answered)
         try:
             self._done(answered)
         except Exception:  # the worker must go on with the next batch
-            log.exception("an answered batch of %d requests could not be processed", len(answered))
+            log.exception("%s: an answered batch of %d requests could not be processed", self._name, len(answered))
 
     def _finish_all(self, batch: list[PendingRequest], outcome: Outcome) -> None:
         self._finish([(request, outcome) for request in batch])
@@ -149,12 +134,12 @@ class ModelReplica:
             rows += sum(len(request.rows.data) for request in more[-1])
         return more
 
-    async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> list[tuple[PendingRequest, Outcome]]:
+    async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> Batch:
         """The outcomes of a batch. If the worker dies, each request is retried alone, so that it cannot fail the others."""
         try:
             return list(zip(batch, await backend.predict([request.rows for request in batch]), strict=True))
-        except BrokenProcessPool:
-            log.warning("a worker died during a batch of %d requests; they are retried one by one", len(batch))
+        except WorkerDiedError:
+            log.warning("%s: a worker died during a batch of %d requests; they are retried one by one", self._name, len(batch))
         except Exception as error:
             return [(request, _failure(error)) for request in batch]
         return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
@@ -168,7 +153,7 @@ class ModelReplica:
 
 def _failure(error: Exception) -> Outcome:
     """The outcome of a request that no worker answered."""
-    if isinstance(error, BrokenProcessPool):
+    if isinstance(error, WorkerDiedError):
         return _failed(500, "the worker process died twice during this request")
     if isinstance(error, TimeoutError):
         return _failed(504, "the model did not answer in time; its worker was restarted")
