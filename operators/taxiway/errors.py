@@ -105,6 +105,10 @@ class ModelUnavailableError(TaxiwayError):
     """A model version could not be loaded, or its workers keep failing."""
 
 
+class WorkerDiedError(TaxiwayError):
+    """A worker died during a predict call. The next call starts it again, so a retry may succeed."""
+
+
 class WorkerLostError(ModelUnavailableError):
     """Workers are lost, and the gateway cannot restart them."""
 

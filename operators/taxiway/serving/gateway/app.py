@@ -182,21 +182,21 @@ async def refresh(name: str, request: Request) -> ModelStatus:
 @_admins.put("/challenger")
 async def put_challenger(name: str, challenger: ChallengerRequest, request: Request) -> JSONResponse:
     """Load a version as challenger; answers when it is loaded."""
-    await _gateway(request).model(name).put_challenger(challenger)
+    await _gateway(request).model(name).challenger.put(challenger)
     return await get_challenger(name, request)
 
 
 @_admins.get("/challenger")
 async def get_challenger(name: str, request: Request) -> JSONResponse:
     """The challenger; null if there is none."""
-    challenger = await _gateway(request).model(name).challenger()
+    challenger = await _gateway(request).model(name).challenger.status()
     return JSONResponse({"challenger": challenger.model_dump(mode="json") if challenger else None})
 
 
 @_admins.delete("/challenger")
 async def delete_challenger(name: str, owner: str, request: Request) -> JSONResponse:
     """Remove this owner's challenger, if there is one."""
-    await _gateway(request).model(name).remove_challenger(owner)
+    await _gateway(request).model(name).challenger.remove(owner)
     return JSONResponse({"challenger": None})
 
 

@@ -2,9 +2,8 @@
 
 from taxiway.serving.api import Remote
 from taxiway.serving.gateway.settings import GatewaySettings
-from taxiway.serving.workers.base import PredictBackend
+from taxiway.serving.workers.base import ModelSource, PredictBackend
 from taxiway.serving.workers.local import Worker
-from taxiway.serving.workers.process import ModelSource
 from taxiway.serving.workers.remote import RemoteWorker
 
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from taxiway.errors import RequestError
-from taxiway.serving.gateway.replica import PendingRequest
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.workers.base import Outcome
 
 log = logging.getLogger(__name__)
-
-Batch = list[tuple[PendingRequest, Outcome]]
 
 
 def by_call(batch: Batch) -> Iterator[Batch]:
@@ -26,7 +24,7 @@ def resolve(version: int, batch: Batch, error: BaseException | None) -> None:
     Args:
         version: The version that answered.
         batch: The requests and their outcomes.
-        error: Why the log could not be written; None if it was. Unlogged answers are not returned.
+        error: Why the batch could not be logged; None if it was. Unlogged answers are not returned.
     """
     for request, outcome in batch:
         if request.answered.done():  # the caller has disconnected
@@ -34,7 +32,7 @@ def resolve(version: int, batch: Batch, error: BaseException | None) -> None:
         if error is None:
             request.answered.set_result((version, outcome))
         else:
-            message = f"the request log cannot be written ({error}), and answers that are not logged are not returned"
+            message = f"the answer could not be logged ({error}), and answers that are not logged are not returned"
             request.answered.set_exception(RequestError(503, message))
 
 

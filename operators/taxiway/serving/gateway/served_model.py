@@ -1,26 +1,43 @@
-"""A served model: its champion, which follows the alias in the registry, and its challenger, which has a lease."""
+"""A served model: its champion follows the alias in the registry, and its answers are logged and mirrored to the challenger."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerLostError
-from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus
+from taxiway.errors import ModelUnavailableError, RequestError, TransientError
+from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.backends import backends_of
-from taxiway.serving.gateway.batches import Batch, by_call, resolve, warn_if_lost
-from taxiway.serving.gateway.registry_lookup import champion_of, require_version
-from taxiway.serving.gateway.replica import ChallengerReplica, ChampionReplica, ModelReplica, PendingRequest
-from taxiway.serving.gateway.request_log import Lease, LoggedRequest, RequestLog
+from taxiway.serving.gateway.batches import by_call, resolve
+from taxiway.serving.gateway.challenger import ChallengerDeployment
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.gateway.registry_lookup import champion_of
+from taxiway.serving.gateway.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.workers.base import Outcome
 
 log = logging.getLogger(__name__)
 
-_RETRY_LOAD_S = 30.0
+_LOAD_RETRY_DELAY_S = 30.0
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
+
+
+class Champion:
+    """The champion, and since when it answers.
+
+    Args:
+        version: The model version.
+        server: Serves its version.
+    """
+
+    def __init__(self, version: int, server: VersionServer) -> None:
+        self.version = version
+        self.server = server
+        self.since = datetime.now(UTC)
 
 
 class ServedModel:
@@ -33,20 +50,22 @@ class ServedModel:
         name: The registered model.
         settings: The settings of the gateway.
         request_log: The log of all requests.
+
+    Attributes:
+        challenger: Deploys and removes the challenger.
     """
 
     def __init__(self, name: str, settings: GatewaySettings, request_log: RequestLog) -> None:
         self.name = name
         self._settings = settings
         self._log = request_log
-        self._champion: ChampionReplica | None = None
-        self._challenger: ChallengerReplica | None = None
+        self._champion: Champion | None = None
         self._problem = "the gateway has not looked up its champion yet"
         self._wanted = 0
         self._retry_at = 0.0
-        self._refreshing = asyncio.Lock()
-        self._challenging = asyncio.Lock()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._refresh_lock = asyncio.Lock()
+        self._draining: dict[asyncio.Task[None], VersionServer] = {}
+        self.challenger = ChallengerDeployment(name, settings, request_log)
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
         """Answer a request with the champion, and log it before returning.
@@ -64,7 +83,7 @@ class ServedModel:
         if self._champion is None:
             raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {self._problem}")
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
-        if not self._champion.replica.try_submit([request]):
+        if not self._champion.server.try_submit([request]):
             raise RequestError(
                 503,
                 f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests); try again later, or add workers",
@@ -73,53 +92,43 @@ class ServedModel:
         return request.request_id, version, outcome
 
     async def watch(self) -> None:
-        """Check the alias, the lease and the processes about every `poll_s` seconds, until cancelled."""
-        await asyncio.gather(self._keep_champion(), self._keep_challenger())
+        """Check the alias, the lease and the workers about every `poll_s` seconds, until cancelled."""
+        checks = (self._check_alias, self._check_workers, self.challenger.check_lease, self.challenger.check_workers)
+        async with asyncio.TaskGroup() as group:
+            for check in checks:  # separate tasks: restarting a worker may take minutes
+                group.create_task(self._watch(check))
 
-    async def _keep_champion(self) -> None:
+    async def _watch(self, check: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.refresh(again=False)
-                if self._champion:
-                    await self._champion.replica.restart_dead()
-            except (RequestError, TransientError) as error:
-                self._problem = str(error)
+                await check()
             except Exception:
-                log.exception("%s: the check of the champion failed and is repeated", self.name)
+                log.exception("%s: a check failed and is repeated", self.name)
             await asyncio.sleep(self._settings.poll_s)
 
-    async def _keep_challenger(self) -> None:
-        await self._restore_challenger()
-        while True:
-            held = self._challenger
-            try:
-                if held and time.time() >= held.lease.expires_at:
-                    log.info("%s: the lease of challenger %d ended", self.name, held.lease.version)
-                    await self.remove_challenger(held.lease.owner)
-                elif held and held.serving:
-                    await held.replica.restart_dead()
-            except WorkerLostError as error:
-                log.warning("%s", error)
-                await self._forget(held)
-            except RequestError:
-                log.info("%s: another owner has just replaced the challenger", self.name)
-            except Exception:
-                log.exception("%s: the check of the challenger failed and is repeated", self.name)
-            await asyncio.sleep(self._settings.poll_s)
+    async def _check_alias(self) -> None:
+        try:
+            await self.refresh(retry_failed=False)
+        except (RequestError, TransientError) as error:
+            self._problem = str(error)
 
-    async def refresh(self, *, again: bool = True) -> None:
+    async def _check_workers(self) -> None:
+        if self._champion:
+            await self._champion.server.restart_dead()
+
+    async def refresh(self, *, retry_failed: bool = True) -> None:
         """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
 
         Args:
-            again: Whether to load a version again whose loading failed less than 30 s ago.
+            retry_failed: Whether to load a version again whose loading failed less than 30 s ago.
 
         Raises:
             RequestError: 404 if the registry has no such model.
             TransientError: The registry does not answer.
         """
-        async with self._refreshing:
+        async with self._refresh_lock:
             wanted = await asyncio.to_thread(champion_of, self._settings.tracking_uri, self.name)
-            if wanted != self._wanted or again:
+            if wanted != self._wanted or retry_failed:
                 self._retry_at = 0.0
             self._wanted = wanted
             if self._champion and self._champion.version == wanted:
@@ -130,46 +139,6 @@ class ServedModel:
             elif time.monotonic() >= self._retry_at:
                 await self._load_champion(wanted)
 
-    async def put_challenger(self, request: ChallengerRequest) -> None:
-        """Load a challenger; for the same version and owner, only the lease is extended.
-
-        Raises:
-            RequestError: 404 for an unknown version, 409 if another owner's challenger is deployed, 422 if it cannot be loaded.
-        """
-        lease = Lease(request.version, request.owner, time.time() + request.expires_in_s, request.remote)
-        async with self._challenging:
-            held = self._challenger
-            if held and held.lease.owner != request.owner and time.time() < held.lease.expires_at:
-                until = f"{datetime.fromtimestamp(held.lease.expires_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-                raise RequestError(
-                    409,
-                    f"{self.name} already has a challenger: version {held.lease.version} of {held.lease.owner}, until {until}",
-                )
-            if held and (held.lease.version, held.lease.owner, held.lease.remote) == (lease.version, lease.owner, lease.remote):
-                held.lease = lease
-            else:
-                await asyncio.to_thread(require_version, self._settings.tracking_uri, self.name, request.version)
-                self._drop_challenger()
-                held = self._challenger = self._new_challenger(lease)
-            await self._log.hold(self.name, lease)
-        await self._ready(held)
-
-    async def remove_challenger(self, owner: str) -> None:
-        """Remove this owner's challenger, if there is one.
-
-        Raises:
-            RequestError: 409 if the challenger belongs to another owner.
-        """
-        async with self._challenging:
-            if self._challenger is None:
-                return
-            if self._challenger.lease.owner != owner:
-                raise RequestError(
-                    409, f"the challenger of {self.name} belongs to {self._challenger.lease.owner}, not to {owner}"
-                )
-            self._drop_challenger()
-            await self._log.release(self.name)
-
     async def status(self) -> ModelStatus:
         """The champion and the challenger."""
         champion = self._champion
@@ -178,123 +147,90 @@ class ServedModel:
             champion=champion.version if champion else 0,
             since=champion.since if champion else None,
             problem=self._problem,
-            challenger=await self.challenger(),
+            challenger=await self.challenger.status(),
         )
-
-    async def challenger(self) -> ChallengerStatus | None:
-        """The challenger with its counts; None if there is none."""
-        if self._challenger is None:
-            return None
-        lease = self._challenger.lease
-        status = ChallengerStatus(
-            version=lease.version,
-            owner=lease.owner,
-            state="serving" if self._challenger.serving else "loading",
-            expires_at=datetime.fromtimestamp(lease.expires_at, UTC),
-        )
-        return await asyncio.to_thread(self._log.counted, self.name, status)
 
     async def close(self) -> None:
-        """End all processes after the queued requests; the lease of the challenger is kept for the next start."""
-        self._drop_challenger()
-        self._swap(None)
-        for draining in self._closing:
+        """End all workers; queued requests are answered with an error, and the lease of the challenger is kept."""
+        self.challenger.drop()
+        for draining, server in list(self._draining.items()):
             draining.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+            server.kill()  # a task that is cancelled before its first step does not get to this
+            await server.closed()
+        if self._champion:
+            champion, self._champion = self._champion, None
+            champion.server.kill()
+            await champion.server.closed()
 
     async def _load_champion(self, version: int) -> None:
         done = partial(self._on_champion_batch, version)
-        replica = ModelReplica(
-            backends_of(self.name, version, self._settings), limit=self._settings.queue_limit, batching=True, done=done
+        server = VersionServer(
+            self.name,
+            version,
+            backends_of(self.name, version, self._settings),
+            limit=self._settings.queue_limit,
+            batching=True,
+            done=done,
         )
         try:
-            await replica.start()
+            await server.start()
         except ModelUnavailableError as error:
-            self._retry_at = time.monotonic() + _RETRY_LOAD_S
+            self._retry_at = time.monotonic() + _LOAD_RETRY_DELAY_S
             self._problem = str(error)
             log.warning("%s", error)
             return
         self._problem = ""
-        self._swap(ChampionReplica(version, replica))
+        self._swap(Champion(version, server))
 
-    def _swap(self, new: ChampionReplica | None) -> None:
+    def _swap(self, new: Champion | None) -> None:
         """Replace the champion; the old one finishes its queued requests."""
         old, self._champion = self._champion, new
-        log.info(
-            "%s: serving champion version %s (before: %s)",
-            self.name,
-            new.version if new else "none",
-            old.version if old else "none",
-        )
+        if old is new:
+            return
+        versions = [str(champion.version) if champion else "none" for champion in (new, old)]
+        log.info("%s: serving champion version %s (before: %s)", self.name, *versions)
         if old:
-            draining = asyncio.create_task(old.replica.drain(self._settings.predict_timeout_s))
-            self._closing.add(draining)
-            draining.add_done_callback(self._closing.discard)
+            draining = asyncio.create_task(old.server.drain(self._settings.predict_timeout_s))
+            self._draining[draining] = old.server
+            draining.add_done_callback(self._draining.pop)
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
         """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
-        rows = []
-        for answered in by_call(batch):
-            call = answered[0][0].request_id
-            mirrored = [request for request, outcome in answered if outcome.status not in _NOT_MIRRORED]
-            challenger = self._challenger if mirrored and self._challenger and self._challenger.serving else None
-            mirror = None if challenger is None else "queued" if challenger.replica.try_submit(mirrored) else "dropped"
-            for request, outcome in answered:
-                to = challenger.lease if challenger and outcome.status not in _NOT_MIRRORED else None
-                rows.append(
-                    LoggedRequest(
-                        *(request.request_id, request.at, self.name, request.body, call, version, outcome.status),
-                        *(outcome.predictions, outcome.error, outcome.latency_ms),
-                        *((to.version, to.owner, mirror) if to else (None, None, None)),
-                    )
-                )
-        self._log.add(rows).add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
+        try:
+            rows = [row for answered in by_call(batch) for row in self._mirror(version, answered)]
+            logged = self._log.add(rows)
+        except Exception as error:
+            resolve(version, batch, error)
+            raise
+        logged.add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
 
-    def _on_challenger_batch(self, batch: Batch) -> None:
-        answers = [
-            (outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, request.request_id)
-            for request, outcome in batch
-            if outcome.status != 503
+    def _mirror(self, version: int, answered: Batch) -> list[LoggedRequest]:
+        """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
+        requests = [request for request, _ in answered]
+        status = answered[0][1].status  # all outcomes of a predict call have the same status
+        challenger = self.challenger.current
+        lease, mirror = None, None
+        if challenger and challenger.serving and status not in _NOT_MIRRORED:
+            lease = challenger.lease
+            # Its answers update the rows, which are not yet queued for the log. It cannot answer before they are: it runs in this
+            # event loop, and nothing is awaited in between.
+            queued = challenger.server.try_submit(requests)
+            mirror = "queued" if queued else "dropped"
+        return [
+            LoggedRequest(
+                request_id=request.request_id,
+                at=request.at,
+                model=self.name,
+                payload=request.body,
+                call=requests[0].request_id,
+                champion_version=version,
+                champion_status=outcome.status,
+                champion_answer=outcome.predictions,
+                champion_error=outcome.error,
+                champion_ms=outcome.latency_ms,
+                challenger_version=lease.version if lease else None,
+                challenger_owner=lease.owner if lease else None,
+                mirror=mirror,
+            )
+            for request, outcome in answered
         ]
-        if answers:
-            self._log.challenger_answered(answers).add_done_callback(warn_if_lost)
-
-    def _new_challenger(self, lease: Lease) -> ChallengerReplica:
-        workers = backends_of(self.name, lease.version, self._settings, lease.remote)
-        return ChallengerReplica(
-            lease, ModelReplica(workers, limit=self._settings.mirror_limit, batching=False, done=self._on_challenger_batch)
-        )
-
-    def _drop_challenger(self) -> None:
-        if self._challenger is not None:
-            self._challenger.ready.cancel()
-            self._challenger.replica.kill()
-            self._challenger = None
-
-    async def _ready(self, challenger: ChallengerReplica) -> None:
-        try:
-            await asyncio.shield(challenger.ready)
-        except ModelUnavailableError as error:
-            await self._forget(challenger)
-            raise RequestError(422, str(error)) from None
-        except asyncio.CancelledError:
-            if not challenger.ready.cancelled():
-                raise
-            raise RequestError(409, f"the challenger of {self.name} was removed while it was loading") from None
-
-    async def _forget(self, challenger: ChallengerReplica | None) -> None:
-        """Remove this challenger, unless another one has replaced it."""
-        async with self._challenging:
-            if challenger is not None and self._challenger is challenger:
-                self._drop_challenger()
-                await self._log.release(self.name)
-
-    async def _restore_challenger(self) -> None:
-        lease = await asyncio.to_thread(self._log.lease, self.name)
-        if lease is None or time.time() >= lease.expires_at or self._challenger is not None:
-            return
-        self._challenger = self._new_challenger(lease)
-        try:
-            await self._ready(self._challenger)
-        except RequestError as error:
-            log.warning("%s: the challenger could not be loaded again after the restart: %s", self.name, error)

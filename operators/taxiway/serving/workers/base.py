@@ -1,9 +1,45 @@
-"""The protocol of all workers."""
+"""The protocol of all workers, and what they are sent and return."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.process import Outcome
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """The model version that a worker loads.
+
+    Attributes:
+        loader: `module:function`, which is called with the other three and returns a pyfunc model.
+        tracking_uri: The MLflow server.
+        model: The registered model.
+        version: Its version.
+    """
+
+    loader: str
+    tracking_uri: str
+    model: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a request.
+
+    Attributes:
+        status: The HTTP status: 200 for predictions, otherwise an error.
+        predictions: The predictions as a JSON list; empty for an error.
+        error: The error; empty if there is none.
+        latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
+        call: The number of the predict call within the batch.
+    """
+
+    status: int
+    predictions: str
+    error: str
+    latency_ms: float
+    call: int
 
 
 class PredictBackend(Protocol):
@@ -21,7 +57,7 @@ class PredictBackend(Protocol):
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:
-            BrokenProcessPool: The worker died; a retry may succeed.
+            WorkerDiedError: The worker died; a retry may succeed.
             TimeoutError: It took too long.
             ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
         """

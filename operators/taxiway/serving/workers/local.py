@@ -6,10 +6,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 
-from taxiway.errors import ModelLoadError, ModelUnavailableError
+from taxiway.errors import ModelLoadError, ModelUnavailableError, WorkerDiedError
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
-from taxiway.serving.workers.process import ModelSource, Outcome
+from taxiway.serving.workers.base import ModelSource, Outcome
 
 
 def start_fork_server() -> None:
@@ -51,7 +51,7 @@ class Worker:
             before = set(multiprocessing.active_children())
             start_fork_server()
             context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.begin)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.initialize_worker)
             loading = self._pool.submit(worker.load, self._source)  # this starts the process
             self._process = next(iter(set(multiprocessing.active_children()) - before), None)
             try:
@@ -70,7 +70,7 @@ class Worker:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:
-            BrokenProcessPool: The process died.
+            WorkerDiedError: The process died.
             TimeoutError: It took too long, and was killed.
             ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
         """
@@ -80,10 +80,12 @@ class Worker:
             raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
         try:
             return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
-        except (BrokenProcessPool, TimeoutError):
+        except (BrokenProcessPool, TimeoutError) as error:
             if self._pool is pool:  # otherwise another batch has already replaced it
                 self.kill()
-            raise
+            if isinstance(error, TimeoutError):
+                raise
+            raise WorkerDiedError(f"{self._source.model} version {self._source.version}: {error}") from error
 
     def stop(self) -> None:
         """End the process for good."""

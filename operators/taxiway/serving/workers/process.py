@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
@@ -17,58 +16,23 @@ from typing import Any
 
 from taxiway.errors import DataError, ModelLoadError, RequestError
 from taxiway.serving.protocol import Rows
+from taxiway.serving.workers.base import ModelSource, Outcome
 
 log = logging.getLogger(__name__)
 
-_NAMED = 10
+_MAX_NAMED_COLUMNS = 10
 _PARENT_POLL_S = 1.0
-_loaded: list[Any] = []  # the model of this process, once it is loaded
+_model: Any | None = None  # the model of this process, once it is loaded
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """The model version that a worker loads.
-
-    Attributes:
-        loader: `module:function`, which is called with the other three and returns a pyfunc model.
-        tracking_uri: The MLflow server.
-        model: The registered model.
-        version: Its version.
-    """
-
-    loader: str
-    tracking_uri: str
-    model: str
-    version: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a request.
-
-    Attributes:
-        status: The HTTP status: 200 for predictions, otherwise an error.
-        predictions: The predictions as a JSON list; empty for an error.
-        error: The error; empty if there is none.
-        latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
-        call: The number of the predict call within the batch.
-    """
-
-    status: int
-    predictions: str
-    error: str
-    latency_ms: float
-    call: int
-
-
-def begin() -> None:
-    """Set up a worker process, so that it ends with the gateway and ignores signals to the process group."""
+def initialize_worker() -> None:
+    """Initialize a worker process: it ignores SIGINT and SIGTERM, ends with the gateway, and computes with one thread."""
     # Ctrl-C, or a service manager's SIGTERM to the process group, must not end workers before the gateway has drained them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_gateway, daemon=True).start()
-    for talkative in ("mlflow.models.utils", "mlflow.pyfunc"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
+    for noisy_logger in ("mlflow.models.utils", "mlflow.pyfunc"):
+        logging.getLogger(noisy_logger).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
     limit_threads()
 
 
@@ -80,12 +44,13 @@ def limit_threads() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def load(source: ModelSource) -> int:
-    """Load the model and warm it up on its input example; returns the id of this process.
+def load(source: ModelSource) -> None:
+    """Load the model of this process and warm it up on its input example.
 
     Raises:
         ModelLoadError: The loader failed. Its own error is replaced, because errors of some libraries cannot be pickled.
     """
+    global _model
     module, _, function = source.loader.partition(":")
     from taxiway.features.encoding import signature_columns
 
@@ -100,13 +65,18 @@ def load(source: ModelSource) -> int:
             model.predict(example)  # the first call is much slower than later ones
         except Exception:
             log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
-    _loaded[:] = [model]
-    return os.getpid()
+    _model = model
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:
-    """Predict with the model that this process has loaded; see `predict_with`."""
-    return predict_with(_loaded[0], batch)
+    """Predict with the model that this process has loaded; see `predict_with`.
+
+    Raises:
+        RuntimeError: No model has been loaded.
+    """
+    if _model is None:
+        raise RuntimeError("this process has not loaded a model; call load() before predict()")
+    return predict_with(_model, batch)
 
 
 def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
@@ -160,7 +130,7 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
 
     columns = signature_columns(model)
-    rows = _columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
+    rows = _select_columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
     answered = predict_rows(model.predict, raw_frame(rows, columns.numeric, columns.categorical))
     predictions = _get_jsonable_obj(answered)
     if not isinstance(predictions, list):
@@ -173,12 +143,12 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     return answers
 
 
-def _columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
+def _select_columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
     """The cells of the `needed` columns. Raises RequestError (400) if some were not `sent`, with the first ten of them."""
     missing = [name for name in needed if name not in sent]
     if missing:
-        more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
-        named = ", ".join(missing[:_NAMED] + more)
+        more = [f"and {len(missing) - _MAX_NAMED_COLUMNS} more"] if len(missing) > _MAX_NAMED_COLUMNS else []
+        named = ", ".join(missing[:_MAX_NAMED_COLUMNS] + more)
         raise RequestError(400, f"missing columns: {named}; send every column of the model, with null for a missing value")
     positions = {name: position for position, name in enumerate(sent)}
     return {name: [row[positions[name]] for row in rows] for name in needed}

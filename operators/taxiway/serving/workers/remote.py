@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from taxiway.errors import ModelUnavailableError, WorkerLostError
 from taxiway.serving.api import Remote
 from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.process import Outcome
+from taxiway.serving.workers.base import Outcome
 
 _POLL_S = 0.2
 _PING_S = 2.0

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, Valid
 
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
+from taxiway.serving.workers.base import ModelSource
 from taxiway.tracking.client import quiet_mlflow
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ def serve_version(settings: VersionSettings) -> None:
 
 
 def create_app(settings: VersionSettings) -> FastAPI:
-    """Create the version server as an ASGI application; it takes requests once the model is loaded."""
-    source = worker.ModelSource(settings.loader, settings.tracking_uri, settings.model, settings.version)
+    """Create the ASGI application; it takes requests once the model is loaded."""
+    source = ModelSource(settings.loader, settings.tracking_uri, settings.model, settings.version)
     # One thread, because the model's libraries may not be thread-safe, and each call is timed.
     predicting = ThreadPoolExecutor(1)
 

@@ -17,6 +17,8 @@ from running import RUN_GATEWAY, Running, gateway_environment, register, start_g
 
 from ending import dies_with_us
 from helping import PATIENCE_S, free_port, until
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers import process
 
 
 def test_no_request_is_lost_while_champions_are_swapped(gateway: Running, registry: MlflowClient) -> None:
@@ -147,6 +149,11 @@ def test_a_gateway_can_end_with_who_started_it(mlflow_url: str, tmp_path: Path) 
         parent.kill()
         parent.wait()
         assert psutil.wait_procs([gateway], timeout=PATIENCE_S)[1] == []
+
+
+def test_a_process_without_a_model_says_so() -> None:
+    with pytest.raises(RuntimeError, match="has not loaded a model"):
+        process.predict([Rows(("x",), [[1]])])
 
 
 def _established(gateway: Running) -> int:

@@ -1,48 +1,25 @@
-"""A served model version: its workers, the queue before them, and batching. Champion and challenger each have a replica."""
+"""Serves one model version: its workers, the queue before them, and batching."""
 
 import asyncio
 import logging
-import time
-import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import replace
 
-from taxiway.errors import ModelUnavailableError, WorkerLostError
-from taxiway.serving.gateway.request_log import Lease
-from taxiway.serving.protocol import Rows
-from taxiway.serving.workers.base import PredictBackend
-from taxiway.serving.workers.process import Outcome
+from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
 
 _BATCH_ROWS = 256
 
 
-@dataclass(eq=False)
-class PendingRequest:
-    """A request that waits for its answer.
-
-    Attributes:
-        body: The request's JSON, as received.
-        rows: Its rows.
-        answered: Set to the version that answered and its outcome, once they are logged.
-        request_id: A unique id.
-        at: When it was received, in seconds since 1970.
-    """
-
-    body: str
-    rows: Rows
-    answered: asyncio.Future[tuple[int, Outcome]]
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    at: float = field(default_factory=time.time)
-
-
-class ModelReplica:
-    """The workers of a model version, with a queue.
+class VersionServer:
+    """All workers of one model version, and the queue before them.
 
     Args:
+        model: The registered model.
+        version: Its version.
         backends: The workers.
         limit: How many items may wait in the queue; an item is a list of requests.
         batching: Whether a worker takes further items of the queue, up to about 256 rows, with the first one: a predict call costs
@@ -52,16 +29,20 @@ class ModelReplica:
 
     def __init__(
         self,
+        model: str,
+        version: int,
         backends: Sequence[PredictBackend],
         *,
         limit: int,
         batching: bool,
-        done: Callable[[list[tuple[PendingRequest, Outcome]]], None],
+        done: Callable[[Batch], None],
     ) -> None:
+        self._name = f"{model} version {version}"
         self._backends = backends
         self._batching = batching
         self._done = done
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
+        self._unanswered = 0  # requests, queued or in progress
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -83,6 +64,7 @@ class ModelReplica:
             self._queue.put_nowait(requests)
         except asyncio.QueueFull:
             return False
+        self._unanswered += len(requests)
         return True
 
     async def restart_dead(self) -> None:
@@ -91,20 +73,19 @@ class ModelReplica:
         Raises:
             WorkerLostError: A worker is gone that the gateway cannot restart.
         """
-        for backend in self._backends:
-            try:
-                await backend.ensure()
-            except WorkerLostError:
-                raise
-            except ModelUnavailableError as error:
+        results = await asyncio.gather(*(backend.ensure() for backend in self._backends), return_exceptions=True)
+        for error in results:
+            if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
                 log.warning("%s", error)
+            elif error is not None:
+                raise error
 
     async def drain(self, timeout_s: float) -> None:
         """Answer the queued requests, for at most `timeout_s` seconds, then end the processes."""
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.warning("stopped with %d unanswered items in the queue", self._queue.qsize())
+            log.warning("%s: stopped with %d unanswered requests after %g s", self._name, self._unanswered, timeout_s)
         finally:
             self.kill()
 
@@ -115,9 +96,11 @@ class ModelReplica:
         for backend in self._backends:
             backend.stop()
         while not self._queue.empty():
-            self._done(
-                [(request, _failed(503, "the gateway stopped serving this version")) for request in self._queue.get_nowait()]
-            )
+            self._finish_all(self._queue.get_nowait(), _STOPPED)
+
+    async def closed(self) -> None:
+        """Wait until the requests in progress are answered, after `kill`."""
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _serve(self, backend: PredictBackend) -> None:
         while True:
@@ -126,13 +109,23 @@ class ModelReplica:
                 taken += self._more(taken[0])
             batch = [request for requests in taken for request in requests]
             try:
-                self._done(await self._outcomes(backend, batch))
+                self._finish(await self._outcomes(backend, batch))
             except asyncio.CancelledError:
-                self._done([(request, _failed(503, "the gateway stopped serving this version")) for request in batch])
+                self._finish_all(batch, _STOPPED)
                 raise
             finally:
                 for _ in taken:
                     self._queue.task_done()
+
+    def _finish(self, answered: Batch) -> None:
+        self._unanswered -= len(answered)
+        try:
+            self._done(answered)
+        except Exception:  # the worker must go on with the next batch
+            log.exception("%s: an answered batch of %d requests could not be processed", self._name, len(answered))
+
+    def _finish_all(self, batch: list[PendingRequest], outcome: Outcome) -> None:
+        self._finish([(request, outcome) for request in batch])
 
     def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
         rows, more = sum(len(request.rows.data) for request in first), []
@@ -141,62 +134,36 @@ class ModelReplica:
             rows += sum(len(request.rows.data) for request in more[-1])
         return more
 
-    async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> list[tuple[PendingRequest, Outcome]]:
+    async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> Batch:
         """The outcomes of a batch. If the worker dies, each request is retried alone, so that it cannot fail the others."""
         try:
             return list(zip(batch, await backend.predict([request.rows for request in batch]), strict=True))
-        except BrokenProcessPool:
-            log.warning("a worker died during a batch of %d requests; they are retried one by one", len(batch))
-        except TimeoutError:
-            return [(request, _failed(504, "the model did not answer in time; its worker was restarted")) for request in batch]
+        except WorkerDiedError:
+            log.warning("%s: a worker died during a batch of %d requests; they are retried one by one", self._name, len(batch))
         except Exception as error:
-            return [(request, _failed(503, str(error))) for request in batch]
+            return [(request, _failure(error)) for request in batch]
         return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
 
     async def _retry(self, backend: PredictBackend, request: PendingRequest, call: int) -> Outcome:
         try:
-            outcome = (await backend.predict([request.rows]))[0]
-        except BrokenProcessPool:
-            return _failed(500, "the worker process died twice during this request")
-        except TimeoutError:
-            return _failed(504, "the model did not answer in time; its worker was restarted")
+            return replace((await backend.predict([request.rows]))[0], call=call)
         except Exception as error:
-            return _failed(503, str(error))
-        return Outcome(outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, call)
+            return replace(_failure(error), call=call)
 
 
-class ChampionReplica:
-    """The champion's replica, and since when it answers.
-
-    Args:
-        version: The model version.
-        replica: Its workers.
-    """
-
-    def __init__(self, version: int, replica: ModelReplica) -> None:
-        self.version = version
-        self.replica = replica
-        self.since = datetime.now(UTC)
-
-
-class ChallengerReplica:
-    """The challenger's replica, which starts to load at once; `ready` is done when it has loaded or failed to.
-
-    Args:
-        lease: Who deployed it, and until when.
-        replica: Its workers.
-    """
-
-    def __init__(self, lease: Lease, replica: ModelReplica) -> None:
-        self.lease = lease
-        self.replica = replica
-        self.ready = asyncio.create_task(replica.start())
-
-    @property
-    def serving(self) -> bool:
-        """Whether the version has been loaded."""
-        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
+def _failure(error: Exception) -> Outcome:
+    """The outcome of a request that no worker answered."""
+    if isinstance(error, WorkerDiedError):
+        return _failed(500, "the worker process died twice during this request")
+    if isinstance(error, TimeoutError):
+        return _failed(504, "the model did not answer in time; its worker was restarted")
+    if not isinstance(error, ModelUnavailableError):
+        log.error("a worker failed during a predict call", exc_info=error)
+    return _failed(503, str(error))
 
 
 def _failed(status: int, error: str) -> Outcome:
     return Outcome(status, "", error, 0.0, 0)
+
+
+_STOPPED = _failed(503, "the gateway stopped serving this version")

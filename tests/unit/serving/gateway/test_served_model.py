@@ -1,0 +1,348 @@
+"""A served model under races and failures: no process and no caller is left behind, and no challenger runs without its lease."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running import ADMIN, CALLER
+
+from taxiway.errors import ModelUnavailableError, RequestError
+from taxiway.serving.api import ChallengerRequest
+from taxiway.serving.gateway import challenger, served_model
+from taxiway.serving.gateway.request_log import Lease, RequestLog
+from taxiway.serving.gateway.served_model import ServedModel
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers.base import Outcome
+
+MODEL = "flights.late"
+ROWS = Rows(("x",), [[0.5]])
+
+
+class FakeWorker:
+    """A worker in this process, which loads and answers when its events are set."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.stopped = False
+        self.ensured = 0
+        self.may_load, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_load.set()
+        self.may_answer.set()
+        self.load_error: Exception | None = None
+        self.predict_error: Exception | None = None
+
+    async def ensure(self) -> None:
+        self.ensured += 1
+        await self.may_load.wait()
+        if self.load_error:
+            raise self.load_error
+
+    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+        await self.may_answer.wait()
+        if self.predict_error:
+            raise self.predict_error
+        return [Outcome(200, "[0.5]", "", 1.0, 0) for _ in batch]
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class World:
+    """A served model, its registry and all workers it has created."""
+
+    def __init__(self, folder: Path) -> None:
+        tokens = {"caller_token": CALLER, "admin_token": ADMIN}
+        content = {"tracking_uri": "http://127.0.0.1:1", "state_folder": folder, "workers": 2, "poll_s": 0.01, **tokens}
+        self.settings = GatewaySettings.model_validate(content)
+        self.log = RequestLog(folder, keep_rows=100)
+        self.champion = 1
+        self.lookups = 0
+        self.workers: list[FakeWorker] = []
+        self.prepare: Callable[[FakeWorker], None] = lambda _: None
+
+    def served(self) -> ServedModel:
+        return ServedModel(MODEL, self.settings, self.log)
+
+    def backends_of(self, model: str, version: int, settings: GatewaySettings, remote: object = None) -> list[FakeWorker]:
+        workers = [FakeWorker(version) for _ in range(settings.workers)]
+        for worker in workers:
+            self.prepare(worker)
+        self.workers += workers
+        return workers
+
+    def champion_of(self, tracking_uri: str, model: str) -> int:
+        self.lookups += 1
+        return self.champion
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    created = World(tmp_path)
+    monkeypatch.setattr(served_model, "backends_of", created.backends_of)
+    monkeypatch.setattr(challenger, "backends_of", created.backends_of)
+    monkeypatch.setattr(served_model, "champion_of", created.champion_of)
+    monkeypatch.setattr(challenger, "require_version", lambda *_: None)
+    yield created
+    created.log.close()
+
+
+def wanted(version: int = 2, owner: str = "run-1", expires_in_s: float = 600) -> ChallengerRequest:
+    return ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s)
+
+
+async def soon(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def fails() -> asyncio.Future[None]:
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.set_exception(sqlite3.OperationalError("disk full"))
+    return failed
+
+
+def test_close_ends_every_worker_and_answers_every_request(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        for worker in world.workers:
+            worker.may_answer.clear()
+        first = asyncio.create_task(model.predict("{}", ROWS))
+        await asyncio.sleep(0)
+        world.champion = 2
+        await model.refresh()
+        second = asyncio.create_task(model.predict("{}", ROWS))
+        await model.challenger.put(wanted(3))
+        await model.close()
+        assert {worker.version for worker in world.workers if worker.stopped} == {1, 2, 3}
+        assert all(worker.stopped for worker in world.workers)
+        assert {outcome.status for _, _, outcome in await asyncio.gather(first, second)} <= {200, 503}
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_close_ends_a_champion_that_was_replaced_in_the_same_tick(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        world.champion = 0
+        await model.refresh()
+        await model.close()
+        assert all(worker.stopped for worker in world.workers)
+
+    asyncio.run(scenario())
+
+
+def test_a_model_without_a_champion_logs_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        for _ in range(3):
+            await model.refresh()
+        world.champion = 1
+        await model.refresh()
+        world.champion = 0
+        for _ in range(3):
+            await model.refresh()
+        await model.close()
+
+    world.champion = 0
+    caplog.set_level(logging.INFO, "taxiway")
+    asyncio.run(scenario())
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "serving champion version 1 (before: none)",
+        "serving champion version none (before: 1)",
+    ]
+
+
+def test_a_lease_that_is_extended_while_its_removal_waits_is_kept(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.challenger.put(wanted())
+        deployed = model.challenger.current
+        assert deployed is not None
+        deployed.lease = Lease(2, "run-1", time.time() - 1)
+        extending = asyncio.create_task(model.challenger.put(wanted()))
+        await asyncio.sleep(0)
+        await model.challenger.check_lease()
+        await extending
+        await model.challenger.check_lease()
+        assert model.challenger.current is deployed
+        deployed.lease = Lease(2, "run-1", time.time() - 1)
+        await model.challenger.check_lease()
+        assert model.challenger.current is None
+        assert world.log.lease(MODEL) is None
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_stored_challenger_that_is_deleted_first_is_not_loaded_again(world: World) -> None:
+    async def scenario() -> None:
+        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        model = world.served()
+        await asyncio.gather(model.challenger.check_lease(), model.challenger.remove("run-1"))
+        await model.challenger.check_lease()
+        assert model.challenger.current is None
+        assert world.log.lease(MODEL) is None
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(world: World) -> None:
+    async def scenario() -> None:
+        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        model = world.served()
+        with pytest.raises(RequestError, match="already has a challenger: version 2 of run-1"):
+            await model.challenger.put(wanted(owner="run-2"))
+        with pytest.raises(RequestError, match="belongs to run-1"):
+            await world.served().challenger.remove("run-2")
+        assert world.log.lease(MODEL) is not None
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_expired_lease_is_deleted_with_its_token_after_a_restart(world: World) -> None:
+    async def scenario() -> None:
+        await world.log.hold(MODEL, Lease(2, "run-1", time.time() - 1))
+        model = world.served()
+        await model.challenger.check_lease()
+        assert model.challenger.current is None
+        assert world.log.lease(MODEL) is None
+
+    asyncio.run(scenario())
+
+
+def test_leases_expire_although_the_log_failed_at_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, failed = world.log.lease, 0
+
+    def unreadable_twice(model: str) -> Lease | None:
+        nonlocal failed
+        failed += 1
+        if failed < 3:
+            raise sqlite3.OperationalError("disk I/O error")
+        return read(model)
+
+    async def scenario() -> None:
+        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        monkeypatch.setattr(world.log, "lease", unreadable_twice)
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: model.challenger.current and model.challenger.current.serving)
+        assert model.challenger.current is not None
+        model.challenger.current.lease = Lease(2, "run-1", 0)
+        await soon(lambda: read(MODEL) is None)
+        assert model.challenger.current is None
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(ModelUnavailableError("broken"), RequestError), (OSError("no memory"), OSError)]
+)
+def test_a_challenger_that_fails_to_load_is_removed(world: World, error: Exception, raised: type[Exception]) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        with pytest.raises(raised):
+            await model.challenger.put(wanted())
+        assert model.challenger.current is None
+        assert world.log.lease(MODEL) is None
+
+    world.prepare = lambda worker: setattr(worker, "load_error", error)
+    asyncio.run(scenario())
+
+
+def test_a_challenger_whose_lease_cannot_be_stored_does_not_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.log, "hold", lambda *_: fails())
+            with pytest.raises(sqlite3.OperationalError):
+                await model.challenger.put(wanted())
+        assert all(worker.stopped for worker in world.workers)
+        assert await model.challenger.status() is None
+        await model.challenger.put(wanted())
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_unexpected_error_of_a_worker_is_answered_and_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        _, _, outcome = await model.predict("{}", ROWS)
+        assert (outcome.status, outcome.error) == (503, "a bug")
+        await model.close()
+
+    world.prepare = lambda worker: setattr(worker, "predict_error", ValueError("a bug"))
+    asyncio.run(scenario())
+    assert any(record.exc_info and "ValueError: a bug" in caplog.text for record in caplog.records)
+
+
+def test_a_batch_that_cannot_be_logged_fails_its_callers_and_not_the_next_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.log, "add", lambda _: 1 / 0)
+            for _ in range(3):  # more often than there are workers
+                with pytest.raises(RequestError, match="could not be logged"):
+                    await model.predict("{}", ROWS)
+        assert (await model.predict("{}", ROWS))[2].status == 200
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_the_alias_is_looked_up_while_workers_restart(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        for worker in world.workers:
+            worker.may_load.clear()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: all(worker.ensured == 2 for worker in world.workers))
+        before = world.lookups
+        await soon(lambda: world.lookups >= before + 3)
+        assert all(worker.ensured == 2 for worker in world.workers), "they are still restarting"
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_version_that_does_not_finish_in_time_is_named_with_its_requests(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.refresh()
+        old = list(world.workers)
+        for worker in old:
+            worker.may_answer.clear()
+        asked = [asyncio.create_task(model.predict("{}", ROWS)) for _ in range(5)]
+        await asyncio.sleep(0)
+        world.champion = 2
+        await model.refresh()
+        await soon(lambda: all(worker.stopped for worker in old))
+        answers = await asyncio.gather(*asked)
+        assert {outcome.status for _, _, outcome in answers} == {503}
+        await model.close()
+
+    world.settings = world.settings.model_copy(update={"predict_timeout_s": 0.05})
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert f"{MODEL} version 1: stopped with 5 unanswered requests after 0.05 s" in caplog.text
