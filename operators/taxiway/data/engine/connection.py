@@ -11,6 +11,7 @@ from taxiway.errors import DataError, TransientError
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -65,6 +66,53 @@ def run(
     """
     with read_errors(what):
         return connection.execute(query, parameters or []).fetchall()
+
+
+def stream(
+    connection: "duckdb.DuckDBPyConnection", query: str, what: str, batch_rows: int
+) -> "tuple[pa.Schema, Iterator[pa.RecordBatch]]":
+    """The Arrow schema of a query, and its rows in batches.
+
+    Args:
+        connection: The connection.
+        query: The query.
+        what: The name of the data in errors.
+        batch_rows: The approximate number of rows in a batch.
+
+    Raises:
+        DataError: The data cannot be read. Also raised by the iterator.
+        TransientError: Memory and disk are not sufficient. Also raised by the iterator.
+    """
+    with read_errors(what):
+        reader = connection.sql(query).to_arrow_reader(batch_rows)
+    return reader.schema, read_batches(reader, what)
+
+
+def read_batches(batches: "Iterator[pa.RecordBatch]", what: str) -> "Iterator[pa.RecordBatch]":
+    """The batches of an Arrow reader, with its errors as Taxiway's.
+
+    Args:
+        batches: The reader of a query, or of a Parquet file.
+        what: The name of the data in errors.
+
+    Raises:
+        DataError: The data cannot be read.
+        TransientError: Memory and disk are not sufficient.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    while True:
+        with read_errors(what):
+            try:
+                batch = next(batches, None)
+            except (OSError, pa.ArrowException) as error:
+                # Arrow passes an error of DuckDB on as text.
+                memory = str(error).startswith("Out of Memory Error")
+                raise (duckdb.OutOfMemoryException if memory else duckdb.IOException)(str(error)) from None
+        if batch is None:
+            return
+        yield batch
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.ingest.join import JoinedTable, brought, match
 from taxiway.data.ingest.sampling import EVALUATION, TRAINING, drawn_columns, side_sql
@@ -98,7 +98,7 @@ def materialize_split(
         columns = {column.name: column for column in add_view(connection, "span", file, what, numbered=True)}
         rows = _Rows({name: ("span", column) for name, column in columns.items()})
         matches = [_bring(connection, number, table, columns, rows, folder, what) for number, table in enumerate(rules.joined)]
-        return _write(connection, _sides(rows, rules, what), rows, file, folder), tuple(matches)
+        return _write(connection, _sides(rows, rules, what), rows, file, folder, what), tuple(matches)
 
 
 def _bring(
@@ -122,7 +122,7 @@ def _bring(
     listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(taken.values()))
     query = f"SELECT m.place, {listed} FROM match{number} m JOIN right{number} r ON r.place = m.partner ORDER BY m.place"
     path = folder / f"brought{number}.parquet"
-    _stream(connection, query, path)
+    _stream(connection, query, path, what)
     run(connection, f"DROP TABLE match{number}", what)
     view = add_view(connection, f"brought{number}", path, what)
     rows.places |= {new: (f"brought{number}", column) for new, column in zip(taken, view[1:], strict=True)}
@@ -130,10 +130,10 @@ def _bring(
     return found
 
 
-def _stream(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
-    found = connection.sql(query).to_arrow_reader(_ROWS)
-    with _Writer(path, found.schema) as writer:
-        for table in _rechunked(found, found.schema):
+def _stream(connection: "duckdb.DuckDBPyConnection", query: str, path: Path, what: str) -> None:
+    schema, batches = stream(connection, query, what, _ROWS)
+    with _Writer(path, schema) as writer:
+        for table in _rechunked(batches, schema):
             writer.add(table)
 
 
@@ -159,7 +159,9 @@ def _sides(rows: _Rows, rules: Rules, what: str) -> str:
     return f"SELECT ({side})::TINYINT AS side FROM (SELECT {drawn} FROM span {joins}) ORDER BY place"
 
 
-def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path) -> tuple[SplitFile, ...]:
+def _write(
+    connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path, what: str
+) -> tuple[SplitFile, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -174,9 +176,9 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, fil
         writers = {
             side: stack.enter_context(_Writer(folder / f"part{side}.parquet", schema)) for side in (TRAINING, EVALUATION)
         }
-        reader = connection.sql(query).to_arrow_reader(_ROWS)
-        batches = _rechunked(original.iter_batches(_ROWS), original.schema_arrow)
-        for left, sides in zip(batches, _rechunked(reader, reader.schema), strict=True):
+        side_schema, side_batches = stream(connection, query, what, _ROWS)
+        batches = _rechunked(read_batches(original.iter_batches(_ROWS), what), original.schema_arrow)
+        for left, sides in zip(batches, _rechunked(side_batches, side_schema), strict=True):
             beside = [column for columns in found for column in columns.next(left.num_rows)]
             table = pa.Table.from_arrays([*left.columns, *beside], schema=schema)
             for side, writer in writers.items():
@@ -244,10 +246,16 @@ class _Writer:
     def __enter__(self) -> "_Writer":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._waiting.num_rows:
-            self._file.write_table(self._waiting.combine_chunks(), _ROWS)
-        self._file.close()
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        complete = False
+        try:
+            if exc_type is None and self._waiting.num_rows:
+                self._file.write_table(self._waiting.combine_chunks(), _ROWS)
+            complete = exc_type is None
+        finally:
+            self._file.close()  # which makes a truncated file look complete
+            if not complete:
+                self.path.unlink()
 
     def add(self, rows: "pa.Table") -> None:
         """Append rows."""

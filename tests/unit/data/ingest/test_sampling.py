@@ -157,6 +157,21 @@ def test_a_column_that_is_not_there_is_said(part: Part, rule: dict[str, str]) ->
         drawn(part, pd.DataFrame({"id": [1]}), **rule)
 
 
+def test_a_file_that_breaks_off_is_a_data_error_and_leaves_no_part(tmp_path: Path) -> None:
+    count = 400_000
+    rows = pa.table({"id": range(count), "x": np.random.default_rng(0).normal(size=count)})
+    pq.write_table(rows, tmp_path / "rows.parquet", row_group_size=100_000, use_dictionary=False)
+    content = bytearray((tmp_path / "rows.parquet").read_bytes())
+    chunk = pq.ParquetFile(tmp_path / "rows.parquet").metadata.row_group(3).column(1)
+    content[chunk.data_page_offset : chunk.data_page_offset + 100] = bytes(100)
+    (tmp_path / "rows.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="span 1 cannot be read"):
+        materialize_split(
+            tmp_path / "rows.parquet", Rules(split=SplitRule(by="id", evaluation=0.5)), tmp_path, what="span 1"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"], "a truncated part looks like a whole one"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three months in which the same 200 customers come again and again, with a number of the row."""
