@@ -98,7 +98,7 @@ def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
         **merged_moments(alike),
         quantiles=mixed_quantiles([(part.quantiles, part.finite) for part in alike if part.quantiles]),
         lengths=_lengths(alike),
-        frequencies=merged_samples([part.frequencies for part in alike or telling]),
+        frequencies=merged_samples([part.frequencies for part in telling]),  # of the same rows as `present`
         values=values,
         values_complete=complete and bool(alike),
         values_exact=complete or (len(alike) == 1 and alike[0].values_exact),

@@ -164,6 +164,14 @@ def test_integers_and_numbers_are_numbers_and_text_beside_them_is_neither() -> N
     assert merge_all([number, empty_text]).columns[0].type == "number", "a column without values has no say"
 
 
+def test_distinct_values_of_different_types_are_counted_in_all_rows() -> None:
+    nested = word_column(["a", "b"], "x").model_copy(update={"type": "other", "storage": "STRUCT(a VARCHAR)", "values": ()})
+    parts = [Profile(rows=2, columns=(nested,)), Profile(rows=3, columns=(word_column(["c", "d", "d"], "x"),))]
+    merged = merge_all(parts).columns[0]
+    assert (merged.type, merged.present) == ("other", 5)
+    assert (merged.distinct.value, merged.uniqueness.value) == (4, 3 / 5)
+
+
 def test_a_merged_list_of_values_stays_bounded_and_says_so() -> None:
     def part(start: int) -> Profile:
         values = tuple(ValueCount(value=f"v{at}", rows=2) for at in range(start, start + 800))
