@@ -33,11 +33,11 @@ def _rows(both: Sequence[Pair]) -> list[tuple[Any, Any]]:
 def agreement_of(both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
-    Two predictions are the same if their probabilities have the same argmax, their labels are equal, or their numbers are close.
+    Two predictions are the same if their probabilities have the same argmax, their labels are equal, their integers are equal, or their numbers are close.
 
     Args:
         both: The pairs that both versions answered.
-        within: How far apart two numbers may be, in the label's unit; None for a millionth.
+        within: How far apart two numbers may be, in the label's unit; None for a millionth of the larger one.
         confidence: The confidence level of the interval, such as 0.99.
     """
     rows = _rows(both)
@@ -51,6 +51,8 @@ def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     if _is_number(champion) and _is_number(challenger):
         if within is not None:
             return bool(abs(champion - challenger) <= within)
+        if isinstance(champion, int) and isinstance(challenger, int):
+            return champion == challenger  # labels, or counts
         return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
     return bool(champion == challenger)
 

@@ -184,6 +184,8 @@ def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
         ("late", "early", False),
         (1, 1, True),
         (0, 1, False),
+        (1_000_000, 1_000_001, False),
+        (1_000_000, 1_000_000.5, True),
         (True, True, True),
         (2.5, 2.5 + 1e-9, True),
         (2.5, 2.6, False),
