@@ -167,10 +167,16 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: slices are not compared")
         return
+    compared = sum(s.difference is not None for s in evaluation.slices)
+    if not compared:
+        message = f"no slice ({', '.join(gate.slices.by)}) has at least {gate.slices.min_rows:,} rows, so slices were not compared"
+        if any(s.rows >= gate.slices.min_rows for s in evaluation.slices):
+            message = f"no slice ({', '.join(gate.slices.by)}) has enough rows with different labels, so slices were not compared"
+        yield Reason(status=Status.NOT_APPLICABLE, message=message)
+        return
     worse = [s for s in evaluation.slices if _is_worse(s, gate.slices.max_drop)]
     yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
-        compared = sum(s.difference is not None for s in evaluation.slices)
         few = len(evaluation.slices) - compared
         word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
         yield _pass(

@@ -126,10 +126,24 @@ def test_a_slice_blocks_only_if_its_interval_excludes_the_limit(drop: tuple[floa
 
 def test_a_slice_with_too_few_rows_does_not_block() -> None:
     small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, confidence=0.999, difference=None)
-    verdict = judge(CANDIDATE, REPORT, evaluation(slices=(small,)), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(slices=(small, slice_of(-0.01, 0.01))), GATE)
     assert verdict.status is Status.PASS
-    message = "0 of 1 slices (carrier) compared: no significant drop above 0.05; 1 had too few rows"
+    message = "1 of 2 slices (carrier) compared: no significant drop above 0.05; 1 had too few rows"
     assert message in [r.message for r in verdict.reasons]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (30, "no slice (carrier) has at least 300 rows, so slices were not compared"),
+        (300, "no slice (carrier) has enough rows with different labels, so slices were not compared"),
+    ],
+)
+def test_slices_of_which_none_was_compared_do_not_count_as_passed(rows: int, message: str) -> None:
+    slice_ = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=rows, confidence=0.999, difference=None)
+    verdict = judge(CANDIDATE, REPORT, evaluation(slices=(slice_,)), GATE)
+    assert [r.status for r in verdict.reasons if r.message == message] == [Status.NOT_APPLICABLE]
+    assert verdict.status is Status.PASS, "the other reasons decide"
 
 
 def test_a_missing_report_fails_whatever_the_metrics_say() -> None:
