@@ -166,9 +166,7 @@ def test_a_file_that_breaks_off_is_a_data_error_and_leaves_no_part(tmp_path: Pat
     content[chunk.data_page_offset : chunk.data_page_offset + 100] = bytes(100)
     (tmp_path / "rows.parquet").write_bytes(content)
     with pytest.raises(DataError, match="span 1 cannot be read"):
-        materialize_split(
-            tmp_path / "rows.parquet", Rules(split=SplitRule(by="id", evaluation=0.5)), tmp_path, what="span 1"
-        )
+        materialize_split(tmp_path / "rows.parquet", Rules(split=SplitRule(by="id", evaluation=0.5)), tmp_path, what="span 1")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"], "a truncated part looks like a whole one"
 
 
