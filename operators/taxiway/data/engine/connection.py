@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    # Beyond this, DuckDB spills to disk.
-    "memory_limit": "700MB",
     # Unordered scans do not wait for the slowest thread.
     "preserve_insertion_order": "false",
     # Parquet statistics ignore NaN: DuckDB 2.0 would take isnan() as false by them and skip rows.
@@ -26,14 +24,21 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 
 
 @contextmanager
-def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A new in-memory database that loads no extensions and spills to a temporary folder."""
+def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A new in-memory database that loads no extensions and spills to a temporary folder.
+
+    Args:
+        memory_limit: The memory beyond which it spills, such as `700MB`.
+        max_threads: The largest number of threads; None for one for each core.
+    """
     import duckdb
 
     with (
         tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
-        duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder}) as connection,
+        duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": folder}) as connection,
     ):
+        if max_threads is not None:
+            run(connection, f"SET threads = least(current_setting('threads'), {max_threads:d})", "the settings")
         yield connection
 
 

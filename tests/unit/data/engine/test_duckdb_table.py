@@ -51,7 +51,7 @@ def test_the_wider_type_holds_the_values_of_all_files(
         assert [column.storage for column in table.columns] == [storage, "VARCHAR"]
         found = [row[0] for row in table.rows("SELECT c0 FROM numbered")]
         assert sorted(found, key=str) == sorted(values, key=str)
-        assert table.rows("SELECT DISTINCT place FROM numbered") == [(0,)]
+        assert table.rows("SELECT DISTINCT row_number FROM numbered") == [(0,)]
         assert table.rows(f"SELECT count(*), max(c1) FROM {table.source}") == [(len(arrays), "a")]
 
 

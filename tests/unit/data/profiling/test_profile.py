@@ -95,7 +95,7 @@ NASTY = [
     "new\nline",
     "{brace} %s $1 ?",
     "rows",
-    "place",
+    "row_number",
 ]
 
 

@@ -87,7 +87,8 @@ def _keys_of(number: int, columns: list[Column]) -> str:
     texts = ", ".join(f"{key_text(column)} AS k{at}" for at, column in enumerate(columns))
     shown = " || ', ' || ".join(f"{column.sql}::VARCHAR" for column in columns)
     present = " AND ".join(f"k{at} IS NOT NULL" for at in range(len(columns)))
-    return f"SELECT * FROM (SELECT {number} AS place, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown FROM span{number}) WHERE {present}"
+    listing = f"{number} AS span_number, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown"
+    return f"SELECT * FROM (SELECT {listing} FROM span{number}) WHERE {present}"
 
 
 def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: int, what: str) -> list[_Shared]:
@@ -96,7 +97,7 @@ def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: in
     every = " UNION ALL ".join(parts)
     run(
         connection,
-        f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(place) AS first, max(place) AS last FROM ({every})
+        f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(span_number) AS first, max(span_number) AS last FROM ({every})
         GROUP BY {names} HAVING count(*) > 1""",
         what,
     )
