@@ -33,11 +33,15 @@ class _Shared:
     examples: tuple[str, ...]
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check that no key occurs more than once, if all key columns are expected in the environment of the data."""
-    expected = [feature.expected_in(given.environment) for feature in given.schema.features if feature.name in given.schema.key]
-    if given.schema.key and all(expected):
-        find_duplicates([(span.name, span.table().paths) for span in given.targets], given.schema.key, results)
+    expected = [
+        feature.expected_in(check_input.environment)
+        for feature in check_input.schema.features
+        if feature.name in check_input.schema.key
+    ]
+    if check_input.schema.key and all(expected):
+        find_duplicates([(span.name, span.table().paths) for span in check_input.targets], check_input.schema.key, results)
 
 
 def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:

@@ -15,18 +15,18 @@ _NULLS = {
 }  # fmt: skip
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check every rule of the schema on the rows of each span. A column that the data lacks is null in all rows.
 
     Raises:
         ConfigError: A rule is not one valid condition, or two columns differ only in case, which DuckDB's SQL ignores.
     """
-    if not given.schema.rules:
+    if not check_input.schema.rules:
         return
-    for span in given.targets:
+    for span in check_input.targets:
         _require_distinct_names(span)
-        absent = [feature for feature in given.schema.features if span.profile.column(feature.name) is None]
-        for rule in given.schema.rules:
+        absent = [feature for feature in check_input.schema.features if span.profile.column(feature.name) is None]
+        for rule in check_input.schema.rules:
             results.add(_violated(span, rule, absent))
 
 
