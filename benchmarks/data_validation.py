@@ -314,7 +314,7 @@ def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
 def merge_a_year(folder: Path, times: int) -> None:
     """365 daily profiles of 15 columns into one."""
     from taxiway.data.profiling.compute import profile
-    from taxiway.data.profiling.merge import merged
+    from taxiway.data.profiling.merge import merge_profiles
     from taxiway.data.profiling.profile import Profile
 
     texts = [profile(make(2_000 + day, folder), label="label").to_json() for day in range(365)]
@@ -324,8 +324,8 @@ def merge_a_year(folder: Path, times: int) -> None:
         "365 daily profiles of 15 columns",
         ["", "ms"],
         [
-            ["merged, just read", f"{1000 * seconds(lambda: merged(next(fresh)), times):.0f}"],
-            ["merged again", f"{1000 * seconds(lambda: merged(year), times):.0f}"],
+            ["merged, just read", f"{1000 * seconds(lambda: merge_profiles(next(fresh)), times):.0f}"],
+            ["merged again", f"{1000 * seconds(lambda: merge_profiles(year), times):.0f}"],
         ],
     )
 

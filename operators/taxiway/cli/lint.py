@@ -139,7 +139,7 @@ def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
         at = ["source", "join", name]
         yield from (([*at, "on"], column) for column in join.on)
         yield from (([*at, "as_of"], column) for column in join.as_of or {})
-        yield from (([*at, "columns"], column) for column in join.brings.values())
+        yield from (([*at, "columns"], column) for column in join.joined_columns.values())
 
 
 def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:

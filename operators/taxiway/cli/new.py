@@ -13,7 +13,7 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
-from taxiway.data.profiling.merge import merged
+from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.infer import infer_schema
@@ -132,14 +132,14 @@ def draft_pipeline(pattern: str, label: str) -> Draft:
         profiles = [profile_span(span, store) for span in spans]
         unread = {
             c.name: f"type {c.storage}, for which there are no statistics"
-            for c in merged(profiles).columns
+            for c in merge_profiles(profiles).columns
             if c.type == "other"
         }
         schema = infer_schema(spans, store, label, without=[name for name in unread if name != label])
         labels = read_rows(spans, store, [label])[label]
         problem = _problem(labels, schema)
-        key = _key(merged(profiles), spans, store, schema)
-        infinite = {c.name for c in merged(profiles).columns if c.above or c.below}
+        key = _key(merge_profiles(profiles), spans, store, schema)
+        infinite = {c.name for c in merge_profiles(profiles).columns if c.above or c.below}
         features = tuple(
             _with_drift(feature, profiles, {label, *key, *infinite}).model_copy(
                 update={"severity": Severity.WARNING} if feature.name in infinite else {}
@@ -155,7 +155,7 @@ def draft_pipeline(pattern: str, label: str) -> Draft:
             label_std=float(labels.std()) if problem == "regression" else 0.0,
             suspects=_suspects(read_rows(spans[-1:], store), label, schema),
             unread=unread,
-            drop=_to_drop(merged(profiles), {label, *key}, schema),
+            drop=_to_drop(merge_profiles(profiles), {label, *key}, schema),
         )
 
 
@@ -234,7 +234,7 @@ def _with_drift(feature: Feature, profiles: Sequence[Profile], roles: set[str]) 
         return feature
     distances = []
     for at in range(1, len(profiles)):
-        before = {c.name: c for c in merged(profiles[max(0, at - WINDOW) : at]).columns}.get(feature.name)
+        before = {c.name: c for c in merge_profiles(profiles[max(0, at - WINDOW) : at]).columns}.get(feature.name)
         now = {c.name: c for c in profiles[at].columns}.get(feature.name)
         if before is None or now is None or not (before.present and now.present):
             return feature

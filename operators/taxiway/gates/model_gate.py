@@ -7,6 +7,7 @@ Without one the verdict is FAIL, whatever the metrics are.
 from collections.abc import Iterator
 from datetime import date
 
+from taxiway.gates.wording import bound_text, decimals, ends, interval_text, level
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -30,7 +31,7 @@ def decide(
     gate: Gate,
     *,
     today: date,
-    stale: str = "",
+    older_than_champion: str | None = None,
 ) -> Verdict:
     """Decide whether a candidate passes the model gate.
 
@@ -44,21 +45,21 @@ def decide(
         evaluation: The metrics of candidate and champion on the same rows.
         gate: The pipeline's thresholds and comparisons.
         today: The day on which waivers of the report must still be valid.
-        stale: Why the candidate's data is older than the champion's; empty if it is not. A stale candidate fails and is not
-            compared, because the champion may have been trained on these evaluation rows.
+        older_than_champion: Why the candidate's data is older than the champion's; None if it is not. Such a candidate fails and
+            is not compared, because the champion may have been trained on these evaluation rows.
 
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
     """
     comparison = (
-        (_fail(f"version {candidate.version} was trained on older data than the champion: {stale}"),)
-        if stale
+        (_fail(f"version {candidate.version} was trained on older data than the champion: {older_than_champion}"),)
+        if older_than_champion is not None
         else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
     )
     reasons = (
         *_data(candidate, report, today),
-        *_same_rows(candidate, evaluation),
-        *_rows(evaluation, gate),
+        *_check_evaluation(candidate, evaluation),
+        *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
     )
@@ -78,7 +79,7 @@ def _data(candidate: Candidate, report: DataReport | None, today: date) -> Itera
     if report is None:
         yield _fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
         return
-    problems = (*_other_data(candidate, report), *_invalid_data(report, today))
+    problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today))
     yield from map(_fail, problems)
     if not problems:
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
@@ -86,7 +87,7 @@ def _data(candidate: Candidate, report: DataReport | None, today: date) -> Itera
         yield _pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
 
 
-def _other_data(candidate: Candidate, report: DataReport) -> Iterator[str]:
+def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str]:
     """Why the report is not of exactly the rows and the schema of the candidate."""
     if report.snapshot != candidate.snapshot:
         yield f"the DataReport belongs to snapshot {report.snapshot}, but the model was trained on snapshot {candidate.snapshot}"
@@ -115,7 +116,7 @@ def _anomalies(count: int, kind: str = "") -> str:
     return f"{count:,} {kind}{'anomaly' if count == 1 else 'anomalies'}"
 
 
-def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
+def _check_evaluation(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
         yield _fail(
             f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
@@ -123,9 +124,11 @@ def _same_rows(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]
         )
 
 
-def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
-    if rows < gate.min_rows:
+    if rows >= gate.min_rows:
+        yield _pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
+    else:
         message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
         yield Reason(status=Status.UNDECIDED, message=message)
 
@@ -133,11 +136,12 @@ def _rows(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
         score = _result(evaluation, name).candidate
-        status = _bounded(score, threshold, METRIC_FACTS[name].sign)
+        status = _compare_with_bound(score, threshold, METRIC_FACTS[name].sign)
+        digits = decimals(ends(score), (threshold,), scale=_size(score))
         yield Reason(
             status=status,
-            message=f"{name} {score.value:.3f} ({score.rows:,} rows, {_ci(score, evaluation.confidence, '.3f')}): "
-            f"{_position(score, threshold, status)} threshold {threshold:g}",
+            message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {level(evaluation.confidence)} "
+            f"{interval_text(score, f'.{digits}f')}): {_position(score, threshold, status)}",
         )
 
 
@@ -151,12 +155,16 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
     improvement = _improvement(result.difference, sign)
+    size = max(_size(result.candidate), _size(result.champion))
+    digits = decimals((*ends(improvement), *ends(result.candidate), *ends(result.champion)), scale=size)
+    signed = f"+.{decimals(ends(improvement), (rule.min_improvement,), least=digits)}f"
+    required = bound_text(rule.min_improvement)
     yield Reason(
-        status=_bounded(result.difference, sign * rule.min_improvement, sign),
+        status=_compare_with_bound(improvement, rule.min_improvement, 1),
         message=(
-            f"{rule.metric} {result.candidate.value:.3f}, champion (version {evaluation.champion}) {result.champion.value:.3f}: "
-            f"improvement {improvement.value:+.3f} ({_ci(improvement, evaluation.confidence, '+.3f')}); "
-            f"required: at least {rule.min_improvement:+g}"
+            f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
+            f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({level(evaluation.confidence)} "
+            f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
         ),
     )
 
@@ -167,35 +175,48 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: slices are not compared")
         return
+    compared = sum(s.difference is not None for s in evaluation.slices)
+    if not compared:
+        message = (
+            f"no slice ({', '.join(gate.slices.by)}) has at least {gate.slices.min_rows:,} rows, so slices were not compared"
+        )
+        if any(s.rows >= gate.slices.min_rows for s in evaluation.slices):
+            message = (
+                f"no slice ({', '.join(gate.slices.by)}) has enough rows with different labels, so slices were not compared"
+            )
+        yield Reason(status=Status.NOT_APPLICABLE, message=message)
+        return
     worse = [s for s in evaluation.slices if _is_worse(s, gate.slices.max_drop)]
     yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
-        compared = sum(s.difference is not None for s in evaluation.slices)
         few = len(evaluation.slices) - compared
         word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
-            f"{gate.slices.max_drop:g}{f'; {few} had too few rows' if few else ''}"
+            f"{bound_text(gate.slices.max_drop)}{f'; {few} had too few rows' if few else ''}"
         )
 
 
 def _slice_text(slice_: SliceResult, max_drop: float) -> str:
     assert slice_.difference is not None
     did, word = ("dropped", "drop") if METRIC_FACTS[slice_.metric].sign > 0 else ("rose", "rise")
+    values = ends(slice_.difference)
+    digits = decimals(values, (max_drop, -max_drop), scale=max(map(abs, values)))
     return (
-        f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.3f} ({slice_.rows:,} rows, "
-        f"{_ci(slice_.difference, slice_.confidence, '+.3f', of='difference')}; allowed {word}: {max_drop:g})"
+        f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.{digits}f} "
+        f"({slice_.rows:,} rows, {level(slice_.confidence)} of the difference {interval_text(slice_.difference, f'+.{digits}f')}; "
+        f"allowed {word}: {bound_text(max_drop)})"
     )
 
 
 def _is_worse(slice_: SliceResult, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    worse = slice_.difference.high if METRIC_FACTS[slice_.metric].sign > 0 else -slice_.difference.low
-    return worse < -max_drop
+    best_case = _improvement(slice_.difference, METRIC_FACTS[slice_.metric].sign).high
+    return best_case < -max_drop
 
 
-def _bounded(interval: Interval, bound: float, sign: int) -> Status:
+def _compare_with_bound(interval: Interval, bound: float, sign: int) -> Status:
     low, high = sorted((sign * interval.low, sign * interval.high))
     if low >= sign * bound:
         return Status.PASS
@@ -210,11 +231,17 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
 
 
 def _position(interval: Interval, bound: float, status: Status) -> str:
+    """Where an interval lies: `above the threshold 0.6`."""
+    threshold = f"the threshold {bound_text(bound)}"
     if status is Status.UNDECIDED:
-        return "the interval includes the"
+        return f"the interval includes {threshold}"
     if interval.low >= bound:
-        return "above the" if interval.low > bound else "at or above the"
-    return "below the" if interval.high < bound else "at or below the"
+        return f"above {threshold}" if interval.low > bound else f"at or above {threshold}"
+    return f"below {threshold}" if interval.high < bound else f"at or below {threshold}"
+
+
+def _size(interval: Interval) -> float:
+    return max(map(abs, ends(interval)))
 
 
 def _improvement(difference: Interval, sign: int) -> Interval:
@@ -222,10 +249,6 @@ def _improvement(difference: Interval, sign: int) -> Interval:
     if sign > 0:
         return difference
     return Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
-
-
-def _ci(interval: Interval, confidence: float, form: str, of: str = "") -> str:
-    return f"{100 * confidence:.4g}% CI {f'of the {of} ' if of else ''}{interval.low:{form}} to {interval.high:{form}}"
 
 
 def _fail(message: str) -> Reason:

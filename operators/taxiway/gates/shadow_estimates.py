@@ -23,47 +23,53 @@ def proportion(hits: int, of: int, confidence: float) -> Interval:
     return Interval(value=hits / of, low=float(exact.low), high=float(exact.high), rows=of)
 
 
-def _rows(both: Sequence[Pair]) -> list[tuple[Any, Any]]:
+def _rows(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
     """The predictions of champion and challenger, row by row."""
     return [
-        row for pair in both for row in zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)
+        row
+        for pair in answered_by_both
+        for row in zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)
     ]
 
 
-def agreement_of(both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
+def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
     Two predictions are the same if their probabilities have the same argmax, their labels are equal, or their numbers are close.
 
     Args:
-        both: The pairs that both versions answered.
-        within: How far apart two numbers may be, in the label's unit; None for a millionth.
+        answered_by_both: The pairs that both versions answered.
+        within: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
+            numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
     """
-    rows = _rows(both)
+    rows = _rows(answered_by_both)
     return proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), confidence) if rows else None
 
 
 def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
-    champion, challenger = _vector(champion), _vector(challenger)
+    champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and _argmax(champion) == _argmax(challenger)
     if _is_number(champion) and _is_number(challenger):
         if within is not None:
             return bool(abs(champion - challenger) <= within)
+        if isinstance(champion, int) and isinstance(challenger, int):
+            return champion == challenger  # labels, or counts
         return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
     return bool(champion == challenger)
 
 
-def score_shift_of(both: Sequence[Pair], confidence: float) -> Interval | None:
+def score_shift_of(answered_by_both: Sequence[Pair], confidence: float) -> Interval | None:
     """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
 
-    The score is the probability of the second class of two, the probability of the champion's class of more than two, or the number.
+    With two classes, the score is the probability of the second one. With more, it is the probability of the class that the champion
+    predicted. In a regression, it is the predicted number.
     """
     import numpy as np
     from scipy.stats import t
 
-    scores = [_scores(_vector(a), _vector(b)) for a, b in _rows(both)]
+    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b)) for a, b in _rows(answered_by_both)]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None
@@ -75,15 +81,15 @@ def score_shift_of(both: Sequence[Pair], confidence: float) -> Interval | None:
 def _scores(champion: Any, challenger: Any) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
-        label = 1 if len(champion) == 2 else _argmax(champion)
-        return float(champion[label]), float(challenger[label])
+        class_index = 1 if len(champion) == 2 else _argmax(champion)
+        return float(champion[class_index]), float(challenger[class_index])
     # Integers are labels: MLflow returns integer classes as they are.
     if isinstance(champion, float) and isinstance(challenger, float):
         return champion, challenger
     return None
 
 
-def _vector(prediction: Any) -> Any:
+def _normalize_prediction(prediction: Any) -> Any:
     """A row's probabilities as a list, also if they are an object (column: value); a list of one number is that number."""
     values = list(prediction.values()) if isinstance(prediction, dict) else prediction
     if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
@@ -99,7 +105,7 @@ def _argmax(values: list[float]) -> int:
     return max(range(len(values)), key=values.__getitem__)
 
 
-def latency_ratios(both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
+def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
     """The challenger's latency over the champion's, at the 50th and at the 99th percentile; None without pairs.
 
     The intervals are percentile bootstraps over predict calls, because the requests of one call share its latency.
@@ -107,7 +113,9 @@ def latency_ratios(both: Sequence[Pair], confidence: float) -> tuple[Interval | 
     import numpy as np
 
     by_call: dict[str, tuple[float, float]] = {}
-    for pair in both:
+    for pair in answered_by_both:
+        # One `call` is one predict call of the champion, so its requests have the same champion latency. If a worker of the challenger
+        # died, it retried the requests of that call one by one: the largest latency is the one that counts against it.
         _, slowest = by_call.get(pair.call, (0.0, 0.0))
         by_call[pair.call] = (pair.champion.latency_ms, max(slowest, pair.challenger.latency_ms))
     if not by_call:

@@ -1,24 +1,31 @@
-"""The shadow gate: whether the challenger answered live requests like the champion, decided with confidence intervals."""
+"""The shadow gate: whether the challenger answers live requests like the champion.
+
+It passes on the estimate, and fails only if the whole confidence interval misses the limit.
+"""
 
 from collections.abc import Sequence
 
 from taxiway.gates.shadow_estimates import agreement_of, latency_ratios, proportion, score_shift_of
+from taxiway.gates.wording import bound_text, decimals, ends, interval_text, level, percent_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.spec.shadow import Shadow
 
 # The largest fraction of requests without a pair: beyond it, the compared requests may not represent the live ones.
 MAX_UNPAIRED = 0.1
-# The 99th percentile of fewer calls is the slowest call, and one call says nothing about the next.
+# With fewer calls, the 99th percentile is essentially the slowest call.
 MIN_CALLS_FOR_P99 = 100
-_MOST_DIGITS = 4
+# A smaller shift is a rounding error of the scores.
+_SMALLEST_SHIFT = 1e-9
 
 
-def decide(pairs: PairedLog, *, model: str, version: int, champion: int, limits: Shadow, confidence: float) -> ShadowReport:
+def decide(
+    pairs: PairedLog, *, model: str, version: int, champion: int, requirements: Shadow, confidence: float
+) -> ShadowReport:
     """Decide whether a challenger answered live requests like the champion.
 
     An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The report
-    is UNDECIDED, whatever the estimates are, if there are fewer than `limits.min_requests` pairs or if another champion
+    is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another champion
     answered some requests; it cannot pass if more than 10% of the requests have no pair, or with fewer than 100 predict calls.
 
     Args:
@@ -26,7 +33,7 @@ def decide(pairs: PairedLog, *, model: str, version: int, champion: int, limits:
         model: The registered model.
         version: The challenger's version.
         champion: The champion's version.
-        limits: The `shadow` section of the pipeline file.
+        requirements: The `shadow` section of the pipeline file.
         confidence: The two-sided confidence level of the intervals, such as 0.99.
 
     Returns:
@@ -38,18 +45,21 @@ def decide(pairs: PairedLog, *, model: str, version: int, champion: int, limits:
     if (pairs.model, pairs.version) != (model, version):
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
     usable = [pair for pair in pairs.pairs if pair.champion.version == champion]
-    both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
-    agreement, shift = agreement_of(both, limits.agree_within, confidence), score_shift_of(both, confidence)
-    p50, p99 = latency_ratios(both, confidence)
-    basis = (_enough(pairs, len(usable), limits.min_requests), _one_champion(pairs, len(usable), champion))
+    answered_by_both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
+    agreement, shift = (
+        agreement_of(answered_by_both, requirements.agree_within, confidence),
+        score_shift_of(answered_by_both, confidence),
+    )
+    p50, p99 = latency_ratios(answered_by_both, confidence)
+    basis = (_enough(pairs, len(usable), requirements.min_requests), _one_champion(pairs, len(usable), champion))
     reasons = (
         *basis,
         _unpaired(pairs),
-        _judge_agreement(agreement, limits, confidence),
-        _judge_errors(usable, limits.max_error_rate, confidence),
+        _judge_agreement(agreement, requirements, confidence),
+        _judge_errors(usable, requirements.max_error_rate, confidence),
         _describe_shift(shift, confidence),
         _describe_p50(p50, confidence),
-        _judge_p99(p99, limits.max_p99_ratio, confidence),
+        _judge_p99(p99, requirements.max_p99_ratio, confidence),
     )
     # Too few pairs, or pairs of two champions, cannot even show a failure.
     unusable = any(reason.status is Status.UNDECIDED for reason in basis)
@@ -86,19 +96,19 @@ def _enough(pairs: PairedLog, usable: int, needed: int) -> Reason:
     return _reason(
         Status.UNDECIDED,
         f"{found}; required: at least {needed:,} ({pairs.dropped:,} were dropped before they reached the challenger, "
-        f"{pairs.unanswered:,} have no answer of the challenger)",
+        f"the challenger did not answer {pairs.unanswered:,})",
     )
 
 
 def _one_champion(pairs: PairedLog, usable: int, champion: int) -> Reason:
     others = sorted({pair.champion.version for pair in pairs.pairs} - {champion})
     if not others:
-        return _reason(Status.PASS, f"champion version {champion} answered all of these requests")
+        return _reason(Status.PASS, f"champion version {champion} answered all compared requests")
     named = ", ".join(str(other) for other in others)
     return _reason(
         Status.UNDECIDED,
-        f"the champion changed during the comparison: version {named} answered {len(pairs.pairs) - usable:,} of "
-        f"{len(pairs.pairs):,} requests instead of version {champion}; run the shadow again under one champion",
+        f"the champion changed during the comparison: version {named}, not version {champion}, answered "
+        f"{len(pairs.pairs) - usable:,} of {len(pairs.pairs):,} requests; run the shadow again",
     )
 
 
@@ -108,19 +118,23 @@ def _unpaired(pairs: PairedLog) -> Reason:
     return _reason(
         Status.PASS if fraction <= MAX_UNPAIRED else Status.UNDECIDED,
         f"{_percent(fraction, MAX_UNPAIRED)} of {total:,} requests have no pair (allowed: at most {MAX_UNPAIRED:.0%}): "
-        f"{pairs.dropped:,} were dropped because the challenger's queue was full, {pairs.unanswered:,} have no answer of the challenger",
+        f"{pairs.dropped:,} were dropped because the challenger's queue was full, the challenger did not answer {pairs.unanswered:,}",
     )
 
 
-def _judge_agreement(agreement: Interval | None, limits: Shadow, confidence: float) -> Reason:
-    least = limits.min_agreement
+def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidence: float) -> Reason:
+    least = requirements.min_agreement
     if agreement is None:
         return _reason(Status.UNDECIDED, "no request was answered by both versions, so agreement is unknown")
-    same = "the same label" if limits.agree_within is None else f"numbers at most {limits.agree_within:g} apart"
+    same = (
+        "the same label"
+        if requirements.agree_within is None
+        else f"numbers at most {bound_text(requirements.agree_within)} apart"
+    )
     return _reason(
         _judged(agreement.value >= least, agreement.high < least),
         f"both versions predicted {same} for {_percent(agreement.value, least)} of {agreement.rows:,} rows "
-        f"({_percent_ci(agreement, least, confidence)}; required: at least {100 * least:g}%)",
+        f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)})",
     )
 
 
@@ -136,24 +150,26 @@ def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Rea
     return _reason(
         _judged(rate.value <= most, rate.low > most),
         f"the challenger failed {len(failed):,} of {len(answered):,} requests that the champion answered "
-        f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {100 * most:g}%){example}",
+        f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {percent_text(most)}){example}",
     )
 
 
 def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     if shift is None:
         return _reason(Status.NOT_APPLICABLE, "no score shift: the predictions are labels, or there are too few")
+    size = max(map(abs, ends(shift)))
+    form = f"+.{decimals(ends(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
         Status.NOT_APPLICABLE,
-        f"scores shifted by {shift.value:+.4f} on average over {shift.rows:,} rows "
-        f"({_level(confidence)} {shift.low:+.4f} to {shift.high:+.4f}; no limit)",
+        f"scores shifted by {shift.value:{form}} on average over {shift.rows:,} rows "
+        f"({level(confidence)} {interval_text(shift, form)}; no limit)",
     )
 
 
 def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     if ratio is None:
         return _reason(Status.NOT_APPLICABLE, "no request was answered by both versions, so the median latency is unknown")
-    return _reason(Status.NOT_APPLICABLE, f"the challenger's median latency {_ratio_text(ratio, confidence)}; no limit)")
+    return _reason(Status.NOT_APPLICABLE, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}")
 
 
 def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:
@@ -162,32 +178,32 @@ def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason
     if ratio.rows < MIN_CALLS_FOR_P99:
         calls = "predict call" if ratio.rows == 1 else "predict calls"
         return _reason(Status.UNDECIDED, f"only {ratio.rows} {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}")
-    message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, confidence)}; allowed: at most {most:.2f})"
+    message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}"
     return _reason(_judged(ratio.value <= most, ratio.low > most), message)
 
 
-def _ratio_text(ratio: Interval, confidence: float) -> str:
+def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:
+    digits = decimals(ends(ratio), () if most is None else (most,), least=2)
+    limit = "no limit" if most is None else f"allowed: at most {_ratio_limit(most)}"
     return (
-        f"is {ratio.value:.2f} times the champion's "
-        f"({ratio.rows:,} predict calls, {_level(confidence)} {ratio.low:.2f} to {ratio.high:.2f}"
+        f"is {ratio.value:.{digits}f} times the champion's ({ratio.rows:,} predict calls, {level(confidence)} "
+        f"{interval_text(ratio, f'.{digits}f')}; {limit})"
     )
 
 
-def _level(confidence: float) -> str:
-    return f"{confidence * 100:g}% CI"
+def _ratio_limit(most: float) -> str:
+    short = f"{most:.2f}"
+    return short if float(short) == most else bound_text(most)
 
 
 def _percent_ci(interval: Interval, limit: float, confidence: float) -> str:
-    return f"{_level(confidence)} {_percent(interval.low, limit)} to {_percent(interval.high, limit)}"
+    return f"{level(confidence)} {_percent(interval.low, limit)} to {_percent(interval.high, limit)}"
 
 
 def _percent(value: float, limit: float) -> str:
     """With one decimal, or as many as it takes to see on which side of the limit, of 0% and of 100% the value is."""
-    for digits in range(1, _MOST_DIGITS):
-        shown = f"{value:.{digits}%}"
-        if all(value == mark or shown != f"{mark:.{digits}%}" for mark in (limit, 0.0, 1.0)):
-            return shown
-    return f"{value:.{_MOST_DIGITS}%}"
+    digits = decimals((value,), (limit, 0.0, 1.0), least=3) - 2  # of the percentage
+    return f"{value:.{digits}%}"
 
 
 def _judged(meets: bool, clearly_misses: bool) -> Status:

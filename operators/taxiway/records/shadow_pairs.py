@@ -51,7 +51,7 @@ class Pair(ApiModel):
 class PairedLog(ApiModel):
     """The newest pairs of one challenger, and the number of requests without a pair.
 
-    Requests that are newer than the challenger's newest answer are still in progress and are not counted.
+    If there are older pairs than these, only requests since the oldest of these are counted. Requests that are newer than the challenger's newest answer are still in progress and are not counted.
 
     Attributes:
         model: The name of the registered model.

@@ -139,8 +139,8 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 
 
-def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str:
-    """Why a version's data is older than the champion's; empty if it is not.
+def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:
+    """Why a version's data is older than the champion's; None if it is not.
 
     Args:
         client: The MLflow client.
@@ -149,9 +149,9 @@ def older_than_champion(client: "MlflowClient", model: str, version: int, champi
         champion: The champion's version; None without a champion.
     """
     if champion is None:
-        return ""
+        return None
     own, other = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
-    return f"its newest span is {own}, the champion's is {other}" if span_order(own) < span_order(other) else ""
+    return f"its newest span is {own}, the champion's is {other}" if span_order(own) < span_order(other) else None
 
 
 def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | None) -> None:

@@ -131,7 +131,7 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
         model=verdict.model,
         version=verdict.version,
         champion=verdict.champion,
-        limits=context.pipeline.shadow,
+        requirements=context.pipeline.shadow,
         confidence=context.pipeline.gate.confidence,
     )
     return check_shadow(report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model))

@@ -29,10 +29,12 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    stale = older_than_champion(context.registry, candidate.model, candidate.version, champion)
-    evaluation = _evaluate(context, candidate, snapshot, None if stale else champion)
+    older = older_than_champion(context.registry, candidate.model, candidate.version, champion)
+    evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion)
     context.store.put(evaluation)
-    verdict = decide(candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), stale=stale)
+    verdict = decide(
+        candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), older_than_champion=older
+    )
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
     context.log.info("%s\n%s", verdict.status, bullets([f"{r.status}: {r.message}" for r in verdict.reasons]))

@@ -84,7 +84,7 @@ def test_the_label_is_missed_in_training_only(tmp_path: Path, environment: str, 
 
 
 def test_an_environment_that_is_not_declared_is_refused(write: Write) -> None:
-    with pytest.raises(ConfigError, match=r'environment is "SERVNG"\n.*did you mean "SERVING"'):
+    with pytest.raises(ConfigError, match=r'unknown environment "SERVNG"\n.*did you mean "SERVING"'):
         judged(write(x=[1]), schema(Feature(name="x", type="integer")), environment="SERVNG")
 
 

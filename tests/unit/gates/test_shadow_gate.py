@@ -16,7 +16,7 @@ from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.spec.shadow import Shadow
 
 MODEL, CHAMPION, CHALLENGER = "flights.late_arrivals", 3, 4
-LIMITS = Shadow(min_requests=1000, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
+REQUIREMENTS = Shadow(min_requests=1000, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
 
 
 def pair(
@@ -46,9 +46,9 @@ def _answer(version: int, prediction: Any, error: str, latency_ms: float) -> Ans
     return Answer(version=version, predictions=None if error else [prediction], error=error, latency_ms=latency_ms)
 
 
-def judge(pairs: list[Pair], *, dropped: int = 0, unanswered: int = 0, limits: Shadow = LIMITS) -> ShadowReport:
+def judge(pairs: list[Pair], *, dropped: int = 0, unanswered: int = 0, requirements: Shadow = REQUIREMENTS) -> ShadowReport:
     log = PairedLog(model=MODEL, version=CHALLENGER, owner="run-1", pairs=tuple(pairs), dropped=dropped, unanswered=unanswered)
-    return decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=limits, confidence=0.99)
+    return decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, requirements=requirements, confidence=0.99)
 
 
 def reason(report: ShadowReport, about: str) -> Reason:
@@ -72,7 +72,7 @@ def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() ->
 def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
-    message = "required: at least 1,000 (3 were dropped before they reached the challenger, 2 have no answer of the challenger)"
+    message = "required: at least 1,000 (3 were dropped before they reached the challenger, the challenger did not answer 2)"
     assert message in reason(report, "999 requests with").message
 
 
@@ -90,13 +90,13 @@ def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
     report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
     assert report.status is Status.UNDECIDED
     assert report.requests == 1990
-    assert "version 2 answered 10 of 2,000 requests instead of version 3" in reason(report, "champion changed").message
+    assert "version 2, not version 3, answered 10 of 2,000 requests" in reason(report, "champion changed").message
 
 
 def test_a_log_of_another_version_is_an_error() -> None:
     log = PairedLog(model=MODEL, version=9, owner="run-1", pairs=(), dropped=0, unanswered=0)
     with pytest.raises(ValueError, match="version 9"):
-        decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, limits=LIMITS, confidence=0.99)
+        decide(log, model=MODEL, version=CHALLENGER, champion=CHAMPION, requirements=REQUIREMENTS, confidence=0.99)
 
 
 def test_many_dropped_requests_are_undecided() -> None:
@@ -111,6 +111,24 @@ def test_agreement_fails_only_if_the_whole_interval_is_below(disagree: int, stat
     report = judge([pair(i, challenger=(0.2, 0.8) if i < disagree else (0.8, 0.2)) for i in range(1000)])
     assert reason(report, "same label").status is status
     assert report.status is status
+
+
+def test_a_percentage_never_looks_like_a_limit_that_it_misses() -> None:
+    requirements = REQUIREMENTS.model_copy(update={"min_agreement": 0.9})
+    report = judge([pair(i, challenger=(0.2, 0.8) if i < 20_003 else (0.8, 0.2), call=i % 200) for i in range(200_020)])
+    assert "for 89.9995% of 200,020 rows" in reason(report, "same label").message
+    report = judge([pair(i, challenger=(0.2, 0.8) if i < 1 else (0.8, 0.2)) for i in range(1000)], requirements=requirements)
+    assert "for 99.9% of 1,000 rows" in reason(report, "same label").message
+
+
+def test_a_latency_never_looks_like_the_limit_that_it_misses() -> None:
+    assert "is 1.501 times the champion's" in reason(judge([pair(i, slower=1.501) for i in range(1000)]), "99th").message
+    assert "is 1.50 times the champion's" in reason(judge([pair(i, slower=1.5 - 1e-3) for i in range(1000)]), "median").message
+
+
+def test_the_shift_of_small_numbers_keeps_its_digits() -> None:
+    report = judge([pair(i, 1e-5, 1e-5 + (2e-6 if i % 2 else 4e-6)) for i in range(1000)])
+    assert "shifted by +0.00000300 on average" in reason(report, "shifted").message
 
 
 def test_the_agreement_interval_is_clopper_and_pearsons() -> None:
@@ -184,6 +202,8 @@ def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
         ("late", "early", False),
         (1, 1, True),
         (0, 1, False),
+        (1_000_000, 1_000_001, False),
+        (1_000_000, 1_000_000.5, True),
         (True, True, True),
         (2.5, 2.5 + 1e-9, True),
         (2.5, 2.6, False),
@@ -203,8 +223,8 @@ def test_what_counts_as_the_same_label(champion: Any, challenger: Any, same: boo
 
 @pytest.mark.parametrize(("apart", "same"), [(0, True), (20, True), (20.1, False), (-20, True), (-25, False)])
 def test_numbers_agree_within_agree_within(apart: float, same: bool) -> None:
-    limits = LIMITS.model_copy(update={"agree_within": 20.0})
-    report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], limits=limits)
+    requirements = REQUIREMENTS.model_copy(update={"agree_within": 20.0})
+    report = judge([pair(i, 100.0, 100.0 + apart) for i in range(1000)], requirements=requirements)
     assert report.agreement is not None
     assert report.agreement.value == (1 if same else 0)
     assert "predicted numbers at most 20 apart for" in reason(report, "apart").message
@@ -256,8 +276,8 @@ def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
         )
         for i in range(count)
     ]
-    limits = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
-    report = judge(pairs, dropped=dropped, limits=limits)
+    requirements = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
+    report = judge(pairs, dropped=dropped, requirements=requirements)
     answered = count - failing
     keeps = (
         count >= 100

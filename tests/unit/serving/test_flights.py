@@ -138,7 +138,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
         model=MODEL,
         version=2,
         champion=1,
-        limits=Shadow(min_requests=REQUESTS, max_p99_ratio=20),
+        requirements=Shadow(min_requests=REQUESTS, max_p99_ratio=20),
         confidence=0.99,
     )
     assert report.status is Status.PASS, report.reasons

@@ -11,12 +11,11 @@ from taxiway.errors import DataError, TransientError
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    # Beyond this, DuckDB spills to disk.
-    "memory_limit": "700MB",
     # Unordered scans do not wait for the slowest thread.
     "preserve_insertion_order": "false",
     # Parquet statistics ignore NaN: DuckDB 2.0 would take isnan() as false by them and skip rows.
@@ -25,14 +24,21 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 
 
 @contextmanager
-def connect() -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A new in-memory database that loads no extensions and spills to a temporary folder."""
+def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A new in-memory database that loads no extensions and spills to a temporary folder.
+
+    Args:
+        memory_limit: The memory beyond which it spills, such as `700MB`.
+        max_threads: The largest number of threads; None for one for each core.
+    """
     import duckdb
 
     with (
         tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
-        duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": folder}) as connection,
+        duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": folder}) as connection,
     ):
+        if max_threads is not None:
+            run(connection, f"SET threads = least(current_setting('threads'), {max_threads:d})", "the settings")
         yield connection
 
 
@@ -65,6 +71,53 @@ def run(
     """
     with read_errors(what):
         return connection.execute(query, parameters or []).fetchall()
+
+
+def stream(
+    connection: "duckdb.DuckDBPyConnection", query: str, what: str, batch_rows: int
+) -> "tuple[pa.Schema, Iterator[pa.RecordBatch]]":
+    """The Arrow schema of a query, and its rows in batches.
+
+    Args:
+        connection: The connection.
+        query: The query.
+        what: The name of the data in errors.
+        batch_rows: The approximate number of rows in a batch.
+
+    Raises:
+        DataError: The data cannot be read. Also raised by the iterator.
+        TransientError: Memory and disk are not sufficient. Also raised by the iterator.
+    """
+    with read_errors(what):
+        reader = connection.sql(query).to_arrow_reader(batch_rows)
+    return reader.schema, read_batches(reader, what)
+
+
+def read_batches(batches: "Iterator[pa.RecordBatch]", what: str) -> "Iterator[pa.RecordBatch]":
+    """The batches of an Arrow reader, with its errors as Taxiway's.
+
+    Args:
+        batches: The reader of a query, or of a Parquet file.
+        what: The name of the data in errors.
+
+    Raises:
+        DataError: The data cannot be read.
+        TransientError: Memory and disk are not sufficient.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    while True:
+        with read_errors(what):
+            try:
+                batch = next(batches, None)
+            except (OSError, pa.ArrowException) as error:
+                # Arrow passes an error of DuckDB on as text.
+                memory = str(error).startswith("Out of Memory Error")
+                raise (duckdb.OutOfMemoryException if memory else duckdb.IOException)(str(error)) from None
+        if batch is None:
+            return
+        yield batch
 
 
 @contextmanager

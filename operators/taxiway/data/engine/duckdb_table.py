@@ -1,6 +1,6 @@
 """Parquet files as DuckDB views; no name from the data gets into SQL.
 
-In the view `span` the columns are named c0, c1, ... by their order in the file. The view `numbered` also has `place`, the row's
+In the view `span` the columns are named c0, c1, ... by their order in the file. The view `numbered` also has `row_number`, the row's
 number in its file, from 0. The view `plain` has the same columns with fewer types: integers as 64 bits, all other numbers, dates and
 times as doubles.
 """
@@ -77,7 +77,7 @@ class Table:
 
     @property
     def one_file(self) -> bool:
-        """Whether there is only one file, so that `place` identifies a row."""
+        """Whether there is only one file, so that `row_number` identifies a row."""
         return len(self.paths) == 1
 
     @cached_property
@@ -121,7 +121,7 @@ def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
     with connect() as connection:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
         columns = add_view(connection, "span", files, what)
-        listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["place"])
+        listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["row_number"])
         add_view(connection, "numbered", files, what, numbered=True)
         run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
         source = _source(_alike(connection, files, [column.name for column in columns], what))
@@ -140,7 +140,7 @@ def add_view(
         view: The name of the view; never text from the data.
         paths: One or more files.
         what: The name of the data in errors.
-        numbered: Whether the view also has `place`, the number of each row in its file, from 0.
+        numbered: Whether the view also has `row_number`, the number of each row in its file, from 0.
 
     Returns:
         The columns.
@@ -150,7 +150,7 @@ def add_view(
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     names = _columns_of(files, what)
-    listing = ", ".join([*(f"c{at}" for at in range(len(names))), *(["place"] if numbered else [])])
+    listing = ", ".join([*(f"c{at}" for at in range(len(names))), *(["row_number"] if numbered else [])])
     source = _source(_alike(connection, files, names, what), numbered=numbered)
     run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source} AS file({listing})", what)
     storages = _storages(connection, view, what)
@@ -238,9 +238,9 @@ def _source(groups: Sequence[_Group], *, numbered: bool = False) -> str:
     for group in groups:
         columns = [f"c{at}" for at in range(len(group.casts))]
         cast = [f"{name}::{wide}" if wide else name for name, wide in zip(columns, group.casts, strict=True)]
-        listing = ", ".join(columns + ["place"] * numbered)
+        listing = ", ".join(columns + ["row_number"] * numbered)
         source = _parquet(group.files, numbered=numbered)
-        parts.append(f"SELECT {', '.join(cast + ['place'] * numbered)} FROM {source} AS file({listing})")
+        parts.append(f"SELECT {', '.join(cast + ['row_number'] * numbered)} FROM {source} AS file({listing})")
     return f"({' UNION ALL '.join(parts)})"
 
 

@@ -24,16 +24,16 @@ def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: b
 
     Args:
         table: The table.
-        columns: The columns to include beside `place`; all if None. Fewer columns compile faster.
+        columns: The columns to include beside `row_number`; all if None. Fewer columns compile faster.
         sampled: Whether to sample about `ROWS_SAMPLED` rows, by a hash of their number, if there are more.
     """
     import ibis
 
     wanted = table.columns if columns is None else columns
     types = {column.sql: _TYPES.get(column.type, "float64") for column in wanted}
-    rows = ibis.table(types | {"place": "int64"}, name="plain")
+    rows = ibis.table(types | {"row_number": "int64"}, name="plain")
     every = -(-table.row_count // ROWS_SAMPLED)
-    return rows.filter(_hash_function()(rows.place) % every == 0) if sampled and every > 1 else rows
+    return rows.filter(_hash_function()(rows.row_number) % every == 0) if sampled and every > 1 else rows
 
 
 def stand_for_all(table: Table) -> bool:

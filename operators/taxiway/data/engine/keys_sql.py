@@ -57,18 +57,18 @@ def moment_sql(column: Column) -> tuple[str, str]:
     return _plain(column), kind
 
 
-def hash_sql(column: Column, view: str, purpose: str) -> str:
+def hash_sql(column: Column, view: str, salt: str) -> str:
     """A hash from 0 to 2**64 - 1 for each value, the same in every file, run and version; also for null.
 
     Args:
         column: The column.
         view: The view of the column.
-        purpose: A text that makes the hashes of one use independent of those of another.
+        salt: A text that makes the hashes of one use independent of those of another.
     """
     plain = _plain(column, view)
     if column.type == "number":  # fractional numbers are hashed as text
         plain = f"coalesce(({plain})::VARCHAR, {view}.{column.sql}::VARCHAR)"
-    return f"md5_number_upper('{purpose}:' || coalesce(({plain})::VARCHAR, ''))"
+    return f"md5_number_upper('{salt}:' || coalesce(({plain})::VARCHAR, ''))"
 
 
 def threshold(fraction: float) -> str:

@@ -40,7 +40,7 @@ class JoinedTable:
     content: str
 
     @property
-    def what(self) -> str:
+    def full_label(self) -> str:
         """The name of the table in errors."""
         return f"join {self.right.name}, {self.label}"
 
@@ -57,19 +57,19 @@ class _Keys:
 
 
 def match(
-    connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, columns: dict[str, Column], what: str
+    connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, columns: dict[str, Column], label: str
 ) -> tuple[dict[str, Column], JoinMatch]:
     """Match the rows of the view `span` with a joined table.
 
-    Creates the view `right{number}` of the table, and the table `match{number}` with the columns `place` and `partner`: the number of
-    a row in the span, and of the row that it matches.
+    Creates the view `right{number}` of the table, and the table `match{number}` with the columns `row_number` and `partner`: the
+    number of a row in the span, and of the row that it matches.
 
     Args:
         connection: The connection with the view `span`.
         number: The number of the join.
         table: The table.
         columns: The columns of the span by name.
-        what: The name of the span in errors.
+        label: The name of the span in errors.
 
     Returns:
         The columns of the joined table by name, and the match rate. The `span` of the latter is still empty.
@@ -79,13 +79,13 @@ def match(
         DataError: A key of the joined table occurs in more than one row.
     """
     join, view = table.right.join, f"right{number}"
-    theirs = {column.name: column for column in add_view(connection, view, table.path, table.what, numbered=True)}
-    keys = _keys(table, columns, theirs, what)
+    right_columns = {column.name: column for column in add_view(connection, view, table.path, table.full_label, numbered=True)}
+    keys = _keys(table, columns, right_columns, label)
     _index(connection, number, keys, table)
     partners = _partners(number, keys, join.within)
-    run(connection, f"CREATE TABLE match{number} AS {partners}", what)
-    run(connection, f"DROP TABLE index{number}", what)
-    return theirs, _measured(connection, number, table, keys, what)
+    run(connection, f"CREATE TABLE match{number} AS {partners}", label)
+    run(connection, f"DROP TABLE index{number}", label)
+    return right_columns, _measured(connection, number, table, keys, label)
 
 
 def _partners(number: int, keys: _Keys, within: timedelta | None) -> str:
@@ -93,31 +93,31 @@ def _partners(number: int, keys: _Keys, within: timedelta | None) -> str:
     asof, order = ("", "") if keys.moment is None else ("ASOF", "AND l.m >= i.m")
     latest = "" if within is None else f"WHERE l.m - i.m <= {within // timedelta(microseconds=1) * _NANOSECONDS}::HUGEINT"
     return (
-        f"SELECT l.place, i.place AS partner FROM (SELECT place, {keys.left} FROM span) l "
+        f"SELECT l.row_number, i.row_number AS partner FROM (SELECT row_number, {keys.left} FROM span) l "
         f"{asof} JOIN index{number} i ON {equal} {order} {latest}"
     )
 
 
-def _keys(table: JoinedTable, ours: dict[str, Column], theirs: dict[str, Column], what: str) -> _Keys:
+def _keys(table: JoinedTable, left_columns: dict[str, Column], right_columns: dict[str, Column], label: str) -> _Keys:
     join, name = table.right.join, table.right.name
     left, right, originals = [], [], []
     for at, (left_name, right_name) in enumerate(join.on.items()):
-        one, two = _column(name, left_name, ours, what), _column(name, right_name, theirs, table.what)
+        one, two = _column(name, left_name, left_columns, label), _column(name, right_name, right_columns, table.full_label)
         one_sql, one_kind = _in_join(name, key_sql, one, join.recode.get(left_name, ()))
         two_sql, two_kind = _in_join(name, key_sql, two, join.recode_right.get(right_name, ()))
         if one_kind != two_kind:
-            raise ConfigError(_never_equal(name, (left_name, one_kind, what), (right_name, two_kind, table.what)))
+            raise ConfigError(_never_equal(name, (left_name, one_kind, label), (right_name, two_kind, table.full_label)))
         left.append(f"{one_sql} AS k{at}")
         right.append(f"{two_sql} AS k{at}")
         originals.append(one)
     moment = None
     for left_name, right_name in (join.as_of or {}).items():
-        moment, two = _column(name, left_name, ours, what), _column(name, right_name, theirs, table.what)
+        moment, two = _column(name, left_name, left_columns, label), _column(name, right_name, right_columns, table.full_label)
         (one_sql, one_kind), (two_sql, two_kind) = _in_join(name, moment_sql, moment), _in_join(name, moment_sql, two)
         if one_kind != two_kind or (one_kind == WHOLE and join.within is not None):
             allowed = "the same type in both" + (", dates or times with within" if join.within else "")
             raise ConfigError(
-                f"join {name}: as_of compares {left_name} of {what} ({one_kind}) with {right_name} of {table.label} ({two_kind}); "
+                f"join {name}: as_of compares {left_name} of {label} ({one_kind}) with {right_name} of {table.label} ({two_kind}); "
                 f"allowed: {allowed}. Convert one of them in its source"
             )
         left.append(f"{one_sql} AS m")
@@ -133,20 +133,20 @@ def _in_join(join: str, make: Any, *arguments: Any) -> Any:
         raise ConfigError(f"join {join}: {error}") from None
 
 
-def _column(join: str, name: str, columns: dict[str, Column], what: str) -> Column:
+def _column(join: str, name: str, columns: dict[str, Column], label: str) -> Column:
     if name not in columns:
-        raise ConfigError(f'join {join}: {what} has no column "{name}"\n    {allowed_values(name, columns)}')
+        raise ConfigError(f'join {join}: {label} has no column "{name}"\n    {allowed_values(name, columns)}')
     return columns[name]
 
 
 def _never_equal(join: str, one: tuple[str, str, str], two: tuple[str, str, str]) -> str:
-    (left, left_kind, what), (right, right_kind, table) = one, two
+    (left, left_kind, label), (right, right_kind, table) = one, two
     key, column = ("recode", left) if left_kind == WHOLE else ("recode_right", right)
     proposal = f"Add {key}: {{{column}: [text]}}, and {{pad: DIGITS}} to it if the other column has leading zeros"
     if {left_kind, right_kind} != {WHOLE, "text"}:
         proposal = "Convert one of them in its source"
     return (
-        f"join {join}: {left} of {what} is {left_kind} and {right} of {table} is {right_kind}, so they are never equal; allowed: the "
+        f"join {join}: {left} of {label} is {left_kind} and {right} of {table} is {right_kind}, so they are never equal; allowed: the "
         f"same type in both. {proposal}"
     )
 
@@ -157,9 +157,9 @@ def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, ta
     whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
     run(
         connection,
-        f"CREATE TABLE index{number} AS SELECT {', '.join(names)}, max(place) AS place, count(*) AS rows "
-        f"FROM (SELECT place, {keys.right} FROM right{number}) WHERE {whole} GROUP BY ALL",
-        table.what,
+        f"CREATE TABLE index{number} AS SELECT {', '.join(names)}, max(row_number) AS row_number, count(*) AS rows "
+        f"FROM (SELECT row_number, {keys.right} FROM right{number}) WHERE {whole} GROUP BY ALL",
+        table.full_label,
     )
     if keys.moment is not None:
         return
@@ -168,31 +168,32 @@ def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, ta
         f"SELECT array_to_string([{texts}], ', ') AS key, rows, count(*) OVER () FROM index{number} WHERE rows > 1 "
         f"ORDER BY rows DESC, key LIMIT {SHOWN_VALUES}"
     )
-    twice = run(connection, query, table.what)
+    twice = run(connection, query, table.full_label)
     if twice:
         join = table.right.join
         examples = ", ".join(f'"{key[:_KEY_CHARACTERS]}" in {rows:,} rows' for key, rows, _ in twice)
         raise DataError(
-            f"{table.what}: {counted(twice[0][2], 'key')} of {', '.join(join.on.values())} in more than one row: {examples}; allowed: each key "
+            f"{table.full_label}: {counted(twice[0][2], 'key')} of {', '.join(join.on.values())} in more than one row: {examples}; allowed: each key "
             "once. Remove the duplicates in the source, add columns to on, or use as_of"
         )
 
 
-def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, keys: _Keys, what: str) -> JoinMatch:
+def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, keys: _Keys, label: str) -> JoinMatch:
     names = (*keys.names, *(("m",) if keys.moment else ()))
     whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
     counts = f"SELECT count(*), count(*) FILTER (NOT ({whole})) FROM (SELECT {keys.left} FROM span)"
-    ((rows, without_key),) = run(connection, counts, what)
-    ((matched,),) = run(connection, f"SELECT count(*) FROM match{number}", what)
+    ((rows, without_key),) = run(connection, counts, label)
+    ((matched,),) = run(connection, f"SELECT count(*) FROM match{number}", label)
     shown = " || ', ' || ".join(f"left({column.sql}::VARCHAR, {_KEY_CHARACTERS})" for column in keys.originals)
     if keys.moment is not None:
         shown += f" || ', first at ' || min({keys.moment.sql}::VARCHAR)"
     groups = ", ".join(column.sql for column in keys.originals)
-    alone = (
+    unmatched = (
         f"SELECT {shown} AS key, count(*) AS n, count(*) OVER () FROM (SELECT *, {keys.left} FROM span) s "
-        f"ANTI JOIN match{number} m ON s.place = m.place WHERE {whole} GROUP BY {groups} ORDER BY n DESC, key LIMIT {SHOWN_VALUES}"
+        f"ANTI JOIN match{number} m ON s.row_number = m.row_number WHERE {whole} "
+        f"GROUP BY {groups} ORDER BY n DESC, key LIMIT {SHOWN_VALUES}"
     )
-    found = run(connection, alone, what) if matched + without_key < rows else []
+    found = run(connection, unmatched, label) if matched + without_key < rows else []
     return JoinMatch(
         name=table.right.name,
         span="",
@@ -208,11 +209,11 @@ def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: Joine
     )
 
 
-def brought(table: JoinedTable, columns: dict[str, Column]) -> dict[str, Column]:
+def joined_columns(table: JoinedTable, columns: dict[str, Column]) -> dict[str, Column]:
     """The columns that a join adds, by their new names.
 
     Raises:
         ConfigError: The joined table does not have one of them.
     """
     right = table.right
-    return {new: _column(right.name, old, columns, table.what) for old, new in right.join.brings.items()}
+    return {new: _column(right.name, old, columns, table.full_label) for old, new in right.join.joined_columns.items()}

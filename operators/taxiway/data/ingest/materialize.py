@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
-from taxiway.data.ingest.join import JoinedTable, brought, match
-from taxiway.data.ingest.sampling import EVALUATION, TRAINING, drawn_columns, side_sql
+from taxiway.data.ingest.join import JoinedTable, joined_columns, match
+from taxiway.data.ingest.sampling import Subset, drawn_columns, subset_sql
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import JoinMatch, SampleRule, SplitRule
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_ROWS = 1 << 16
-_MEMORY = "1GB"
-_THREADS = 4
+_BATCH_ROWS = 1 << 16
+_MEMORY_LIMIT = "1GB"
+_MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -32,46 +32,65 @@ class SplitFile:
     """A file with the training rows or the evaluation rows of a span; without a split, all rows are training rows.
 
     Attributes:
-        side: TRAINING or EVALUATION; see `sampling`.
+        subset: TRAINING or EVALUATION.
         path: The Parquet file.
         rows: The number of its rows.
     """
 
-    side: int
+    subset: Subset
     path: Path
     rows: int
 
 
 @dataclass(frozen=True)
-class Rules:
+class RowRules:
     """What is done to the rows of a file.
 
     Attributes:
         joined: The tables to join.
         sample: Which rows to read; None for all.
         split: Which rows to hold out for evaluation; None for none.
-        purpose: A text that makes this split independent of other splits by the same column.
+        salt: A text that makes this split independent of other splits by the same column.
     """
 
     joined: Sequence[JoinedTable] = ()
     sample: SampleRule | None = None
     split: SplitRule | None = None
-    purpose: str = "split"
+    salt: str = "split"
+
+
+@dataclass(frozen=True)
+class _JoinedFile:
+    """The columns of a joined table, in the order of the span's rows.
+
+    The first column of the file is the number of the row in the span, from 0; rows without a match are not in it.
+    """
+
+    path: Path
+    columns: list[str]
 
 
 @dataclass
-class _Rows:
-    """The view and column of each column name, and the files with the columns of joined tables.
+class _ColumnCatalog:
+    """Where the columns of the joined rows are: the view and the column by name, and the files of joined tables."""
 
-    Such a file has the number of the row in the span, from 0, and the columns; rows without a match are not in it.
-    """
+    locations: dict[str, tuple[str, Column]]
+    files: list[_JoinedFile] = field(default_factory=list)
 
-    places: dict[str, tuple[str, Column]]
-    brought: list[tuple[Path, list[str]]] = field(default_factory=list)
+
+@dataclass(frozen=True)
+class _Span:
+    """A file whose rows are the view `span` of a connection; `folder` is for new files, `label` names the file in errors."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    file: Path
+    folder: Path
+    label: str
+    columns: dict[str, Column]
 
 
 def materialize_split(
-    file: Path, rules: Rules, folder: Path, *, what: str
+    file: Path, rules: RowRules, folder: Path, *, label: str
 ) -> tuple[tuple[SplitFile, ...], tuple[JoinMatch, ...]]:
     """Apply joins, a sample and a split to the rows of a file.
 
@@ -79,120 +98,119 @@ def materialize_split(
         file: The Parquet file.
         rules: What to do.
         folder: Where to write the new files.
-        what: The name of the file in errors.
+        label: The name of the file in errors.
 
     Returns:
         The files that have rows, and the match rate of each join.
 
     Raises:
         ConfigError: A column of a rule is missing, or a column of a joined table exists already.
-        DataError: A key of a joined table occurs in more than one row.
+        DataError: The file cannot be read, or a key of a joined table occurs in more than one row.
+        TransientError: Memory and disk are not sufficient.
     """
-    with connect() as connection:
-        for setting in (
-            f"memory_limit = '{_MEMORY}'",
-            f"threads = least(current_setting('threads'), {_THREADS})",
-            "TimeZone = 'UTC'",
-        ):
-            run(connection, f"SET {setting}", what)
-        columns = {column.name: column for column in add_view(connection, "span", file, what, numbered=True)}
-        rows = _Rows({name: ("span", column) for name, column in columns.items()})
-        matches = [_bring(connection, number, table, columns, rows, folder, what) for number, table in enumerate(rules.joined)]
-        return _write(connection, _sides(rows, rules, what), rows, file, folder), tuple(matches)
+    with connect(memory_limit=_MEMORY_LIMIT, max_threads=_MAX_THREADS) as connection:
+        run(connection, "SET TimeZone = 'UTC'", label)
+        columns = {column.name: column for column in add_view(connection, "span", file, label, numbered=True)}
+        span = _Span(connection, file, folder, label, columns)
+        catalog = _ColumnCatalog({name: ("span", column) for name, column in columns.items()})
+        matches = [_join(span, number, table, catalog) for number, table in enumerate(rules.joined)]
+        return _write(span, _subset_query(catalog, rules, label), catalog), tuple(matches)
 
 
-def _bring(
-    connection: "duckdb.DuckDBPyConnection",
-    number: int,
-    table: JoinedTable,
-    columns: dict[str, Column],
-    rows: _Rows,
-    folder: Path,
-    what: str,
-) -> JoinMatch:
-    """Write the columns of a joined table to a file, in the order of the span's rows."""
-    theirs, found = match(connection, number, table, columns, what)
-    taken = brought(table, theirs)
-    for new in taken:
-        if new in rows.places:
+def _join(span: _Span, number: int, table: JoinedTable, catalog: _ColumnCatalog) -> JoinMatch:
+    """Match a table with the span, and add its columns to the catalog."""
+    right_columns, found = match(span.connection, number, table, span.columns, span.label)
+    new_columns = joined_columns(table, right_columns)
+    for new in new_columns:
+        if new in catalog.locations:
             raise ConfigError(
-                f'join {table.right.name}: {what} already has a column "{new}"; add a prefix to the join, such as '
-                f"prefix: {table.right.name}_, or remove the column from it"
+                f'join {table.right.name}: {span.label} already has a column "{new}"; add a prefix to the join, such as '
+                f"prefix: {table.right.name}_, or remove the column from its columns"
             )
-    listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(taken.values()))
-    query = f"SELECT m.place, {listed} FROM match{number} m JOIN right{number} r ON r.place = m.partner ORDER BY m.place"
-    path = folder / f"brought{number}.parquet"
-    _stream(connection, query, path)
-    run(connection, f"DROP TABLE match{number}", what)
-    view = add_view(connection, f"brought{number}", path, what)
-    rows.places |= {new: (f"brought{number}", column) for new, column in zip(taken, view[1:], strict=True)}
-    rows.brought.append((path, list(taken)))
+    path = _write_joined_columns(span, number, new_columns)
+    view = add_view(span.connection, f"joined{number}", path, span.label)
+    catalog.locations |= {new: (f"joined{number}", column) for new, column in zip(new_columns, view[1:], strict=True)}
+    catalog.files.append(_JoinedFile(path, list(new_columns)))
     return found
 
 
-def _stream(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
-    found = connection.sql(query).to_arrow_reader(_ROWS)
-    with _Writer(path, found.schema) as writer:
-        for table in _rechunked(found, found.schema):
-            writer.add(table)
+def _write_joined_columns(span: _Span, number: int, columns: dict[str, Column]) -> Path:
+    """Write the columns of a matched table to a file, in the order of the span's rows."""
+    listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(columns.values()))
+    query = (
+        f"SELECT m.row_number, {listed} FROM match{number} m JOIN right{number} r ON r.row_number = m.partner "
+        "ORDER BY m.row_number"
+    )
+    path = span.folder / f"joined{number}.parquet"
+    schema, batches = stream(span.connection, query, span.label, _BATCH_ROWS)
+    with _Writer(path, schema) as writer:
+        for rows in _rechunked(batches, schema):
+            writer.add(rows)
+    run(span.connection, f"DROP TABLE match{number}", span.label)
+    return path
 
 
-def _sides(rows: _Rows, rules: Rules, what: str) -> str:
-    """The query for each row's side, in the order of rows."""
+def _subset_query(catalog: _ColumnCatalog, rules: RowRules, label: str) -> str:
+    """The query for each row's subset, in the order of rows."""
     used: list[str] = []
 
     def find(name: str) -> tuple[str, Column]:
-        if name not in rows.places:
+        if name not in catalog.locations:
             raise ConfigError(
-                f'source.sample or source.split uses the column "{name}", which {what} does not have\n    '
-                f"{allowed_values(name, rows.places)}"
+                f'source.sample or source.split names the column "{name}", but {label} has no such column\n    '
+                f"{allowed_values(name, catalog.locations)}"
             )
-        view = rows.places[name][0]
+        view = catalog.locations[name][0]
         if view != "span" and view not in used:
             used.append(view)
-        return rows.places[name]
+        return catalog.locations[name]
 
-    drawn = ", ".join(["span.place AS place", *drawn_columns(rules.sample, rules.split, find, rules.purpose)])
+    drawn = ", ".join(["span.row_number AS row_number", *drawn_columns(rules.sample, rules.split, find, rules.salt)])
     # The first column of a joined file is the number of the row in the span.
-    joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.place" for view in used)
-    side = side_sql(rules.sample, rules.split)
-    return f"SELECT ({side})::TINYINT AS side FROM (SELECT {drawn} FROM span {joins}) ORDER BY place"
+    joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row_number" for view in used)
+    subset = subset_sql(rules.sample, rules.split)
+    return f"SELECT ({subset})::TINYINT AS subset FROM (SELECT {drawn} FROM span {joins}) ORDER BY row_number"
 
 
-def _write(connection: "duckdb.DuckDBPyConnection", query: str, rows: _Rows, file: Path, folder: Path) -> tuple[SplitFile, ...]:
+def _write(span: _Span, query: str, catalog: _ColumnCatalog) -> tuple[SplitFile, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     with ExitStack() as stack:
-        original = stack.enter_context(pq.ParquetFile(file))
-        found = [_Brought(stack.enter_context(pq.ParquetFile(path))) for path, _ in rows.brought]
+        original = stack.enter_context(pq.ParquetFile(span.file))
+        readers = [
+            _JoinedColumnReader(stack.enter_context(pq.ParquetFile(file.path)), file.columns, span.label)
+            for file in catalog.files
+        ]
         schema = original.schema_arrow
-        for (_, names), columns in zip(rows.brought, found, strict=True):
-            for name, kind in zip(names, columns.types, strict=True):
-                schema = schema.append(pa.field(name, kind))
+        for reader in readers:
+            for new in reader.fields:
+                schema = schema.append(new)
         writers = {
-            side: stack.enter_context(_Writer(folder / f"part{side}.parquet", schema)) for side in (TRAINING, EVALUATION)
+            subset: stack.enter_context(_Writer(span.folder / f"part{subset:d}.parquet", schema))
+            for subset in (Subset.TRAINING, Subset.EVALUATION)
         }
-        reader = connection.sql(query).to_arrow_reader(_ROWS)
-        batches = _rechunked(original.iter_batches(_ROWS), original.schema_arrow)
-        for left, sides in zip(batches, _rechunked(reader, reader.schema), strict=True):
-            beside = [column for columns in found for column in columns.next(left.num_rows)]
-            table = pa.Table.from_arrays([*left.columns, *beside], schema=schema)
-            for side, writer in writers.items():
-                writer.add(table.filter(pc.equal(sides["side"], side)))
-    return tuple(SplitFile(side, writer.path, writer.rows) for side, writer in writers.items() if writer.rows)
+        subset_schema, subset_batches = stream(span.connection, query, span.label, _BATCH_ROWS)
+        batches = _rechunked(read_batches(original.iter_batches(_BATCH_ROWS), span.label), original.schema_arrow)
+        for left, subsets in zip(batches, _rechunked(subset_batches, subset_schema), strict=True):
+            joined = [column for reader in readers for column in reader.next(left.num_rows)]
+            rows = pa.Table.from_arrays([*left.columns, *joined], schema=schema)
+            for subset, writer in writers.items():
+                writer.add(rows.filter(pc.equal(subsets["subset"], int(subset))))
+    return tuple(SplitFile(subset, writer.path, writer.rows) for subset, writer in writers.items() if writer.rows)
 
 
-class _Brought:
+class _JoinedColumnReader:
     """The columns of a joined table, read in step with the rows of the span."""
 
-    def __init__(self, file: "pq.ParquetFile") -> None:
+    def __init__(self, file: "pq.ParquetFile", names: Sequence[str], label: str) -> None:
         import pyarrow as pa
 
-        self.types = [column.type for column in file.schema_arrow][1:]
-        self._batches = file.iter_batches(_ROWS)
-        self._waiting = pa.Table.from_batches([], file.schema_arrow)
+        schema = file.schema_arrow
+        self.fields = [pa.field(name, column.type) for name, column in zip(names, list(schema)[1:], strict=True)]
+        self._batches = read_batches(file.iter_batches(_BATCH_ROWS), label)
+        self._buffer = pa.Table.from_batches([], schema)
         self._start = 0
 
     def next(self, count: int) -> "list[pa.ChunkedArray]":
@@ -201,32 +219,32 @@ class _Brought:
         import pyarrow as pa
 
         end = self._start + count
-        while self._waiting.num_rows == 0 or self._waiting.column(0)[-1].as_py() < end:
+        while self._buffer.num_rows == 0 or self._buffer.column(0)[-1].as_py() < end:
             batch = next(self._batches, None)
             if batch is None:
                 break
-            self._waiting = pa.concat_tables([self._waiting, pa.Table.from_batches([batch])])
-        places = self._waiting.column(0).to_numpy()
-        here = int(np.searchsorted(places, end))
-        at = np.full(count, -1)
-        at[places[:here] - self._start] = np.arange(here)
-        now, self._waiting, self._start = self._waiting.slice(0, here), self._waiting.slice(here), end
-        indices = pa.array(at, mask=at < 0)
-        return [column.take(indices) for column in now.columns[1:]]
+            self._buffer = pa.concat_tables([self._buffer, pa.Table.from_batches([batch])])
+        row_numbers = self._buffer.column(0).to_numpy()
+        matched = int(np.searchsorted(row_numbers, end))
+        positions = np.full(count, -1)
+        positions[row_numbers[:matched] - self._start] = np.arange(matched)
+        rows, self._buffer, self._start = self._buffer.slice(0, matched), self._buffer.slice(matched), end
+        indices = pa.array(positions, mask=positions < 0)
+        return [column.take(indices) for column in rows.columns[1:]]
 
 
 def _rechunked(batches: Iterator[Any], schema: "pa.Schema") -> "Iterator[pa.Table]":
     """The same rows in tables of equal size; the sizes of a reader's batches may depend on its threads."""
     import pyarrow as pa
 
-    waiting = pa.Table.from_batches([], schema)
+    buffer = pa.Table.from_batches([], schema)
     for batch in batches:
-        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch], schema)])
-        while waiting.num_rows >= _ROWS:
-            yield waiting.slice(0, _ROWS)
-            waiting = waiting.slice(_ROWS)
-    if waiting.num_rows:
-        yield waiting
+        buffer = pa.concat_tables([buffer, pa.Table.from_batches([batch], schema)])
+        while buffer.num_rows >= _BATCH_ROWS:
+            yield buffer.slice(0, _BATCH_ROWS)
+            buffer = buffer.slice(_BATCH_ROWS)
+    if buffer.num_rows:
+        yield buffer
 
 
 class _Writer:
@@ -239,22 +257,28 @@ class _Writer:
         self.path = path
         self.rows = 0
         self._file = pq.ParquetWriter(path, schema)
-        self._waiting = pa.Table.from_batches([], schema)
+        self._buffer = pa.Table.from_batches([], schema)
 
     def __enter__(self) -> "_Writer":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._waiting.num_rows:
-            self._file.write_table(self._waiting.combine_chunks(), _ROWS)
-        self._file.close()
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        complete = False
+        try:
+            if exc_type is None and self._buffer.num_rows:
+                self._file.write_table(self._buffer.combine_chunks(), _BATCH_ROWS)
+            complete = exc_type is None
+        finally:
+            self._file.close()  # which makes a truncated file look complete
+            if not complete:
+                self.path.unlink()
 
     def add(self, rows: "pa.Table") -> None:
         """Append rows."""
         import pyarrow as pa
 
         self.rows += rows.num_rows
-        self._waiting = pa.concat_tables([self._waiting, rows])
-        while self._waiting.num_rows >= _ROWS:
-            self._file.write_table(self._waiting.slice(0, _ROWS).combine_chunks(), _ROWS)
-            self._waiting = self._waiting.slice(_ROWS)
+        self._buffer = pa.concat_tables([self._buffer, rows])
+        while self._buffer.num_rows >= _BATCH_ROWS:
+            self._file.write_table(self._buffer.slice(0, _BATCH_ROWS).combine_chunks(), _BATCH_ROWS)
+            self._buffer = self._buffer.slice(_BATCH_ROWS)

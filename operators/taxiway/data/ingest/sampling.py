@@ -4,6 +4,7 @@ The hash depends only on the value, so each value is sampled and split the same 
 """
 
 from collections.abc import Callable
+from enum import IntEnum
 
 from taxiway.data.engine.duckdb_table import Column
 from taxiway.data.engine.keys_sql import hash_sql, threshold
@@ -11,17 +12,24 @@ from taxiway.records import SampleRule, SplitRule
 
 # Returns the view and the column for a column name of the joined rows.
 Find = Callable[[str], tuple[str, Column]]
-LEFT_OUT, TRAINING, EVALUATION = -1, 0, 1
 
 
-def drawn_columns(sample: SampleRule | None, split: SplitRule | None, find: Find, purpose: str) -> tuple[str, ...]:
-    """The columns that `side_sql` needs, as SQL: `drawn`, `stratum` and `held`.
+class Subset(IntEnum):
+    """What becomes of a row."""
+
+    LEFT_OUT = -1
+    TRAINING = 0
+    EVALUATION = 1
+
+
+def drawn_columns(sample: SampleRule | None, split: SplitRule | None, find: Find, salt: str) -> tuple[str, ...]:
+    """The columns that `subset_sql` needs, as SQL: `drawn`, `stratum` and `held`.
 
     Args:
         sample: The sample; None for all rows.
         split: The split; None for none.
         find: Returns the view and the column for a column name.
-        purpose: A text that makes this split independent of other splits by the same column.
+        salt: A text that makes this split independent of other splits by the same column.
     """
     columns = []
     if sample is not None:
@@ -32,11 +40,11 @@ def drawn_columns(sample: SampleRule | None, split: SplitRule | None, find: Find
             columns.append(f"{view}.{column.sql} AS stratum")
     if split is not None:
         view, column = find(split.by)
-        columns.append(f"{hash_sql(column, view, purpose)} AS held")
+        columns.append(f"{hash_sql(column, view, salt)} AS held")
     return tuple(columns)
 
 
-def side_sql(sample: SampleRule | None, split: SplitRule | None) -> str:
+def subset_sql(sample: SampleRule | None, split: SplitRule | None) -> str:
     """SQL that gives LEFT_OUT, TRAINING or EVALUATION for each row; without a split, all sampled rows are TRAINING.
 
     Each stratum keeps at least its fraction of the rows, and at least one row: those with the smallest hashes are added.
@@ -48,4 +56,4 @@ def side_sql(sample: SampleRule | None, split: SplitRule | None) -> str:
             least = f"ceil({sample.fraction!r} * count(*) OVER (PARTITION BY stratum) - 1e-9)"
             kept += f" OR rank() OVER (PARTITION BY stratum ORDER BY drawn) <= {least}"
     held = f"held < {threshold(split.evaluation)}" if split is not None else "false"
-    return f"CASE WHEN NOT ({kept}) THEN {LEFT_OUT} WHEN {held} THEN {EVALUATION} ELSE {TRAINING} END"
+    return f"CASE WHEN NOT ({kept}) THEN {Subset.LEFT_OUT} WHEN {held} THEN {Subset.EVALUATION} ELSE {Subset.TRAINING} END"

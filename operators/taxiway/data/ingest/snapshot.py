@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import Rules, SplitFile, materialize_split
-from taxiway.data.ingest.sampling import EVALUATION, TRAINING
+from taxiway.data.ingest.materialize import RowRules, SplitFile, materialize_split
+from taxiway.data.ingest.sampling import Subset
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
@@ -23,7 +23,7 @@ from taxiway.spec.source.selection import Split
 from taxiway.store.store import Store
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"
-_PARTS = {TRAINING: TRAINING_PART, EVALUATION: EVALUATION_PART}
+_PARTS = {Subset.TRAINING: TRAINING_PART, Subset.EVALUATION: EVALUATION_PART}
 # Writes a checked Parquet copy of a file to a folder; the format is given if the file name does not show it.
 ReadTable = Callable[[FoundSpan, Path, Format | None], Path]
 
@@ -93,9 +93,9 @@ class JoinTableCache:
         return self._kept[right.name]
 
     def _copied(self, right: JoinTable, found: FoundSpan, folder: Path) -> JoinedTable:
-        place = folder / f"join-{right.name}"
-        place.mkdir()
-        path = self._read(found, place, right.join.format)
+        join_folder = folder / f"join-{right.name}"
+        join_folder.mkdir()
+        path = self._read(found, join_folder, right.join.format)
         return JoinedTable(right, path, right.label(found), digest_of_file(path))
 
 
@@ -115,15 +115,15 @@ def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tab
     """
     with tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
         joined = [tables.of(right, span, Path(folder)) for right in reading.join_tables]
-        rules = Rules(joined, reading.sample, reading.split)
-        parts, matches = materialize_split(file, rules, Path(folder), what=f"span {span.label}")
+        rules = RowRules(joined, reading.sample, reading.split)
+        parts, matches = materialize_split(file, rules, Path(folder), label=f"span {span.label}")
         if not parts:
             raise DataError(
                 f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
             )
         original = SourceFile(content=digest_of_file(file), rows=span.rows)
         for part, stored in zip(parts, _stored(span, parts, original, store, named=reading.split is not None), strict=True):
-            (made.evaluation if part.side == EVALUATION else made.training).append(stored)
+            (made.evaluation if part.subset is Subset.EVALUATION else made.training).append(stored)
     made.joins += [match.model_copy(update={"span": span.label}) for match in matches]
 
 
@@ -133,7 +133,7 @@ def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store:
             update={
                 "content": store.put_file(part.path),
                 "rows": part.rows,
-                "part": _PARTS[part.side] if named else None,
+                "part": _PARTS[part.subset] if named else None,
                 "original": original,
             }
         )
@@ -175,7 +175,7 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
 
 
 def parted(
-    spans: Sequence[Span], split: SplitRule, names: tuple[str, str], purpose: str, store: Store
+    spans: Sequence[Span], split: SplitRule, names: tuple[str, str], salt: str, store: Store
 ) -> tuple[list[Span], list[Span]]:
     """Split stored spans once more by the same column.
 
@@ -183,17 +183,17 @@ def parted(
         spans: The spans.
         split: The column and the fraction to hold out.
         names: The names of the two parts: the rows that stay, and those held out.
-        purpose: A text that makes this split independent of other splits by the same column.
+        salt: A text that makes this split independent of other splits by the same column.
         store: Where the rows are, and where the new files go.
 
     Returns:
         The spans of the rows that stay, and those of the rows held out, without empty ones.
     """
-    sides: dict[int, list[Span]] = {TRAINING: [], EVALUATION: []}
+    subsets: dict[Subset, list[Span]] = {Subset.TRAINING: [], Subset.EVALUATION: []}
     for span in spans:
         with store.local_file(span.content) as file, tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-            parts, _ = materialize_split(file, Rules(split=split, purpose=purpose), Path(folder), what=f"span {span.label}")
+            parts, _ = materialize_split(file, RowRules(split=split, salt=salt), Path(folder), label=f"span {span.label}")
             for part in parts:
-                changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.side]}
-                sides[part.side].append(span.model_copy(update=changed))
-    return sides[TRAINING], sides[EVALUATION]
+                changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.subset]}
+                subsets[part.subset].append(span.model_copy(update=changed))
+    return subsets[Subset.TRAINING], subsets[Subset.EVALUATION]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import TypeVar
 
-from taxiway.data.profiling.profile import QUANTILES, ColumnProfile
+from taxiway.data.profiling.profile import QUANTILE_COUNT, ColumnProfile
 
 K = TypeVar("K")
 
@@ -17,7 +17,7 @@ _ATOM_STEPS = 4
 """A number is a point mass if at least this many quantile steps at it have no width; fewer may be a high density."""
 _FEWEST_VALUES = 40
 """With fewer values, most of them span `_ATOM_STEPS` quantile steps and look like point masses."""
-RESOLUTION = 2 / (QUANTILES - 1)
+RESOLUTION = 2 / (QUANTILE_COUNT - 1)
 """The smallest Jensen-Shannon divergence that quantiles can resolve."""
 CHANCE = 0.001
 """The probability that the distance of two samples of the same distribution exceeds the null quantile."""
@@ -153,7 +153,7 @@ def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
     values = min(a.rows - a.missing, b.rows - b.missing)
     if values < _FEWEST_VALUES:
         return 1.0
-    freedom = min(QUANTILES - 1, round(1.25 * values))
+    freedom = min(QUANTILE_COUNT - 1, round(1.25 * values))
     z = NormalDist().inv_cdf(1 - CHANCE)
     chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
     sampling = chi_squared * _harmonic(a.rows - a.missing, b.rows - b.missing) / (8 * math.log(2))

@@ -175,7 +175,7 @@ def sample(hashes: "Any", counts: "Any", threshold: int) -> DistinctSample:
     )
 
 
-def merged_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
+def merge_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
     """Merge samples.
 
     Returns:

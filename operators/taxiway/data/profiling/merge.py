@@ -1,17 +1,19 @@
 """Merge the profiles of spans into the profile of all their rows, without reading the rows again.
 
-Counts, extremes and moments are exact. Quantiles are those of the parts' quantiles, weighted by rows: their ranks are off by
-at most one step (1% of the rows), and they are still values of the data, so that point masses remain point masses.
+Row counts, extremes and moments are exact. The row counts of frequent values are lower bounds if a part does not list all its values
+(`values_exact`). Quantiles are computed from the parts' quantiles, weighted by rows; the rank error is at most 1%. They are still
+values of the data, so a value that many rows have keeps its share.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from taxiway.data.profiling.compute import profile_span
-from taxiway.data.profiling.distinct_sketch import merged_samples
+from taxiway.data.profiling.distinct_sketch import merge_samples
 from taxiway.data.profiling.profile import (
     PAIRED_VALUES,
-    QUANTILES,
+    QUANTILE_COUNT,
     ColumnProfile,
     Lengths,
     PairCount,
@@ -23,8 +25,24 @@ from taxiway.records import Span
 from taxiway.store.store import Store
 
 _NUMERIC = {"integer", "number"}
+# A sum of weights may be a rounding error below the rank that it reaches.
 _EPSILON = 1e-12
-_MOMENTS = ("mean", "std", "skewness", "kurtosis")
+
+
+class Moments(NamedTuple):
+    """The moments of a numeric column.
+
+    Attributes:
+        mean: The mean; None without finite numbers.
+        std: The population standard deviation; None without finite numbers, or if it overflows.
+        skewness: The third standardized moment; None without finite numbers, or if it overflows.
+        kurtosis: The excess kurtosis; None without finite numbers, or if it overflows.
+    """
+
+    mean: float | None = None
+    std: float | None = None
+    skewness: float | None = None
+    kurtosis: float | None = None
 
 
 def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
@@ -39,10 +57,10 @@ def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Pro
         DataError: The rows of a part cannot be read.
     """
     profiles = [profile_span(part, store, label) for part in parts]
-    return profiles[0] if len(profiles) == 1 else merged(profiles)
+    return profiles[0] if len(profiles) == 1 else merge_profiles(profiles)
 
 
-def merged(profiles: Sequence[Profile]) -> Profile:
+def merge_profiles(profiles: Sequence[Profile]) -> Profile:
     """Merge profiles.
 
     Args:
@@ -61,49 +79,53 @@ def merged(profiles: Sequence[Profile]) -> Profile:
     columns = []
     for name in names:
         found = [(profile.column(name), profile.rows) for profile in parts]
-        there = [column for column, _ in found if column is not None]
-        absent = sum(rows for column, rows in found if column is None)
-        columns.append(_merge_columns(there, absent))
+        present_in = [column for column, _ in found if column is not None]
+        rows_without_column = sum(rows for column, rows in found if column is None)
+        columns.append(_merge_columns(present_in, rows_without_column))
     rows, labels = sum(profile.rows for profile in parts), {profile.label for profile in parts}
     if len(labels) == 1:
         return Profile(rows=rows, columns=tuple(columns), label=labels.pop())
     # Statistics that compare a column with different labels cannot be merged.
-    alone = [column.model_copy(update={"with_label": None, "label_pairs": None}) for column in columns]
-    return Profile(rows=rows, columns=tuple(alone))
+    without_label = [column.model_copy(update={"with_label": None, "label_pairs": None}) for column in columns]
+    return Profile(rows=rows, columns=tuple(without_label))
 
 
-def _merge_columns(parts: list[ColumnProfile], absent: int) -> ColumnProfile:
+def _merge_columns(parts: list[ColumnProfile], rows_without_column: int) -> ColumnProfile:
     # A column without values may have any type in its file, so its type is ignored if another part has values.
-    telling = [part for part in parts if part.present] or parts
-    kind = _common({part.type for part in telling})
-    alike = [part for part in telling if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
+    with_values = [part for part in parts if part.present] or parts
+    kind = _common({part.type for part in with_values})
+    same_type = [part for part in with_values if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
     counts: dict[str, int] = {}
-    for part in alike:
+    for part in same_type:
         for value, count in part.values:
             counts[value] = counts.get(value, 0) + count
-    values, complete = kept_values(counts, complete=all(part.values_complete for part in alike))
+    values, complete = kept_values(counts, complete=all(part.values_complete for part in same_type))
+    moments = merge_moments(same_type)
     return ColumnProfile(
         name=parts[0].name,
         type=kind,
-        storage=" or ".join(sorted({word for part in telling for word in part.storage.split(" or ")})),
-        rows=sum(part.rows for part in parts) + absent,
-        missing=sum(part.missing for part in parts) + absent,
+        storage=" or ".join(sorted({word for part in with_values for word in part.storage.split(" or ")})),
+        rows=sum(part.rows for part in parts) + rows_without_column,
+        missing=sum(part.missing for part in parts) + rows_without_column,
         nan=sum(part.nan for part in parts),
         above=sum(part.above for part in parts),
         below=sum(part.below for part in parts),
-        zeros=sum(part.zeros for part in alike),
-        fractional=sum(part.fractional for part in alike),
-        minimum=min((part.minimum for part in alike if part.minimum is not None), default=None),
-        maximum=max((part.maximum for part in alike if part.maximum is not None), default=None),
-        **merged_moments(alike),
-        quantiles=mixed_quantiles([(part.quantiles, part.finite) for part in alike if part.quantiles]),
-        lengths=_lengths(alike),
-        frequencies=merged_samples([part.frequencies for part in alike or telling]),
+        zeros=sum(part.zeros for part in same_type),
+        fractional=sum(part.fractional for part in same_type),
+        minimum=min((part.minimum for part in same_type if part.minimum is not None), default=None),
+        maximum=max((part.maximum for part in same_type if part.maximum is not None), default=None),
+        mean=moments.mean,
+        std=moments.std,
+        skewness=moments.skewness,
+        kurtosis=moments.kurtosis,
+        quantiles=merge_quantiles([(part.quantiles, part.finite) for part in same_type if part.quantiles]),
+        lengths=_lengths(same_type),
+        frequencies=merge_samples([part.frequencies for part in with_values]),  # of the same rows as `present`
         values=values,
-        values_complete=complete and bool(alike),
-        values_exact=complete or (len(alike) == 1 and alike[0].values_exact),
-        with_label=_with_label([part.with_label for part in alike if part.with_label is not None]),
-        label_pairs=_pairs(alike),
+        values_complete=complete and bool(same_type),
+        values_exact=complete or (len(same_type) == 1 and same_type[0].values_exact),
+        with_label=_with_label([part.with_label for part in same_type if part.with_label is not None]),
+        label_pairs=_pairs(same_type),
     )
 
 
@@ -114,37 +136,39 @@ def _common(types: set[str]) -> str:
     return "number" if types == _NUMERIC else "other"
 
 
-def merged_moments(parts: list[ColumnProfile]) -> dict[str, float | None]:
+def merge_moments(parts: list[ColumnProfile]) -> Moments:
     """Merge the moments of a numeric column (Chan, Golub and LeVeque 1979; Pebay 2008), for any number of parts at once.
 
     Args:
         parts: The column in each part.
 
     Returns:
-        The `mean`, the population `std`, the `skewness` and the excess `kurtosis`. All are None if there are no finite
-        numbers; a moment that overflowed, here or in a part, is None.
+        The moments of all rows. One that overflowed, here or in a part, is None.
     """
     known = [(part.finite, part.mean, part) for part in parts if part.mean is not None]
     finite = sum(rows for rows, *_ in known)
     if not finite:
-        return dict.fromkeys(_MOMENTS)
+        return Moments()
     # Centered on one of the means, because a mean far from 0 would lose its digits. Scaled by the largest deviation, because
     # the powers of very small and very large deviations would underflow and overflow.
     origin = known[0][1]
     unit = max(max(abs(mean - origin), part.std or 0.0) for _, mean, part in known)
     if not unit:
-        return {"mean": origin, "std": 0.0, "skewness": 0.0, "kurtosis": 0.0}
-    centre = math.fsum(rows / finite * ((mean - origin) / unit) for rows, mean, _ in known)
+        return Moments(origin, 0.0, 0.0, 0.0)
+    center = math.fsum(rows / finite * ((mean - origin) / unit) for rows, mean, _ in known)
     second = third = fourth = 0.0
     for rows, mean, part in known:
-        share, away = rows / finite, (mean - origin) / unit - centre
+        share, away = rows / finite, (mean - origin) / unit - center
         m2, m3, m4 = _central(part, unit)
         second += share * (m2 + away**2)
         third += share * (m3 + 3 * away * m2 + away**3)
         fourth += share * (m4 + 4 * away * m3 + 6 * away**2 * m2 + away**4)
     std = math.sqrt(second)
-    found = {"std": std * unit, "skewness": third / std**3, "kurtosis": fourth / std**4 - 3}
-    return {"mean": origin + centre * unit, **{name: value if math.isfinite(value) else None for name, value in found.items()}}
+    return Moments(origin + center * unit, _finite(std * unit), _finite(third / std**3), _finite(fourth / std**4 - 3))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _central(part: ColumnProfile, unit: float) -> tuple[float, float, float]:
@@ -197,7 +221,7 @@ def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
     return tuple(PairCount(value=value, label=label, rows=count) for (value, label), count in sorted(counts.items()))
 
 
-def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, ...]:
+def merge_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, ...]:
     """Merge quantiles.
 
     Args:
@@ -214,10 +238,10 @@ def mixed_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, 
 
     points = np.concatenate([quantiles for quantiles, _ in parts])
     # A quantile represents the step around it, so the first and the last represent half a step.
-    steps = np.array([0.5, *[1.0] * (QUANTILES - 2), 0.5]) / (QUANTILES - 1)
+    steps = np.array([0.5, *[1.0] * (QUANTILE_COUNT - 2), 0.5]) / (QUANTILE_COUNT - 1)
     weights = np.concatenate([count * steps for _, count in parts]) / sum(count for _, count in parts)
     order = np.argsort(points, kind="stable")
     upto = np.cumsum(weights[order])
-    at = np.searchsorted(upto, np.linspace(0, 1, QUANTILES) - _EPSILON)
+    at = np.searchsorted(upto, np.linspace(0, 1, QUANTILE_COUNT) - _EPSILON)
     found = points[order][np.minimum(at, len(points) - 1)]
     return (float(points.min()), *map(float, found[1:-1]), float(points.max()))

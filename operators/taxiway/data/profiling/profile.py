@@ -15,7 +15,7 @@ from taxiway.records.base import Migration, without
 
 PROFILE_VERSION = 2
 """The version of the computation; profiles of other versions are not reused."""
-QUANTILES = 101
+QUANTILE_COUNT = 101
 """The number of quantiles of a column, from the 0th to the 100th percentile."""
 VALUES_KEPT = 1000
 """The largest number of values of which all are kept; of more values, only the `FREQUENT_KEPT` most frequent."""

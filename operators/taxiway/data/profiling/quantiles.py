@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.engine.ibis_exprs import finite, query, rows_of, stand_for_all
-from taxiway.data.profiling.profile import QUANTILES
+from taxiway.data.profiling.profile import QUANTILE_COUNT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def _sorted(table: Table, asked: str) -> "dict[str, NDArray[np.float64]]":
 def _seen(values: "NDArray[np.float64]") -> Sampled:
     import numpy as np
 
-    places = np.ceil(np.linspace(0, 1, QUANTILES) * len(values)).astype(int) - 1
+    places = np.ceil(np.linspace(0, 1, QUANTILE_COUNT) * len(values)).astype(int) - 1
     ends = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
     runs = np.diff(np.concatenate([[-1], ends]))
     often = values[ends[runs >= max(2, _FREQUENT_SHARE * len(values))]]

@@ -73,8 +73,8 @@ def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     import ibis
 
     rows = rows_of(table, [column])
-    place: Any = hashed(rows[column.sql])
-    low = rows.filter(rows[column.sql].notnull(), place < ibis.literal(threshold, type="uint64")).select(hash=place)
+    hashes: Any = hashed(rows[column.sql])
+    low = rows.filter(rows[column.sql].notnull(), hashes < ibis.literal(threshold, type="uint64")).select(hash=hashes)
     found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
     return sample([row[0] for row in found], [row[1] for row in found], threshold)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Literal, cast
 
 from taxiway.data.profiling.compute import profile_span
-from taxiway.data.profiling.merge import merged
+from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.model import NUMERIC_TYPES, TRAINING, Feature, FeatureType, Schema
@@ -33,7 +33,7 @@ def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, w
     profiles = [profile_span(span, store) for span in spans]
     if not profiles:
         raise ConfigError("a schema needs at least one span to infer from, got none")
-    profile = merged(profiles)
+    profile = merge_profiles(profiles)
     order = dict.fromkeys(column.name for each in profiles for column in each.columns)
     columns = tuple(column for name in order if (column := profile.column(name)) is not None)
     return infer_from(Profile(rows=profile.rows, columns=columns), label, without=without)

@@ -22,7 +22,7 @@ from taxiway.messages import percent, share
 from taxiway.records import Record, SchemaChange
 
 FOLDS = 10
-_FOLD = f"hash(place) % {FOLDS}"
+_FOLD = f"hash(row_number) % {FOLDS}"
 _LISTED_VALUES = 120
 _ONCE_AT_MOST = 0.1
 _ONCE_AT_MOST_OF_FREQUENT = 0.4

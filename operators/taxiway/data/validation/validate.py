@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.formats.open_data import files_of, open_data
-from taxiway.data.profiling.merge import merged, profile_parts
+from taxiway.data.profiling.merge import merge_profiles, profile_parts
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
 from taxiway.data.schema.file import load_schema
@@ -103,7 +103,7 @@ def validate_files(
     suite_docs: Path | None = None,
     today: date | None = None,
 ) -> ValidationResult:
-    """As `validate`, with the profiles that an HTML report shows.
+    """Check data as `validate` does, and return the profiles that an HTML report shows with the report.
 
     Args:
         data: As in `validate`.
@@ -116,26 +116,35 @@ def validate_files(
         today: As in `validate`.
     """
     if environment not in schema.environments:
-        raise ConfigError(f'the environment is "{environment}"\n    {allowed_values(environment, schema.environments)}')
+        raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
     with ExitStack() as stack:
-        table = stack.enter_context(open_data(data, schema.text_columns))
-        profile = profile_beside(table, schema.label)
-        past = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
-        earlier = merged(past) if past else None
-        served = stack.enter_context(open_data(serving, schema.text_columns)) if serving is not None else None
-        live = profile_beside(served, schema.label) if served is not None else None
-        given = CheckInput(
+        target = _target(stack, Path(str(data)).name, data, schema)
+        earlier = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
+        baseline = Baseline(merge_profiles(earlier), "the previous data") if earlier else None
+        serving_target = _target(stack, "serving", serving, schema) if serving is not None else None
+        check_input = CheckInput(
             schema,
-            (CheckTarget(Path(str(data)).name, profile, lambda: table),),
+            (target,),
             environment,
-            earlier=tuple(past),
-            baseline=Baseline(earlier, "the previous data") if earlier is not None else None,
-            serving=CheckTarget("serving", live, lambda: served) if live is not None and served is not None else None,
+            earlier=tuple(earlier),
+            baseline=baseline,
+            serving=serving_target,
             suite=suite,
             suite_docs=suite_docs,
         )
-        report = _check_all(given).decide(table.digest, schema, today or datetime.now(UTC).date())
-    return ValidationResult(report, profile, earlier, live)
+        report = _check_all(check_input).decide(target.table().digest, schema, today or datetime.now(UTC).date())
+    return ValidationResult(
+        report,
+        target.profile,
+        previous=baseline.profile if baseline is not None else None,
+        serving=serving_target.profile if serving_target is not None else None,
+    )
+
+
+def _target(stack: ExitStack, name: str, data: Path | str, schema: Schema) -> CheckTarget:
+    """Open data until the stack is closed, and profile it."""
+    table = stack.enter_context(open_data(data, schema.text_columns))
+    return CheckTarget(name, profile_beside(table, schema.label), lambda: table)
 
 
 def _profile_of(file: str, schema: Schema) -> Profile:
@@ -150,13 +159,13 @@ def validate_snapshot(
     store: Store,
     today: date,
     suite: Path | None = None,
-    used: Collection[str] = (),
+    used_features: Collection[str] = (),
     history: ProfileHistory | None = None,
 ) -> DataReport:
     """Check every span of a snapshot against its schema, and the newest span also against earlier spans and the suite.
 
-    If a column splits the spans, each span is checked as a whole, with its training and evaluation rows together. If the snapshot
-    has no span before the newest, that is compared with the last one in `history`.
+    If the spans are split by a column, the training and the evaluation rows of a span are checked together. If the snapshot has only
+    one span, it is compared with the last one in `history`.
 
     Args:
         snapshot: The snapshot.
@@ -164,7 +173,7 @@ def validate_snapshot(
         store: Where its rows are.
         today: The day on which waivers must be valid.
         suite: The file of a Great Expectations suite.
-        used: The columns of the pipeline's model.
+        used_features: The columns of the pipeline's model.
         history: The profiles of earlier spans; see `profile_history`.
 
     Returns:
@@ -175,53 +184,54 @@ def validate_snapshot(
         ConfigError: The suite or a rule is not valid.
     """
     profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.spans_by_name]
-    *earlier, _ = profiles
-    orders = [span_order(parts[0].name) for parts in snapshot.spans_by_name]
-    before = dict(sorted({**(history or {}), **dict(zip(orders[:-1], earlier, strict=True))}.items()))
+    earlier = dict(history or {})
+    for parts, profile in zip(snapshot.spans_by_name[:-1], profiles[:-1], strict=True):
+        earlier[span_order(parts[0].name)] = profile
+    earlier_profiles = [earlier[order] for order in sorted(earlier)]
     with ExitStack() as stack:
-        given = CheckInput(
+        check_input = CheckInput(
             schema,
             tuple(
-                stack.enter_context(opened_span(parts, profile, store))
+                stack.enter_context(open_check_target(parts, profile, store))
                 for parts, profile in zip(snapshot.spans_by_name, profiles, strict=True)
             ),
             pipeline=snapshot.pipeline,
-            used_features=used,
+            used_features=used_features,
             joins=snapshot.joins,
-            earlier=tuple(before.values()),
-            baseline=_baseline(snapshot, earlier, list(before.values())),
+            earlier=tuple(earlier_profiles),
+            baseline=_baseline(snapshot, profiles[:-1], earlier_profiles),
             suite=suite,
         )
-        return _check_all(given).decide(snapshot.digest, schema, today)
+        return _check_all(check_input).decide(snapshot.digest, schema, today)
 
 
-def _baseline(snapshot: Snapshot, earlier: Sequence[Profile], before: Sequence[Profile]) -> Baseline | None:
-    """The spans before the newest; if the snapshot has no other, the last one that an earlier run recorded."""
-    if earlier:
-        return Baseline(merged(earlier), "the training spans" if snapshot.split is None else "the spans before it")
-    return Baseline(before[-1], "the span before it") if before else None
+def _baseline(snapshot: Snapshot, in_snapshot: Sequence[Profile], earlier: Sequence[Profile]) -> Baseline | None:
+    """The snapshot's spans before the newest; if there are none, the last span that an earlier run recorded."""
+    if in_snapshot:
+        return Baseline(merge_profiles(in_snapshot), "the training spans" if snapshot.split is None else "the spans before it")
+    return Baseline(earlier[-1], "the span before it") if earlier else None
 
 
-def _check_all(given: CheckInput) -> CheckResults:
+def _check_all(check_input: CheckInput) -> CheckResults:
     results = CheckResults()
     for check in CHECKS:
-        check(given, results)
+        check(check_input, results)
     return results
 
 
-def whole_label(parts: Sequence[Span]) -> str:
+def _span_label(parts: Sequence[Span]) -> str:
     """The label of a span whose parts are given: `2013-04 v2`."""
     return span_label(parts[0].name, parts[0].version)
 
 
 @contextmanager
-def opened_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
+def open_check_target(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
     """A span, whose parts are given, as a check target; its rows are fetched only if a check needs them."""
     with ExitStack() as stack:
 
         @cache
         def table() -> Table:
             paths = [stack.enter_context(store.local_file(part.content)) for part in parts]
-            return stack.enter_context(open_table(paths, f"span {whole_label(parts)}"))
+            return stack.enter_context(open_table(paths, f"span {_span_label(parts)}"))
 
-        yield CheckTarget(whole_label(parts), profile, table)
+        yield CheckTarget(_span_label(parts), profile, table)

@@ -169,16 +169,17 @@ class RequestLog:
             limit: How many pairs, the newest ones.
             bodies: How many of them, the newest ones, have the bodies of their requests; together at most `MAX_BODIES_BYTES`.
         """
-        *_, dropped = self._read(sql.COUNTS, model, version, owner)[0]
-        rows = reversed(self._read(sql.PAIRS, model, version, owner, limit))
+        rows = self._read(sql.PAIRS, model, version, owner, limit)[::-1]
+        # If older pairs are left out, so are older requests without a pair: the gate compares their numbers.
+        since = rows[0][0] if len(rows) == limit else 0
         known = self._bodies(model, version, owner, bodies)
         return PairedLog(
             model=model,
             version=version,
             owner=owner,
-            pairs=tuple(_pair(version, row, known) for row in rows),
-            dropped=dropped,
-            unanswered=self._read(sql.LOST, model, version, owner)[0][0],
+            pairs=tuple(_pair(version, row, known) for _, *row in rows),
+            dropped=self._read(sql.DROPPED, model, version, owner, since)[0][0],
+            unanswered=self._read(sql.LOST, model, version, owner, since)[0][0],
         )
 
     def _bodies(self, model: str, version: int, owner: str, most: int) -> dict[str, str]:
@@ -260,7 +261,7 @@ def logged_answers(folder: Path, model: str, role: Literal["champion", "challeng
     return found
 
 
-def _pair(version: int, row: tuple[Any, ...], bodies: Mapping[str, str]) -> Pair:
+def _pair(version: int, row: list[Any], bodies: Mapping[str, str]) -> Pair:
     request_id, call, at, champion, *answers = row
     return Pair(
         request_id=request_id,

@@ -23,7 +23,7 @@ ANSWER = """
 UPDATE requests SET challenger_status = ?, challenger_answer = ?, challenger_error = ?, challenger_ms = ? WHERE request_id = ?
 """
 PAIRS = """
-SELECT request_id, call, at, champion_version, champion_answer, champion_error, champion_ms, challenger_answer,
+SELECT seq, request_id, call, at, champion_version, champion_answer, champion_error, champion_ms, challenger_answer,
 challenger_error, challenger_ms FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL ORDER BY seq DESC LIMIT ?
 """
@@ -44,12 +44,16 @@ SELECT count(*) FILTER (WHERE mirror = 'queued'), count(*) FILTER (WHERE challen
 count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped') FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ?
 """
+DROPPED = """
+SELECT count(*) FROM requests
+WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND mirror = 'dropped' AND seq >= ?
+"""
 # A challenger answers (nearly) in the order of the requests, so a request without an answer that is older than its newest answer is
 # lost, and a newer one is still in progress.
 LOST = """
 SELECT count(*) FROM requests
 WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3 AND mirror = 'queued' AND challenger_status IS NULL
-AND seq < (SELECT max(seq) FROM requests WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3
+AND seq >= ?4 AND seq < (SELECT max(seq) FROM requests WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3
 AND challenger_status IS NOT NULL)
 """
 HELD = "SELECT version, owner, expires_at, address, token FROM challengers WHERE model = ?"

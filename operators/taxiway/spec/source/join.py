@@ -104,7 +104,7 @@ class Join(Section):
         return self
 
     @property
-    def brings(self) -> dict[str, str]:
+    def joined_columns(self) -> dict[str, str]:
         """The added columns: the name in the table, and the new name."""
         return {name: f"{self.prefix}{name}" for name in self.columns}
 

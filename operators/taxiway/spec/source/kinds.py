@@ -118,7 +118,7 @@ class SourceKeys(Section, ABC):
         for name, join in self.join.items():
             if join.pattern is not None and join.pattern.every != self.named_by:
                 raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
-            for column in join.brings.values():
+            for column in join.joined_columns.values():
                 if column in taken:
                     raise ValueError(f"join.{name} and {taken[column]} both add a column {column}; add a prefix to one of them")
                 taken[column] = f"join.{name}"

@@ -1,5 +1,6 @@
 """Several files as one table: their columns get a type that holds the values of all, or are refused; and what SQL can reach."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxiway.data.engine.connection import connect, locking, run
+from taxiway.data.engine.connection import connect, locking, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.model import Feature, Schema
@@ -50,7 +51,7 @@ def test_the_wider_type_holds_the_values_of_all_files(
         assert [column.storage for column in table.columns] == [storage, "VARCHAR"]
         found = [row[0] for row in table.rows("SELECT c0 FROM numbered")]
         assert sorted(found, key=str) == sorted(values, key=str)
-        assert table.rows("SELECT DISTINCT place FROM numbered") == [(0,)]
+        assert table.rows("SELECT DISTINCT row_number FROM numbered") == [(0,)]
         assert table.rows(f"SELECT count(*), max(c1) FROM {table.source}") == [(len(arrays), "a")]
 
 
@@ -88,3 +89,28 @@ def test_too_little_room_says_what_to_free(tmp_path: Path) -> None:
         run(connection, "SET memory_limit = '20MB'", "made")
         with pytest.raises(TransientError, match=r"made: not enough memory, .* free space there"):
             run(connection, "SELECT list(range::VARCHAR || repeat('y', 60)) FROM range(3000000)", "made")
+
+
+MANY_TEXTS = "SELECT list(range::VARCHAR || repeat('y', 60)) FROM range(3000000)"
+
+
+def test_too_little_memory_for_streamed_rows_is_transient() -> None:
+    with connect() as connection:
+        run(connection, "SET memory_limit = '20MB'", "made")
+        with pytest.raises(TransientError, match=r"made: not enough memory, .* free space there"):
+            list(stream(connection, MANY_TEXTS, "made", 1000)[1])
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [("Out of Memory Error: failed to pin", TransientError), ("Invalid Input Error: bad page", DataError)],
+)
+def test_an_error_between_two_batches_is_taxiways(message: str, expected: type[Exception]) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"x": [1]})
+        raise OSError(message)  # as Arrow raises DuckDB's errors
+
+    batches = read_batches(broken(), "made")
+    assert next(batches).num_rows == 1
+    with pytest.raises(expected, match="made"):
+        next(batches)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.materialize import Rules, materialize_split
-from taxiway.data.ingest.sampling import EVALUATION, TRAINING
+from taxiway.data.ingest.materialize import RowRules, materialize_split
+from taxiway.data.ingest.sampling import Subset
 from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
@@ -26,8 +26,8 @@ from taxiway.records import SampleRule, Snapshot, SplitRule
 from taxiway.store.store import Store
 from taxiway.tuning.trials import tuning_snapshot
 
-Sides = dict[int, pd.DataFrame]
-Part = Callable[..., Sides]
+Subsets = dict[int, pd.DataFrame]
+Part = Callable[..., Subsets]
 
 
 @pytest.fixture
@@ -36,20 +36,20 @@ def part(tmp_path: Path) -> Part:
 
     def make(
         rows: pd.DataFrame | pa.Table, sample: SampleRule | None = None, split: SplitRule | None = None, **rules: Any
-    ) -> Sides:
+    ) -> Subsets:
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         pq.write_table(table, tmp_path / "rows.parquet")
         parts, _ = materialize_split(
-            tmp_path / "rows.parquet", Rules(sample=sample, split=split, **rules), tmp_path, what="span 1"
+            tmp_path / "rows.parquet", RowRules(sample=sample, split=split, **rules), tmp_path, label="span 1"
         )
-        return {found.side: pq.read_table(found.path).to_pandas() for found in parts}
+        return {found.subset: pq.read_table(found.path).to_pandas() for found in parts}
 
     return make
 
 
 def drawn(part: Part, rows: pd.DataFrame, **rule: Any) -> pd.DataFrame:
     found = part(rows, SampleRule(**{"fraction": 0.1, "by": "id", **rule}))
-    return found.get(TRAINING, rows.head(0))
+    return found.get(Subset.TRAINING, rows.head(0))
 
 
 def deviations(count: int, of: int, fraction: float) -> float:
@@ -140,21 +140,36 @@ def test_a_split_holds_out_its_share_and_knows_nothing_of_the_sample(part: Part)
     rows = pd.DataFrame({"id": range(100_000)})
     rule = SplitRule(by="id", evaluation=0.2)
     sides = part(rows, split=rule)
-    assert deviations(len(sides[EVALUATION]), 100_000, 0.2) < 4
+    assert deviations(len(sides[Subset.EVALUATION]), 100_000, 0.2) < 4
     both = part(rows, SampleRule(fraction=0.1, by="id"), rule)
-    assert deviations(len(both[EVALUATION]), len(both[EVALUATION]) + len(both[TRAINING]), 0.2) < 4
-    assert set(both[EVALUATION]["id"]) < set(sides[EVALUATION]["id"])
-    other = part(rows, split=rule, purpose="tuning")
-    assert deviations(len(set(other[EVALUATION]["id"]) & set(sides[EVALUATION]["id"])), 20_000, 0.2) < 4
+    assert deviations(len(both[Subset.EVALUATION]), len(both[Subset.EVALUATION]) + len(both[Subset.TRAINING]), 0.2) < 4
+    assert set(both[Subset.EVALUATION]["id"]) < set(sides[Subset.EVALUATION]["id"])
+    other = part(rows, split=rule, salt="tuning")
+    assert deviations(len(set(other[Subset.EVALUATION]["id"]) & set(sides[Subset.EVALUATION]["id"])), 20_000, 0.2) < 4
 
 
 @pytest.mark.parametrize("rule", [{"by": "idd"}, {"by": "id", "stratify": "kind"}])
 def test_a_column_that_is_not_there_is_said(part: Part, rule: dict[str, str]) -> None:
     with pytest.raises(
         ConfigError,
-        match=r'source.sample or source.split uses the column "(idd|kind)", which span 1 does not have\n    allowed: id',
+        match=r'source.sample or source.split names the column "(idd|kind)", but span 1 has no such column\n    allowed: id',
     ):
         drawn(part, pd.DataFrame({"id": [1]}), **rule)
+
+
+def test_a_file_that_breaks_off_is_a_data_error_and_leaves_no_part(tmp_path: Path) -> None:
+    count = 400_000
+    rows = pa.table({"id": range(count), "x": np.random.default_rng(0).normal(size=count)})
+    pq.write_table(rows, tmp_path / "rows.parquet", row_group_size=100_000, use_dictionary=False)
+    content = bytearray((tmp_path / "rows.parquet").read_bytes())
+    chunk = pq.ParquetFile(tmp_path / "rows.parquet").metadata.row_group(3).column(1)
+    content[chunk.data_page_offset : chunk.data_page_offset + 100] = bytes(100)
+    (tmp_path / "rows.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="span 1 cannot be read"):
+        materialize_split(
+            tmp_path / "rows.parquet", RowRules(split=SplitRule(by="id", evaluation=0.5)), tmp_path, label="span 1"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"], "a truncated part looks like a whole one"
 
 
 @pytest.fixture

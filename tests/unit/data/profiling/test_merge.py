@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.data.profiling.compute import profile
-from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, merged_samples, sample
-from taxiway.data.profiling.merge import merged as merge_all
+from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, merge_samples, sample
+from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import FREQUENT_KEPT, ColumnProfile, Profile, ValueCount, WithLabel, kept_values
 
 EMPTY = Profile(rows=0, columns=())
@@ -102,30 +102,30 @@ def same(one: Profile, other: Profile) -> None:
 def test_merging_gives_what_the_rows_together_give(one: tuple, other: tuple) -> None:  # type: ignore[type-arg]
     values, texts = one[1] + other[1], one[2] + other[2]
     whole = Profile(rows=len(values), columns=(number_column(values), word_column(texts)))
-    same(merge_all([one[0], other[0]]), whole)
+    same(merge_profiles([one[0], other[0]]), whole)
 
 
 @given(made(), made())
 def test_merging_commutes(one: tuple, other: tuple) -> None:  # type: ignore[type-arg]
-    forth, back = merge_all([one[0], other[0]]), merge_all([other[0], one[0]])
+    forth, back = merge_profiles([one[0], other[0]]), merge_profiles([other[0], one[0]])
     same(forth, back)
     assert forth.columns[0].quantiles == back.columns[0].quantiles
 
 
 @given(made(), made(), made())
 def test_merging_groups_as_it_likes(a: tuple, b: tuple, c: tuple) -> None:  # type: ignore[type-arg]
-    left = merge_all([merge_all([a[0], b[0]]), c[0]])
-    right = merge_all([a[0], merge_all([b[0], c[0]])])
+    left = merge_profiles([merge_profiles([a[0], b[0]]), c[0]])
+    right = merge_profiles([a[0], merge_profiles([b[0], c[0]])])
     same(left, right)
-    same(left, merge_all([a[0], b[0], c[0]]))
+    same(left, merge_profiles([a[0], b[0], c[0]]))
 
 
 @given(made())
 def test_nothing_is_neutral(one: tuple) -> None:  # type: ignore[type-arg]
-    assert merge_all([one[0]]) == one[0]
-    assert merge_all([one[0], EMPTY]) == one[0]
-    assert merge_all([EMPTY, one[0]]) == one[0]
-    assert merge_all([]) == EMPTY
+    assert merge_profiles([one[0]]) == one[0]
+    assert merge_profiles([one[0], EMPTY]) == one[0]
+    assert merge_profiles([EMPTY, one[0]]) == one[0]
+    assert merge_profiles([]) == EMPTY
 
 
 @given(
@@ -135,7 +135,7 @@ def test_nothing_is_neutral(one: tuple) -> None:  # type: ignore[type-arg]
 )
 def test_merged_quantiles_are_values_that_occur_at_about_their_rank(parts: list[list[float]]) -> None:
     profiles = tuple(Profile(rows=len(part), columns=(number_column(list(part)),)) for part in parts)
-    merged = merge_all(profiles).columns[0]
+    merged = merge_profiles(profiles).columns[0]
     together = np.sort(np.concatenate(parts))
     assert set(merged.quantiles) <= set(together)
     assert list(merged.quantiles) == sorted(merged.quantiles)
@@ -147,7 +147,7 @@ def test_merged_quantiles_are_values_that_occur_at_about_their_rank(parts: list[
 
 def test_a_column_that_a_part_lacks_is_missing_in_its_rows() -> None:
     both = Profile(rows=2, columns=(number_column([1, 2]), word_column(["a", "b"])))
-    merged = merge_all([both, Profile(rows=3, columns=(number_column([1, 2, 3]),))])
+    merged = merge_profiles([both, Profile(rows=3, columns=(number_column([1, 2, 3]),))])
     text = merged.column("t")
     assert text is not None
     assert (text.rows, text.missing, text.present) == (5, 3, 2)
@@ -158,10 +158,18 @@ def test_integers_and_numbers_are_numbers_and_text_beside_them_is_neither() -> N
     integer = Profile(rows=1, columns=(number_column([7]).model_copy(update={"type": "integer", "storage": "BIGINT"}),))
     text = Profile(rows=1, columns=(word_column(["a"], "x"),))
     empty_text = Profile(rows=1, columns=(word_column([None], "x"),))
-    merged = merge_all([number, integer]).columns[0]
+    merged = merge_profiles([number, integer]).columns[0]
     assert (merged.type, merged.storage, merged.maximum) == ("number", "BIGINT or DOUBLE", 7)
-    assert merge_all([number, text]).columns[0].type == "other"
-    assert merge_all([number, empty_text]).columns[0].type == "number", "a column without values has no say"
+    assert merge_profiles([number, text]).columns[0].type == "other"
+    assert merge_profiles([number, empty_text]).columns[0].type == "number", "a column without values has no say"
+
+
+def test_distinct_values_of_different_types_are_counted_in_all_rows() -> None:
+    nested = word_column(["a", "b"], "x").model_copy(update={"type": "other", "storage": "STRUCT(a VARCHAR)", "values": ()})
+    parts = [Profile(rows=2, columns=(nested,)), Profile(rows=3, columns=(word_column(["c", "d", "d"], "x"),))]
+    merged = merge_profiles(parts).columns[0]
+    assert (merged.type, merged.present) == ("other", 5)
+    assert (merged.distinct.value, merged.uniqueness.value) == (4, 3 / 5)
 
 
 def test_a_merged_list_of_values_stays_bounded_and_says_so() -> None:
@@ -170,7 +178,7 @@ def test_a_merged_list_of_values_stays_bounded_and_says_so() -> None:
         column = ColumnProfile(name="t", type="string", storage="VARCHAR", rows=1600, missing=0, values=values)
         return Profile(rows=1600, columns=(column,))
 
-    merged = merge_all([part(0), part(400)]).columns[0]
+    merged = merge_profiles([part(0), part(400)]).columns[0]
     assert len(merged.values) == FREQUENT_KEPT
     assert not merged.values_complete
     assert {item.rows for item in merged.values} == {4}
@@ -186,11 +194,11 @@ def test_distinct_samples_merge_to_the_sample_of_all_rows(parts: list[list[int]]
 
     whole = sampled([value for part in parts for value in part])
     samples = [sampled(part) for part in parts]
-    assert merged_samples(samples) == whole
+    assert merge_samples(samples) == whole
     random.shuffle(samples)
     middle = random.randint(1, len(samples))
-    grouped = [merged_samples(samples[:middle]), *samples[middle:], DistinctSample()]
-    assert merged_samples(grouped) == whole
+    grouped = [merge_samples(samples[:middle]), *samples[middle:], DistinctSample()]
+    assert merge_samples(grouped) == whole
 
 
 def test_estimates_keep_their_stated_errors() -> None:
@@ -226,13 +234,13 @@ def test_correlation_of_parts_is_that_of_the_whole(pairs: list[tuple[float, int]
         return Profile(rows=len(rows), columns=(column,), label="y")
 
     parts = [part for part in (pairs[:cut], pairs[cut:]) if part]
-    together, whole = merge_all([beside(part) for part in parts]), beside(pairs)
+    together, whole = merge_profiles([beside(part) for part in parts]), beside(pairs)
     assert together.label == "y"
     one, other = together.columns[0].with_label, whole.columns[0].with_label
     assert one is not None
     assert other is not None
     assert one.comoment == pytest.approx(other.comoment, rel=1e-9, abs=1e-9)
-    assert merge_all([beside(pairs), beside(pairs).model_copy(update={"label": "z"})]).columns[0].with_label is None
+    assert merge_profiles([beside(pairs), beside(pairs).model_copy(update={"label": "z"})]).columns[0].with_label is None
     assert one.m2_value == pytest.approx(other.m2_value, rel=1e-9, abs=1e-9)
 
 
@@ -248,7 +256,7 @@ def test_profiles_of_files_merge_to_that_of_all_rows(tmp_path: Path, kinds: tupl
     for at, part in enumerate(parts):
         part.to_parquet(tmp_path / f"{at}.parquet")
         found.append(profile(tmp_path / f"{at}.parquet"))
-    together = merge_all(found).columns[0]
+    together = merge_profiles(found).columns[0]
     counts = pd.concat([part["x"].astype("float64" if kinds[0] != "str" else "str") for part in parts]).value_counts()
     shares = counts / counts.sum()
     truths = (len(counts), (counts == 1).sum() / counts.sum(), -(shares * np.log(shares)).sum())
@@ -268,6 +276,6 @@ def test_whole_numbers_are_the_same_whatever_their_type(tmp_path: Path) -> None:
     for at, kind in enumerate(("int64", "float64", "uint64", "int8")):
         pd.DataFrame({"x": pd.Series([1, 2, 3, 3]).astype(kind)}).to_parquet(tmp_path / f"{at}.parquet")
         found.append(profile(tmp_path / f"{at}.parquet"))
-    together = merge_all(found).columns[0]
+    together = merge_profiles(found).columns[0]
     assert together.distinct == (3, 0)
     assert [item.value for item in found[2].columns[0].values] == ["3", "1", "2"]

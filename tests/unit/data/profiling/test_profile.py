@@ -16,7 +16,7 @@ from helping import examples
 from taxiway.data.engine import ibis_exprs as expressions
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.profiling.compute import profile_span
-from taxiway.data.profiling.merge import merged
+from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_table
 from taxiway.errors import DataError
@@ -95,7 +95,7 @@ NASTY = [
     "new\nline",
     "{brace} %s $1 ?",
     "rows",
-    "place",
+    "row_number",
 ]
 
 
@@ -227,7 +227,7 @@ def test_a_merged_profile_has_the_moments_of_all_rows(
 ) -> None:
     folder = tmp_path_factory.mktemp("floats")
     parts = [profile_of_floats(folder / "x.parquet", values) for values in (one, other)]
-    (column,) = merged(parts).columns
+    (column,) = merge_profiles(parts).columns
     if kept := [value for value in one + other if value is not None and abs(value) <= 1e100]:
         assert_moments(column, moments(kept))
 
@@ -242,7 +242,7 @@ def test_moments_that_overflow_are_none_and_stay_none(tmp_path: Path, monkeypatc
         assert (column.finite, column.mean) == (20_000, pytest.approx(5e95))
         assert column.std == (pytest.approx(7.07e97, rel=1e-3) if known else None)
         assert (column.skewness, column.kurtosis) == (None, None)
-        (together,) = merged([whole, profile_of_floats(tmp_path / "y.parquet", [1.0, 2.0])]).columns
+        (together,) = merge_profiles([whole, profile_of_floats(tmp_path / "y.parquet", [1.0, 2.0])]).columns
         assert (together.std is not None, together.skewness, together.kurtosis) == (known, None, None)
 
 

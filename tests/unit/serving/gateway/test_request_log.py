@@ -90,6 +90,18 @@ def test_pairs_are_of_one_owner_and_counted_apart(log: RequestLog, monkeypatch: 
     assert (counted.mirrored, counted.answered, counted.errors, counted.dropped) == (5, 2, 1, 1)
 
 
+def test_requests_without_a_pair_are_counted_since_the_oldest_pair(log: RequestLog) -> None:
+    async def write() -> None:
+        for start in (0, 100):
+            await log.add([request(start + number, mirror="dropped" if number < 20 else "queued") for number in range(100)])
+        await log.challenger_answered([(200, "[0.5]", "", 1.0, f"r{start + n}") for start in (0, 100) for n in range(22, 100)])
+
+    asyncio.run(write())
+    whole, newest = log.pairs(MODEL, 2, "run-1", limit=1000), log.pairs(MODEL, 2, "run-1", limit=100)
+    assert (len(whole.pairs), whole.dropped, whole.unanswered) == (156, 40, 4)
+    assert (len(newest.pairs), newest.dropped, newest.unanswered) == (100, 20, 2), "those before the oldest pair do not count"
+
+
 def test_models_and_leases_are_remembered(tmp_path: Path) -> None:
     async def write(log: RequestLog) -> None:
         await log.remember(MODEL)

@@ -49,7 +49,7 @@ def test_a_join_is_read_as_it_is_written_although_yaml_takes_on_for_true(tmp_pat
     (join,) = read(tmp_path, JOIN).join.values()
     assert join.on == {"origin": "station"}
     assert (join.as_of, join.within, join.min_match_rate) == ({"time_hour": "observed_at"}, timedelta(hours=3), 0.95)
-    assert join.brings == {"temp": "weather_temp", "wind_speed": "weather_wind_speed"}
+    assert join.joined_columns == {"temp": "weather_temp", "wind_speed": "weather_wind_speed"}
     assert (join.recode, join.recode_right) == ({"origin": ({"values": {"EWR": "72502"}},)}, {"station": ("text", {"pad": 5})})
 
 

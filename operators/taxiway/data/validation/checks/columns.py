@@ -12,10 +12,10 @@ from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quote
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check the rows and columns of each span against what the schema expects in the environment of the data."""
-    for span in given.targets:
-        _check_span(span, given.schema, given.environment, results)
+    for span in check_input.targets:
+        _check_span(span, check_input.schema, check_input.environment, results)
 
 
 def _check_span(span: CheckTarget, schema: Schema, environment: str, results: CheckResults) -> None:

@@ -61,23 +61,31 @@ class Measured:
     value: str = ""
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Compare each feature with a drift limit with earlier rows, and each feature with a skew limit with serving data."""
-    schema, newest = given.schema, given.newest
-    if given.baseline is not None:
-        _check(given.baseline.profile, newest.profile, Comparison("drift", newest.name, given.baseline.name), schema, results)
+    schema, newest = check_input.schema, check_input.newest
+    if check_input.baseline is not None:
+        _check(
+            check_input.baseline.profile,
+            newest.profile,
+            Comparison("drift", newest.name, check_input.baseline.name),
+            schema,
+            results,
+        )
         if not any(feature.drift for feature in schema.features):
-            results.add_note(f"drift from {given.baseline.name} was not checked: no feature in the schema has a drift limit")
-    if given.serving is not None:
-        _check(newest.profile, given.serving.profile, Comparison("skew", "serving", "training"), schema, results)
-    _note_skew(given, results)
+            results.add_note(
+                f"drift from {check_input.baseline.name} was not checked: no feature in the schema has a drift limit"
+            )
+    if check_input.serving is not None:
+        _check(newest.profile, check_input.serving.profile, Comparison("skew", "serving", "training"), schema, results)
+    _note_skew(check_input, results)
 
 
-def _note_skew(given: CheckInput, results: CheckResults) -> None:
-    limited = given.schema.feature_skew is not None or any(feature.skew for feature in given.schema.features)
-    if given.serving is None and limited:
+def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
+    limited = check_input.schema.feature_skew is not None or any(feature.skew for feature in check_input.schema.features)
+    if check_input.serving is None and limited:
         results.add_note("skew was not checked: there is no serving data; pass it with taxiway validate --serving")
-    if given.serving is not None and not limited:
+    if check_input.serving is not None and not limited:
         results.add_note("serving data was not compared: the schema has no skew limit and no feature_skew")
 
 

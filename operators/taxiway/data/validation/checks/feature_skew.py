@@ -57,10 +57,10 @@ class RowComparison:
     columns: dict[str, ValueCounts]
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Compare serving data with the newest span, row by row."""
-    if given.serving is not None and given.schema.feature_skew is not None and given.schema.key:
-        compare_with_serving(given.newest.table(), given.serving.table(), given.schema, results)
+    if check_input.serving is not None and check_input.schema.feature_skew is not None and check_input.schema.key:
+        compare_with_serving(check_input.newest.table(), check_input.serving.table(), check_input.schema, results)
 
 
 def compare_with_serving(training: Table, serving: Table, schema: Schema, results: CheckResults) -> None:

@@ -8,9 +8,9 @@ from taxiway.messages import counted, listed, percent_limit, share
 from taxiway.records import Anomaly, JoinMatch, Severity
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check the match rate of each span with each joined table against its `min_match_rate`."""
-    for joined in given.joins:
+    for joined in check_input.joins:
         results.add(_too_few(joined) if joined.match_rate < joined.min_match_rate else None)
 
 

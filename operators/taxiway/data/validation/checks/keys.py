@@ -33,11 +33,15 @@ class _Shared:
     examples: tuple[str, ...]
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check that no key occurs more than once, if all key columns are expected in the environment of the data."""
-    expected = [feature.expected_in(given.environment) for feature in given.schema.features if feature.name in given.schema.key]
-    if given.schema.key and all(expected):
-        find_duplicates([(span.name, span.table().paths) for span in given.targets], given.schema.key, results)
+    expected = [
+        feature.expected_in(check_input.environment)
+        for feature in check_input.schema.features
+        if feature.name in check_input.schema.key
+    ]
+    if check_input.schema.key and all(expected):
+        find_duplicates([(span.name, span.table().paths) for span in check_input.targets], check_input.schema.key, results)
 
 
 def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
@@ -87,7 +91,8 @@ def _keys_of(number: int, columns: list[Column]) -> str:
     texts = ", ".join(f"{key_text(column)} AS k{at}" for at, column in enumerate(columns))
     shown = " || ', ' || ".join(f"{column.sql}::VARCHAR" for column in columns)
     present = " AND ".join(f"k{at} IS NOT NULL" for at in range(len(columns)))
-    return f"SELECT * FROM (SELECT {number} AS place, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown FROM span{number}) WHERE {present}"
+    listing = f"{number} AS span_number, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown"
+    return f"SELECT * FROM (SELECT {listing} FROM span{number}) WHERE {present}"
 
 
 def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: int, what: str) -> list[_Shared]:
@@ -96,7 +101,7 @@ def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: in
     every = " UNION ALL ".join(parts)
     run(
         connection,
-        f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(place) AS first, max(place) AS last FROM ({every})
+        f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(span_number) AS first, max(span_number) AS last FROM ({every})
         GROUP BY {names} HAVING count(*) > 1""",
         what,
     )

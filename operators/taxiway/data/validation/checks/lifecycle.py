@@ -9,13 +9,13 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Report features of the pipeline's model that are planned or alpha (error) or deprecated (warning)."""
-    if given.pipeline is None:
+    if check_input.pipeline is None:
         return
-    for feature in given.schema.features:
-        if feature.name in given.used_features:
-            results.add(stage_anomaly(feature, [given.pipeline], given.newest.name))
+    for feature in check_input.schema.features:
+        if feature.name in check_input.used_features:
+            results.add(stage_anomaly(feature, [check_input.pipeline], check_input.newest.name))
 
 
 def stage_anomaly(feature: Feature, users: list[str], span: str) -> Anomaly | None:

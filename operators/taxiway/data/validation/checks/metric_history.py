@@ -13,9 +13,9 @@ from taxiway.messages import counted
 from taxiway.records import Anomaly, Severity
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Compare the newest span's metrics with those of the spans before it."""
-    earlier, newest, schema = given.earlier, given.newest, given.schema
+    earlier, newest, schema = check_input.earlier, check_input.newest, check_input.schema
     if schema.rows_ratio is not None and earlier:
         results.add(_rows_ratio(earlier, newest.profile, newest.name, schema))
     for monitor in schema.metric_checks:

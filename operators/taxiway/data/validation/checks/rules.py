@@ -15,18 +15,18 @@ _NULLS = {
 }  # fmt: skip
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check every rule of the schema on the rows of each span. A column that the data lacks is null in all rows.
 
     Raises:
         ConfigError: A rule is not one valid condition, or two columns differ only in case, which DuckDB's SQL ignores.
     """
-    if not given.schema.rules:
+    if not check_input.schema.rules:
         return
-    for span in given.targets:
+    for span in check_input.targets:
         _require_distinct_names(span)
-        absent = [feature for feature in given.schema.features if span.profile.column(feature.name) is None]
-        for rule in given.schema.rules:
+        absent = [feature for feature in check_input.schema.features if span.profile.column(feature.name) is None]
+        for rule in check_input.schema.rules:
             results.add(_violated(span, rule, absent))
 
 
@@ -45,9 +45,9 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
     import duckdb
 
     table = span.table()
-    place = _unused(table, absent)
+    row_number = _unused(table, absent)
     # The line ends before the parenthesis: a comment at the end of the rule would take it in.
-    source = f"(SELECT ({rule.sql}\n) AS held, {place} AS place FROM {_named(table, absent, place)})"
+    source = f"(SELECT ({rule.sql}\n) AS held, {row_number} AS row_number FROM {_named(table, absent, row_number)})"
     try:
         if len(table.rows_unchecked(f"DESCRIBE SELECT * FROM {source}")) != 2:
             raise ConfigError(f"the rule {rule.name} has several conditions: {rule.sql}; combine them with AND")
@@ -55,7 +55,7 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
         checked, wrong = (int(count or 0) for count in counts[0])
         if not wrong or wrong / checked <= 1 - rule.min_fraction + 1e-12:
             return None
-        query = f"SELECT place FROM {source} WHERE NOT held::BOOLEAN ORDER BY place LIMIT {SHOWN_VALUES}"
+        query = f"SELECT row_number FROM {source} WHERE NOT held::BOOLEAN ORDER BY row_number LIMIT {SHOWN_VALUES}"
         rows = tuple(int(row[0]) + 1 for row in table.rows_unchecked(query)) if table.one_file else ()
     except duckdb.Error as error:
         names = listed([column.name for column in table.columns])
@@ -81,16 +81,16 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
 def _unused(table: Table, absent: list[Feature]) -> str:
     """A column name for the row's number that no other column has."""
     names = {column.name.casefold() for column in table.columns} | {feature.name.casefold() for feature in absent}
-    place = "place_"
-    while place in names:
-        place += "_"
-    return place
+    row_number = "row_number_"
+    while row_number in names:
+        row_number += "_"
+    return row_number
 
 
-def _named(table: Table, absent: list[Feature], place: str) -> str:
-    """A subquery of the rows under the names that the columns have in the file, with the row's number as `place`."""
+def _named(table: Table, absent: list[Feature], row_number: str) -> str:
+    """A subquery of the rows under the names that the columns have in the file, with the row's number as `row_number`."""
     present = {column.name.casefold() for column in table.columns}
     columns = [(column.sql, column.name) for column in table.columns]
     columns += [(f"NULL::{_NULLS[f.type]}", f.name) for f in absent if f.name.casefold() not in present]
     names = ", ".join('{} AS "{}"'.format(sql, name.replace('"', '""')) for sql, name in columns)
-    return f"(SELECT {names}, place AS {place} FROM numbered)"
+    return f"(SELECT {names}, row_number AS {row_number} FROM numbered)"

@@ -60,14 +60,14 @@ def examples_where(span: CheckTarget, feature: Feature, where: str, parameters: 
         parameters: The values for its placeholders.
     """
     table = span.table()
-    source = f"(SELECT {table.column(feature.name).sql} AS value, place FROM numbered) WHERE {where}"
+    source = f"(SELECT {table.column(feature.name).sql} AS value, row_number FROM numbered) WHERE {where}"
     total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
     found = table.rows(
-        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), place FROM {source} ORDER BY place LIMIT {SHOWN_VALUES}",
+        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), row_number FROM {source} ORDER BY row_number LIMIT {SHOWN_VALUES}",
         parameters,
     )
     values = tuple(dict.fromkeys(str(value) for value, _ in found if value is not None))
-    return Examples(values, tuple(int(place) + 1 for _, place in found) if table.one_file else (), total)
+    return Examples(values, tuple(int(row_number) + 1 for _, row_number in found) if table.one_file else (), total)
 
 
 def _outside_domain(

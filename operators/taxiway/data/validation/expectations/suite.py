@@ -23,10 +23,10 @@ _SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": S
 _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
-def check(given: CheckInput, results: CheckResults) -> None:
+def check(check_input: CheckInput, results: CheckResults) -> None:
     """Run the suite on the newest span, if the pipeline has a suite."""
-    if given.suite is not None:
-        run_expectations(given.suite, given.newest, results, docs=given.suite_docs)
+    if check_input.suite is not None:
+        run_expectations(check_input.suite, check_input.newest, results, docs=check_input.suite_docs)
 
 
 def run_expectations(path: Path, span: CheckTarget, results: CheckResults, docs: Path | None = None) -> None:

@@ -25,7 +25,7 @@ def judged(tmp_path: Path, sql: str, **columns: Any) -> DataReport:
 @pytest.mark.parametrize(
     "sql",
     [
-        "true /*'*/) AS held, 0 AS place); COPY (SELECT 42 AS x) TO 'OUT'; SELECT 1, 0 --'",
+        "true /*'*/) AS held, 0 AS row_number); COPY (SELECT 42 AS x) TO 'OUT'; SELECT 1, 0 --'",
         "true) AS a, (false",
         "true) FROM span WHERE (true",
         "true) UNION ALL (SELECT true",
@@ -82,7 +82,7 @@ def test_rules_hold_in_folders_of_any_name(tmp_path: Path) -> None:
     assert [anomaly.rows for anomaly in judged(folder, "x > 1").anomalies] == [(1,)]
 
 
-@pytest.mark.parametrize("name", ["place", "PLACE_", "held", "c0", "numbered"])
+@pytest.mark.parametrize("name", ["row_number", "ROW_NUMBER_", "held", "c0", "numbered"])
 def test_a_column_may_be_called_as_what_is_ours(tmp_path: Path, name: str) -> None:
     report = judged(tmp_path, f"{name} <> 'b' AND x <> 3", **{"x": [1, 2, 3], name: ["a", "b", "c"]})
     assert [anomaly.rows for anomaly in report.anomalies] == [(2, 3)]
@@ -90,7 +90,7 @@ def test_a_column_may_be_called_as_what_is_ours(tmp_path: Path, name: str) -> No
 
 def test_the_rows_own_numbers_are_no_column_of_a_rule(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the rule made is not valid SQL"):
-        judged(tmp_path, "place = 0")
+        judged(tmp_path, "row_number = 0")
 
 
 def test_columns_whose_names_differ_by_case_alone_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""How the gates write numbers: with as many digits as it takes to see on which side of its bound a number is."""
+
+import math
+from collections.abc import Sequence
+
+from taxiway.records import Interval
+
+_SIGNIFICANT_DIGITS = 3
+_MOST_DECIMALS = 17
+
+
+def decimals(values: Sequence[float], bounds: Sequence[float] = (), *, least: int = 3, scale: float = math.inf) -> int:
+    """The number of decimals with which values are written.
+
+    Args:
+        values: The values.
+        bounds: Each value is written on its side of each of these.
+        least: The smallest number of decimals.
+        scale: The size of the numbers that the values are compared with; if it is small, three of its digits are significant.
+    """
+    start = least
+    if 0 < scale < math.inf:
+        start = max(least, _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(scale)))
+    finite = [value for value in values if math.isfinite(value)]
+    for digits in range(start, _MOST_DECIMALS):
+        if all(_side(float(f"{value:.{digits}f}"), bound) == _side(value, bound) for value in finite for bound in bounds):
+            return digits
+    return max(start, _MOST_DECIMALS)
+
+
+def level(confidence: float) -> str:
+    """`99% CI`, with as many digits as it takes to be below 100%."""
+    digits = next((digits for digits in range(4, 16) if float(f"{100 * confidence:.{digits}g}") < 100), 16)
+    return f"{100 * confidence:.{digits}g}% CI"
+
+
+def bound_text(bound: float) -> str:
+    """A bound as the pipeline file has it: `0.6`, `60`."""
+    short = f"{bound:g}"
+    return short if float(short) == bound else repr(bound)
+
+
+def percent_text(bound: float) -> str:
+    """A fraction as a percentage, with all its digits: `99.5%`."""
+    short = f"{100 * bound:g}"
+    return f"{short if math.isclose(float(short) / 100, bound, rel_tol=1e-15) else repr(100 * bound)}%"
+
+
+def interval_text(interval: Interval, form: str) -> str:
+    """The ends of an interval: `0.638 to 0.657`.
+
+    Args:
+        interval: The interval.
+        form: The format of a number, such as `.3f`.
+    """
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def ends(interval: Interval) -> tuple[float, float, float]:
+    """The estimate and both ends of its interval."""
+    return interval.value, interval.low, interval.high
+
+
+def _side(value: float, bound: float) -> int:
+    return (value > bound) - (value < bound)
