@@ -35,11 +35,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """End in order on SIGTERM as on SIGINT, also if the shell that started the tests in the background ignores that."""
-    if not hasattr(config, "workerinput"):  # the processes of xdist are ended by the one that started them
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def interrupt(number: int, _: Any) -> None:
+        session.shouldstop = f"signal {number}"  # Click's test runner catches the exception, and the next test would start
+        raise KeyboardInterrupt
+
+    if not hasattr(session.config, "workerinput"):  # the processes of xdist are ended by the one that started them
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 _ON_THEIR_OWN = ("test_new_span.py", "test_operators.py", "test_plain_airflow.py", "test_stack.py")
