@@ -135,7 +135,7 @@ def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
 
 
 def _show_anomaly(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
-    word, colour = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
-    click.echo(f"{click.style(f'{word:<8}', fg=colour, bold=True)} {anomaly.kind}: {anomaly.message}")
+    word, color = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
+    click.echo(f"{click.style(f'{word:<8}', fg=color, bold=True)} {anomaly.kind}: {anomaly.message}")
     if anomaly.proposal:
         click.echo(click.style(f"         if the data is correct: {anomaly.proposal}", dim=True))

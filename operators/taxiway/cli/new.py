@@ -200,7 +200,7 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
         if column.name not in usable:
             continue
         if column.type == "string" and column.distinct.value > _MANY_VALUES:
-            found[column.name] = f"about {column.distinct.value:,.0f} distinct values; the model would memorise them"
+            found[column.name] = f"about {column.distinct.value:,.0f} distinct values; the model would memorize them"
         elif column.above or column.below:
             found[column.name] = (
                 f"infinite in {column.above + column.below:,} rows; fix the source, then set its severity to error"

@@ -95,8 +95,8 @@ def r2(scores: "Floats", labels: "Floats", weights: "Floats") -> "Floats":
     """The coefficient of determination: the explained fraction of the labels' variance; NaN if all labels are equal."""
     import numpy as np
 
-    centred = labels - labels.mean()
-    variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2
+    centered = labels - labels.mean()
+    variance = _mean(centered**2, weights) - _mean(centered, weights) ** 2
     unexplained = _mean((scores - labels) ** 2, weights)
     share: Floats = 1 - np.divide(unexplained, variance, out=np.full_like(variance, np.nan), where=variance > 0)
     return share

@@ -185,7 +185,7 @@ def _few(messages: Iterable[str]) -> list[str]:
 
 
 def gaps(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
-    """A message for each gap between two neighbouring `spans`."""
+    """A message for each gap between two neighboring `spans`."""
     return tuple(
         f"no span between {before.name} and {after.name}; if one arrives later, its challenger is stale: trained on older data "
         "than the champion"

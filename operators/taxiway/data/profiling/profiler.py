@@ -38,12 +38,12 @@ def profile_table(table: Table, label: str | None = None) -> Profile:
     names = [column.name for column in table.columns]
     if label is not None and label not in names:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
-    labelled = table.column(label) if label is not None else None
+    labeled = table.column(label) if label is not None else None
     samples = sample_numbers(table)
-    if labelled is not None and labelled.type == "boolean":
-        samples[labelled.sql] = Sampled(shift=0.5, scale=0.5)
-    found = _aggregated(table, samples, labelled)
-    by = labelled if labelled and labelled.type in LISTED and few(int(found[labelled.sql]["distinct"])) else None
+    if labeled is not None and labeled.type == "boolean":
+        samples[labeled.sql] = Sampled(shift=0.5, scale=0.5)
+    found = _aggregated(table, samples, labeled)
+    by = labeled if labeled and labeled.type in LISTED and few(int(found[labeled.sql]["distinct"])) else None
     columns = []
     for column in table.columns:
         stats = found[column.sql]
@@ -60,8 +60,8 @@ def profile_table(table: Table, label: str | None = None) -> Profile:
                 **{name: int(stats[name] or 0) for name in _COUNTS if name in stats},
                 **(_numbers(stats, samples[column.sql]) if "minimum" in stats and column.sql in samples else {}),
                 lengths=_lengths(stats),
-                with_label=_with_label(stats, samples[column.sql], samples[labelled.sql])
-                if labelled and "both" in stats
+                with_label=_with_label(stats, samples[column.sql], samples[labeled.sql])
+                if labeled and "both" in stats
                 else None,
                 frequencies=values.frequencies,
                 values=values.values,
@@ -207,16 +207,16 @@ def _lengths(stats: Stats) -> Lengths | None:
     return Lengths(minimum=stats["shortest"], maximum=stats["longest"], mean=stats["length"])
 
 
-def _with_label(stats: Stats, centre: Sampled, label: Sampled) -> WithLabel | None:
+def _with_label(stats: Stats, center: Sampled, label: Sampled) -> WithLabel | None:
     rows = stats["both"]
     if not rows:
         return None
     value, other = stats["sum_value"] / rows, stats["sum_label"] / rows
     return WithLabel(
         rows=rows,
-        mean_value=centre.shift + centre.scale * value,
+        mean_value=center.shift + center.scale * value,
         mean_label=label.shift + label.scale * other,
-        m2_value=max(0.0, stats["sum_value2"] - rows * value**2) * centre.scale**2,
+        m2_value=max(0.0, stats["sum_value2"] - rows * value**2) * center.scale**2,
         m2_label=max(0.0, stats["sum_label2"] - rows * other**2) * label.scale**2,
-        comoment=(stats["sum_both"] - rows * value * other) * centre.scale * label.scale,
+        comoment=(stats["sum_both"] - rows * value * other) * center.scale * label.scale,
     )

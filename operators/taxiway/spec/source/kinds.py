@@ -27,7 +27,7 @@ def _function(value: str) -> str:
 
 
 class SourceKeys(Section, ABC):
-    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
+    """The keys of a source of any kind: where the labeled rows come from, and which of them a run reads.
 
     A source has exactly one of the keys `spans`, `sql` and `function`. Rows are joined first, then sampled, then split.
 
