@@ -58,8 +58,8 @@ def serve_version(model: str, version: int, tracking_uri: str, lease: float, hos
 
     The gateway's token for it is read from TAXIWAY_VERSION_TOKEN; it must have at least 16 characters.
     """
-    from taxiway.serving.workers.version_server import VersionSettings
-    from taxiway.serving.workers.version_server import serve_version as run
+    from taxiway.serving.workers.serve_version import VersionSettings
+    from taxiway.serving.workers.serve_version import serve_version as run
 
     content = {"tracking_uri": tracking_uri, "model": model, "version": version, "token": token}
     run(_checked(VersionSettings, content | {"lease_s": lease, "host": host, "port": port}))

@@ -80,6 +80,12 @@ class Worker:
             raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
         try:
             return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not this task was canceled, but the batch: `kill` drops what the process has not begun.
+            raise WorkerDiedError(f"{self._source.model} version {self._source.version}: the process was killed") from error
         except (BrokenProcessPool, TimeoutError) as error:
             if self._pool is pool:  # otherwise another batch has already replaced it
                 self.kill()

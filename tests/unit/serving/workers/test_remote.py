@@ -24,7 +24,7 @@ from taxiway.serving.api import ChallengerStatus, Remote
 SERVING = Path(__file__).parents[1]
 TOKEN = "token-of-one-version"
 VERSIONS = ["Healthy", "Healthy", "Raises", "HalfASecond", "Unloadable"]
-_RUN = "import os; from taxiway.serving.workers.version_server import VersionSettings as S, serve_version; "
+_RUN = "import os; from taxiway.serving.workers.serve_version import VersionSettings as S, serve_version; "
 RUN_VERSION = _RUN + "serve_version(S.model_validate_json(os.environ['VERSION']))"
 
 
@@ -38,7 +38,7 @@ def model(gateway: Running, registry: MlflowClient) -> str:
 @contextmanager
 def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> Iterator[tuple[Remote, subprocess.Popen[bytes]]]:
     """A version in a process of its own, as it runs in a container."""
-    from taxiway.serving.workers.version_server import VersionSettings
+    from taxiway.serving.workers.serve_version import VersionSettings
 
     port = free_port()
     content = {"tracking_uri": mlflow_url, "model": model, "version": version, "lease_s": lease_s, "port": port, "token": TOKEN}
