@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except TaxiwayError as error:
             fail(error, 1)
+        except KeyboardInterrupt:
+            click.echo("taxiway: interrupted; what was not finished is done by the next run", err=True)
+            ctx.exit(128 + signal.SIGINT)
         except OSError as error:
             if not _is_the_users(error, given):
                 raise

@@ -165,10 +165,11 @@ def _explained(
 ) -> ConfigError:
     key, got = key_of(error["loc"]), error["input"]
     match error["type"]:
-        case "extra_forbidden" if key[-1] in _RENAMED:
-            return file.error(key, f"was renamed; write {_RENAMED[key[-1]]}", got=str(key[-1]))
         case "extra_forbidden":
-            return file.error(key, "is not an allowed key", got=str(key[-1]), allowed=fields_at(error["loc"][:-1]))
+            allowed, new = fields_at(error["loc"][:-1]), _RENAMED.get(str(key[-1]), "")
+            if new.partition(",")[0] in allowed:
+                return file.error(key, f"was renamed; write {new}", got=str(key[-1]))
+            return file.error(key, "is not an allowed key", got=str(key[-1]), allowed=allowed)
         case "missing":
             field = fields_at(error["loc"][:-1]).get(str(error["loc"][-1]))
             description = f": {field.description}" if field is not None and field.description else ""

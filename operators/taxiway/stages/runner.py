@@ -1,14 +1,14 @@
 """The local runner: runs a whole pipeline in this process, stage by stage, without Airflow."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.sources.find import located, needs_data
-from taxiway.errors import ConfigError, TaxiwayError, TransientError, allowed_values
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
@@ -18,7 +18,6 @@ from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation
 from taxiway.stages.steps import STEPS, Progress, needed
 from taxiway.tracking import tags
 
-_STORAGE_LIBRARIES = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs")
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
 
 
@@ -102,7 +101,7 @@ def run_in(
     names, watcher = _stages_until(pipeline, until), watcher or Watcher()
     store, services = installation.store, installation.services
     source = located(pipeline.source, services.data)
-    with _source_errors(source.text):
+    with storage_errors(f"the source {source.text}"):
         planned = plan_ingest(source, pipeline.name, store, services.connect, now=clock(), requested=span)
     if not planned.plan.spans:
         watcher.stopped(planned.nothing_to_do("--span NAME"))
@@ -126,22 +125,6 @@ def run_in(
             error.add_note(f"its MLflow run could not be ended: {second}")
         raise
     return replace(progress.records, summary=_close(context, progress, decides=names[-1] == STAGES[-1]))
-
-
-@contextmanager
-def _source_errors(source: str) -> Iterator[None]:
-    """Raise an error of the storage library that reads the source, such as boto's missing credentials, as a TransientError."""
-    try:
-        yield
-    except TaxiwayError:
-        raise
-    except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _STORAGE_LIBRARIES:
-            raise
-        raise TransientError(
-            f"the source {source} cannot be read ({type(error).__name__}: {error}); check its address, and the credentials and "
-            "network of this machine"
-        ) from error
 
 
 def _check_data(data: str) -> None:

@@ -62,7 +62,7 @@ def served(*requests: list[list[Any]]) -> list[Any]:
 def test_json_categories_are_answered_as_evaluation_answers_them(
     rows: pd.DataFrame, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_loaded", [model])
+    monkeypatch.setattr(worker, "_model", model)
     evaluated = rows.dropna().astype({"gate": "int64"}).head(20)  # no gap here: the file holds integers
     expected = predict_rows(model.predict, raw_frame(evaluated, ["x"], CATEGORIES)).tolist()
     sent = [[row.x, bool(row.wet), int(row.gate)] for row in evaluated.itertuples()]
@@ -74,7 +74,7 @@ def test_json_categories_are_answered_as_evaluation_answers_them(
 def test_a_gap_is_answered_as_evaluation_answers_it_whoever_shares_the_call(
     rows: pd.DataFrame, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_loaded", [model])
+    monkeypatch.setattr(worker, "_model", model)
     gaps = pd.DataFrame({"x": [0.5, np.nan], "wet": pd.Series([None, None], dtype="object"), "gate": [np.nan, 2.0]})
     expected = predict_rows(model.predict, raw_frame(gaps, ["x"], CATEGORIES)).tolist()
     missing, other = [[0.5, None, None]], [[None, None, 2]]
@@ -87,7 +87,7 @@ def test_a_gap_is_answered_as_evaluation_answers_it_whoever_shares_the_call(
 
 
 def test_a_bad_row_fails_alone_and_changes_nobody_elses_answer(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_loaded", [model])
+    monkeypatch.setattr(worker, "_model", model)
     good, bad = [[0.5, None, 2]], [["noon", None, 2]]
     (alone,) = worker.predict([Rows(("x", *CATEGORIES), bad)])
     outcomes = worker.predict([Rows(("x", *CATEGORIES), data) for data in (good, bad, good)])

@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Table, open_table
+from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import as_parquet, format_of
 from taxiway.errors import ConfigError, DataError
 
@@ -54,10 +55,11 @@ def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
         raise ConfigError(
             f"{data} cannot be opened: {error}; allowed: a path, or a URL of an installed fsspec file system"
         ) from None
-    found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
+    with storage_errors(str(data)) if "://" in str(data) else nullcontext():
+        found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
+        problem = "is a folder" if not found and fs.isdir(root) else "does not exist"
     if not found:
-        folder = "is a folder" if fs.isdir(root) else "does not exist"
-        raise ConfigError(f"{data} {folder}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
+        raise ConfigError(f"{data} {problem}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
     return fs, found
 
 
@@ -69,7 +71,8 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path, text_columns: Coll
         original = Path(path)
     else:
         original = folder / "original"
-        fs.get_file(path, str(original))
+        with storage_errors(path):
+            fs.get_file(path, str(original))
     rows = as_parquet(original, folder, format=kind, what=path, text_columns=text_columns)
     # Errors name files by their names.
     return rows if rows == original else rows.rename(folder / Path(path).name)
