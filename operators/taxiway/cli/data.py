@@ -87,7 +87,7 @@ def validate(
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.expectations.engines import mute_the_end
     from taxiway.data.validation.html_report import page_of
-    from taxiway.data.validation.validate import validate_files
+    from taxiway.data.validation.validate import validate_with_profiles
 
     with usage_errors():
         if data_docs is not None and suite is None:
@@ -97,7 +97,7 @@ def validate(
         if suite is not None:
             mute_the_end()
         with busy(f"checking {data}"):
-            found = validate_files(
+            found = validate_with_profiles(
                 data,
                 schema,
                 previous=previous,

@@ -135,12 +135,12 @@ def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> 
     """
     from taxiway.data.schema.edit import update_schema
     from taxiway.data.schema.file import load_schema
-    from taxiway.data.validation.validate import validate_files
+    from taxiway.data.validation.validate import validate_with_profiles
 
     with usage_errors():
         known = load_schema(file)
         with busy(f"checking {data}"):
-            anomalies = validate_files(data, known, environment=environment).report.anomalies
+            anomalies = validate_with_profiles(data, known, environment=environment).report.anomalies
         proposed = {anomaly.fix.path: anomaly for anomaly in reversed(anomalies) if anomaly.fix is not None}
         names = {name: anomaly for path, anomaly in proposed.items() for name in _names(path)}
         _check_accepted(accept, names)

@@ -58,7 +58,7 @@ def decide(
     )
     reasons = (
         *_data(candidate, report, today),
-        *_check_evaluation(candidate, evaluation),
+        *_evaluation_mismatch(candidate, evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
@@ -116,7 +116,7 @@ def _anomalies(count: int, kind: str = "") -> str:
     return f"{count:,} {kind}{'anomaly' if count == 1 else 'anomalies'}"
 
 
-def _check_evaluation(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
+def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
         yield _fail(
             f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
@@ -186,7 +186,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             )
         yield Reason(status=Status.NOT_APPLICABLE, message=message)
         return
-    worse = [s for s in evaluation.slices if _is_worse(s, gate.slices.max_drop)]
+    worse = [s for s in evaluation.slices if _exceeds_drop(s, gate.slices.max_drop)]
     yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
         few = len(evaluation.slices) - compared
@@ -209,7 +209,7 @@ def _slice_text(slice_: SliceResult, max_drop: float) -> str:
     )
 
 
-def _is_worse(slice_: SliceResult, max_drop: float) -> bool:
+def _exceeds_drop(slice_: SliceResult, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
     best_case = _improvement(slice_.difference, METRIC_FACTS[slice_.metric].sign).high

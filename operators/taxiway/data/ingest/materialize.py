@@ -89,7 +89,7 @@ class _Span:
     columns: dict[str, Column]
 
 
-def materialize_split(
+def materialize_rows(
     file: Path, rules: RowRules, folder: Path, *, label: str
 ) -> tuple[tuple[SplitFile, ...], tuple[JoinMatch, ...]]:
     """Apply joins, a sample and a split to the rows of a file.

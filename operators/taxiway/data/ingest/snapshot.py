@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import RowRules, SplitFile, materialize_split
+from taxiway.data.ingest.materialize import RowRules, SplitFile, materialize_rows
 from taxiway.data.ingest.sampling import Subset
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
@@ -116,7 +116,7 @@ def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tab
     with tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
         joined = [tables.of(right, span, Path(folder)) for right in reading.join_tables]
         rules = RowRules(joined, reading.sample, reading.split)
-        parts, matches = materialize_split(file, rules, Path(folder), label=f"span {span.label}")
+        parts, matches = materialize_rows(file, rules, Path(folder), label=f"span {span.label}")
         if not parts:
             raise DataError(
                 f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
@@ -192,7 +192,7 @@ def parted(
     subsets: dict[Subset, list[Span]] = {Subset.TRAINING: [], Subset.EVALUATION: []}
     for span in spans:
         with store.local_file(span.content) as file, tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-            parts, _ = materialize_split(file, RowRules(split=split, salt=salt), Path(folder), label=f"span {span.label}")
+            parts, _ = materialize_rows(file, RowRules(split=split, salt=salt), Path(folder), label=f"span {span.label}")
             for part in parts:
                 changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.subset]}
                 subsets[part.subset].append(span.model_copy(update=changed))

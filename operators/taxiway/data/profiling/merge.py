@@ -45,7 +45,7 @@ class Moments(NamedTuple):
     kurtosis: float | None = None
 
 
-def profile_parts(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
+def profile_whole_span(parts: Sequence[Span], store: Store, label: str | None) -> Profile:
     """Profile a span that a split divides into parts.
 
     Args:

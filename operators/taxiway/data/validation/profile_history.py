@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping
 
-from taxiway.data.profiling.merge import profile_parts
+from taxiway.data.profiling.merge import profile_whole_span
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
 from taxiway.records import Snapshot, span_order
@@ -22,7 +22,7 @@ def record_profiles(snapshot: Snapshot, label: str, store: Store) -> None:
     """Record the profile of each span of a snapshot that passed; a new version of a span replaces the earlier one."""
     index = _index(snapshot, store)
     for parts in snapshot.spans_by_name:
-        profile = store.put(profile_parts(parts, store, label)).digest
+        profile = store.put(profile_whole_span(parts, store, label)).digest
         if index.get(parts[0].name, parts[0].version) != profile:
             index.add(parts[0].name, parts[0].version, profile)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from taxiway.data.formats.open_data import files_of, open_data
 from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.model import TRAINING, Schema
-from taxiway.data.validation.validate import validate_files
+from taxiway.data.validation.validate import validate_with_profiles
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import counted
 from taxiway.records import SchemaChange, Severity
@@ -97,7 +97,7 @@ def _reasons_against(data: str, previous: str | None, alone: Schema) -> tuple[st
     """The blocking anomalies of the one feature in the schema `alone`; `previous` is the span before, for drift."""
     feature = alone.features[0]
     environment = next((name for name in alone.environments if feature.expected_in(name)), TRAINING)
-    found = validate_files(data, alone, previous=previous, environment=environment)
+    found = validate_with_profiles(data, alone, previous=previous, environment=environment)
     column = found.profile.column(feature.name)
     if column is None or not column.present:
         return (f"{feature.name} in {Path(data).name} has no value.",)

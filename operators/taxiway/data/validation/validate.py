@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.formats.open_data import files_of, open_data
-from taxiway.data.profiling.merge import merge_profiles, profile_parts
+from taxiway.data.profiling.merge import merge_profiles, profile_whole_span
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
 from taxiway.data.schema.file import load_schema
@@ -87,12 +87,12 @@ def validate(
     """
     if not isinstance(schema, Schema):
         schema = load_schema(schema)
-    return validate_files(
+    return validate_with_profiles(
         data, schema, previous=previous, serving=serving, environment=environment, suite=suite, today=today
     ).report
 
 
-def validate_files(
+def validate_with_profiles(
     data: Path | str,
     schema: Schema,
     *,
@@ -118,10 +118,10 @@ def validate_files(
     if environment not in schema.environments:
         raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
     with ExitStack() as stack:
-        target = _target(stack, Path(str(data)).name, data, schema)
+        target = _open_checked_data(stack, Path(str(data)).name, data, schema)
         earlier = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
         baseline = Baseline(merge_profiles(earlier), "the previous data") if earlier else None
-        serving_target = _target(stack, "serving", serving, schema) if serving is not None else None
+        serving_target = _open_checked_data(stack, "serving", serving, schema) if serving is not None else None
         check_input = CheckInput(
             schema,
             (target,),
@@ -141,7 +141,7 @@ def validate_files(
     )
 
 
-def _target(stack: ExitStack, name: str, data: Path | str, schema: Schema) -> CheckTarget:
+def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema) -> CheckTarget:
     """Open data until the stack is closed, and profile it."""
     table = stack.enter_context(open_data(data, schema.text_columns))
     return CheckTarget(name, profile_beside(table, schema.label), lambda: table)
@@ -183,7 +183,7 @@ def validate_snapshot(
         DataError: A span cannot be read.
         ConfigError: The suite or a rule is not valid.
     """
-    profiles = [profile_parts(parts, store, schema.label) for parts in snapshot.spans_by_name]
+    profiles = [profile_whole_span(parts, store, schema.label) for parts in snapshot.spans_by_name]
     earlier = dict(history or {})
     for parts, profile in zip(snapshot.spans_by_name[:-1], profiles[:-1], strict=True):
         earlier[span_order(parts[0].name)] = profile
@@ -192,7 +192,7 @@ def validate_snapshot(
         check_input = CheckInput(
             schema,
             tuple(
-                stack.enter_context(open_check_target(parts, profile, store))
+                stack.enter_context(open_checked_span(parts, profile, store))
                 for parts, profile in zip(snapshot.spans_by_name, profiles, strict=True)
             ),
             pipeline=snapshot.pipeline,
@@ -225,7 +225,7 @@ def _span_label(parts: Sequence[Span]) -> str:
 
 
 @contextmanager
-def open_check_target(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
+def open_checked_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
     """A span, whose parts are given, as a check target; its rows are fetched only if a check needs them."""
     with ExitStack() as stack:
 

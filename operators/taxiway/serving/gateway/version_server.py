@@ -96,7 +96,7 @@ class VersionServer:
         for backend in self._backends:
             backend.stop()
         while not self._queue.empty():
-            self._finish_all(self._queue.get_nowait(), _STOPPED)
+            self._finish_with(self._queue.get_nowait(), _STOPPED)
 
     async def closed(self) -> None:
         """Wait until the requests in progress are answered, after `kill`."""
@@ -111,7 +111,7 @@ class VersionServer:
             try:
                 self._finish(await self._outcomes(backend, batch))
             except asyncio.CancelledError:
-                self._finish_all(batch, _STOPPED)
+                self._finish_with(batch, _STOPPED)
                 raise
             finally:
                 for _ in taken:
@@ -124,7 +124,7 @@ class VersionServer:
         except Exception:  # the worker must go on with the next batch
             log.exception("%s: an answered batch of %d requests could not be processed", self._name, len(answered))
 
-    def _finish_all(self, batch: list[PendingRequest], outcome: Outcome) -> None:
+    def _finish_with(self, batch: list[PendingRequest], outcome: Outcome) -> None:
         self._finish([(request, outcome) for request in batch])
 
     def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:

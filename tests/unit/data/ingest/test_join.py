@@ -17,7 +17,7 @@ from taxiway.data.engine import connection
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import RowRules, materialize_split
+from taxiway.data.ingest.materialize import RowRules, materialize_rows
 from taxiway.data.ingest.snapshot import read_spec_of
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.sources.files import find_spans
@@ -46,7 +46,7 @@ def joined(folder: Path, left: pa.Table, right: pa.Table, **keys: Any) -> tuple[
     pq.write_table(left, folder / "left.parquet")
     pq.write_table(right, folder / "right.parquet")
     tables = [JoinedTable(JoinTable("w", join(**keys), {}), folder / "right.parquet", "there", "0" * 32)]
-    (part,), (match,) = materialize_split(folder / "left.parquet", RowRules(tables), folder, label="span 2013-01")
+    (part,), (match,) = materialize_rows(folder / "left.parquet", RowRules(tables), folder, label="span 2013-01")
     return pq.read_table(part.path).to_pylist(), match
 
 
@@ -368,7 +368,7 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
             }
         )
         rules = RowRules(tables, read_spec_of(both, ()).sample, read_spec_of(both, ()).split)
-        parts, matches = materialize_split(tmp_path / "left.parquet", rules, folder, label="span")
+        parts, matches = materialize_rows(tmp_path / "left.parquet", rules, folder, label="span")
         assert len(parts) == 2
         contents.append(([part.path.read_bytes() for part in parts], matches))
     assert contents[0] == contents[1] == contents[2]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.materialize import RowRules, materialize_split
+from taxiway.data.ingest.materialize import RowRules, materialize_rows
 from taxiway.data.ingest.sampling import Subset
 from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.sources.files import find_spans
@@ -39,7 +39,7 @@ def part(tmp_path: Path) -> Part:
     ) -> Subsets:
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         pq.write_table(table, tmp_path / "rows.parquet")
-        parts, _ = materialize_split(
+        parts, _ = materialize_rows(
             tmp_path / "rows.parquet", RowRules(sample=sample, split=split, **rules), tmp_path, label="span 1"
         )
         return {found.subset: pq.read_table(found.path).to_pandas() for found in parts}
@@ -166,7 +166,7 @@ def test_a_file_that_breaks_off_is_a_data_error_and_leaves_no_part(tmp_path: Pat
     content[chunk.data_page_offset : chunk.data_page_offset + 100] = bytes(100)
     (tmp_path / "rows.parquet").write_bytes(content)
     with pytest.raises(DataError, match="span 1 cannot be read"):
-        materialize_split(
+        materialize_rows(
             tmp_path / "rows.parquet", RowRules(split=SplitRule(by="id", evaluation=0.5)), tmp_path, label="span 1"
         )
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"], "a truncated part looks like a whole one"

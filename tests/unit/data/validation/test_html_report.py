@@ -14,7 +14,7 @@ from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.constraints import Drift, Range
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.html_report import bars, page_of, value_text
-from taxiway.data.validation.validate import validate_files
+from taxiway.data.validation.validate import validate_with_profiles
 
 HOSTILE = "<script>alert('x')</script>\"'&"
 SCHEMA = Schema(
@@ -44,7 +44,7 @@ def table(folder: Path, name: str, shift: float, word: str) -> Path:
 
 @pytest.fixture
 def page(tmp_path: Path) -> str:
-    found = validate_files(
+    found = validate_with_profiles(
         table(tmp_path, "now", 2.0, HOSTILE), SCHEMA, previous=table(tmp_path, "before", 0.0, "a"), today=date(2026, 1, 1)
     )
     return page_of(

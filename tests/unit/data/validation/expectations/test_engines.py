@@ -12,7 +12,7 @@ import pytest
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.results import CheckResults
-from taxiway.data.validation.validate import open_check_target
+from taxiway.data.validation.validate import open_checked_span
 from taxiway.records import Span
 from taxiway.store.store import Store
 
@@ -48,7 +48,7 @@ def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
         json.dumps({"expectations": [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": asked}}]})
     )
     span, results = span_of(pd.DataFrame({"x": [1, 2]})), CheckResults()
-    with open_check_target([span], profile_span(span, store), store) as checked:
+    with open_checked_span([span], profile_span(span, store), store) as checked:
         run_expectations(suite, checked, results)
     assert not out.exists()
     assert ["could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]

@@ -16,7 +16,7 @@ from taxiway.data.validation.expectations import suite as suite_module
 from taxiway.data.validation.expectations.engines import import_gx, new_context, pandas_batch
 from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.results import CheckResults
-from taxiway.data.validation.validate import open_check_target
+from taxiway.data.validation.validate import open_checked_span
 from taxiway.errors import ConfigError
 from taxiway.messages import quoted
 from taxiway.records import Anomaly, Severity, Span
@@ -28,7 +28,7 @@ Check = Callable[..., list[Anomaly]]
 
 def run_suite(path: Path, span: Span, store: Store) -> CheckResults:
     results = CheckResults()
-    with open_check_target([span], profile_span(span, store), store) as checked:
+    with open_checked_span([span], profile_span(span, store), store) as checked:
         run_expectations(path, checked, results)
     return results
 
@@ -150,7 +150,7 @@ from pathlib import Path
 from taxiway.data.validation.results import CheckResults
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.validation.expectations.suite import run_expectations
-from taxiway.data.validation.validate import open_check_target
+from taxiway.data.validation.validate import open_checked_span
 from taxiway.records import Span
 from taxiway.store.store import Store
 class MetricMonitor:
@@ -159,7 +159,7 @@ class MetricMonitor:
 sys.meta_path.insert(0, MetricMonitor())
 results = CheckResults()
 span, store = Span.from_json({span.to_json()!r}), Store({store.url!r})
-with open_check_target([span], profile_span(span, store), store) as checked:
+with open_checked_span([span], profile_span(span, store), store) as checked:
     run_expectations(Path({str(tmp_path / "s.json")!r}), checked, results)
 print(len(results.anomalies))
 """
@@ -223,7 +223,7 @@ def test_verdicts_are_those_of_plain_great_expectations_on_pandas(
 ) -> None:
     suite = [{"type": kind, "kwargs": kwargs} for kind, kwargs in KINDS]
     span = span_of(MANY)
-    with open_check_target([span], profile_span(span, store), store) as checked:
+    with open_checked_span([span], profile_span(span, store), store) as checked:
         ours, on_pandas = suite_module._run(Path("made.suite.json"), suite, checked)
         rows = suite_module._rows(checked, suite)
     context = new_context(import_gx(Path("made.suite.json")))
@@ -250,7 +250,7 @@ def test_the_report_says_what_ran_on_pandas_and_docs_are_written(
     regex = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "word", "regex": "b"}}
     path.write_text(json.dumps({"expectations": [between("hour", 0, 23), regex]}))
     span, results = span_of(ROWS), CheckResults()
-    with open_check_target([span], profile_span(span, store), store) as checked:
+    with open_checked_span([span], profile_span(span, store), store) as checked:
         run_expectations(path, checked, results, docs=tmp_path / "docs.html")
     assert results.notes == ["made.suite.json: 2 expectations; 1 of them on pandas: expect_column_values_to_match_regex"]
     page = (tmp_path / "docs.html").read_text()
