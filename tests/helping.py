@@ -48,7 +48,7 @@ def until(
     changed, asked = time.monotonic(), float("-inf")
     while not (found := probe()):
         now = time.monotonic()
-        # What else changes is asked less often: it may cost a server more than what is waited for.
+        # `progress` is evaluated less often than `probe`, because it may be a costly request to a server.
         if now - asked >= min(_PROGRESS_EVERY_S, patience_s / 10):
             asked = now
             if (seen := (found, progress())) != last:

@@ -1,4 +1,4 @@
-"""Makes the page of the command line from the commands themselves: what `taxiway COMMAND --help` says, on one page."""
+"""Generates the page of the command line: the help of every command."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def _described(command: click.Command, context: click.Context, level: int) -> It
     records = [param.get_help_record(context) for param in command.params]
     rows = [f"| `{option}` | {_cell(about)} |" for option, about in filter(None, records)]
     if rows:
-        yield "\n".join(["| option | what it says |", "|---|---|", *rows, ""])
+        yield "\n".join(["| option | description |", "|---|---|", *rows, ""])
     if isinstance(command, click.Group):
         for name, inner in sorted(command.commands.items()):
             if not inner.hidden:
@@ -44,7 +44,7 @@ def _described(command: click.Command, context: click.Context, level: int) -> It
 
 
 def _text(help_text: str) -> str:
-    """What a command says of itself, with what Markdown would take for markup as it is."""
+    """The help of a command as Markdown, with characters escaped that Markdown would interpret."""
     return re.sub(r"([*<_\[])", r"\\\1", help_text.replace("\b", "").strip())
 
 

@@ -28,7 +28,7 @@ class Commands(click.Group):
         except TaxiwayError as error:
             fail(error, 1)
         except KeyboardInterrupt:
-            click.echo("taxiway: interrupted; what was not finished is done by the next run", err=True)
+            click.echo("taxiway: interrupted", err=True)
             ctx.exit(128 + signal.SIGINT)
         except OSError as error:
             if not _is_the_users(error, given):

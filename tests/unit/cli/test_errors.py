@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from helping import free_port
 from taxiway.cli import main
 from taxiway.errors import TerminalError, TransientError
 
@@ -35,6 +36,23 @@ def test_our_errors_are_a_message(failing: Any, tmp_path: Path, error: Exception
     shown = lint(tmp_path / "x.yaml")
     assert (shown.exit_code, shown.output) == (1, "taxiway: no such model\n")
     assert "Traceback" in lint(tmp_path / "x.yaml", "--debug").output
+
+
+def test_an_interrupted_command_has_the_exit_code_of_shells(failing: Any, tmp_path: Path) -> None:
+    failing(KeyboardInterrupt())
+    shown = lint(tmp_path / "x.yaml")
+    assert (shown.exit_code, shown.output) == (130, "taxiway: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["profile", "validate"])
+def test_a_server_that_does_not_answer_is_a_message(command: str, tmp_path: Path) -> None:
+    schema = tmp_path / "x.schema.yaml"
+    schema.write_text("features:\n  a: {type: number}\n")
+    options = ["--schema", str(schema)] if command == "validate" else []
+    shown = CliRunner().invoke(main, [command, f"http://127.0.0.1:{free_port()}/x.csv", *options])
+    assert shown.exit_code == 1
+    assert "x.csv cannot be read (" in shown.output
+    assert "Traceback" not in shown.output
 
 
 def test_a_file_that_the_user_named_is_the_users(failing: Any, tmp_path: Path) -> None:

@@ -73,6 +73,41 @@ def test_a_mistake_is_found_with_its_place(team: Path, file: str, old: str, new:
     assert expected in shown
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("late_arrivals.pipeline.yaml", "thresholds:", "floors:", "gate.floors was renamed; write thresholds"),
+        ("late_arrivals.pipeline.yaml", "confidence:", "reliability:", "gate.reliability was renamed; write confidence"),
+        ("late_arrivals.pipeline.yaml", "min_improvement:", "min_gain:", "min_gain was renamed; write min_improvement"),
+        ("late_arrivals.pipeline.yaml", "  label: late", "  label: late\n  deny: []", "source.deny was renamed; write exclude"),
+        (
+            "late_arrivals.pipeline.yaml",
+            "label: late\n",
+            "label: late\nbad_data: stop\n",
+            "bad_data was renamed; write on_invalid_data, with fail for stop and continue for go_on",
+        ),
+        # A key that never was there has no new name.
+        ("late_arrivals.pipeline.yaml", "team: flights", "team: flights\ndeny: []", "deny is not an allowed key"),
+        (
+            "late_arrivals.schema.yaml",
+            "label: late\n",
+            "label: late\nhistory: []\n",
+            "history was renamed; write metric_checks",
+        ),
+        (
+            "late_arrivals.schema.yaml",
+            "label: late\n",
+            "label: late\nrow_skew: {}\n",
+            "row_skew was renamed; write feature_skew",
+        ),
+    ],
+)
+def test_an_old_key_is_an_error_that_names_the_new_one(team: Path, file: str, old: str, new: str, expected: str) -> None:
+    change(team / file, old, new)
+    code, shown = lint(team)
+    assert (code, expected in shown) == (1, True), shown
+
+
 def test_a_missing_dag_file_is_reported_with_its_content(team: Path) -> None:
     (team / "late_arrivals.py").unlink()
     code, shown = lint(team / "late_arrivals.pipeline.yaml")
