@@ -57,7 +57,7 @@ def decide(
         else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
     )
     reasons = (
-        *_data(candidate, report, today),
+        *_data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
@@ -75,7 +75,7 @@ def decide(
     )
 
 
-def _data(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
+def _data_reasons(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
     if report is None:
         yield _fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
         return
@@ -102,8 +102,10 @@ def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str
 
 def _invalid_data(report: DataReport, today: date) -> Iterator[str]:
     if report.blocking or report.status is not Status.PASS:
-        first = f"; the first: {report.blocking[0].message}" if report.blocking else ""
-        yield f"the data did not pass validation: {_anomalies(len(report.blocking), 'blocking ')}{first}"
+        found = f"its status is {report.status.value}"
+        if report.blocking:
+            found = f"{_anomalies(len(report.blocking), 'blocking ')}; the first: {report.blocking[0].message}"
+        yield f"the data did not pass validation: {found}"
     for waiver in report.waivers:
         if waiver.until < today:
             yield (
@@ -137,7 +139,7 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
         score = _result(evaluation, name).candidate
         status = _compare_with_bound(score, threshold, METRIC_FACTS[name].sign)
-        digits = decimals(ends(score), (threshold,), scale=_size(score))
+        digits = decimals(ends(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
             status=status,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {level(evaluation.confidence)} "
@@ -155,7 +157,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
     improvement = _improvement(result.difference, sign)
-    size = max(_size(result.candidate), _size(result.champion))
+    size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
     digits = decimals((*ends(improvement), *ends(result.candidate), *ends(result.champion)), scale=size)
     signed = f"+.{decimals(ends(improvement), (rule.min_improvement,), least=digits)}f"
     required = bound_text(rule.min_improvement)
@@ -189,11 +191,12 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     worse = [s for s in evaluation.slices if _exceeds_drop(s, gate.slices.max_drop)]
     yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
-        few = len(evaluation.slices) - compared
+        few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
+        skipped = {"had too few rows": few_rows, "had too few different labels": len(evaluation.slices) - compared - few_rows}
         word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
-            f"{bound_text(gate.slices.max_drop)}{f'; {few} had too few rows' if few else ''}"
+            f"{bound_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
         )
 
 
@@ -240,7 +243,7 @@ def _position(interval: Interval, bound: float, status: Status) -> str:
     return f"below {threshold}" if interval.high < bound else f"at or below {threshold}"
 
 
-def _size(interval: Interval) -> float:
+def _largest_magnitude(interval: Interval) -> float:
     return max(map(abs, ends(interval)))
 
 

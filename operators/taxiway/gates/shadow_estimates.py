@@ -23,7 +23,7 @@ def proportion(hits: int, of: int, confidence: float) -> Interval:
     return Interval(value=hits / of, low=float(exact.low), high=float(exact.high), rows=of)
 
 
-def _rows(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
+def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
     """The predictions of champion and challenger, row by row."""
     return [
         row
@@ -43,7 +43,7 @@ def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confide
             numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
     """
-    rows = _rows(answered_by_both)
+    rows = _paired_predictions(answered_by_both)
     return proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), confidence) if rows else None
 
 
@@ -69,7 +69,7 @@ def score_shift_of(answered_by_both: Sequence[Pair], confidence: float) -> Inter
     import numpy as np
     from scipy.stats import t
 
-    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b)) for a, b in _rows(answered_by_both)]
+    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b)) for a, b in _paired_predictions(answered_by_both)]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None

@@ -51,10 +51,13 @@ def decide(
         score_shift_of(answered_by_both, confidence),
     )
     p50, p99 = latency_ratios(answered_by_both, confidence)
-    basis = (_enough(pairs, len(usable), requirements.min_requests), _one_champion(pairs, len(usable), champion))
+    basis = (
+        _judge_pair_count(pairs, len(usable), requirements.min_requests),
+        _judge_same_champion(pairs, len(usable), champion),
+    )
     reasons = (
         *basis,
-        _unpaired(pairs),
+        _judge_unpaired(pairs),
         _judge_agreement(agreement, requirements, confidence),
         _judge_errors(usable, requirements.max_error_rate, confidence),
         _describe_shift(shift, confidence),
@@ -89,7 +92,7 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
     )
 
 
-def _enough(pairs: PairedLog, usable: int, needed: int) -> Reason:
+def _judge_pair_count(pairs: PairedLog, usable: int, needed: int) -> Reason:
     found = f"{usable:,} requests with a result from both versions"
     if usable >= needed:
         return _reason(Status.PASS, f"{found} (required: at least {needed:,})")
@@ -100,7 +103,7 @@ def _enough(pairs: PairedLog, usable: int, needed: int) -> Reason:
     )
 
 
-def _one_champion(pairs: PairedLog, usable: int, champion: int) -> Reason:
+def _judge_same_champion(pairs: PairedLog, usable: int, champion: int) -> Reason:
     others = sorted({pair.champion.version for pair in pairs.pairs} - {champion})
     if not others:
         return _reason(Status.PASS, f"champion version {champion} answered all compared requests")
@@ -112,7 +115,7 @@ def _one_champion(pairs: PairedLog, usable: int, champion: int) -> Reason:
     )
 
 
-def _unpaired(pairs: PairedLog) -> Reason:
+def _judge_unpaired(pairs: PairedLog) -> Reason:
     total = len(pairs.pairs) + pairs.dropped + pairs.unanswered
     fraction = (pairs.dropped + pairs.unanswered) / total if total else 0.0
     return _reason(
@@ -132,7 +135,7 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
         else f"numbers at most {bound_text(requirements.agree_within)} apart"
     )
     return _reason(
-        _judged(agreement.value >= least, agreement.high < least),
+        _estimate_status(agreement.value >= least, agreement.high < least),
         f"both versions predicted {same} for {_percent(agreement.value, least)} of {agreement.rows:,} rows "
         f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)})",
     )
@@ -148,7 +151,7 @@ def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Rea
     rate = proportion(len(failed), len(answered), confidence)
     example = f'; the latest error: "{failed[-1][:200]}"' if failed else ""
     return _reason(
-        _judged(rate.value <= most, rate.low > most),
+        _estimate_status(rate.value <= most, rate.low > most),
         f"the challenger failed {len(failed):,} of {len(answered):,} requests that the champion answered "
         f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {percent_text(most)}){example}",
     )
@@ -156,7 +159,7 @@ def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Rea
 
 def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     if shift is None:
-        return _reason(Status.NOT_APPLICABLE, "no score shift: the predictions are labels, or there are too few")
+        return _reason(Status.NOT_APPLICABLE, "score shift not computed: the predictions are labels, or there are too few")
     size = max(map(abs, ends(shift)))
     form = f"+.{decimals(ends(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
@@ -179,7 +182,7 @@ def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason
         calls = "predict call" if ratio.rows == 1 else "predict calls"
         return _reason(Status.UNDECIDED, f"only {ratio.rows} {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}")
     message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}"
-    return _reason(_judged(ratio.value <= most, ratio.low > most), message)
+    return _reason(_estimate_status(ratio.value <= most, ratio.low > most), message)
 
 
 def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:
@@ -206,7 +209,7 @@ def _percent(value: float, limit: float) -> str:
     return f"{value:.{digits}%}"
 
 
-def _judged(meets: bool, clearly_misses: bool) -> Status:
+def _estimate_status(meets: bool, clearly_misses: bool) -> Status:
     return Status.PASS if meets else Status.FAIL if clearly_misses else Status.UNDECIDED
 
 

@@ -79,7 +79,7 @@ class _ColumnCatalog:
 
 
 @dataclass(frozen=True)
-class _Span:
+class _SpanView:
     """A file whose rows are the view `span` of a connection; `folder` is for new files, `label` names the file in errors."""
 
     connection: "duckdb.DuckDBPyConnection"
@@ -111,13 +111,13 @@ def materialize_rows(
     with connect(memory_limit=_MEMORY_LIMIT, max_threads=_MAX_THREADS) as connection:
         run(connection, "SET TimeZone = 'UTC'", label)
         columns = {column.name: column for column in add_view(connection, "span", file, label, numbered=True)}
-        span = _Span(connection, file, folder, label, columns)
+        span = _SpanView(connection, file, folder, label, columns)
         catalog = _ColumnCatalog({name: ("span", column) for name, column in columns.items()})
         matches = [_join(span, number, table, catalog) for number, table in enumerate(rules.joined)]
-        return _write(span, _subset_query(catalog, rules, label), catalog), tuple(matches)
+        return _write_split_files(span, _subset_query(catalog, rules, label), catalog), tuple(matches)
 
 
-def _join(span: _Span, number: int, table: JoinedTable, catalog: _ColumnCatalog) -> JoinMatch:
+def _join(span: _SpanView, number: int, table: JoinedTable, catalog: _ColumnCatalog) -> JoinMatch:
     """Match a table with the span, and add its columns to the catalog."""
     right_columns, found = match(span.connection, number, table, span.columns, span.label)
     new_columns = joined_columns(table, right_columns)
@@ -134,7 +134,7 @@ def _join(span: _Span, number: int, table: JoinedTable, catalog: _ColumnCatalog)
     return found
 
 
-def _write_joined_columns(span: _Span, number: int, columns: dict[str, Column]) -> Path:
+def _write_joined_columns(span: _SpanView, number: int, columns: dict[str, Column]) -> Path:
     """Write the columns of a matched table to a file, in the order of the span's rows."""
     listed = ", ".join(f"r.{column.sql} AS b{at}" for at, column in enumerate(columns.values()))
     query = (
@@ -172,7 +172,7 @@ def _subset_query(catalog: _ColumnCatalog, rules: RowRules, label: str) -> str:
     return f"SELECT ({subset})::TINYINT AS subset FROM (SELECT {drawn} FROM span {joins}) ORDER BY row_number"
 
 
-def _write(span: _Span, query: str, catalog: _ColumnCatalog) -> tuple[SplitFile, ...]:
+def _write_split_files(span: _SpanView, query: str, catalog: _ColumnCatalog) -> tuple[SplitFile, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

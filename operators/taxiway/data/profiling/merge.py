@@ -93,7 +93,7 @@ def merge_profiles(profiles: Sequence[Profile]) -> Profile:
 def _merge_columns(parts: list[ColumnProfile], rows_without_column: int) -> ColumnProfile:
     # A column without values may have any type in its file, so its type is ignored if another part has values.
     with_values = [part for part in parts if part.present] or parts
-    kind = _common({part.type for part in with_values})
+    kind = _common_type({part.type for part in with_values})
     same_type = [part for part in with_values if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
     counts: dict[str, int] = {}
     for part in same_type:
@@ -124,12 +124,12 @@ def _merge_columns(parts: list[ColumnProfile], rows_without_column: int) -> Colu
         values=values,
         values_complete=complete and bool(same_type),
         values_exact=complete or (len(same_type) == 1 and same_type[0].values_exact),
-        with_label=_with_label([part.with_label for part in same_type if part.with_label is not None]),
-        label_pairs=_pairs(same_type),
+        with_label=_merge_label_comoments([part.with_label for part in same_type if part.with_label is not None]),
+        label_pairs=_merge_label_pairs(same_type),
     )
 
 
-def _common(types: set[str]) -> str:
+def _common_type(types: set[str]) -> str:
     """The common type of a column with these types in its parts; `other` if there is none."""
     if len(types) == 1:
         return next(iter(types))
@@ -164,10 +164,15 @@ def merge_moments(parts: list[ColumnProfile]) -> Moments:
         third += share * (m3 + 3 * away * m2 + away**3)
         fourth += share * (m4 + 4 * away * m3 + 6 * away**2 * m2 + away**4)
     std = math.sqrt(second)
-    return Moments(origin + center * unit, _finite(std * unit), _finite(third / std**3), _finite(fourth / std**4 - 3))
+    return Moments(
+        origin + center * unit,
+        _finite_or_none(std * unit),
+        _finite_or_none(third / std**3),
+        _finite_or_none(fourth / std**4 - 3),
+    )
 
 
-def _finite(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
@@ -192,7 +197,7 @@ def _lengths(parts: list[ColumnProfile]) -> Lengths | None:
     )
 
 
-def _with_label(parts: list[WithLabel]) -> WithLabel | None:
+def _merge_label_comoments(parts: list[WithLabel]) -> WithLabel | None:
     if not parts:
         return None
     rows = sum(part.rows for part in parts)
@@ -208,7 +213,7 @@ def _with_label(parts: list[WithLabel]) -> WithLabel | None:
     )
 
 
-def _pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
+def _merge_label_pairs(parts: list[ColumnProfile]) -> tuple[PairCount, ...] | None:
     """The merged counts by value and label; None if a part has none, or if there are too many values."""
     if not parts or any(part.label_pairs is None for part in parts):
         return None
