@@ -7,24 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import parse_duration
 from taxiway.spec.pipeline_file import read_pipeline
-
-GOOD = """\
-pipeline: late_arrivals
-team: flights
-source:
-  spans: "{data}/{YYYY}-{MM}.parquet"
-  label: late
-schema: late.schema.yaml
-model:
-  estimator: sklearn.ensemble.HistGradientBoostingClassifier
-gate:
-  thresholds: {roc_auc: 0.6}
-  against_champion: {metric: roc_auc}
-"""
 
 
 @pytest.fixture
@@ -40,7 +27,7 @@ def write(tmp_path: Path):
 
 
 def test_a_good_file_becomes_a_pipeline(write) -> None:
-    path = write(GOOD)
+    path = write(MINIMAL)
     pipeline = read_pipeline(path)
     assert pipeline.name == "flights.late_arrivals"
     assert pipeline.experiment == "flights/late_arrivals"
@@ -127,15 +114,15 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
     ],
 )
 def test_a_mistake_names_its_line_and_the_remedy(write, old: str, new: str, expected: list[str]) -> None:
-    assert old in GOOD
+    assert old in MINIMAL
     with pytest.raises(ConfigError) as caught:
-        read_pipeline(write(GOOD.replace(old, new)))
+        read_pipeline(write(MINIMAL.replace(old, new)))
     for part in expected:
         assert part in str(caught.value)
 
 
 def test_all_mistakes_are_named_at_once(write) -> None:
-    text = GOOD.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
+    text = MINIMAL.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
     with pytest.raises(ConfigError) as caught:
         read_pipeline(write(text))
     assert 'team is "X"' in str(caught.value)
@@ -174,14 +161,14 @@ def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content
 
 
 def test_a_missing_file_lists_its_neighbours(write) -> None:
-    path = write(GOOD)
+    path = write(MINIMAL)
     with pytest.raises(ConfigError, match=r"YAML files in that folder: .*late\.pipeline\.yaml"):
         read_pipeline(path.with_name("early.pipeline.yaml"))
 
 
 @pytest.mark.parametrize("word", ["off", "'off'", "false"])
 def test_shadow_off_is_no_shadow(write, word: str) -> None:
-    assert read_pipeline(write(GOOD + f"shadow: {word}\n")).shadow is None
+    assert read_pipeline(write(MINIMAL + f"shadow: {word}\n")).shadow is None
 
 
 @given(st.integers(1, 10_000), st.sampled_from("smhd"))
@@ -210,7 +197,7 @@ def test_the_pipelines_of_this_repository_are_good() -> None:
     ],
 )
 def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> None:
-    path = write(GOOD.replace("estimator: sklearn.ensemble.HistGradientBoostingClassifier", f"build: {build}"))
+    path = write(MINIMAL.replace("estimator: sklearn.ensemble.HistGradientBoostingClassifier", f"build: {build}"))
     path.with_name("model.py").write_text("")
     if words:
         with pytest.raises(ConfigError, match=re.compile(words, re.DOTALL)):
@@ -220,12 +207,12 @@ def test_a_model_of_the_teams_own_lies_beside(write, build: str, words: str) -> 
 
 
 def test_what_is_switched_off_is_none(write) -> None:
-    pipeline = read_pipeline(write(GOOD + "sweep: off\nshadow: off\n"))
+    pipeline = read_pipeline(write(MINIMAL + "sweep: off\nshadow: off\n"))
     assert (pipeline.sweep, pipeline.shadow) == (None, None)
 
 
 def test_the_facts_of_a_mistake_are_attributes_too(write) -> None:
-    path = write(GOOD.replace("metric: roc_auc", "metric: auc"))
+    path = write(MINIMAL.replace("metric: roc_auc", "metric: auc"))
     with pytest.raises(ConfigError) as caught:
         read_pipeline(path)
     error = caught.value

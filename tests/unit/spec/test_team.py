@@ -6,29 +6,22 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import read_pipeline, read_team
 from taxiway.spec.team import Team, loosened
 
-PIPELINE = """\
-pipeline: late
-team: flights
-source:
-  spans: "{data}/{YYYY}-{MM}.parquet"
-  label: late
-schema: late.schema.yaml
-model:
-  estimator: sklearn.ensemble.HistGradientBoostingClassifier
-gate:
-  thresholds: {roc_auc: 0.6}
-  against_champion: {metric: roc_auc, min_improvement: -0.01}
+PIPELINE = (
+    MINIMAL.replace("{metric: roc_auc}", "{metric: roc_auc, min_improvement: -0.01}")
+    + """\
   slices: {by: [origin], max_drop: 0.05}
   confidence: 0.99
 gateway: g
 shadow: {min_requests: 2000, min_agreement: 0.8}
 """
+)
 
 
 @pytest.fixture
@@ -54,7 +47,7 @@ def write(folder: Path, team: str) -> Path:
     ids=["nothing asked", "exactly as much", "of another problem", "shadow"],
 )
 def test_a_pipeline_that_keeps_what_the_team_asks_is_read(folder: Path, team: str) -> None:
-    assert read_pipeline(write(folder, team)).name == "flights.late"
+    assert read_pipeline(write(folder, team)).name == "flights.late_arrivals"
 
 
 @pytest.mark.parametrize(

@@ -4,26 +4,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from minimal import REST, SOURCE
 
 from taxiway.errors import ConfigError
 from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.spec.source import Source, read_source, source_from_json
 from taxiway.spec.source.selection import FixedWindow, Split
 
-FILE = """\
-pipeline: late_arrivals
-team: flights
-source:
-  spans: "{data}/{YYYY}-{MM}.parquet"
-  label: late
-SOURCE
-schema: late.schema.yaml
-model:
-  estimator: sklearn.ensemble.HistGradientBoostingClassifier
-gate:
-  thresholds: {roc_auc: 0.6}
-  against_champion: {metric: roc_auc}
-"""
 JOIN = """\
   join:
     weather:
@@ -41,7 +28,7 @@ JOIN = """\
 def read(folder: Path, source: str) -> Source:
     (folder / "late.schema.yaml").write_text("features: {}")
     path = folder / "late.pipeline.yaml"
-    path.write_text(FILE.replace("SOURCE\n", f"{source}\n" if source else ""))
+    path.write_text(SOURCE + (f"{source}\n" if source else "") + REST)
     return read_pipeline(path).source
 
 
