@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `running`, which the tests
 from running import Running, start_gateway
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that all tests share, each with a model of its own."""
+    """A gateway that the tests of a module share, each with a model of its own: it asks for each of them several times a second."""
     running = start_gateway(mlflow_url, tmp_path_factory.mktemp("gateway"))
     yield running
     running.stop()
