@@ -161,7 +161,7 @@ def _source(file: Path, pipeline: Pipeline) -> Iterator[str]:
 def _suite(path: Path) -> Iterator[str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         yield f"{path.name}:{getattr(error, 'lineno', 1)}: not valid JSON: {error}"
         return
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):

@@ -11,6 +11,7 @@ from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import stage_context
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.messages import quoted
 from taxiway.records import Record
 from taxiway.spec.pipeline import Pipeline
 
@@ -119,11 +120,17 @@ def parse_params(value: Mapping[str, Any] | str) -> dict[str, Any]:
     """Parse model parameters, given as a mapping or as the JSON text that a template renders.
 
     Raises:
-        ConfigError: The JSON is not an object.
+        ConfigError: The text is not JSON, or not an object.
     """
-    params = json.loads(value or "{}") if isinstance(value, str) else dict(value)
+    try:
+        params = json.loads(value or "{}") if isinstance(value, str) else dict(value)
+    except (ValueError, RecursionError):
+        params = None
     if not isinstance(params, dict):
         raise ConfigError(
-            f"model_params is {value!r}; allowed: a mapping of parameter names to values", key="model_params", got=value
+            f"model_params is {quoted(value)}; allowed: a mapping of parameter names to values, such as "
+            '{"learning_rate": 0.05}',
+            key="model_params",
+            got=value,
         )
     return params

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
-from taxiway.registry.trust import TRUSTED_TYPES, check_model, untrusted_types
+from taxiway.registry.trust import TRUSTED_TYPES, check_model, check_parameters, untrusted_types
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         The version; the existing one if this candidate is registered already.
 
     Raises:
-        UntrustedModelError: The fitted model needs types that Taxiway does not load.
+        UntrustedModelError: The fitted model needs types that Taxiway does not load, or has parameters that are not harmless.
     """
     # The version is written last, with its key: a process that is killed before leaves no version.
     from mlflow.entities import LoggedModelOutput
@@ -61,6 +61,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     known = find_version(client, model, to_save.key)
     if known is not None:
         return known
+    check_parameters(to_save.pipeline, "the fitted model")
     trusted = _types_to_trust(to_save.pipeline)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(
@@ -93,7 +94,7 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     """Download a registered version, check its files against Taxiway's own allow-list, and load it.
 
     Raises:
-        UntrustedModelError: The check failed; no code of the model has been run.
+        UntrustedModelError: The check failed; no method of the model has been called.
     """
     import mlflow.pyfunc
     from mlflow import MlflowClient
@@ -105,6 +106,7 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
         path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking_uri))
         check_model(path)
         model_loaded: PyFuncModel = mlflow.pyfunc.load_model(str(path))
+        check_parameters(model_loaded.get_raw_model(), f"{model}/{version}")
         return model_loaded
 
 

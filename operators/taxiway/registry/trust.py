@@ -1,7 +1,7 @@
-"""Which saved models may be loaded, decided from the model's files before any of their code is run.
+"""Which saved models may be loaded and used, decided before any method of the model is called.
 
 MLflow trusts the types that a model lists in its own MLmodel file, so a model can vouch for itself. Taxiway loads a model only if
-all of these types are also on its own list.
+all of these types are also on its own list, and uses it only if its parameters are harmless.
 """
 
 from pathlib import Path
@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 
 from taxiway.errors import UntrustedModelError
+from taxiway.messages import listed, quoted
+from taxiway.spec.yaml_nesting import check_nesting
+from taxiway.training.safe_parameters import unsafe_parameters
 
 # The types that scikit-learn's estimators need beyond those that skops trusts, as skops.io.get_untrusted_types lists them. None of
 # them can call anything that is not on a list itself.
@@ -28,6 +31,7 @@ TRUSTED_TYPES = frozenset(
         "sklearn.utils.validation.check_array",
     }
 )
+_MLMODEL_BYTES = 16 << 20
 _FLAVORS = {"python_function", "sklearn"}
 # Any other key is refused: `data`, for example, would make MLflow read another MLmodel from a folder inside the model.
 _PYFUNC_KEYS = {"env", "loader_module", "model_path", "predict_fn", "python_version"}
@@ -44,26 +48,44 @@ def check_model(folder: Path) -> None:
     flavors = conf.get("flavors")
     if not isinstance(flavors, dict):
         raise UntrustedModelError(
-            f"{folder}: flavors are {flavors!r}; allowed: {sorted(_FLAVORS)}, as the train stage saves them"
+            f"{folder}: flavors are of type {type(flavors).__name__}; allowed: a mapping with {' and '.join(sorted(_FLAVORS))}"
         )
-    if set(flavors) != _FLAVORS:
+    if set(flavors) != _FLAVORS or not all(isinstance(flavor, dict) for flavor in flavors.values()):
         raise UntrustedModelError(
-            f"{folder}: flavors are {sorted(flavors)}; allowed: {sorted(_FLAVORS)}, as the train stage saves them"
+            f"{folder}: flavors are {listed(flavors)}; allowed: mappings named {' and '.join(sorted(_FLAVORS))}, as the train stage "
+            "saves them"
         )
     pyfunc, sklearn = flavors["python_function"], flavors["sklearn"]
     _require(folder, "python_function.loader_module", pyfunc.get("loader_module"), "mlflow.sklearn")
     _require(folder, "sklearn.serialization_format", sklearn.get("serialization_format"), "skops")
     for flavor, allowed in ((pyfunc, _PYFUNC_KEYS), (sklearn, _SKLEARN_KEYS)):
         _require(folder, "code", flavor.get("code"), None)
-        beyond = sorted(set(flavor) - allowed)
+        beyond = sorted(set(flavor) - allowed, key=str)
         if beyond:
             raise UntrustedModelError(
-                f"{folder}: MLmodel has the keys {', '.join(beyond)}; allowed: {', '.join(sorted(allowed))}; it was not loaded"
+                f"{folder}: MLmodel has the keys {listed(beyond)}; allowed: {', '.join(sorted(allowed))}; it was not loaded"
             )
     if pyfunc.get("model_path") != sklearn.get("pickled_model"):
         raise UntrustedModelError(f"{folder}: the two flavors name different model files; train the model again")
     _check_types(folder, "MLmodel lists", sklearn.get("skops_trusted_types") or [])
     _check_types(folder, "the model file needs", untrusted_types(folder / _file_name(folder, sklearn)))
+
+
+def check_parameters(model: Any, name: str) -> None:
+    """Check that the parameters of a loaded or fitted model are harmless; none of its methods is called.
+
+    Args:
+        model: The scikit-learn object.
+        name: What it is, for the error.
+
+    Raises:
+        UntrustedModelError: They are not.
+    """
+    if unsafe := unsafe_parameters(model):
+        raise UntrustedModelError(
+            f"{name} has parameters that could read files, write caches or call code: {'; '.join(unsafe)}. Train it with other "
+            "parameters"
+        )
 
 
 def untrusted_types(path: Path) -> list[str]:
@@ -74,23 +96,25 @@ def untrusted_types(path: Path) -> list[str]:
 
 
 def _check_types(folder: Path, subject: str, types: list[str]) -> None:
-    beyond = sorted(set(types) - TRUSTED_TYPES)
+    beyond = sorted({str(name) for name in types} - TRUSTED_TYPES)
     if beyond:
         raise UntrustedModelError(
-            f"{folder}: {subject} types that Taxiway does not trust: {', '.join(beyond)}; it was not loaded. "
+            f"{folder}: {subject} types that Taxiway does not trust: {listed(beyond)}; it was not loaded. "
             f"Allowed besides the types that skops trusts: {', '.join(sorted(TRUSTED_TYPES))}"
         )
 
 
 def _require(folder: Path, key: str, got: Any, wanted: str | None) -> None:
     if got != wanted:
-        raise UntrustedModelError(f"{folder}: {key} is {got!r}; allowed: {wanted!r}; it was not loaded")
+        raise UntrustedModelError(f"{folder}: {key} is {quoted(got)}; allowed: {quoted(wanted)}; it was not loaded")
 
 
 def _file_name(folder: Path, sklearn: dict[str, Any]) -> str:
     name = str(sklearn.get("pickled_model"))
     if Path(name).name != name or not (folder / name).is_file():
-        raise UntrustedModelError(f"{folder}: MLmodel names the model file {name!r}; allowed: a file in the folder itself")
+        raise UntrustedModelError(
+            f"{folder}: MLmodel names the model file {quoted(name)}; allowed: a file in the folder itself"
+        )
     return name
 
 
@@ -98,10 +122,14 @@ def _read_mlmodel(folder: Path) -> dict[str, Any]:
     path = folder / "MLmodel"
     if not path.is_file():
         raise UntrustedModelError(f"{folder} has no MLmodel file, so it is not a saved model")
+    if path.stat().st_size > _MLMODEL_BYTES:
+        raise UntrustedModelError(f"{path} has {path.stat().st_size:,} bytes; allowed: at most {_MLMODEL_BYTES:,}")
     try:
-        conf = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UntrustedModelError(f"{path} is not YAML: {error}") from error
+        text = path.read_text(encoding="utf-8")
+        check_nesting(text)
+        conf = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UntrustedModelError(f"{path} is not a YAML file that may be read: {str(error)[:300]}") from error
     if not isinstance(conf, dict):
         raise UntrustedModelError(f"{path} is not a YAML mapping, so it is not the file of a saved model")
     return conf

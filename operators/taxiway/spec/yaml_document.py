@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.spec.yaml_nesting import NestingError, check_nesting
 
 _SHOWN_CHARACTERS = 40
 _RENAMED = {
@@ -73,8 +74,8 @@ def read_yaml(path: Path) -> YamlFile:
     """Read a YAML file, with libyaml because every task parses its pipeline file.
 
     Raises:
-        ConfigError: The file does not exist, cannot be read, is empty, is not YAML, or has duplicate keys or aliases. A few lines of
-            aliases could expand to more values than fit into memory.
+        ConfigError: The file does not exist, cannot be read, is empty, is not YAML, has duplicate keys or aliases, or is nested too
+            deeply.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -90,17 +91,18 @@ def read_yaml(path: Path) -> YamlFile:
     loader = yaml.CSafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
+        check_nesting(text)
         node = loader.get_single_node()
         if node is None:
             raise _wrong(path, 1, "the file is empty")
-        _collect_lines(path, node, (), lines, set())
+        _collect_lines(path, node, (), lines)
         return YamlFile(path, loader.construct_document(node), lines)
+    except NestingError as error:
+        raise _wrong(path, error.line, error.problem) from None
     except yaml.MarkedYAMLError as error:
         raise _wrong(path, error.problem_mark, f"this is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise _wrong(path, 1, f"this is not YAML: {error}") from None
-    except RecursionError:
-        raise _wrong(path, 1, "this is nested too deeply; Taxiway's files need at most five levels") from None
     finally:
         loader.dispose()
 
@@ -110,10 +112,7 @@ def _wrong(path: Path, at: "int | yaml.Mark | None", problem: str, key: KeyPath 
     return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
-    if id(node) in seen:
-        raise _wrong(path, node.start_mark, "aliases (*name) are not allowed; write the value out", at)
-    seen.add(id(node))
+def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -123,11 +122,11 @@ def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath
                 problem = f"{spelled(here)} occurs twice, first on line {lines[here]}; keep one"
                 raise _wrong(path, key.start_mark, problem, here)
             lines[here] = key.start_mark.line + 1
-            _collect_lines(path, value, here, lines, seen)
+            _collect_lines(path, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*at, number)] = item.start_mark.line + 1
-            _collect_lines(path, item, (*at, number), lines, seen)
+            _collect_lines(path, item, (*at, number), lines)
 
 
 def explain(

@@ -9,6 +9,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
+from taxiway.training.safe_parameters import unsafe_parameters
 
 SEED = 20130101
 
@@ -22,7 +23,8 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         problem: Classification or regression.
 
     Raises:
-        ConfigError: The estimator does not exist, is not an estimator for the problem, or does not accept a parameter.
+        ConfigError: The estimator does not exist, is not an estimator for the problem, does not accept a parameter, or has one that is not
+            harmless.
     """
     params = {**model.params, **overrides}
     estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
@@ -31,6 +33,10 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
             f"model: {model.build or model.estimator} returns a {type(estimator).__name__}, which has no fit method; {_WANTED}"
         )
     _check_problem(model, estimator, problem)
+    if unsafe := unsafe_parameters(estimator):
+        raise ConfigError(
+            f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
+        )
     if estimator.get_params().get("random_state", 0) is None:
         estimator.set_params(random_state=SEED)
     return estimator

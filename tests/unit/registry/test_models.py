@@ -17,6 +17,8 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -90,7 +92,10 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     pipeline = make_pipeline(FunctionTransformer(os.listdir))
-    with pytest.raises(UntrustedModelError, match=r"posix\.listdir"):
+    with pytest.raises(UntrustedModelError, match=r"FunctionTransformer\.func is <built-in function listdir>"):
+        register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
+    pipeline = make_pipeline(SelectKBest(k=1), LogisticRegression()).fit(rows().fillna(0), [0, 1] * 30)
+    with pytest.raises(UntrustedModelError, match=r"f_classif"):
         register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
     assert run.client.search_registered_models(f"name='{name}'") == []
 
@@ -116,12 +121,12 @@ def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda c: c["flavors"]["python_function"].update(loader_module="os"), "loader_module is 'os'"),
-        (lambda c: c["flavors"]["sklearn"].update(serialization_format="pickle"), "serialization_format is 'pickle'"),
-        (lambda c: c["flavors"]["sklearn"].update(code="code"), "code is 'code'"),
-        (lambda c: c["flavors"]["python_function"].update(data="inner"), "MLmodel has the keys data"),
-        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), "MLmodel has the keys config"),
-        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), "MLmodel has the keys uv_project"),
+        (lambda c: c["flavors"]["python_function"].update(loader_module="os"), 'loader_module is "os"'),
+        (lambda c: c["flavors"]["sklearn"].update(serialization_format="pickle"), 'serialization_format is "pickle"'),
+        (lambda c: c["flavors"]["sklearn"].update(code="code"), 'code is "code"'),
+        (lambda c: c["flavors"]["python_function"].update(data="inner"), 'MLmodel has the keys "data"'),
+        (lambda c: c["flavors"]["python_function"].update(config={"a": 1}), 'MLmodel has the keys "config"'),
+        (lambda c: c["flavors"]["sklearn"].update(uv_project="x"), 'MLmodel has the keys "uv_project"'),
         (lambda c: c["flavors"].update(other={}), "flavors are"),
         (lambda c: c.pop("flavors"), "flavors are"),
         (lambda c: c["flavors"]["sklearn"].update(pickled_model="../../etc/passwd"), "two flavors name different"),
@@ -149,13 +154,53 @@ def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
         check_model(folder)
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "flavors: 3\n", "\x00"])
-def test_a_broken_mlmodel_is_refused(tmp_path: Path, text: str) -> None:
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "- a\n", "flavors: 3\n", "\x00", "flavors: {python_function: 1, sklearn: 2}", "[" * 100_000),
+        *(BOMB, BOMB + "flavors: *i\n", f"flavors: {{{'x' * 100_000}: 1}}", f"flavors: [{'x, ' * 100_000}]"),
+    ],
+    ids=["empty", "list", "number", "nul", "no mappings", "deep", "bomb", "bomb of flavors", "long", "many"],
+)
+def test_a_broken_mlmodel_is_refused_in_a_short_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)
-    with pytest.raises(UntrustedModelError):
+    with pytest.raises(UntrustedModelError) as caught:
         check_model(tmp_path)
+    assert len(str(caught.value)) < 1000
     with pytest.raises(UntrustedModelError, match="has no MLmodel file"):
         check_model(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [CountVectorizer(input="filename", analyzer="char"), make_pipeline(CountVectorizer(analyzer="char"), memory="cache")],
+    ids=["files", "cache"],
+)
+def test_a_model_of_trusted_types_that_reads_files_is_not_used(
+    run: MlflowRun, mlflow_url: str, tmp_path: Path, reader: Any
+) -> None:
+    import mlflow.sklearn
+
+    secret, name = tmp_path / "secret", f"team.m{uuid.uuid4().hex[:8]}"
+    secret.write_text("abc")
+    model = make_pipeline(reader, LinearRegression()).fit([str(secret)] * 2, [0, 1])
+    mlflow.sklearn.save_model(
+        model, str(tmp_path / "model"), serialization_format="skops", skops_trusted_types=[], pip_requirements=["skops"]
+    )
+    check_model(tmp_path / "model")  # all of its types are trusted
+    logged = run.client.create_logged_model(run.experiment_id)
+    run.client.log_model_artifacts(logged.model_id, str(tmp_path / "model"))
+    run.client.create_registered_model(name)
+    run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id, await_creation_for=0)
+    with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
+        load_trusted(mlflow_url, name, 1)
+    with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
+        register(run.client, run.run_id, name, ModelToSave(model, rows(), "k", {}, {}))
 
 
 def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str, tmp_path: Path) -> None:
@@ -171,7 +216,7 @@ def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str,
     run.client.log_model_artifacts(logged.model_id, str(folder))
     run.client.create_registered_model(name)
     run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
-    with pytest.raises(UntrustedModelError, match="MLmodel has the keys data"):
+    with pytest.raises(UntrustedModelError, match='MLmodel has the keys "data"'):
         load_trusted(mlflow_url, name, 1)
     assert not canary.exists()
 

@@ -68,7 +68,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         raise ConfigError(
             f"the suite {path} does not exist; JSON files in that folder: {', '.join(beside) or 'none'}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     expectations = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(expectations, list):
