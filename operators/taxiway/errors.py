@@ -1,12 +1,14 @@
 """The exceptions of Taxiway.
 
-A message says what was found, what is allowed and what to do next; the same facts are attributes. Any other exception is a bug and
-is shown with its traceback.
+A message says what was found, what is allowed and what to do next; the same facts are attributes. It never contains the user and
+password of a URL. Any other exception is a bug and is shown with its traceback.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+
+from taxiway.credentials import without_credentials
 
 
 class TaxiwayError(Exception):
@@ -31,7 +33,7 @@ class TaxiwayError(Exception):
         file: Path | None = None,
         line: int | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(without_credentials(message))
         self.key = key
         self.got = got
         self.allowed = tuple(allowed)

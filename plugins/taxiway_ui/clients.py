@@ -4,10 +4,10 @@ import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from airflow.sdk.exceptions import AirflowException
 
+from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError
 from taxiway.hooks import config as settings
 from taxiway.hooks.mlflow import MlflowHook
@@ -55,10 +55,8 @@ def query_server(uri: str, query: Callable[["MlflowClient"], T], default: T) -> 
     try:
         return query(MlflowClient(tracking_uri=uri)), ""
     except MlflowException as error:
-        parts = urlsplit(uri)
-        address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        _log.warning("MLflow did not answer the pages: %s", str(error).replace(uri, address))
-        return default, f"MLflow at {address} does not answer, so champions and promotions are not shown."
+        _log.warning("MLflow did not answer the pages: %s", without_credentials(str(error)))
+        return default, f"MLflow at {without_credentials(uri)} does not answer, so champions and promotions are not shown."
 
 
 def open_store() -> Store | None:

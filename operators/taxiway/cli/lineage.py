@@ -7,7 +7,6 @@ from rich.console import Console
 
 from taxiway.cli.options import json_option, mlflow_at, tracking_option
 from taxiway.errors import TerminalError
-from taxiway.tracking.client import without_credentials
 
 
 @click.group()
@@ -61,7 +60,7 @@ def history(model: str, tracking_uri: str) -> None:
         found = entries(client, model)
     if not found:
         raise TerminalError(
-            f"the ledger at {without_credentials(tracking_uri)} has no promotion of {model}; allowed: the name of a promoted model, "
+            f"the ledger at {tracking_uri} has no promotion of {model}; allowed: the name of a promoted model, "
             "such as flights.late_arrivals"
         )
     show_history(Console(), model, found)

@@ -10,7 +10,7 @@ import click
 
 from taxiway import __version__
 from taxiway.cli import data, lineage, run, schema, serving
-from taxiway.cli.options import dags_option, fail, home_option, usage_errors
+from taxiway.cli.options import dags_option, fail, home_option, print_traceback, usage_errors
 from taxiway.errors import ConfigError, TaxiwayError
 
 # Errors of the machine, which are never bugs.
@@ -51,8 +51,9 @@ def _is_the_users(error: OSError, given: list[str]) -> bool:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="taxiway")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+def main(debug: bool) -> None:  # noqa: ARG001 (read where errors are printed)
     """An ML platform inside Airflow: every model follows the same path from raw data to production."""
+    sys.excepthook = print_traceback
 
 
 @main.command()

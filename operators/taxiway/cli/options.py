@@ -5,10 +5,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
@@ -63,9 +65,14 @@ def usage_errors() -> Iterator[None]:
 def fail(error: BaseException, code: int) -> NoReturn:
     """End the command with the message of an error; with `--debug`, its traceback is printed first."""
     if click.get_current_context().find_root().params.get("debug"):
-        traceback.print_exception(error)
-    click.secho(f"taxiway: {error}", fg="red", err=True)
+        print_traceback(type(error), error, error.__traceback__)
+    click.secho(f"taxiway: {without_credentials(str(error))}", fg="red", err=True)
     sys.exit(code)
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback without the credentials of URLs; usable as `sys.excepthook`."""
+    click.echo(without_credentials("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 def check_folders(*files: Path | None) -> None:

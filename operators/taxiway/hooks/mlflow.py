@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
 
 from taxiway.errors import ConfigError
 
@@ -39,7 +40,10 @@ class MlflowHook(BaseHook):
         if not connection.login:
             return address
         parts = urlsplit(address)
-        credentials = f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}"
+        password = quote(connection.password or "", safe="")
+        if password:
+            mask_secret(password)  # Airflow masks it only as it is in the connection, and errors quote the URL
+        credentials = f"{quote(connection.login, safe='')}:{password}"
         return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
 
     def public_url(self, page: str) -> str:

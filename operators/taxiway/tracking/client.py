@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 from taxiway.errors import TransientError
 
@@ -19,12 +18,6 @@ def quiet_mlflow() -> None:
     """Turn off MLflow's telemetry and progress bars, unless the environment sets them. Call it before MLflow is imported."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-
-
-def without_credentials(uri: str) -> str:
-    """An address without its user and password, for messages and links."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 @contextmanager
@@ -43,14 +36,11 @@ def mlflow_errors(tracking_uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        shown = without_credentials(tracking_uri)
         if is_unreachable(error):
             raise TransientError(
-                f"MLflow at {shown} does not answer; check the address, and whether the server is running"
+                f"MLflow at {tracking_uri} does not answer; check the address, and whether the server is running"
             ) from error
-        raise TransientError(
-            f"MLflow at {shown} reports an error: {str(error.message).replace(tracking_uri, shown)}"
-        ) from error
+        raise TransientError(f"MLflow at {tracking_uri} reports an error: {error.message}") from error
 
 
 def is_unreachable(error: BaseException) -> bool:

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from taxiway.credentials import without_credentials
 from taxiway.errors import TransientError
 from taxiway.records import Record, RecordRef, Snapshot, Span
 from taxiway.records.recorder import RunStatus
 from taxiway.tracking import tags as tag_names
-from taxiway.tracking.client import without_credentials
 from taxiway.tracking.paging import all_pages
 
 if TYPE_CHECKING:

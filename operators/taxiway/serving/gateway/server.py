@@ -1,6 +1,5 @@
 """Runs the gateway as a server: one process for HTTP, and others for the models."""
 
-import logging
 import os
 import signal
 import sys
@@ -9,6 +8,7 @@ import time
 
 import uvicorn
 
+from taxiway.credentials import log_to_stderr
 from taxiway.serving.gateway.app import create_app
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
@@ -28,7 +28,7 @@ def serve(settings: GatewaySettings) -> None:
     for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
     quiet_mlflow()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.stop_with_parent:
@@ -41,6 +41,7 @@ def serve(settings: GatewaySettings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        log_config=None,  # as all other loggers
     )
 
 

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
+from taxiway.credentials import log_to_stderr
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource
@@ -57,11 +58,13 @@ def serve_version(settings: VersionSettings) -> None:
     """Serve until the lease ends, or SIGTERM. The process exits with code 3 and a log message if the version cannot be loaded."""
     quiet_mlflow()
     worker.limit_threads()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     lease = threading.Timer(settings.lease_s, _end)
     lease.daemon = True
     lease.start()
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, access_log=False, server_header=False)
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, access_log=False, server_header=False, log_config=None
+    )
 
 
 def create_app(settings: VersionSettings) -> FastAPI:

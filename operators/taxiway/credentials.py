@@ -1,0 +1,24 @@
+"""Keep the users and passwords of URLs out of messages and logs."""
+
+import logging
+import re
+
+# The last @ before the path ends the credentials, because people forget to quote one in a password.
+_CREDENTIALS = re.compile(r"""(?<=://)[^\s/?#'"]*@""")
+
+
+def without_credentials(text: str) -> str:
+    """A text, such as a URL or an error that quotes one, without the user and the password of each URL in it."""
+    return _CREDENTIALS.sub("", text)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_credentials(super().format(record))
+
+
+def log_to_stderr() -> None:
+    """Log to stderr from level INFO on, without the credentials of URLs in messages and tracebacks."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

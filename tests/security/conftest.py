@@ -1,0 +1,6 @@
+"""Attacks on real processes; the tests of serving share how a gateway is started."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "serving"))
