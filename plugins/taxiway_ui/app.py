@@ -17,7 +17,14 @@ from taxiway_ui import views
 from taxiway_ui.paths import PREFIX
 from taxiway_ui.render import FOLDER, page
 
-app = FastAPI(dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
+
+def _printable(request: Request) -> None:
+    """Reject an address with control characters, which no name has: PostgreSQL does not accept NUL in a query."""
+    if not request.scope["path"].isprintable():
+        raise HTTPException(404)
+
+
+app = FastAPI(dependencies=[Depends(_printable), Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suffix in _TYPES}

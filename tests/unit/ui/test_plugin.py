@@ -64,6 +64,13 @@ def test_every_route_asks_who_calls() -> None:
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["%00", "a.b%00", "a%0ab", "%1b[31m", "%7f", "%c2%85"])
+def test_control_characters_in_an_address_reach_no_database(name: str) -> None:
+    client = TestClient(app)
+    for path in (f"/pipelines/{name}", f"/pipelines/{name}/runs/r", f"/pipelines/a.b/runs/{name}", f"/static/{name}"):
+        assert client.get(path).status_code == 404, path
+
+
 @pytest.fixture
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ask` sets how long MLflow tries, for the whole process; the other tests keep their own."""
