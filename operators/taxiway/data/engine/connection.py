@@ -23,9 +23,13 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+USE_UTC = "SET TimeZone = 'UTC'"
+"""Dates of times and hours in SQL that people write are those of UTC, and not of the machine's time zone."""
+
+
 @contextmanager
 def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A new in-memory database that loads no extensions and spills to a temporary folder.
+    """A new in-memory database in UTC that loads no extensions and spills to a temporary folder.
 
     Args:
         memory_limit: The memory beyond which it spills, such as `700MB`.
@@ -37,6 +41,7 @@ def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "
         tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
         duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": folder}) as connection,
     ):
+        run(connection, USE_UTC, "the settings")
         if max_threads is not None:
             run(connection, f"SET threads = least(current_setting('threads'), {max_threads:d})", "the settings")
         yield connection

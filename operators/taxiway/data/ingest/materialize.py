@@ -109,7 +109,6 @@ def materialize_rows(
         TransientError: Memory and disk are not sufficient.
     """
     with connect(memory_limit=_MEMORY_LIMIT, max_threads=_MAX_THREADS) as connection:
-        run(connection, "SET TimeZone = 'UTC'", label)
         columns = {column.name: column for column in add_view(connection, "span", file, label, numbered=True)}
         span = _SpanView(connection, file, folder, label, columns)
         catalog = _ColumnCatalog({name: ("span", column) for name, column in columns.items()})

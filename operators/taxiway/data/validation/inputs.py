@@ -7,6 +7,7 @@ from pathlib import Path
 from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import TRAINING, Schema
+from taxiway.errors import ConfigError
 from taxiway.records import JoinMatch
 
 
@@ -23,6 +24,24 @@ class CheckTarget:
     name: str
     profile: Profile
     table: Callable[[], Table]
+
+    def require_distinct_names(self, where: str) -> None:
+        """Check that no two columns differ only in case, which DuckDB's SQL ignores.
+
+        Args:
+            where: What reads the columns by SQL, such as `rules`.
+
+        Raises:
+            ConfigError: There are such columns.
+        """
+        first: dict[str, str] = {}
+        for column in self.table().columns:
+            other = first.setdefault(column.name.casefold(), column.name)
+            if other != column.name:
+                raise ConfigError(
+                    f'{self.name} has the columns "{other}" and "{column.name}"; column names in {where} are not case-sensitive. '
+                    f"Rename one in the source, or remove the {where}"
+                )
 
 
 @dataclass(frozen=True)

@@ -24,21 +24,10 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
     if not check_input.schema.rules:
         return
     for span in check_input.targets:
-        _require_distinct_names(span)
+        span.require_distinct_names("rules")
         absent = [feature for feature in check_input.schema.features if span.profile.column(feature.name) is None]
         for rule in check_input.schema.rules:
             results.add(_violated(span, rule, absent))
-
-
-def _require_distinct_names(span: CheckTarget) -> None:
-    first: dict[str, str] = {}
-    for column in span.table().columns:
-        other = first.setdefault(column.name.casefold(), column.name)
-        if other != column.name:
-            raise ConfigError(
-                f'{span.name} has the columns "{other}" and "{column.name}"; column names in rules are not case-sensitive. Rename '
-                "one in the source, or remove the rules from the schema"
-            )
 
 
 def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:

@@ -9,13 +9,14 @@ import logging
 import os
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from taxiway.data.engine.connection import locking, run
-from taxiway.data.engine.duckdb_table import Table
+from taxiway.data.engine.connection import USE_UTC, locking, run
+from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.errors import ConfigError
 
@@ -38,12 +39,22 @@ _OF_NUMBERS = frozenset({
     "expect_column_values_to_be_between", "expect_column_min_to_be_between", "expect_column_max_to_be_between",
     "expect_column_mean_to_be_between", "expect_column_sum_to_be_between", "expect_column_stdev_to_be_between",
 })  # fmt: skip
-_OF_TEXT = frozenset({"expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"})
+_AGGREGATED = frozenset({"expect_column_min_to_be_between", "expect_column_max_to_be_between"})
+_OF_DATES = _AGGREGATED | {"expect_column_values_to_be_between"}
+# Great Expectations has patterns of LIKE on SQL engines only.
+_OF_PATTERNS = frozenset({
+    "expect_column_values_to_match_like_pattern", "expect_column_values_to_match_like_pattern_list",
+    "expect_column_values_to_not_match_like_pattern", "expect_column_values_to_not_match_like_pattern_list",
+})  # fmt: skip
+_OF_TEXT = _OF_PATTERNS | {"expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"}
 _OF_SETS = frozenset({
     "expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set", "expect_column_distinct_values_to_be_in_set",
     "expect_column_distinct_values_to_contain_set", "expect_column_distinct_values_to_equal_set",
 })  # fmt: skip
+IN_SQL = _OF_PATTERNS | {"unexpected_rows_expectation"}
+"""Expectations that pandas cannot compute."""
 _BOUNDS = ("min_value", "max_value")
+_NUMBERS, _DATES = ("integer", "number"), ("date", "datetime")
 
 
 def on_duckdb(expectation: Expectation, columns: list[str], table: Table) -> bool:
@@ -52,19 +63,59 @@ def on_duckdb(expectation: Expectation, columns: list[str], table: Table) -> boo
     types = {column.name: column.type for column in table.columns}
     if "row_condition" in kwargs or any(name not in types for name in columns):
         return False
+    if kind in _AGGREGATED and any(_has_zone(c) for c in table.columns if c.name in columns):
+        return False  # it compares a time with a zone with one without
     if kind in _OF_ANY_TYPE:
         return all(types[name] != "list" for name in columns)
-    if kind in _OF_NUMBERS:
+    if kind in _OF_NUMBERS | _OF_DATES:
         bounds = [kwargs[side] for side in _BOUNDS if kwargs.get(side) is not None]
-        plain = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds)
-        return plain and all(types[name] in ("integer", "number") for name in columns)
+        return any(
+            kind in kinds and all(types[name] in of for name in columns) and all(map(fits, bounds))
+            for kinds, of, fits in ((_OF_NUMBERS, _NUMBERS, _is_number), (_OF_DATES, _DATES, _is_moment))
+        )
     if kind in _OF_TEXT:
         return all(types[name] == "string" for name in columns)
     if kind in _OF_SETS:
         wanted: tuple[type, ...] = {"string": (str,), "integer": (int,), "number": (int, float)}.get(types[columns[0]], ())
         values = kwargs.get("value_set") or ()
+        if not isinstance(values, list | tuple):  # a parameter of the suite that has no value
+            return False
+        if types[columns[0]] in _DATES:
+            return all(map(_is_moment, values))
         return bool(wanted) and all(isinstance(value, wanted) and not isinstance(value, bool) for value in values)
     return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_moment(value: object) -> bool:
+    """Whether a value is a date or a time in ISO 8601, as suites have them."""
+    if not isinstance(value, str):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def in_utc(expectation: Expectation, table: Table) -> Expectation:
+    """The expectation with bounds on times as its column has them: with a zone or without, in UTC."""
+    kwargs = expectation["kwargs"]
+    zoned = {column.name: _has_zone(column) for column in table.columns if column.type == "datetime"}
+    name = kwargs.get("column")
+    if expectation["type"] not in _OF_DATES or name not in zoned:
+        return expectation
+    moments = {side: datetime.fromisoformat(kwargs[side]) for side in _BOUNDS if _is_moment(kwargs.get(side))}
+    in_zone = {side: at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC) for side, at in moments.items()}
+    bounds = {side: (at if zoned[name] else at.replace(tzinfo=None)).isoformat() for side, at in in_zone.items()}
+    return {**expectation, "kwargs": {**kwargs, **bounds}}
+
+
+def _has_zone(column: Column) -> bool:
+    return column.storage.startswith("TIMESTAMP") and ("TZ" in column.storage or "TIME ZONE" in column.storage)
 
 
 def import_gx(path: Path) -> Any:
@@ -108,7 +159,7 @@ def new_context(gx: Any) -> Any:
 
 def pandas_batch(context: Any, rows: "pd.DataFrame") -> Any:
     """The rows as a Great Expectations batch on pandas."""
-    asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
+    asset = context.data_sources.add_or_update_pandas("rows").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": rows})
 
 
@@ -125,8 +176,8 @@ def duckdb_batch(context: Any, span: CheckTarget) -> Iterator[Any]:
         source._data_context = context
         try:
             with source.get_execution_engine().get_connection() as connection:
-                for setting in locking(span.table().paths):
-                    connection.exec_driver_sql(f"SET {setting}")
+                for setting in (USE_UTC, *(f"SET {setting}" for setting in locking(span.table().paths))):
+                    connection.exec_driver_sql(setting)
             asset = source.add_table_asset("rows", table_name="rows")
             yield asset.add_batch_definition_whole_table("all").get_batch()
         finally:
@@ -144,17 +195,33 @@ def _make_view(database: Path, table: Table) -> None:
         run(connection, f"CREATE VIEW rows AS SELECT {', '.join(listing)} FROM {table.source}", "the rows of the suite")
 
 
+def _end_transaction(failed: Any) -> None:
+    import duckdb
+
+    with suppress(duckdb.TransactionException):  # there is none after a syntax error
+        failed.connection.connection.rollback()
+
+
 @cache
 def _datasource_type() -> Any:
     """Great Expectations' SQL datasource with an engine that keeps its connection."""
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
     from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+    from sqlalchemy import event
+    from sqlalchemy.dialects import postgresql
 
     class OneConnectionEngine(SqlAlchemyExecutionEngine):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            # DuckDB's SQL is that of PostgreSQL; without a dialect that it knows, Great Expectations refuses LIKE.
+            self.dialect_module = postgresql
+
         @contextmanager
         def get_connection(self) -> Generator[Any, None, None]:
             if not self._connection:
                 self._connection = self.engine.connect()
+                # Within the transaction that SQLAlchemy begins, all queries after one that fails would fail.
+                event.listen(self.engine, "handle_error", _end_transaction)
             yield self._connection
 
         def close(self) -> None:

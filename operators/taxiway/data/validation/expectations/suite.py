@@ -4,10 +4,21 @@ Each failed expectation becomes an anomaly of kind `gx:TYPE`, where TYPE is the 
 """
 
 import json
+import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.validation.expectations.engines import duckdb_batch, import_gx, new_context, on_duckdb, pandas_batch
+from taxiway.data.validation.expectations.engines import (
+    IN_SQL,
+    duckdb_batch,
+    import_gx,
+    in_utc,
+    new_context,
+    on_duckdb,
+    pandas_batch,
+)
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, allowed_values
@@ -16,10 +27,14 @@ from taxiway.records import Anomaly, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _COLUMN_KEYS = ("column", "column_A", "column_B")
 _LIST_KEYS = ("column_list", "column_set")
 _SEVERITIES = {"critical": Severity.ERROR, "error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.WARNING}
+_OF_TYPES = ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list")
+# SQLAlchemy puts DuckDB's exception before its message, and the query behind it.
+_SQL_ERROR = re.compile(r"^\(_?duckdb\.\w+\) (?P<message>.*?)(\n\nLINE .*|\n\[SQL: .*)?$", re.DOTALL)
 _NOT_ARGUMENTS = {"batch_id", *_COLUMN_KEYS, *_LIST_KEYS}
 
 
@@ -44,14 +59,20 @@ def run_expectations(path: Path, span: CheckTarget, results: CheckResults, docs:
         docs: The HTML file to write the results to, as Great Expectations' Data Docs.
 
     Raises:
-        ConfigError: The file is not a suite, or has an expectation that Great Expectations does not know.
+        ConfigError: The file is not a suite, or has an expectation that Great Expectations does not know; or two columns differ only
+            in case.
     """
     expectations = _read(path)
     if not expectations:
         raise ConfigError(
             f"{path} has no expectations, so any data would pass; add some, or remove suite from the pipeline file"
         )
-    outcomes, slow = _run(path, expectations, span)
+    span.require_distinct_names("expectations")
+    gx = import_gx(path)
+    with redirect_stdout(StringIO()) as printed:  # Great Expectations prints some warnings, many times
+        outcomes, slow = _run(path, expectations, span, gx)
+    for line in dict.fromkeys(printed.getvalue().splitlines()):
+        results.add_note(f"{path.name}: {line}")
     for expectation, result in zip(expectations, outcomes, strict=True):
         results.add(None if result["success"] else _anomaly(expectation, result, span, path))
     on_pandas = f"; {len(slow)} of them on pandas: {', '.join(sorted(set(slow)))}" if slow else ""
@@ -114,29 +135,61 @@ def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFram
     present = pyarrow.parquet.read_schema(paths[0]).names
     columns = [name for name in present if any_column or name in named]
     table = pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read(columns=columns) for path in paths])
-    rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    rows = _with_whole_numbers(table.to_pandas(ignore_metadata=True), table)
     if not columns:
         rows = rows.reindex(range(span.profile.rows))
     return rows
 
 
-def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget) -> tuple[list[dict[str, Any]], list[str]]:
+def _with_whole_numbers(rows: "pd.DataFrame", table: "pa.Table") -> "pd.DataFrame":
+    """The rows with integer columns of integers also if they have nulls: as floats, 3 would read 3.0, and 2**53 + 1 be 2**53."""
+    import pandas as pd
+    import pyarrow
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count and pyarrow.types.is_integer(column.type):
+            dtype = pd.api.types.pandas_dtype(str(column.type).replace("int", "Int").replace("u", "U"))
+            rows[name] = column.to_pandas(types_mapper={column.type: dtype}.get)
+    return rows
+
+
+def _without_gaps(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows with NumPy's integer types for integer columns, which expectations about types compare with."""
+    extended = {name: str(dtype).lower() for name, dtype in rows.dtypes.items() if str(dtype).lstrip("U").startswith("Int")}
+    return rows.fillna(dict.fromkeys(extended, 0)).astype(extended)
+
+
+def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget, gx: Any) -> tuple[list[dict[str, Any]], list[str]]:
     """The results of all expectations, in their order, as plain values, and the types of those that ran on pandas."""
-    gx = import_gx(path)
-    objects = [_expectation(expectation, at, path) for at, expectation in enumerate(expectations)]
+    objects = [_expectation(in_utc(expectation, span.table()), at, path) for at, expectation in enumerate(expectations)]
     context = new_context(gx)
     found: dict[int, dict[str, Any]] = {}
     fast = [at for at, expectation in enumerate(expectations) if on_duckdb(expectation, _columns(expectation), span.table())]
     # One by one: a whole suite skips unknown expectations, merges equal ones, and reorders the results.
     if fast:
         with duckdb_batch(context, span) as batch:
-            found = {at: batch.validate(objects[at]).to_json_dict() for at in fast}
-    # What DuckDB could not compute runs on pandas.
-    rest = [at for at in range(len(expectations)) if at not in found or _raised(found[at])]
+            found = {at: _validate(batch, objects[at]) for at in fast}
+    # What DuckDB could not compute runs on pandas, unless it is SQL: the reason is then what DuckDB says.
+    kinds = [expectation["type"] for expectation in expectations]
+    rest = [at for at, kind in enumerate(kinds) if at not in found or (_raised(found[at]) and kind not in IN_SQL)]
     if rest:
-        batch = pandas_batch(context, _rows(span, [expectations[at] for at in rest]))
-        found |= {at: batch.validate(objects[at]).to_json_dict() for at in rest}
-    return [found[at] for at in range(len(expectations))], [expectations[at]["type"] for at in rest]
+        rows = _rows(span, [expectations[at] for at in rest])
+        for typed, frame in ((False, rows), (True, _without_gaps(rows))):
+            of_this_frame = [at for at in rest if (kinds[at] in _OF_TYPES) is typed]
+            batch = pandas_batch(context, frame)
+            found |= {at: _validate(batch, objects[at]) for at in of_this_frame}
+    return [found[at] for at in range(len(expectations))], [kinds[at] for at in rest]
+
+
+def _validate(batch: Any, expectation: Any) -> dict[str, Any]:
+    """The result of an expectation as plain values; an exception of Great Expectations is a result too, as those that it catches."""
+    try:
+        result: dict[str, Any] = batch.validate(expectation).to_json_dict()
+    except Exception as error:  # of many types, such as for a parameter without a value
+        raised = {"raised_exception": True, "exception_message": str(error), "exception_traceback": ""}
+        config = expectation.configuration.to_json_dict()
+        result = {"success": False, "expectation_config": config, "result": {}, "meta": {}, "exception_info": raised}
+    return result
 
 
 def _expectation(expectation: dict[str, Any], at: int, path: Path) -> Any:
@@ -185,7 +238,8 @@ def _raised(result: dict[str, Any]) -> list[str]:
     raised = result.get("exception_info") or {}
     # One exception is a mapping of its own; several are a mapping of mappings, by metric.
     several = [raised] if "raised_exception" in raised else list(raised.values())
-    return [str(info["exception_message"]) for info in several if isinstance(info, dict) and info.get("raised_exception")]
+    raising = (info for info in several if isinstance(info, dict) and info.get("raised_exception"))
+    return [_SQL_ERROR.sub(r"\g<message>", str(info["exception_message"])) for info in raising]
 
 
 def write_docs(path: Path, results: list[dict[str, Any]], docs: Path) -> None:

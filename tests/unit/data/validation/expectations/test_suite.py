@@ -212,7 +212,7 @@ KINDS = [
     ("expect_table_columns_to_match_ordered_list", {"column_list": list(MANY)}),
     ("expect_column_values_to_match_regex", {"column": "w", "regex": "^[a-c]+$"}),
     ("expect_column_values_to_be_of_type", {"column": "n", "type_": "float64"}),
-    ("expect_column_values_to_be_between", {"column": "day", "min_value": "2020-01-02", "max_value": "2020-02-01"}),
+    ("expect_column_values_to_be_between", {"column": "day", "min_value": "2020-01-02T00:00:00", "max_value": "2020-02-01T00:00:00"}),
     ("expect_column_most_common_value_to_be_in_set", {"column": "w", "value_set": ["a"]}),
     ("expect_column_quantile_values_to_be_between", {"column": "x", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[3, 4]]}}),
 ]  # fmt: skip
@@ -224,7 +224,7 @@ def test_verdicts_are_those_of_plain_great_expectations_on_pandas(
     suite = [{"type": kind, "kwargs": kwargs} for kind, kwargs in KINDS]
     span = span_of(MANY)
     with open_checked_span([span], profile_span(span, store), store) as checked:
-        ours, on_pandas = suite_module._run(Path("made.suite.json"), suite, checked)
+        ours, on_pandas = suite_module._run(Path("made.suite.json"), suite, checked, import_gx(Path("made.suite.json")))
         rows = suite_module._rows(checked, suite)
     context = new_context(import_gx(Path("made.suite.json")))
     batch = pandas_batch(context, rows)
