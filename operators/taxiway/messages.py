@@ -30,6 +30,25 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} rows ({percent(part / whole if whole else 0.0)})"
 
 
+def number_text(value: float) -> str:
+    """A number with all its digits, so that it reads the same in a file: `75`, `0.1`, `1700000000001`, `1e+300`."""
+    if isinstance(value, int):
+        return str(value)
+    short = f"{value:g}"
+    if float(short) == value:
+        return short if "e" not in short or abs(value) >= 1e15 or abs(value) < 1 else str(int(value))
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def number_texts(*values: float) -> tuple[str, ...]:
+    """Measured numbers with six significant digits, or as many as it takes for different numbers to read differently."""
+    for digits in range(6, 17):
+        texts = tuple(f"{value:.{digits}g}" for value in values)
+        if len(set(texts)) == len(set(values)):
+            return texts
+    return tuple(map(number_text, values))
+
+
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2,313 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

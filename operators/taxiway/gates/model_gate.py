@@ -7,7 +7,8 @@ Without one the verdict is FAIL, whatever the metrics are.
 from collections.abc import Iterator
 from datetime import date
 
-from taxiway.gates.wording import bound_text, decimals, ends, interval_text, level
+from taxiway.gates.wording import decimals, ends, interval_text, level
+from taxiway.messages import number_text
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -160,7 +161,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
     digits = decimals((*ends(improvement), *ends(result.candidate), *ends(result.champion)), scale=size)
     signed = f"+.{decimals(ends(improvement), (rule.min_improvement,), least=digits)}f"
-    required = bound_text(rule.min_improvement)
+    required = number_text(rule.min_improvement)
     yield Reason(
         status=_compare_with_bound(improvement, rule.min_improvement, 1),
         message=(
@@ -196,7 +197,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
-            f"{bound_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
+            f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
         )
 
 
@@ -208,7 +209,7 @@ def _slice_text(slice_: SliceResult, max_drop: float) -> str:
     return (
         f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.{digits}f} "
         f"({slice_.rows:,} rows, {level(slice_.confidence)} of the difference {interval_text(slice_.difference, f'+.{digits}f')}; "
-        f"allowed {word}: {bound_text(max_drop)})"
+        f"allowed {word}: {number_text(max_drop)})"
     )
 
 
@@ -235,7 +236,7 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
 
 def _position(interval: Interval, bound: float, status: Status) -> str:
     """Where an interval lies: `above the threshold 0.6`."""
-    threshold = f"the threshold {bound_text(bound)}"
+    threshold = f"the threshold {number_text(bound)}"
     if status is Status.UNDECIDED:
         return f"the interval includes {threshold}"
     if interval.low >= bound:

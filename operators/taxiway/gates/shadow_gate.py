@@ -6,7 +6,8 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 from collections.abc import Sequence
 
 from taxiway.gates.shadow_estimates import agreement_of, latency_ratios, proportion, score_shift_of
-from taxiway.gates.wording import bound_text, decimals, ends, interval_text, level, percent_text
+from taxiway.gates.wording import decimals, ends, interval_text, level, percent_text
+from taxiway.messages import number_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.spec.shadow import Shadow
@@ -132,7 +133,7 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
     same = (
         "the same label"
         if requirements.agree_within is None
-        else f"numbers at most {bound_text(requirements.agree_within)} apart"
+        else f"numbers at most {number_text(requirements.agree_within)} apart"
     )
     return _reason(
         _estimate_status(agreement.value >= least, agreement.high < least),
@@ -196,7 +197,7 @@ def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:
 
 def _ratio_limit(most: float) -> str:
     short = f"{most:.2f}"
-    return short if float(short) == most else bound_text(most)
+    return short if float(short) == most else number_text(most)
 
 
 def _percent_ci(interval: Interval, limit: float, confidence: float) -> str:

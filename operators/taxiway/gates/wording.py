@@ -34,12 +34,6 @@ def level(confidence: float) -> str:
     return f"{100 * confidence:.{digits}g}% CI"
 
 
-def bound_text(bound: float) -> str:
-    """A bound as the pipeline file has it: `0.6`, `60`."""
-    short = f"{bound:g}"
-    return short if float(short) == bound else repr(bound)
-
-
 def percent_text(bound: float) -> str:
     """A fraction as a percentage, with all its digits: `99.5%`."""
     short = f"{100 * bound:g}"

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
+from taxiway.messages import number_text
 from taxiway.records.base import Migration, Record, Severity, Status, renamed, without
 
 _SHOWN_VALUES = 3
@@ -185,7 +186,10 @@ def _inline(value: JsonValue) -> str:
         return f"[{', '.join(_inline(inner) for inner in value)}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    if isinstance(value, float):
+        text = number_text(value)
+        return text if "e" not in text or "." in text else text.replace("e", ".0e")  # else YAML would read text
+    return str(value)
 
 
 class Anomaly(Record):

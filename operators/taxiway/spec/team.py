@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from taxiway.messages import number_text
 from taxiway.spec.base import Fraction, Name, Number, Section
 from taxiway.spec.metrics import METRIC_FACTS, MetricName
 from taxiway.spec.pipeline import Pipeline
@@ -114,7 +115,7 @@ def _thresholds(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
         if threshold is None:
             yield ("gate", "thresholds"), f"has no {metric}; required by the team: {_bound(limit, lower)}"
         elif threshold > limit if lower else threshold < limit:
-            yield ("gate", "thresholds", metric), f"is {threshold:g}; required by the team: {_bound(limit, lower)}"
+            yield ("gate", "thresholds", metric), f"is {number_text(threshold)}; required by the team: {_bound(limit, lower)}"
 
 
 def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
@@ -127,7 +128,7 @@ def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     elif limits and comparison.min_improvement < limits[comparison.metric]:
         yield (
             ("gate", "against_champion", "min_improvement"),
-            f"is {comparison.min_improvement:g}; required by the team: {_bound(limits[comparison.metric], False)}",
+            f"is {number_text(comparison.min_improvement)}; required by the team: {_bound(limits[comparison.metric], False)}",
         )
 
 
@@ -158,7 +159,7 @@ def _drops(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     elif pipeline.gate.slices.max_drop > limits[metric]:
         yield (
             ("gate", "slices", "max_drop"),
-            f"is {pipeline.gate.slices.max_drop:g}; required by the team: {_bound(limits[metric], True)}",
+            f"is {number_text(pipeline.gate.slices.max_drop)}; required by the team: {_bound(limits[metric], True)}",
         )
 
 
@@ -176,7 +177,10 @@ def _numbers(pipeline: Pipeline, team: Team) -> Iterator[Loosened]:
     for section, key, limit, value in requirements:
         most = key.startswith("max_")
         if limit is not None and value is not None and (value > limit if most else value < limit):
-            yield (section, _PIPELINE_KEYS.get(key, key)), f"is {value:g}; required by the team: {_bound(limit, most)}"
+            yield (
+                (section, _PIPELINE_KEYS.get(key, key)),
+                f"is {number_text(value)}; required by the team: {_bound(limit, most)}",
+            )
 
 
 # Keys of a team file whose key in a pipeline file has another name.
@@ -184,4 +188,4 @@ _PIPELINE_KEYS = {"max_agree_within": "agree_within"}
 
 
 def _bound(limit: float, most: bool) -> str:
-    return f"{'at most' if most else 'at least'} {limit:g}"
+    return f"{'at most' if most else 'at least'} {number_text(limit)}"

@@ -8,6 +8,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.messages import number_text
 from taxiway.operators import (
     CloseRunOperator,
     IngestOperator,
@@ -136,7 +137,9 @@ def _reads(source: Source) -> str:
 
 
 def _describe(pipeline: Pipeline) -> str:
-    thresholds = ", ".join(f"{metric} {threshold:g}" for metric, threshold in sorted(pipeline.gate.thresholds.items()))
+    thresholds = ", ".join(
+        f"{metric} {number_text(threshold)}" for metric, threshold in sorted(pipeline.gate.thresholds.items())
+    )
     shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "none"
     return (
         f"**{pipeline.name}** predicts `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"

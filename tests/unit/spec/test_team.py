@@ -169,5 +169,5 @@ def test_estimates_that_agree_whatever_they_say_are_looser_too() -> None:
         "shadow": {"agree_within": 1e12},
     }
     assert loosened(Pipeline.model_validate(body), team) == (
-        (("shadow", "agree_within"), "is 1e+12; required by the team: at most 10"),
+        (("shadow", "agree_within"), "is 1000000000000; required by the team: at most 10"),
     )

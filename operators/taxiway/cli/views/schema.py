@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from taxiway.data.schema.diff import presence_text
-from taxiway.messages import quoted
+from taxiway.messages import number_text, quoted
 
 if TYPE_CHECKING:
     from taxiway.data.schema.model import Feature, Schema
@@ -70,7 +70,7 @@ def drift_text(feature: "Feature") -> str:
     found = []
     for name, limit in (("", feature.drift), ("skew ", feature.skew)):
         if limit is not None:
-            found.append(f"{name}{limit.limit:g}{' (warning)' if limit.severity == 'warning' else ''}")
+            found.append(f"{name}{number_text(limit.limit)}{' (warning)' if limit.severity == 'warning' else ''}")
     return ", ".join(found)
 
 

@@ -1,8 +1,8 @@
 """Parquet files as DuckDB views; no name from the data gets into SQL.
 
 In the view `span` the columns are named c0, c1, ... by their order in the file. The view `numbered` also has `row_number`, the row's
-number in its file, from 0. The view `plain` has the same columns with fewer types: integers as 64 bits, all other numbers, dates and
-times as doubles.
+number in its file, from 0. The view `plain` has the same columns with fewer types: integers as 64 or 128 bits, all other numbers, dates
+and times as doubles; and for each of them a column h0, h1, ... with the hash of the value itself.
 """
 
 import re
@@ -32,6 +32,8 @@ _TYPES = (
 )
 _NUMBER = "file_row_number"
 _UNTYPED = '"NULL"'
+_EXACT_IN_DOUBLES = 1 << 53
+_EXACT_MICROSECONDS = _EXACT_IN_DOUBLES // 1_000_000
 _WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 
 
@@ -50,6 +52,11 @@ class Column:
     sql: str
     type: str
     storage: str
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has integers that may not fit into 64 bits with a sign."""
+        return self.storage in _WIDE_INTEGERS
 
 
 class Table:
@@ -121,7 +128,8 @@ def open_table(paths: Path | Sequence[Path], what: str) -> Iterator[Table]:
     with connect() as connection:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
         columns = add_view(connection, "span", files, what)
-        listing = ", ".join([f"{_plain(column)} AS {column.sql}" for column in columns] + ["row_number"])
+        values = [f"{_plain(column)} AS {column.sql}, {_hash(column)} AS h{column.sql[1:]}" for column in columns]
+        listing = ", ".join([*values, "row_number"])
         add_view(connection, "numbered", files, what, numbered=True)
         run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
         source = _source(_alike(connection, files, [column.name for column in columns], what))
@@ -222,12 +230,57 @@ def _storages(connection: "duckdb.DuckDBPyConnection", source: str, what: str) -
 def _plain(column: Column) -> str:
     """The SQL of a column in the view `plain`."""
     if column.type in ("date", "datetime"):
-        # epoch() knows no nanoseconds with a time zone.
-        return f"epoch({column.sql}{'::TIMESTAMPTZ' if column.storage == 'TIMESTAMPTZ_NS' else ''})::DOUBLE"
-    if column.type == "number" or column.storage in _WIDE_INTEGERS:
+        return _seconds(column)
+    if column.type == "number" or column.storage == "UHUGEINT":
         return f"{column.sql}::DOUBLE"
+    if column.is_wide:
+        return f"{column.sql}::HUGEINT"
     casts = {"integer": "BIGINT", "string": "VARCHAR"}
     return f"{column.sql}::{casts[column.type]}" if column.type in casts else column.sql
+
+
+def _seconds(column: Column) -> str:
+    """Seconds since 1970; whole ones where a double cannot hold microseconds, in which the last of a year would be the next year."""
+    moment = _in_microseconds(column)
+    seconds = f"epoch({moment})::DOUBLE"
+    far = f"abs({seconds}) >= {_EXACT_MICROSECONDS}"
+    return (
+        f"CASE WHEN NOT isinf({moment}) THEN CASE WHEN {far} THEN floor(epoch_us({moment}) // 1000000) ELSE {seconds} END "
+        f"WHEN {moment} > DATE '1970-01-01' THEN 'inf'::DOUBLE WHEN {moment} IS NOT NULL THEN '-inf'::DOUBLE END"
+    )
+
+
+def _in_microseconds(column: Column) -> str:
+    """The column as a type that DuckDB's functions know: they know no nanoseconds with a time zone."""
+    return f"{column.sql}::TIMESTAMPTZ" if column.storage == "TIMESTAMPTZ_NS" else column.sql
+
+
+def _hash(column: Column) -> str:
+    """DuckDB's 64-bit hash of the value, null without one; the same for equal numbers and moments of all types.
+
+    It may change with DuckDB's version.
+    """
+    name, plain = column.sql, _plain(column)
+    if column.type == "integer":
+        whole = f"WHEN {name} BETWEEN -{_EXACT_IN_DOUBLES} AND {_EXACT_IN_DOUBLES} THEN hash({name}::DOUBLE)"
+        wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT) ELSE hash({name}::VARCHAR)"
+        return f"CASE WHEN {name} IS NULL THEN NULL {whole} {wide if column.is_wide else f'ELSE hash({name}::BIGINT)'} END"
+    if column.storage.startswith("DECIMAL"):
+        exact = f"TRY_CAST({name}::DOUBLE AS {column.storage}) = {name}"
+        return f"CASE WHEN {name} IS NULL THEN NULL WHEN {exact} THEN hash({plain}) ELSE hash({name}::VARCHAR) END"
+    if column.type == "number":
+        return f"CASE WHEN NOT isnan({name}) THEN hash({plain}) END"
+    if column.type == "datetime":
+        moment = _in_microseconds(column)
+        micros = f"abs(epoch_us({moment})) <= {_EXACT_IN_DOUBLES}"
+        if column.storage.endswith("_NS"):
+            return (
+                f"CASE WHEN {name} IS NULL THEN NULL WHEN epoch_ns({name}) % 1000 <> 0 THEN hash(epoch_ns({name})) "
+                f"WHEN {micros} THEN hash({plain}) ELSE hash(epoch_us({moment})) END"
+            )
+        finite = f"WHEN isinf({moment}) OR {micros} THEN hash({plain}) ELSE hash(epoch_us({moment}))"
+        return f"CASE WHEN {name} IS NULL THEN NULL {finite} END"
+    return f"CASE WHEN {name} IS NOT NULL THEN hash({plain}) END"
 
 
 def _source(groups: Sequence[_Group], *, numbered: bool = False) -> str:

@@ -15,7 +15,6 @@ LARGEST = 1e100
 """Numbers beyond this count as infinite, because their squares would overflow."""
 ROWS_SAMPLED = 500_000
 """If a table has more rows, estimates use a sample of about so many rows."""
-_EXACT_IN_DOUBLES = 1 << 53
 _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": "array<string>", "other": "binary"}
 
 
@@ -30,7 +29,8 @@ def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: b
     import ibis
 
     wanted = table.columns if columns is None else columns
-    types = {column.sql: _TYPES.get(column.type, "float64") for column in wanted}
+    types = {column.sql: "decimal(38, 0)" if column.is_wide else _TYPES.get(column.type, "float64") for column in wanted}
+    types |= {f"h{column.sql[1:]}": "uint64" for column in wanted}
     rows = ibis.table(types | {"row_number": "int64"}, name="plain")
     every = -(-table.row_count // ROWS_SAMPLED)
     return rows.filter(_hash_function()(rows.row_number) % every == 0) if sampled and every > 1 else rows
@@ -59,16 +59,9 @@ def _hash_function() -> "Callable[..., Any]":
     return made
 
 
-def hashed(values: "ir.Column") -> "ir.IntegerColumn":
-    """DuckDB's 64-bit hash of each value, the same for a whole number of any type. It may change with DuckDB's version."""
-    import ibis
-
-    made = _hash_function()
-    if not values.type().is_integer():
-        return cast("ir.IntegerColumn", made(values))
-    whole: Any = values
-    number = whole.cast("float64")
-    return cast("ir.IntegerColumn", ibis.ifelse(whole.abs() <= _EXACT_IN_DOUBLES, made(number), made(whole)))
+def hashed(rows: "ir.Table", column: Column) -> "ir.IntegerColumn":
+    """The hash of each value of a column, null without a value or for NaN; the same for equal values of all types."""
+    return cast("ir.IntegerColumn", rows[f"h{column.sql[1:]}"])
 
 
 def finite(values: "ir.Column") -> "ir.FloatingColumn":

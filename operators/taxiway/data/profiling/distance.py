@@ -47,7 +47,7 @@ class Density:
     Attributes:
         pieces: Intervals of uniform density, as (low, high, mass), in ascending order and without overlap.
         atoms: Point masses, as (number, mass).
-        elsewhere: The masses of `nan`, `above` and `below`, as (name, mass); see `ColumnProfile`.
+        elsewhere: The masses of `above` and `below`, as (name, mass); see `ColumnProfile`.
     """
 
     pieces: tuple[tuple[float, float, float], ...] = ()
@@ -130,10 +130,10 @@ def normalized_difference_null(a: ColumnProfile, b: ColumnProfile) -> float:
 
 
 def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
-    """The Jensen-Shannon divergence (Lin 1991; base 2) of two numeric columns, from their quantiles. Nulls are ignored.
+    """The Jensen-Shannon divergence (Lin 1991; base 2) of two numeric columns, from their quantiles. Nulls and NaN are ignored.
 
-    A run of equal quantiles is a point mass, which only matches a point mass at the same number. NaN and each infinity count as
-    separate values. The divergence of two columns without values is 0, of a column without values from one with values 1.
+    A run of equal quantiles is a point mass, which only matches a point mass at the same number. Each infinity counts as a
+    separate value. The divergence of two columns without values is 0, of a column without values from one with values 1.
     """
     points = _atoms(a.quantiles) | _atoms(b.quantiles)
     return divergence(density(a, points), density(b, points))
@@ -150,13 +150,13 @@ def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
     Returns:
         The divergence; 1 if a column has fewer than 40 values.
     """
-    values = min(a.rows - a.missing, b.rows - b.missing)
+    values = min(a.present, b.present)
     if values < _FEWEST_VALUES:
         return 1.0
     freedom = min(QUANTILE_COUNT - 1, round(1.25 * values))
     z = NormalDist().inv_cdf(1 - CHANCE)
     chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
-    sampling = chi_squared * _harmonic(a.rows - a.missing, b.rows - b.missing) / (8 * math.log(2))
+    sampling = chi_squared * _harmonic(a.present, b.present) / (8 * math.log(2))
     return min(1.0, sampling + RESOLUTION)
 
 
@@ -181,10 +181,10 @@ def density(column: ColumnProfile, points: frozenset[float]) -> Density:
         column: The column.
         points: The numbers that may have point masses.
     """
-    total = column.finite + column.nan + column.above + column.below
+    total = column.present
     if not total:
         return Density()
-    elsewhere = [("nan", column.nan), ("above", column.above), ("below", column.below)]
+    elsewhere = [("above", column.above), ("below", column.below)]
     pieces, atoms = _spread(column.quantiles, points)
     scale = column.finite / total
     return Density(

@@ -13,7 +13,7 @@ from taxiway.data.profiling.distinct_sketch import DistinctSample, Estimate
 from taxiway.records import Record
 from taxiway.records.base import Migration, without
 
-PROFILE_VERSION = 2
+PROFILE_VERSION = 3
 """The version of the computation; profiles of other versions are not reused."""
 QUANTILE_COUNT = 101
 """The number of quantiles of a column, from the 0th to the 100th percentile."""
@@ -107,12 +107,12 @@ class ColumnProfile(Record):
         rows: The number of rows.
         missing: The rows with a null.
         nan: The rows with NaN.
-        above: The rows with infinity or a number above 1e100.
+        above: The rows with infinity (of a date or time too) or a number above 1e100.
         below: The rows with minus infinity or a number below -1e100.
         zeros: The rows with the number 0.
         fractional: The rows with a number that is not an integer.
-        minimum: The smallest number; None without finite numbers.
-        maximum: The largest number; None without finite numbers.
+        minimum: The smallest number, exact for integers of any size; None without finite numbers.
+        maximum: The largest number, exact for integers of any size; None without finite numbers.
         mean: The mean; None without finite numbers.
         std: The population standard deviation, 0 for a constant; None without finite numbers, or if it overflows.
         skewness: The third standardized moment, 0 for a constant; None without finite numbers, or if it overflows.
@@ -140,8 +140,8 @@ class ColumnProfile(Record):
     below: int = 0
     zeros: int = 0
     fractional: int = 0
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     mean: float | None = None
     std: float | None = None
     skewness: float | None = None

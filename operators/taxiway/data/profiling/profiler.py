@@ -126,22 +126,23 @@ def _number(rows: "ir.Table", name: str) -> Any:
 
 def _counts(rows: "ir.Table", column: Column) -> Stats:
     values: Any = rows[column.sql]
-    counts: Stats = {"present": values.count(), "distinct": hashed(values).approx_nunique()}
+    counts: Stats = {"present": values.count(), "distinct": hashed(rows, column).approx_nunique()}
     if column.type in _WITH_LENGTH:
         lengths = values.length()
         counts |= {"shortest": lengths.min(), "longest": lengths.max(), "length": lengths.mean()}
     if column.type in NUMERIC_LIKE:
         numbers: Any = rows[f"f{column.sql}"]
-        counts |= {"minimum": numbers.min(), "maximum": numbers.max()}
+        exact = values if column.type == "integer" else numbers
+        counts |= {"minimum": exact.min(), "maximum": exact.max()}
     if column.type in ("integer", "number"):
         counts["zeros"] = (values == 0).sum()
     if column.type == "number":
         counts |= {
             "fractional": (numbers % 1 != 0).sum(),  # floor() would be a cast to 64 bits, which 1e19 overflows
             "nan": values.isnan().sum(),
-            "above": ((values > LARGEST) & ~values.isnan()).sum(),
-            "below": (values < -LARGEST).sum(),
         }
+    if column.type in ("number", "date", "datetime"):
+        counts |= {"above": ((values > LARGEST) & ~values.isnan()).sum(), "below": (values < -LARGEST).sum()}
     return counts
 
 
@@ -184,12 +185,12 @@ def _numbers(stats: Stats, sample: Sampled) -> Stats:
     return {
         "minimum": stats["minimum"],
         "maximum": stats["maximum"],
-        "mean": sample.shift + sample.scale * mean if spread else stats["minimum"],
+        "mean": sample.shift + sample.scale * mean if spread else float(stats["minimum"]),
         "std": _if_finite(sample.scale * sqrt(variance)) if spread else 0.0,
         "skewness": _ratio(third, variance * sqrt(variance)) if spread else 0.0,
         "kurtosis": _ratio(fourth, variance * variance, 3.0) if spread else 0.0,
         # The extremes are those of all rows, also if the quantiles are those of a sample.
-        "quantiles": (stats["minimum"], *sample.quantiles[1:-1], stats["maximum"]),
+        "quantiles": (float(stats["minimum"]), *sample.quantiles[1:-1], float(stats["maximum"])),
     }
 
 

@@ -73,23 +73,25 @@ def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     import ibis
 
     rows = rows_of(table, [column])
-    hashes: Any = hashed(rows[column.sql])
-    low = rows.filter(rows[column.sql].notnull(), hashes < ibis.literal(threshold, type="uint64")).select(hash=hashes)
+    hashes: Any = hashed(rows, column)
+    low = rows.filter(hashes.notnull(), hashes < ibis.literal(threshold, type="uint64")).select(hash=hashes)
     found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
     return sample([row[0] for row in found], [row[1] for row in found], threshold)
 
 
 def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     rows: Any = rows_of(table, [column, label] if label and label != column else [column])
-    there = rows.filter(rows[column.sql].notnull())
-    by = {"value": there[column.sql]} | ({"label": there[label.sql]} if label else {})
+    there = rows.filter(hashed(rows, column).notnull())
+    # Other values are only counted, and equal ones have one hash: as doubles, different moments may be equal.
+    by = {"hash": hashed(there, column), "value": there[column.sql] if column.type in LISTED else there[column.sql].isnull()}
+    by |= {"label": there[label.sql]} if label else {}
     grouped = there.group_by(**by).aggregate(rows=there.count())
     listed = column.type in LISTED
-    shown = grouped.value if column.type == "integer" else _text(grouped.value) if listed else grouped.value.isnull()
+    shown = _text(grouped.value) if listed and column.type != "integer" else grouped.value
     parts = {
-        "hash": hashed(grouped.value),
+        "hash": grouped.hash,
         "shown": shown,
-        "label": _text(grouped.label) if label else grouped.value.isnull().cast("string"),
+        "label": _text(grouped.label) if label else grouped.hash.isnull().cast("string"),
         "rows": grouped.rows,
     }
     found = table.rows(query(grouped.select(**parts)))

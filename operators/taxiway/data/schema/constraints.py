@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from taxiway.messages import number_text
 from taxiway.records import Record, Severity
 
 SEMANTICS = {
@@ -54,10 +55,18 @@ class LifecycleStage(StrEnum):
 
 
 class Range(Record):
-    """The smallest and the largest allowed number, both inclusive; None is no limit."""
+    """The smallest and the largest allowed number, both inclusive; None is no limit.
 
-    min: float | None = None
-    max: float | None = None
+    They are floats, but for integers that no float is equal to.
+    """
+
+    min: int | float | None = None
+    max: int | float | None = None
+
+    @field_validator("min", "max")
+    @classmethod
+    def _as_float(cls, side: int | float | None) -> int | float | None:
+        return float(side) if isinstance(side, int) and float(side) == side else side
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -69,8 +78,8 @@ class Range(Record):
     def describe(self) -> str:
         """`0 to 75`, `at least 0`, `at most 75`."""
         if self.min is not None and self.max is not None:
-            return f"{self.min:g}" if self.min == self.max else f"{self.min:g} to {self.max:g}"
-        return f"at least {self.min:g}" if self.min is not None else f"at most {self.max:g}"
+            return number_text(self.min) if self.min == self.max else f"{number_text(self.min)} to {number_text(self.max)}"
+        return f"at least {number_text(self.min)}" if self.min is not None else f"at most {number_text(self.max or 0)}"
 
     def holds(self, number: float) -> bool:
         """Whether `number` is within the range."""
@@ -84,7 +93,7 @@ class Counts(Range):
     def _whole(self) -> "Counts":
         for side in (self.min, self.max):
             if side is not None and (side < 0 or side != int(side)):
-                raise ValueError(f"got {side:g}; allowed: whole numbers from 0 up")
+                raise ValueError(f"got {number_text(side)}; allowed: whole numbers from 0 up")
         return self
 
 

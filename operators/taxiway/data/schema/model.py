@@ -24,6 +24,7 @@ from taxiway.data.schema.constraints import (
     presence_of,
 )
 from taxiway.data.schema.watch import MetricMonitor
+from taxiway.messages import number_text
 from taxiway.records import Record, Severity, Waiver
 from taxiway.records.base import Migration, renamed, without
 
@@ -142,7 +143,7 @@ class Feature(Record):
         numeric = self.type in NUMERIC_TYPES
         if numeric and limit.limit < RESOLUTION:
             raise ValueError(
-                f"{name}.limit is {limit.limit:g}; allowed: {RESOLUTION:g} or more, the resolution of 101 quantiles"
+                f"{name}.limit is {number_text(limit.limit)}; allowed: {RESOLUTION:g} or more, the resolution of 101 quantiles"
             )
         if limit.distance is not None and numeric != (limit.distance == "jensen_shannon"):
             allowed = "jensen_shannon" if numeric else "l_infinity, normalized_difference"

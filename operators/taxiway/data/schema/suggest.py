@@ -18,7 +18,7 @@ from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import SEMANTICS
 from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.messages import percent, share
+from taxiway.messages import number_text, percent, share
 from taxiway.records import Record, SchemaChange
 
 FOLDS = 10
@@ -221,7 +221,7 @@ def _frequent(counts: dict[str, int]) -> list[str]:
 
 def _non_negative(column: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
     if column.type in NUMERIC_TYPES and column.minimum is not None and column.minimum >= 0 and not column.below:
-        evidence = f"the smallest of {column.present:,} numbers is {column.minimum:g}"
+        evidence = f"the smallest of {column.present:,} numbers is {number_text(column.minimum)}"
         yield from _suggested("NonNegative", column, evidence, _all_hold(present), range={"min": 0})
 
 

@@ -3,8 +3,10 @@
 The content is computed here; the layout is in `data.html`.
 """
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from taxiway.data.validation.checks.drift import Measured, measure
 from taxiway.messages import percent
 from taxiway.records import Anomaly, DataReport, Severity, Status
 
+_EXACT_IN_DOUBLES = 1 << 53
 _BINS = 24
 _SHOWN_VALUES = 10
 _LONG_TAIL = 0.5  # the outermost percent is cut if it is longer than this fraction of the range of all others
@@ -174,7 +177,7 @@ def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar
     ordered = sorted({*here, *there}, key=lambda value: (-max(here.get(value, 0.0), there.get(value, 0.0)), value))
     shown = ordered[:_SHOWN_VALUES]
     if column.type == "integer":
-        shown.sort(key=int)
+        shown.sort(key=float)  # after a merge of numbers and integers, they may be written as either
     return tuple(Bar(value, here.get(value, 0.0), there.get(value, 0.0) if other else None) for value in shown)
 
 
@@ -219,16 +222,22 @@ def _shares(column: ColumnProfile | None, edges: list[float]) -> list[float]:
         return [0.0] * (len(edges) - 1)
     points = frozenset(low for low, high in pairwise(column.quantiles) if low == high)
     found = density(column, points)
-    # Reach beyond both ends, so that nothing is left out.
-    wide = [min(edges[0], column.quantiles[0]) - 1, *edges[1:-1], max(edges[-1], column.quantiles[-1]) + 1]
+    # The outermost bins have no ends, so that nothing is left out.
+    inner = edges[1:-1]
     shares = [
         sum(mass * max(0.0, min(end, high) - max(start, low)) / (end - start) for start, end, mass in found.pieces)
-        for low, high in pairwise(wide)
+        for low, high in pairwise([-math.inf, *inner, math.inf])
     ]
     for point, mass in found.atoms:
-        at = next(index for index, (_, high) in enumerate(pairwise(wide)) if point < high)
-        shares[at] += mass
+        shares[bisect_right(inner, point)] += mass
     return shares
+
+
+def _moment_text(seconds: float) -> str:
+    """Seconds since 1970 as `2024-01-01 12:30:00`; unlike Python's, its dates reach beyond the years 1 to 9999."""
+    import numpy as np
+
+    return str(np.datetime64(math.floor(seconds), "s")).replace("T", " ")
 
 
 def value_text(value: float | None, kind: str = "number", digits: int = 4) -> str:
@@ -242,8 +251,7 @@ def value_text(value: float | None, kind: str = "number", digits: int = 4) -> st
     if value is None:
         return "-"
     if kind in ("date", "datetime"):
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
-        return f"{moment:%Y-%m-%d}" if kind == "date" else f"{moment:%Y-%m-%d %H:%M}"
-    if value == int(value) and abs(value) < 1e15:
+        return _moment_text(value)[: -len(" 00:00:00") if kind == "date" else -len(":00")]
+    if isinstance(value, int) or (value.is_integer() and abs(value) < _EXACT_IN_DOUBLES):
         return f"{int(value):,}"
     return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"

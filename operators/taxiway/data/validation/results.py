@@ -6,7 +6,7 @@ from datetime import date
 
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.inputs import CheckTarget
-from taxiway.messages import SHOWN_VALUES, quoted
+from taxiway.messages import SHOWN_VALUES, number_text, quoted
 from taxiway.records import Anomaly, DataReport, SchemaChange, Severity, Status
 
 
@@ -52,7 +52,7 @@ def anomaly_in(
         observed=observed,
         expected=expected,
         message=f"{feature.name} in {span.name} {message}{at_rows(rows)}{_why_it_only_warns(feature)}.",
-        examples=tuple(f"{v:g}" if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
+        examples=tuple(number_text(v) if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
         rows=rows,
         fix=fix,
         proposal=fix.describe() if fix else None,

@@ -8,7 +8,7 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.values import check_values, examples_where
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
-from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 
@@ -156,7 +156,7 @@ def _label_constant(span: CheckTarget, feature: Feature, column: ColumnProfile) 
         value = column.values[0].value if column.values else ""
     else:
         constant = column.finite == column.present and column.minimum == column.maximum
-        value = f"{column.minimum:g}" if column.minimum is not None else ""
+        value = number_text(column.minimum) if column.minimum is not None else ""
     if not constant:
         return None
     return anomaly_in(

@@ -19,7 +19,7 @@ from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schem
 from taxiway.data.validation.checks.columns import fits
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
-from taxiway.messages import percent, quoted
+from taxiway.messages import number_text, number_texts, percent, quoted
 from taxiway.records import Anomaly, SchemaChange, Severity
 
 
@@ -125,7 +125,7 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
     unit = f" {feature.unit}" if feature.unit else ""
     medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (before, now) if profile.quantiles]
     change = (
-        f"the median changed from {medians[0]:g} to {medians[1]:g}{unit}"
+        "the median changed from {} to {}".format(*number_texts(*medians)) + unit
         if len(medians) == 2
         else "one side has no finite values"
     )
@@ -162,8 +162,8 @@ def _judged(
         column=feature.name,
         severity=_severity(feature, limit),
         observed=f"{found.name} {found.distance:.3f}",
-        expected=f"at most {limit.limit:g}",
-        message=f"{found.message}: {found.name} {found.distance:.3f} (allowed: at most {limit.limit:g}; expected by chance at "
+        expected=f"at most {number_text(limit.limit)}",
+        message=f"{found.message}: {found.name} {found.distance:.3f} (allowed: at most {number_text(limit.limit)}; expected by chance at "
         f"p=0.001: {found.null_quantile:.3f}).",
         examples=(found.value,) if found.value else (),
         fix=fix,

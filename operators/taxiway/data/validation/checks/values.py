@@ -3,6 +3,7 @@
 Most checks decide by the profile alone; rows are read only for examples of what is wrong.
 """
 
+import math
 from dataclasses import dataclass
 
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
@@ -11,8 +12,10 @@ from taxiway.data.schema.model import Feature
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.errors import ConfigError, DataError
-from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share
 from taxiway.records import Anomaly
+
+_LARGEST_HUGEINT = 1e38
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ def _outside_domain(
     named = ", ".join(f"{quoted(value)} ({counted(count, 'row')})" for value, count in found[:SHOWN_VALUES])
     more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
     at_least = f" in at least {percent_limit(feature.min_in_domain)} of the rows" if feature.min_in_domain < 1 else ""
-    add: list[str | int] = [int(value) if feature.type == "integer" else value for value, _ in found]
+    # A number beyond 128 bits is shown as a double is, such as 1e+300.
+    whole = feature.type == "integer"
+    add: list[str | int] = [int(float(value) if "e" in value else value) if whole else value for value, _ in found]
     return anomaly_in(
         "domain",
         span,
@@ -102,7 +107,8 @@ def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str])
         return outside, len(outside), sum(count for _, count in outside)
     table = span.table()
     sql = table.column(column.name).sql
-    text = f"{sql}::BIGINT::VARCHAR" if column.type == "number" else f"left({sql}::VARCHAR, {TEXT_KEPT})"
+    whole = f"coalesce(TRY_CAST({sql} AS HUGEINT)::VARCHAR, {sql}::VARCHAR)"  # whole numbers, as the schema's type is integer
+    text = whole if column.type == "number" else f"left({sql}::VARCHAR, {TEXT_KEPT})"
     present = f"{sql} IS NOT NULL" + (f" AND NOT isnan({sql})" if column.type == "number" else "")
     found = table.rows(
         f"""SELECT {text} AS text, count(*) AS rows, count(*) OVER () AS total, sum(count(*)) OVER () AS all_rows FROM span
@@ -115,38 +121,61 @@ def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str])
 
 def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
     low, high = column.minimum, column.maximum
-    below = limits.min is not None and ((low is not None and low < limits.min) or column.below > 0)
-    above = limits.max is not None and ((high is not None and high > limits.max) or column.above > 0)
+    least, most = (None if side is None else _as_stored(side, column) for side in (limits.min, limits.max))
+    below = least is not None and ((low is not None and low < least) or column.below > 0)
+    above = most is not None and ((high is not None and high > most) or column.above > 0)
     if not below and not above:
         return None
-    sides = [f"value::DOUBLE < {limits.min!r}"] * below + [f"value::DOUBLE > {limits.max!r}"] * above
-    where = f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)"
-    found = examples_where(span, feature, where)
+    outside = (("<", least, below), (">", most, above))
+    sides = [_condition(operator, bound, column) for operator, bound, is_out in outside if is_out and bound is not None]
+    found = examples_where(span, feature, f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)")
     if not found.total:
         return None  # beyond 1e100, which profiles count as infinite, and still inside the range
     unit = f" {feature.unit}" if feature.unit else ""
-    furthest = [f"{side:g}" for side, is_out in ((low, below), (high, above)) if is_out and side is not None]
+    shown = [None if side is None else number_text(_written(side, column)) for side in (low, high)]
+    furthest = [side for side, is_out in zip(shown, (below, above), strict=True) if is_out and side is not None]
     at = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
     return anomaly_in(
         "range",
         span,
         feature,
-        observed=f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}{unit}",
+        observed=f"{shown[0] or ''} to {shown[1] or ''}{unit}",
         expected=f"{limits.describe()}{unit}",
         message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{at}",
         change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
-        examples=[float(value) for value in found.values],
+        examples=[int(value) if column.type == "integer" else float(value) for value in found.values],
         rows=found.rows,
     )
+
+
+def _condition(operator: str, bound: float, column: ColumnProfile) -> str:
+    """`value` against a bound in SQL, exactly: integers of any size as such, other numbers as doubles."""
+    if column.type != "integer" or abs(bound) > _LARGEST_HUGEINT:
+        return f"value::DOUBLE {operator} {float(bound)!r}"
+    return f"value::HUGEINT {operator} {math.ceil(bound) if operator == '<' else math.floor(bound)}"
+
+
+def _as_stored(bound: float, column: ColumnProfile) -> float:
+    """A bound as a value of the column's type would be: 0.1 is another number as FLOAT than as DOUBLE."""
+    import numpy as np
+
+    return float(np.float32(bound)) if column.storage == "FLOAT" else bound
+
+
+def _written(value: float, column: ColumnProfile) -> float:
+    """A value of the column as its digits are written: the FLOAT 0.30000001192092896 is 0.3."""
+    import numpy as np
+
+    return float(str(np.float32(value))) if column.storage == "FLOAT" else value
 
 
 def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
     """The range that includes all finite values."""
     sides = {}
     if limits.min is not None:
-        sides["min"] = min(limits.min, column.minimum if column.minimum is not None else limits.min)
+        sides["min"] = min(limits.min, _written(column.minimum, column) if column.minimum is not None else limits.min)
     if limits.max is not None:
-        sides["max"] = max(limits.max, column.maximum if column.maximum is not None else limits.max)
+        sides["max"] = max(limits.max, _written(column.maximum, column) if column.maximum is not None else limits.max)
     return sides
 
 
