@@ -72,7 +72,7 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
 def test_a_task_that_is_cleared_alone_closes_the_mlflow_run_again(running: Running) -> None:
     """Runs after the test above: the run of `cleared` is over, and Airflow does not run its teardown again."""
     dag = "faults.cleared"
-    run, _ = running.run(dag)
+    run = running.api._get(f"/dags/{dag}/dagRuns")["dag_runs"][0]["dag_run_id"]
     (closed,) = [task for task in running.api.tasks(dag, run) if task.task == "close_run"]
     body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True, "task_ids": ["transform"]}
     running.api._http.post(f"/dags/{dag}/clearTaskInstances", json=body).raise_for_status()

@@ -1,7 +1,6 @@
 """Models in MLflow: registers a fitted scikit-learn pipeline as a version, once; checks a version's files before loading it."""
 
 import json
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.registry.trust import TRUSTED_TYPES, check_model, untrusted_types
+from taxiway.store import temp_folder
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     logged = client.create_logged_model(
         experiment, name=model.replace(".", "_"), source_run_id=run_id, tags=to_save.tags, params=to_save.params
     )
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        path = Path(folder) / "model"
+    with temp_folder("model") as folder:
+        path = folder / "model"
         _save(to_save, path, trusted, run_id=run_id, model_id=logged.model_id)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
@@ -100,9 +100,9 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     from mlflow.artifacts import download_artifacts
 
     source = MlflowClient(tracking_uri).get_model_version(model, str(version))
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
+    with temp_folder("model") as folder:
         uri = artifact_uri(MlflowClient(tracking_uri), source)
-        path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking_uri))
+        path = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
         check_model(path)
         model_loaded: PyFuncModel = mlflow.pyfunc.load_model(str(path))
         return model_loaded
@@ -147,8 +147,8 @@ def _inputs(example: "pd.DataFrame") -> "Schema":
 def _types_to_trust(pipeline: Any) -> list[str]:
     import skops.io
 
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        path = Path(folder) / "model.skops"
+    with temp_folder("model") as folder:
+        path = folder / "model.skops"
         skops.io.dump(pipeline, path)
         needed = untrusted_types(path)
     beyond = sorted(set(needed) - TRUSTED_TYPES)

@@ -3,5 +3,6 @@
 from taxiway.store.cache import LOST, StageKey, keep, made_before
 from taxiway.store.index import SpanIndex, SpanKey
 from taxiway.store.store import Store
+from taxiway.store.temp_folder import temp_folder
 
-__all__ = ["LOST", "SpanIndex", "SpanKey", "StageKey", "Store", "keep", "made_before"]
+__all__ = ["LOST", "SpanIndex", "SpanKey", "StageKey", "Store", "keep", "made_before", "temp_folder"]

@@ -6,8 +6,6 @@ files that change).
 
 import contextlib
 import posixpath
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError, 
 from taxiway.messages import counted
 from taxiway.records import Record, RecordRef
 from taxiway.records.digests import digest_of_bytes, digest_of_file
+from taxiway.store.temp_folder import temp_folder
 
 R = TypeVar("R", bound=Record)
 _TEMP = ".temp-"
@@ -86,14 +85,11 @@ class Store:
             self._verify(Path(path), digest)
             yield Path(path)
             return
-        folder = Path(tempfile.mkdtemp(prefix="taxiway-"))
-        try:
+        with temp_folder("object") as folder:
             local = folder / digest
             self._fs.get_file(path, str(local))
             self._verify(local, digest)
             yield local
-        finally:
-            shutil.rmtree(folder)
 
     def exists(self, digest: str) -> bool:
         """Whether there is an object with this digest; its content is not verified."""

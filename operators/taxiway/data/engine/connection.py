@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError, TransientError
+from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,8 +35,10 @@ def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "
     import duckdb
 
     with (
-        tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
-        duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": folder}) as connection,
+        temp_folder("duckdb") as folder,
+        duckdb.connect(
+            ":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": str(folder)}
+        ) as connection,
     ):
         if max_threads is not None:
             run(connection, f"SET threads = least(current_setting('threads'), {max_threads:d})", "the settings")
