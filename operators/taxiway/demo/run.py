@@ -30,6 +30,7 @@ from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.pipeline_file import SUFFIX
 from taxiway.store import Store
+from taxiway.tracking.client import mlflow_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +165,8 @@ def current_champion(tracking_uri: str) -> ChampionInfo | None:
     """The champion of the demonstration's pipeline; None if it has none."""
     from mlflow import MlflowClient
 
-    return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
+    with mlflow_errors(tracking_uri):
+        return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
 
 
 def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
