@@ -53,7 +53,7 @@ def transform(
     """
     numeric, categorical = choose_columns(schema, features, label)
     key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
-    made = made_before(store, key, FeatureSet, whole=lambda made: store.exists(made.transform) and store.exists(made.rows))
+    made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
     if made is None:
         made = keep(
             store,
