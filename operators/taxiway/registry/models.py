@@ -1,6 +1,8 @@
 """Models in MLflow: registers a fitted scikit-learn pipeline as a version, once; checks a version's files before loading it."""
 
 import json
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
     from mlflow.types import Schema
 
+_log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 
@@ -41,9 +44,31 @@ class ModelToSave:
 
 
 def find_version(client: "MlflowClient", model: str, key: str) -> int | None:
-    """The version that was registered with this candidate key; None if there is none."""
+    """The version that was registered with this candidate key; None if there is none, or if its files are deleted."""
     found = client.search_model_versions(f"name='{model}' and tags.`{tags.CANDIDATE}`='{key}'")
-    return min((int(version.version) for version in found), default=None)
+    return next((number for number, version in _in_order(found) if _has_files(client, version)), None)
+
+
+def _in_order(versions: "Iterable[ModelVersion]") -> "list[tuple[int, ModelVersion]]":
+    return sorted(((int(version.version), version) for version in versions), key=lambda numbered: numbered[0])
+
+
+def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
+    from mlflow.exceptions import MlflowException
+
+    model_id = str(version.source).removeprefix("models:/")
+    try:
+        client.get_logged_model(model_id)  # a deleted one still lists its files
+        files = client.list_logged_model_artifacts(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        files = []
+    if not files:
+        _log.warning(
+            "the files of %s version %s are deleted from MLflow; the version is not used again", version.name, version.version
+        )
+    return bool(files)
 
 
 def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSave) -> int:
