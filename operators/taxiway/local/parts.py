@@ -5,6 +5,7 @@ import os
 import subprocess
 import urllib.request
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -112,7 +113,7 @@ class ServicePart:
                 body = answer.read()
             self._is_ours = self._is_ours or _listens_in_this_session(service.health_url)
             return Health.GOOD if self._is_ours and service.is_healthy(body, self._began) else Health.BAD
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
             # The page of the API server says how other components are; without it, nothing is known about them.
             answered = not isinstance(error, OSError) or isinstance(error, HTTPError)
             return Health.BAD if answered or service.answers_itself else Health.UNKNOWN

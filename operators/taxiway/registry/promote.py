@@ -14,7 +14,7 @@ from taxiway.tracking import tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-STALE_MINUTES = ledger.STALE_AFTER.total_seconds() / 60
+_STALE_MINUTES = ledger.STALE_AFTER.total_seconds() / 60
 _TRIES = 20
 
 
@@ -138,7 +138,7 @@ def _promote(client: "MlflowClient", entry: Entry, at: datetime) -> None:
     if decided.state not in ledger.DECIDED:
         raise TransientError(
             f"{promotion.model} version {promotion.to_version} is not made champion: another promotion of the model found this one stale and "
-            f"set it to {decided.state}, because it took more than {STALE_MINUTES:g} minutes, or the clocks of two machines differ by as "
+            f"set it to {decided.state}, because it took more than {_STALE_MINUTES:g} minutes, or the clocks of two machines differ by as "
             "much; try again"
         )
     _move_aliases(client, promotion.model)
@@ -202,7 +202,7 @@ def _champion_before(known: Sequence[Entry], version: int) -> int | None:
 def _in_progress(other: Promotion) -> str:
     return (
         f"{other.model}: version {other.to_version} is being promoted by {other.by} since {other.at:%Y-%m-%d %H:%M:%S} UTC; try again "
-        f"when that promotion is done, or {STALE_MINUTES:g} minutes after its start"
+        f"when that promotion is done, or {_STALE_MINUTES:g} minutes after its start"
     )
 
 
