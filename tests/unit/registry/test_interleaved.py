@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 from helping import PATIENCE_S, examples
 from taxiway.errors import TerminalError, TransientError
-from taxiway.records import ShadowReport, Status, Verdict
+from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import DECIDED, Entry, State, entries
 from taxiway.registry.promote import push, rollback
@@ -26,7 +26,7 @@ from taxiway.tracking.tags import NEWEST_SPAN
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CLOCKS = st.sampled_from([-20, 0, 20]).map(lambda minutes: NOON + timedelta(minutes=minutes))
-Act = Callable[[Any], object]
+Act = Callable[[Any], Promotion]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ class Paused:
         self._act = act
         self._turn, self._waits = threading.Semaphore(0), threading.Semaphore(0)
         self.over = False
+        self.made: Promotion | None = None
         self.broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -50,7 +51,7 @@ class Paused:
 
     def _run(self) -> None:
         try:
-            attempted(self._act, self)
+            self.made = attempted(self._act, self)
         except BaseException as error:
             self.broken = error
         self.over = True
@@ -108,13 +109,12 @@ def rolls_back(model: str, at: datetime) -> Act:
     return lambda client: rollback(client, model, by="ann", reason="complaints", at=at)
 
 
-def attempted(act: Act, client: object) -> bool:
-    """Whether a promotion took place."""
+def attempted(act: Act, client: object) -> Promotion | None:
+    """The promotion, if it took place."""
     try:
-        act(client)
+        return act(client)
     except (TerminalError, TransientError):
-        return False
-    return True
+        return None
 
 
 def run_in_order(acts: Sequence[Paused], order: Sequence[tuple[int, int]], *, finish: bool = True) -> None:
@@ -148,8 +148,12 @@ def test_any_order_of_requests_leaves_one_path_to_the_champion(
 ) -> None:
     model = model_with_champion(client)
     acts = [pushes(model, 3, 2, clocks[0]), pushes(model, 4, 2, clocks[1]), rolls_back(model, clocks[2])]
-    run_in_order([Paused(client, act) for act in acts], order)
+    processes = [Paused(client, act) for act in acts]
+    run_in_order(processes, order)
     path = require_one_path(client, model)
+    assert {process.made for process in processes} - {None} <= {entry.promotion for entry in path}, (
+        "nobody is told of one too many"
+    )
     last = path[-1].promotion
     if last.verdict is not None:
         assert version_at(client, model, PREVIOUS) == last.from_version
