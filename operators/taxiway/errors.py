@@ -116,11 +116,7 @@ class WorkerLostError(ModelUnavailableError):
 
 
 class StackStartError(TaxiwayError):
-    """A service of the embedded stack did not start, or exited."""
-
-
-class StopRequestedError(TaxiwayError):
-    """The stack was stopped while its services were starting."""
+    """A part of the embedded stack did not start, or ended or hung too often."""
 
 
 def allowed_values(got: str, allowed: Iterable[str]) -> str:

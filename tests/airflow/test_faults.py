@@ -69,6 +69,19 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
     assert len(entries(running.mlflow, dag)) == 1
 
 
+def test_a_task_that_is_cleared_alone_closes_the_mlflow_run_again(running: Running) -> None:
+    """Runs after the test above: the run of `cleared` is over, and Airflow does not run its teardown again."""
+    dag = "faults.cleared"
+    run = running.api._get(f"/dags/{dag}/dagRuns")["dag_runs"][0]["dag_run_id"]
+    (closed,) = [task for task in running.api.tasks(dag, run) if task.task == "close_run"]
+    body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True, "task_ids": ["transform"]}
+    running.api._http.post(f"/dags/{dag}/clearTaskInstances", json=body).raise_for_status()
+    running.wait_for_end(dag, run)
+    tasks = {task.task: task for task in running.api.tasks(dag, run)}
+    assert (tasks["transform"].state, tasks["close_run"]) == ("success", closed)
+    assert running.mlflow_run(dag, run).info.status == "FINISHED"
+
+
 def test_refused_first_calls_are_tried_again(running: Running) -> None:
     run, tasks = running.run("faults.refused")
     assert states(tasks) == dict.fromkeys(STAGES, "success")

@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 from conftest_airflow import processes_of
@@ -24,11 +27,12 @@ from taxiway.demo.answers import CheckedLog
 from taxiway.demo.report import print_table
 from taxiway.demo.run import PIPELINE, UNGUARDED, _problem
 from taxiway.errors import ConfigError, TransientError
-from taxiway.local.console import print_error
+from taxiway.local.console import SERVICES, print_error
 from taxiway.local.ports import PREFERRED_PORTS, Ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _health_check
+from taxiway.local.stack import StackProcess
 from taxiway.local.stack_dir import StackDir
 from taxiway.records import Outcome, RunSummary, Span
 from taxiway.registry.champions import ChampionInfo
@@ -114,6 +118,36 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
     assert "the stack did not start: gateway exited with code 3 while starting" in done.stderr
     assert "unable to open database file" in done.stderr
     assert "Traceback" not in done.stderr
+    assert processes_of(home) == []
+
+
+def test_parts_that_are_killed_are_replaced_and_keep_their_ports(home: Path) -> None:
+    """Slow: the whole stack starts twice, because every process of it but the supervisor is killed."""
+    stack = StackProcess(StackDir.at(home), home.parent / "dags")
+    seen: list[dict[str, Any]] = []
+    try:
+        for event in stack.events():
+            seen.append(event)
+        order = [(event["event"], event.get("service")) for event in seen]
+        assert order.index(("healthy", "mlflow")) < order.index(("starting", "gateway"))
+        running = json.loads((home / "running.json").read_text())
+        seen.clear()
+        follower = threading.Thread(target=stack.wait, args=(seen.append,))
+        follower.start()
+        for process in (*Postgres(home / "postgres").processes(), *session_members(running["session"])):
+            process.kill()
+        replaced = set(SERVICES) - {"airflow-tables"}
+        until(
+            lambda: {event["service"] for event in seen if event["event"] == "healthy"} == replaced,
+            "all parts are healthy again",
+            progress=lambda: len(seen),
+        )
+        assert {event["service"] for event in seen if event["event"] == "restarting"} == replaced
+        for service, path in {"airflow": "/api/v2/monitor/health", "mlflow": "/health", "gateway": "/ping"}.items():
+            assert httpx.get(f"http://127.0.0.1:{running['ports'][service]}{path}", timeout=PATIENCE_S).is_success
+    finally:
+        stack.stop()
+    follower.join(PATIENCE_S)
     assert processes_of(home) == []
 
 

@@ -1,6 +1,5 @@
 """`taxiway new`: drafts a pipeline from existing data, as files that run as they are and that people then edit."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from taxiway.spec.base import Name
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
 from taxiway.spec.source.span_pattern import SpanPattern
-from taxiway.store import Store
+from taxiway.store import Store, temp_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +125,8 @@ def draft_pipeline(pattern: str, label: str) -> Draft:
             f"{pattern} matches {len(found)} {'file' if len(found) == 1 else 'files'}; required: at least 2, because a pipeline "
             "trains on one span and evaluates on the next"
         )
-    with tempfile.TemporaryDirectory(prefix="taxiway-new-") as folder:
-        store = Store(folder)
+    with temp_folder("new") as folder:
+        store = Store(str(folder))
         spans = ingest(found, pipeline="new", source=pattern, store=store).spans
         profiles = [profile_span(span, store) for span in spans]
         unread = {

@@ -1,9 +1,15 @@
-"""A small client of Airflow's REST API: start a run, follow its tasks, read what they returned."""
+"""A small client of Airflow's REST API: start a run, follow its tasks, read what they returned.
 
+A request without an answer is repeated: Airflow may be slow on a busy machine, or be restarting. Every request may be repeated without
+another effect.
+"""
+
+import logging
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +19,13 @@ from taxiway.errors import TransientError
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 120.0
+OUTAGE_SECONDS = 600.0
+"""For how long Airflow may not answer."""
 READ_SECONDS = 600.0
 """Airflow reads a new file within half a minute; on a busy machine it may take much longer."""
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_AWAY = frozenset({500, 502, 503, 504})
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,10 @@ class AirflowApi:
     """
 
     def __init__(self, url: str, password: str) -> None:
-        answer = httpx.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=ANSWER_SECONDS)
+        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=ANSWER_SECONDS)
+        answer = self._ask("POST", f"{url}/auth/token", json={"username": "admin", "password": password})
         answer.raise_for_status()
-        token = answer.json()["access_token"]
-        self._http = httpx.Client(
-            base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS
-        )
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def wait_for_dag(self, dag: str, seconds: float = READ_SECONDS) -> None:
         """Wait until Airflow has read a DAG, and unpause it.
@@ -68,7 +76,7 @@ class AirflowApi:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self._http.patch(f"/dags/{quote(dag)}", json={"is_paused": False}).is_success:
+            if self._ask("PATCH", f"/dags/{quote(dag)}", json={"is_paused": False}).is_success:
                 return
             time.sleep(POLL_SECONDS)
         errors = self._get("/importErrors")["import_errors"]
@@ -77,10 +85,13 @@ class AirflowApi:
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run; returns its id."""
-        answer = self._http.post(f"/dags/{quote(dag)}/dagRuns", json={"conf": conf, "logical_date": None})
-        if not answer.is_success:
+        run = f"manual__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{uuid.uuid4().hex[:8]}"
+        body = {"dag_run_id": run, "conf": conf, "logical_date": None}
+        answer = self._ask("POST", f"/dags/{quote(dag)}/dagRuns", json=body)
+        # If the answer to the first try was lost, the run exists.
+        if not answer.is_success and answer.status_code != httpx.codes.CONFLICT:
             raise TransientError(f"Airflow did not start a run of {dag}: HTTP {answer.status_code} {answer.text[:500]}")
-        return str(answer.json()["dag_run_id"])
+        return run
 
     def follow(self, dag: str, run: str) -> Iterator[TaskState]:
         """Yield each task whenever its state changes, until the run ends."""
@@ -102,7 +113,7 @@ class AirflowApi:
     def returned(self, dag: str, run: str, task: str) -> dict[str, Any]:
         """The reference that a task returned; empty if it returned none."""
         path = f"/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances/{task}/xcomEntries/return_value"
-        answer = self._http.get(path)
+        answer = self._ask("GET", path)
         return dict(answer.json()["value"]) if answer.is_success else {}
 
     def tasks(self, dag: str, run: str) -> list[TaskState]:
@@ -121,9 +132,38 @@ class AirflowApi:
         ]
 
     def _get(self, path: str) -> Any:
-        answer = self._http.get(path)
-        answer.raise_for_status()
+        answer = self._ask("GET", path)
+        if not answer.is_success:
+            raise TransientError(f"Airflow answered GET {path} with HTTP {answer.status_code}: {answer.text[:500]}")
         return answer.json()
+
+    def _ask(self, method: str, url: str, json: Any = None) -> httpx.Response:
+        """The answer to a request, which is repeated while there is none.
+
+        Raises:
+            TransientError: There was no answer for `OUTAGE_SECONDS`.
+        """
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                answer = self._http.request(method, url, json=json)
+            except httpx.TransportError as error:
+                why = str(error) or type(error).__name__
+            else:
+                if answer.status_code not in _AWAY:
+                    if told:
+                        _log.warning("Airflow answers again after %.0f s", time.monotonic() - began)
+                    return answer
+                why = f"HTTP {answer.status_code} {answer.text[:200]}".strip()
+            if time.monotonic() - began > OUTAGE_SECONDS:
+                raise TransientError(
+                    f"Airflow at {self._http.base_url.copy_with(path='/')} has not answered for {OUTAGE_SECONDS:.0f} s (last: {why}); see the "
+                    "log of its API server, and start the command again"
+                )
+            if not told:
+                _log.warning("Airflow does not answer (%s); trying again for up to %.0f s", why, OUTAGE_SECONDS)
+            told = True
+            time.sleep(POLL_SECONDS)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -7,7 +7,7 @@ from taxiway.local.stack import Stack
 from taxiway.registry.models import load_trusted
 from taxiway.serving.answer_check import AnswerCheck, check_answers
 from taxiway.serving.gateway.request_log import logged_answers
-from taxiway.tracking.client import quiet_mlflow
+from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def check_log(stack: Stack, model: str) -> CheckedLog:
     """Check every answer in the log of the stack's gateway."""
     quiet_mlflow()
     load = partial(load_trusted, stack.url("mlflow"), model)
-    return CheckedLog(
-        champion=check_answers(logged_answers(stack.home.gateway, model, "champion"), load),
-        challenger=check_answers(logged_answers(stack.home.gateway, model, "challenger"), load),
-    )
+    with mlflow_errors(stack.url("mlflow")):
+        return CheckedLog(
+            champion=check_answers(logged_answers(stack.home.gateway, model, "champion"), load),
+            challenger=check_answers(logged_answers(stack.home.gateway, model, "challenger"), load),
+        )

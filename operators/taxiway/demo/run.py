@@ -23,13 +23,15 @@ from taxiway.demo.flights import Corruption, corrupt, flights_by_month, write_sp
 from taxiway.demo.report import print_table, write_report
 from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import summaries
+from taxiway.lineage.run_records import behind_verdict
 from taxiway.local.console import print_error, running_stack, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
-from taxiway.records import Outcome, RunSummary, Status, Verdict
+from taxiway.records import Outcome, RunSummary, Status
 from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.pipeline_file import SUFFIX
 from taxiway.store import Store
+from taxiway.tracking.client import mlflow_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +166,8 @@ def current_champion(tracking_uri: str) -> ChampionInfo | None:
     """The champion of the demonstration's pipeline; None if it has none."""
     from mlflow import MlflowClient
 
-    return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
+    with mlflow_errors(tracking_uri):
+        return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
 
 
 def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
@@ -227,7 +230,8 @@ def _print_verdict(console: Console, stack: Stack, api: AirflowApi, scenario: Sc
     if digest is None:
         return
     marks = {Status.PASS: "[green]✓[/green]", Status.FAIL: "[red]✗[/red]"}
-    for reason in Store(str(stack.home.store)).get(Verdict, digest).reasons:
+    verdict = behind_verdict(Store(str(stack.home.store)), digest).verdict
+    for reason in verdict.reasons if verdict else ():
         console.print(f"    {marks.get(reason.status, '-')} {escape(reason.message)}", highlight=False)
 
 

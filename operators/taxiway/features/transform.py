@@ -1,7 +1,5 @@
 """Fit the transform on the training rows."""
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
@@ -13,7 +11,7 @@ from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Features
-from taxiway.store import StageKey, Store, keep, made_before
+from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +53,7 @@ def transform(
     """
     numeric, categorical = choose_columns(schema, features, label)
     key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
-    made = made_before(store, key, FeatureSet, whole=lambda made: store.exists(made.transform) and store.exists(made.rows))
+    made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
     if made is None:
         made = keep(
             store,
@@ -198,7 +196,7 @@ def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", store: 
     import pyarrow.parquet as pq
 
     table = pa.table({**{name: matrix[:, i] for i, name in enumerate(names)}, "label": pa.array(labels)})
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        path = Path(folder) / "rows.parquet"
+    with temp_folder("rows") as folder:
+        path = folder / "rows.parquet"
         pq.write_table(table, path)
         return store.put_file(path)

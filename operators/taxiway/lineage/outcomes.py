@@ -1,6 +1,5 @@
 """The outcomes of runs, derived from their records, and the index of spans that have one."""
 
-import logging
 from collections.abc import Hashable
 
 from taxiway.records import (
@@ -15,9 +14,7 @@ from taxiway.records import (
     Verdict,
     span_label,
 )
-from taxiway.store import LOST, SpanIndex, SpanKey, Store
-
-_log = logging.getLogger(__name__)
+from taxiway.store import SpanIndex, SpanKey, Store
 
 
 def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
@@ -37,13 +34,13 @@ def mark_processed(store: Store, summary: RunSummary) -> None:
 
 def summary_of(store: Store, pipeline: str, span: Span) -> RunSummary | None:
     """The summary of the run that decided this version of the span; None if there is none, or if its record is lost."""
-    return _summary(store, pipeline, (span.name, span.version))
+    return _index(store, pipeline).record(RunSummary, span.name, span.version)
 
 
 def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummary, ...]:
     """The summaries of the `newest` processed spans of `pipeline`, oldest span first; lost records are left out."""
-    keys = _index(store, pipeline).spans()[-newest:]
-    return tuple(summary for key in keys if (summary := _summary(store, pipeline, key)) is not None)
+    index = _index(store, pipeline)
+    return tuple(index.records(RunSummary, index.spans()[-newest:]).values())
 
 
 def changed_since(store: Store, snapshot: Snapshot, *, span_option: str) -> tuple[str, ...]:
@@ -70,17 +67,6 @@ def changed_since(store: Store, snapshot: Snapshot, *, span_option: str) -> tupl
 
 def _index(store: Store, pipeline: str) -> SpanIndex:
     return SpanIndex(store, f"decided/{pipeline}")
-
-
-def _summary(store: Store, pipeline: str, key: SpanKey) -> RunSummary | None:
-    digest = _index(store, pipeline).get(*key)
-    if digest is None:
-        return None
-    try:
-        return store.get(RunSummary, digest)
-    except LOST as error:
-        _log.warning("the summary of span %s cannot be read and is left out: %s", span_label(*key), error)
-        return None
 
 
 def summarize(

@@ -4,8 +4,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -45,7 +47,7 @@ def stay(console: Console, starting: StackProcess) -> int:
     """Wait until the stack ends; returns 0 after Ctrl-C or `taxiway down`, and 1 if it failed."""
     console.print("Press Ctrl-C to stop the stack.")
     try:
-        why = starting.wait()
+        why = starting.wait(lambda event: _show_event(console, event))
     except KeyboardInterrupt:
         console.print()
         return 0
@@ -129,6 +131,20 @@ def _show_start(console: Console, starting: StackProcess) -> None:
                     rows[service] = bar.add_task(SERVICES[service], total=1)
                 case {"event": "healthy", "service": service}:
                     bar.update(rows[service], completed=1)
+
+
+def _show_event(console: Console, event: dict[str, Any]) -> None:
+    """Print what happened to a part of a running stack."""
+    match event:
+        case {"event": "unhealthy", "service": name, "seconds": seconds}:
+            text, style = f"is unhealthy; it is restarted if that lasts for {seconds:.0f} s", "yellow"
+        case {"event": "restarting", "service": name, "detail": why, "count": count, "limit": limit}:
+            text, style = f"{why}; restarting it ({count} of at most {limit} restarts)", "yellow"
+        case {"event": "healthy", "service": name}:
+            text, style = "is healthy again", "green"
+        case _:
+            return
+    console.print(Text(f"{datetime.now(UTC):%H:%M:%S} {SERVICES[name]} {text}", style=style), soft_wrap=True)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

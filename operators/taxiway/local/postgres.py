@@ -44,8 +44,10 @@ class Postgres:
 
         try:
             self._server = get_server(self.data)
+            if not self.processes():  # the wheel remembers a server of this process that has died since
+                self._server.ensure_postgres_running()
         except (subprocess.SubprocessError, AssertionError, RuntimeError) as error:
-            raise TransientError(f"PostgreSQL did not start: {error}{self._end_of_log()}") from error
+            raise TransientError(f"PostgreSQL did not start: {error}{self.end_of_log()}") from error
         self._create(databases)
         return {
             name: self._server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg2://") for name in databases
@@ -56,6 +58,33 @@ class Postgres:
         if self._server is not None:
             self._server.cleanup()
         end_all(self.processes)
+
+    def answers(self, within_s: float) -> bool:
+        """Whether the server answers a query within this time."""
+        import psycopg2  # type: ignore[import-untyped]
+
+        try:
+            with closing(psycopg2.connect(self._server.get_uri(), connect_timeout=max(2, int(within_s)))) as connection:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                return True
+        except psycopg2.Error:
+            return False
+
+    def kill(self) -> None:
+        """End all processes of the server, which may not react; `start` starts it again."""
+        data = str(self.data.resolve())
+
+        def left() -> list[psutil.Process]:
+            found = []
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    if process.name() == "postgres" and process.cwd() == data:
+                        found.append(process)
+            return found
+
+        end_all(left)
+        self.stop()
 
     def processes(self) -> list[psutil.Process]:
         """The main process of the server, with which its other processes end; empty if it does not run."""
@@ -68,7 +97,7 @@ class Postgres:
         return []
 
     def _create(self, databases: Iterable[str]) -> None:
-        import psycopg2  # type: ignore[import-untyped]
+        import psycopg2
 
         with closing(psycopg2.connect(self._server.get_uri())) as connection:
             connection.autocommit = True
@@ -79,7 +108,8 @@ class Postgres:
                     if name not in existing:
                         cursor.execute(f'CREATE DATABASE "{name}"')
 
-    def _end_of_log(self) -> str:
+    def end_of_log(self) -> str:
+        """The last lines of the server's log, for messages; empty without a log."""
         log = self.data / "log"
         try:
             lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]

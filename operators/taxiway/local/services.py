@@ -19,6 +19,8 @@ NO_TELEMETRY = {
     "GX_ANALYTICS_ENABLED": "false",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
+POSTGRES = "postgres"
+TABLES = "airflow-tables"
 _AIRFLOW = (sys.executable, "-m", "airflow")
 
 
@@ -30,24 +32,33 @@ class Service:
         name: Its name.
         command: The command that starts it.
         environment: Its environment variables, in addition to those of this process.
-        health_url: The URL of its health check.
+        needs: The parts that must be healthy before it can start.
+        health_url: The URL of its health check; empty for a command that ends by itself, and is healthy when it has succeeded.
         is_healthy: Takes the body of the health URL and the time at which the process was started.
+        answers_itself: Whether the service itself answers at the health URL.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    health_url: str
-    is_healthy: Callable[[bytes, datetime], bool]
+    needs: tuple[str, ...]
+    health_url: str = ""
+    is_healthy: Callable[[bytes, datetime], bool] = lambda _, __: True
+    answers_itself: bool = True
 
 
 def services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
-    """MLflow and the gateway; `databases` are SQLAlchemy URLs by service."""
-    return _mlflow(home, spec.ports["mlflow"], databases["mlflow"]), _gateway(home, spec.ports)
+    """All services in the order of their starts; `databases` are SQLAlchemy URLs by service."""
+    return (
+        _mlflow(home, spec.ports["mlflow"], databases["mlflow"]),
+        _gateway(home, spec.ports),
+        Service(TABLES, (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, spec, databases), (POSTGRES,)),
+        *_airflow_services(home, spec, databases),
+    )
 
 
-def airflow_services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
-    """Airflow's four components, which `airflow standalone` starts too; `airflow_migration` must have prepared the database.
+def _airflow_services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[Service, ...]:
+    """Airflow's four components, which `airflow standalone` starts too.
 
     They are started one by one, so that each has a health check and its death is noticed. None serves its logs over the network,
     because all components read them from the same folder.
@@ -61,14 +72,17 @@ def airflow_services(home: StackDir, spec: StackSpec, databases: Mapping[str, st
     }
     environment = _airflow_environment(home, spec, databases)
     return tuple(
-        Service(name, (*_AIRFLOW, *arguments), environment, health_url, _health_check(name))
+        Service(
+            name,
+            (*_AIRFLOW, *arguments),
+            environment,
+            (POSTGRES, TABLES),
+            health_url,
+            _health_check(name),
+            answers_itself=name == "api-server",
+        )
         for name, arguments in commands.items()
     )
-
-
-def airflow_migration(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The command that creates or updates Airflow's tables, and its environment."""
-    return (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, spec, databases)
 
 
 def _mlflow(home: StackDir, port: int, database: str) -> Service:
@@ -79,6 +93,7 @@ def _mlflow(home: StackDir, port: int, database: str) -> Service:
         "mlflow",
         command + stores,
         {**_base(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        (POSTGRES,),
         f"{url}/health",
         lambda body, _: body == b"OK",
     )
@@ -95,8 +110,8 @@ def _gateway(home: StackDir, ports: Mapping[str, int]) -> Service:
             "TAXIWAY_CALLER_TOKEN": keys.gateway_caller_token,
             "TAXIWAY_ADMIN_TOKEN": keys.gateway_admin_token,
         },
+        ("mlflow",),  # which it asks for its models when it starts
         f"http://127.0.0.1:{ports['gateway']}/ping",
-        lambda _, __: True,
     )
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,12 @@ class StackProcess:
                 return
         raise TransientError(f"the stack did not start: {self._killed()}")
 
-    def wait(self) -> str:
-        """Wait until the stack ends; returns why it failed, empty if another command stopped it."""
+    def wait(self, notice: Callable[[dict[str, Any]], None]) -> str:
+        """Wait until the stack ends; returns why it failed, empty if another command stopped it.
+
+        Args:
+            notice: Takes each event until then: a part is unhealthy, is restarted, or is healthy again.
+        """
         assert self._process.stdout is not None
         for line in self._process.stdout:
             event = json.loads(line)
@@ -101,6 +105,7 @@ class StackProcess:
                 return str(event["detail"])
             if event["event"] == "stopping":
                 return ""
+            notice(event)
         return self._killed()
 
     def _killed(self) -> str:

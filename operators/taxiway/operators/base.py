@@ -1,28 +1,31 @@
 """The base class of all stage operators: the stage's context, records by reference, links, and errors."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.config import open_store
-from taxiway.hooks.context import stage_context
+from taxiway.hooks.context import find_stage_context, stage_context
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.messages import quoted
 from taxiway.records import Record
 from taxiway.spec.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
     from airflow.sdk.types import TaskInstanceKey
 
     from taxiway.stages.context import StageContext
 
 R = TypeVar("R", bound=Record)
 K = TypeVar("K", bound=Record)
+BROKEN = ("failed", "upstream_failed")
+_ENDED = ("success", "skipped", "removed", *BROKEN)
 # The reference of a record: a mapping when the task runs, an XComArg while the DAG is defined.
 Input = Mapping[str, str] | XComArg
 
@@ -54,16 +57,39 @@ class StageOperator(BaseOperator, Generic[R]):
         self.pipeline = pipeline
         self.mlflow_conn_id = mlflow_conn_id
 
+    @property
+    def in_container(self) -> bool:
+        """Whether the task starts a container."""
+        return False
+
     def execute(self, context: "Context") -> Any:
         """Run the stage and return the reference of its record.
 
         Raises:
             AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
         """
-        try:
+        with self.ending(context):
             return self.finish(self.run(self.open(context), context), context)
-        except TerminalError as error:
-            raise AirflowFailException(str(error)) from error
+
+    @contextmanager
+    def ending(self, context: "Context") -> Iterator[None]:
+        """Within this block the stage runs: errors become Airflow's, and a run that has been closed already is closed again.
+
+        Raises:
+            AirflowFailException: The stage raised a TerminalError.
+        """
+        try:
+            yield
+        except AirflowSkipException:
+            close_again(self, context, failed=False)
+            raise
+        except Exception as error:
+            close_again(self, context, failed=True)
+            if isinstance(error, TerminalError):
+                raise AirflowFailException(str(error)) from error
+            raise
+        else:
+            close_again(self, context, failed=False)
 
     def run(self, stage: "StageContext", context: "Context") -> R:
         """Call the stage's function; subclasses override this.
@@ -114,6 +140,43 @@ class StageOperator(BaseOperator, Generic[R]):
             ti.xcom_push("return_value", ref)
             raise AirflowFailException(reason)
         return ref
+
+
+def states_of_others(context: "Context") -> dict[str, str | None]:
+    """The states of the other tasks of the DAG run, by task id."""
+    ti: Any = context["ti"]
+    states: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    return {task: state for task, state in states.items() if task != ti.task_id}
+
+
+def uses_containers(dag: "DAG") -> bool:
+    """Whether a task of the DAG starts challengers in containers."""
+    return any(isinstance(task, StageOperator) and task.in_container for task in dag.tasks)
+
+
+def close_again(operator: StageOperator[Any], context: "Context", *, failed: bool) -> None:
+    """Close the run after a task that runs again when `close_run` is over: opening it has set the MLflow run to RUNNING.
+
+    Airflow does not run a teardown again if another task is cleared alone.
+
+    Args:
+        operator: The task.
+        context: Airflow's context of the task.
+        failed: Whether the task failed.
+    """
+    ti: Any = context["ti"]
+    if ti.try_number == 1:  # saves a request: this task cannot be later than the teardown
+        return
+    states = states_of_others(context)
+    teardowns = [task.task_id for task in operator.dag.teardowns if isinstance(task, StageOperator)]
+    stage = None
+    if teardowns and operator.task_id not in teardowns and all(states.get(task) in _ENDED for task in teardowns):
+        stage = find_stage_context(operator.pipeline, context, operator.mlflow_conn_id)
+    if stage is not None:
+        from taxiway.stages.close import close
+
+        failed = failed or any(state in BROKEN for state in states.values())
+        close(stage, failed=failed, containers=uses_containers(operator.dag))
 
 
 def parse_params(value: Mapping[str, Any] | str) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """Close run: the task that ends the MLflow run, records the outcome, and calls the notifier of the team file."""
 
 import logging
-from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from taxiway.hooks.context import airflow_url, find_stage_context
-from taxiway.operators.base import StageOperator
-from taxiway.operators.shadow import ShadowDeployOperator
+from taxiway.operators.base import BROKEN, StageOperator, states_of_others, uses_containers
 from taxiway.records import RunSummary
 from taxiway.spec.team import Notification
 
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 ERROR = "ERROR"
-_BROKEN = ("failed", "upstream_failed")
 
 
 class CloseRunOperator(StageOperator[RunSummary]):
@@ -37,15 +34,14 @@ class CloseRunOperator(StageOperator[RunSummary]):
         from taxiway.stages.close import close
 
         states = states_of_others(context)
-        broken = [task for task, state in states.items() if state in _BROKEN]
+        broken = [task for task, state in states.items() if state in BROKEN]
         stage = None
         if any(state != "skipped" for state in states.values()):
             stage = find_stage_context(self.pipeline, context, self.mlflow_conn_id)
         if stage is None and not broken:
             self.log.info("nothing to close: all tasks of this run were skipped")
             return {}
-        containers = any(isinstance(task, ShadowDeployOperator) and task.in_container for task in self.dag.tasks)
-        summary = close(self.show(stage), failed=bool(broken), containers=containers) if stage else None
+        summary = close(self.show(stage), failed=bool(broken), containers=uses_containers(self.dag)) if stage else None
         if summary is None and broken:
             failed = [task for task, state in states.items() if state == "failed"] or broken
             self.log.error(
@@ -54,13 +50,6 @@ class CloseRunOperator(StageOperator[RunSummary]):
         if summary is not None or broken:
             notify(self.notification, summary, self.pipeline.name, self.mlflow_run_url, context)
         return self.finish(summary, context) if summary else {}
-
-
-def states_of_others(context: "Context") -> dict[str, str | None]:
-    """The states of the other tasks of the DAG run, by task id."""
-    ti: Any = context["ti"]
-    states: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-    return {task: state for task, state in states.items() if task != ti.task_id}
 
 
 def notify(

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk.exceptions import AirflowFailException
-
-from taxiway.errors import TerminalError
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import ShadowReport, Verdict
 from taxiway.triggers.shadow import ShadowTrigger
@@ -52,11 +49,9 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
         from taxiway.stages.shadow import finish_shadow
 
         self.log.info("the wait for requests ended: %s", event.get("why"))
-        try:
+        with self.ending(context):
             verdict = self.read(Verdict, self.verdict)
             return self.finish(finish_shadow(self.open(context), verdict, in_container=self.in_container), context)
-        except TerminalError as error:
-            raise AirflowFailException(str(error)) from error
 
     def failure_reason(self, record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason

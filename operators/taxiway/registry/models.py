@@ -1,7 +1,8 @@
 """Models in MLflow: registers a fitted scikit-learn pipeline as a version, once; checks a version's files before loading it."""
 
 import json
-import tempfile
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.registry.trust import TRUSTED_TYPES, check_model, check_parameters, untrusted_types
+from taxiway.store import temp_folder
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
     from mlflow.types import Schema
 
+_log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
 
 
@@ -41,9 +44,31 @@ class ModelToSave:
 
 
 def find_version(client: "MlflowClient", model: str, key: str) -> int | None:
-    """The version that was registered with this candidate key; None if there is none."""
+    """The version that was registered with this candidate key; None if there is none, or if its files are deleted."""
     found = client.search_model_versions(f"name='{model}' and tags.`{tags.CANDIDATE}`='{key}'")
-    return min((int(version.version) for version in found), default=None)
+    return next((number for number, version in _in_order(found) if _has_files(client, version)), None)
+
+
+def _in_order(versions: "Iterable[ModelVersion]") -> "list[tuple[int, ModelVersion]]":
+    return sorted(((int(version.version), version) for version in versions), key=lambda numbered: numbered[0])
+
+
+def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
+    from mlflow.exceptions import MlflowException
+
+    model_id = str(version.source).removeprefix("models:/")
+    try:
+        client.get_logged_model(model_id)  # a deleted one still lists its files
+        files = client.list_logged_model_artifacts(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        files = []
+    if not files:
+        _log.warning(
+            "the files of %s version %s are deleted from MLflow; the version is not used again", version.name, version.version
+        )
+    return bool(files)
 
 
 def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSave) -> int:
@@ -67,8 +92,8 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     logged = client.create_logged_model(
         experiment, name=model.replace(".", "_"), source_run_id=run_id, tags=to_save.tags, params=to_save.params
     )
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        path = Path(folder) / "model"
+    with temp_folder("model") as folder:
+        path = folder / "model"
         _save(to_save, path, trusted, run_id=run_id, model_id=logged.model_id)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
@@ -101,9 +126,9 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     from mlflow.artifacts import download_artifacts
 
     source = MlflowClient(tracking_uri).get_model_version(model, str(version))
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
+    with temp_folder("model") as folder:
         uri = artifact_uri(MlflowClient(tracking_uri), source)
-        path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking_uri))
+        path = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
         check_model(path)
         model_loaded: PyFuncModel = mlflow.pyfunc.load_model(str(path))
         check_parameters(model_loaded.get_raw_model(), f"{model}/{version}")
@@ -149,8 +174,8 @@ def _inputs(example: "pd.DataFrame") -> "Schema":
 def _types_to_trust(pipeline: Any) -> list[str]:
     import skops.io
 
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        path = Path(folder) / "model.skops"
+    with temp_folder("model") as folder:
+        path = folder / "model.skops"
         skops.io.dump(pipeline, path)
         needed = untrusted_types(path)
     beyond = sorted(set(needed) - TRUSTED_TYPES)

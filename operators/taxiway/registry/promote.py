@@ -1,17 +1,21 @@
 """Promotion and rollback: move the alias `champion`, once, with an entry in the ledger."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxiway.errors import TerminalError
+from taxiway.errors import TaxiwayError, TerminalError, TransientError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry import ledger
-from taxiway.registry.aliases import CHAMPION, PREVIOUS, point, version_at
+from taxiway.registry.aliases import CHAMPION, PREVIOUS, aliases_of, point, version_at
 from taxiway.registry.ledger import Entry, State
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+_STALE_MINUTES = ledger.STALE_AFTER.total_seconds() / 60
+_TRIES = 20
 
 
 def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: str, at: datetime) -> Promotion:
@@ -31,12 +35,14 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
     """
     _check(verdict, shadow)
     key = ledger.promotion_key(verdict.model, verdict.version, verdict.digest)
-    known = {entry.state: entry for entry in reversed(ledger.entries(client, verdict.model, key=key))}
-    if State.DONE in known:
-        return _still_champion(client, known[State.DONE].promotion)
-    champion = version_at(client, verdict.model, CHAMPION)
-    entry = known.get(State.INTENT)
+    known = _settled(client, verdict.model)
+    mine = {entry.state: entry for entry in known if entry.key == key}
+    if State.DONE in mine:
+        return _still_champion(client, mine[State.DONE].promotion)
+    entry = mine.get(State.INTENT)
     if entry is None:
+        _check_no_rollback_since(known, key)
+        champion = version_at(client, verdict.model, CHAMPION)
         _check_champion(client, verdict, champion)
         promotion = Promotion(
             model=verdict.model,
@@ -49,9 +55,9 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
             shadow=shadow.digest,
             reason="first champion" if champion is None else "passed the model gate and the shadow gate",
         )
-        entry = ledger.open_entry(client, key, promotion)
-    _move(client, entry, previous=entry.promotion.from_version)
-    return entry.promotion
+        entry = ledger.open_entry(client, key, promotion, known)
+    _promote(client, entry, at)
+    return _still_champion(client, entry.promotion)
 
 
 def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:
@@ -79,11 +85,12 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, at: da
         TerminalError: There is no champion, or no version before it.
         TransientError: A promotion of the model is in progress.
     """
+    known = _settled(client, model)
     champion = version_at(client, model, CHAMPION)
     if champion is None:
         raise TerminalError(f"{model} has no champion to roll back; allowed: the name of a model with a champion")
     # The ledger decides, because a push that was killed between its two aliases has set `previous` to the champion itself.
-    previous = _champion_before(client, model, champion) or version_at(client, model, PREVIOUS)
+    previous = _champion_before(known, champion) or version_at(client, model, PREVIOUS)
     if previous in (None, champion):
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
     promotion = Promotion(
@@ -95,38 +102,119 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, at: da
         at=at,
         reason=f"rollback: {reason}",
     )
-    entry = ledger.open_entry(client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion)
-    _move(client, entry, previous=_champion_before(client, model, previous))
+    entry = ledger.open_entry(
+        client, ledger.promotion_key(model, previous, f"rollback {promotion.at.isoformat()}"), promotion, known
+    )
+    _promote(client, entry, at)
     return promotion
 
 
-def _move(client: "MlflowClient", entry: Entry, *, previous: int | None) -> None:
+def _promote(client: "MlflowClient", entry: Entry, at: datetime) -> None:
+    """Decide an open entry, and move the aliases.
+
+    Every other entry that was open before this one was written is decided before this one is, and nobody can decide a later entry
+    before this one. So decisions have an order, in which numbers increase, whatever clocks say and however long a process pauses.
+    """
     promotion = entry.promotion
-    now = version_at(client, promotion.model, CHAMPION)
-    if now not in (promotion.from_version, promotion.to_version):
-        ledger.close(client, entry, State.WITHDRAWN)
-        raise TerminalError(
-            f"{promotion.model} version {promotion.to_version} is not pushed: the champion has changed to version {now}; run the "
-            "model gate again"
+    known = _settled(client, promotion.model)
+    others = [other for other in known if other.state is State.INTENT and other.run_id != entry.run_id]
+    for other in others:
+        if ledger.is_stale(other, at):
+            ledger.decide(client, other, State.ABORTED)
+        else:
+            _withdraw(client, entry, TransientError(_in_progress(other.promotion)))
+    if others:
+        known = _settled(client, promotion.model)
+    newest = ledger.head(known)
+    champion = version_at(client, promotion.model, CHAMPION)
+    overtaken = newest is not None and newest.run_id != entry.run_id and newest.number >= entry.number
+    if overtaken or champion not in (promotion.from_version, promotion.to_version):
+        changed = champion != promotion.from_version
+        what = f"the champion has changed to version {champion or 'none'}" if changed else "another promotion came first"
+        advice = "run the model gate again" if promotion.verdict else "roll back again if the new champion is not wanted either"
+        error = f"{promotion.model} version {promotion.to_version} is not made champion: {what}; {advice}"
+        _withdraw(client, entry, TerminalError(error))
+    decided = ledger.decide(client, entry, State.MOVING)
+    if decided.state not in ledger.DECIDED:
+        raise TransientError(
+            f"{promotion.model} version {promotion.to_version} is not made champion: another promotion of the model found this one stale and "
+            f"set it to {decided.state}, because it took more than {_STALE_MINUTES:g} minutes, or the clocks of two machines differ by as "
+            "much; try again"
         )
-    if version_at(client, promotion.model, PREVIOUS) != previous:
-        point(client, promotion.model, PREVIOUS, previous)
-    point(client, promotion.model, CHAMPION, promotion.to_version)
-    now = version_at(client, promotion.model, CHAMPION)
-    if now != promotion.to_version:
-        raise TerminalError(
-            f"{promotion.model}: the alias champion was set to version {promotion.to_version}, but MLflow returns version {now}; "
-            "run the push again"
-        )
-    ledger.close(client, entry, State.DONE)
+    _move_aliases(client, promotion.model)
 
 
-def _champion_before(client: "MlflowClient", model: str, version: int) -> int | None:
+def _withdraw(client: "MlflowClient", entry: Entry, reason: TaxiwayError) -> None:
+    """Withdraw an open entry and raise the reason, unless another process of the same promotion has decided that it moves."""
+    if ledger.decide(client, entry, State.WITHDRAWN).state not in ledger.DECIDED:
+        raise reason
+
+
+def _settled(client: "MlflowClient", model: str) -> list[Entry]:
+    """All entries of a model, newest first, after the aliases have followed those that are decided."""
+    known = ledger.entries(client, model)
+    if any(entry.state is State.MOVING for entry in known):
+        _move_aliases(client, model)
+        return ledger.entries(client, model)
+    return known
+
+
+def _move_aliases(client: "MlflowClient", model: str) -> None:
+    """Point the aliases to the newest decided promotion.
+
+    MLflow cannot set an alias on a condition. So a process that has set an alias looks at the ledger again, and sets it again if
+    another promotion was decided meanwhile: the last one that sets the alias has seen the newest promotion.
+    """
+    followed: str | None = None
+    for _ in range(_TRIES):
+        known = ledger.entries(client, model)
+        newest = ledger.head(known)
+        if newest is None or (followed is None and newest.state is State.DONE):
+            return
+        wanted = {PREVIOUS: _previous(known, newest), CHAMPION: newest.promotion.to_version}
+        now = aliases_of(client, model)
+        other = {alias: version for alias, version in wanted.items() if now.get(alias) != version}
+        if followed == newest.run_id and not other:
+            if newest.state is State.MOVING:
+                ledger.close(client, newest)
+            return
+        for alias, version in other.items():
+            point(client, model, alias, version)
+        followed = newest.run_id
+    raise TransientError(f"{model}: the alias {CHAMPION} is changed by others all the time; try again")
+
+
+def _previous(known: Sequence[Entry], entry: Entry) -> int | None:
+    """The version that the alias `previous` points to after a promotion; after a rollback, that before the one rolled back to."""
+    if entry.promotion.verdict is not None:
+        return entry.promotion.from_version
+    return _champion_before(known, entry.promotion.to_version)
+
+
+def _champion_before(known: Sequence[Entry], version: int) -> int | None:
     """The version that was champion before `version` was first promoted; None if there was none."""
-    for entry in reversed(ledger.entries(client, model)):
-        if entry.state is State.DONE and entry.promotion.to_version == version:
+    for entry in reversed(known):
+        if entry.state in ledger.DECIDED and entry.promotion.to_version == version:
             return entry.promotion.from_version
     return None
+
+
+def _in_progress(other: Promotion) -> str:
+    return (
+        f"{other.model}: version {other.to_version} is being promoted by {other.by} since {other.at:%Y-%m-%d %H:%M:%S} UTC; try again "
+        f"when that promotion is done, or {_STALE_MINUTES:g} minutes after its start"
+    )
+
+
+def _check_no_rollback_since(known: Sequence[Entry], key: str) -> None:
+    """Raise TerminalError if the model was rolled back after an earlier try of this promotion, which did not end."""
+    first = min((entry.number for entry in known if entry.key == key), default=None)
+    for entry in known:
+        if first is not None and entry.number >= first and entry.state in ledger.DECIDED and entry.promotion.verdict is None:
+            raise TerminalError(
+                f"{entry.promotion.model} was rolled back to version {entry.promotion.to_version} by {entry.promotion.by} after this push "
+                "began; run the model gate again"
+            )
 
 
 def _check(verdict: Verdict, shadow: ShadowReport) -> None:

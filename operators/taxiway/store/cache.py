@@ -4,22 +4,17 @@ A ref maps the key to a record. If the record or its objects are lost, corrupt o
 """
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
 from taxiway.records import Record
 from taxiway.records.digests import digest_of_bytes
 from taxiway.store.store import Store
 
 R = TypeVar("R", bound=Record)
-LOST = (NotStoredError, CorruptArtifactError, UnreadableRecordError)
-"""The errors of a record that is lost for good."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,22 +60,13 @@ def made_before(store: Store, key: StageKey, kind: type[R], *, whole: Callable[[
         store: The store.
         key: The key.
         kind: The type of the record.
-        whole: Whether the objects that the record refers to still exist.
+        whole: Whether the objects that the record refers to are whole.
 
     Returns:
         The record; None if there is none, or if it or its objects are lost.
     """
-    digest = store.get_ref(key.ref)
-    if digest is None:
-        return None
-    try:
-        made = store.get(kind, digest)
-    except LOST as error:
-        _log.warning("cache miss, %s runs again: %s", key.stage, error)
-        if isinstance(error, CorruptArtifactError):
-            store.forget(kind, digest)
-        return None
-    return made if whole(made) else None
+    made = store.follow(kind, key.ref)
+    return made if made is not None and whole(made) else None
 
 
 def keep(store: Store, key: StageKey, made: R) -> R:

@@ -5,28 +5,34 @@ an empty marker for each of the newest entries, and `FOLDER.all` has one segment
 there are enough markers, they are merged with the segment into a new segment.
 
 A segment is immutable and its name is unique: each process reads it once, and two writers cannot lose each other's entries (there are
-two segments for a while). A crash during a merge leaves a name in both folders. If segments and markers are lost, the entries are
-listed and a new segment is written.
+two segments for a while). A crash during a merge leaves a name in both folders. The name begins with the digest of the content. If all
+segments and markers are lost, or a segment is altered, the entries are listed and a new segment is written.
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from taxiway.errors import TransientError
-from taxiway.records import span_order
+from taxiway.errors import CorruptArtifactError, TransientError
+from taxiway.records import Record, span_order
+from taxiway.records.digests import digest_of_bytes
 from taxiway.store.store import Store
 
+R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 _MOST_MARKERS = 64
 _TRIES = 20
 _MOST_CACHED = 256
+_SEGMENT = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8})?")
 
 SpanKey = tuple[str, int]
 """Name and version of a span."""
 
 _segments: dict[tuple[str, str], tuple[SpanKey, ...]] = {}
+_named: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,21 @@ class SpanIndex:
     def get(self, name: str, version: int) -> str | None:
         """The text of one entry, or None. One request."""
         return self.store.get_ref(f"{self.folder}/{name}@{version}")
+
+    def record(self, kind: type[R], name: str, version: int) -> R | None:
+        """The record whose digest is the text of an entry; None if there is none, or, with a warning, if it is lost."""
+        return self.store.follow(kind, f"{self.folder}/{name}@{version}")
+
+    def records(self, kind: type[R], keys: Iterable[SpanKey]) -> dict[SpanKey, R]:
+        """The records of listed entries, in their order; an entry that is lost, or whose record is, is left out with a warning."""
+        found = {}
+        for name, version in keys:
+            record = self.record(kind, name, version)
+            if record is None:
+                _log.warning("%s: %s@%s has no %s that can be read; it is left out", self.folder, name, version, kind.__name__)
+            else:
+                found[name, version] = record
+        return found
 
     def add(self, name: str, version: int, text: str) -> None:
         """Set an entry. It takes a few requests; every 64th time, a segment is read and written too."""
@@ -70,13 +91,28 @@ class SpanIndex:
 
     def state(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """A value that changes if `spans` may have changed. It takes two listings."""
-        return self.store.list_refs(f"{self.folder}.new"), self.store.list_refs(f"{self.folder}.all")
+        segments = self.store.list_refs(f"{self.folder}.all")
+        strays = [name for name in segments if not _SEGMENT.fullmatch(name)]
+        _name_strays(f"{self.store.url}: {self.folder}.all", strays)
+        return self._names("new"), tuple(name for name in segments if name not in strays)
+
+    def _names(self, kind: str = "") -> tuple[str, ...]:
+        """The names of markers, or of entries, without those of stray files."""
+        folder = f"{self.folder}.{kind}" if kind else self.folder
+        names = self.store.list_refs(folder)
+        _name_strays(f"{self.store.url}: {folder}", [name for name in names if _key(name) is None])
+        return tuple(name for name in names if _key(name) is not None)
 
     def _read(self, segments: tuple[str, ...]) -> tuple[SpanKey, ...] | None:
         """The keys of all segments; None if one of them was replaced meanwhile."""
         found: tuple[SpanKey, ...] = ()
         for name in segments:
-            keys = _segment(self.store, f"{self.folder}.all/{name}")
+            try:
+                keys = _segment(self.store, f"{self.folder}.all/{name}")
+            except CorruptArtifactError as error:
+                _log.warning("%s; it is made again from the entries", error)
+                keys = _ordered((), self._names())
+                self._write(keys, instead_of=(f"all/{name}",))
             if keys is None:
                 return None
             found = _ordered(found, (f"{span}@{version}" for span, version in keys)) if found else keys
@@ -87,14 +123,16 @@ class SpanIndex:
         found = self._read(segments)
         if found is None:
             return None
-        keys = _ordered(found, markers if segments else (*markers, *self.store.list_refs(self.folder)))
-        if not keys:
-            return ()
-        self.store.set_ref(f"{self.folder}.all/{uuid.uuid4().hex}", "\n".join(f"{span}@{version}" for span, version in keys))
-        for kind, names in (("all", segments), ("new", markers)):
-            for name in names:
-                self.store.delete_ref(f"{self.folder}.{kind}/{name}")
+        keys = _ordered(found, markers if segments else (*markers, *self._names()))
+        if keys:
+            self._write(keys, instead_of=(*(f"all/{name}" for name in segments), *(f"new/{name}" for name in markers)))
         return keys
+
+    def _write(self, keys: tuple[SpanKey, ...], *, instead_of: tuple[str, ...]) -> None:
+        text = "\n".join(f"{span}@{version}" for span, version in keys)
+        self.store.set_ref(f"{self.folder}.all/{digest_of_bytes(text.encode())}.{uuid.uuid4().hex[:8]}", text)
+        for name in instead_of:
+            self.store.delete_ref(f"{self.folder}.{name}")
 
 
 def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
@@ -104,6 +142,8 @@ def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
     text = store.get_ref(ref)
     if text is None:
         return None
+    if digest_of_bytes(text.encode()) != ref.rpartition("/")[2].partition(".")[0]:
+        raise CorruptArtifactError(f"{store.url}: the segment {ref} of an index is altered", got=ref)
     if len(_segments) >= _MOST_CACHED:
         del _segments[next(iter(_segments))]
     keys = tuple(key for name in text.split("\n") if (key := _key(name)) is not None)
@@ -126,7 +166,12 @@ def _order(key: SpanKey) -> tuple[tuple[int, ...], int, str]:
 
 def _key(name: str) -> SpanKey | None:
     span, _, version = name.rpartition("@")
-    if not span or not version.isdecimal():
-        _log.warning("%s is not the name and version of a span; left out of the index", name)
-        return None
-    return span, int(version)
+    return (span, int(version)) if span and version.isdecimal() else None
+
+
+def _name_strays(folder: str, names: list[str]) -> None:
+    """Warn of files in an index that are none of its own, once in a process."""
+    for name in names:
+        if f"{folder}/{name}" not in _named:
+            _named.add(f"{folder}/{name}")
+            _log.warning("%s has the file %s, which is not a part of the index; it is ignored", folder, name)

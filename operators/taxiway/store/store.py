@@ -5,9 +5,9 @@ files that change).
 """
 
 import contextlib
+import logging
 import posixpath
-import shutil
-import tempfile
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +22,13 @@ from taxiway.errors import CorruptArtifactError, NotStoredError, TerminalError, 
 from taxiway.messages import counted
 from taxiway.records import Record, RecordRef
 from taxiway.records.digests import digest_of_bytes, digest_of_file
+from taxiway.store.temp_folder import temp_folder
 
 R = TypeVar("R", bound=Record)
+LOST = (NotStoredError, CorruptArtifactError, UnreadableRecordError)
+"""The errors of a record or an object that is lost for good."""
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_log = logging.getLogger(__name__)
 _TEMP = ".temp-"
 _WRITE_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
@@ -55,7 +60,7 @@ class Store:
         """Store a copy of a local file; returns its digest."""
         digest = digest_of_file(source)
         path = self._object_path(digest)
-        if not self._exists(path):
+        if not self._holds(path, digest, source.stat().st_size):
             with self._written(path) as temp:
                 self._fs.put_file(str(source), temp)
         return digest
@@ -63,10 +68,7 @@ class Store:
     def put_bytes(self, content: bytes) -> str:
         """Store bytes; returns their digest."""
         digest = digest_of_bytes(content)
-        path = self._object_path(digest)
-        if not self._exists(path):
-            with self._written(path) as temp:
-                self._fs.pipe_file(temp, content)
+        self._put(self._object_path(digest), content)
         return digest
 
     @contextmanager
@@ -83,21 +85,23 @@ class Store:
                 f"{self.url} has no object {digest}: it was deleted, or it was written to another store", got=digest
             )
         if self.is_local:
-            self._verify(Path(path), digest)
+            self._verify(path, Path(path), digest)
             yield Path(path)
             return
-        folder = Path(tempfile.mkdtemp(prefix="taxiway-"))
-        try:
+        with temp_folder("object") as folder:
             local = folder / digest
             self._fs.get_file(path, str(local))
-            self._verify(local, digest)
+            self._verify(path, local, digest)
             yield local
-        finally:
-            shutil.rmtree(folder)
 
-    def exists(self, digest: str) -> bool:
-        """Whether there is an object with this digest; its content is not verified."""
-        return self._exists(self._object_path(digest))
+    def is_whole(self, digest: str) -> bool:
+        """Whether there is an object with this digest and content; it is read for that."""
+        try:
+            with self.local_file(digest):
+                return True
+        except LOST as error:
+            _log.warning("%s", error)
+            return False
 
     def get_bytes(self, digest: str) -> bytes:
         """The verified content of a small object; raises as `local_file`."""
@@ -107,10 +111,7 @@ class Store:
     def put(self, record: Record) -> RecordRef:
         """Store a record; returns its reference for XCom."""
         ref = RecordRef(record=type(record).__name__, digest=record.digest)
-        path = self._record_path(ref)
-        if not self._exists(path):
-            with self._written(path) as temp:
-                self._fs.pipe_file(temp, record.to_json().encode())
+        self._put(self._record_path(ref), record.to_json().encode())
         return ref
 
     def get(self, kind: type[R], digest: str) -> R:
@@ -122,17 +123,11 @@ class Store:
             UnreadableRecordError: It was written by a version of Taxiway that this version cannot read.
         """
         path = self._record_path(RecordRef(record=kind.__name__, digest=digest))
-        try:
-            text = self._fs.cat_file(path)
-        except FileNotFoundError:
-            raise NotStoredError(
-                f"{self.url} has no {kind.__name__} {digest}; run the stage that writes it again", got=digest
-            ) from None
+        text = self._read(path) if _DIGEST.fullmatch(digest) else None
+        if text is None:
+            raise NotStoredError(f"{self.url} has no {kind.__name__} {digest}; run the stage that writes it again", got=digest)
         if digest_of_bytes(text) != digest:
-            raise CorruptArtifactError(
-                f"{path} is corrupt: its content does not match the digest in its name; delete it and run the stage again",
-                got=digest,
-            )
+            raise self._set_aside(path, digest)
         try:
             return kind.from_json(text)
         except ValidationError as error:
@@ -143,9 +138,22 @@ class Store:
         except ValueError as error:
             raise UnreadableRecordError(f"{path}: {error}", got=digest) from error
 
-    def forget(self, kind: type[Record], digest: str) -> None:
-        """Remove a corrupt record, so that it can be stored again; no error if there is none."""
-        self._remove(self._record_path(RecordRef(record=kind.__name__, digest=digest)))
+    def follow(self, kind: type[R], ref: str) -> R | None:
+        """The record whose digest is the value of a ref.
+
+        A ref only remembers what can be made again or done without. If it leads to nothing, this is as if it did not exist.
+
+        Returns:
+            The record; None if there is no such ref, or, with a warning, if its record is lost, corrupt, or of an unknown version.
+        """
+        digest = self.get_ref(ref)
+        if digest is None:
+            return None
+        try:
+            return self.get(kind, digest)
+        except LOST as error:
+            _log.warning("%s leads to no %s, and is ignored: %s", ref, kind.__name__, error)
+            return None
 
     def set_ref(self, name: str, value: str) -> None:
         """Set the ref `name` (a path such as `cache/profile/DIGEST`) to `value`; the last writer wins."""
@@ -154,10 +162,8 @@ class Store:
 
     def get_ref(self, name: str) -> str | None:
         """The value of the ref `name`, or None."""
-        try:
-            return str(self._fs.cat_file(self._ref_path(name)).decode())
-        except FileNotFoundError:
-            return None
+        found = self._read(self._ref_path(name))
+        return None if found is None else found.decode(errors="replace")
 
     def list_refs(self, folder: str) -> tuple[str, ...]:
         """The last part of the names of all refs directly below `folder`, sorted. It takes one listing."""
@@ -204,13 +210,38 @@ class Store:
         self._fs.invalidate_cache(posixpath.dirname(path))
         return bool(self._fs.exists(path))
 
-    @staticmethod
-    def _verify(path: Path, digest: str) -> None:
-        if digest_of_file(path) != digest:
-            raise CorruptArtifactError(
-                f"{path} is corrupt: its content does not match the digest in its name; delete it and run the stage again",
-                got=digest,
-            )
+    def _put(self, path: str, content: bytes) -> None:
+        """Write a small file, unless it has this content."""
+        if self._read(path) != content:
+            with self._written(path) as temp:
+                self._fs.pipe_file(temp, content)
+
+    def _read(self, path: str) -> bytes | None:
+        """The content of a small file; None if there is none."""
+        try:
+            return bytes(self._fs.cat_file(path))
+        except FileNotFoundError:
+            return None
+
+    def _holds(self, path: str, digest: str, size: int) -> bool:
+        """Whether a file has this content. In an object store, where it would be downloaded, only its size is compared."""
+        if not self._exists(path) or self._fs.size(path) != size:
+            return False
+        return not self.is_local or digest_of_file(Path(path)) == digest
+
+    def _verify(self, path: str, local: Path, digest: str) -> None:
+        if digest_of_file(local) != digest:
+            raise self._set_aside(path, digest)
+
+    def _set_aside(self, path: str, digest: str) -> CorruptArtifactError:
+        """Rename a corrupt file, so that it can be stored again; returns the error for its reader."""
+        with contextlib.suppress(OSError):  # another process was faster, or this one may only read
+            self._fs.mv(path, f"{path}.corrupt")
+        return CorruptArtifactError(
+            f"{path} is corrupt: its content does not match the digest in its name; it is renamed to {digest}.corrupt. Run the stage "
+            "that makes it again",
+            got=digest,
+        )
 
     def _object_path(self, digest: str) -> str:
         return f"{self._root}/objects/{digest[:2]}/{digest}"

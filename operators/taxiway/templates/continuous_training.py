@@ -25,6 +25,7 @@ from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import FixedWindow, Split
 from taxiway.spec.team import Notification, Team, loosened
+from taxiway.templates.pipeline_dag import PipelineDag
 from taxiway.templates.schedule import schedule_of
 
 DEFAULT_ARGS = {"retries": 2}
@@ -42,7 +43,7 @@ def continuous_training(
 
     A run decides one span, and runs are not parallel. The tasks are `ingest`, `validate_data`, `transform`, `train`,
     `validate_model`, `shadow`, `push` and `close_run`, and with a sweep also `plan_sweep` and `trials`. A team can add its own
-    tasks between them with `dag.get_task`.
+    tasks between them with `dag.get_task`; `close_run` waits for these too.
 
     Args:
         pipeline: The pipeline.
@@ -57,7 +58,7 @@ def continuous_training(
     if looser:
         raise ConfigError("\n".join(f"{pipeline.name}: {'.'.join(key)} {problem}" for key, problem in looser))
     ours = {"owner": (team and team.owner) or pipeline.team, **({"pool": team.pool} if team and team.pool else {})}
-    with DAG(
+    with PipelineDag(
         dag_id=pipeline.name,
         schedule=schedule_of(pipeline),
         start_date=datetime(2013, 1, 1),
@@ -70,6 +71,7 @@ def continuous_training(
         is_paused_upon_creation=pipeline.schedule is not None,
     ) as dag:
         _stages(pipeline, team.notification if team else None)
+    dag.close_last()
     return dag
 
 
@@ -93,10 +95,8 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     )
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
     push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
-    close_run = CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification)
-    stages: list[BaseOperator] = [ingest, validate_data, transform, train, validate_model, shadow, push]
-    chain(*stages)
-    stages >> close_run.as_teardown()
+    chain(ingest, validate_data, transform, train, validate_model, shadow, push)
+    CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification).as_teardown()
 
 
 def _sweep(pipeline: Pipeline, snapshot: XComArg, after: BaseOperator) -> MappedOperator:

@@ -45,7 +45,10 @@ VERDICT = "taxiway.verdict"
 PROMOTION_MODEL = "taxiway.promotion.model"
 PROMOTION_KEY = "taxiway.promotion.key"
 PROMOTION_STATE = "taxiway.promotion.state"
+PROMOTION_NUMBER = "taxiway.promotion.number"
 PROMOTION_RECORD = "taxiway.promotion.record"
+PROMOTION_DECISION = "taxiway.promotion.decision"
+"""A parameter: MLflow accepts one value for it, and no other afterwards."""
 
 # Of a dataset that a run read.
 SPAN_VERSION = "taxiway.span_version"

@@ -89,6 +89,26 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
     assert (found.run_id, found.tags[CANDIDATE]) == (run.run_id, "one")
 
 
+def test_a_version_whose_files_are_deleted_is_registered_again(
+    run: MlflowRun, mlflow_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    for number, delete in enumerate(("the files", "the logged model"), start=1):
+        assert register(run.client, run.run_id, name, to_save(LogisticRegression())) == number
+        model_id = str(run.client.get_model_version(name, str(number)).source).removeprefix("models:/")
+        if delete == "the files":
+            location = run.client.get_logged_model(model_id).artifact_location
+            get_artifact_repository(location, tracking_uri=mlflow_url).delete_artifacts()
+        else:
+            run.client.delete_logged_model(model_id)
+        assert find_version(run.client, name, "key") is None
+        assert f"{name} version {number} are deleted" in caplog.text
+    again = register(run.client, run.run_id, name, to_save(LogisticRegression()))
+    assert load_trusted(mlflow_url, name, again).predict(rows()).shape == (60, 2)
+
+
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     pipeline = make_pipeline(FunctionTransformer(os.listdir))

@@ -92,7 +92,7 @@ def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: s
 def test_a_rollback_works_after_a_push_that_was_killed_between_its_aliases(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
-    ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
+    ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model))
     client.set_registered_model_alias(model, PREVIOUS, "2")
     assert rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC)).to_version == 1
     assert version_at(client, model, CHAMPION) == 1
@@ -103,7 +103,7 @@ def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: Mlflo
     judged, shadowed = verdict(model, 3, 1), shadow(model, 3, 1)
     key = ledger.promotion_key(model, 3, judged.digest)
     mine = _intent(model, 3, datetime.now(UTC)).model_copy(update={"from_version": 1, "verdict": judged.digest})
-    ledger.open_entry(client, key, mine)
+    ledger.open_entry(client, key, mine, entries(client, model))
     client.set_registered_model_alias(model, CHAMPION, "2")
     with pytest.raises(TerminalError, match="the champion has changed to version 2"):
         push(client, judged, shadowed, by="test", at=datetime.now(UTC))
@@ -167,7 +167,7 @@ def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) ->
 
 
 def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
-    ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)))
+    ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)), [])
     with pytest.raises(TransientError, match="version 3 is being promoted by other"):
         promote(client, model, 1, None)
     assert version_at(client, model, CHAMPION) is None
@@ -175,7 +175,7 @@ def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> N
 
 
 def test_a_stale_intent_is_closed_and_does_not_block(client: MlflowClient, model: str) -> None:
-    ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)))
+    ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model))
     promote(client, model, 1, None)
     assert sorted(e.state for e in entries(client, model)) == [State.ABORTED, State.DONE]
     assert version_at(client, model, CHAMPION) == 1

@@ -144,13 +144,41 @@ def test_a_lost_listing_is_made_again_from_the_entries(store: Store) -> None:
     assert len(store.list_refs(f"{FOLDER}.all")) == 1
 
 
-def test_strays_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("folder", [FOLDER, f"{FOLDER}.new", f"{FOLDER}.all"])
+def test_strays_are_left_out_named_once_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture, folder: str) -> None:
     store = Store(str(tmp_path))
     made = SpanIndex(store, FOLDER)
     made.add("1", 0, "x")
-    store.set_ref(f"{FOLDER}.new/.DS_Store", "")
-    assert made.spans() == (("1", 0),)
-    assert ".DS_Store" in caplog.text
+    for stray in (".DS_Store", "notes.txt", "2013-01@first", "a folder/b"):
+        store.set_ref(f"{folder}/{stray}", "text")
+    for number in range(2, 12):
+        made.add(str(number), 0, "x")
+    for name in store.list_refs(f"{FOLDER}.all"):  # so that the entries themselves are listed
+        if len(name) > 32:
+            store.delete_ref(f"{FOLDER}.all/{name}")
+    as_new_process()
+    assert {span for span, _ in made.spans()} >= {str(number) for number in range(1, 9)}
+    assert {".DS_Store", "notes.txt", "2013-01@first", "a folder"} <= set(store.list_refs(folder))
+    assert caplog.text.count("notes.txt") == 1
+
+
+@pytest.mark.parametrize("content", ["", "1@0\n2@0", "1@0\n2@0\n3@0\n4@0\n99@0", "\x00\xff"])
+def test_an_altered_segment_is_made_again_from_the_entries(
+    store: Store, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    made = SpanIndex(store, FOLDER)
+    for number in range(1, 10):
+        made.add(str(number), 0, "x")
+    (segment,) = store.list_refs(f"{FOLDER}.all")
+    store.set_ref(f"{FOLDER}.all/{segment}", content)
+    as_new_process()
+    assert [name for name, _ in made.spans()] == [str(number) for number in range(1, 10)]
+    assert "is altered; it is made again" in caplog.text
+    caplog.clear()
+    as_new_process()
+    made.add("10", 0, "x")
+    assert len(made.spans()) == 10
+    assert "altered" not in caplog.text
 
 
 def test_listing_reads_one_object_however_many_spans_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

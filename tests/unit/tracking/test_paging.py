@@ -50,8 +50,8 @@ def test_the_ledger_is_read_whole_by_model_key_and_state(client: SmallPages) -> 
     model = f"pages.m{uuid.uuid4().hex[:8]}"
     for version in range(1, RUNS + 1):
         promotion = Promotion(model=model, alias="champion", to_version=version, by="t", at="2026-01-01T00:00:00Z", reason="r")  # type: ignore[arg-type]
-        entry = ledger.open_entry(client, f"key {version}", promotion)
-        ledger.close(client, entry, State.DONE if version % 2 else State.WITHDRAWN)
+        entry = ledger.open_entry(client, f"key {version}", promotion, ledger.entries(client, model))
+        ledger.close(client, ledger.decide(client, entry, State.MOVING if version % 2 else State.WITHDRAWN))
     versions = [entry.promotion.to_version for entry in ledger.entries(client, model)]
     assert versions == [5, 4, 3, 2, 1]
     assert [entry.promotion.to_version for entry in ledger.entries(client, model, state=State.DONE)] == [5, 3, 1]

@@ -141,7 +141,7 @@ def hostile_promotion() -> Promotion:
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
-    entry = Entry(HOSTILE, State.DONE, HOSTILE, hostile_promotion())
+    entry = Entry(HOSTILE, 1, State.DONE, HOSTILE, hostile_promotion())
     row = PipelineRow(HOSTILE, tenure, run, records.summary)
     assert records.summary is not None
     return {

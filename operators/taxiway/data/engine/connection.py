@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError, TransientError
+from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,8 +39,10 @@ def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "
     import duckdb
 
     with (
-        tempfile.TemporaryDirectory(prefix="taxiway-duckdb-") as folder,
-        duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": folder}) as connection,
+        temp_folder("duckdb") as folder,
+        duckdb.connect(
+            ":memory:", config={**_SETTINGS, "memory_limit": memory_limit, "temp_directory": str(folder)}
+        ) as connection,
     ):
         run(connection, USE_UTC, "the settings")
         if max_threads is not None:

@@ -1,6 +1,5 @@
 """Open data outside a pipeline, given by a path, a pattern or a URL, as one table."""
 
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -10,6 +9,7 @@ from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import as_parquet, format_of
 from taxiway.errors import ConfigError, DataError
+from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -28,8 +28,8 @@ def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[
         DataError: A file cannot be read or has other columns than the first, or there are no rows.
     """
     fs, found = _found(data)
-    with tempfile.TemporaryDirectory(prefix="taxiway-data-") as folder:
-        files = [_local(fs, path, Path(folder, str(at)), text_columns) for at, path in enumerate(found)]
+    with temp_folder("data") as folder:
+        files = [_local(fs, path, folder / str(at), text_columns) for at, path in enumerate(found)]
         with open_table(files, str(data)) as table:
             if table.row_count == 0:
                 raise DataError(f"{data} has {len(table.columns)} columns and no rows; write it again at the source")

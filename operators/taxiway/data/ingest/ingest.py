@@ -3,15 +3,12 @@
 `plan` chooses the spans. Here rows are only read; `taxiway.data.validation` checks them.
 """
 
-import tempfile
-from pathlib import Path
-
 from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Read
 from taxiway.errors import ConfigError
 from taxiway.records import Snapshot, Span
-from taxiway.store.store import Store
+from taxiway.store import Store, temp_folder
 
 
 def ingest(
@@ -47,8 +44,8 @@ def ingest(
             f"a plan needs at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
     made = SnapshotParts()
-    with tempfile.TemporaryDirectory(prefix="taxiway-ingest-") as folder:
-        tables = JoinTableCache(Path(folder), read_table)
+    with temp_folder("ingest") as folder:
+        tables = JoinTableCache(folder, read_table)
         for found in plan:
             _ingest_one(made, found, read or read_file, source, reading, tables, store)
     return snapshot_of(made, reading, pipeline, plan[-1].name)
@@ -57,8 +54,8 @@ def ingest(
 def _ingest_one(
     made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="taxiway-span-") as folder:
-        copy = read(found, Path(folder))
+    with temp_folder("span") as folder:
+        copy = read(found, folder)
         span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
         if reading.is_plain:
             made.training.append(span.model_copy(update={"content": store.put_file(copy)}))

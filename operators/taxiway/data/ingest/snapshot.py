@@ -3,7 +3,6 @@
 The rules are implemented in `join`, `sampling` and `materialize`.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from taxiway.records.digests import digest_of_file
 from taxiway.spec.base import Format
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
-from taxiway.store.store import Store
+from taxiway.store import Store, temp_folder
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"
 _PARTS = {Subset.TRAINING: TRAINING_PART, Subset.EVALUATION: EVALUATION_PART}
@@ -113,10 +112,10 @@ def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tab
     Raises:
         DataError: The sample leaves no row.
     """
-    with tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-        joined = [tables.of(right, span, Path(folder)) for right in reading.join_tables]
+    with temp_folder("parts") as folder:
+        joined = [tables.of(right, span, folder) for right in reading.join_tables]
         rules = RowRules(joined, reading.sample, reading.split)
-        parts, matches = materialize_rows(file, rules, Path(folder), label=f"span {span.label}")
+        parts, matches = materialize_rows(file, rules, folder, label=f"span {span.label}")
         if not parts:
             raise DataError(
                 f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
@@ -191,8 +190,8 @@ def parted(
     """
     subsets: dict[Subset, list[Span]] = {Subset.TRAINING: [], Subset.EVALUATION: []}
     for span in spans:
-        with store.local_file(span.content) as file, tempfile.TemporaryDirectory(prefix="taxiway-parts-") as folder:
-            parts, _ = materialize_rows(file, RowRules(split=split, salt=salt), Path(folder), label=f"span {span.label}")
+        with store.local_file(span.content) as file, temp_folder("parts") as folder:
+            parts, _ = materialize_rows(file, RowRules(split=split, salt=salt), folder, label=f"span {span.label}")
             for part in parts:
                 changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.subset]}
                 subsets[part.subset].append(span.model_copy(update=changed))

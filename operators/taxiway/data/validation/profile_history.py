@@ -1,6 +1,5 @@
 """The profiles of a pipeline's earlier spans, for metric checks over more spans than a run reads."""
 
-import logging
 from collections.abc import Collection, Mapping
 
 from taxiway.data.profiling.merge import profile_whole_span
@@ -8,12 +7,11 @@ from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
 from taxiway.records import Snapshot, span_order
 from taxiway.records.digests import digest_of_bytes
-from taxiway.store import LOST, SpanIndex, Store
+from taxiway.store import SpanIndex, Store
 
 MOST_SPANS = 100
 """The largest number of earlier spans that a metric is compared with."""
 
-_log = logging.getLogger(__name__)
 ProfileHistory = Mapping[tuple[int, ...], Profile]
 """Profiles by the order of their spans; see `span_order`."""
 
@@ -49,13 +47,8 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
             break
         if span_order(name) < decided and name not in exclude:
             newest.setdefault(span_order(name), (name, version))
-    found = {}
-    for order, key in newest.items():
-        try:
-            found[order] = store.get(Profile, str(index.get(*key)))
-        except LOST as error:
-            _log.warning("left a span out of the profile history: %s", error)
-    return found
+    orders = {key: order for order, key in newest.items()}
+    return {orders[key]: profile for key, profile in index.records(Profile, orders).items()}
 
 
 def _index(snapshot: Snapshot, store: Store) -> SpanIndex:

@@ -7,7 +7,6 @@ each connection before the rows are read. Subclasses of its engine and its datas
 import atexit
 import logging
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from taxiway.data.engine.connection import USE_UTC, locking, run
 from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.errors import ConfigError
+from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +169,8 @@ def duckdb_batch(context: Any, span: CheckTarget) -> Iterator[Any]:
 
     SQL in a suite can read only these files.
     """
-    with tempfile.TemporaryDirectory(prefix="taxiway-suite-") as folder:
-        database = Path(folder, "suite.duckdb")
+    with temp_folder("suite") as folder:
+        database = folder / "suite.duckdb"
         _make_view(database, span.table())
         source = _datasource_type()(name="span", connection_string=f"duckdb:///{database}")
         source._data_context = context

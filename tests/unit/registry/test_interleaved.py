@@ -1,0 +1,189 @@
+"""Pushes and rollbacks that pause at any of their requests, with clocks that are wrong by twenty minutes, on a real MLflow store.
+
+Each process is a thread that waits for its turn before each request, so an example is one order of all requests.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+
+from helping import PATIENCE_S, examples
+from taxiway.errors import TerminalError, TransientError
+from taxiway.records import Promotion, ShadowReport, Status, Verdict
+from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
+from taxiway.registry.ledger import DECIDED, Entry, State, entries
+from taxiway.registry.promote import push, rollback
+from taxiway.tracking.local import local_mlflow
+from taxiway.tracking.tags import NEWEST_SPAN
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CLOCKS = st.sampled_from([-20, 0, 20]).map(lambda minutes: NOON + timedelta(minutes=minutes))
+Act = Callable[[Any], Promotion]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+    with local_mlflow(tmp_path_factory.mktemp("mlflow")) as opened:
+        yield opened
+
+
+class Paused:
+    """A process that waits for its turn before each request to MLflow."""
+
+    def __init__(self, client: MlflowClient, act: Act) -> None:
+        self._client = client
+        self._act = act
+        self._turn, self._waits = threading.Semaphore(0), threading.Semaphore(0)
+        self.over = False
+        self.made: Promotion | None = None
+        self.broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._arrive()
+
+    def _run(self) -> None:
+        try:
+            self.made = attempted(self._act, self)
+        except BaseException as error:
+            self.broken = error
+        self.over = True
+        self._waits.release()
+
+    def _arrive(self) -> None:
+        assert self._waits.acquire(timeout=PATIENCE_S)
+        if self.broken is not None:
+            raise self.broken
+
+    def step(self) -> None:
+        """Let it send one request."""
+        self._turn.release()
+        self._arrive()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def request(*args: Any, **kwargs: Any) -> Any:
+            self._waits.release()
+            assert self._turn.acquire(timeout=PATIENCE_S)
+            return getattr(self._client, name)(*args, **kwargs)
+
+        return request
+
+
+def model_with_champion(client: MlflowClient) -> str:
+    """A model with five versions, of which 1 and then 2 were promoted."""
+    model = f"flights.p{uuid.uuid4().hex[:8]}"
+    client.create_registered_model(model)
+    for _ in range(5):
+        logged = client.create_logged_model("0")
+        client.create_model_version(
+            model, source=f"models:/{logged.model_id}", model_id=logged.model_id, tags={NEWEST_SPAN: "2013-04"}
+        )
+    for version in (1, 2):
+        pushes(model, version, version - 1 or None, NOON)(client)
+    return model
+
+
+def pushes(model: str, version: int, champion: int | None, at: datetime) -> Act:
+    verdict = Verdict(
+        model=model,
+        version=version,
+        champion=champion,
+        snapshot="s",
+        report="r",
+        evaluation="e",
+        status=Status.PASS,
+        reasons=(),
+    )
+    shadow = ShadowReport(model=model, version=version, champion=champion, status=Status.NOT_APPLICABLE, reasons=())
+    return lambda client: push(client, verdict, shadow, by="airflow", at=at)
+
+
+def rolls_back(model: str, at: datetime) -> Act:
+    return lambda client: rollback(client, model, by="ann", reason="complaints", at=at)
+
+
+def attempted(act: Act, client: object) -> Promotion | None:
+    """The promotion, if it took place."""
+    try:
+        return act(client)
+    except (TerminalError, TransientError):
+        return None
+
+
+def run_in_order(acts: Sequence[Paused], order: Sequence[tuple[int, int]], *, finish: bool = True) -> None:
+    """Let processes send requests in the given order, (who, how many), and then, to finish, one after another until all are over."""
+    for who, requests in (*order, *((i, 10**6) for i in range(len(acts) if finish else 0))):
+        for _ in range(requests):
+            if acts[who].over:
+                break
+            acts[who].step()
+
+
+def require_one_path(client: MlflowClient, model: str) -> list[Entry]:
+    """Require that nothing is open, and that the promotions form one path, which ends at the champion. Returns them, oldest first."""
+    found = entries(client, model)
+    assert not {entry.state for entry in found} & {State.INTENT, State.MOVING}
+    path = [entry for entry in reversed(found) if entry.state in DECIDED]
+    steps = [(entry.promotion.from_version, entry.promotion.to_version) for entry in path]
+    assert all(before[1] == after[0] for before, after in pairwise(steps)), steps
+    assert version_at(client, model, CHAMPION) == steps[-1][1], steps
+    assert len({entry.number for entry in path}) == len(path)
+    return path
+
+
+@examples(15)
+@given(
+    clocks=st.tuples(CLOCKS, CLOCKS, CLOCKS),
+    order=st.lists(st.tuples(st.integers(0, 2), st.sampled_from([1, 2, 5, 12])), max_size=14),
+)
+def test_any_order_of_requests_leaves_one_path_to_the_champion(
+    client: MlflowClient, clocks: tuple[datetime, ...], order: list[tuple[int, int]]
+) -> None:
+    model = model_with_champion(client)
+    acts = [pushes(model, 3, 2, clocks[0]), pushes(model, 4, 2, clocks[1]), rolls_back(model, clocks[2])]
+    processes = [Paused(client, act) for act in acts]
+    run_in_order(processes, order)
+    path = require_one_path(client, model)
+    assert {process.made for process in processes} - {None} <= {entry.promotion for entry in path}, (
+        "nobody is told of one too many"
+    )
+    last = path[-1].promotion
+    if last.verdict is not None:
+        assert version_at(client, model, PREVIOUS) == last.from_version
+
+
+@examples(15)
+@given(pause=st.integers(2, 30), clocks=st.tuples(CLOCKS, CLOCKS, CLOCKS), again=st.booleans(), wakes=st.booleans())
+def test_a_push_that_slept_does_not_override_a_rollback(
+    client: MlflowClient, pause: int, clocks: tuple[datetime, ...], again: bool, wakes: bool
+) -> None:
+    """While a push sleeps before a request, another push is done, a person rolls back, and perhaps Airflow retries the first push.
+
+    The first two requests read the ledger: a push that sleeps before them begins after the rollback, like a retry of a push that has
+    no entry yet. A push that does not wake up was killed.
+    """
+    model = model_with_champion(client)
+    sleeper = Paused(client, pushes(model, 3, 2, clocks[0]))
+    run_in_order([sleeper], [(0, pause)], finish=False)
+    begun = any(entry.promotion.to_version == 3 for entry in entries(client, model))
+    attempted(pushes(model, 4, 2, clocks[1]), client)
+    rolled_back = attempted(rolls_back(model, clocks[2]), client)
+    if again:
+        attempted(pushes(model, 3, 2, NOON), client)
+    champion = version_at(client, model, CHAMPION)
+    if wakes:
+        run_in_order([sleeper], [])
+    else:  # it was killed, and the next promotion cleans up
+        attempted(rolls_back(model, NOON + timedelta(hours=1)), client)
+        champion = version_at(client, model, CHAMPION)
+    path = require_one_path(client, model)
+    if rolled_back:
+        assert version_at(client, model, CHAMPION) == champion
+        assert path[-1].promotion.by == "ann" or (again and not begun)
