@@ -95,17 +95,32 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     Raises:
         UntrustedModelError: The check failed; no code of the model has been run.
     """
-    import mlflow.pyfunc
     from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
+        uri = artifact_uri(client, client.get_model_version(model, str(version)))
+        return load_folder(download(tracking_uri, uri, Path(folder)))
+
+
+def load_folder(folder: Path) -> "PyFuncModel":
+    """Check the files of a saved model against Taxiway's own allow-list, and load it.
+
+    Raises:
+        UntrustedModelError: The check failed; no code of the model has been run.
+    """
+    import mlflow.pyfunc
+
+    check_model(folder)
+    loaded: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
+    return loaded
+
+
+def download(tracking_uri: str, uri: str, folder: Path) -> Path:
+    """Download the files at an `artifact_uri` into `folder`; returns the folder inside it that holds them."""
     from mlflow.artifacts import download_artifacts
 
-    source = MlflowClient(tracking_uri).get_model_version(model, str(version))
-    with tempfile.TemporaryDirectory(prefix="taxiway-") as folder:
-        uri = artifact_uri(MlflowClient(tracking_uri), source)
-        path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking_uri))
-        check_model(path)
-        model_loaded: PyFuncModel = mlflow.pyfunc.load_model(str(path))
-        return model_loaded
+    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
 
 
 def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:

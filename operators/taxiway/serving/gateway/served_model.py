@@ -1,43 +1,24 @@
-"""A served model: its champion follows the alias in the registry, and its answers are logged and mirrored to the challenger."""
+"""A served model: its champion answers requests, which are logged and mirrored to the challenger."""
 
 import asyncio
-import logging
-import time
+import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from functools import partial
 
-from taxiway.errors import ModelUnavailableError, RequestError, TransientError
+from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ModelStatus
-from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.batches import by_call, resolve
 from taxiway.serving.gateway.challenger import ChallengerDeployment
+from taxiway.serving.gateway.champion import ChampionDeployment
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
-from taxiway.serving.gateway.registry_lookup import champion_of
-from taxiway.serving.gateway.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.settings import GatewaySettings
-from taxiway.serving.gateway.version_server import VersionServer
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.served import ServedState
+from taxiway.serving.gateway.versions import ModelVersions
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
 
-log = logging.getLogger(__name__)
-
-_LOAD_RETRY_DELAY_S = 30.0
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
-
-
-class Champion:
-    """The champion, and since when it answers.
-
-    Args:
-        version: The model version.
-        server: Serves its version.
-    """
-
-    def __init__(self, version: int, server: VersionServer) -> None:
-        self.version = version
-        self.server = server
-        self.since = datetime.now(UTC)
 
 
 class ServedModel:
@@ -50,22 +31,34 @@ class ServedModel:
         name: The registered model.
         settings: The settings of the gateway.
         request_log: The log of all requests.
+        state: What is served after a restart.
+        versions: The model versions.
 
     Attributes:
+        champion: Follows the alias in the registry.
         challenger: Deploys and removes the challenger.
     """
 
-    def __init__(self, name: str, settings: GatewaySettings, request_log: RequestLog) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: GatewaySettings,
+        request_log: RequestLog,
+        state: ServedState,
+        versions: ModelVersions,
+    ) -> None:
         self.name = name
         self._settings = settings
         self._log = request_log
-        self._champion: Champion | None = None
-        self._problem = "the gateway has not looked up its champion yet"
-        self._wanted = 0
-        self._retry_at = 0.0
-        self._refresh_lock = asyncio.Lock()
-        self._draining: dict[asyncio.Task[None], VersionServer] = {}
-        self.challenger = ChallengerDeployment(name, settings, request_log)
+        self._state = state
+        self._versions = versions
+        self._problems = Problems(name)
+        self.champion = ChampionDeployment(
+            name, settings, versions, state, self._problems, done=self._on_champion_batch, changed=self._remove_old_copies
+        )
+        self.challenger = ChallengerDeployment(
+            name, settings, versions, state, request_log, self._problems, changed=self._remove_old_copies
+        )
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
         """Answer a request with the champion, and log it before returning.
@@ -80,119 +73,72 @@ class ServedModel:
         Raises:
             RequestError: 503 if there is no champion, if its queue is full, or if the log cannot be written.
         """
-        if self._champion is None:
-            raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {self._problem}")
+        champion = self.champion.current
+        if champion is None:
+            why = self._problems.text or "the gateway has not looked up its champion yet"
+            raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {why}")
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
-        if not self._champion.server.try_submit([request]):
-            raise RequestError(
-                503,
-                f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests); try again later, or add workers",
-            )
+        if not champion.server.try_submit([request]):
+            full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
+            self._problems.begin("queue", f"{full}, so requests are refused")
+            raise RequestError(503, f"{full}; try again later, or add workers")
         version, outcome = await request.answered
         return request.request_id, version, outcome
 
     async def watch(self) -> None:
         """Check the alias, the lease and the workers about every `poll_s` seconds, until cancelled."""
-        checks = (self._check_alias, self._check_workers, self.challenger.check_lease, self.challenger.check_workers)
+        checks = {
+            "alias": self._check_alias,
+            "workers": self.champion.check_workers,
+            "lease": self.challenger.check_lease,
+            "challenger's workers": self.challenger.check_workers,
+        }
         async with asyncio.TaskGroup() as group:
-            for check in checks:  # separate tasks: restarting a worker may take minutes
-                group.create_task(self._watch(check))
+            group.create_task(self.champion.start_from_copy())
+            for name, check in checks.items():  # separate tasks: restarting a worker may take minutes
+                group.create_task(self._watch(name, check))
 
-    async def _watch(self, check: Callable[[], Awaitable[None]]) -> None:
+    async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
+        problem = f"check of the {name}"
         while True:
             try:
                 await check()
-            except Exception:
-                log.exception("%s: a check failed and is repeated", self.name)
+            except RequestError as error:
+                self._problems.begin(problem, error.message)
+            except Exception as error:
+                message = f"the {problem} failed and is repeated: {type(error).__name__}: {error}"
+                self._problems.begin(problem, message, error=error)
+            else:
+                self._problems.end(problem)
             await asyncio.sleep(self._settings.poll_s)
 
     async def _check_alias(self) -> None:
-        try:
-            await self.refresh(retry_failed=False)
-        except (RequestError, TransientError) as error:
-            self._problem = str(error)
-
-    async def _check_workers(self) -> None:
-        if self._champion:
-            await self._champion.server.restart_dead()
-
-    async def refresh(self, *, retry_failed: bool = True) -> None:
-        """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
-
-        Args:
-            retry_failed: Whether to load a version again whose loading failed less than 30 s ago.
-
-        Raises:
-            RequestError: 404 if the registry has no such model.
-            TransientError: The registry does not answer.
-        """
-        async with self._refresh_lock:
-            wanted = await asyncio.to_thread(champion_of, self._settings.tracking_uri, self.name)
-            if wanted != self._wanted or retry_failed:
-                self._retry_at = 0.0
-            self._wanted = wanted
-            if self._champion and self._champion.version == wanted:
-                self._problem = ""
-            elif wanted == 0:
-                self._problem = "no version in the registry has the alias champion"
-                self._swap(None)
-            elif time.monotonic() >= self._retry_at:
-                await self._load_champion(wanted)
+        self._problems.end_if_quiet("queue")
+        with contextlib.suppress(RequestError, TransientError):  # it is one of the problems
+            await self.champion.refresh(retry_failed=False)
 
     async def status(self) -> ModelStatus:
         """The champion and the challenger."""
-        champion = self._champion
+        champion = self.champion.current
         return ModelStatus(
             model=self.name,
-            champion=champion.version if champion else 0,
+            champion=champion.version.version if champion else 0,
             since=champion.since if champion else None,
-            problem=self._problem,
+            problem="; ".join(filter(None, (self._problems.text, self._log.problem))),
+            registry_away_since=self.champion.registry_away_since,
             challenger=await self.challenger.status(),
         )
 
     async def close(self) -> None:
         """End all workers; queued requests are answered with an error, and the lease of the challenger is kept."""
-        self.challenger.drop()
-        for draining, server in list(self._draining.items()):
-            draining.cancel()
-            server.kill()  # a task that is cancelled before its first step does not get to this
-            await server.closed()
-        if self._champion:
-            champion, self._champion = self._champion, None
-            champion.server.kill()
-            await champion.server.closed()
+        await self.challenger.close()
+        await self.champion.close()
 
-    async def _load_champion(self, version: int) -> None:
-        done = partial(self._on_champion_batch, version)
-        server = VersionServer(
-            self.name,
-            version,
-            backends_of(self.name, version, self._settings),
-            limit=self._settings.queue_limit,
-            batching=True,
-            done=done,
-        )
-        try:
-            await server.start()
-        except ModelUnavailableError as error:
-            self._retry_at = time.monotonic() + _LOAD_RETRY_DELAY_S
-            self._problem = str(error)
-            log.warning("%s", error)
-            return
-        self._problem = ""
-        self._swap(Champion(version, server))
-
-    def _swap(self, new: Champion | None) -> None:
-        """Replace the champion; the old one finishes its queued requests."""
-        old, self._champion = self._champion, new
-        if old is new:
-            return
-        versions = [str(champion.version) if champion else "none" for champion in (new, old)]
-        log.info("%s: serving champion version %s (before: %s)", self.name, *versions)
-        if old:
-            draining = asyncio.create_task(old.server.drain(self._settings.predict_timeout_s))
-            self._draining[draining] = old.server
-            draining.add_done_callback(self._draining.pop)
+    async def _remove_old_copies(self) -> None:
+        known, challenger = self._state.of(self.name), self.challenger.current
+        leases = [lease for lease in (known.lease, challenger.lease if challenger else None) if lease]
+        versions = {*self.champion.in_use, *(lease.version for lease in leases)}
+        await self._versions.keep_only(self.name, versions | ({known.champion} if known.champion else set()))
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
         """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
@@ -209,13 +155,13 @@ class ServedModel:
         requests = [request for request, _ in answered]
         status = answered[0][1].status  # all outcomes of a predict call have the same status
         challenger = self.challenger.current
+        server = challenger.server if challenger else None
         lease, mirror = None, None
-        if challenger and challenger.serving and status not in _NOT_MIRRORED:
+        if challenger and server and status not in _NOT_MIRRORED:
             lease = challenger.lease
             # Its answers update the rows, which are not yet queued for the log. It cannot answer before they are: it runs in this
             # event loop, and nothing is awaited in between.
-            queued = challenger.server.try_submit(requests)
-            mirror = "queued" if queued else "dropped"
+            mirror = "queued" if server.try_submit(requests) else "dropped"
         return [
             LoggedRequest(
                 request_id=request.request_id,
