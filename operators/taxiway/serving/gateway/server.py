@@ -10,7 +10,7 @@ import time
 import uvicorn
 
 from taxiway.serving.gateway.http.app import create_app
-from taxiway.serving.gateway.http.connections import LimitedConnection
+from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
 from taxiway.tracking.client import quiet_mlflow
@@ -39,7 +39,7 @@ def serve(settings: GatewaySettings) -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=LimitedConnection,
+        http=limited_connection(settings.request_timeout_s),
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,

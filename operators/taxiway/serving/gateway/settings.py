@@ -23,7 +23,9 @@ class GatewaySettings(BaseModel):
         poll_s: The seconds between two checks of aliases, leases and processes.
         load_timeout_s: How long loading a model may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
-        max_body_bytes: The size limit of a request's body.
+        request_timeout_s: How long a client may take to send a request, in seconds.
+        request_timeout_s: float = Field(default=20.0, gt=0)
+    max_body_bytes: The size limit of a request's body.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
         keep_rows: How many requests the log keeps, the newest ones.
@@ -45,6 +47,7 @@ class GatewaySettings(BaseModel):
     poll_s: float = Field(default=1.0, gt=0)
     load_timeout_s: float = Field(default=120.0, gt=0)
     predict_timeout_s: float = Field(default=30.0, gt=0)
+    request_timeout_s: float = Field(default=20.0, gt=0)
     max_body_bytes: int = Field(default=2 << 20, gt=0)
     queue_limit: int = Field(default=1000, ge=1)
     mirror_limit: int = Field(default=200, ge=1)

@@ -1,6 +1,7 @@
 """A served model under races and failures: no process and no caller is left behind, and no challenger runs without its lease."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from running import ADMIN, CALLER
 
-from taxiway.errors import ModelRefusedError, RequestError, TransientError
+from taxiway.errors import ModelRefusedError, ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.api import ChallengerRequest
 from taxiway.serving.gateway import challenger, champion
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
@@ -354,3 +355,198 @@ def test_a_version_that_does_not_finish_in_time_is_named_with_its_requests(
     world.settings = world.settings.model_copy(update={"predict_timeout_s": 0.05})
     asyncio.run(asyncio.wait_for(scenario(), 20))
     assert f"{MODEL} version 1: stopped with 5 unanswered requests after 0.05 s" in caplog.text
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_challenger_outlives_an_outage(world: World, restored: bool) -> None:
+    async def scenario() -> None:
+        if restored:
+            world.away = True
+            await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        if not restored:
+            world.prepare = lambda worker: setattr(worker, "load_error", ModelUnavailableError("it took more than 120 s"))
+            with pytest.raises(TransientError, match="more than 120 s"):
+                await model.challenger.put(wanted())
+        await soon(lambda: "the challenger cannot be loaded" in model._problems.text)
+        assert world.state.of(MODEL).lease is not None, "an outage ended the challenger"
+        world.away, world.prepare = False, lambda _: None
+        await soon(lambda: model.challenger.current and model.challenger.current.server)
+        await soon(lambda: "the challenger cannot be loaded" not in model._problems.text)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_restored_challenger_that_was_deleted_is_removed(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        world.deleted.add(2)
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: world.state.of(MODEL).lease is None)
+        assert model.challenger.current is None
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_champion_whose_files_cannot_be_read_leaves_the_one_of_before_the_restart(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.serving(MODEL, 1)
+        world.copies.add(1)
+        world.alias = 2
+        model = world.served()
+        world.prepare = lambda worker: setattr(
+            worker, "load_error", ModelUnavailableError("away") if worker.version == 2 else None
+        )
+        await model.champion.refresh()
+        status = await model.status()
+        assert status.champion == 1
+        assert status.problem == "away"
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_lost_its_alias_is_not_served_from_its_copy(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.serving(MODEL, 1)
+        world.copies.add(1)
+        world.alias = 0
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: world.lookups >= 3)
+        world.away = True
+        before = world.lookups
+        await soon(lambda: world.lookups >= before + 3)
+        assert model.champion.current is None
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("verdict", "says"), [("FAIL", "its verdict is FAIL"), ("UNDECIDED", "its verdict is UNDECIDED")])
+def test_a_champion_without_a_passed_verdict_is_reported(
+    world: World, caplog: pytest.LogCaptureFixture, verdict: str, says: str
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        assert not (await model.status()).problem
+        world.verdict = verdict  # decided after the alias was moved
+        for _ in range(3):
+            await model.champion.refresh()
+        status = await model.status()
+        assert (status.champion, says in status.problem) == (1, True)
+        world.verdict = "PASS"
+        await model.champion.refresh()
+        assert not (await model.status()).problem
+        await model.close()
+
+    asyncio.run(scenario())
+    assert sum(record.levelno == logging.WARNING and says in record.getMessage() for record in caplog.records) == 1
+
+
+def test_refused_requests_are_logged_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        for worker in world.workers:
+            worker.may_answer.clear()
+        asked = [asyncio.create_task(model.predict("{}", ROWS)) for _ in range(8)]
+        await soon(lambda: sum(task.done() for task in asked) >= 4)
+        assert "so requests are refused" in (await model.status()).problem
+        for worker in world.workers:
+            worker.may_answer.set()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await model.close()
+
+    world.settings = world.settings.model_copy(update={"queue_limit": 2})
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert sum("so requests are refused" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_check_that_fails_again_and_again_is_logged_once(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        tries = 0
+
+        async def fails() -> None:
+            nonlocal tries
+            tries += 1
+            raise OSError("disk I/O error")
+
+        monkeypatch.setattr(model.challenger, "check_lease", fails)
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: tries >= 5)
+        assert "the check of the lease failed" in (await model.status()).problem
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+    assert sum("the check of the lease failed" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_no_task_is_left_behind_when_challengers_are_dropped(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        before = asyncio.all_tasks()
+        for version in (2, 3):
+            await model.challenger.put(wanted(version))
+            await model.predict("{}", ROWS)
+        await model.challenger.remove("run-1")
+        await soon(lambda: asyncio.all_tasks() <= before)
+        for worker in world.workers:
+            worker.may_load.clear()
+        world.prepare = lambda worker: worker.may_load.clear()
+        loading = asyncio.create_task(model.challenger.put(wanted(4)))
+        await soon(lambda: any(worker.version == 4 and worker.ensured for worker in world.workers))
+        await model.challenger.remove("run-1")
+        with pytest.raises(RequestError, match="removed while it was loading"):
+            await loading
+        await soon(lambda: asyncio.all_tasks() <= before)
+        assert all(worker.is_stopped for worker in world.workers if worker.version > 1)
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> None:
+    """`asyncio.wait_for` swallows one that comes together with its result (Python 3.11)."""
+
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        current = model.champion.current
+        assert current is not None
+        served, loops = current.server, list(current.server._loops)
+
+        async def swallows(batch: list[Rows]) -> list[Outcome]:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            return [Outcome(200, "[0.5]", "", 1.0, 0) for _ in batch]
+
+        for worker in world.workers:
+            worker.predict = swallows  # type: ignore[method-assign]
+        asked = asyncio.create_task(model.predict("{}", ROWS))
+        await soon(lambda: served._queue.empty())
+        await asyncio.sleep(0)
+        served.kill()
+        await served.closed()
+        assert all(loop.done() for loop in loops)
+        await asked
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))

@@ -5,14 +5,17 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-REQUEST_TIMEOUT_S = 20.0
-"""How long a client may take to send a request, from the connection or the request's first byte to its last."""
 MAX_HEADER_BYTES = 64 << 10
 
 
 class LimitedConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # one of two classes
-    """uvicorn's connection. It is closed if a request takes longer than 20 s to arrive, or has more than 64 KiB of headers."""
+    """uvicorn's connection. It is closed if a request takes too long to arrive, or has more than 64 KiB of headers.
 
+    Attributes:
+        request_timeout_s: How long a request may take, from the connection or its first byte to its last byte.
+    """
+
+    request_timeout_s: float
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
 
@@ -48,7 +51,7 @@ class LimitedConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # o
 
     def _start_deadline(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_TIMEOUT_S, self._timed_out)
+            self._deadline = self.loop.call_later(self.request_timeout_s, self._timed_out)
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:
@@ -59,3 +62,8 @@ class LimitedConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # o
         self._deadline = None
         if self._awaits_client() and not self.transport.is_closing():
             self.transport.close()
+
+
+def limited_connection(request_timeout_s: float) -> type[LimitedConnection]:
+    """The class of connections with this time limit."""
+    return type("Connection", (LimitedConnection,), {"request_timeout_s": request_timeout_s})
