@@ -122,7 +122,8 @@ def _says_missing(error: Exception) -> bool:
     """Whether MLflow itself says that something does not exist. A 404 of a proxy before it is not a RestException."""
     from mlflow.exceptions import RestException
 
-    return isinstance(error, RestException) and error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+    code = getattr(error, "error_code", "")
+    return code == "INVALID_PARAMETER_VALUE" or (isinstance(error, RestException) and code == "RESOURCE_DOES_NOT_EXIST")
 
 
 def _without_password(text: str, uri: str) -> str:

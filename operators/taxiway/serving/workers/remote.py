@@ -12,7 +12,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from taxiway.errors import ModelUnavailableError, WorkerLostError
+from taxiway.errors import ModelRefusedError, ModelUnavailableError, WorkerLostError
 from taxiway.serving.api import Remote
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
@@ -58,7 +58,8 @@ class RemoteWorker:
         """Wait until it answers; in later calls, check that it still answers.
 
         Raises:
-            ModelUnavailableError: It did not answer in time, or serves another version.
+            ModelRefusedError: Another version answers there.
+            ModelUnavailableError: It did not answer in time.
             WorkerLostError: It has answered before, but not in the last 10 s.
         """
         if self._stopped:
@@ -89,6 +90,8 @@ class RemoteWorker:
             raise TimeoutError from None
         except httpx.TransportError as error:
             raise ModelUnavailableError(f"{self._named} cannot be reached: {type(error).__name__}") from None
+        if content is None:
+            return [_too_large() for _ in batch]
         took_ms = (time.perf_counter() - began) * 1000
         return await asyncio.to_thread(_checked_batch, content, batch, took_ms)
 
@@ -106,18 +109,18 @@ class RemoteWorker:
             await self._closing
 
     async def _answers(self) -> bool:
-        """Whether it answers a ping. Raises ModelUnavailableError if something else answers at its address."""
+        """Whether it answers a ping. Raises ModelRefusedError if something else answers at its address."""
         try:
             answer = await asyncio.wait_for(self._read("GET", "/ping", _MAX_PING_BYTES), _PING_S)
-            found = json.loads(answer)
+            found = json.loads(answer or b"")
         except (httpx.HTTPError, TimeoutError, ValueError):
             return False
         if found != self._expected:
-            raise ModelUnavailableError(f"{self._named} is not what answers there: {str(found)[:200]}")
+            raise ModelRefusedError(f"{self._named} is not what answers there: {str(found)[:200]}")
         return True
 
-    async def _read(self, method: str, path: str, most: int, **content: Any) -> bytes:
-        """The body of a successful answer; `b""` if it has more than `most` bytes. Raises httpx.HTTPError without an answer."""
+    async def _read(self, method: str, path: str, most: int, **content: Any) -> bytes | None:
+        """The body of a successful answer; None if it has more than `most` bytes. Raises httpx.HTTPError without an answer."""
         if self._stopped:
             raise ModelUnavailableError(f"{self._named} is no longer served")
         async with self._http.stream(method, path, **content) as answer:
@@ -127,7 +130,7 @@ class RemoteWorker:
             async for part in answer.aiter_raw():  # not decompressed: a small body could expand to a large one
                 body += part
                 if len(body) > most:
-                    return b""
+                    return None
             return bytes(body) if answer.status_code == 200 else b""
 
 
@@ -158,7 +161,7 @@ def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
     if outcome.status != 200:
         return Outcome(outcome.status, "", outcome.error[:1000] or "no reason given", outcome.latency_ms, 0)
     if len(outcome.predictions) > _MAX_BYTES_PER_ROW * len(rows.data):
-        return _invalid(f"it has more than {_MAX_BYTES_PER_ROW:,} characters per row")
+        return _too_large()
     try:
         # Refuses halves of surrogate pairs, which could neither be logged nor returned.
         predictions = from_json(outcome.predictions, allow_inf_nan=False)
@@ -179,6 +182,10 @@ def _is_prediction(value: Any) -> bool:
     if isinstance(value, int | float):
         return -_LARGEST <= value <= _LARGEST
     return isinstance(value, str) and bool(value)
+
+
+def _too_large() -> Outcome:
+    return _invalid(f"it has more than {_MAX_BYTES_PER_ROW:,} characters per row")
 
 
 def _invalid(reason: str) -> Outcome:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _BESIDE = ("-wal", "-shm", "-journal")
+_HEADER_BYTES = 16
 _ROWS_BETWEEN = 1000
 
 
@@ -32,6 +33,7 @@ class LogFile:
         self._lock = threading.Lock()  # of the file itself: it is held while it is replaced, and by the writer
         self._writing: sqlite3.Connection | None = None
         self._inode = 0
+        self._written: tuple[int, int, bytes] | None = None  # the identity after the last write
         with self._lock:
             self._open()
 
@@ -48,13 +50,16 @@ class LogFile:
     def write(self, write: Callable[[sqlite3.Connection], None]) -> None:
         """Write in one transaction; if the file turns out to be damaged or gone, another one is begun and written."""
         with self._lock:
-            if self._inode_now() != self._inode:
+            if (
+                self._written is not None and self._identity() != self._written
+            ):  # SQLite would go on with the files that it holds open
                 self._reopen()
             try:
                 write(self._connection())
             except sqlite3.Error as error:
                 self._repair(error, self._inode)
                 write(self._connection())
+            self._written = self._identity()
 
     def close(self) -> None:
         """Close the connection of the writer."""
@@ -76,7 +81,7 @@ class LogFile:
         """
         if self._inode != inode:  # another thread has begun another file
             return
-        if self._inode_now() != inode:
+        if _inode(self._path) != inode:
             self._reopen()
         elif self._is_damaged(error):
             self._begin_anew(error)
@@ -84,7 +89,7 @@ class LogFile:
             raise error
 
     def _reopen(self) -> None:
-        log.warning("%s was deleted or replaced while it was in use; the requests in it are lost", self._path)
+        log.warning("%s was deleted, replaced or overwritten while it was in use; the requests in it are lost", self._path)
         self._disconnect()
         if not self._path.exists():
             set_aside(self._path, _BESIDE)  # a new file must not be filled from what was written for the old one
@@ -116,7 +121,7 @@ class LogFile:
         with closing(self._connect()) as connection:
             connection.executescript(sql.SCHEMA)
         self._check()
-        self._inode = self._inode_now()
+        self._inode = _inode(self._path)
 
     def _check(self) -> None:
         """Raise sqlite3.Error if the file is not a request log."""
@@ -131,13 +136,16 @@ class LogFile:
     def _disconnect(self) -> None:
         if self._writing is not None:
             self._writing.close()
-            self._writing = None
+            self._writing = self._written = None
 
-    def _inode_now(self) -> int:
+    def _identity(self) -> tuple[int, int, bytes]:
+        """What changes if somebody else touches the files: their inodes, and the first bytes."""
         try:
-            return self._path.stat().st_ino
+            with self._path.open("rb") as file:
+                header = file.read(_HEADER_BYTES)
         except OSError:
-            return 0
+            header = b""
+        return _inode(self._path), _inode(self._path.with_name(f"{self._path.name}-wal")), header
 
     def _is_damaged(self, error: sqlite3.Error) -> bool:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -148,6 +156,14 @@ class LogFile:
         except sqlite3.Error:
             return True
         return False
+
+
+def _inode(path: Path) -> int:
+    """The inode of a file; 0 if there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 class Retention:
