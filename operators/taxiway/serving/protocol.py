@@ -17,6 +17,8 @@ from taxiway.messages import listed, quoted
 FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 MAX_CELLS = 100_000
 """The limit of rows times columns of a request; also of all requests that are predicted together."""
+MAX_ROWS = 10_000
+"""The limit of the rows of a request: others wait while they are predicted."""
 MAX_COLUMNS = 10_000
 MAX_NAME = 1000
 """How many characters the name of a column may have."""
@@ -66,11 +68,11 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
 def _require_size(form: str, rows: int, columns: int) -> None:
     if columns > MAX_COLUMNS:
         raise RequestError(413, f"{form} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
-    if rows * columns > MAX_CELLS:
+    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
         raise RequestError(
             413,
-            f"{form} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_CELLS:,} cells. Send fewer rows per request, "
-            "and only the columns of the model",
+            f"{form} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_ROWS:,} rows and {MAX_CELLS:,} cells. Send fewer "
+            "rows per request, and only the columns of the model",
         )
 
 

@@ -13,7 +13,7 @@ from running import ADMIN, CALLER, Running, register, start_gateway
 
 from helping import until
 from taxiway.serving.gateway.http import connections
-from taxiway.serving.protocol import MAX_CELLS
+from taxiway.serving.protocol import MAX_CELLS, MAX_ROWS
 
 BYTES = ["\x00", "a\x00b", "\x1b[31m", "a\nb", "%", "..", "\u202e", "x" * 5000]
 ODD_PATHS = [
@@ -84,11 +84,11 @@ def different_keys(rows: int) -> bytes:
     [
         different_keys(400),
         different_keys(8_000),
-        json.dumps({"instances": [{"x": 1}] + [{}] * MAX_CELLS}).encode(),
-        json.dumps({"inputs": {"x": [1] * (MAX_CELLS + 1)}}).encode(),
+        json.dumps({"instances": [{"x": 1}] + [{}] * MAX_ROWS}).encode(),
+        json.dumps({"inputs": {"x": [1] * (MAX_ROWS + 1)}}).encode(),
         json.dumps({"inputs": {f"a{i}": [] for i in range(20_000)}}).encode(),
         json.dumps({"inputs": {"long": [1] * 50_000, **{f"a{i}": [1] for i in range(100)}}}).encode(),
-        json.dumps({"dataframe_split": {"columns": ["x"], "data": [[1]] * (MAX_CELLS + 1)}}).encode(),
+        json.dumps({"dataframe_split": {"columns": ["x"], "data": [[1]] * (MAX_ROWS + 1)}}).encode(),
         json.dumps({"dataframe_split": {"columns": [f"a{i}" for i in range(1000)], "data": [[]] * 1000}}).encode(),
         json.dumps({"dataframe_records": [{"x": 1, **{f"extra{i}": 0 for i in range(10_000)}}]}).encode(),
     ],
@@ -100,10 +100,10 @@ def test_what_would_expand_to_too_many_cells_is_refused(gateway: Running, model:
 
 
 def test_as_many_cells_as_allowed_are_answered(gateway: Running, model: str) -> None:
-    answer = gateway.post(model, {"inputs": {"x": [0.5] * MAX_CELLS}})
-    assert len(answer.json()["predictions"]) == MAX_CELLS
-    records = [{"x": 0.5, **{f"extra{i}": 0 for i in range(99)}}] * (MAX_CELLS // 100)
-    assert len(gateway.post(model, {"dataframe_records": records}).json()["predictions"]) == len(records)
+    columns = ["x", *(f"extra{i}" for i in range(MAX_CELLS // MAX_ROWS - 1))]
+    data = [[0.5] * len(columns)] * MAX_ROWS
+    answer = gateway.post(model, {"dataframe_split": {"columns": columns, "data": data}})
+    assert len(answer.json()["predictions"]) == MAX_ROWS
 
 
 @pytest.mark.parametrize("path", ODD_PATHS)

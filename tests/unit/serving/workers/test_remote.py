@@ -117,8 +117,8 @@ def test_its_own_failures_are_counted_as_such(gateway: Running, model: str, mlfl
         ("nothing", "a prediction is not a finite number or a text"),
         ("empty", "a prediction is not a finite number or a text"),
         ("large", "more than 4,096 characters per row"),
-        ("endless", "it has the wrong format"),
-        ("deep", "it has the wrong format"),
+        ("endless", "more than 4,096 characters per row"),
+        ("deep", "more than 4,096 characters per row"),
         ("elsewhere", "it has the wrong format"),
     ],
 )
