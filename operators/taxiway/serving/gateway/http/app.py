@@ -18,11 +18,11 @@ from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
 from taxiway.serving.gateway.http.auth import Access, refusal
 from taxiway.serving.gateway.http.body_reader import BodyReader
-from taxiway.serving.gateway.served_model import ServedModel
+from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
-from taxiway.serving.gateway.versions import ModelVersions
 
 MAX_PAIRS = 50_000
 _MAX_NAME = 256  # MLflow's own limit
@@ -101,7 +101,13 @@ class Gateway:
             self._serve(name)
         model = self.model(name)
         await model.champion.refresh()
-        return await model.status()
+        return await self.status(model)
+
+    async def status(self, model: ServedModel) -> ModelStatus:
+        """The status of a model, with the problems that all models share."""
+        status = await model.status()
+        shared = (self.log.problem, self.bodies.problem)
+        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
 
     def _serve(self, name: str) -> None:
         if name not in self._models:
@@ -177,13 +183,15 @@ async def model_invocations(name: str, request: Request) -> Response:
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
     """The status of all served models."""
-    return list(await asyncio.gather(*(model.status() for model in _gateway(request).models)))
+    gateway = _gateway(request)
+    return list(await asyncio.gather(*(gateway.status(model) for model in gateway.models)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
     """The status of a served model."""
-    return await _gateway(request).model(name).status()
+    gateway = _gateway(request)
+    return await gateway.status(gateway.model(name))
 
 
 @_admins.post("/refresh")

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from taxiway.errors import RequestError
+from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.protocol import Rows, read_rows
 from taxiway.serving.workers.local import start_fork_server
 from taxiway.serving.workers.process import initialize_worker
@@ -23,6 +24,13 @@ class BodyReader:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._waiting = 0
+        self._problems = Problems("large requests")
+
+    @property
+    def problem(self) -> str:
+        """Why large bodies are refused at the moment; empty if they are not."""
+        self._problems.end_if_quiet("waiting")
+        return self._problems.text
 
     async def read(self, body: bytes) -> tuple[str, Rows]:
         """Parse a body; returns it as text, with its rows.
@@ -32,7 +40,9 @@ class BodyReader:
         """
         if len(body) <= _SMALL_BYTES:
             return read_rows(body)
+        self._problems.end_if_quiet("waiting")
         if self._waiting >= _MAX_WAITING:
+            self._problems.begin("waiting", f"{_MAX_WAITING} are waiting to be read, so more are refused")
             raise RequestError(
                 503, f"{_MAX_WAITING} large requests are waiting; try again later, or send fewer rows per request"
             )

@@ -44,7 +44,7 @@ class LimitedConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # o
             self._end_deadline()
 
     def _awaits_headers(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def _awaits_client(self) -> bool:
         return self._awaits_headers() or self.cycle.more_body

@@ -42,13 +42,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class Served:
-    """A followed model.
+    """What is known of a served model.
 
     Attributes:
+        followed: Whether it is served after a restart without being named.
         champion: The version that answered last; None if there was none.
         lease: Its challenger; None if there is none.
     """
 
+    followed: bool = False
     champion: int | None = None
     lease: Lease | None = None
 
@@ -57,7 +59,7 @@ _CONTENT = TypeAdapter(dict[str, Served])
 
 
 class ServedState:
-    """The followed models. A change is on disk when its method returns.
+    """The served models. A change is on disk when its method returns.
 
     Args:
         folder: The state folder.
@@ -71,7 +73,7 @@ class ServedState:
     @property
     def models(self) -> list[str]:
         """The names of the followed models."""
-        return sorted(self._models)
+        return sorted(name for name, served in self._models.items() if served.followed)
 
     def of(self, model: str) -> Served:
         """What is known of a model."""
@@ -79,7 +81,7 @@ class ServedState:
 
     async def follow(self, model: str) -> None:
         """Serve a model again after a restart. Raises RequestError (503), as all methods that write."""
-        await self._change(model)
+        await self._change(model, followed=True)
 
     async def serving(self, model: str, version: int | None) -> None:
         """Note the champion that answers."""

@@ -11,52 +11,18 @@ from taxiway.errors import ModelRefusedError, ModelUnavailableError, RequestErro
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus
 from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.batches import warn_if_lost
+from taxiway.serving.gateway.models.loading_challenger import Challenger, canceled
+from taxiway.serving.gateway.models.retries import Retry
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.gateway.retries import Retry
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import Lease, ServedState
 from taxiway.serving.gateway.version_server import VersionServer
-from taxiway.serving.gateway.versions import ModelVersions
 from taxiway.serving.model_copy import ModelCopy
 
 log = logging.getLogger(__name__)
-
-
-class Challenger:
-    """A challenger, which starts to load at once; `ready` is done when it has loaded or failed to.
-
-    Args:
-        lease: Who deployed it, and until when.
-        loading: Loads it.
-    """
-
-    def __init__(self, lease: Lease, loading: Coroutine[Any, Any, VersionServer]) -> None:
-        self.lease = lease
-        self.ready = asyncio.create_task(loading)
-
-    @property
-    def server(self) -> VersionServer | None:
-        """Serves the version; None until it has been loaded."""
-        return self.ready.result() if self.ready.done() and self.load_error is None else None
-
-    @property
-    def load_error(self) -> BaseException | None:
-        """Why the version could not be loaded; None if it has been, or is still loading."""
-        if not self.ready.done():
-            return None
-        return asyncio.CancelledError("it was removed") if self.ready.cancelled() else self.ready.exception()
-
-    @property
-    def refused(self) -> bool:
-        """Whether the version can never be loaded: it does not exist any more, or is not trusted, or its loader rejects it."""
-        return isinstance(self.load_error, ModelRefusedError | RequestError)
-
-    @property
-    def expired(self) -> bool:
-        """Whether the lease has expired."""
-        return time.time() >= self.lease.expires_at
 
 
 class ChallengerDeployment:
@@ -206,7 +172,7 @@ class ChallengerDeployment:
         if current.server is not None:
             self._end(current.server)
         else:
-            self._wait_for(_canceled(current.ready))
+            self._wait_for(canceled(current.ready))
 
     async def _drop_and_release(self) -> None:
         await self._state.release(self._name)  # first: if it fails, the next check tries again
@@ -301,15 +267,6 @@ class ChallengerDeployment:
             self._restored = True
             lease = self._state.of(self._name).lease
             self.current = self._load(lease) if lease else None
-
-
-async def _canceled(loading: "asyncio.Task[VersionServer]") -> None:
-    """Cancel a challenger that is loading, and end its workers if it has loaded at the same time."""
-    loading.cancel()
-    (server,) = await asyncio.gather(loading, return_exceptions=True)
-    if isinstance(server, VersionServer):
-        server.kill()
-        await server.closed()
 
 
 def _same_deployment(one: Lease, other: Lease) -> bool:

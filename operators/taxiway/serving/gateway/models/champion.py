@@ -9,14 +9,14 @@ from functools import partial
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.gateway.backends import backends_of
+from taxiway.serving.gateway.models.retries import Retry
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
-from taxiway.serving.gateway.retries import Retry
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.served import ServedState
 from taxiway.serving.gateway.version_server import VersionServer
-from taxiway.serving.gateway.versions import ModelVersions
 from taxiway.serving.model_copy import ModelCopy
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.batches import by_call, resolve
-from taxiway.serving.gateway.challenger import ChallengerDeployment
-from taxiway.serving.gateway.champion import ChampionDeployment
+from taxiway.serving.gateway.models.challenger import ChallengerDeployment
+from taxiway.serving.gateway.models.champion import ChampionDeployment
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.state.served import ServedState
-from taxiway.serving.gateway.versions import ModelVersions
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
 
@@ -124,7 +124,7 @@ class ServedModel:
             model=self.name,
             champion=champion.version.version if champion else 0,
             since=champion.since if champion else None,
-            problem="; ".join(filter(None, (self._problems.text, self._log.problem))),
+            problem=self._problems.text,
             registry_away_since=self.champion.registry_away_since,
             challenger=await self.challenger.status(),
         )
