@@ -83,7 +83,7 @@ def test_champion_and_challenger_are_served_after_a_restart_without_the_registry
         until(served(first, model, 1), "the champion is served")
         first.admin.put_challenger(model, 2, OWNER, 600)
         first.stop()
-    second = start_gateway(registry_address.url, tmp_path)
+    second = start_gateway(registry_address.url, tmp_path, models=[model])
     until(served(second, model, 1), "the champion of before is served")
     until(lambda: (held := second.admin.challenger(model)) and held.state == "serving", "the challenger is loaded again")
     status = second.admin.status(model)
@@ -102,7 +102,7 @@ def test_champion_and_challenger_are_served_after_a_restart_without_the_registry
     logged = (tmp_path / "output").read_text()
     assert logged.count("WARNING taxiway.serving.gateway.problems") == 1, "the outage is logged more than once"
     with registry_address.silent():
-        third = start_gateway(registry_address.url, tmp_path)
+        third = start_gateway(registry_address.url, tmp_path, models=[model])
         until(served(third, model, 1), "a registry that says nothing does not hold up the start")
         third.process.kill()  # in order, it would end with the lookup that nobody answers
         third.process.wait()
@@ -119,7 +119,7 @@ def test_a_challenger_without_a_copy_waits_for_the_registry(
         first.stop()
     for copy in (tmp_path / "models").glob("*-2/files/model/behaviour"):
         copy.write_text("Raises")
-    second = start_gateway(registry_address.url, tmp_path)
+    second = start_gateway(registry_address.url, tmp_path, models=[model])
     until(lambda: "challenger cannot be loaded" in second.admin.status(model).problem, "loading it has failed")
     held = second.admin.challenger(model)
     assert held is not None, "an outage ended the challenger"
