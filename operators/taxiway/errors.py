@@ -100,11 +100,15 @@ class WrongAnswersError(TerminalError):
 
 
 class ModelLoadError(TerminalError):
-    """A worker process could not load its model."""
+    """A worker process cannot load its model, and a retry would not change that."""
 
 
 class ModelUnavailableError(TaxiwayError):
     """A model version could not be loaded, or its workers keep failing."""
+
+
+class ModelRefusedError(ModelUnavailableError):
+    """A model version can never be loaded: it was deleted, is not trusted, or its loader rejects it."""
 
 
 class WorkerDiedError(TaxiwayError):

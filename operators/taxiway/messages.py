@@ -59,8 +59,14 @@ def quoted(value: object) -> str:
     if isinstance(value, list | tuple):  # str() of a list would show numpy's names of its numbers
         text = f"({', '.join(quoted(part) for part in value)})"
     else:
-        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+        text = json.dumps(value[: _SHOWN_CHARACTERS + 1], ensure_ascii=False) if isinstance(value, str) else str(value)
+    return clipped(text, _SHOWN_CHARACTERS)
+
+
+def clipped(text: str, characters: int) -> str:
+    """At most so many `characters` of a text that somebody else wrote, with what is not Unicode replaced by question marks."""
+    shown = text if len(text) <= characters else f"{text[:characters]}..."
+    return shown.encode("utf-8", "replace").decode()
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:
@@ -70,8 +76,8 @@ def listed(values: Iterable[object], total: int | None = None) -> str:
         values: The values, or the first of them.
         total: How many values there are in all; without it, as many as `values`.
     """
-    texts = [quoted(value) for value in values]
-    shown, count = texts[:SHOWN_VALUES], total if total is not None else len(texts)
+    found = list(values)
+    shown, count = [quoted(value) for value in found[:SHOWN_VALUES]], total if total is not None else len(found)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 

@@ -112,11 +112,11 @@ def test_a_second_stack_in_the_same_folder_is_refused(home: Path) -> None:
 
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(home: Path) -> None:
-    (StackDir.at(home).gateway / "requests.sqlite").mkdir()
+    (StackDir.at(home).gateway / "lock").mkdir()
     done = subprocess.run(up(home), capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert "the stack did not start: gateway exited with code 3 while starting" in done.stderr
-    assert "unable to open database file" in done.stderr
+    assert "Is a directory" in done.stderr
     assert "Traceback" not in done.stderr
     assert processes_of(home) == []
 

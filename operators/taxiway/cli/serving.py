@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @tracking_option
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder of the request log.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder of the request log and of copies of models.",
+)
 @click.option("--model", "models", multiple=True, help="A registered model to serve; pushes add others. May be repeated.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes per model version.")
 @click.option("--host", default="127.0.0.1", show_default=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_LONGEST_NUMBER = 1000  # characters; a longer text would take its time to parse
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)  # takes linear time
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def _numbers(name: str, values: Any) -> Any:
 
 
 def _number(name: str, row: int, cell: Any) -> float:
-    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):  # Python would read 1_0, and inf, too
+    # Python would read 1_0, and inf, too.
+    if isinstance(cell, str) and (len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell)):
         raise _unfit(name, row, cell, "a number, or null")
     try:
         return float(cell)

@@ -121,18 +121,33 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
     Raises:
         UntrustedModelError: The check failed; no method of the model has been called.
     """
-    import mlflow.pyfunc
     from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    with temp_folder("model") as folder:
+        uri = artifact_uri(client, client.get_model_version(model, str(version)))
+        return load_folder(download(tracking_uri, uri, folder))
+
+
+def load_folder(folder: Path) -> "PyFuncModel":
+    """Check the files of a saved model against Taxiway's own allow-list, load it, and check its parameters.
+
+    Raises:
+        UntrustedModelError: A check failed; no method of the model has been called.
+    """
+    import mlflow.pyfunc
+
+    check_model(folder)
+    loaded: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
+    check_parameters(loaded.get_raw_model(), str(folder))
+    return loaded
+
+
+def download(tracking_uri: str, uri: str, folder: Path) -> Path:
+    """Download the files at an `artifact_uri` into `folder`; returns the folder inside it that holds them."""
     from mlflow.artifacts import download_artifacts
 
-    source = MlflowClient(tracking_uri).get_model_version(model, str(version))
-    with temp_folder("model") as folder:
-        uri = artifact_uri(MlflowClient(tracking_uri), source)
-        path = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
-        check_model(path)
-        model_loaded: PyFuncModel = mlflow.pyfunc.load_model(str(path))
-        check_parameters(model_loaded.get_raw_model(), f"{model}/{version}")
-        return model_loaded
+    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
 
 
 def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:

@@ -3,9 +3,13 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+import httpx
+from pydantic import ConfigDict, Field, field_validator
 
 from taxiway.records.shadow_pairs import ApiModel
+
+MAX_VERSION = 2**31 - 1
+"""The largest version; registries count from 1."""
 
 
 class Remote(ApiModel):
@@ -16,8 +20,17 @@ class Remote(ApiModel):
         token: The bearer token that it requires.
     """
 
-    address: str = Field(pattern=r"^https?://[^\s/]+$")
-    token: str = Field(min_length=16, repr=False)
+    address: str = Field(pattern=r"^https?://[^\s/]+$", max_length=300)
+    token: str = Field(pattern=r"^[\x21-\x7e]{16,300}$", repr=False)
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        try:
+            httpx.URL(address)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"not an address: {error}") from None
+        return address
 
 
 class ChallengerRequest(ApiModel):
@@ -31,7 +44,7 @@ class ChallengerRequest(ApiModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_VERSION)
     owner: str = Field(min_length=1, max_length=300)
     expires_in_s: float = Field(gt=0, le=31 * 86400)
     remote: Remote | None = None
@@ -68,7 +81,8 @@ class ModelStatus(ApiModel):
         model: The registered model.
         champion: The version that answers; 0 if there is none.
         since: Since when it answers.
-        problem: Why the registry's champion is not the version that answers; empty if it is.
+        problem: What is wrong, such as why the registry's champion is not the version that answers; empty if nothing is.
+        registry_away_since: Since when the registry does not answer; None if it does.
         challenger: The challenger; None if there is none.
     """
 
@@ -76,4 +90,5 @@ class ModelStatus(ApiModel):
     champion: int
     since: datetime | None
     problem: str
+    registry_away_since: datetime | None = None
     challenger: ChallengerStatus | None

@@ -2,15 +2,26 @@
 
 The protocol: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#inference-server-specification
 Only its tabular formats are supported, without `params`; a text as `inputs` is refused, because MLflow would open it as a path.
+The limits are on what a body expands to: a few kilobytes of records with different keys would become millions of cells.
 """
 
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Never
 
+from pydantic_core import from_json
+
 from taxiway.errors import RequestError
+from taxiway.messages import listed, quoted
 
 FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
+MAX_CELLS = 100_000
+"""The limit of rows times columns of a request; also of all requests that are predicted together."""
+MAX_ROWS = 10_000
+"""The limit of the rows of a request: others wait while they are predicted."""
+MAX_COLUMNS = 10_000
+MAX_NAME = 1000
+"""How many characters the name of a column may have."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +44,42 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         The body as text, and its rows.
 
     Raises:
-        RequestError: 400 if the body does not follow the protocol.
+        RequestError: 400 if the body does not follow the protocol, 413 if it has too many rows or columns.
     """
     try:
-        text = body.decode()
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = from_json(body)  # also refuses halves of surrogate pairs, which could not be logged
+    except ValueError as error:
         raise RequestError(
             400, f"the body is not JSON: {error}; send one object with one of the keys {', '.join(FORMS)}"
         ) from None
     if not isinstance(content, dict) or len(content) != 1 or next(iter(content)) not in FORMS:
-        got = f"the keys {sorted(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        got = f"an object with the keys {listed(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
         _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(FORMS)}")
     form, value = next(iter(content.items()))
     rows = _from_records(form, value) if isinstance(value, list) else _from_object(form, value)
     if not rows.columns or not rows.data:
         _refuse(f"{form} has no rows; send at least one")
     if len(set(rows.columns)) != len(rows.columns):
-        _refuse(f"{form} has a duplicate column: {', '.join(rows.columns)}")
+        _refuse(f"{form} has a duplicate column among {listed(rows.columns)}")
     _require_cells(rows)
-    return text, rows
+    return body.decode(), rows
+
+
+def _require_size(form: str, rows: int, columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise RequestError(413, f"{form} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
+    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
+        raise RequestError(
+            413,
+            f"{form} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_ROWS:,} rows and {MAX_CELLS:,} cells. Send fewer "
+            "rows per request, and only the columns of the model",
+        )
+
+
+def _require_names(form: str, names: Iterable[str]) -> None:
+    for name in names:
+        if len(name) > MAX_NAME:
+            _refuse(f"{form} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME:,}")
 
 
 def _require_cells(rows: Rows) -> None:
@@ -60,20 +87,25 @@ def _require_cells(rows: Rows) -> None:
         for name, cell in zip(rows.columns, row, strict=True):
             if isinstance(cell, list | dict):
                 got = "a list" if isinstance(cell, list) else "an object"
-                _refuse(f'row {position} has {got} in column "{name}"; allowed: a number, a text, true, false or null')
+                _refuse(f"row {position} has {got} in column {quoted(name)}; allowed: a number, a text, true, false or null")
 
 
 def _from_records(form: str, value: list[Any]) -> Rows:
     if form == "dataframe_split" or not all(isinstance(record, dict) for record in value):
         _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
-    columns = tuple(dict.fromkeys(name for record in value for name in record))
-    return Rows(columns, [[record.get(name) for name in columns] for record in value])
+    columns: dict[str, None] = {}
+    for record in value:
+        columns.update(dict.fromkeys(record))
+        _require_size(form, len(value), len(columns))
+    _require_names(form, columns)
+    return Rows(tuple(columns), [[record.get(name) for name in columns] for record in value])
 
 
 def _from_object(form: str, value: Any) -> Rows:
     if form == "dataframe_split" and isinstance(value, dict) and set(value) | {"index"} == {"columns", "data", "index"}:
         columns, data = value["columns"], value["data"]
     elif form == "inputs" and isinstance(value, dict) and all(isinstance(cells, list) for cells in value.values()):
+        _require_size(form, max(map(len, value.values()), default=0), len(value))
         columns = list(value)
         data = [list(cells) for cells in zip(*value.values(), strict=False)]
         if any(len(cells) != len(data) for cells in value.values()):
@@ -82,6 +114,8 @@ def _from_object(form: str, value: Any) -> Rows:
         _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
     if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns) and isinstance(data, list)):
         _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
+    _require_size(form, len(data), len(columns))
+    _require_names(form, columns)
     for position, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
             _refuse(f"row {position} of {form} does not have a value for each of the {len(columns)} columns")

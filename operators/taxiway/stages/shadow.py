@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ConfigError, TaxiwayError, TerminalError
+from taxiway.errors import ConfigError, TaxiwayError, TerminalError, TransientError
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 
 if TYPE_CHECKING:
     from taxiway.records.shadow_pairs import PairedLog
-    from taxiway.serving.api import ChallengerStatus, Remote
+    from taxiway.serving.api import ChallengerStatus, ModelStatus, Remote
     from taxiway.serving.client import GatewayClient
 
 # How long after the end of the wait the gateway removes a challenger by itself.
@@ -60,6 +60,7 @@ def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool
 
     Raises:
         WrongAnswersError: The gateway's log has answers that the models do not reproduce; nothing is decided.
+        TransientError: The gateway does not answer, or could not load the challenger until now; nothing is decided.
     """
     try:
         pairs = _pairs(context, verdict)
@@ -115,8 +116,28 @@ def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) 
 def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
     from taxiway.serving.answer_check import MAX_CHECKED
 
+    assert context.pipeline.shadow is not None
+    owner = _owner(context, verdict)
     with _gateway(context) as gateway:
-        return gateway.pairs(verdict.model, verdict.version, _owner(context, verdict), bodies=MAX_CHECKED)
+        status = gateway.status(verdict.model)
+        pairs = gateway.pairs(verdict.model, verdict.version, owner, bodies=MAX_CHECKED)
+    if len(pairs.pairs) < context.pipeline.shadow.min_requests:
+        require_loaded(status, verdict.version, owner)
+    return pairs
+
+
+def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
+    """Check that too few pairs are not the result of an outage.
+
+    Raises:
+        TransientError: The gateway still tries to load this owner's challenger.
+    """
+    held = status.challenger
+    if held is not None and (held.version, held.owner, held.state) == (version, owner, "loading"):
+        raise TransientError(
+            f"{status.model} version {version} cannot be compared, because the gateway could not load it until now: "
+            f"{status.problem or 'it is still loading'}. Nothing is decided; the shadow begins anew with the next try"
+        )
 
 
 def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:

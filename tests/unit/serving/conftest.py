@@ -10,6 +10,9 @@ from mlflow import MlflowClient
 sys.path.insert(0, str(Path(__file__).parent))  # for `running`, which the tests of this folder share
 
 from running import Running, start_gateway
+from worlds import World
+
+from taxiway.serving.gateway.models import challenger, champion
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +26,12 @@ def gateway(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def registry(mlflow_url: str) -> MlflowClient:
     return MlflowClient(mlflow_url)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    created = World(tmp_path)
+    monkeypatch.setattr(champion, "backends_of", created.backends_of)
+    monkeypatch.setattr(challenger, "backends_of", created.backends_of)
+    yield created
+    created.log.close()

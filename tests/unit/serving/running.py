@@ -101,12 +101,22 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
     return running
 
 
+def add_version(registry: MlflowClient, model: str, behaviour: str, **tags: str) -> int:
+    """A new version with this behaviour, whose only file says so; `tags` without the prefix `taxiway.`."""
+    run = registry.create_run("0")
+    registry.log_text(run.info.run_id, behaviour, "model/behaviour")
+    taxiway_tags = {f"taxiway.{name}": value for name, value in tags.items()}
+    return int(
+        registry.create_model_version(model, f"{run.info.artifact_uri}/model", run.info.run_id, tags=taxiway_tags).version
+    )
+
+
 def register(registry: MlflowClient, *behaviours: str, champion: int = 1) -> str:
     """A new registered model with a version for each behaviour; `champion` (0: none) gets the alias."""
     model = f"tests.model_{uuid.uuid4().hex[:8]}"
     registry.create_registered_model(model)
     for behaviour in behaviours:
-        registry.create_model_version(model, source="s3://nowhere/at-all", tags={"behaviour": behaviour})
+        add_version(registry, model, behaviour)
     if champion:
         registry.set_registered_model_alias(model, "champion", str(champion))
     return model

@@ -63,7 +63,7 @@ def served(
         register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
-    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_trusted")
+    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_folder")
     until(lambda: running.admin.status(MODEL).champion == 1, "the champion is loaded")
     yield running
     running.stop()

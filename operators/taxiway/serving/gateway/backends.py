@@ -2,22 +2,23 @@
 
 from taxiway.serving.api import Remote
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.workers.base import ModelSource, PredictBackend
 from taxiway.serving.workers.local import Worker
 from taxiway.serving.workers.remote import RemoteWorker
 
 
-def backends_of(model: str, version: int, settings: GatewaySettings, remote: Remote | None = None) -> list[PredictBackend]:
+def backends_of(model: str, version: int, where: ModelCopy | Remote, settings: GatewaySettings) -> list[PredictBackend]:
     """Create the workers of a version, without starting them.
 
     Args:
         model: The registered model.
         version: Its version.
+        where: Its files, for `settings.workers` processes of the gateway; or the remote worker.
         settings: The settings of the gateway.
-        remote: The remote worker; None for `settings.workers` processes of the gateway.
     """
     timeouts = {"load_timeout_s": settings.load_timeout_s, "predict_timeout_s": settings.predict_timeout_s}
-    if remote is not None:
-        return [RemoteWorker(remote, model, version, **timeouts)]
-    source = ModelSource(settings.loader, settings.tracking_uri, model, version)
+    if isinstance(where, Remote):
+        return [RemoteWorker(where, model, version, **timeouts)]
+    source = ModelSource(settings.loader, model, version, where)
     return [Worker(source, **timeouts) for _ in range(settings.workers)]

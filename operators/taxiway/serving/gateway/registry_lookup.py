@@ -1,11 +1,44 @@
-"""The gateway's lookups in the MLflow registry: the champion of a model, and whether a version exists."""
+"""The gateway's lookups in the MLflow registry: the champion of a model, a version, and a version's files. They block."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.credentials import without_credentials
 from taxiway.errors import RequestError, TransientError
+from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
+from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+_MAX_ERROR = 500
 
 
-def champion_of(tracking_uri: str, model: str) -> int:
-    """The version with the alias `champion`; 0 if there is none. Blocks for one HTTP request.
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A model version, as the registry knows it.
+
+    Attributes:
+        model: The registered model.
+        version: Its version.
+        identity: Where its files are and when it was made; another if the model was deleted and registered again.
+        verdict: The status of the model gate's verdict; None without one.
+        candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
+    """
+
+    model: str
+    version: int
+    identity: str
+    verdict: str | None = None
+    candidate: bool = False
+
+
+def champion_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
+    """The version with the alias `champion`; None if there is none.
 
     Raises:
         RequestError: 404 if there is no such model.
@@ -14,31 +47,79 @@ def champion_of(tracking_uri: str, model: str) -> int:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    try:
-        return aliases_of(MlflowClient(tracking_uri), model).get(CHAMPION, 0)
-    except MlflowException as error:
-        raise _translated(
-            error, f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
-        ) from error
+    client = MlflowClient(tracking_uri)
+    missing = f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
+    with _translated(missing):
+        try:
+            return _registered(client.get_model_version_by_alias(model, CHAMPION))
+        except MlflowException as error:
+            if not _says_missing(error) or CHAMPION in aliases_of(client, model):  # fails if there is no such model
+                raise
+            return None
 
 
-def require_version(tracking_uri: str, model: str, version: int) -> None:
-    """Check that a model version exists.
+def version_of(tracking_uri: str, model: str, version: int) -> RegisteredVersion:
+    """A model version.
 
     Raises:
-        RequestError: 404 if it does not.
+        RequestError: 404 if it does not exist.
         TransientError: The registry does not answer.
     """
     from mlflow import MlflowClient
+
+    with _translated(f"{model} has no version {version} at {tracking_uri}"):
+        return _registered(MlflowClient(tracking_uri).get_model_version(model, str(version)))
+
+
+def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path) -> Path:
+    """Download a version's files into `folder`, which is created; returns the folder inside it that holds them.
+
+    Raises:
+        RequestError: 404 if the version does not exist any more.
+        TransientError: The files cannot be downloaded now.
+    """
+    from mlflow import MlflowClient
+
+    from taxiway.registry.models import artifact_uri, download
+
+    client, name = MlflowClient(tracking_uri), f"{version.model} version {version.version}"
+    folder.mkdir()
+    with _translated(f"{name} does not exist any more"):
+        uri = artifact_uri(client, client.get_model_version(version.model, str(version.version)))
+    try:
+        return download(tracking_uri, uri, folder)
+    except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
+        why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
+        raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
+
+
+def _registered(version: "ModelVersion") -> RegisteredVersion:
+    return RegisteredVersion(
+        model=version.name,
+        version=int(version.version),
+        identity=f"{version.source} {version.creation_timestamp}",
+        verdict=version.tags.get(tags.VERDICT),
+        candidate=tags.CANDIDATE in version.tags,
+    )
+
+
+@contextmanager
+def _translated(missing: str) -> Iterator[None]:
+    """Raise errors of the MLflow client as RequestError (404) if something is missing, else as TransientError."""
     from mlflow.exceptions import MlflowException
 
     try:
-        MlflowClient(tracking_uri).get_model_version(model, str(version))
+        yield
     except MlflowException as error:
-        raise _translated(error, f"{model} has no version {version} at {tracking_uri}") from error
+        if _says_missing(error):
+            raise RequestError(404, missing) from error
+        why = clipped(without_credentials(str(error)), _MAX_ERROR)
+        raise TransientError(f"the MLflow registry does not answer: {why}") from error
 
 
-def _translated(error: Exception, missing: str) -> Exception:
-    if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-        return RequestError(404, missing)
-    return TransientError(f"the MLflow registry does not answer: {error}")
+def _says_missing(error: Exception) -> bool:
+    """Whether MLflow itself says that something does not exist. A 404 of a proxy before it is not a RestException."""
+    from mlflow.exceptions import RestException
+
+    code = getattr(error, "error_code", "")
+    return code == "INVALID_PARAMETER_VALUE" or (isinstance(error, RestException) and code == "RESOURCE_DOES_NOT_EXIST")

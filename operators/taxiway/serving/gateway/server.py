@@ -1,5 +1,6 @@
 """Runs the gateway as a server: one process for HTTP, and others for the models."""
 
+import gc
 import os
 import signal
 import sys
@@ -9,7 +10,8 @@ import time
 import uvicorn
 
 from taxiway.credentials import log_to_stderr
-from taxiway.serving.gateway.app import create_app
+from taxiway.serving.gateway.http.app import create_app
+from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
 from taxiway.tracking.client import quiet_mlflow
@@ -34,15 +36,28 @@ def serve(settings: GatewaySettings) -> None:
     if settings.stop_with_parent:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()
     start_fork_server()
+    _keep_out_of_collections()
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=limited_connection(settings.request_timeout_s),
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         log_config=None,  # as all other loggers
     )
+
+
+def _keep_out_of_collections() -> None:
+    """Import MLflow's client now, and exempt everything that has been imported from garbage collection.
+
+    A collection that looks at all these objects stops the event loop for 100 to 200 ms, and requests with many rows make it frequent.
+    """
+    from mlflow import MlflowClient  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def _stop_without(parent: int) -> None:

@@ -12,21 +12,24 @@ class GatewaySettings(BaseModel):
 
     Attributes:
         tracking_uri: The MLflow server.
-        state_folder: The folder of the request log.
+        state_folder: The folder of the request log, of what is served after a restart, and of copies of model versions.
         caller_token: Allows predictions and status.
         admin_token: Allows everything.
         models: The registered models to serve, in addition to those that the state folder remembers.
         host: The address to listen on.
         port: The port to listen on.
         workers: The worker processes per model version.
-        loader: `module:function` that loads a pyfunc model, given the tracking URI, the model and the version.
+        loader: `module:function` that loads a pyfunc model, given the folder of its files.
         poll_s: The seconds between two checks of aliases, leases and processes.
         load_timeout_s: How long loading a model may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
-        max_body_bytes: The size limit of a request's body.
+        request_timeout_s: How long a client may take to send a request, in seconds.
+        request_timeout_s: float = Field(default=20.0, gt=0)
+    max_body_bytes: The size limit of a request's body.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
         keep_rows: How many requests the log keeps, the newest ones.
+        keep_bytes: How large the log may be; the oldest requests are deleted first.
         stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
 
@@ -40,14 +43,16 @@ class GatewaySettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
-    loader: str = Field(default="taxiway.registry.models:load_trusted", pattern=r"^[\w.]+:\w+$")
+    loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)
     load_timeout_s: float = Field(default=120.0, gt=0)
     predict_timeout_s: float = Field(default=30.0, gt=0)
+    request_timeout_s: float = Field(default=20.0, gt=0)
     max_body_bytes: int = Field(default=2 << 20, gt=0)
     queue_limit: int = Field(default=1000, ge=1)
     mirror_limit: int = Field(default=200, ge=1)
     keep_rows: int = Field(default=1_000_000, ge=1)
+    keep_bytes: int = Field(default=4 << 30, ge=1 << 20)
     stop_with_parent: bool = False
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.protocol import MAX_CELLS
 from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class VersionServer:
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._unanswered = 0  # requests, queued or in progress
         self._loops: list[asyncio.Task[None]] = []
+        self._killed = False
 
     async def start(self) -> None:
         """Load the model in every worker, then start to take requests.
@@ -67,18 +69,23 @@ class VersionServer:
         self._unanswered += len(requests)
         return True
 
-    async def restart_dead(self) -> None:
+    async def restart_dead(self) -> str:
         """Restart workers that died while they were idle.
+
+        Returns:
+            Why a worker cannot be restarted now; empty if all run.
 
         Raises:
             WorkerLostError: A worker is gone that the gateway cannot restart.
         """
         results = await asyncio.gather(*(backend.ensure() for backend in self._backends), return_exceptions=True)
+        failed = ""
         for error in results:
             if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
-                log.warning("%s", error)
+                failed = str(error)
             elif error is not None:
                 raise error
+        return failed
 
     async def drain(self, timeout_s: float) -> None:
         """Answer the queued requests, for at most `timeout_s` seconds, then end the processes."""
@@ -91,6 +98,7 @@ class VersionServer:
 
     def kill(self) -> None:
         """End the processes; queued requests are answered with an error."""
+        self._killed = True
         for loop in self._loops:
             loop.cancel()
         for backend in self._backends:
@@ -99,11 +107,12 @@ class VersionServer:
             self._finish_with(self._queue.get_nowait(), _STOPPED)
 
     async def closed(self) -> None:
-        """Wait until the requests in progress are answered, after `kill`."""
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        """Wait until the requests in progress are answered and all connections are closed, after `kill`."""
+        await asyncio.gather(*self._loops, *(backend.stopped() for backend in self._backends), return_exceptions=True)
 
     async def _serve(self, backend: PredictBackend) -> None:
-        while True:
+        # `asyncio.wait_for` swallows a cancellation that comes together with its result (Python 3.11), so the flag is needed, too.
+        while not self._killed:
             taken = [await self._queue.get()]
             if self._batching:
                 taken += self._more(taken[0])
@@ -128,10 +137,12 @@ class VersionServer:
         self._finish([(request, outcome) for request in batch])
 
     def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
-        rows, more = sum(len(request.rows.data) for request in first), []
-        while rows < _BATCH_ROWS and not self._queue.empty():
+        more: list[list[PendingRequest]] = []
+        rows, cells = _size(first)
+        while rows < _BATCH_ROWS and cells < MAX_CELLS and not self._queue.empty():
             more.append(self._queue.get_nowait())
-            rows += sum(len(request.rows.data) for request in more[-1])
+            size = _size(more[-1])
+            rows, cells = rows + size[0], cells + size[1]
         return more
 
     async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> Batch:
@@ -149,6 +160,12 @@ class VersionServer:
             return replace((await backend.predict([request.rows]))[0], call=call)
         except Exception as error:
             return replace(_failure(error), call=call)
+
+
+def _size(requests: list[PendingRequest]) -> tuple[int, int]:
+    """The rows and the cells of requests."""
+    rows = [request.rows for request in requests]
+    return sum(len(each.data) for each in rows), sum(len(each.data) * len(each.columns) for each in rows)
 
 
 def _failure(error: Exception) -> Outcome:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import Rows
 
 
@@ -11,16 +12,16 @@ class ModelSource:
     """The model version that a worker loads.
 
     Attributes:
-        loader: `module:function`, which is called with the other three and returns a pyfunc model.
-        tracking_uri: The MLflow server.
+        loader: `module:function`, which is called with the folder of the copy and returns a pyfunc model.
         model: The registered model.
         version: Its version.
+        copy: Its files on this machine.
     """
 
     loader: str
-    tracking_uri: str
     model: str
     version: int
+    copy: ModelCopy
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class PredictBackend(Protocol):
         """Start the worker if it does not run, and wait until it can predict.
 
         Raises:
-            ModelUnavailableError: The model cannot be loaded.
+            ModelRefusedError: The model can never be loaded.
+            ModelUnavailableError: The model cannot be loaded now.
             WorkerLostError: The worker is gone and cannot be restarted.
         """
 
@@ -64,3 +66,6 @@ class PredictBackend(Protocol):
 
     def stop(self) -> None:
         """Stop the worker for good."""
+
+    async def stopped(self) -> None:
+        """Wait until everything that `stop` began has ended."""

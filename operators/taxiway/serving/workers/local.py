@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 
-from taxiway.errors import ModelLoadError, ModelUnavailableError, WorkerDiedError
+from taxiway.errors import ModelLoadError, ModelRefusedError, ModelUnavailableError, TransientError, WorkerDiedError
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
@@ -40,7 +40,8 @@ class Worker:
         """Start the process if it does not run, and load the model.
 
         Raises:
-            ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
+            ModelRefusedError: The loader refused the model.
+            ModelUnavailableError: The model cannot be loaded now, or the worker has been stopped.
         """
         async with self._starting:
             if self._stopped:
@@ -56,12 +57,11 @@ class Worker:
             self._process = next(iter(set(multiprocessing.active_children()) - before), None)
             try:
                 await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
-            except (ModelLoadError, BrokenProcessPool, TimeoutError) as error:
+            except (ModelLoadError, TransientError, BrokenProcessPool, TimeoutError) as error:
                 self.kill()
                 why = f"it took more than {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-                raise ModelUnavailableError(
-                    f"{self._source.model} version {self._source.version} could not be loaded: {why}"
-                ) from None
+                kind = ModelRefusedError if isinstance(error, ModelLoadError) else ModelUnavailableError
+                raise kind(f"{self._source.model} version {self._source.version} could not be loaded: {why}") from None
             except asyncio.CancelledError:
                 self.kill()
                 raise
@@ -97,6 +97,9 @@ class Worker:
         """End the process for good."""
         self._stopped = True
         self.kill()
+
+    async def stopped(self) -> None:
+        """Nothing is waited for: the process has been killed."""
 
     def kill(self) -> None:
         """End the process at once; the next batch starts a new one."""

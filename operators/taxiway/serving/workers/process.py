@@ -14,13 +14,15 @@ from itertools import groupby
 from multiprocessing import connection, parent_process
 from typing import Any
 
-from taxiway.errors import DataError, ModelLoadError, RequestError
+from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
+from taxiway.messages import clipped
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
 
 log = logging.getLogger(__name__)
 
 _MAX_NAMED_COLUMNS = 10
+_MAX_ERROR = 1000
 _PARENT_POLL_S = 1.0
 _model: Any | None = None  # the model of this process, once it is loaded
 
@@ -48,15 +50,19 @@ def load(source: ModelSource) -> None:
     """Load the model of this process and warm it up on its input example.
 
     Raises:
-        ModelLoadError: The loader failed. Its own error is replaced, because errors of some libraries cannot be pickled.
+        ModelLoadError: The loader refused it. Its own error is replaced, because errors of some libraries cannot be pickled.
+        TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
     global _model
     module, _, function = source.loader.partition(":")
     from taxiway.features.encoding import signature_columns
 
     try:
-        model = getattr(import_module(module), function)(source.tracking_uri, source.model, source.version)
+        source.copy.verify()
+        model = getattr(import_module(module), function)(source.copy.folder)
         signature_columns(model)  # a model without a signature cannot predict
+    except (OSError, MemoryError, TransientError) as error:
+        raise TransientError(f"{type(error).__name__}: {error}") from None
     except Exception as error:
         raise ModelLoadError(f"{type(error).__name__}: {error}") from None
     example = getattr(model, "input_example", None)
@@ -120,11 +126,12 @@ def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
         spent = (time.perf_counter() - began) * 1000
         return [Outcome(200, answer, "", spent, call) for answer in answers]
     spent = (time.perf_counter() - began) * 1000
-    return [Outcome(failed[0], "", failed[1], spent, call) for _ in requests]
+    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR), spent, call) for _ in requests]
 
 
 def _answers(model: Any, requests: list[Rows]) -> list[str]:
-    """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row, or predicts NaN."""
+    """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
+    or predicts NaN or text that is not Unicode."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
     from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
@@ -138,7 +145,9 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     answers, start = [], 0
     for request in requests:
         part = predictions[start : start + len(request.data)]
-        answers.append(json.dumps(part, cls=NumpyEncoder, allow_nan=False))
+        answer = json.dumps(part, cls=NumpyEncoder, allow_nan=False, ensure_ascii=False)
+        answer.encode()  # a half of a surrogate pair could neither be logged nor returned
+        answers.append(answer)
         start += len(request.data)
     return answers
 

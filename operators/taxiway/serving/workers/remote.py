@@ -6,13 +6,13 @@ It is not trusted: it may be slow, dead or wrong, so its answers are validated, 
 import asyncio
 import json
 import time
-from dataclasses import asdict
 from typing import Any
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from taxiway.errors import ModelUnavailableError, WorkerLostError
+from taxiway.errors import ModelRefusedError, ModelUnavailableError, WorkerLostError
 from taxiway.serving.api import Remote
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
@@ -20,11 +20,14 @@ from taxiway.serving.workers.base import Outcome
 _POLL_S = 0.2
 _PING_S = 2.0
 _LOST_AFTER_S = 10.0
+_MAX_PING_BYTES = 4096
 _MAX_ANSWER_BYTES = 16 << 20
 _MAX_BYTES_PER_ROW = 4096
+_MAX_BYTES_BESIDE_ROWS = 16 << 10  # of a request's outcome: its error, escaped, and its keys
 _LARGEST = 1e300
 _OUTCOMES = TypeAdapter(list[Outcome])
 _STATUSES = (200, 400, 500)
+_CLOSING: set[asyncio.Task[None]] = set()  # an event loop would not keep a task from being collected
 
 
 class RemoteWorker:
@@ -55,7 +58,8 @@ class RemoteWorker:
         """Wait until it answers; in later calls, check that it still answers.
 
         Raises:
-            ModelUnavailableError: It did not answer in time, or serves another version.
+            ModelRefusedError: Another version answers there.
+            ModelUnavailableError: It did not answer in time.
             WorkerLostError: It has answered before, but not in the last 10 s.
         """
         if self._stopped:
@@ -78,41 +82,45 @@ class RemoteWorker:
             ModelUnavailableError: It cannot be reached.
             TimeoutError: It took too long.
         """
-        body, began = json.dumps([asdict(rows) for rows in batch]).encode(), time.perf_counter()
+        body, began = await asyncio.to_thread(_body, batch), time.perf_counter()
+        most = min(_MAX_ANSWER_BYTES, sum(map(_most_bytes, batch)))
         try:
-            content = await asyncio.wait_for(self._read("POST", "/batch", content=body), self._predict_timeout_s)
+            content = await asyncio.wait_for(self._read("POST", "/batch", most, content=body), self._predict_timeout_s)
         except httpx.TimeoutException:
             raise TimeoutError from None
         except httpx.TransportError as error:
             raise ModelUnavailableError(f"{self._named} cannot be reached: {type(error).__name__}") from None
-        try:
-            outcomes = _OUTCOMES.validate_json(content, strict=True)
-        except ValidationError:
-            return [_invalid("it has the wrong format") for _ in batch]
-        if len(outcomes) != len(batch):
-            return [_invalid(f"it has {len(outcomes)} outcomes for {len(batch)} requests") for _ in batch]
+        if content is None:
+            return [_too_large() for _ in batch]
         took_ms = (time.perf_counter() - began) * 1000
-        return [_checked(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
+        return await asyncio.to_thread(_checked_batch, content, batch, took_ms)
 
     def stop(self) -> None:
         """Send no more requests; the process that started the worker ends it."""
         if not self._stopped:
             self._stopped = True
             self._closing = asyncio.get_running_loop().create_task(self._http.aclose())
+            _CLOSING.add(self._closing)
+            self._closing.add_done_callback(_CLOSING.discard)
+
+    async def stopped(self) -> None:
+        """Wait until the connections are closed."""
+        if self._closing is not None:
+            await self._closing
 
     async def _answers(self) -> bool:
-        """Whether it answers a ping. Raises ModelUnavailableError if something else answers at its address."""
+        """Whether it answers a ping. Raises ModelRefusedError if something else answers at its address."""
         try:
-            answer = await asyncio.wait_for(self._read("GET", "/ping"), _PING_S)
-            found = json.loads(answer)
+            answer = await asyncio.wait_for(self._read("GET", "/ping", _MAX_PING_BYTES), _PING_S)
+            found = json.loads(answer or b"")
         except (httpx.HTTPError, TimeoutError, ValueError):
             return False
         if found != self._expected:
-            raise ModelUnavailableError(f"{self._named} is not what answers there: {str(found)[:200]}")
+            raise ModelRefusedError(f"{self._named} is not what answers there: {str(found)[:200]}")
         return True
 
-    async def _read(self, method: str, path: str, **content: Any) -> bytes:
-        """The body of a successful answer; `b""` if it is too large. Raises httpx.HTTPError without an answer."""
+    async def _read(self, method: str, path: str, most: int, **content: Any) -> bytes | None:
+        """The body of a successful answer; None if it has more than `most` bytes. Raises httpx.HTTPError without an answer."""
         if self._stopped:
             raise ModelUnavailableError(f"{self._named} is no longer served")
         async with self._http.stream(method, path, **content) as answer:
@@ -121,9 +129,29 @@ class RemoteWorker:
             body = bytearray()
             async for part in answer.aiter_raw():  # not decompressed: a small body could expand to a large one
                 body += part
-                if len(body) > _MAX_ANSWER_BYTES:
-                    return b""
+                if len(body) > most:
+                    return None
             return bytes(body) if answer.status_code == 200 else b""
+
+
+def _body(batch: list[Rows]) -> bytes:
+    return json.dumps([{"columns": rows.columns, "data": rows.data} for rows in batch]).encode()
+
+
+def _most_bytes(rows: Rows) -> int:
+    """The limit of an answer's size; a larger one would only take time to parse."""
+    return _MAX_BYTES_PER_ROW * len(rows.data) + _MAX_BYTES_BESIDE_ROWS
+
+
+def _checked_batch(content: bytes, batch: list[Rows], took_ms: float) -> list[Outcome]:
+    """The outcomes of a batch; those that are not valid answers are errors."""
+    try:
+        outcomes = _OUTCOMES.validate_json(content, strict=True)
+    except ValidationError:
+        return [_invalid("it has the wrong format") for _ in batch]
+    if len(outcomes) != len(batch):
+        return [_invalid(f"it has {len(outcomes)} outcomes for {len(batch)} requests") for _ in batch]
+    return [_checked(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
 
 def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
@@ -133,10 +161,11 @@ def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
     if outcome.status != 200:
         return Outcome(outcome.status, "", outcome.error[:1000] or "no reason given", outcome.latency_ms, 0)
     if len(outcome.predictions) > _MAX_BYTES_PER_ROW * len(rows.data):
-        return _invalid(f"it has more than {_MAX_BYTES_PER_ROW:,} characters per row")
+        return _too_large()
     try:
-        predictions = json.loads(outcome.predictions, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        # Refuses halves of surrogate pairs, which could neither be logged nor returned.
+        predictions = from_json(outcome.predictions, allow_inf_nan=False)
+    except ValueError:
         return _invalid("its predictions are not JSON")
     if not isinstance(predictions, list) or len(predictions) != len(rows.data):
         return _invalid(f"it does not have one prediction for each of {len(rows.data):,} rows")
@@ -155,8 +184,8 @@ def _is_prediction(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _too_large() -> Outcome:
+    return _invalid(f"it has more than {_MAX_BYTES_PER_ROW:,} characters per row")
 
 
 def _invalid(reason: str) -> Outcome:

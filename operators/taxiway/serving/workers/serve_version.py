@@ -18,9 +18,11 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from taxiway.credentials import log_to_stderr
+from taxiway.serving.model_copy import ModelCopy, digest_of_folder
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource
+from taxiway.store import temp_folder
 from taxiway.tracking.client import quiet_mlflow
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class VersionSettings(BaseModel):
         lease_s: The seconds after which the process ends.
         host: The address to listen on.
         port: The port to listen on.
-        loader: `module:function` that loads a pyfunc model, given the tracking URI, the model and the version.
+        loader: `module:function` that loads a pyfunc model, given the folder of its files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +53,7 @@ class VersionSettings(BaseModel):
     lease_s: float = Field(gt=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8600, ge=1, le=65535)
-    loader: str = Field(default="taxiway.registry.models:load_trusted", pattern=r"^[\w.]+:\w+$")
+    loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
 
 
 def serve_version(settings: VersionSettings) -> None:
@@ -69,13 +71,12 @@ def serve_version(settings: VersionSettings) -> None:
 
 def create_app(settings: VersionSettings) -> FastAPI:
     """Create the ASGI application; it takes requests once the model is loaded."""
-    source = ModelSource(settings.loader, settings.tracking_uri, settings.model, settings.version)
     # One thread, because the model's libraries may not be thread-safe, and each call is timed.
     predicting = ThreadPoolExecutor(1)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.get_running_loop().run_in_executor(predicting, worker.load, source)
+        await asyncio.get_running_loop().run_in_executor(predicting, _load, settings)
         yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -97,6 +98,20 @@ def create_app(settings: VersionSettings) -> FastAPI:
         return [asdict(outcome) for outcome in outcomes]
 
     return app
+
+
+def _load(settings: VersionSettings) -> None:
+    """Download and load the version; the files are not needed after that."""
+    from mlflow import MlflowClient
+
+    from taxiway.registry.models import artifact_uri, download
+
+    client = MlflowClient(settings.tracking_uri)
+    uri = artifact_uri(client, client.get_model_version(settings.model, str(settings.version)))
+    with temp_folder("model") as folder:
+        files = download(settings.tracking_uri, uri, folder)
+        copy = ModelCopy(files, digest_of_folder(files))
+        worker.load(ModelSource(settings.loader, settings.model, settings.version, copy))
 
 
 def _end() -> None:

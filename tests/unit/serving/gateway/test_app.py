@@ -11,8 +11,8 @@ from running import ADMIN, CALLER, Running, register, start_gateway
 from helping import until
 from taxiway.errors import ConfigError, TerminalError, TransientError
 from taxiway.serving.client import GatewayClient
-from taxiway.serving.gateway.request_log import RequestLog
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[1]", "the body is a list"),
-        (b'{"rows": []}', "'rows'"),
+        (b'{"rows": []}', '"rows"'),
         (b'{"dataframe_records": []}', "no rows"),
         (b'{"dataframe_records": [1]}', "a list of objects"),
         (b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "row 0"),
@@ -217,4 +217,4 @@ def test_weak_or_equal_tokens_are_refused(tmp_path: Path) -> None:
 
 def test_two_gateways_do_not_share_a_state_folder(gateway: Running) -> None:
     with pytest.raises(ConfigError, match="another gateway"):
-        RequestLog(gateway.state, keep_rows=10)
+        RequestLog(gateway.state, keep_rows=10, keep_bytes=1 << 20)

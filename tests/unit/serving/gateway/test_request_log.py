@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from taxiway.serving.api import ChallengerStatus
-from taxiway.serving.gateway import request_log
-from taxiway.serving.gateway.request_log import Lease, LoggedRequest, RequestLog
+from taxiway.serving.gateway.state import request_log
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 MODEL = "flights.late"
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[RequestLog]:
-    opened = RequestLog(tmp_path, keep_rows=500)
+    opened = RequestLog(tmp_path, keep_rows=500, keep_bytes=4 << 30)
     yield opened
     opened.close()
 
@@ -100,21 +100,3 @@ def test_requests_without_a_pair_are_counted_since_the_oldest_pair(log: RequestL
     whole, newest = log.pairs(MODEL, 2, "run-1", limit=1000), log.pairs(MODEL, 2, "run-1", limit=100)
     assert (len(whole.pairs), whole.dropped, whole.unanswered) == (156, 40, 4)
     assert (len(newest.pairs), newest.dropped, newest.unanswered) == (100, 20, 2), "those before the oldest pair do not count"
-
-
-def test_models_and_leases_are_remembered(tmp_path: Path) -> None:
-    async def write(log: RequestLog) -> None:
-        await log.remember(MODEL)
-        await log.remember(MODEL)
-        await log.hold(MODEL, Lease(2, "run-1", 5.0))
-        await log.hold("other", Lease(7, "run-2", 5.0))
-        await log.release("other")
-
-    first = RequestLog(tmp_path, keep_rows=10)
-    asyncio.run(write(first))
-    first.close()
-    second = RequestLog(tmp_path, keep_rows=10)
-    assert second.followed() == [MODEL]
-    assert second.lease(MODEL) == Lease(2, "run-1", 5.0)
-    assert second.lease("other") is None
-    second.close()

@@ -1,127 +1,34 @@
 """A served model under races and failures: no process and no caller is left behind, and no challenger runs without its lease."""
 
 import asyncio
+import contextlib
 import logging
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from running import ADMIN, CALLER
+from worlds import MODEL, ROWS, World, no_space, soon, wanted
 
-from taxiway.errors import ModelUnavailableError, RequestError
-from taxiway.serving.api import ChallengerRequest
-from taxiway.serving.gateway import challenger, served_model
-from taxiway.serving.gateway.request_log import Lease, RequestLog
-from taxiway.serving.gateway.served_model import ServedModel
-from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.errors import ModelRefusedError, RequestError
+from taxiway.serving.gateway.state.served import Lease
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
-
-MODEL = "flights.late"
-ROWS = Rows(("x",), [[0.5]])
-
-
-class FakeWorker:
-    """A worker in this process, which loads and answers when its events are set."""
-
-    def __init__(self, version: int) -> None:
-        self.version = version
-        self.stopped = False
-        self.ensured = 0
-        self.may_load, self.may_answer = asyncio.Event(), asyncio.Event()
-        self.may_load.set()
-        self.may_answer.set()
-        self.load_error: Exception | None = None
-        self.predict_error: Exception | None = None
-
-    async def ensure(self) -> None:
-        self.ensured += 1
-        await self.may_load.wait()
-        if self.load_error:
-            raise self.load_error
-
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
-        await self.may_answer.wait()
-        if self.predict_error:
-            raise self.predict_error
-        return [Outcome(200, "[0.5]", "", 1.0, 0) for _ in batch]
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
-class World:
-    """A served model, its registry and all workers it has created."""
-
-    def __init__(self, folder: Path) -> None:
-        tokens = {"caller_token": CALLER, "admin_token": ADMIN}
-        content = {"tracking_uri": "http://127.0.0.1:1", "state_folder": folder, "workers": 2, "poll_s": 0.01, **tokens}
-        self.settings = GatewaySettings.model_validate(content)
-        self.log = RequestLog(folder, keep_rows=100)
-        self.champion = 1
-        self.lookups = 0
-        self.workers: list[FakeWorker] = []
-        self.prepare: Callable[[FakeWorker], None] = lambda _: None
-
-    def served(self) -> ServedModel:
-        return ServedModel(MODEL, self.settings, self.log)
-
-    def backends_of(self, model: str, version: int, settings: GatewaySettings, remote: object = None) -> list[FakeWorker]:
-        workers = [FakeWorker(version) for _ in range(settings.workers)]
-        for worker in workers:
-            self.prepare(worker)
-        self.workers += workers
-        return workers
-
-    def champion_of(self, tracking_uri: str, model: str) -> int:
-        self.lookups += 1
-        return self.champion
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    created = World(tmp_path)
-    monkeypatch.setattr(served_model, "backends_of", created.backends_of)
-    monkeypatch.setattr(challenger, "backends_of", created.backends_of)
-    monkeypatch.setattr(served_model, "champion_of", created.champion_of)
-    monkeypatch.setattr(challenger, "require_version", lambda *_: None)
-    yield created
-    created.log.close()
-
-
-def wanted(version: int = 2, owner: str = "run-1", expires_in_s: float = 600) -> ChallengerRequest:
-    return ChallengerRequest(version=version, owner=owner, expires_in_s=expires_in_s)
-
-
-async def soon(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def fails() -> asyncio.Future[None]:
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    failed.set_exception(sqlite3.OperationalError("disk full"))
-    return failed
 
 
 def test_close_ends_every_worker_and_answers_every_request(world: World) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
+        await model.champion.refresh()
         for worker in world.workers:
             worker.may_answer.clear()
         first = asyncio.create_task(model.predict("{}", ROWS))
         await asyncio.sleep(0)
-        world.champion = 2
-        await model.refresh()
+        world.alias = 2
+        await model.champion.refresh()
         second = asyncio.create_task(model.predict("{}", ROWS))
         await model.challenger.put(wanted(3))
         await model.close()
-        assert {worker.version for worker in world.workers if worker.stopped} == {1, 2, 3}
-        assert all(worker.stopped for worker in world.workers)
+        assert {worker.version for worker in world.workers if worker.is_stopped} == {1, 2, 3}
+        assert all(worker.is_stopped for worker in world.workers)
         assert {outcome.status for _, _, outcome in await asyncio.gather(first, second)} <= {200, 503}
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
@@ -130,32 +37,37 @@ def test_close_ends_every_worker_and_answers_every_request(world: World) -> None
 def test_close_ends_a_champion_that_was_replaced_in_the_same_tick(world: World) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
-        world.champion = 0
-        await model.refresh()
+        await model.champion.refresh()
+        world.alias = 0
+        await model.champion.refresh()
         await model.close()
-        assert all(worker.stopped for worker in world.workers)
+        assert all(worker.is_stopped for worker in world.workers)
 
     asyncio.run(scenario())
 
 
-def test_a_model_without_a_champion_logs_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_without_a_champion_is_logged_once_and_not_at_every_check(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         model = world.served()
         for _ in range(3):
-            await model.refresh()
-        world.champion = 1
-        await model.refresh()
-        world.champion = 0
+            await model.champion.refresh()
+        world.alias = 1
+        await model.champion.refresh()
+        world.alias = 0
         for _ in range(3):
-            await model.refresh()
+            await model.champion.refresh()
         await model.close()
 
-    world.champion = 0
+    world.alias = 0
     caplog.set_level(logging.INFO, "taxiway")
     asyncio.run(scenario())
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "no version in the registry has the alias champion",
+        "over, after it was noticed 3 times: no version in the registry has the alias champion",
         "serving champion version 1 (before: none)",
+        "no version in the registry has the alias champion",
         "serving champion version none (before: 1)",
     ]
 
@@ -176,7 +88,7 @@ def test_a_lease_that_is_extended_while_its_removal_waits_is_kept(world: World) 
         deployed.lease = Lease(2, "run-1", time.time() - 1)
         await model.challenger.check_lease()
         assert model.challenger.current is None
-        assert world.log.lease(MODEL) is None
+        assert world.state.of(MODEL).lease is None
         await model.close()
 
     asyncio.run(scenario())
@@ -184,12 +96,12 @@ def test_a_lease_that_is_extended_while_its_removal_waits_is_kept(world: World) 
 
 def test_a_stored_challenger_that_is_deleted_first_is_not_loaded_again(world: World) -> None:
     async def scenario() -> None:
-        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
         model = world.served()
         await asyncio.gather(model.challenger.check_lease(), model.challenger.remove("run-1"))
         await model.challenger.check_lease()
         assert model.challenger.current is None
-        assert world.log.lease(MODEL) is None
+        assert world.state.of(MODEL).lease is None
         await model.close()
 
     asyncio.run(scenario())
@@ -197,13 +109,13 @@ def test_a_stored_challenger_that_is_deleted_first_is_not_loaded_again(world: Wo
 
 def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(world: World) -> None:
     async def scenario() -> None:
-        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
         model = world.served()
         with pytest.raises(RequestError, match="already has a challenger: version 2 of run-1"):
             await model.challenger.put(wanted(owner="run-2"))
         with pytest.raises(RequestError, match="belongs to run-1"):
             await world.served().challenger.remove("run-2")
-        assert world.log.lease(MODEL) is not None
+        assert world.state.of(MODEL).lease is not None
         await model.close()
 
     asyncio.run(scenario())
@@ -211,52 +123,24 @@ def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(worl
 
 def test_an_expired_lease_is_deleted_with_its_token_after_a_restart(world: World) -> None:
     async def scenario() -> None:
-        await world.log.hold(MODEL, Lease(2, "run-1", time.time() - 1))
+        await world.state.hold(MODEL, Lease(2, "run-1", time.time() - 1))
         model = world.served()
         await model.challenger.check_lease()
         assert model.challenger.current is None
-        assert world.log.lease(MODEL) is None
+        assert world.state.of(MODEL).lease is None
 
     asyncio.run(scenario())
 
 
-def test_leases_expire_although_the_log_failed_at_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, failed = world.log.lease, 0
-
-    def unreadable_twice(model: str) -> Lease | None:
-        nonlocal failed
-        failed += 1
-        if failed < 3:
-            raise sqlite3.OperationalError("disk I/O error")
-        return read(model)
-
-    async def scenario() -> None:
-        await world.log.hold(MODEL, Lease(2, "run-1", time.time() + 600))
-        monkeypatch.setattr(world.log, "lease", unreadable_twice)
-        model = world.served()
-        watching = asyncio.create_task(model.watch())
-        await soon(lambda: model.challenger.current and model.challenger.current.serving)
-        assert model.challenger.current is not None
-        model.challenger.current.lease = Lease(2, "run-1", 0)
-        await soon(lambda: read(MODEL) is None)
-        assert model.challenger.current is None
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await model.close()
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("error", "raised"), [(ModelUnavailableError("broken"), RequestError), (OSError("no memory"), OSError)]
-)
-def test_a_challenger_that_fails_to_load_is_removed(world: World, error: Exception, raised: type[Exception]) -> None:
+@pytest.mark.parametrize(("error", "status"), [(ModelRefusedError("not trusted"), 422), (RequestError(404, "deleted"), 404)])
+def test_a_challenger_that_can_never_be_loaded_is_removed(world: World, error: Exception, status: int) -> None:
     async def scenario() -> None:
         model = world.served()
-        with pytest.raises(raised):
+        with pytest.raises(RequestError) as refused:
             await model.challenger.put(wanted())
+        assert refused.value.status == status
         assert model.challenger.current is None
-        assert world.log.lease(MODEL) is None
+        assert world.state.of(MODEL).lease is None
 
     world.prepare = lambda worker: setattr(worker, "load_error", error)
     asyncio.run(scenario())
@@ -266,10 +150,10 @@ def test_a_challenger_whose_lease_cannot_be_stored_does_not_run(world: World, mo
     async def scenario() -> None:
         model = world.served()
         with monkeypatch.context() as patched:
-            patched.setattr(world.log, "hold", lambda *_: fails())
-            with pytest.raises(sqlite3.OperationalError):
+            patched.setattr(world.state, "_store", no_space)
+            with pytest.raises(RequestError, match="cannot be written"):
                 await model.challenger.put(wanted())
-        assert all(worker.stopped for worker in world.workers)
+        assert all(worker.is_stopped for worker in world.workers)
         assert await model.challenger.status() is None
         await model.challenger.put(wanted())
         await model.close()
@@ -280,7 +164,7 @@ def test_a_challenger_whose_lease_cannot_be_stored_does_not_run(world: World, mo
 def test_an_unexpected_error_of_a_worker_is_answered_and_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
+        await model.champion.refresh()
         _, _, outcome = await model.predict("{}", ROWS)
         assert (outcome.status, outcome.error) == (503, "a bug")
         await model.close()
@@ -295,7 +179,7 @@ def test_a_batch_that_cannot_be_logged_fails_its_callers_and_not_the_next_ones(
 ) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
+        await model.champion.refresh()
         with monkeypatch.context() as patched:
             patched.setattr(world.log, "add", lambda _: 1 / 0)
             for _ in range(3):  # more often than there are workers
@@ -310,7 +194,7 @@ def test_a_batch_that_cannot_be_logged_fails_its_callers_and_not_the_next_ones(
 def test_the_alias_is_looked_up_while_workers_restart(world: World) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
+        await model.champion.refresh()
         for worker in world.workers:
             worker.may_load.clear()
         watching = asyncio.create_task(model.watch())
@@ -330,15 +214,15 @@ def test_a_version_that_does_not_finish_in_time_is_named_with_its_requests(
 ) -> None:
     async def scenario() -> None:
         model = world.served()
-        await model.refresh()
+        await model.champion.refresh()
         old = list(world.workers)
         for worker in old:
             worker.may_answer.clear()
         asked = [asyncio.create_task(model.predict("{}", ROWS)) for _ in range(5)]
         await asyncio.sleep(0)
-        world.champion = 2
-        await model.refresh()
-        await soon(lambda: all(worker.stopped for worker in old))
+        world.alias = 2
+        await model.champion.refresh()
+        await soon(lambda: all(worker.is_stopped for worker in old))
         answers = await asyncio.gather(*asked)
         assert {outcome.status for _, _, outcome in answers} == {503}
         await model.close()
@@ -346,3 +230,57 @@ def test_a_version_that_does_not_finish_in_time_is_named_with_its_requests(
     world.settings = world.settings.model_copy(update={"predict_timeout_s": 0.05})
     asyncio.run(asyncio.wait_for(scenario(), 20))
     assert f"{MODEL} version 1: stopped with 5 unanswered requests after 0.05 s" in caplog.text
+
+
+def test_no_task_is_left_behind_when_challengers_are_dropped(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        before = asyncio.all_tasks()
+        for version in (2, 3):
+            await model.challenger.put(wanted(version))
+            await model.predict("{}", ROWS)
+        await model.challenger.remove("run-1")
+        await soon(lambda: asyncio.all_tasks() <= before)
+        for worker in world.workers:
+            worker.may_load.clear()
+        world.prepare = lambda worker: worker.may_load.clear()
+        loading = asyncio.create_task(model.challenger.put(wanted(4)))
+        await soon(lambda: any(worker.version == 4 and worker.ensured for worker in world.workers))
+        await model.challenger.remove("run-1")
+        with pytest.raises(RequestError, match="removed while it was loading"):
+            await loading
+        await soon(lambda: asyncio.all_tasks() <= before)
+        assert all(worker.is_stopped for worker in world.workers if worker.version > 1)
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> None:
+    """`asyncio.wait_for` swallows one that comes together with its result (Python 3.11)."""
+
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        current = model.champion.current
+        assert current is not None
+        served, loops = current.server, list(current.server._loops)
+
+        async def swallows(batch: list[Rows]) -> list[Outcome]:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            return [Outcome(200, "[0.5]", "", 1.0, 0) for _ in batch]
+
+        for worker in world.workers:
+            worker.predict = swallows  # type: ignore[method-assign]
+        asked = asyncio.create_task(model.predict("{}", ROWS))
+        await soon(lambda: served._queue.empty())
+        await asyncio.sleep(0)
+        served.kill()
+        await served.closed()
+        assert all(loop.done() for loop in loops)
+        await asked
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))

@@ -11,9 +11,6 @@ CREATE TABLE IF NOT EXISTS requests (
     challenger_status INTEGER, challenger_answer TEXT, challenger_error TEXT, challenger_ms REAL);
 CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version, challenger_owner)
     WHERE challenger_version IS NOT NULL;
-CREATE TABLE IF NOT EXISTS followed (model TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS challengers (
-    model TEXT PRIMARY KEY, version INTEGER, owner TEXT, expires_at REAL, address TEXT, token TEXT);
 """
 INSERT = """
 INSERT INTO requests (request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error,
@@ -56,4 +53,12 @@ WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3 AND mirro
 AND seq >= ?4 AND seq < (SELECT max(seq) FROM requests WHERE model = ?1 AND challenger_version = ?2 AND challenger_owner = ?3
 AND challenger_status IS NOT NULL)
 """
-HELD = "SELECT version, owner, expires_at, address, token FROM challengers WHERE model = ?"
+ALL_COLUMNS = """
+SELECT seq, request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error, champion_ms,
+challenger_version, challenger_owner, mirror, challenger_status, challenger_answer, challenger_error, challenger_ms
+FROM requests ORDER BY seq DESC LIMIT 1
+"""
+OLDEST_WITH_SIZE = """
+SELECT seq, length(payload) + length(champion_answer) + length(champion_error) + coalesce(length(challenger_answer), 0)
++ coalesce(length(challenger_error), 0) + 200 FROM requests ORDER BY seq
+"""

@@ -7,9 +7,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taxiway.messages import clipped
 from taxiway.serving.gateway.settings import GatewaySettings
 
 _OPEN = "/ping"
+_MAX_MESSAGE = 2000
 _ERROR_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -25,10 +27,9 @@ _ERROR_CODES = {
 
 
 def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Create an error response in the format of MLflow's servers: an error code and a message."""
-    return JSONResponse(
-        {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": message}, status_code=status, headers=headers
-    )
+    """Create an error response in the format of MLflow's servers: an error code and a message, of at most 2,000 characters."""
+    content = {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": clipped(message, _MAX_MESSAGE)}
+    return JSONResponse(content, status_code=status, headers=headers)
 
 
 class Access:

@@ -1,7 +1,7 @@
 """The request log of a gateway: an SQLite database in its state folder.
 
-One thread writes, and commits all waiting writes at once. The log keeps the newest requests and deletes older ones. It also remembers
-which models and challengers the gateway serves. Only one gateway at a time may use a state folder.
+One thread writes, and commits all waiting writes at once. The log keeps the newest requests and deletes older ones. Only one gateway
+at a time may use a state folder.
 """
 
 import asyncio
@@ -11,21 +11,24 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, RequestError
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.serving.answer_check import LoggedAnswer
-from taxiway.serving.api import ChallengerStatus, Remote
-from taxiway.serving.gateway import request_log_sql as sql
+from taxiway.serving.api import ChallengerStatus
+from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.log_file import LogFile, Retention
 
-_FILE = "requests.sqlite"
-_RETENTION_EVERY = 1000
+T = TypeVar("T")
+
+FILE = "requests.sqlite"
 MAX_BODIES_BYTES = 16 << 20
 """The limit of all bodies together that `RequestLog.pairs` returns."""
 
@@ -67,38 +70,20 @@ class LoggedRequest:
     mirror: str | None
 
 
-@dataclass(frozen=True)
-class Lease:
-    """A deployed challenger.
-
-    Attributes:
-        version: The model version.
-        owner: Who deployed it.
-        expires_at: When the gateway removes it, in seconds since 1970.
-        remote: The remote worker that serves it; None if the gateway loads it.
-    """
-
-    version: int
-    owner: str
-    expires_at: float
-    remote: Remote | None = None
-
-
 class RequestLog:
     """The log of one gateway. Writes are queued, and return a future that is done when they are committed.
 
     Args:
         folder: The state folder; created if needed.
         keep_rows: How many requests to keep.
+        keep_bytes: How large the log may be.
 
     Raises:
         ConfigError: Another gateway uses the folder.
     """
 
-    def __init__(self, folder: Path, keep_rows: int) -> None:
+    def __init__(self, folder: Path, keep_rows: int, keep_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may be confidential
-        self._path = folder / _FILE
-        self._keep_rows = keep_rows
         self._lock = (folder / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,14 +92,17 @@ class RequestLog:
             raise ConfigError(
                 f"another gateway uses the state folder {folder}; give each gateway its own: --state FOLDER"
             ) from None
-        with contextlib.suppress(FileExistsError):
-            self._path.touch(mode=0o600, exist_ok=False)  # SQLite gives its other files the same mode
-        with closing(sqlite3.connect(self._path)) as connection:
-            connection.executescript(sql.SCHEMA)
+        self._problems = Problems("the request log")
+        self._file = LogFile(folder / FILE)
+        self._retention = Retention(keep_rows, keep_bytes)
         self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None]] | None] = queue.SimpleQueue()
-        self._inserted = 0
         self._writer = threading.Thread(target=self._write_all, name="request-log", daemon=True)
         self._writer.start()
+
+    @property
+    def problem(self) -> str:
+        """Why requests cannot be logged at the moment, so that they are refused; empty if they can."""
+        return self._problems.text
 
     def close(self) -> None:
         """Commit the queued writes, then release the folder."""
@@ -129,30 +117,6 @@ class RequestLog:
     def challenger_answered(self, answers: list[tuple[int, str, str, float, str]]) -> asyncio.Future[None]:
         """Add answers of the challenger: status, predictions, error, latency in ms and request id."""
         return self._submit(sql.ANSWER, answers)
-
-    def remember(self, model: str) -> asyncio.Future[None]:
-        """Serve a model again after a restart."""
-        return self._submit("INSERT OR IGNORE INTO followed VALUES (?)", [(model,)])
-
-    def hold(self, model: str, lease: Lease) -> asyncio.Future[None]:
-        """Load a challenger again after a restart."""
-        remote = (lease.remote.address, lease.remote.token) if lease.remote else (None, None)
-        row = (model, lease.version, lease.owner, lease.expires_at, *remote)
-        return self._submit("INSERT OR REPLACE INTO challengers VALUES (?, ?, ?, ?, ?, ?)", [row])
-
-    def release(self, model: str) -> asyncio.Future[None]:
-        """Do not load the challenger of a model after a restart."""
-        return self._submit("DELETE FROM challengers WHERE model = ?", [(model,)])
-
-    def followed(self) -> list[str]:
-        """The models to serve after a restart."""
-        return [model for (model,) in self._read("SELECT model FROM followed ORDER BY model")]
-
-    def lease(self, model: str) -> Lease | None:
-        """The challenger to load after a restart, expired or not; None if there is none."""
-        for version, owner, expires_at, address, token in self._read(sql.HELD, model):
-            return Lease(version, owner, expires_at, Remote(address=address, token=token) if address else None)
-        return None
 
     def counted(self, model: str, status: ChallengerStatus) -> ChallengerStatus:
         """The status of a challenger with the counts of its requests."""
@@ -184,14 +148,17 @@ class RequestLog:
 
     def _bodies(self, model: str, version: int, owner: str, most: int) -> dict[str, str]:
         """The newest bodies by request id, at most `MAX_BODIES_BYTES` of them."""
-        found: dict[str, str] = {}
-        size = 0
-        with closing(sqlite3.connect(self._path)) as connection:
+
+        def read(connection: sqlite3.Connection) -> dict[str, str]:
+            found: dict[str, str] = {}
+            size = 0
             for request_id, body in connection.execute(sql.BODIES, (model, version, owner, most)):
                 if size + len(body.encode()) <= MAX_BODIES_BYTES:  # skips a body that is too large, not the ones after it
                     size += len(body.encode())
                     found[request_id] = body
-        return found
+            return found
+
+        return self._reading(read)
 
     def _submit(self, statement: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -199,37 +166,47 @@ class RequestLog:
         return done
 
     def _read(self, query: str, *values: Any) -> list[Any]:
-        with closing(sqlite3.connect(self._path)) as connection:
-            return connection.execute(query, values).fetchall()
+        return self._reading(lambda connection: connection.execute(query, values).fetchall())
+
+    def _reading(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._file.use(read)
+        except sqlite3.Error as error:
+            raise RequestError(503, f"the request log cannot be read: {error}; try again later") from error
 
     def _write_all(self) -> None:
-        with closing(sqlite3.connect(self._path)) as connection:
-            while (first := self._queue.get()) is not None:
-                waiting, last = [first], False
-                while not self._queue.empty():
-                    item = self._queue.get()
-                    if item is None:
-                        last = True
-                        break
-                    waiting.append(item)
-                error = self._commit(connection, [statement for statement, _ in waiting])
-                loop = waiting[0][1].get_loop()
+        while (first := self._queue.get()) is not None:
+            waiting, last = [first], False
+            while not self._queue.empty():
+                item = self._queue.get()
+                if item is None:
+                    last = True
+                    break
+                waiting.append(item)
+            error = self._commit([statement for statement, _ in waiting])
+            loop = waiting[0][1].get_loop()
+            with contextlib.suppress(RuntimeError):  # the loop was closed before its last writes were done
                 loop.call_soon_threadsafe(_resolve, [done for _, done in waiting], error)
-                if last:
-                    return
+            if last:
+                break
+        self._file.close()
 
-    def _commit(self, connection: sqlite3.Connection, statements: list[Statement]) -> Exception | None:
-        try:
+    def _commit(self, statements: list[Statement]) -> Exception | None:
+        def write(connection: sqlite3.Connection) -> None:
             with connection:
                 for statement, rows in statements:
                     connection.executemany(statement, rows)
-                    self._inserted += len(rows) if statement is sql.INSERT else 0
-                if self._inserted >= _RETENTION_EVERY:
-                    self._inserted = 0
-                    oldest = "(SELECT max(seq) FROM requests) - ?"
-                    connection.execute(f"DELETE FROM requests WHERE seq <= {oldest}", (self._keep_rows,))  # noqa: S608
-        except sqlite3.Error as error:
+                inserted = [row for statement, rows in statements if statement is sql.INSERT for row in rows]
+                self._retention.apply(connection, inserted)
+
+        try:
+            self._file.write(write)
+        except Exception as error:  # whatever it is, this thread must go on with the next requests
+            self._problems.begin(
+                "write", f"it cannot be written, so requests are refused: {error}; check the disk's space and the folder"
+            )
             return error
+        self._problems.end("write")
         return None
 
 
@@ -255,7 +232,7 @@ def logged_answers(folder: Path, model: str, role: Literal["champion", "challeng
         The answers by version, oldest first.
     """
     found: dict[int, list[LoggedAnswer]] = {}
-    with closing(sqlite3.connect(f"{(folder / _FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         for version, request_id, body, answer in connection.execute(sql.ANSWERS[role], (model,)):
             found.setdefault(version, []).append(LoggedAnswer(request_id, body, json.loads(answer)))
     return found

@@ -3,25 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version as installed
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from taxiway.errors import RequestError, TransientError
-from taxiway.records.shadow_pairs import PairedLog
+from taxiway.messages import listed, quoted
 from taxiway.serving.answer_check import MAX_CHECKED
-from taxiway.serving.api import ChallengerRequest, ModelStatus
-from taxiway.serving.gateway.auth import Access, refusal
-from taxiway.serving.gateway.registry_lookup import champion_of
-from taxiway.serving.gateway.request_log import RequestLog
-from taxiway.serving.gateway.served_model import ServedModel
+from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
+from taxiway.serving.gateway.http.auth import Access, refusal
+from taxiway.serving.gateway.http.body_reader import BodyReader
+from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.settings import GatewaySettings
-from taxiway.serving.protocol import read_rows
+from taxiway.serving.gateway.state.request_log import RequestLog
+from taxiway.serving.gateway.state.served import ServedState
 
 MAX_PAIRS = 50_000
+_MAX_NAME = 256  # MLflow's own limit
 
 
 class Gateway:
@@ -33,10 +37,13 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
-        self.log = RequestLog(settings.state_folder, settings.keep_rows)
+        self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
+        self.bodies = BodyReader()
+        self._state = ServedState(settings.state_folder)
+        self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}
         self._watching: list[asyncio.Task[None]] = []
-        for name in dict.fromkeys((*settings.models, *self.log.followed())):
+        for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
 
     async def stop(self) -> None:
@@ -45,6 +52,8 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         await asyncio.gather(*(model.close() for model in self._models.values()))
+        self.bodies.close()
+        self._versions.close()
         await asyncio.to_thread(self.log.close)
 
     @property
@@ -60,7 +69,8 @@ class Gateway:
         """
         if name not in self._models:
             raise RequestError(
-                404, f"{name} is not served here; served: {self._names()}; to serve it: POST /models/{name}/refresh"
+                404,
+                f"{quoted(name)} is not served here; served: {self._names()}; to serve a model: POST /models/NAME/refresh",
             )
         return self._models[name]
 
@@ -80,24 +90,32 @@ class Gateway:
         """Look up the champion of a model now; a model that is not served yet is added.
 
         Raises:
-            RequestError: 404 if the registry has no such model.
+            RequestError: 400 if the name cannot be that of a model, 404 if the registry has no such model.
             TransientError: The registry does not answer.
         """
         if name not in self._models:
-            await asyncio.to_thread(champion_of, self.settings.tracking_uri, name)
-            await self.log.remember(name)
+            if not name.isprintable() or len(name) > _MAX_NAME:
+                raise RequestError(400, f"{quoted(name)} is not a model; allowed: at most {_MAX_NAME} printable characters")
+            await self._versions.champion(name)
+            await self._state.follow(name)
             self._serve(name)
         model = self.model(name)
-        await model.refresh()
-        return await model.status()
+        await model.champion.refresh()
+        return await self.status(model)
+
+    async def status(self, model: ServedModel) -> ModelStatus:
+        """The status of a model, with the problems that all models share."""
+        status = await model.status()
+        shared = (self.log.problem, self.bodies.problem)
+        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
 
     def _serve(self, name: str) -> None:
         if name not in self._models:
-            self._models[name] = ServedModel(name, self.settings, self.log)
+            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
 
     def _names(self) -> str:
-        return ", ".join(sorted(self._models)) or "none"
+        return listed(sorted(self._models)) or "none"
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -117,6 +135,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.include_router(_callers)
     app.include_router(_admins)
     return app
@@ -152,25 +171,27 @@ async def version(request: Request) -> Response:
 @_callers.post("/invocations")
 async def invocations(request: Request) -> Response:
     """Predict with the champion of the only served model."""
-    return await _predict(_gateway(request).only_model(), request)
+    return await _predict(_gateway(request), _gateway(request).only_model(), request)
 
 
 @_callers.post("/models/{name}/invocations")
 async def model_invocations(name: str, request: Request) -> Response:
     """Predict with the champion of this model."""
-    return await _predict(_gateway(request).model(name), request)
+    return await _predict(_gateway(request), _gateway(request).model(name), request)
 
 
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
     """The status of all served models."""
-    return list(await asyncio.gather(*(model.status() for model in _gateway(request).models)))
+    gateway = _gateway(request)
+    return list(await asyncio.gather(*(gateway.status(model) for model in gateway.models)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
     """The status of a served model."""
-    return await _gateway(request).model(name).status()
+    gateway = _gateway(request)
+    return await gateway.status(gateway.model(name))
 
 
 @_admins.post("/refresh")
@@ -203,19 +224,22 @@ async def delete_challenger(name: str, owner: str, request: Request) -> JSONResp
 @_admins.get("/pairs")
 async def pairs(
     name: str,
-    version: int,
-    owner: str,
     request: Request,
+    version: int = Query(ge=1, le=MAX_VERSION),
+    owner: str = Query(max_length=300),
     limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS),
     bodies: int = Query(default=0, ge=0, le=MAX_CHECKED),
-) -> PairedLog:
+) -> Response:
     """The newest answers of champion and challenger to the same requests; the newest `bodies` of them with the request's body."""
     gateway = _gateway(request)
-    return await asyncio.to_thread(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
+    asked = partial(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
+    # Also written as JSON in the thread: 50,000 pairs would stop the event loop for seconds.
+    content = await asyncio.to_thread(lambda: asked().model_dump_json())
+    return Response(content, media_type="application/json")
 
 
-async def _predict(model: ServedModel, request: Request) -> Response:
-    text, rows = read_rows(await request.body())
+async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Response:
+    text, rows = await gateway.bodies.read(await request.body())
     request_id, served_by, outcome = await model.predict(text, rows)
     headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by)}
     if outcome.status != 200:
@@ -232,6 +256,12 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     return refusal(503, str(error))
+
+
+async def _disconnected(_: Request, __: Exception) -> Response:
+    return refusal(
+        400, "the connection was closed before the request was complete"
+    )  # for nobody; without it, it would be logged
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

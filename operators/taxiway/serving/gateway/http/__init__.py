@@ -1,0 +1,1 @@
+"""The HTTP side of the gateway: routes, access, limits of connections and bodies."""

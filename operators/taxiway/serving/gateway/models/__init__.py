@@ -1,0 +1,1 @@
+"""The served models: the champion and the challenger of each, and the versions that they load."""

@@ -1,0 +1,273 @@
+"""The challenger of a model: it is loaded for an owner, and removed when its lease expires."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from taxiway.errors import ModelRefusedError, ModelUnavailableError, RequestError, TransientError, WorkerLostError
+from taxiway.serving.api import ChallengerRequest, ChallengerStatus
+from taxiway.serving.gateway.backends import backends_of
+from taxiway.serving.gateway.batches import warn_if_lost
+from taxiway.serving.gateway.models.loading_challenger import Challenger, canceled
+from taxiway.serving.gateway.models.retries import Retry
+from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.pending_request import Batch
+from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.request_log import RequestLog
+from taxiway.serving.gateway.state.served import Lease, ServedState
+from taxiway.serving.gateway.version_server import VersionServer
+from taxiway.serving.model_copy import ModelCopy
+
+log = logging.getLogger(__name__)
+
+
+class ChallengerDeployment:
+    """Deploys at most one challenger of a model. All methods run in the gateway's event loop.
+
+    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for another
+    reason, such as a registry that does not answer, loading is tried again. After a restart of the gateway it is loaded again by
+    the first check, or before the first change.
+
+    Args:
+        name: The registered model.
+        settings: The settings of the gateway.
+        versions: The model versions.
+        state: What is served after a restart; it stores the lease.
+        request_log: The log, which has the answers.
+        problems: The problems of the model.
+        changed: Called when another version is served.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: GatewaySettings,
+        versions: ModelVersions,
+        state: ServedState,
+        request_log: RequestLog,
+        problems: Problems,
+        *,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._versions = versions
+        self._state = state
+        self._log = request_log
+        self._problems = problems
+        self._changed = changed
+        self._challenger_lock = asyncio.Lock()
+        self._restored = False
+        self._retry = Retry(settings.poll_s)
+        self._ending: set[asyncio.Task[None]] = set()
+        self.current: Challenger | None = None
+
+    async def put(self, request: ChallengerRequest) -> None:
+        """Load a challenger; for the same version and owner, only the lease is extended.
+
+        Raises:
+            RequestError: 404 for an unknown version, 409 if another owner's challenger is deployed, 422 if it can never be loaded.
+            TransientError: It cannot be loaded now. It stays deployed, and loading is tried again.
+        """
+        lease = Lease(request.version, request.owner, time.time() + request.expires_in_s, request.remote)
+        async with self._challenger_lock:
+            self._restore()
+            current = self.current
+            if current and current.lease.owner != request.owner and not current.expired:
+                until = f"{datetime.fromtimestamp(current.lease.expires_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+                raise RequestError(
+                    409,
+                    f"{self._name} already has a challenger: version {current.lease.version} of {current.lease.owner}, "
+                    f"until {until}",
+                )
+            if current and _same_deployment(current.lease, lease) and current.load_error is None:
+                await self._state.hold(self._name, lease)
+                current.lease = lease
+            else:
+                await self._versions.require(self._name, request.version)
+                await self._state.hold(self._name, lease)  # first, so that no challenger runs without a stored lease
+                self.drop()
+                self._retry.reset()
+                current = self.current = self._load(lease)
+        await self._wait_until_loaded(current)
+
+    async def remove(self, owner: str) -> None:
+        """Remove this owner's challenger, if there is one.
+
+        Raises:
+            RequestError: 409 if the challenger belongs to another owner.
+        """
+        async with self._challenger_lock:
+            self._restore()
+            if self.current is not None and self.current.lease.owner != owner:
+                raise RequestError(409, f"the challenger of {self._name} belongs to {self.current.lease.owner}, not to {owner}")
+            await self._drop_and_release()
+
+    async def status(self) -> ChallengerStatus | None:
+        """The challenger with its counts; None if there is none."""
+        if self.current is None:
+            return None
+        lease = self.current.lease
+        status = ChallengerStatus(
+            version=lease.version,
+            owner=lease.owner,
+            state="serving" if self.current.server else "loading",
+            expires_at=datetime.fromtimestamp(lease.expires_at, UTC),
+        )
+        return await asyncio.to_thread(self._log.counted, self._name, status)
+
+    async def check_lease(self) -> None:
+        """Remove a challenger that has expired or can never be loaded, and load it again if it could not be; also after a restart."""
+        async with self._challenger_lock:
+            self._restore()
+            current = self.current
+            if current is None:
+                return
+            if current.expired:
+                log.info("%s: the lease of challenger %d expired", self._name, current.lease.version)
+                await self._drop_and_release()
+            elif current.refused:
+                log.warning("%s: the challenger was removed: %s", self._name, current.load_error)
+                await self._drop_and_release()
+            elif current.load_error is not None and self._retry.due:
+                self._retry.failed()
+                self.current = self._load(current.lease)
+        self._report(self.current)
+
+    async def check_workers(self) -> None:
+        """Restart workers that died; a challenger whose remote worker is lost is removed."""
+        current = self.current
+        if current is None or current.server is None:
+            return
+        try:
+            error = await current.server.restart_dead()
+        except WorkerLostError as lost:
+            log.warning("%s", lost)
+            await self._remove_if_current(current)
+            return
+        if not error:
+            self._problems.end("challenger's workers")
+            return
+        self._problems.begin("challenger's workers", f"a worker process of the challenger cannot be started: {error}")
+        async with self._challenger_lock:
+            if self.current is current and self._retry.due:  # from another copy, if this one was altered
+                self._retry.failed()
+                self._end(current.server)
+                self.current = self._load(current.lease)
+
+    async def close(self) -> None:
+        """End all workers; the lease is kept."""
+        self.drop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def drop(self) -> None:
+        """End the workers; the stored lease is kept."""
+        current, self.current = self.current, None
+        if current is None:
+            return
+        if current.server is not None:
+            self._end(current.server)
+        else:
+            self._wait_for(canceled(current.ready))
+
+    async def _drop_and_release(self) -> None:
+        await self._state.release(self._name)  # first: if it fails, the next check tries again
+        self.drop()
+        for problem in ("challenger", "challenger's workers"):
+            self._problems.end(problem)
+        await self._changed()
+
+    def _end(self, server: VersionServer) -> None:
+        server.kill()
+        self._wait_for(server.closed())
+
+    def _wait_for(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Run to the end; the event loop itself would not keep the task from being collected."""
+        task = asyncio.create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _load(self, lease: Lease) -> Challenger:
+        return Challenger(lease, self._started(lease))
+
+    async def _started(self, lease: Lease) -> VersionServer:
+        where = lease.remote or await self._copy(lease.version)
+        server = VersionServer(
+            self._name,
+            lease.version,
+            backends_of(self._name, lease.version, where, self._settings),
+            limit=self._settings.mirror_limit,
+            batching=False,
+            done=self._on_answered,
+        )
+        await server.start()
+        await self._changed()
+        return server
+
+    async def _copy(self, version: int) -> ModelCopy:
+        """The files of a version; while the registry does not answer, the copy of before."""
+        try:
+            return await self._versions.copy(await self._versions.require(self._name, version))
+        except TransientError:
+            saved = await self._versions.saved(self._name, version)
+            if saved is None:
+                raise
+            return saved[1]
+
+    def _report(self, challenger: Challenger | None) -> None:
+        error = challenger.load_error if challenger else None
+        if challenger and challenger.server:
+            self._retry.reset()
+        if challenger is None or challenger.server:
+            self._problems.end("challenger")
+        elif error is not None:
+            version = challenger.lease.version
+            self._problems.begin(
+                "challenger", f"the challenger cannot be loaded and is tried again: {error}", about=str(version)
+            )
+
+    def _on_answered(self, batch: Batch) -> None:
+        answers = [
+            (outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, request.request_id)
+            for request, outcome in batch
+            if outcome.status != 503
+        ]
+        if answers:
+            self._log.challenger_answered(answers).add_done_callback(warn_if_lost)
+
+    async def _wait_until_loaded(self, challenger: Challenger) -> None:
+        try:
+            await asyncio.shield(challenger.ready)
+        except asyncio.CancelledError:
+            if not challenger.ready.cancelled():
+                raise
+            raise RequestError(409, f"the challenger of {self._name} was removed while it was loading") from None
+        except ModelRefusedError as error:
+            await self._remove_if_current(challenger)
+            raise RequestError(422, str(error)) from None
+        except RequestError:
+            await self._remove_if_current(challenger)
+            raise
+        except ModelUnavailableError as error:
+            raise TransientError(str(error)) from None
+
+    async def _remove_if_current(self, challenger: Challenger) -> None:
+        """Remove this challenger, unless another one has replaced it."""
+        async with self._challenger_lock:
+            if self.current is challenger:
+                await self._drop_and_release()
+
+    def _restore(self) -> None:
+        """Load the challenger of the stored lease again, once after the start. The caller holds the lock."""
+        if not self._restored:
+            self._restored = True
+            lease = self._state.of(self._name).lease
+            self.current = self._load(lease) if lease else None
+
+
+def _same_deployment(one: Lease, other: Lease) -> bool:
+    return (one.version, one.owner, one.remote) == (other.version, other.owner, other.remote)

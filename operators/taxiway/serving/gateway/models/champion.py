@@ -1,0 +1,264 @@
+"""The champion of a model: it follows the alias in the registry, and outlives the registry's outages."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from taxiway.errors import ModelUnavailableError, RequestError, TransientError
+from taxiway.serving.gateway.backends import backends_of
+from taxiway.serving.gateway.models.retries import Retry
+from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.pending_request import Batch
+from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.served import ServedState
+from taxiway.serving.gateway.version_server import VersionServer
+from taxiway.serving.model_copy import ModelCopy
+
+log = logging.getLogger(__name__)
+
+_FIRST_LOOKUP_S = 3.0
+_LOAD_ERRORS = (ModelUnavailableError, RequestError, TransientError)
+
+
+class Champion:
+    """The champion, and since when it answers.
+
+    Args:
+        version: The model version.
+        server: Serves it.
+    """
+
+    def __init__(self, version: RegisteredVersion, server: VersionServer) -> None:
+        self.version = version
+        self.server = server
+        self.since = datetime.now(UTC)
+
+
+class ChampionDeployment:
+    """Serves the champion of a model. All methods run in the gateway's event loop.
+
+    Args:
+        name: The registered model.
+        settings: The settings of the gateway.
+        versions: The model versions.
+        state: What is served after a restart.
+        problems: The problems of the model.
+        done: Called in the event loop with each answered batch and the version that answered it.
+        changed: Called when another version is served.
+
+    Attributes:
+        current: The champion that answers; None if there is none.
+        registry_away_since: Since when the registry does not answer; None if it does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: GatewaySettings,
+        versions: ModelVersions,
+        state: ServedState,
+        problems: Problems,
+        *,
+        done: Callable[[int, Batch], None],
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._versions = versions
+        self._state = state
+        self._problems = problems
+        self._done = done
+        self._changed = changed
+        self._lock = asyncio.Lock()
+        self._asked = asyncio.Event()  # set when the first lookup has ended
+        self._answered = False  # whether the registry has answered since the start
+        self._wanted: RegisteredVersion | None = None
+        self._retry, self._copy_retry = Retry(settings.poll_s), Retry(settings.poll_s)
+        self._serving_copy = asyncio.Lock()
+        self._draining: dict[asyncio.Task[None], Champion] = {}
+        self.current: Champion | None = None
+        self.registry_away_since: datetime | None = None
+
+    @property
+    def in_use(self) -> set[int]:
+        """The versions whose files are needed."""
+        served = [champion.version for champion in (self.current, *self._draining.values()) if champion]
+        return {version.version for version in (*served, self._wanted) if version}
+
+    async def refresh(self, *, retry_failed: bool = True) -> None:
+        """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
+
+        Args:
+            retry_failed: Whether to load a version at once whose loading failed shortly before.
+
+        Raises:
+            RequestError: 404 if the registry has no such model.
+            TransientError: The registry does not answer.
+        """
+        async with self._lock:
+            wanted = await self._look_up()
+            if wanted != self._wanted or retry_failed:
+                self._retry.reset()
+            self._wanted = wanted
+            if wanted is None:
+                self._problems.begin("alias", "no version in the registry has the alias champion")
+                await self._swap(None)
+                return
+            self._problems.end("alias")
+            if self.current is None or not _same_files(self.current.version, wanted):
+                await self._load_if_due(wanted)
+            else:
+                self.current.version = wanted  # its verdict may have changed
+                self._problems.end("load")
+            self._report_verdict()
+
+    async def start_from_copy(self) -> None:
+        """Serve the champion of before a restart if the registry does not answer soon."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), _FIRST_LOOKUP_S)
+        if not self._answered:
+            await self._serve_saved()
+
+    async def check_workers(self) -> None:
+        """Restart workers that died; if that fails, the version is loaded anew, from another copy if this one was altered."""
+        current = self.current
+        if current is None:
+            return
+        error = await current.server.restart_dead()
+        if not error:
+            self._problems.end("workers")
+            return
+        self._problems.begin("workers", f"a worker process cannot be started: {error}")
+        async with self._lock:
+            if self.current is current:
+                await self._load_if_due(current.version)
+
+    async def close(self) -> None:
+        """End all workers; queued requests are answered with an error."""
+        for draining, champion in list(self._draining.items()):
+            draining.cancel()
+            champion.server.kill()  # a task that is cancelled before its first step does not get to this
+            await champion.server.closed()
+        if self.current:
+            champion, self.current = self.current, None
+            champion.server.kill()
+            await champion.server.closed()
+
+    async def _look_up(self) -> RegisteredVersion | None:
+        try:
+            wanted = await self._versions.champion(self._name)
+        except TransientError as error:
+            self.registry_away_since = self.registry_away_since or datetime.now(UTC)
+            self._problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
+            self._asked.set()
+            await self._serve_saved()
+            raise
+        except RequestError as error:
+            self._registry_answered()
+            self._problems.begin("model", error.message)
+            raise
+        self._registry_answered()
+        self._problems.end("model")
+        return wanted
+
+    def _registry_answered(self) -> None:
+        self._answered = True
+        self._asked.set()
+        self.registry_away_since = None
+        self._problems.end("registry")
+
+    async def _load_if_due(self, version: RegisteredVersion) -> None:
+        if not self._retry.due:
+            return
+        try:
+            server = await self._started(version, await self._versions.copy(version))
+        except _LOAD_ERRORS as error:
+            self._retry.failed()
+            self._problems.begin("load", str(error), about=str(version.version))
+            if self.current is None:
+                await self._serve_saved()
+            return
+        self._retry.reset()
+        self._problems.end("load")
+        self._problems.end("workers")
+        await self._swap(Champion(version, server))
+
+    async def _serve_saved(self) -> None:
+        """Serve the last champion from its copy, if nothing is served."""
+        async with self._serving_copy:
+            last = self._state.of(self._name).champion
+            if self.current is not None or last is None or not self._copy_retry.due:
+                return
+            await self._serve_copy(last)
+
+    async def _serve_copy(self, last: int) -> None:
+        found = await self._versions.saved(self._name, last)
+        if found is None:
+            self._copy_retry.failed()
+            return
+        try:
+            champion = Champion(found[0], await self._started(*found))
+        except _LOAD_ERRORS as error:
+            self._copy_retry.failed()
+            self._problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
+            return
+        self._problems.end("copy")
+        if self.current is not None or (self._answered and self._wanted is None):  # the registry has answered meanwhile
+            champion.server.kill()
+            return
+        await self._swap(champion)
+        self._report_verdict()
+
+    async def _started(self, version: RegisteredVersion, copy: ModelCopy) -> VersionServer:
+        server = VersionServer(
+            self._name,
+            version.version,
+            backends_of(self._name, version.version, copy, self._settings),
+            limit=self._settings.queue_limit,
+            batching=True,
+            done=partial(self._done, version.version),
+        )
+        await server.start()
+        return server
+
+    async def _swap(self, new: Champion | None) -> None:
+        """Replace the champion; the old one finishes its queued requests."""
+        old, self.current = self.current, new
+        if old is None and new is None:
+            return
+        versions = [str(champion.version.version) if champion else "none" for champion in (new, old)]
+        log.info("%s: serving champion version %s (before: %s)", self._name, *versions)
+        if old:
+            draining = asyncio.create_task(old.server.drain(self._settings.predict_timeout_s))
+            self._draining[draining] = old
+            draining.add_done_callback(self._draining.pop)
+        try:
+            await self._state.serving(self._name, new.version.version if new else None)
+        except RequestError as error:
+            self._problems.begin("state", f"the champion is not remembered for a restart: {error.message}")
+        else:
+            self._problems.end("state")
+        await self._changed()
+
+    def _report_verdict(self) -> None:
+        """Report a champion that did not pass the model gate. It is served: a person has moved the alias."""
+        version = self.current.version if self.current else None
+        if version is None or version.verdict == "PASS" or (version.verdict is None and not version.candidate):
+            self._problems.end("verdict")
+            return
+        found = f"its verdict is {version.verdict}" if version.verdict else "it has no verdict"
+        self._problems.begin(
+            "verdict",
+            f"version {version.version} is champion although {found}, so somebody moved the alias by hand; to undo it: "
+            f"taxiway rollback {self._name}",
+            about=str(version),
+        )
+
+
+def _same_files(one: RegisteredVersion, other: RegisteredVersion) -> bool:
+    return (one.version, one.identity) == (other.version, other.identity)

@@ -1,0 +1,182 @@
+"""A served model: its champion answers requests, which are logged and mirrored to the challenger."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from taxiway.errors import RequestError, TransientError
+from taxiway.serving.api import ModelStatus
+from taxiway.serving.gateway.batches import by_call, resolve
+from taxiway.serving.gateway.models.challenger import ChallengerDeployment
+from taxiway.serving.gateway.models.champion import ChampionDeployment
+from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.pending_request import Batch, PendingRequest
+from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.served import ServedState
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers.base import Outcome
+
+_NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
+
+
+class ServedModel:
+    """One model of the registry. All its methods run in the gateway's event loop.
+
+    When the champion has answered a batch, the batch is logged, and its predict calls are mirrored to the challenger if its queue
+    has room. Both versions make the same predict calls, so their latencies are comparable.
+
+    Args:
+        name: The registered model.
+        settings: The settings of the gateway.
+        request_log: The log of all requests.
+        state: What is served after a restart.
+        versions: The model versions.
+
+    Attributes:
+        champion: Follows the alias in the registry.
+        challenger: Deploys and removes the challenger.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: GatewaySettings,
+        request_log: RequestLog,
+        state: ServedState,
+        versions: ModelVersions,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._log = request_log
+        self._state = state
+        self._versions = versions
+        self._problems = Problems(name)
+        self.champion = ChampionDeployment(
+            name, settings, versions, state, self._problems, done=self._on_champion_batch, changed=self._remove_old_copies
+        )
+        self.challenger = ChallengerDeployment(
+            name, settings, versions, state, request_log, self._problems, changed=self._remove_old_copies
+        )
+
+    async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
+        """Answer a request with the champion, and log it before returning.
+
+        Args:
+            body: The request's JSON.
+            rows: Its rows.
+
+        Returns:
+            The request's id, the version that answered, and the outcome.
+
+        Raises:
+            RequestError: 503 if there is no champion, if its queue is full, or if the log cannot be written.
+        """
+        champion = self.champion.current
+        if champion is None:
+            why = self._problems.text or "the gateway has not looked up its champion yet"
+            raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {why}")
+        request = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
+        if not champion.server.try_submit([request]):
+            full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
+            self._problems.begin("queue", f"{full}, so requests are refused")
+            raise RequestError(503, f"{full}; try again later, or add workers")
+        version, outcome = await request.answered
+        return request.request_id, version, outcome
+
+    async def watch(self) -> None:
+        """Check the alias, the lease and the workers about every `poll_s` seconds, until cancelled."""
+        checks = {
+            "alias": self._check_alias,
+            "workers": self.champion.check_workers,
+            "lease": self.challenger.check_lease,
+            "challenger's workers": self.challenger.check_workers,
+        }
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.champion.start_from_copy())
+            for name, check in checks.items():  # separate tasks: restarting a worker may take minutes
+                group.create_task(self._watch(name, check))
+
+    async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
+        problem = f"check of the {name}"
+        while True:
+            try:
+                await check()
+            except RequestError as error:
+                self._problems.begin(problem, error.message)
+            except Exception as error:
+                message = f"the {problem} failed and is repeated: {type(error).__name__}: {error}"
+                self._problems.begin(problem, message, error=error)
+            else:
+                self._problems.end(problem)
+            await asyncio.sleep(self._settings.poll_s)
+
+    async def _check_alias(self) -> None:
+        self._problems.end_if_quiet("queue")
+        with contextlib.suppress(RequestError, TransientError):  # it is one of the problems
+            await self.champion.refresh(retry_failed=False)
+
+    async def status(self) -> ModelStatus:
+        """The champion and the challenger."""
+        champion = self.champion.current
+        return ModelStatus(
+            model=self.name,
+            champion=champion.version.version if champion else 0,
+            since=champion.since if champion else None,
+            problem=self._problems.text,
+            registry_away_since=self.champion.registry_away_since,
+            challenger=await self.challenger.status(),
+        )
+
+    async def close(self) -> None:
+        """End all workers; queued requests are answered with an error, and the lease of the challenger is kept."""
+        await self.challenger.close()
+        await self.champion.close()
+
+    async def _remove_old_copies(self) -> None:
+        known, challenger = self._state.of(self.name), self.challenger.current
+        leases = [lease for lease in (known.lease, challenger.lease if challenger else None) if lease]
+        versions = {*self.champion.in_use, *(lease.version for lease in leases)}
+        await self._versions.keep_only(self.name, versions | ({known.champion} if known.champion else set()))
+
+    def _on_champion_batch(self, version: int, batch: Batch) -> None:
+        """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
+        try:
+            rows = [row for answered in by_call(batch) for row in self._mirror(version, answered)]
+            logged = self._log.add(rows)
+        except Exception as error:
+            resolve(version, batch, error)
+            raise
+        logged.add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
+
+    def _mirror(self, version: int, answered: Batch) -> list[LoggedRequest]:
+        """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
+        requests = [request for request, _ in answered]
+        status = answered[0][1].status  # all outcomes of a predict call have the same status
+        challenger = self.challenger.current
+        server = challenger.server if challenger else None
+        lease, mirror = None, None
+        if challenger and server and status not in _NOT_MIRRORED:
+            lease = challenger.lease
+            # Its answers update the rows, which are not yet queued for the log. It cannot answer before they are: it runs in this
+            # event loop, and nothing is awaited in between.
+            mirror = "queued" if server.try_submit(requests) else "dropped"
+        return [
+            LoggedRequest(
+                request_id=request.request_id,
+                at=request.at,
+                model=self.name,
+                payload=request.body,
+                call=requests[0].request_id,
+                champion_version=version,
+                champion_status=outcome.status,
+                champion_answer=outcome.predictions,
+                champion_error=outcome.error,
+                champion_ms=outcome.latency_ms,
+                challenger_version=lease.version if lease else None,
+                challenger_owner=lease.owner if lease else None,
+                mirror=mirror,
+            )
+            for request, outcome in answered
+        ]

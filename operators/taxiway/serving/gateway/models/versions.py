@@ -1,0 +1,81 @@
+"""Model versions for the gateway: looked up in the registry, with a copy of their files that outlives its outages."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from taxiway.errors import TransientError
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion, champion_of, download_version, version_of
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.copies import Copies
+from taxiway.serving.model_copy import ModelCopy
+
+T = TypeVar("T")
+
+_THREADS = 16
+
+
+class ModelVersions:
+    """The versions of all models. Its threads are its own, so lookups that hang do not hold up the rest of the gateway.
+
+    Args:
+        settings: The settings of the gateway.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._uri = settings.tracking_uri
+        self._copies = Copies(settings.state_folder)
+        self._threads = ThreadPoolExecutor(_THREADS, "registry")
+
+    def close(self) -> None:
+        """Begin no further lookup."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def champion(self, model: str) -> RegisteredVersion | None:
+        """The version with the alias `champion`; None if there is none.
+
+        Raises:
+            RequestError: 404 if there is no such model.
+            TransientError: The registry does not answer.
+        """
+        return await self._run(partial(champion_of, self._uri, model))
+
+    async def require(self, model: str, version: int) -> RegisteredVersion:
+        """A version that exists.
+
+        Raises:
+            RequestError: 404 if it does not.
+            TransientError: The registry does not answer.
+        """
+        return await self._run(partial(version_of, self._uri, model, version))
+
+    async def copy(self, version: RegisteredVersion) -> ModelCopy:
+        """The files of a version: its copy, or a new one.
+
+        Raises:
+            RequestError: 404 if the version does not exist any more.
+            TransientError: The files cannot be downloaded now, or not written.
+        """
+        return await self._run(partial(self._copy, version))
+
+    async def saved(self, model: str, version: int) -> tuple[RegisteredVersion, ModelCopy] | None:
+        """The copy of a version, without asking the registry; None if there is none, or if its files were altered."""
+        return await self._run(partial(self._copies.find, model, version))
+
+    async def keep_only(self, model: str, versions: Collection[int]) -> None:
+        """Remove the copies of all other versions of a model."""
+        await self._run(partial(self._copies.keep_only, model, versions))
+
+    def _copy(self, version: RegisteredVersion) -> ModelCopy:
+        known = self._copies.find(version.model, version.version)
+        if known is not None and known[0].identity == version.identity:
+            return known[1]
+        try:
+            return self._copies.add(version, partial(download_version, self._uri, version))
+        except OSError as error:
+            raise TransientError(f"the copy of {version.model} version {version.version} cannot be written: {error}") from error
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -1,0 +1,210 @@
+"""The file of the request log: a damaged, replaced or deleted one is set aside and another one begun, and it does not grow for ever."""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.set_aside import set_aside
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_BESIDE = ("-wal", "-shm", "-journal")
+_HEADER_BYTES = 16
+_ROWS_BETWEEN = 1000
+
+
+class LogFile:
+    """The SQLite database of a log. One thread writes; others read.
+
+    Args:
+        path: The file; made if there is none, and set aside if it is not a log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()  # of the file itself: it is held while it is replaced, and by the writer
+        self._writing: sqlite3.Connection | None = None
+        self._inode = 0
+        self._written: tuple[int, int, bytes] | None = None  # the identity after the last write
+        with self._lock:
+            self._open()
+
+    def use(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read; if the file turns out to be damaged or gone, another one is begun and read."""
+        inode = self._inode
+        try:
+            return self._read(read)
+        except sqlite3.Error as error:
+            with self._lock:
+                self._repair(error, inode)
+            return self._read(read)
+
+    def write(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        """Write in one transaction; if the file turns out to be damaged or gone, another one is begun and written."""
+        with self._lock:
+            if (
+                self._written is not None and self._identity() != self._written
+            ):  # SQLite would go on with the files that it holds open
+                self._reopen()
+            try:
+                write(self._connection())
+            except sqlite3.Error as error:
+                self._repair(error, self._inode)
+                write(self._connection())
+            self._written = self._identity()
+
+    def close(self) -> None:
+        """Close the connection of the writer."""
+        with self._lock:
+            self._disconnect()
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        with closing(self._connect()) as connection:
+            return read(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        # Without `mode=rw`, SQLite would make a missing file, readable by everybody.
+        return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+
+    def _repair(self, error: sqlite3.Error, inode: int) -> None:
+        """Begin another file if the one with this `inode` is damaged or gone; raises `error` if it is not.
+
+        The caller holds the lock, as for all methods below.
+        """
+        if self._inode != inode:  # another thread has begun another file
+            return
+        if _inode(self._path) != inode:
+            self._reopen()
+        elif self._is_damaged(error):
+            self._begin_anew(error)
+        else:
+            raise error
+
+    def _reopen(self) -> None:
+        log.warning("%s was deleted, replaced or overwritten while it was in use; the requests in it are lost", self._path)
+        self._disconnect()
+        if not self._path.exists():
+            set_aside(self._path, _BESIDE)  # a new file must not be filled from what was written for the old one
+        self._open()
+
+    def _open(self) -> None:
+        """Open the file, whatever it is."""
+        self._disconnect()
+        if self._path.exists() and not self._path.is_file():
+            self._set_aside(f"{self._path} is not a file")
+        try:
+            self._create()
+        except sqlite3.Error as error:
+            if not self._is_damaged(error):
+                raise
+            self._begin_anew(error)
+
+    def _begin_anew(self, error: sqlite3.Error) -> None:
+        self._disconnect()
+        self._set_aside(str(error))
+        self._create()
+
+    def _set_aside(self, why: str) -> None:
+        kept = set_aside(self._path, _BESIDE)
+        log.warning("%s cannot be used (%s); it is kept as %s, and another one is begun", self._path, why, kept.name)
+
+    def _create(self) -> None:
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same mode
+        with closing(self._connect()) as connection:
+            connection.executescript(sql.SCHEMA)
+        self._check()
+        self._inode = _inode(self._path)
+
+    def _check(self) -> None:
+        """Raise sqlite3.Error if the file is not a request log."""
+        with closing(self._connect()) as connection:
+            connection.execute(sql.ALL_COLUMNS).fetchall()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._writing is None:
+            self._writing = self._connect()
+        return self._writing
+
+    def _disconnect(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = self._written = None
+
+    def _identity(self) -> tuple[int, int, bytes]:
+        """What changes if somebody else touches the files: their inodes, and the first bytes."""
+        try:
+            with self._path.open("rb") as file:
+                header = file.read(_HEADER_BYTES)
+        except OSError:
+            header = b""
+        return _inode(self._path), _inode(self._path.with_name(f"{self._path.name}-wal")), header
+
+    def _is_damaged(self, error: sqlite3.Error) -> bool:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code != sqlite3.SQLITE_ERROR:
+            return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        try:  # a mistake in a statement, or a file with other tables
+            self._check()
+        except sqlite3.Error:
+            return True
+        return False
+
+
+def _inode(path: Path) -> int:
+    """The inode of a file; 0 if there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+class Retention:
+    """Deletes the oldest requests of a log.
+
+    Args:
+        keep_rows: How many requests to keep.
+        keep_bytes: How large the log may be.
+    """
+
+    def __init__(self, keep_rows: int, keep_bytes: int) -> None:
+        self._keep_rows = keep_rows
+        self._keep_bytes = keep_bytes
+        self._rows = self._bytes = 0
+
+    def apply(self, connection: sqlite3.Connection, inserted: Sequence[Sequence[Any]]) -> None:
+        """Delete what is too much, if enough was inserted since the last time."""
+        self._rows += len(inserted)
+        self._bytes += sum(len(value) for row in inserted for value in row if isinstance(value, str))
+        if self._rows < _ROWS_BETWEEN and self._bytes < self._keep_bytes // 100:
+            return
+        self._rows = self._bytes = 0
+        connection.execute("DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests) - ?", (self._keep_rows,))
+        excess = _used_bytes(connection) - self._keep_bytes
+        if excess > 0:
+            connection.execute("DELETE FROM requests WHERE seq <= ?", (_last_to_delete(connection, excess),))
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _last_to_delete(connection: sqlite3.Connection, excess: int) -> int:
+    """The last of the oldest requests that together have `excess` bytes."""
+    freed, last = 0, 0
+    for seq, size in connection.execute(sql.OLDEST_WITH_SIZE):
+        last = seq
+        freed += size
+        if freed >= excess:
+            break
+    return last

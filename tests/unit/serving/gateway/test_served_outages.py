@@ -1,0 +1,152 @@
+"""A served model while the registry does not answer or a version cannot be loaded; each problem is reported, and logged once."""
+
+import asyncio
+import logging
+import time
+
+import pytest
+from worlds import MODEL, ROWS, World, soon, wanted
+
+from taxiway.errors import ModelUnavailableError, TransientError
+from taxiway.serving.gateway.state.served import Lease
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_challenger_outlives_an_outage(world: World, restored: bool) -> None:
+    async def scenario() -> None:
+        if restored:
+            world.away = True
+            await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        if not restored:
+            world.prepare = lambda worker: setattr(worker, "load_error", ModelUnavailableError("it took more than 120 s"))
+            with pytest.raises(TransientError, match="more than 120 s"):
+                await model.challenger.put(wanted())
+        await soon(lambda: "the challenger cannot be loaded" in model._problems.text)
+        assert world.state.of(MODEL).lease is not None, "an outage ended the challenger"
+        world.away, world.prepare = False, lambda _: None
+        await soon(lambda: model.challenger.current and model.challenger.current.server)
+        await soon(lambda: "the challenger cannot be loaded" not in model._problems.text)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_restored_challenger_that_was_deleted_is_removed(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        world.deleted.add(2)
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: world.state.of(MODEL).lease is None)
+        assert model.challenger.current is None
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_champion_whose_files_cannot_be_read_leaves_the_one_of_before_the_restart(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.serving(MODEL, 1)
+        world.copies.add(1)
+        world.alias = 2
+        model = world.served()
+        world.prepare = lambda worker: setattr(
+            worker, "load_error", ModelUnavailableError("away") if worker.version == 2 else None
+        )
+        await model.champion.refresh()
+        status = await model.status()
+        assert status.champion == 1
+        assert status.problem == "away"
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_lost_its_alias_is_not_served_from_its_copy(world: World) -> None:
+    async def scenario() -> None:
+        await world.state.serving(MODEL, 1)
+        world.copies.add(1)
+        world.alias = 0
+        model = world.served()
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: world.lookups >= 3)
+        world.away = True
+        before = world.lookups
+        await soon(lambda: world.lookups >= before + 3)
+        assert model.champion.current is None
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("verdict", "says"), [("FAIL", "its verdict is FAIL"), ("UNDECIDED", "its verdict is UNDECIDED")])
+def test_a_champion_without_a_passed_verdict_is_reported(
+    world: World, caplog: pytest.LogCaptureFixture, verdict: str, says: str
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        assert not (await model.status()).problem
+        world.verdict = verdict  # decided after the alias was moved
+        for _ in range(3):
+            await model.champion.refresh()
+        status = await model.status()
+        assert (status.champion, says in status.problem) == (1, True)
+        world.verdict = "PASS"
+        await model.champion.refresh()
+        assert not (await model.status()).problem
+        await model.close()
+
+    asyncio.run(scenario())
+    assert sum(record.levelno == logging.WARNING and says in record.getMessage() for record in caplog.records) == 1
+
+
+def test_refused_requests_are_logged_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        await model.champion.refresh()
+        for worker in world.workers:
+            worker.may_answer.clear()
+        asked = [asyncio.create_task(model.predict("{}", ROWS)) for _ in range(8)]
+        await soon(lambda: sum(task.done() for task in asked) >= 4)
+        assert "so requests are refused" in (await model.status()).problem
+        for worker in world.workers:
+            worker.may_answer.set()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await model.close()
+
+    world.settings = world.settings.model_copy(update={"queue_limit": 2})
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert sum("so requests are refused" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_check_that_fails_again_and_again_is_logged_once(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        tries = 0
+
+        async def fails() -> None:
+            nonlocal tries
+            tries += 1
+            raise OSError("disk I/O error")
+
+        monkeypatch.setattr(model.challenger, "check_lease", fails)
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: tries >= 5)
+        assert "the check of the lease failed" in (await model.status()).problem
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+    assert sum("the check of the lease failed" in record.getMessage() for record in caplog.records) == 1
