@@ -157,11 +157,17 @@ def _counts(
 
 
 def _value(side: str, column: Column, other: Column, digits: int | None) -> str:
-    """A value as it is compared with `other`: numbers and moments as such, whatever their types, all else as text."""
+    """A value as it is compared with `other`: numbers and moments as such, whatever their types, all else as text.
+
+    If one side has FLOATs, both are compared as FLOATs: the DOUBLE 0.1 is another number than the FLOAT 0.1.
+    """
     sql = f"{side}.{column.sql}"
     types = {column.type, other.type}
+    if types == {"integer"} and digits is None:
+        return f"{sql}::HUGEINT"
     if types <= {*_NUMERIC}:
-        number = f"CASE WHEN isnan({sql}::DOUBLE) THEN NULL ELSE {sql}::DOUBLE END"
+        kind = "FLOAT" if "FLOAT" in (column.storage, other.storage) else "DOUBLE"
+        number = f"CASE WHEN isnan({sql}::DOUBLE) THEN NULL ELSE {sql}::{kind} END"
         return f"({number})" if digits is None else f"round({number}, {digits})"
     return key_text(column, side) if column.type in _NUMERIC or types <= {"date", "datetime"} else f"{sql}::VARCHAR"
 
