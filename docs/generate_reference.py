@@ -261,7 +261,7 @@ SCHEMA_USED_BY = {
     "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless chance alone explains it",
     "features.NAME.drift.severity": "of that anomaly, unless the lifecycle stage lowers it",
     "features.NAME.drift.distance": "the distance measure, in [0, 1]. For strings and booleans `l_infinity` (the largest change of one "
-    "value's share of the rows; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "
+    "value's share of the rows with a value; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "
     "of all rows of both); for numbers `jensen_shannon` (the divergence, base 2)",
     "features.NAME.skew.limit": "as in `drift`",
     "features.NAME.skew.severity": "as in `drift`",
@@ -415,7 +415,8 @@ def _name(annotation: Any) -> str:
     if Between in (annotation, *get_args(annotation)):
         return "list of values or `{low, high, log}`"
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_name(arg) for arg in args if arg is not NoneType))
+        names = dict.fromkeys(_name(arg) for arg in args if arg is not NoneType)
+        return " or ".join(name for name in names if not (name == "integer" and "number" in names))
     if origin is tuple:
         return _list(args[0])
     if origin is not None and issubclass(origin, Mapping):

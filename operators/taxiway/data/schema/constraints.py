@@ -55,10 +55,7 @@ class LifecycleStage(StrEnum):
 
 
 class Range(Record):
-    """The smallest and the largest allowed number, both inclusive; None is no limit.
-
-    They are floats, but for integers that no float is equal to.
-    """
+    """The smallest and the largest allowed number, both inclusive; None is no limit."""
 
     min: int | float | None = None
     max: int | float | None = None
@@ -66,6 +63,7 @@ class Range(Record):
     @field_validator("min", "max")
     @classmethod
     def _as_float(cls, side: int | float | None) -> int | float | None:
+        # An integer stays one only if no float is equal to it, so that 1 and 1.0 are the same schema.
         return float(side) if isinstance(side, int) and float(side) == side else side
 
     @model_validator(mode="after")
@@ -103,7 +101,7 @@ class Drift(Record):
     Attributes:
         limit: The largest distance that passes, from 0 to 1.
         severity: Whether an anomaly blocks.
-        distance: For strings and booleans `l_infinity` (default: the largest change of one value's fraction of the rows) or
+        distance: For strings and booleans `l_infinity` (default: the largest change of one value's fraction of the rows with a value) or
             `normalized_difference` (the largest change of one value's number of rows, as a fraction of the rows of both sides);
             for numbers `jensen_shannon` (the divergence, base 2).
     """
