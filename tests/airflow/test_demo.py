@@ -231,6 +231,21 @@ def test_a_second_demonstration_does_nothing_twice(running: Running, played: Pla
     assert again.tasks == {}
 
 
+def test_status_shows_what_runs_what_is_in_production_and_what_was_decided(
+    running: Running, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = running.stack.home.root
+    shown = CliRunner().invoke(main, ["status", "--home", str(home)], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    addresses = [f"http://127.0.0.1:{port}" for port in running.stack.ports.values()]
+    for words in (*addresses, f"{PIPELINE} version 2", "serves version 2", "2013-05", "PROMOTED"):
+        assert words in " ".join(shown.output.split()), words
+    # Commands that need MLflow find that of the stack in this folder.
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("taxiway.cli.options.DEFAULT_HOME", home)
+    assert CliRunner().invoke(main, ["history", PIPELINE]).exit_code == 0
+
+
 def ask(running: Running, *arguments: str) -> str:
     shown = CliRunner().invoke(main, [*arguments, "--tracking-uri", running.stack.url("mlflow")], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output

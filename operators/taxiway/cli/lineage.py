@@ -1,11 +1,13 @@
 """The commands that query MLflow: `taxiway lineage` and `taxiway history`; and `taxiway rollback`, which changes the champion."""
 
+import contextlib
+import getpass
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 
-from taxiway.cli.options import json_option, mlflow_at, tracking_option
+from taxiway.cli.options import found_tracking_option, json_option, mlflow_at
 from taxiway.errors import TerminalError
 
 
@@ -16,7 +18,7 @@ def lineage() -> None:
 
 @lineage.command("model")
 @click.argument("name")
-@tracking_option
+@found_tracking_option
 @json_option
 def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
     """Show how a model version was made: NAME/version, NAME@alias, or NAME for its champion."""
@@ -33,7 +35,7 @@ def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
 
 @lineage.command("data")
 @click.argument("data")
-@tracking_option
+@found_tracking_option
 @json_option
 def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
     """Show the runs, models and promotions that used DATA: the name of a span, or a content digest."""
@@ -50,7 +52,7 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model")
-@tracking_option
+@found_tracking_option
 def history(model: str, tracking_uri: str) -> None:
     """List all promotions and rollbacks of MODEL, newest first."""
     from taxiway.cli.views.lineage import show_history
@@ -66,13 +68,22 @@ def history(model: str, tracking_uri: str) -> None:
     show_history(Console(), model, found)
 
 
+def _user() -> str | None:
+    with contextlib.suppress(OSError, KeyError):  # this process may have a user id without a name, as in a container
+        return getpass.getuser()
+    return None
+
+
 @click.command()
 @click.argument("model")
-@tracking_option
+@found_tracking_option
 @click.option("--reason", required=True, help="The reason, for the ledger.")
-@click.option("--by", envvar="USER", default="unknown", show_envvar=True, help="Who rolls back, for the ledger.")
+@click.option("--by", default=_user, required=True, show_default="your user name", help="Who rolls back, for the ledger.")
 def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
     """Make the previous champion of MODEL the champion again."""
+    for option, text in (("--reason", reason), ("--by", by)):
+        if not text.strip():
+            raise click.UsageError(f"{option} is empty; it is kept in the ledger")
     from taxiway.registry.promote import rollback as roll_back
 
     with mlflow_at(tracking_uri) as client:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, lineage, run, schema, serving
+from taxiway.cli import data, lineage, run, schema, serving, status
 from taxiway.cli.options import dags_option, fail, home_option, print_traceback, usage_errors
 from taxiway.errors import ConfigError, TaxiwayError
 
@@ -206,5 +206,6 @@ for command in (
     run.run_command,
     serving.serve,
     serving.serve_version,
+    status.status,
 ):
     main.add_command(command)

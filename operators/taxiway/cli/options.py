@@ -17,10 +17,11 @@ from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+DEFAULT_HOME = Path(".taxiway")
 home_option = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".taxiway"),
+    default=DEFAULT_HOME,
     show_default=True,
     help="The stack's folder: databases, logs, secrets.",
 )
@@ -33,6 +34,29 @@ dags_option = click.option(
 )
 tracking_option = click.option(
     "--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, help="The MLflow server.", show_envvar=True
+)
+
+
+def _or_the_stacks(_: click.Context, __: click.Parameter, given: str | None) -> str:
+    from taxiway.local.stack import running_stack
+
+    if given:
+        return given
+    stack = running_stack(DEFAULT_HOME)
+    if stack is None:
+        raise click.UsageError(
+            "no MLflow server is named; allowed: --tracking-uri URL, the environment variable MLFLOW_TRACKING_URI, or a folder "
+            f"in whose {DEFAULT_HOME} a stack runs (taxiway up)"
+        )
+    return stack.url("mlflow")
+
+
+found_tracking_option = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    callback=_or_the_stacks,
+    help=f"The MLflow server; by default that of the stack that runs in {DEFAULT_HOME}.",
+    show_envvar=True,
 )
 USAGE = 2
 """The exit code of a usage error; 1 is for data and models that do not pass."""

@@ -26,7 +26,7 @@ class Ports:
     def __init__(self, file: Path) -> None:
         self.by_service: dict[str, int] = {}
         self._locks: list[TextIO] = []
-        last = _remembered(file)
+        last = remembered_ports(file)
         for service, usual in PREFERRED_PORTS.items():
             wanted = (usual, last[service]) if service in last else (usual,)
             self.by_service[service] = next((port for port in wanted if self._take(port)), 0) or self._take_any()
@@ -72,7 +72,8 @@ def private_folder(name: str, mode: int) -> Path:
     return folder
 
 
-def _remembered(file: Path) -> dict[str, int]:
+def remembered_ports(file: Path) -> dict[str, int]:
+    """The ports of the last start, by service; empty if there was none."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads(file.read_text())
         if isinstance(found, dict):

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from taxiway.errors import ConfigError, TransientError
-from taxiway.local.ports import Ports
+from taxiway.local.ports import Ports, remembered_ports
 from taxiway.local.postgres import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.stack_dir import Secrets, StackDir
@@ -122,6 +122,17 @@ class StackProcess:
             self._process.kill()
         _end_session(self.stack.home, self._process.pid)
         self._ports.release()
+
+
+def running_stack(home: Path) -> Stack | None:
+    """The stack that runs in a folder; None if none runs there."""
+    if not home.is_dir():
+        return None
+    folder = StackDir.at(home)
+    running = _running(folder)
+    if running is None or not _is_supervisor(running["supervisor"]):
+        return None
+    return Stack(folder, remembered_ports(folder.ports_file), folder.secrets())
 
 
 def down(home: StackDir) -> bool:

@@ -37,9 +37,9 @@ class ChampionInfo:
     verdict: str | None
 
 
-def champions(client: "MlflowClient", models: Collection[str]) -> dict[str, ChampionInfo]:
-    """The champions of those `models` that have one. Takes three requests for up to 1,000 models and promotions."""
-    versions = {model: version for model, version in _versions(client).items() if model in models}
+def champions(client: "MlflowClient", models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
+    """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
+    versions = {model: version for model, version in _versions(client).items() if models is None or model in models}
     newest = ledger.entries(client, state=State.DONE, limit=_PAGE) if versions else []
     found = {}
     for model, version in versions.items():

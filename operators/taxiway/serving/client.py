@@ -70,6 +70,10 @@ class GatewayClient:
         ]
         return predictions
 
+    def statuses(self) -> list[ModelStatus]:
+        """The status of all models that the gateway serves."""
+        return [ModelStatus.model_validate(found) for found in self._request("GET", f"{self.url}/models")]
+
     def status(self, model: str) -> ModelStatus:
         """The champion and the challenger of a model."""
         return ModelStatus.model_validate(self._call("GET", model))
@@ -124,8 +128,11 @@ class GatewayClient:
         return PairedLog.model_validate(self._call("GET", model, "/pairs", params=params))
 
     def _call(self, method: str, model: str, path: str = "", **content: Any) -> Any:
+        return self._request(method, self._url(model, path), **content)
+
+    def _request(self, method: str, url: str, **content: Any) -> Any:
         try:
-            response = self._http.request(method, self._url(model, path), **content)
+            response = self._http.request(method, url, **content)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         return self._content(response)

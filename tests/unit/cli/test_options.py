@@ -1,0 +1,43 @@
+"""What commands find by themselves, and what they ask for."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from taxiway.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize("command", [("history", "a.b"), ("lineage", "model", "a.b"), ("rollback", "a.b", "--reason", "r")])
+def test_without_a_server_or_a_stack_the_ways_to_name_one_are_listed(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*command)
+    assert done.exit_code == 2
+    assert "--tracking-uri URL" in done.output
+    assert "MLFLOW_TRACKING_URI" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("option", "value"), [("--reason", " "), ("--by", "")])
+def test_a_rollback_needs_a_reason_and_a_person(option: str, value: str) -> None:
+    arguments = {"--reason": "too slow", "--by": "ann"} | {option: value}
+    done = run(
+        "rollback", "a.b", "--tracking-uri", "http://127.0.0.1:1", *(part for item in arguments.items() for part in item)
+    )
+    assert done.exit_code == 2
+    assert f"{option} is empty" in done.output
+
+
+def test_status_without_a_stack_names_the_folder_and_makes_nothing(tmp_path: Path) -> None:
+    done = run("status", "--home", "elsewhere")
+    assert (done.exit_code, "no stack runs in elsewhere" in done.output) == (1, True)
+    assert list(tmp_path.iterdir()) == []
