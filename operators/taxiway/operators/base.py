@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.config import open_store
@@ -68,25 +68,40 @@ class StageOperator(BaseOperator, Generic[R]):
         Raises:
             AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
         """
-        with self.ending(context):
+        with self.reporting(), self.ending(context):
             return self.finish(self.run(self.open(context), context), context)
 
     @contextmanager
-    def ending(self, context: "Context") -> Iterator[None]:
-        """Within this block the stage runs: errors become Airflow's, and a run that has been closed already is closed again.
+    def reporting(self) -> Iterator[None]:
+        """Log why the block skips the run or fails, a line for each fact, and do not retry what a retry cannot fix.
 
         Raises:
-            AirflowFailException: The stage raised a TerminalError.
+            AirflowFailException: The block raised a TerminalError, or an Airflow connection is missing.
         """
+        try:
+            yield
+        except AirflowSkipException as skipped:
+            self.log.info("Skipped: %s", skipped)
+            raise
+        except AirflowFailException as failed:
+            _log_lines(self.log, str(failed))
+            raise
+        except (TerminalError, AirflowNotFoundException) as error:
+            missing = isinstance(error, AirflowNotFoundException)
+            message = f"{error}{'; add it in Airflow under Admin, Connections' if missing else ''}"
+            _log_lines(self.log, message)
+            raise AirflowFailException(message) from error
+
+    @contextmanager
+    def ending(self, context: "Context") -> Iterator[None]:
+        """Within this block the stage runs: a run that has been closed already is closed again."""
         try:
             yield
         except AirflowSkipException:
             close_again(self, context, failed=False)
             raise
-        except Exception as error:
+        except Exception:
             close_again(self, context, failed=True)
-            if isinstance(error, TerminalError):
-                raise AirflowFailException(str(error)) from error
             raise
         else:
             close_again(self, context, failed=False)
@@ -140,6 +155,11 @@ class StageOperator(BaseOperator, Generic[R]):
             ti.xcom_push("return_value", ref)
             raise AirflowFailException(reason)
         return ref
+
+
+def _log_lines(log: Any, message: str) -> None:
+    for line in message.splitlines():
+        log.error("%s", line)
 
 
 def states_of_others(context: "Context") -> dict[str, str | None]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from taxiway.errors import ConfigError, TerminalError, allowed_values
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import find_stage_context
 from taxiway.hooks.sources import airflow_engine, source_of
@@ -44,12 +44,10 @@ class IngestOperator(StageOperator[Snapshot]):
 
     def execute(self, context: "Context") -> Any:
         """Ingest; if there is nothing to do, the run is skipped before an MLflow run is created."""
-        try:
+        with self.reporting():
             check_conf(context["dag_run"].conf or {}, context["dag"].params)
             defer_to_earlier_run(self, context)
             self._plan = plan_run(self.pipeline, context, self.span or _span_of_first_pass(self, context))
-        except TerminalError as error:
-            raise AirflowFailException(str(error)) from error
         return super().execute(context)
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
