@@ -124,7 +124,9 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     recorder.datasets(made.training, "training")
     recorder.datasets(made.evaluation, "evaluation")
     recorder.joined(made)
-    recorder.tags({tags.SPAN: made.target_span.label, tags.SPAN_NAME: made.target_span.name})
+    target = made.target_span
+    started = f"{context.clock():%Y-%m-%d %H:%M}"
+    recorder.tags({tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"})
     recorder.record(made)
     training, evaluation = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
     context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)

@@ -199,7 +199,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(client.create_experiment(name))
+        return str(client.create_experiment(name, tags={tag_names.EXPERIMENT_KIND: tag_names.MODEL_DEVELOPMENT}))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -55,5 +55,9 @@ SPAN_VERSION = "taxiway.span_version"
 
 # MLflow's own.
 PARENT_RUN = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+EXPERIMENT_KIND = "mlflow.experimentKind"
+MODEL_DEVELOPMENT = "custom_model_development"
+"""The kind of an experiment that MLflow's pages open on its runs, instead of on traces of language models."""
 NOTE = "mlflow.note.content"
 DATA_CONTEXT = "mlflow.data.context"

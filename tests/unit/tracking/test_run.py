@@ -24,6 +24,7 @@ from taxiway.records import (
 )
 from taxiway.store import Store
 from taxiway.tracking.run import MlflowRun, run_url
+from taxiway.tracking.tags import RUN_NAME
 
 SPAN = Span(source="x", name="2013-04", rows=3, content="a" * 32)
 SNAPSHOT = Snapshot(pipeline="f.late", training=(SPAN.model_copy(update={"name": "2013-03"}),), evaluation=(SPAN,))
@@ -41,6 +42,13 @@ def test_every_task_finds_the_same_run(client: MlflowClient) -> None:
     second = MlflowRun.find_or_make(client, "f/late", dag_run, {})
     assert first.run_id == second.run_id
     assert client.get_run(first.run_id).data.tags["airflow.dag_id"] == "f.late"
+
+
+def test_an_experiment_opens_on_its_runs_and_a_run_can_be_named(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "named", "d/manual__2026-11-26T08:00:00", {})
+    assert client.get_experiment(run.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+    run.tags({RUN_NAME: "2013-04 v2, 2026-11-26 08:00 UTC"})
+    assert client.get_run(run.run_id).info.run_name == "2013-04 v2, 2026-11-26 08:00 UTC"
 
 
 def test_repeated_writes_are_recorded_once(client: MlflowClient) -> None:
