@@ -56,7 +56,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate candidate and champion on the same rows.
 
-    Computes the metrics of the gate, and accuracy or MAE, each with its confidence interval, and the comparison metric by slice.
+    Computes the metrics of the gate, and accuracy or MAE, each with its confidence interval, and the comparison metric by slice. A
+    model that uses a column which has left the source is scored without values in it, as it would have to work from now on.
 
     Args:
         snapshot: The snapshot with the evaluation rows.
@@ -69,7 +70,7 @@ def evaluate(
         recorder: Where to report the metrics.
 
     Raises:
-        DataError: A label is missing or not one of the candidate's classes, the champion has other classes, or a column is missing.
+        DataError: A label is missing or not one of the candidate's classes, or the champion has other classes.
     """
     rows = read_rows(snapshot.evaluation, store)
     labels = true_labels(rows[label], gate.problem, candidate.classes)
@@ -85,6 +86,8 @@ def evaluate(
         confidence=gate.confidence,
         metrics=_results(labels, ours, theirs, gate),
         slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
+        candidate_without=_missing_columns(candidate, rows),
+        champion_without=_missing_columns(champion, rows) if champion else (),
     )
     recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics})
     recorder.metrics({f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion})
@@ -95,21 +98,20 @@ def evaluate(
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     """The predictions of a model: for each row the probability of the positive class, or a number.
 
-    Raises:
-        DataError: A column of the model's signature is missing.
+    A column of the model that the rows do not have is without values.
     """
     import numpy as np
 
     columns = signature_columns(model.predictor)
-    missing = [name for name in columns.names if name not in rows]
-    if missing:
-        raise DataError(
-            f"version {model.version} needs the columns {', '.join(missing)}, which are missing in the evaluation rows"
-        )
-    frame = raw_frame(rows, columns.numeric, columns.categorical)
+    whole = rows.assign(**dict.fromkeys(_missing_columns(model, rows)))
+    frame = raw_frame(whole, columns.numeric, columns.categorical)
     answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
+
+
+def _missing_columns(model: LoadedModel, rows: "pd.DataFrame") -> tuple[str, ...]:
+    return tuple(name for name in signature_columns(model.predictor).names if name not in rows)
 
 
 def _check_comparable(candidate: LoadedModel, champion: LoadedModel) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.schema.file import Schema
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import learnable_classes
 from taxiway.records import FeatureSet, Snapshot
@@ -33,8 +33,8 @@ def transform(
 ) -> FeatureSet:
     """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
-    Categories with fewer than 20 rows are grouped into one. Only training spans are read. The result is cached by its inputs, because
-    skops never writes the same bytes twice.
+    Categories with fewer than 20 rows are grouped into one. A column without a value in the training spans is left out. Only training
+    spans are read. The result is cached by its inputs, because skops never writes the same bytes twice.
 
     Args:
         snapshot: The snapshot.
@@ -49,7 +49,7 @@ def transform(
 
     Raises:
         ConfigError: A column is not in the schema, or no column is left.
-        DataError: The labels do not fit the problem.
+        DataError: The labels do not fit the problem, or no column has a value.
     """
     numeric, categorical = choose_columns(schema, features, label)
     key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
@@ -108,6 +108,9 @@ def _fit(
     store: Store,
 ) -> FeatureSet:
     rows = read_rows(snapshot.training, store, [*numeric, *categorical, label])
+    numeric, categorical = (tuple(name for name in names if rows[name].notna().any()) for names in (numeric, categorical))
+    if not numeric and not categorical:
+        raise DataError("no column of features has a value in the training spans; a model needs one")
     labels = rows[label]
     classes = learnable_classes(labels, problem)
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from taxiway.gates.wording import decimals, ends, interval_text, level
-from taxiway.messages import number_text
+from taxiway.messages import listed, number_text
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -60,6 +60,7 @@ def decide(
     reasons = (
         *_data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
+        *_scored_without(evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
@@ -146,6 +147,17 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {level(evaluation.confidence)} "
             f"{interval_text(score, f'.{digits}f')}): {_position(score, threshold, status)}",
         )
+
+
+def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
+    models = {
+        f"version {evaluation.candidate}": evaluation.candidate_without,
+        f"champion version {evaluation.champion}": evaluation.champion_without,
+    }
+    for model, columns in models.items():
+        if columns:
+            message = f"{model} was scored without values of {listed(columns)}, which the data no longer has"
+            yield Reason(status=Status.NOT_APPLICABLE, message=message)
 
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:

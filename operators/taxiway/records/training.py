@@ -209,6 +209,9 @@ class Evaluation(Record):
         confidence: The confidence of the intervals on all rows.
         metrics: The metrics on all rows.
         slices: The comparison metric by slice; empty without slices or without a champion.
+        candidate_without: The columns of the candidate that the evaluation rows do not have any more; it was scored without values
+            in them.
+        champion_without: The same for the champion.
     """
 
     record_version: ClassVar[int] = 3
@@ -221,3 +224,5 @@ class Evaluation(Record):
     confidence: float
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...] = ()
+    candidate_without: tuple[str, ...] = ()
+    champion_without: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Transform: fits the transform on the training spans, and transforms their rows."""
 
+from taxiway.messages import quoted
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.stages.context import StageContext
 
@@ -11,6 +12,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         DataError: The labels do not fit the problem of the pipeline.
         ConfigError: The features or the estimator of the pipeline file cannot be used.
     """
+    from taxiway.features.transform import choose_columns
     from taxiway.features.transform import transform as fit_transform
     from taxiway.training.estimator import accepts_missing, build_estimator
 
@@ -27,4 +29,8 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     )
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
+    chosen = [name for names in choose_columns(context.schema(), pipeline.features, pipeline.source.label) for name in names]
+    empty = [name for name in chosen if name not in made.columns]
+    if empty:
+        context.log.warning("without a value in the training spans, and so not in the model: %s", ", ".join(map(quoted, empty)))
     return made

@@ -128,16 +128,26 @@ def test_a_champion_of_another_label_is_not_compared_with(tmp_path: Path) -> Non
         run(snapshot, store, LoadedModel(2, Scorer(), ("0", "1")), LoadedModel(1, Scorer(-1), ("no", "yes")))
 
 
-def test_a_missing_label_and_a_missing_column_are_said(tmp_path: Path) -> None:
+def test_a_missing_label_is_said(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: pd.Series(late).astype("object").where(np.arange(2000) > 2, None))
     with pytest.raises(DataError, match="y is missing in 3 evaluation rows"):
         run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True")))
-    other = Scorer()
-    other.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "gone": [2.0]})).inputs)
-    (tmp_path / "again").mkdir()
-    snapshot, store, _ = made(tmp_path / "again", lambda late: late)
-    with pytest.raises(DataError, match="needs the columns gone"):
-        run(snapshot, store, LoadedModel(1, other, ("False", "True")))
+
+
+def test_a_model_is_scored_without_values_of_a_column_that_has_left_the_source(tmp_path: Path) -> None:
+    class OfGone(Scorer):
+        def predict(self, rows: pd.DataFrame) -> np.ndarray:
+            assert rows["gone"].isna().all()
+            assert list(rows["city"]) == [None] * len(rows)
+            return super().predict(rows)
+
+    other = OfGone()
+    other.metadata = Metadata(infer_signature(pd.DataFrame({"a": [1.0], "gone": [2.0], "city": ["x"]})).inputs)
+    snapshot, store, _ = made(tmp_path, lambda late: late)
+    known, unknown = (LoadedModel(version, model, ("False", "True")) for version, model in ((2, Scorer()), (1, other)))
+    found = run(snapshot, store, known, unknown)
+    assert (found.candidate_without, found.champion_without) == ((), ("gone", "city"))
+    assert run(snapshot, store, unknown).candidate_without == ("gone", "city")
 
 
 def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 Values are checked in `values`, conditions over several columns in `rules`, and distributions in `drift`.
 """
 
+from pydantic import JsonValue
+
 from taxiway.data.profiling.profile import ColumnProfile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.checks.values import check_values, examples_where
@@ -78,8 +80,9 @@ def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
     for column in span.profile.columns:
         if schema.feature(column.name) is not None:
             continue
-        body = {"type": column.type} if column.present_fraction == 1 else {"type": column.type, "presence": "optional"}
-        fix = SchemaChange(path=("features", column.name), value={**body}) if column.type != "other" else None
+        # Optional, because the spans before it, which are in the window too, do not have it.
+        body: dict[str, JsonValue] = {"type": column.type, "presence": "optional"}
+        fix = SchemaChange(path=("features", column.name), value=body) if column.type != "other" else None
         found.append(
             Anomaly(
                 kind="new_column",

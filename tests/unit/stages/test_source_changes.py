@@ -1,0 +1,60 @@
+"""A source that loses a column and gains another: one command and one run later, the pipeline goes on."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from stages.conftest import Site
+
+from taxiway.cli.main import main
+from taxiway.records import Outcome, Status
+from taxiway.stages.installation import Installation
+from taxiway.stages.runner import run_in
+
+
+def change_source(site: Site, span: int) -> None:
+    """From this span on, the source has `c` instead of `b`."""
+    path = site.arrive(span)
+    rows = pd.read_parquet(path).drop(columns="b")
+    rows.assign(c=np.arange(len(rows)) % 7).to_parquet(path)
+
+
+def test_a_column_that_left_and_one_that_came_cost_one_command_and_one_run(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = site.pipeline()
+    first = run_in(installation, pipeline)
+    assert (first.features.numeric, first.features.categorical) == (("a",), ("b",)) if first.features else None
+    change_source(site, 3)
+    blocked = run_in(installation, pipeline)
+    assert blocked.summary is not None
+    assert blocked.summary.outcome is Outcome.BLOCKED
+
+    schema = str(site.folder / "small.schema.yaml")
+    done = CliRunner().invoke(main, ["schema", "update", schema, "--from", str(site.data / "3.parquet"), "--accept", "all"])
+    assert done.exit_code == 0, done.output
+    with caplog.at_level(logging.INFO):
+        decided = run_in(installation, pipeline.model_copy(), span="3")
+    assert decided.summary is not None
+    assert decided.summary.outcome in (Outcome.PROMOTED, Outcome.REJECTED, Outcome.UNDECIDED)
+    # The new column has no values in the training spans yet, and the old one has none in the evaluated span.
+    assert decided.features is not None
+    assert decided.features.columns == ("a", "b")
+    assert 'without a value in the training spans, and so not in the model: "c"' in caplog.text
+    assert decided.verdict is not None
+    told = [reason.message for reason in decided.verdict.reasons if reason.status is Status.NOT_APPLICABLE]
+    assert told == [
+        f'{model} was scored without values of "b", which the data no longer has'
+        for model in ("version 2", "champion version 1")
+    ]
+
+    change_source(site, 4)
+    following = run_in(installation, pipeline)
+    assert following.features is not None
+    assert following.features.columns == ("a", "c")
+    assert following.verdict is not None
+    assert [reason.message for reason in following.verdict.reasons if "was scored without" in reason.message] == [
+        f'champion version {following.verdict.champion} was scored without values of "b", which the data no longer has'
+    ]
