@@ -1,13 +1,13 @@
 """Score candidate and champion on the evaluation rows of a snapshot."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import METRICS
+from taxiway.evaluation.pictures import pictures_of
+from taxiway.evaluation.scoring import LoadedModel, missing_columns, score
 from taxiway.evaluation.slices import results_by_slice
-from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
 from taxiway.features.labels import true_labels
 from taxiway.records import Evaluation, MetricResult, Snapshot
 from taxiway.records.recorder import Recorder
@@ -18,7 +18,6 @@ from taxiway.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -26,21 +25,6 @@ if TYPE_CHECKING:
 
 # Reported in any case, whatever metrics the gate uses.
 _ALWAYS: dict[Problem, str] = {"classification": "accuracy", "regression": "mae"}
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A loaded model version.
-
-    Attributes:
-        version: Its number in the registry.
-        predictor: A pyfunc model with a signature, whose `predict` returns a probability for each class, or numbers.
-        classes: The label's values as text, in the order of the probabilities; empty for a regression.
-    """
-
-    version: int
-    predictor: Any
-    classes: tuple[str, ...]
 
 
 def evaluate(
@@ -67,7 +51,7 @@ def evaluate(
         label: The label.
         gate: The `gate` section.
         store: Where the rows are.
-        recorder: Where to report the metrics.
+        recorder: Where to report the metrics, and the pictures of the candidate.
 
     Raises:
         DataError: A label is missing or not one of the candidate's classes, or the champion has other classes.
@@ -86,32 +70,14 @@ def evaluate(
         confidence=gate.confidence,
         metrics=_results(labels, ours, theirs, gate),
         slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
-        candidate_without=_missing_columns(candidate, rows),
-        champion_without=_missing_columns(champion, rows) if champion else (),
+        candidate_without=missing_columns(candidate, rows),
+        champion_without=missing_columns(champion, rows) if champion else (),
     )
     recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics})
     recorder.metrics({f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion})
     recorder.record(evaluation)
+    recorder.files("evaluation", pictures_of(candidate, rows, labels, ours, gate))
     return evaluation
-
-
-def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
-    """The predictions of a model: for each row the probability of the positive class, or a number.
-
-    A column of the model that the rows do not have is without values.
-    """
-    import numpy as np
-
-    columns = signature_columns(model.predictor)
-    whole = rows.assign(**dict.fromkeys(_missing_columns(model, rows)))
-    frame = raw_frame(whole, columns.numeric, columns.categorical)
-    answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
-    scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
-    return scores
-
-
-def _missing_columns(model: LoadedModel, rows: "pd.DataFrame") -> tuple[str, ...]:
-    return tuple(name for name in signature_columns(model.predictor).names if name not in rows)
 
 
 def _check_comparable(candidate: LoadedModel, champion: LoadedModel) -> None:

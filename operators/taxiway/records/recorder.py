@@ -34,6 +34,9 @@ class Recorder(Protocol):
     def record(self, record: Record) -> None:
         """Log a record that a stage returns."""
 
+    def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
+        """Log files, by their names below a folder of the run's artifacts."""
+
 
 class RunRecorder(Recorder, Protocol):
     """The Recorder of a run, which later stages and retries can resume."""
@@ -96,6 +99,9 @@ class InMemoryRecorder:
 
     def record(self, record: Record) -> None:
         self.records.append(record)
+
+    def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
+        self.values |= {f"{folder}/{name}": content for name, content in contents.items()}
 
 
 class InMemoryRun(InMemoryRecorder):

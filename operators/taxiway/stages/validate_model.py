@@ -66,7 +66,8 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 
 
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
-    from taxiway.evaluation.evaluate import LoadedModel, evaluate
+    from taxiway.evaluation.evaluate import evaluate
+    from taxiway.evaluation.scoring import LoadedModel
     from taxiway.registry.models import classes_of, load_trusted
 
     def loaded(version: int) -> LoadedModel:

@@ -8,6 +8,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import TransientError
 from taxiway.records import Record, RecordRef, Snapshot, Span
 from taxiway.records.recorder import RunStatus
+from taxiway.store import temp_folder
 from taxiway.tracking import tags as tag_names
 from taxiway.tracking.paging import all_pages
 
@@ -164,6 +165,13 @@ class MlflowRun:
         kind = type(record).__name__
         self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
         self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
+
+    def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
+        """Log files, by their names below a folder of the run's artifacts."""
+        with temp_folder("files") as place:
+            for name, content in contents.items():
+                (place / name).write_bytes(content)
+            self.client.log_artifacts(self.run_id, str(place), folder)
 
 
 def end_abandoned(client: "MlflowClient", experiment: str) -> None:

@@ -1,5 +1,6 @@
 """Evaluation on a snapshot's rows: the same rows for both, the label as the candidate learned it, slices that can tell."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import DataError
-from taxiway.evaluation.evaluate import LoadedModel, evaluate
+from taxiway.evaluation.evaluate import evaluate
+from taxiway.evaluation.scoring import LoadedModel
 from taxiway.records import Evaluation, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.gate import Gate
@@ -181,3 +183,45 @@ def test_labels_that_are_no_finite_numbers_are_refused(tmp_path: Path, labels: A
     snapshot, store, _ = made(tmp_path, labels)
     with pytest.raises(DataError, match=words):
         run(snapshot, store, LoadedModel(1, Estimator(), ()), None, NUMBERS)
+
+
+def test_a_candidate_is_drawn_with_its_errors_and_the_columns_that_it_depends_on(tmp_path: Path) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: np.where(late, "$late$", "on time"))
+    recorder = InMemoryRecorder()
+    candidate = LoadedModel(1, Scorer(), ("on time", "$late$"))
+    evaluate(snapshot, candidate, None, model="f.y", label="y", gate=GATE, store=store, recorder=recorder)
+    files = {name: content for name, content in recorder.values.items() if name.startswith("evaluation/")}
+    names = ("confusion_matrix", "calibration", "permutation_importance")
+    assert set(files) == {f"evaluation/{name}.{kind}" for name in names for kind in ("png", "csv")}
+    assert all(content.startswith(b"\x89PNG") for name, content in files.items() if name.endswith(".png"))
+    late = rows["y"] == "$late$"
+    counts = pd.read_csv(io.BytesIO(files["evaluation/confusion_matrix.csv"]))
+    assert list(counts["predicted $late$"]) == [int((~late & (rows["a"] >= 0)).sum()), int((late & (rows["a"] >= 0)).sum())]
+    importances = pd.read_csv(io.BytesIO(files["evaluation/permutation_importance.csv"])).set_index("column")["importance"]
+    assert list(importances.index) == ["a", "b"]
+    assert importances["a"] == pytest.approx(roc_auc_score(late, rows["a"]) - 0.5, abs=0.05)
+    assert importances["b"] == 0
+
+
+def test_a_regression_is_drawn_with_its_residuals(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: late * 2.0)
+    recorder = InMemoryRecorder()
+    evaluate(
+        snapshot, LoadedModel(1, Estimator(), ()), None, model="f.y", label="y", gate=NUMBERS, store=store, recorder=recorder
+    )
+    assert {"evaluation/residuals.png", "evaluation/permutation_importance.csv"} <= set(recorder.values)
+
+
+def test_a_picture_that_cannot_be_drawn_decides_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(Scorer):
+        calls = 0
+
+        def predict(self, rows: pd.DataFrame) -> np.ndarray:
+            self.calls += 1
+            if self.calls > 1:
+                raise ValueError("not again")
+            return super().predict(rows)
+
+    snapshot, store, _ = made(tmp_path, lambda late: late)
+    assert run(snapshot, store, LoadedModel(1, Odd(), ("False", "True"))).metrics
+    assert "pictures of version 1 could not be drawn" in caplog.text

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from helping import examples
 from taxiway.data.engine.read_rows import read_rows
-from taxiway.evaluation.evaluate import LoadedModel, score
+from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
 from taxiway.features.transform import _build
 from taxiway.records import Span

@@ -51,6 +51,14 @@ def test_an_experiment_opens_on_its_runs_and_a_run_can_be_named(client: MlflowCl
     assert client.get_run(run.run_id).info.run_name == "2013-04 v2, 2026-11-26 08:00 UTC"
 
 
+def test_files_are_artifacts_of_the_run_and_a_retry_replaces_them(client: MlflowClient, tmp_path: Path) -> None:
+    run = MlflowRun.find_or_make(client, "files", "d/r", {})
+    for content in (b"one", b"two"):
+        run.files("evaluation", {"a.csv": content, "b.csv": content})
+    kept = Path(client.download_artifacts(run.run_id, "evaluation", str(tmp_path)))
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == {"a.csv": b"two", "b.csv": b"two"}
+
+
 def test_repeated_writes_are_recorded_once(client: MlflowClient) -> None:
     run = MlflowRun.find_or_make(client, "f/late", f"f.late/{uuid.uuid4()}", {})
     for _ in range(2):

@@ -1,0 +1,164 @@
+"""Pictures and tables of a candidate on the evaluation rows: how it errs, and which columns it depends on."""
+
+import io
+import logging
+from typing import TYPE_CHECKING
+
+from taxiway.evaluation.metrics import METRICS
+from taxiway.evaluation.scoring import LoadedModel, score
+from taxiway.spec.gate import Gate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+_SEED = 20130101
+_ROWS = 2_000
+"""The rows that permutation importance and residuals are computed on, drawn at random if there are more."""
+_REPEATS = 3
+_BINS = 10
+_SHOWN_COLUMNS = 20
+
+
+def pictures_of(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scores: "Floats", gate: Gate) -> dict[str, bytes]:
+    """Draw a model's errors and its permutation importances (Breiman 2001).
+
+    Args:
+        model: The model.
+        rows: The raw evaluation rows.
+        labels: Their labels: 0 or 1, or numbers.
+        scores: The model's predictions for them.
+        gate: The `gate` section; importances are of its comparison metric.
+
+    Returns:
+        The content of each file by its name: PNG pictures, and CSV tables with the numbers in them. Empty if they cannot be drawn,
+        because nothing is decided by them, or without Matplotlib, which is installed with `taxiway[ml]`.
+    """
+    try:
+        return _drawn(model, rows, labels, scores, gate)
+    except ImportError:
+        _log.info("pictures of the model are not drawn without Matplotlib: pip install 'taxiway[ml]'")
+    except Exception:
+        _log.warning("pictures of version %d could not be drawn", model.version, exc_info=True)
+    return {}
+
+
+def _drawn(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scores: "Floats", gate: Gate) -> dict[str, bytes]:
+    sample = _sampled(len(rows))
+    files: dict[str, bytes] = {}
+    if model.classes:
+        _add(files, "confusion_matrix", *_confusion_matrix(labels, scores, model.classes))
+        _add(files, "calibration", *_calibration(labels, scores, model.classes[1]))
+    else:
+        _add(files, "residuals", *_residuals(labels[sample], scores[sample]))
+    _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], labels[sample], gate))
+    return files
+
+
+def _add(files: dict[str, bytes], name: str, table: "pd.DataFrame", picture: "Figure") -> None:
+    drawn = io.BytesIO()
+    picture.savefig(drawn, format="png", dpi=110)
+    files |= {f"{name}.png": drawn.getvalue(), f"{name}.csv": table.to_csv(index=False).encode()}
+
+
+def _sampled(rows: int) -> "NDArray[np.intp]":
+    import numpy as np
+
+    if rows <= _ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(_SEED).choice(rows, _ROWS, replace=False))
+
+
+def _figure(title: str, x: str, y: str, height: float = 4.0) -> "tuple[Figure, Axes]":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.5, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set(title=_plain(title), xlabel=_plain(x), ylabel=_plain(y))
+    return figure, axes
+
+
+def _plain(text: str) -> str:
+    """Text that Matplotlib does not read as a formula."""
+    return text.replace("$", r"\$")
+
+
+def _confusion_matrix(labels: "Floats", scores: "Floats", classes: tuple[str, ...]) -> "tuple[pd.DataFrame, Figure]":
+    import pandas as pd
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(labels > 0, scores >= 0.5, labels=[False, True])
+    figure, axes = _figure(f"Confusion matrix of {len(labels):,} rows, threshold 0.5", "predicted", "label")
+    axes.imshow(counts / counts.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
+    names = [_plain(name) for name in classes]
+    axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        share = counts[row, column] / max(1, counts[row].sum())
+        color = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{counts[row, column]:,}\n{share:.1%}", ha="center", va="center", color=color)
+    table = pd.DataFrame({"label": classes, **{f"predicted {name}": counts[:, at] for at, name in enumerate(classes)}})
+    return table, figure
+
+
+def _calibration(labels: "Floats", scores: "Floats", positive: str) -> "tuple[pd.DataFrame, Figure]":
+    import pandas as pd
+    from sklearn.calibration import calibration_curve
+
+    observed, predicted = calibration_curve(labels > 0, scores.clip(0, 1), n_bins=_BINS, strategy="quantile")
+    figure, axes = _figure(
+        f"Calibration, bins of equal size, class {positive}", "mean predicted probability", "fraction of the class"
+    )
+    axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="perfectly calibrated")
+    axes.plot(predicted, observed, marker="o", label="candidate")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.legend(loc="upper left")
+    return pd.DataFrame({"mean_predicted": predicted, "fraction_of_class": observed}), figure
+
+
+def _residuals(labels: "Floats", scores: "Floats") -> "tuple[pd.DataFrame, Figure]":
+    import pandas as pd
+
+    figure, axes = _figure(f"Residuals of {len(labels):,} rows", "predicted", "label minus predicted")
+    axes.axhline(0, color="gray", linestyle="--", linewidth=1)
+    axes.scatter(scores, labels - scores, s=8, alpha=0.4, linewidths=0)
+    return pd.DataFrame({"label": labels, "predicted": scores, "residual": labels - scores}), figure
+
+
+def _importances(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", gate: Gate) -> "tuple[pd.DataFrame, Figure]":
+    import numpy as np
+    import pandas as pd
+    from sklearn.dummy import DummyRegressor
+    from sklearn.inspection import permutation_importance
+
+    from taxiway.features.encoding import raw_frame, signature_columns
+
+    metric, columns = METRICS[gate.against_champion.metric], signature_columns(model.predictor)
+    present = [name for name in columns.names if name in rows]
+    frame = raw_frame(rows.reindex(columns=list(columns.names)), columns.numeric, columns.categorical)[present]
+
+    def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
+        ones = np.ones((1, len(truth)))
+        return metric.sign * float(metric.compute(score(model, permuted), truth, ones)[0])
+
+    placeholder = DummyRegressor()  # scikit-learn requires something with a fit method; `quality` predicts with the model
+    found = permutation_importance(placeholder, frame, labels, scoring=quality, n_repeats=_REPEATS, random_state=_SEED)
+    table = pd.DataFrame({"column": present, "importance": found.importances_mean, "std": found.importances_std})
+    table = table.sort_values("importance", ascending=False, kind="stable").reset_index(drop=True)
+    shown = table.head(_SHOWN_COLUMNS).iloc[::-1]
+    figure, axes = _figure(
+        f"Permutation importance on {len(labels):,} rows",
+        f"loss of {metric.name} if the column is shuffled",
+        "",
+        1.5 + 0.25 * len(shown),
+    )
+    axes.barh(shown["column"].map(_plain), shown["importance"], xerr=shown["std"], color="#4878a8")
+    axes.axvline(0, color="gray", linewidth=1)
+    return table, figure
