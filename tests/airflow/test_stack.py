@@ -29,7 +29,7 @@ from taxiway.demo.run import PIPELINE, UNGUARDED, _problem
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import SERVICES, print_error
 from taxiway.local.ports import PREFERRED_PORTS, Ports
-from taxiway.local.postgres import Postgres
+from taxiway.local.postgres.server import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import _health_check
 from taxiway.local.stack import StackProcess

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from taxiway.local.postgres import Postgres
+from taxiway.local.postgres.server import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import POSTGRES, Service
 from taxiway.local.stack_dir import StackDir

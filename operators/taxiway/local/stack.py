@@ -16,7 +16,7 @@ import psutil
 
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.ports import Ports, remembered_ports
-from taxiway.local.postgres import Postgres
+from taxiway.local.postgres.server import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.stack_dir import Secrets, StackDir
 from taxiway.local.stack_spec import StackSpec

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from taxiway.local.parts import DATABASES, PostgresPart, ServicePart
-from taxiway.local.postgres import Postgres
+from taxiway.local.postgres.server import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.services import POSTGRES, services
 from taxiway.local.stack_dir import StackDir

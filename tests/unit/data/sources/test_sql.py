@@ -15,7 +15,7 @@ from ending import undone
 from taxiway.data.sources import sql as sql_rows
 from taxiway.data.sources.sql import query_number, query_to_parquet
 from taxiway.errors import ConfigError, DataError, TransientError
-from taxiway.local.postgres import Postgres
+from taxiway.local.postgres.server import Postgres
 
 BEGINS, ENDS = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 5, 1, tzinfo=UTC)
 ALL = "{begin}::timestamptz < {end}::timestamptz"  # for queries that need no period

