@@ -33,7 +33,6 @@ _TYPES = (
 _NUMBER = "file_row_number"
 _UNTYPED = '"NULL"'
 _EXACT_IN_DOUBLES = 1 << 53
-_EXACT_MICROSECONDS = _EXACT_IN_DOUBLES // 1_000_000
 _WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 
 
@@ -241,13 +240,19 @@ def _plain(column: Column) -> str:
 
 def _seconds(column: Column) -> str:
     """Seconds since 1970; whole ones where a double cannot hold microseconds, in which the last of a year would be the next year."""
-    moment = _in_microseconds(column)
-    seconds = f"epoch({moment})::DOUBLE"
-    far = f"abs({seconds}) >= {_EXACT_MICROSECONDS}"
-    return (
-        f"CASE WHEN NOT isinf({moment}) THEN CASE WHEN {far} THEN floor(epoch_us({moment}) // 1000000) ELSE {seconds} END "
-        f"WHEN {moment} > DATE '1970-01-01' THEN 'inf'::DOUBLE WHEN {moment} IS NOT NULL THEN '-inf'::DOUBLE END"
-    )
+    if column.type == "date":
+        moment, finite = column.sql, f"isfinite({column.sql}) THEN ({column.sql} - DATE '1970-01-01') * 86400.0::DOUBLE"
+        far = ""
+    else:
+        moment = _in_microseconds(column)
+        finite = f"{_is_exact(moment)} THEN epoch({moment})::DOUBLE"
+        far = f"WHEN isfinite({moment}) THEN floor(epoch_us({moment}) // 1000000)::DOUBLE "
+    infinite = f"WHEN {moment} > DATE '1970-01-01' THEN 'inf'::DOUBLE WHEN {moment} IS NOT NULL THEN '-inf'::DOUBLE"
+    return f"CASE WHEN {finite} {far}{infinite} END"
+
+
+def _is_exact(moment: str) -> str:
+    return f"epoch_us({moment}) BETWEEN -{_EXACT_IN_DOUBLES} AND {_EXACT_IN_DOUBLES}"
 
 
 def _in_microseconds(column: Column) -> str:
@@ -262,9 +267,12 @@ def _hash(column: Column) -> str:
     """
     name, plain = column.sql, _plain(column)
     if column.type == "integer":
+        if column.storage not in ("BIGINT", *_WIDE_INTEGERS):
+            return f"CASE WHEN {name} IS NOT NULL THEN hash({name}::DOUBLE) END"
         whole = f"WHEN {name} BETWEEN -{_EXACT_IN_DOUBLES} AND {_EXACT_IN_DOUBLES} THEN hash({name}::DOUBLE)"
-        wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT) ELSE hash({name}::VARCHAR)"
-        return f"CASE WHEN {name} IS NULL THEN NULL {whole} {wide if column.is_wide else f'ELSE hash({name}::BIGINT)'} END"
+        wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT)" if column.is_wide else ""
+        rest = f"WHEN {name} IS NOT NULL THEN hash({name}::{'VARCHAR' if column.is_wide else 'BIGINT'})"
+        return f"CASE {whole} {wide} {rest} END"
     if column.storage.startswith("DECIMAL"):
         exact = f"TRY_CAST({name}::DOUBLE AS {column.storage}) = {name}"
         return f"CASE WHEN {name} IS NULL THEN NULL WHEN {exact} THEN hash({plain}) ELSE hash({name}::VARCHAR) END"
@@ -272,14 +280,9 @@ def _hash(column: Column) -> str:
         return f"CASE WHEN NOT isnan({name}) THEN hash({plain}) END"
     if column.type == "datetime":
         moment = _in_microseconds(column)
-        micros = f"abs(epoch_us({moment})) <= {_EXACT_IN_DOUBLES}"
-        if column.storage.endswith("_NS"):
-            return (
-                f"CASE WHEN {name} IS NULL THEN NULL WHEN epoch_ns({name}) % 1000 <> 0 THEN hash(epoch_ns({name})) "
-                f"WHEN {micros} THEN hash({plain}) ELSE hash(epoch_us({moment})) END"
-            )
-        finite = f"WHEN isinf({moment}) OR {micros} THEN hash({plain}) ELSE hash(epoch_us({moment}))"
-        return f"CASE WHEN {name} IS NULL THEN NULL {finite} END"
+        nanos = f"WHEN epoch_ns({name}) % 1000 <> 0 THEN hash(epoch_ns({name})) " if column.storage.endswith("_NS") else ""
+        exact = f"WHEN {_is_exact(moment)} OR isinf({moment}) THEN hash({plain})"
+        return f"CASE {nanos}{exact} WHEN {name} IS NOT NULL THEN hash(epoch_us({moment})) END"
     return f"CASE WHEN {name} IS NOT NULL THEN hash({plain}) END"
 
 
