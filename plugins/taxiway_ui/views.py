@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
-from taxiway.records import DataReport, RecordRef, RunSummary, Status
+from taxiway.records import DataReport, RecordRef, RunSummary, ShadowReport, Status
 from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
 from taxiway.registry.ledger import Entry
 from taxiway.store import Store
@@ -100,12 +100,17 @@ class RunPage:
     notices: tuple[str, ...]
 
 
-def stages(run: RunState, report: DataReport | None = None) -> tuple[Stage, ...]:
-    """The states of a run's stages. `validate_data` is WARNED if the run continued although the data did not pass."""
+def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport | None = None) -> tuple[Stage, ...]:
+    """The states of a run's stages.
+
+    `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing.
+    """
     names = [name for name in STAGES if name != SWEEP or name in run.tasks]
     marks = {name: _mark(run.tasks.get(name, "")) for name in names}
     if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
         marks["validate_data"] = Mark.WARNED
+    if shadow is not None and shadow.status is Status.NOT_APPLICABLE and marks["shadow"] is Mark.DONE:
+        marks["shadow"] = Mark.SKIPPED
     return tuple(Stage(name, mark) for name, mark in marks.items())
 
 

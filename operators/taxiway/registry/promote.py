@@ -53,11 +53,16 @@ def push(client: "MlflowClient", verdict: Verdict, shadow: ShadowReport, *, by: 
             at=at,
             verdict=verdict.digest,
             shadow=shadow.digest,
-            reason="first champion" if champion is None else "passed the model gate and the shadow gate",
+            reason="first champion" if champion is None else _passed(shadow),
         )
         entry = ledger.open_entry(client, key, promotion, known)
     _promote(client, entry, at)
     return _still_champion(client, entry.promotion)
+
+
+def _passed(shadow: ShadowReport) -> str:
+    compared = shadow.status is Status.PASS
+    return f"passed the model gate{' and the shadow gate' if compared else ' (no shadow)'}"
 
 
 def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:

@@ -62,6 +62,14 @@ def test_push_moves_the_alias_and_keeps_the_previous(client: MlflowClient, model
     ]
 
 
+def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, model: str) -> None:
+    first, second = promote(client, model, 1, None), promote(client, model, 2, 1)
+    without = push(client, verdict(model, 3, 2), shadow(model, 3, None, Status.NOT_APPLICABLE), by="test", at=datetime.now(UTC))
+    assert [promotion.reason for promotion in (first, second, without)] == [
+        *("first champion", "passed the model gate and the shadow gate", "passed the model gate (no shadow)"),
+    ]
+
+
 def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
     first = promote(client, model, 1, None)
     assert promote(client, model, 1, None) == first

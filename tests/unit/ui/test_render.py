@@ -196,6 +196,14 @@ def test_data_that_did_not_pass_is_a_warning_if_the_run_continued() -> None:
     assert {stage.name: stage.mark for stage in stages(run, passed)}["validate_data"] is Mark.DONE
 
 
+def test_a_shadow_that_compared_nothing_is_not_shown_as_passed() -> None:
+    run = seen({"ingest": "success", "shadow": "success"})
+    nothing = ShadowReport(model="a.b", version=1, status=Status.NOT_APPLICABLE, reasons=())
+    assert {stage.name: stage.mark for stage in stages(run, None, nothing)}["shadow"] is Mark.SKIPPED
+    compared = nothing.model_copy(update={"status": Status.PASS})
+    assert {stage.name: stage.mark for stage in stages(run, None, compared)}["shadow"] is Mark.DONE
+
+
 def test_the_stages_of_a_sweep_have_its_trials_and_their_failure() -> None:
     run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
     assert [stage.name for stage in stages(run)] == list(STAGES)
