@@ -24,6 +24,9 @@ from taxiway.records import (
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import METRIC_FACTS
 
+_ALMOST_PERFECT = 0.99
+_PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
+
 
 def decide(
     candidate: Candidate,
@@ -61,6 +64,7 @@ def decide(
         *_data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
         *_scored_without(evaluation),
+        *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
@@ -158,6 +162,18 @@ def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
         if columns:
             message = f"{model} was scored without values of {listed(columns)}, which the data no longer has"
             yield Reason(status=Status.NOT_APPLICABLE, message=message)
+
+
+def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
+    """A warning that decides nothing: real problems are rarely solved, but a column may be the label in other words."""
+    for result in evaluation.metrics:
+        if result.metric in _PERFECT_AT_1 and result.candidate.value >= _ALMOST_PERFECT:
+            value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
+            yield Reason(
+                status=Status.NOT_APPLICABLE,
+                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, first the ones in "
+                "evaluation/permutation_importance of the MLflow run",
+            )
 
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:

@@ -104,6 +104,16 @@ def test_the_whole_interval_must_meet_the_required_improvement(gain: tuple[float
     assert judge(CANDIDATE, REPORT, evaluation(gain=gain), GATE).status is expected
 
 
+@pytest.mark.parametrize(("auc", "warned"), [((0.9991, 0.9999), True), ((1.0, 1.0), True), ((0.97, 0.98), False)])
+def test_a_model_that_is_too_good_to_be_true_passes_with_a_warning(auc: tuple[float, float], warned: bool) -> None:
+    verdict = judge(CANDIDATE, REPORT, evaluation(auc=auc), GATE)
+    told = [
+        reason for reason in verdict.reasons if "almost perfect: check that no column gives the label away" in reason.message
+    ]
+    assert [reason.status for reason in told] == [Status.NOT_APPLICABLE] * warned
+    assert verdict.status is Status.PASS
+
+
 def test_without_a_champion_comparisons_are_not_applicable_rather_than_passed() -> None:
     verdict = judge(CANDIDATE, REPORT, evaluation(gain=None), GATE)
     assert verdict.status is Status.PASS
