@@ -242,7 +242,7 @@ def test_status_shows_what_runs_what_is_in_production_and_what_was_decided(
         assert words in " ".join(shown.output.split()), words
     # Commands that need MLflow find that of the stack in this folder.
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("taxiway.cli.options.DEFAULT_HOME", home)
+    monkeypatch.setattr("taxiway.cli.options.DEFAULT_STACK_HOME", home)
     assert CliRunner().invoke(main, ["history", PIPELINE]).exit_code == 0
 
 

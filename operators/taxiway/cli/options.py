@@ -12,16 +12,16 @@ import click
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError
+from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DEFAULT_HOME = Path(".taxiway")
 home_option = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_HOME,
+    default=DEFAULT_STACK_HOME,
     show_default=True,
     help="The stack's folder: databases, logs, secrets.",
 )
@@ -38,15 +38,15 @@ tracking_option = click.option(
 
 
 def _or_the_stacks(_: click.Context, __: click.Parameter, given: str | None) -> str:
-    from taxiway.local.stack import running_stack
+    from taxiway.local.stack import find_running
 
     if given:
         return given
-    stack = running_stack(DEFAULT_HOME)
+    stack = find_running(DEFAULT_STACK_HOME)
     if stack is None:
         raise click.UsageError(
             "no MLflow server is named; allowed: --tracking-uri URL, the environment variable MLFLOW_TRACKING_URI, or a folder "
-            f"in whose {DEFAULT_HOME} a stack runs (taxiway up)"
+            f"in whose {DEFAULT_STACK_HOME} a stack runs (taxiway up)"
         )
     return stack.url("mlflow")
 
@@ -55,7 +55,7 @@ found_tracking_option = click.option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",
     callback=_or_the_stacks,
-    help=f"The MLflow server; by default that of the stack that runs in {DEFAULT_HOME}.",
+    help=f"The MLflow server; by default that of the stack that runs in {DEFAULT_STACK_HOME}.",
     show_envvar=True,
 )
 USAGE = 2

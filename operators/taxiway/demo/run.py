@@ -26,6 +26,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import behind_verdict
 from taxiway.local.console import print_error, running_stack, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
+from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.records import Outcome, RunSummary, Status
 from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import Replayed, replay
@@ -128,10 +129,8 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         print_table(console, found, champion, demo.traffic)
         show_addresses(console, stack)
         console.print(f"[dim]{demo.seconds['total']:.0f} s, of which {demo.seconds['start']:.0f} s to start the stack[/dim]")
-        console.print(
-            f"To see how a model was made: export MLFLOW_TRACKING_URI={stack.url('mlflow')}; taxiway lineage model {PIPELINE}"
-        )
-        console.print(f"The pipeline of another team, ready to be triggered: {stack.url('airflow')}/dags/bikes.hourly_rentals")
+        if not exit_at_end:
+            _show_next_steps(console, stack)
         if report is not None:
             write_report(report, found, champion, demo.tasks, demo.traffic, demo.checked, demo.seconds)
         problem = _problem(found, champion, demo.traffic, demo.checked)
@@ -139,6 +138,16 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
             print_error(console, f"The demonstration did not end as expected: {problem}")
         ended = 0 if exit_at_end else stay(console, starting)
         return 1 if problem else ended
+
+
+def _show_next_steps(console: Console, stack: Stack) -> None:
+    # Commands find the stack of the default folder by themselves.
+    here = stack.home.root == DEFAULT_STACK_HOME.resolve()
+    home, server = ("", "") if here else (f" --home {stack.home.root}", f" --tracking-uri {stack.url('mlflow')}")
+    console.print("In another terminal:")
+    console.print(f"  taxiway status{home}", soft_wrap=True)
+    console.print(f"  taxiway lineage model {PIPELINE}{server}", soft_wrap=True)
+    console.print(f"The pipeline of another team, ready to be triggered: {stack.url('airflow')}/dags/bikes.hourly_rentals")
 
 
 def _check_arguments(dags: Path, report: Path | None) -> None:

@@ -124,7 +124,7 @@ class StackProcess:
         self._ports.release()
 
 
-def running_stack(home: Path) -> Stack | None:
+def find_running(home: Path) -> Stack | None:
     """The stack that runs in a folder; None if none runs there."""
     if not home.is_dir():
         return None

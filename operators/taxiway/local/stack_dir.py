@@ -13,6 +13,10 @@ from taxiway.errors import ConfigError
 _UNUSABLE = re.compile(r"[^\w./@,:=-]")
 
 
+DEFAULT_STACK_HOME = Path(".taxiway")
+"""Where a stack is kept unless another folder is given, below the working directory."""
+
+
 @dataclass(frozen=True)
 class Secrets:
     """The passwords and tokens of a stack, created once and readable by their owner only."""

@@ -164,6 +164,12 @@ def test_medians_that_differ_read_differently(write: Write) -> None:
     assert first != second
 
 
+@pytest.mark.parametrize(("value", "shown"), [(154.33340735999997, "154.333"), (75.00000012, "75.0000001"), (1e90, "1e+90")])
+def test_an_extreme_has_as_many_digits_as_it_takes(write: Write, value: float, shown: str) -> None:
+    (outside,) = found(write([value, 1.5]), Feature(name="v", type="number", range=Range(max=75)))[:1]
+    assert f"furthest at {shown} (row 1)" in outside.message
+
+
 @pytest.mark.parametrize("values", [[0.1, 0.2, 0.3], [None, 0.1, 0.3]])
 def test_a_float_is_compared_with_bounds_as_a_float(write: Write, values: list[float | None]) -> None:
     limits = Feature(name="v", type="number", presence=0, range=Range(min=0.1, max=0.3))

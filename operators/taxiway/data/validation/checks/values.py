@@ -132,7 +132,7 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
     if not found.total:
         return None  # beyond 1e100, which profiles count as infinite, and still inside the range
     unit = f" {feature.unit}" if feature.unit else ""
-    shown = [None if side is None else number_text(_written(side, column)) for side in (low, high)]
+    shown = [None if side is None else _extreme_text(_written(side, column), limits) for side in (low, high)]
     furthest = [side for side, is_out in zip(shown, (below, above), strict=True) if is_out and side is not None]
     at = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
     return anomaly_in(
@@ -146,6 +146,14 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
         examples=[int(value) if column.type == "integer" else float(value) for value in found.values],
         rows=found.rows,
     )
+
+
+def _extreme_text(value: float, limits: Range) -> str:
+    """A number with six significant digits, or as many as it takes to read on its own side of the limits; integers have all."""
+    if isinstance(value, int) or value.is_integer():
+        return number_text(value)
+    texts = (f"{value:.{digits}g}" for digits in range(6, 17))
+    return next((text for text in texts if limits.holds(float(text)) == limits.holds(value)), number_text(value))
 
 
 def _condition(operator: str, bound: float, column: ColumnProfile) -> str:
