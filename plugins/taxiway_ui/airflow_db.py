@@ -3,9 +3,11 @@
 They use the session of the API server. Each function takes one to three queries, whatever the number of pipelines.
 """
 
+import contextlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy import Text, cast, func, select
 from sqlalchemy.orm import Session
 
+from taxiway.operators.base import REASON_KEY
 from taxiway.records import RecordRef, RunSummary
 
 TAG = "taxiway"
@@ -36,6 +39,7 @@ class RunState:
         tasks: The states of its tasks by task id.
         refs: The references of records that the tasks returned.
         mlflow_url: The URL of its MLflow run; empty until it is known.
+        reasons: Why tasks failed or were skipped, by task id.
     """
 
     dag: str
@@ -45,6 +49,7 @@ class RunState:
     tasks: dict[str, str]
     refs: tuple[RecordRef, ...]
     mlflow_url: str
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
@@ -94,9 +99,13 @@ def _run_states(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
     )
     for dag, run, task, state in session.execute(states.where(*of_these)):
         tasks[dag, run][task] = _worse(tasks[dag, run].get(task), str(state or ""))
-    returned = select(XComModel.dag_run_id, XComModel.key, XComModel.value)
-    wanted = XComModel.dag_run_id.in_(keys), XComModel.key.in_((_RESULT, _MLFLOW_LINK))
-    for number, key, value in session.execute(returned.where(*wanted)):
+    reasons: dict[int, dict[str, str]] = defaultdict(dict)
+    returned = select(XComModel.dag_run_id, XComModel.task_id, XComModel.key, XComModel.value)
+    wanted = XComModel.dag_run_id.in_(keys), XComModel.key.in_((_RESULT, _MLFLOW_LINK, REASON_KEY))
+    for number, task, key, value in session.execute(returned.where(*wanted)):
+        if key == REASON_KEY:
+            reasons[number][task] = _text(value)
+            continue
         ref = _ref(value)
         if key == _MLFLOW_LINK:
             links[number] = str(value or "").strip('"') or links.get(number, "")
@@ -111,6 +120,7 @@ def _run_states(session: Session, runs: Sequence[DagRun]) -> list[RunState]:
             tasks[keys[run.id]],
             tuple(refs[run.id]),
             links.get(run.id, ""),
+            reasons[run.id],
         )
         for run in runs
     ]
@@ -121,6 +131,13 @@ def _worse(one: str | None, other: str) -> str:
     if one is None:
         return other
     return min(one, other, key=lambda state: {"failed": 0, "upstream_failed": 1, "success": 3, "skipped": 4}.get(state, 2))
+
+
+def _text(value: Any) -> str:
+    """A text as it was published: the database has it as JSON."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(value)
+    return str(value)
 
 
 def _ref(value: Any) -> RecordRef | None:

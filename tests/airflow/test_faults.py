@@ -1,10 +1,12 @@
 """Whole DAGs through a real Airflow, while things are killed, refused and broken."""
 
 import json
+from urllib.parse import quote
 
 import httpx
 from conftest_airflow import Running
 
+from helping import PATIENCE_S
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -111,6 +113,13 @@ def test_a_truncated_file_stops_the_run_and_nothing_is_recorded_as_good(running:
     assert found.info.status == "FAILED"
     assert found.inputs.dataset_inputs == []
     assert processed_spans(running.store, "faults.truncated") == frozenset()
+    page = httpx.get(
+        f"{running.stack.url('airflow')}/taxiway/pipelines/faults.truncated/runs/{quote(run, safe='')}",
+        headers={"Cookie": f"_token={running.token('viewer')}"},
+        timeout=PATIENCE_S,
+    ).raise_for_status()
+    assert "ingest: failed" in page.text
+    assert "corrupted or this is not a parquet file" in page.text
 
     # Mended under the same name, the next run takes it.
     running.write_small("truncated", 2)

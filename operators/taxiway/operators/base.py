@@ -1,5 +1,6 @@
 """The base class of all stage operators: the stage's context, records by reference, links, and errors."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
+from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import find_stage_context, stage_context
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 K = TypeVar("K", bound=Record)
+REASON_KEY = "taxiway_reason"
+"""The key of the XCom with the reason of a task that failed or was skipped."""
+_LONGEST_REASON = 4000
 BROKEN = ("failed", "upstream_failed")
 _ENDED = ("success", "skipped", "removed", *BROKEN)
 # The reference of a record: a mapping when the task runs, an XComArg while the DAG is defined.
@@ -68,12 +73,12 @@ class StageOperator(BaseOperator, Generic[R]):
         Raises:
             AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
         """
-        with self.reporting(), self.ending(context):
+        with self.reporting(context), self.ending(context):
             return self.finish(self.run(self.open(context), context), context)
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Log why the block skips the run or fails, a line for each fact, and do not retry what a retry cannot fix.
+    def reporting(self, context: "Context") -> Iterator[None]:
+        """Say why the block skips the run or fails, in the log and on the run's page; do not retry what a retry cannot fix.
 
         Raises:
             AirflowFailException: The block raised a TerminalError, or an Airflow connection is missing.
@@ -82,15 +87,20 @@ class StageOperator(BaseOperator, Generic[R]):
             yield
         except AirflowSkipException as skipped:
             self.log.info("Skipped: %s", skipped)
+            _publish(context, str(skipped))
             raise
-        except AirflowFailException as failed:
+        except AirflowFailException as failed:  # by a record, which the page shows
             _log_lines(self.log, str(failed))
             raise
         except (TerminalError, AirflowNotFoundException) as error:
             missing = isinstance(error, AirflowNotFoundException)
             message = f"{error}{'; add it in Airflow under Admin, Connections' if missing else ''}"
             _log_lines(self.log, message)
+            _publish(context, message)
             raise AirflowFailException(message) from error
+        except Exception as error:
+            _publish(context, f"{type(error).__name__}: {error}")
+            raise
 
     @contextmanager
     def ending(self, context: "Context") -> Iterator[None]:
@@ -155,6 +165,13 @@ class StageOperator(BaseOperator, Generic[R]):
             ti.xcom_push("return_value", ref)
             raise AirflowFailException(reason)
         return ref
+
+
+def _publish(context: "Context", message: str) -> None:
+    """Publish why the task ends, for the run's page. Airflow deletes it when the task runs again."""
+    ti: Any = context["ti"]
+    with contextlib.suppress(Exception):  # what ends the task matters more
+        ti.xcom_push(REASON_KEY, without_credentials(message)[:_LONGEST_REASON])
 
 
 def _log_lines(log: Any, message: str) -> None:

@@ -44,7 +44,7 @@ class IngestOperator(StageOperator[Snapshot]):
 
     def execute(self, context: "Context") -> Any:
         """Ingest; if there is nothing to do, the run is skipped before an MLflow run is created."""
-        with self.reporting():
+        with self.reporting(context):
             check_conf(context["dag_run"].conf or {}, context["dag"].params)
             defer_to_earlier_run(self, context)
             self._plan = plan_run(self.pipeline, context, self.span or _span_of_first_pass(self, context))

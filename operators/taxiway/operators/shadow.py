@@ -49,7 +49,7 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
         from taxiway.stages.shadow import finish_shadow
 
         self.log.info("the wait for requests ended: %s", event.get("why"))
-        with self.reporting(), self.ending(context):
+        with self.reporting(context), self.ending(context):
             verdict = self.read(Verdict, self.verdict)
             return self.finish(finish_shadow(self.open(context), verdict, in_container=self.in_container), context)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,10 +11,11 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from taxiway.errors import DataError, TransientError
-from taxiway.operators.base import StageOperator
+from taxiway.operators.base import REASON_KEY, StageOperator
 from taxiway.records import Span
 from taxiway.spec.pipeline_file import read_pipeline
 
+PUBLISHED: dict[str, str] = {}
 LogOf = Callable[[Exception, type[Exception]], list[tuple[str, str]]]
 PIPELINE = read_pipeline(Path(__file__).parents[3] / "dags/flights/late_arrivals.pipeline.yaml")
 
@@ -35,8 +37,9 @@ def log_of(capsys: pytest.CaptureFixture[str]) -> LogOf:
 
         operator = Own(task_id="own", pipeline=PIPELINE)
         operator.does = fail
+        ti = SimpleNamespace(try_number=1, xcom_push=PUBLISHED.__setitem__)
         with pytest.raises(raised):
-            operator.execute(cast("Context", {"ti": type("TI", (), {"try_number": 1})()}))
+            operator.execute(cast("Context", {"ti": ti}))
         printed = re.findall(r"^\S+ \[(\w+) *\] (.*?) +\[airflow\.task", capsys.readouterr().out, re.M)
         return [(level, text) for level, text in printed if "outside of the Task Runner" not in text]
 
@@ -56,6 +59,14 @@ def test_a_skip_says_why_in_the_log_of_the_task(log_of: LogOf) -> None:
 def test_a_missing_connection_is_not_retried_and_says_where_it_is_added(log_of: LogOf) -> None:
     lines = log_of(AirflowNotFoundException("The conn_id `mlflow_default` isn't defined"), AirflowFailException)
     assert lines == [("error", "The conn_id `mlflow_default` isn't defined; add it in Airflow under Admin, Connections")]
+
+
+def test_the_runs_page_is_told_why_without_passwords(log_of: LogOf) -> None:
+    log_of(DataError("wrong:\n- one"), AirflowFailException)
+    assert PUBLISHED == {REASON_KEY: "wrong:\n- one"}
+    log_of(RuntimeError("http://ann:secret@host is down " + "!" * 10_000), RuntimeError)
+    assert PUBLISHED[REASON_KEY].startswith("RuntimeError: http://host is down")
+    assert len(PUBLISHED[REASON_KEY]) == 4000
 
 
 def test_an_outage_is_left_to_retries(log_of: LogOf) -> None:

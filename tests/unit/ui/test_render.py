@@ -1,5 +1,6 @@
 """What a page shows is what was recorded: escaped, with intervals where they belong, and messages where something is missing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -194,6 +195,16 @@ def test_data_that_did_not_pass_is_a_warning_if_the_run_continued() -> None:
     assert (marks["validate_data"], marks["train"]) == (Mark.WARNED, Mark.DONE)
     passed = report.model_copy(update={"status": Status.PASS})
     assert {stage.name: stage.mark for stage in stages(run, passed)}["validate_data"] is Mark.DONE
+
+
+def test_a_run_that_failed_or_was_skipped_says_why() -> None:
+    run = seen({"ingest": "success", "train": "failed", "push": "upstream_failed"})
+    run = replace(run, reasons={"train": "could not be fitted\n<script>", "ingest": "of an earlier try"})
+    text = page("run.html", here="", airflow="", view=RunPage(run, RunRecords(), ()))
+    assert "train: failed" in text
+    assert "could not be fitted\n&lt;script&gt;" in text
+    assert "of an earlier try" not in text
+    assert "has no records" not in text
 
 
 def test_a_shadow_that_compared_nothing_is_not_shown_as_passed() -> None:
