@@ -222,6 +222,8 @@ def _requested(name: str, choice: _Choice, decidable: Spans) -> FoundSpan:
 def _reason(choice: _Choice, decidable: Spans) -> str:
     """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
     window, available = choice.source.window, f"available: {_listed(choice.usable)}"
+    if not choice.found:
+        available = f"there is no span at {choice.source.text}"
     if isinstance(window, FixedWindow):
         missing = choice.missing_ends(window)
         if decidable:

@@ -54,7 +54,7 @@ def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), decided=frozenset())
     assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 missing; available: 1, 2, 3")
     none = plan_window((), source(spans="/{SPAN}", window=1), decided=frozenset())
-    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; available: none")
+    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; there is no span at /{SPAN}")
 
 
 @pytest.mark.parametrize(
