@@ -4,3 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "serving"))
+
+from gateways import gateway, registry
+
+__all__ = ["gateway", "registry"]

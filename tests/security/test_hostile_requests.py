@@ -2,17 +2,21 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+import uvicorn
 from mlflow import MlflowClient
-from running import ADMIN, CALLER, Running, register, start_gateway
+from running import ADMIN, CALLER, Running, register
 
-from helping import until
+from helping import free_port, until
 from taxiway.serving.gateway.http import connections
+from taxiway.serving.gateway.http.app import create_app
+from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.protocol import MAX_CELLS, MAX_ROWS
 
 BYTES = ["\x00", "a\x00b", "\x1b[31m", "a\nb", "%", "..", "\u202e", "x" * 5000]
@@ -162,9 +166,6 @@ def test_odd_headers_do_no_harm(gateway: Running, model: str, name: bytes, value
         f'{{"version": {"9" * 5000}, "owner": "o", "expires_in_s": 60}}',
         '{"version": 2, "owner": "o", "expires_in_s": NaN}',
         '{"version": 2, "owner": "o", "expires_in_s": 1e999}',
-        '{"version": 2, "owner": "o", "expires_in_s": 60, "remote": {"address": "http://[", "token": "0123456789abcdef"}}',
-        '{"version": 2, "owner": "o", "expires_in_s": 60, "remote": {"address": "http://a:b", "token": "0123456789abcdef"}}',
-        '{"version": 2, "owner": "o", "expires_in_s": 60, "remote": {"address": "http://a\\u0000", "token": "0123456789abcdef"}}',
         '{"version": 2, "owner": "o", "expires_in_s": 60, "remote": {"address": "http://a", "token": "0123456789abcde\\u00e9"}}',
         '{"version": 2, "owner": "o", "expires_in_s": 60, "remote": {"address": "http://a", "token": "0123456789abcdef\\n"}}',
         "[" * 100_000,
@@ -175,6 +176,16 @@ def test_odd_headers_do_no_harm(gateway: Running, model: str, name: bytes, value
 def test_odd_challengers_are_refused(gateway: Running, model: str, body: str) -> None:
     refused(send(gateway, "PUT", f"/models/{model}/challenger", body.encode()))
     assert gateway.admin.challenger(model) is None
+
+
+@pytest.mark.parametrize(
+    "host", ["[", "]", "[]", "[::1", "[x]", "a:b", "a:99999", "a:0", ":80", "", "?a", "#a", "u:p@a", "a?b", "a#b", "a/", "a\0", "%", "é"]
+)
+def test_odd_addresses_of_challengers_are_refused(gateway: Running, model: str, host: str) -> None:
+    remote = {"address": f"http://{host}", "token": "0123456789abcdef"}
+    body = json.dumps({"version": 2, "owner": "o", "expires_in_s": 60, "remote": remote})
+    message = refused(send(gateway, "PUT", f"/models/{model}/challenger", body.encode()))
+    assert "address" in message
 
 
 def pinged_during(gateway: Running, model: str, body: bytes) -> Iterator[bool]:
@@ -199,14 +210,28 @@ def test_a_large_body_is_parsed_while_others_are_answered(gateway: Running, mode
     until(lambda: next(pinged_during(gateway, model, lists)), "a ping is answered before the large request")
 
 
-def test_half_sent_requests_are_ended(mlflow_url: str, tmp_path: Path) -> None:
-    strict = start_gateway(mlflow_url, tmp_path, request_timeout_s=2)
-    port = httpx.URL(strict.url).port
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[int]:
+    """The port of a gateway that waits half a second for a request; it serves no model, so a thread is enough for it."""
+    tokens = {"caller_token": CALLER, "admin_token": ADMIN}
+    content = {"tracking_uri": "http://127.0.0.1:1", "state_folder": tmp_path, "request_timeout_s": 0.5, **tokens}
+    settings = GatewaySettings.model_validate(content)
+    connection = connections.limited_connection(settings.request_timeout_s)
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=free_port(), http=connection, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started or not thread.is_alive(), "the gateway is up")
+    yield server.config.port
+    server.should_exit = True
+    thread.join()
+
+
+def test_half_sent_requests_are_ended(impatient: int) -> None:
     head = b"POST /models/any/invocations HTTP/1.1\r\nHost: x\r\n"
     token, length = f"Authorization: Bearer {CALLER}\r\n".encode(), b"Content-Length: 100\r\n\r\n"
     ping = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
     starts = [b"", head[:10], head, head + token + length + b"{", head + length, ping + head]
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in starts]
+    held = [socket.create_connection(("127.0.0.1", impatient)) for _ in starts]
     for sent, start in zip(held, starts, strict=True):
         sent.sendall(start)
         sent.setblocking(False)
@@ -215,8 +240,7 @@ def test_half_sent_requests_are_ended(mlflow_url: str, tmp_path: Path) -> None:
     finally:
         for sent in held:
             sent.close()
-    assert httpx.get(f"{strict.url}/ping").status_code == 200
-    strict.stop()
+    assert httpx.get(f"http://127.0.0.1:{impatient}/ping").status_code == 200
 
 
 def is_closed(connection: socket.socket) -> bool:
