@@ -130,13 +130,17 @@ def test_a_service_reaches_only_what_it_needs(stack: Composed, service: str, rea
 def test_each_user_of_the_databases_reaches_its_own_database_only(stack: Composed) -> None:
     told = inside(stack, "mlflow", CONNECTED_INSIDE.replace("URL", "MLFLOW_BACKEND_STORE_URI")).splitlines()
     assert told == ["airflow refused", "mlflow False", "postgres refused", "template1 refused"]
-    told = inside(stack, "airflow-scheduler", CONNECTED_INSIDE.replace("URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")).splitlines()
+    told = inside(
+        stack, "airflow-scheduler", CONNECTED_INSIDE.replace("URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    ).splitlines()
     assert told == ["airflow False", "mlflow refused", "postgres refused", "template1 refused"]
 
 
 def test_what_runs_the_code_of_dags_has_neither_the_databases_password_nor_the_key_of_logins(stack: Composed) -> None:
     (worker,) = stack.containers("airflow-worker")
-    assert not [name for name in stack.settings if "DATABASE" in name and stack.settings[name] in json.dumps(worker["Config"]["Env"])]
+    assert not [
+        name for name in stack.settings if "DATABASE" in name and stack.settings[name] in json.dumps(worker["Config"]["Env"])
+    ]
     users = [c["Name"] for c in stack.containers() if stack.settings["POSTGRES_PASSWORD"] in json.dumps(c["Config"]["Env"])]
     assert len(users) == 2, f"only postgres and init have the superuser's password, not {users}"
     for part in ("airflow-worker", "airflow-dag-processor", "airflow-triggerer"):

@@ -179,7 +179,28 @@ def test_odd_challengers_are_refused(gateway: Running, model: str, body: str) ->
 
 
 @pytest.mark.parametrize(
-    "host", ["[", "]", "[]", "[::1", "[x]", "a:b", "a:99999", "a:0", ":80", "", "?a", "#a", "u:p@a", "a?b", "a#b", "a/", "a\0", "%", "é"]
+    "host",
+    [
+        "[",
+        "]",
+        "[]",
+        "[::1",
+        "[x]",
+        "a:b",
+        "a:99999",
+        "a:0",
+        ":80",
+        "",
+        "?a",
+        "#a",
+        "u:p@a",
+        "a?b",
+        "a#b",
+        "a/",
+        "a\0",
+        "%",
+        "é",
+    ],
 )
 def test_odd_addresses_of_challengers_are_refused(gateway: Running, model: str, host: str) -> None:
     remote = {"address": f"http://{host}", "token": "0123456789abcdef"}
@@ -217,7 +238,9 @@ def impatient(tmp_path: Path) -> Iterator[int]:
     content = {"tracking_uri": "http://127.0.0.1:1", "state_folder": tmp_path, "request_timeout_s": 0.5, **tokens}
     settings = GatewaySettings.model_validate(content)
     connection = connections.limited_connection(settings.request_timeout_s)
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=free_port(), http=connection, log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), port=free_port(), http=connection, timeout_keep_alive=1, log_config=None)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started or not thread.is_alive(), "the gateway is up")
