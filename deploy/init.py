@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from mlflow.db import commands as mlflow_db
 from psycopg2.extensions import encrypt_password
 from psycopg2.sql import SQL, Identifier, Literal
 from sqlalchemy.engine import URL, make_url
@@ -41,6 +40,13 @@ def exists(cursor: Any, query: str, name: str | None) -> bool:
     return cursor.fetchone() is not None
 
 
+def migrate_mlflow(url: str) -> None:
+    """Create or migrate MLflow's tables, in this process: the URL with its password would be in the command line of another."""
+    from mlflow.db import commands
+
+    commands(["upgrade", url], standalone_mode=False)
+
+
 def write_password(path: Path, password: str) -> None:
     """Write the password file of Airflow's SimpleAuthManager."""
     beside = path.with_suffix(".beside")
@@ -53,7 +59,6 @@ if __name__ == "__main__":
     urls = {name: os.environ[name] for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "MLFLOW_BACKEND_STORE_URI")}
     for made in urls.values():
         make_database(make_url(made), os.environ["POSTGRES_PASSWORD"])
-    # In this process, because the URL with its password would be in the command line of another.
-    mlflow_db(["upgrade", urls["MLFLOW_BACKEND_STORE_URI"]], standalone_mode=False)
+    migrate_mlflow(urls["MLFLOW_BACKEND_STORE_URI"])
     write_password(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]), os.environ["AIRFLOW_ADMIN_PASSWORD"])
     sys.exit(subprocess.call([sys.executable, "-m", "airflow", "db", "migrate"]))

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from running import Running, add_version, register, start_gateway
+from running import Running, register, start_gateway
 
 from ending import kept
 from helping import free_port, until
@@ -142,36 +141,3 @@ def test_a_challenger_without_a_copy_waits_for_the_registry(restarted: Restarted
     for each in both:
         begun = [line for line in warnings if f"{each}: since" in line and "does not answer" in line]
         assert len(begun) == 1, "an outage is logged more than once"
-
-
-def test_an_altered_copy_is_downloaded_again(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, "Healthy")
-    others, copies = set(gateway.workers()), set((gateway.state / "models").iterdir())
-    assert gateway.admin.refresh(model).champion == 1
-    (worker,), (copy,) = set(gateway.workers()) - others, set((gateway.state / "models").iterdir()) - copies
-    (copy / "files/model/behaviour").write_text("Raises")
-    worker.kill()
-    until(lambda: gateway.ask(model, 0.5).status_code == 200, "a worker is started from a new copy")
-    assert (copy / "files/model/behaviour").read_text() == "Healthy"
-
-
-def test_copies_of_old_versions_are_removed(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, *["Healthy"] * 3)
-    before = set((gateway.state / "models").iterdir())
-    for version in range(1, 4):
-        registry.set_registered_model_alias(model, "champion", str(version))
-        assert gateway.admin.refresh(model).champion == version
-    kept = [path.name.rpartition("-")[2] for path in set((gateway.state / "models").iterdir()) - before]
-    assert "3" in kept
-    assert len(kept) <= 2, "more than the champion and the one before it are kept"
-
-
-def test_a_model_that_was_registered_again_under_its_name_is_loaded_again(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, "Healthy")
-    assert gateway.admin.refresh(model).champion == 1
-    registry.delete_registered_model(model)
-    registry.create_registered_model(model)
-    add_version(registry, model, "AnswersNaN")
-    registry.set_registered_model_alias(model, "champion", "1")
-    gateway.admin.refresh(model)
-    until(lambda: gateway.ask(model, 0.5).status_code == 500, "the new version 1 answers")
