@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from composed import Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
@@ -79,11 +78,6 @@ def test_only_three_ports_are_published_and_to_this_machine_only(stack: Composed
         if bindings:
             published[container["Config"]["Labels"]["com.docker.compose.service"]] = {binding["HostIp"] for binding in bindings}
     assert published == {service: {"127.0.0.1"} for service in PUBLISHED}
-
-
-def test_mlflow_has_a_port_only_if_it_is_asked_for() -> None:
-    services = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
-    assert {name for name, service in services.items() if "ports" in service} == PUBLISHED - {"mlflow"}
 
 
 def test_every_service_has_a_memory_limit_and_no_capabilities(stack: Composed) -> None:

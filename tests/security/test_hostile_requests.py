@@ -2,21 +2,17 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import psutil
 import pytest
-import uvicorn
 from mlflow import MlflowClient
 from running import ADMIN, CALLER, Running, register
 
-from helping import free_port, until
-from taxiway.serving.gateway.http import connections
-from taxiway.serving.gateway.http.app import create_app
-from taxiway.serving.gateway.settings import GatewaySettings
+from helping import until
 from taxiway.serving.protocol import MAX_CELLS, MAX_ROWS
 
 BYTES = ["\x00", "a\x00b", "\x1b[31m", "a\nb", "%", "..", "\u202e", "x" * 5000]
@@ -231,59 +227,25 @@ def test_a_large_body_is_parsed_while_others_are_answered(gateway: Running, mode
     until(lambda: next(pinged_during(gateway, model, lists)), "a ping is answered before the large request")
 
 
-@pytest.fixture
-def impatient(tmp_path: Path) -> Iterator[int]:
-    """The port of a gateway that waits half a second for a request; it serves no model, so a thread is enough for it."""
-    tokens = {"caller_token": CALLER, "admin_token": ADMIN}
-    content = {"tracking_uri": "http://127.0.0.1:1", "state_folder": tmp_path, "request_timeout_s": 0.5, **tokens}
-    settings = GatewaySettings.model_validate(content)
-    connection = connections.limited_connection(settings.request_timeout_s)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), port=free_port(), http=connection, timeout_keep_alive=1, log_config=None)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started or not thread.is_alive(), "the gateway is up")
-    yield server.config.port
-    server.should_exit = True
-    thread.join()
+def test_none_of_it_has_taken_much_memory(gateway: Running, model: str) -> None:
+    for body in (
+        different_keys(8_000),
+        different_keys(80_000),
+        b"[" * (2 << 20),
+        b"1" * (2 << 20),
+        b'{"inputs":[' + b"[]," * 690_000,
+    ):
+        refused(send(gateway, "POST", f"/models/{model}/invocations", body, CALLER))
+    gateway_process = psutil.Process(gateway.process.pid)
+    peaks = {process.pid: peak_mb(process) for process in (gateway_process, *gateway_process.children(recursive=True))}
+    assert peaks[gateway.process.pid] > 50, "the peak was not measured"
+    assert {pid: peak for pid, peak in peaks.items() if peak > 700} == {}
 
 
-def test_half_sent_requests_are_ended(impatient: int) -> None:
-    head = b"POST /models/any/invocations HTTP/1.1\r\nHost: x\r\n"
-    token, length = f"Authorization: Bearer {CALLER}\r\n".encode(), b"Content-Length: 100\r\n\r\n"
-    ping = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
-    starts = [b"", head[:10], head, head + token + length + b"{", head + length, ping + head]
-    held = [socket.create_connection(("127.0.0.1", impatient)) for _ in starts]
-    for sent, start in zip(held, starts, strict=True):
-        sent.sendall(start)
-        sent.setblocking(False)
-    try:
-        until(lambda: all(is_closed(sent) for sent in held), "the connections are closed")
-    finally:
-        for sent in held:
-            sent.close()
-    assert httpx.get(f"http://127.0.0.1:{impatient}/ping").status_code == 200
-
-
-def is_closed(connection: socket.socket) -> bool:
-    try:
-        while connection.recv(65536):
-            pass
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        pass
-    return True
-
-
-def test_endless_headers_are_ended(gateway: Running) -> None:
-    with socket.create_connection(("127.0.0.1", httpx.URL(gateway.url).port)) as sent:
-        sent.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n")
-        with pytest.raises(OSError, match=r"Broken pipe|reset by peer"):
-            for _ in range(1000):
-                sent.sendall(b"X-Header: " + b"x" * 8000 + b"\r\n")
-    assert connections.MAX_HEADER_BYTES < 1000 * 8000
+def peak_mb(process: psutil.Process) -> int:
+    """The largest amount of memory that a process has had, in MB."""
+    (line,) = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) >> 10
 
 
 def test_nothing_of_it_is_an_error_of_the_gateway(gateway: Running, model: str) -> None:
