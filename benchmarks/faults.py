@@ -237,8 +237,8 @@ def expected_answers(tracking_uri: str, rows: Any) -> list[Any]:
     """What the champion answers to each row, in this process."""
     from taxiway.features import raw_frame
 
-    answers: list[Any] = load_trusted(tracking_uri, MODEL, 1).predict(raw_frame(rows, NUMERIC, CATEGORICAL)).tolist()
-    return answers
+    predictions: Any = load_trusted(tracking_uri, MODEL, 1).predict(raw_frame(rows, NUMERIC, CATEGORICAL))
+    return list(predictions.tolist())
 
 
 def main() -> None:
