@@ -22,7 +22,7 @@ from taxiway.serving.client import GatewayClient
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml")
+FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml", "docker-compose.mlflow-port.yml")
 SOCKET = Path("/var/run/docker.sock")
 SERVICES = {
     *("postgres", "redis", "mlflow", "gateway"),

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from composed import Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
@@ -12,6 +13,28 @@ from taxiway.demo.flights import flights_by_month
 
 DAG = "flights.late_arrivals"
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}
+ASKED_INSIDE = """
+import socket
+for host, port in OTHERS.items():
+    try:
+        socket.create_connection((host, port), 5).close()
+        print(host)
+    except OSError:
+        pass
+"""
+CONNECTED_INSIDE = """
+import os, psycopg2
+from sqlalchemy.engine import make_url
+url = make_url(os.environ["URL"])
+for name in ("airflow", "mlflow", "postgres", "template1"):
+    try:
+        connection = psycopg2.connect(host=url.host, user=url.username, password=url.password, dbname=name)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+            print(name, *cursor.fetchone())
+    except psycopg2.OperationalError:
+        print(name, "refused")
+"""
 
 
 def test_a_run_on_the_celery_worker_makes_a_champion_that_the_gateway_serves(stack: Composed) -> None:
@@ -57,17 +80,63 @@ def test_only_three_ports_are_published_and_to_this_machine_only(stack: Composed
     assert published == {service: {"127.0.0.1"} for service in PUBLISHED}
 
 
-def test_our_services_give_up_all_capabilities(stack: Composed) -> None:
-    ours = [c for c in stack.containers() if c["Config"]["Image"] == stack.settings["TAXIWAY_IMAGE"]]
-    assert len(ours) == 8
-    for container in ours:
-        assert container["HostConfig"]["CapDrop"] == ["ALL"], container["Name"]
-        assert "no-new-privileges:true" in container["HostConfig"]["SecurityOpt"], container["Name"]
+def test_every_service_has_a_memory_limit_and_no_capabilities(stack: Composed) -> None:
+    containers = stack.containers()
+    assert len(containers) == 10
+    for container in containers:
+        host = container["HostConfig"]
+        assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None), container["Name"]
+        assert "no-new-privileges:true" in host["SecurityOpt"], container["Name"]
+        assert host["Memory"] >= 512 << 20, container["Name"]
+
+
+def test_no_command_line_has_a_secret(stack: Composed) -> None:
+    secrets = {name: value for name, value in stack.settings.items() if re.search("PASSWORD|KEY|SECRET|TOKEN", name)}
+    assert len(secrets) >= 10
+    for container in stack.containers():
+        told = json.dumps([container["Path"], container["Args"], container["Config"].get("Healthcheck")])
+        told += docker("top", container["Id"], "-eo", "pid,args") if container["State"]["Running"] else ""
+        assert [name for name, value in secrets.items() if value in told] == [], container["Name"]
+
+
+def inside(stack: Composed, service: str, code: str) -> str:
+    """What Python code in a service's container prints."""
+    (container,) = stack.containers(service)
+    return docker("exec", container["Id"], "python", "-c", code)
+
+
+@pytest.mark.parametrize(
+    ("service", "reaches"),
+    [
+        ("gateway", {"mlflow", "airflow-api-server"}),
+        ("mlflow", {"gateway", "postgres", "airflow-api-server"}),
+        ("airflow-worker", {"gateway", "mlflow", "redis", "airflow-api-server"}),
+        ("airflow-dag-processor", {"postgres", "airflow-api-server"}),
+    ],
+)
+def test_a_service_reaches_only_what_it_needs(stack: Composed, service: str, reaches: set[str]) -> None:
+    ports = {"postgres": 5432, "redis": 6379, "mlflow": 5000, "gateway": 8500, "airflow-api-server": 8080}
+    others = {name: port for name, port in ports.items() if name != service}
+    found = inside(stack, service, ASKED_INSIDE.replace("OTHERS", repr(others)))
+    assert set(found.split()) == reaches
+
+
+def test_each_user_of_the_databases_reaches_its_own_database_only(stack: Composed) -> None:
+    told = inside(stack, "mlflow", CONNECTED_INSIDE.replace("URL", "MLFLOW_BACKEND_STORE_URI")).splitlines()
+    assert told == ["airflow refused", "mlflow False", "postgres refused", "template1 refused"]
+    told = inside(
+        stack, "airflow-scheduler", CONNECTED_INSIDE.replace("URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    ).splitlines()
+    assert told == ["airflow False", "mlflow refused", "postgres refused", "template1 refused"]
 
 
 def test_what_runs_the_code_of_dags_has_neither_the_databases_password_nor_the_key_of_logins(stack: Composed) -> None:
     (worker,) = stack.containers("airflow-worker")
-    assert stack.settings["POSTGRES_PASSWORD"] not in json.dumps(worker["Config"]["Env"])
+    assert not [
+        name for name in stack.settings if "DATABASE" in name and stack.settings[name] in json.dumps(worker["Config"]["Env"])
+    ]
+    users = [c["Name"] for c in stack.containers() if stack.settings["POSTGRES_PASSWORD"] in json.dumps(c["Config"]["Env"])]
+    assert len(users) == 2, f"only postgres and init have the superuser's password, not {users}"
     for part in ("airflow-worker", "airflow-dag-processor", "airflow-triggerer"):
         (container,) = stack.containers(part)
         assert stack.settings["AIRFLOW_JWT_SECRET"] not in json.dumps(container["Config"]["Env"]), part

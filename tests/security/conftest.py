@@ -4,3 +4,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "serving"))
+sys.path.insert(0, str(Path(__file__).parent))  # for `attacked`
+
+from gateways import gateway, registry
+
+__all__ = ["gateway", "registry"]

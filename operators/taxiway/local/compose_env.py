@@ -9,10 +9,11 @@ from taxiway.local.stack_dir import new_secrets
 
 _HEAD = """\
 # Secrets and settings of docker-compose.yml. Keep this file private.
-# PostgreSQL reads its password only when its volume is created, and data that Airflow has encrypted needs its Fernet key.
+# PostgreSQL reads POSTGRES_PASSWORD, its superuser's, only when its volume is created. The passwords of the users of Airflow's and
+# MLflow's databases are set at every start. Data that Airflow has encrypted needs its Fernet key.
 """
 _SETTINGS = """
-# The published ports, the folders of DAGs and raw data, and how many tasks a worker runs at once.
+# The published ports, the folders of DAGs and raw data, how many tasks a worker runs at once, and memory limits.
 #BIND_ADDRESS=127.0.0.1
 #AIRFLOW_PORT=8080
 #MLFLOW_PORT=5000
@@ -20,6 +21,8 @@ _SETTINGS = """
 #DAGS_FOLDER=./dags
 #DATA_FOLDER=./data
 #WORKER_CONCURRENCY=4
+#WORKER_MEMORY=6g
+#GATEWAY_MEMORY=2g
 """
 
 
@@ -28,6 +31,8 @@ def compose_env() -> str:
     made = new_secrets()
     values = {
         "POSTGRES_PASSWORD": secrets.token_urlsafe(24),
+        "AIRFLOW_DATABASE_PASSWORD": secrets.token_urlsafe(24),
+        "MLFLOW_DATABASE_PASSWORD": secrets.token_urlsafe(24),
         "REDIS_PASSWORD": secrets.token_urlsafe(24),
         "AIRFLOW_ADMIN_PASSWORD": made.airflow_password,
         "AIRFLOW_FERNET_KEY": made.airflow_fernet_key,

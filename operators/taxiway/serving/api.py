@@ -10,26 +10,29 @@ from taxiway.records.shadow_pairs import ApiModel
 
 MAX_VERSION = 2**31 - 1
 """The largest version; registries count from 1."""
+_MAX_PORT = 65535
 
 
 class Remote(ApiModel):
     """A version that `taxiway serve-version` serves.
 
     Attributes:
-        address: Its address.
+        address: Its address: scheme, host and port, without a user or a path.
         token: The bearer token that it requires.
     """
 
-    address: str = Field(pattern=r"^https?://[^\s/]+$", max_length=300)
+    address: str = Field(pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$", max_length=300)
     token: str = Field(pattern=r"^[\x21-\x7e]{16,300}$", repr=False)
 
     @field_validator("address")
     @classmethod
     def _address(cls, address: str) -> str:
         try:
-            httpx.URL(address)
+            port = httpx.URL(address).port
         except httpx.InvalidURL as error:
             raise ValueError(f"not an address: {error}") from None
+        if port is not None and not 0 < port <= _MAX_PORT:
+            raise ValueError(f"not an address: port {port}; allowed: 1 to {_MAX_PORT}")
         return address
 
 

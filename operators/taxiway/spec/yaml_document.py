@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.messages import clipped
 from taxiway.spec.yaml_nesting import NestingError, check_nesting
 
 _SHOWN_CHARACTERS = 40
@@ -25,6 +26,8 @@ _RENAMED = {
 }
 """Keys that had another name before version 0.1, and what to write now."""
 KeyPath = tuple[str | int, ...]
+_MOST_SHOWN = 20
+_MOST_CHARACTERS = 200  # of a key
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class YamlFile:
 
 
 def spelled(key: KeyPath) -> str:
-    """`features.carrier.domain[2]`."""
+    """`features.carrier.domain[2]`; a very long key is cut."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return text.removeprefix(".")
+    return clipped(text.removeprefix("."), _MOST_CHARACTERS)
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -150,9 +153,10 @@ def explain(
 
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
-    """One error with the messages of all, without duplicates, and the attributes of the first."""
-    first = errors[0]
-    message = "\n".join(dict.fromkeys(str(error) for error in errors))
+    """One error with the messages of the first 20, without duplicates, and the attributes of the first."""
+    first, messages = errors[0], list(dict.fromkeys(str(error) for error in errors))
+    more = [f"and {len(messages) - _MOST_SHOWN:,} more mistakes in {first.file}"] if len(messages) > _MOST_SHOWN else []
+    message = "\n".join(messages[:_MOST_SHOWN] + more)
     return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
 
 

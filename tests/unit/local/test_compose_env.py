@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import yaml
 from click.testing import CliRunner
 
 from taxiway.cli.main import main
@@ -56,3 +57,8 @@ def test_a_second_one_is_refused_and_the_first_stays(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "exists already" in refused.output
     assert (tmp_path / "env").read_text() == before
+
+
+def test_mlflow_which_has_no_login_has_a_port_only_if_it_is_asked_for() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    assert {name for name, service in services.items() if "ports" in service} == {"airflow-api-server", "gateway"}

@@ -174,18 +174,10 @@ def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
         check_model(folder)
 
 
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
 @pytest.mark.parametrize(
     "text",
-    [
-        *("", "- a\n", "flavors: 3\n", "\x00", "flavors: {python_function: 1, sklearn: 2}", "[" * 100_000),
-        *(BOMB, BOMB + "flavors: *i\n", f"flavors: {{{'x' * 100_000}: 1}}", f"flavors: [{'x, ' * 100_000}]"),
-    ],
-    ids=["empty", "list", "number", "nul", "no mappings", "deep", "bomb", "bomb of flavors", "long", "many"],
+    ["", "- a\n", "flavors: 3\n", "\x00", "flavors: {python_function: 1, sklearn: 2}"],
+    ids=["empty", "list", "number", "nul", "no mappings"],
 )
 def test_a_broken_mlmodel_is_refused_in_a_short_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)

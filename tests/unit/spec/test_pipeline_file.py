@@ -135,26 +135,14 @@ def test_a_file_that_is_no_mapping_is_refused(write, text: str) -> None:
         read_pipeline(write(text))
 
 
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (BOMB.encode(), "aliases"),
-        (b"a: &a {b: *a}", "aliases"),
-        (b"[" * 5000 + b"]" * 5000, "nested more than 50 levels deep"),
-        (b"[" * 100_000, "nested more than 50 levels deep"),  # would overflow the C stack of libyaml
-        (b"- " * 100_000, "nested more than 50 levels deep"),
-        (b"? " * 100_000, "nested more than 50 levels deep"),
-        (b"{a: " * 100_000, "nested more than 50 levels deep"),
         (b"\xff\xfe\x00binary", "not UTF-8"),
         (b"pipeline: a\x00b", "not YAML"),
         (b"pipeline: 2013-13-45", "not YAML"),
     ],
-    ids=["bomb", "cycle", "deep", "lists", "items", "keys", "mappings", "binary", "nul", "date"],
+    ids=["binary", "nul", "date"],
 )
 def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "late.pipeline.yaml"

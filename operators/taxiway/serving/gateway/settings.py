@@ -24,8 +24,7 @@ class GatewaySettings(BaseModel):
         load_timeout_s: How long loading a model may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
         request_timeout_s: How long a client may take to send a request, in seconds.
-        request_timeout_s: float = Field(default=20.0, gt=0)
-    max_body_bytes: The size limit of a request's body.
+        max_body_bytes: The size limit of a request's body.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
         keep_rows: How many requests the log keeps, the newest ones.

@@ -1,15 +1,18 @@
 """What callers and pipelines see of a gateway: who may do what, what is refused, who answers."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from mlflow import MlflowClient
-from running import ADMIN, CALLER, Running, register, start_gateway
+from running import ADMIN, CALLER, Running, add_version, register, start_gateway
 
 from helping import until
 from taxiway.errors import ConfigError, TerminalError, TransientError
+from taxiway.records.digests import digest_of_bytes
 from taxiway.serving.client import GatewayClient
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
@@ -218,3 +221,38 @@ def test_weak_or_equal_tokens_are_refused(tmp_path: Path) -> None:
 def test_two_gateways_do_not_share_a_state_folder(gateway: Running) -> None:
     with pytest.raises(ConfigError, match="another gateway"):
         RequestLog(gateway.state, keep_rows=10, keep_bytes=1 << 20)
+
+
+def test_an_altered_copy_is_downloaded_again(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy")
+    others = set(gateway.workers())
+    assert gateway.admin.refresh(model).champion == 1
+    behaviour = gateway.state / "models" / f"{digest_of_bytes(model.encode())}-1" / "files/model/behaviour"
+    behaviour.write_text("Raises")
+    for worker in set(gateway.workers()) - others:  # among them those of other models that cannot be loaded
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
+    until(lambda: gateway.ask(model, 0.5).status_code == 200, "a worker is started from a new copy")
+    assert behaviour.read_text() == "Healthy"
+
+
+def test_copies_of_old_versions_are_removed(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, *["Healthy"] * 3)
+    before = set((gateway.state / "models").iterdir())
+    for version in range(1, 4):
+        registry.set_registered_model_alias(model, "champion", str(version))
+        assert gateway.admin.refresh(model).champion == version
+    kept = [path.name.rpartition("-")[2] for path in set((gateway.state / "models").iterdir()) - before]
+    assert "3" in kept
+    assert len(kept) <= 2, "more than the champion and the one before it are kept"
+
+
+def test_a_model_that_was_registered_again_under_its_name_is_loaded_again(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy")
+    assert gateway.admin.refresh(model).champion == 1
+    registry.delete_registered_model(model)
+    registry.create_registered_model(model)
+    add_version(registry, model, "AnswersNaN")
+    registry.set_registered_model_alias(model, "champion", "1")
+    gateway.admin.refresh(model)
+    until(lambda: gateway.ask(model, 0.5).status_code == 500, "the new version 1 answers")

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from mlflow import MlflowClient
-from running import Running, add_version, register, start_gateway
+from running import Running, register, start_gateway
 
 from ending import kept
 from helping import free_port, until
@@ -65,102 +65,83 @@ class Registry:
             yield
 
 
-@pytest.fixture
-def registry_address(mlflow_url: str) -> Registry:
-    return Registry(mlflow_url)
-
-
 def served(gateway: Running, model: str, version: int) -> Callable[[], bool]:
     return lambda: gateway.admin.status(model).champion == version
 
 
-def test_champion_and_challenger_are_served_after_a_restart_without_the_registry(
-    registry_address: Registry, registry: MlflowClient, tmp_path: Path
-) -> None:
-    model = register(registry, "Healthy", "Healthy")
-    with registry_address.answering():
-        first = start_gateway(registry_address.url, tmp_path, models=[model])
-        until(served(first, model, 1), "the champion is served")
-        first.admin.put_challenger(model, 2, OWNER, 600)
-        first.stop()
-    second = start_gateway(registry_address.url, tmp_path, models=[model])
-    until(served(second, model, 1), "the champion of before is served")
-    until(lambda: (held := second.admin.challenger(model)) and held.state == "serving", "the challenger is loaded again")
-    status = second.admin.status(model)
+@dataclass(frozen=True)
+class Restarted:
+    """A gateway that was started while its registry did not answer, and has served two models before.
+
+    Attributes:
+        gateway: The gateway.
+        registry: The address of its registry, where nobody listens any more.
+        whole: A model with copies of champion and challenger.
+        altered: A model, the copy of whose challenger was altered.
+    """
+
+    gateway: Running
+    registry: Registry
+    whole: str
+    altered: str
+
+    def challenger_state(self, model: str) -> str:
+        held = self.gateway.admin.challenger(model)
+        return held.state if held else "removed"
+
+
+@pytest.fixture(scope="module")
+def restarted(mlflow_url: str, registry: MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
+    address, state = Registry(mlflow_url), tmp_path_factory.mktemp("restarted")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")  # a lookup that is not answered would be waited for after the outage
+    whole, altered = (register(registry, "Healthy", "Healthy") for _ in range(2))
+    with address.answering():
+        before = start_gateway(address.url, state, models=[whole, altered])
+        for model in (whole, altered):
+            until(served(before, model, 1), "the champion is served")
+            copies = set((state / "models").iterdir())
+            before.admin.put_challenger(model, 2, OWNER, 600)
+        before.stop()
+    (copy,) = set((state / "models").iterdir()) - copies
+    (copy / "files/model/behaviour").write_text("Raises")
+    with address.silent():
+        after = start_gateway(address.url, state, models=[whole, altered])
+        monkeypatch.undo()
+        until(served(after, whole, 1), "a registry that says nothing does not hold up the start")
+    yield Restarted(after, address, whole, altered)
+    after.stop()
+
+
+def test_champion_and_challenger_are_served_after_a_restart_without_the_registry(restarted: Restarted) -> None:
+    gateway, model = restarted.gateway, restarted.whole
+    until(lambda: restarted.challenger_state(model) == "serving", "the challenger is loaded again")
+    status = gateway.admin.status(model)
     assert status.registry_away_since is not None
     assert "does not answer" in status.problem
-    assert second.ask(model, 0.5).status_code == 200
-    before = {worker.pid for worker in second.workers()}
+    assert gateway.ask(model, 0.5).status_code == 200
+    until(lambda: len(gateway.workers()) == 3, "two champions and a challenger are served")
+    before = {worker.pid for worker in gateway.workers()}
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: len({worker.pid for worker in second.workers()} - before) == 2, "both are replaced")
-    assert second.ask(model, 0.25).json() == {"predictions": [[0.75, 0.25]]}
-    with registry_address.answering():
-        until(lambda: not second.admin.status(model).problem, "the registry is back")
-        assert second.admin.status(model).registry_away_since is None
-        second.stop()
-    logged = (tmp_path / "output").read_text()
-    assert logged.count("WARNING taxiway.serving.gateway.problems") == 1, "the outage is logged more than once"
-    with registry_address.silent():
-        third = start_gateway(registry_address.url, tmp_path, models=[model])
-        until(served(third, model, 1), "a registry that says nothing does not hold up the start")
-        third.process.kill()  # in order, it would end with the lookup that nobody answers
-        third.process.wait()
+    until(lambda: len({worker.pid for worker in gateway.workers()} - before) == 3, "all are replaced")
+    assert gateway.ask(model, 0.25).json() == {"predictions": [[0.75, 0.25]]}
 
 
-def test_a_challenger_without_a_copy_waits_for_the_registry(
-    registry_address: Registry, registry: MlflowClient, tmp_path: Path
-) -> None:
-    model = register(registry, "Healthy", "Healthy")
-    with registry_address.answering():
-        first = start_gateway(registry_address.url, tmp_path, models=[model])
-        until(served(first, model, 1), "the champion is served")
-        first.admin.put_challenger(model, 2, OWNER, 600)
-        first.stop()
-    for copy in (tmp_path / "models").glob("*-2/files/model/behaviour"):
-        copy.write_text("Raises")
-    second = start_gateway(registry_address.url, tmp_path, models=[model])
-    until(lambda: "challenger cannot be loaded" in second.admin.status(model).problem, "loading it has failed")
-    held = second.admin.challenger(model)
-    assert held is not None, "an outage ended the challenger"
-    assert held.state == "loading"
+def test_a_challenger_without_a_copy_waits_for_the_registry(restarted: Restarted) -> None:
+    gateway, model = restarted.gateway, restarted.altered
+    until(lambda: "challenger cannot be loaded" in gateway.admin.status(model).problem, "loading it has failed")
+    assert restarted.challenger_state(model) == "loading", "an outage ended the challenger"
     with pytest.raises(TransientError, match="503"):
-        second.admin.put_challenger(model, 2, OWNER, 600)
-    with registry_address.answering():
-        until(lambda: (held := second.admin.challenger(model)) and held.state == "serving", "it is loaded from a new copy")
-        until(lambda: second.ask(model, 0.5).status_code == 200, "the champion answers")
-        second.admin.delete_challenger(model, OWNER)
-        second.stop()
-
-
-def test_an_altered_copy_is_downloaded_again(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, "Healthy")
-    others, copies = set(gateway.workers()), set((gateway.state / "models").iterdir())
-    assert gateway.admin.refresh(model).champion == 1
-    (worker,), (copy,) = set(gateway.workers()) - others, set((gateway.state / "models").iterdir()) - copies
-    (copy / "files/model/behaviour").write_text("Raises")
-    worker.kill()
-    until(lambda: gateway.ask(model, 0.5).status_code == 200, "a worker is started from a new copy")
-    assert (copy / "files/model/behaviour").read_text() == "Healthy"
-
-
-def test_copies_of_old_versions_are_removed(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, *["Healthy"] * 3)
-    before = set((gateway.state / "models").iterdir())
-    for version in range(1, 4):
-        registry.set_registered_model_alias(model, "champion", str(version))
-        assert gateway.admin.refresh(model).champion == version
-    kept = [path.name.rpartition("-")[2] for path in set((gateway.state / "models").iterdir()) - before]
-    assert "3" in kept
-    assert len(kept) <= 2, "more than the champion and the one before it are kept"
-
-
-def test_a_model_that_was_registered_again_under_its_name_is_loaded_again(gateway: Running, registry: MlflowClient) -> None:
-    model = register(registry, "Healthy")
-    assert gateway.admin.refresh(model).champion == 1
-    registry.delete_registered_model(model)
-    registry.create_registered_model(model)
-    add_version(registry, model, "AnswersNaN")
-    registry.set_registered_model_alias(model, "champion", "1")
-    gateway.admin.refresh(model)
-    until(lambda: gateway.ask(model, 0.5).status_code == 500, "the new version 1 answers")
+        gateway.admin.put_challenger(model, 2, OWNER, 600)
+    with restarted.registry.answering():
+        until(lambda: restarted.challenger_state(model) == "serving", "it is loaded from a new copy")
+        assert gateway.ask(model, 0.5).status_code == 200
+        both = (restarted.whole, model)
+        until(lambda: not any(gateway.admin.status(each).problem for each in both), "the registry is back")
+        assert [gateway.admin.status(each).registry_away_since for each in both] == [None, None]
+        for each in both:
+            lines = [line for line in (gateway.state / "output").read_text().splitlines() if "does not answer" in line]
+            begun = [line for line in lines if f": {each}: since" in line]
+            over = [line for line in lines if f": {each}: over" in line and ": since" in line]
+            assert len(begun) == len(over) > 0, "an outage is logged more than once"
