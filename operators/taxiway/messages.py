@@ -1,10 +1,12 @@
 """How numbers, percentages and values from the data are written in messages that people read."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 3
+_LAST_OF_ASCII = 126
 
 
 def percent(fraction: float) -> str:
@@ -55,12 +57,45 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """Text in quotes with control characters escaped, other values as they print; at most 60 characters."""
+    """Text in quotes, other values as they print; at most 60 characters.
+
+    Characters that nobody sees, and accents that are characters of their own, are escaped: two texts that differ read differently.
+    """
     if isinstance(value, list | tuple):  # str() of a list would show numpy's names of its numbers
         text = f"({', '.join(quoted(part) for part in value)})"
     else:
-        text = json.dumps(value[: _SHOWN_CHARACTERS + 1], ensure_ascii=False) if isinstance(value, str) else str(value)
+        text = _in_quotes(value[: _SHOWN_CHARACTERS + 1]) if isinstance(value, str) else str(value)
     return clipped(text, _SHOWN_CHARACTERS)
+
+
+def _in_quotes(text: str) -> str:
+    """JSON text, in which blanks that are not a plain blank, characters without a width and combining characters are escaped."""
+    composed = unicodedata.is_normalized("NFC", text)
+    hidden = {sign for sign in text if sign.isprintable() is False or (not composed and unicodedata.combining(sign))}
+    return "".join(
+        _escaped(sign) if sign in hidden and ord(sign) > _LAST_OF_ASCII else sign
+        for sign in json.dumps(text, ensure_ascii=False)
+    )
+
+
+def _escaped(sign: str) -> str:
+    return json.dumps(sign)[1:-1]
+
+
+def without_form(text: str) -> str:
+    """The text by which two names are told to differ only in what is hard to see: case, blanks, Unicode form."""
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(sign if sign.isprintable() else " " * sign.isspace() for sign in composed).split())
+
+
+def printable(text: str) -> str:
+    """A text for a terminal: control characters that are no line breaks are escaped, so that data cannot move the cursor."""
+    return "".join(_escaped(sign) if unicodedata.category(sign) == "Cc" and sign != "\n" else sign for sign in text)
+
+
+def one_line(text: str) -> str:
+    """As `printable`, with line breaks escaped, too."""
+    return printable(text).replace("\n", "\\n")
 
 
 def clipped(text: str, characters: int) -> str:

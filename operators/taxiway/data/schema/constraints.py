@@ -9,11 +9,15 @@ from pydantic import Field, field_validator, model_validator
 from taxiway.messages import number_text
 from taxiway.records import Record, Severity
 
+_YEAR = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
+_LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAY = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 SEMANTICS = {
-    "email": r"[^@\s]+@[^@\s]+\.[^@\s]+",
-    "ipv4": r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)",
-    "iso_date": r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])",
-    "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+[^\s]*",
+    "email": r"[^@\s.]+(?:\.[^@\s.]+)*@(?:[^@\s.]+\.)+[^@\s.]+",
+    "ipv4": rf"(?:{_BYTE}\.){{3}}{_BYTE}",
+    "iso_date": rf"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)",
+    "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@][^\s/?#]*(?:[/?#]\S*)?",
     "uuid": r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
 }
 """The forms that text can be required to have, each with the regular expression that the whole text must match."""
