@@ -28,11 +28,13 @@ class _Look:
 
     Attributes:
         pattern: The regular expression of each text, without blanks around it.
+        mark: The regular expression of what one of them must have; empty for nothing.
         remark: What the texts look like, and what to do.
         is_closed: Whether the values of such a column can be a domain.
     """
 
     pattern: str
+    mark: str
     remark: str
     is_closed: bool = False
 
@@ -40,30 +42,36 @@ class _Look:
 _LOOKS = (
     _Look(
         r"(?i:yes|no|y|n|true|false|t|f|on|off)",
+        "",
         "the texts look like booleans, and only true and false are; convert them at the source if they are",
         is_closed=True,
     ),
     _Look(
         r"-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]{0,2})(?:\.[0-9]+)?",
+        ",",
         "the texts look like numbers with a comma between thousands; in CSV, csv: {thousands: ','} reads them as numbers",
     ),
     _Look(
         r"-?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)(?:,[0-9]+)?",
+        ",",
         "the texts look like numbers with a decimal comma; in CSV, csv: {decimal: ',', thousands: '.'} reads them as numbers",
     ),
     _Look(
         "-?(?:[1-9][0-9]{0,2}(?:[ \u00a0\u202f'][0-9]{3})+|0|[1-9][0-9]{0,2})(?:[.,][0-9]+)?",
+        "[ \u00a0\u202f']",
         "the texts look like numbers with a blank or apostrophe between thousands; in CSV, csv: {thousands: ' '} or {thousands: \"'\"} reads "
         "them as numbers",
     ),
     _Look(
         r"[0-9]{1,2}[./-][0-9]{1,2}[./-](?:[0-9]{4}|[0-9]{2})(?:[ T].*)?",
+        "",
         "the texts look like dates that begin with the day or the month; in CSV, csv: {dayfirst: true} or {dayfirst: false} reads them as "
         "dates, with years of four digits",
     ),
-    _Look(r"-?[0-9]+(?:[.,][0-9]+)? ?%", "the texts look like percentages; write them as numbers at the source"),
+    _Look(r"-?[0-9]+(?:[.,][0-9]+)? ?%", "", "the texts look like percentages; write them as numbers at the source"),
     _Look(
         r"(?:[$€£¥] ?-?[0-9.,]+|-?[0-9.,]+ ?[$€£¥])",
+        "",
         "the texts look like amounts of money; write them as numbers at the source",
     ),
 )
@@ -71,16 +79,14 @@ _LOOKS = (
 
 def look_of(values: Iterable[str]) -> str:
     """The remark on texts that all look like values of another type; empty if they do not, or if there are none."""
-    texts = [value.strip() for value in values if value.strip()]
-    return next((look.remark for look in _LOOKS if texts and _all_match(look, texts)), "")
+    texts = _stripped(values)
+    return next((look.remark for look in _LOOKS if _fits(look, texts)), "")
 
 
 def can_be_domain(values: Iterable[str]) -> bool:
     """Whether texts may be a list of allowed values: not if they look like numbers, dates or nested values."""
-    texts = [value.strip() for value in values if value.strip()]
-    return not (
-        _all_integers(texts) or _all_nested(texts) or any(_all_match(look, texts) for look in _LOOKS if not look.is_closed)
-    )
+    texts = _stripped(values)
+    return not (_all_integers(texts) or _all_nested(texts) or any(_fits(look, texts) for look in _LOOKS if not look.is_closed))
 
 
 def remarks_of(table: Table, profile: Profile) -> dict[str, str]:
@@ -114,7 +120,11 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
         if _all_nested(values):
             return "nested values, which are kept as JSON text; flatten them at the source to use them"
     for look in _LOOKS:
-        if _all_match(look, [value.strip() for value in values if value.strip()]) and _fits_all_rows(look, column, table):
+        if (
+            _fits(look, _stripped(values))
+            if column.values_complete
+            else _fits_all_rows(look, values, table.column(column.name).sql, table)
+        ):
             return look.remark
     return _blanks(values)
 
@@ -127,16 +137,21 @@ def _blanks(values: list[str]) -> str:
     return f"values with blanks at an end, such as {quoted(around)}{twin}; remove the blanks at the source"
 
 
-def _fits_all_rows(look: _Look, column: ColumnProfile, table: Table) -> bool:
-    if column.values_complete:
-        return any(item.value.strip() for item in column.values)
-    sql = table.column(column.name).sql
-    other = f"{sql} IS NOT NULL AND trim({sql}) <> '' AND NOT regexp_full_match(trim({sql}), $1)"
-    return not table.rows(f"SELECT 1 FROM span WHERE {other} LIMIT 1", [look.pattern])
+def _stripped(values: Iterable[str]) -> list[str]:
+    return [text for value in values if (text := value.strip())]
 
 
-def _all_match(look: _Look, texts: list[str]) -> bool:
-    return all(re.fullmatch(look.pattern, text) for text in texts)
+def _fits(look: _Look, texts: list[str]) -> bool:
+    return all(re.fullmatch(look.pattern, text) for text in texts) and any(re.search(look.mark, text) for text in texts)
+
+
+def _fits_all_rows(look: _Look, known: list[str], sql: str, table: Table) -> bool:
+    """As `_fits` for all rows of a column, of which some values are known."""
+    if not all(re.fullmatch(look.pattern, text) for text in _stripped(known)):
+        return False
+    present = f"SELECT 1 FROM span WHERE {sql} IS NOT NULL AND trim({sql}) <> ''"
+    other = table.rows(f"{present} AND NOT regexp_full_match(trim({sql}), $1) LIMIT 1", [look.pattern])
+    return not other and bool(table.rows(f"{present} AND regexp_matches({sql}, $1) LIMIT 1", [look.mark]))
 
 
 def _all_integers(values: Iterable[str]) -> bool:

@@ -181,7 +181,7 @@ def test_lines_may_end_in_any_way_and_fields_hold_lines(read: Read, ends: str) -
         ('a,b\n1,2\n1,"x"y\n', "rows.csv:3: .*there is text after a closing quote"),
         ("a,,b\n1,2,3\n", "rows.csv:1: column 2 of 3 has no name; name each column at the source"),
         (",a\n0,2\n", r"column 1 of 2 has no name \(pandas writes its index like this; use index=False\)"),
-        ("a,b,a\n1,2,3\n", "rows.csv:1: more than one column is named "a""),
+        ("a,b,a\n1,2,3\n", 'rows.csv:1: more than one column is named "a"'),
         (b"a,b\n1,x\x00y\n", "rows.csv:2: a NUL byte"),
         ("a,b\n1,x\n".encode("utf-16-le"), "rows.csv:1: a NUL byte.*UTF-16 without a byte order mark"),
         (b"a,b\n1,x\n2,caf\xe9\n", r"rows.csv:3: the bytes b'\\xe9.*' are not UTF-8.*iconv"),
