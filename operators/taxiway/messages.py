@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
 SHOWN_VALUES = 3
-_LAST_OF_ASCII = 126
 
 
 def percent(fraction: float) -> str:
@@ -69,17 +68,7 @@ def quoted(value: object) -> str:
 
 
 def _in_quotes(text: str) -> str:
-    """JSON text, in which blanks that are not a plain blank, characters without a width and combining characters are escaped."""
-    composed = unicodedata.is_normalized("NFC", text)
-    hidden = {sign for sign in text if sign.isprintable() is False or (not composed and unicodedata.combining(sign))}
-    return "".join(
-        _escaped(sign) if sign in hidden and ord(sign) > _LAST_OF_ASCII else sign
-        for sign in json.dumps(text, ensure_ascii=False)
-    )
-
-
-def _escaped(sign: str) -> str:
-    return json.dumps(sign)[1:-1]
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def without_form(text: str) -> str:
@@ -89,8 +78,14 @@ def without_form(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text for a terminal: control characters that are no line breaks are escaped, so that data cannot move the cursor."""
-    return "".join(_escaped(sign) if unicodedata.category(sign) == "Cc" and sign != "\n" else sign for sign in text)
+    """A text in which everything can be seen, for a terminal; line breaks are kept.
+
+    Control characters, blanks that are not a plain blank, characters without a width, and accents that are characters of their own are
+    escaped as in JSON.
+    """
+    composed = unicodedata.is_normalized("NFC", text)
+    hidden = {sign for sign in text if not sign.isprintable() or (not composed and unicodedata.combining(sign))} - {"\n"}
+    return "".join(json.dumps(sign)[1:-1] if sign in hidden else sign for sign in text) if hidden else text
 
 
 def one_line(text: str) -> str:

@@ -150,7 +150,7 @@ def _checked(text: Path, layout: Layout, what: str) -> _Shape:
                 if names and len(record) == len(names):
                     rows += 1
                 elif record and names:
-                    raise DataError(ragged(record, names, layout, f"{what}:{line}"))
+                    raise DataError(ragged(record, names, layout, f"{what}:{line}", is_first=rows == 0))
                 elif record and layout.header:
                     names, before = names_of(record, layout, f"{what}:{line}"), layout.skip + records.line_num
                 elif record:

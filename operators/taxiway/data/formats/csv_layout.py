@@ -99,17 +99,17 @@ def names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
     return names
 
 
-def ragged(record: list[str], names: tuple[str, ...], layout: Layout, where: str) -> str:
-    """The message about a record that has another number of fields than the header."""
+def ragged(record: list[str], names: tuple[str, ...], layout: Layout, where: str, *, is_first: bool) -> str:
+    """The message about a record that has another number of fields than the header; `is_first` if it comes right after it."""
     shown, sign = layout.delimiter.join(record), sign_name(layout.delimiter)
     if len(record) == len(names) + 1 and not record[-1]:
         cure = f"the line ends with a {sign}, and the header does not; remove the {sign} at the end of each line at the source"
-    elif any(field[:1] == " " and field.lstrip()[:1] == '"' for field in record):
+    elif any(map(_has_blank_before_quote, record)):
         cure = f"a blank stands before a quote, which then quotes nothing; remove the blanks after each {sign} at the source"
-    elif len(names) == 1:
+    elif is_first and layout.header:
         cure = (
-            f"the header is {quoted(names[0])}; if the names are on a later line, say how many lines come before: "
-            "csv: {skip: LINES}"
+            f"the header is {quoted(layout.delimiter.join(names))}; if the names are on a later line, say how many lines come before: "
+            f"csv: {{skip: LINES}}; if they are these, write as many fields, and quote fields that contain a {sign}"
         )
     else:
         cure = f"write as many fields as the header, and quote fields that contain a {sign}"
@@ -126,19 +126,32 @@ def sign_name(delimiter: str) -> str:
 
 def blank_before_quote(text: Path, layout: Layout, what: str) -> Iterator[str]:
     """A note if a field begins with a blank and a quote, which is then part of the value."""
-    mark = f'{layout.delimiter} "'
-    with text.open(encoding="utf-8", newline="") as stream:
-        tail, line = "", 1
-        while chunk := stream.read(_CHUNK_CHARACTERS):
-            seen = tail + chunk
-            if (at := seen.find(mark)) >= 0:
+    if not _contains(text, f'{layout.delimiter} "'):
+        return
+    with records_of(text, layout.delimiter, layout.skip, strict=False) as records:
+        line = layout.skip + 1
+        for record in records:
+            if any(map(_has_blank_before_quote, record)):
                 yield (
-                    f"{what}:{line + seen.count(chr(10), 0, at)}: a blank stands before a quote, so the quote may be part of the "
-                    f"value; if it is not, remove the blanks after each {sign_name(layout.delimiter)} at the source"
+                    f"{what}:{line}: a blank stands before a quote, so the quote is part of the value; if it should not be, remove "
+                    f"the blanks after each {sign_name(layout.delimiter)} at the source"
                 )
                 return
+            line = layout.skip + records.line_num + 1
+
+
+def _has_blank_before_quote(field: str) -> bool:
+    return field[:1] == " " and field.lstrip()[:1] == '"'
+
+
+def _contains(text: Path, mark: str) -> bool:
+    with text.open(encoding="utf-8", newline="") as stream:
+        tail = ""
+        while chunk := stream.read(_CHUNK_CHARACTERS):
+            if mark in (seen := tail + chunk):
+                return True
             tail = seen[1 - len(mark) :]
-            line += seen.count("\n", 0, len(seen) - len(tail))
+    return False
 
 
 def _line(text: Path, skip: int) -> str:

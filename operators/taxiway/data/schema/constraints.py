@@ -1,6 +1,7 @@
 """The constraints of a schema: ranges, counts, drift and skew limits, rules, and the lifecycle stages of features."""
 
 import math
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -66,6 +67,13 @@ class Range(Record):
 
     min: int | float | None = None
     max: int | float | None = None
+
+    @field_validator("min", "max", mode="before")
+    @classmethod
+    def _is_no_date(cls, side: Any) -> Any:
+        if isinstance(side, date):
+            raise ValueError(f"only numbers have a range; write a rule instead, such as sql: COLUMN >= DATE '{side:%Y-%m-%d}'")  # noqa: TRY004 pydantic's
+        return side
 
     @field_validator("min", "max")
     @classmethod
