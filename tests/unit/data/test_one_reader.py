@@ -83,7 +83,7 @@ def is_missing(value: Any) -> bool:
     return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
-@examples(40)
+@examples(8)
 @given(made=files())
 def test_every_reader_sees_the_same_values(made: tuple[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     kind, content = made
