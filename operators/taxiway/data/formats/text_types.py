@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from taxiway.data.formats.written_values import plain_moments, plain_values
+from taxiway.data.formats.written_values import has_more_digits, plain_moments, plain_values
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _PATTERNS: dict[TextKind, str] = {
 }
 DATES: tuple[TextKind, ...] = ("date", "datetime", "instant")
 _NUMBERS: tuple[TextKind, ...] = ("integer", "big", "number")
-_FINE = r"\.[0-9]{7}"
 # The first and the last microsecond that nanoseconds since 1970 can express.
 _NANOSECONDS = (-(1 << 63) // 1000 + 1, ((1 << 63) - 1) // 1000)
 
@@ -186,9 +185,10 @@ def _moments(present: "pa.Array", kind: TextKind) -> TextColumn:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    fine = kind != "date" and bool(pc.any(pc.match_substring_regex(plain_moments(present), _FINE)).as_py())
+    plain = plain_moments(present) if kind != "date" else present
+    fine = has_more_digits(plain)
     try:
-        values = _cast(present, kind, arrow_type(kind, nanoseconds=fine))
+        values = pc.cast(plain, arrow_type(kind, nanoseconds=fine))
     except pa.ArrowInvalid:
         return TextColumn(seen="text")
     if fine:

@@ -1,10 +1,15 @@
 """Several files of text are one table: the types are those of all their values, and what does not fit is named."""
 
+import csv
 import gzip
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from helping import examples
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import files_of, open_data
 from taxiway.data.profiling.compute import profile
@@ -12,6 +17,7 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError
 from taxiway.records import DataReport
+from taxiway.spec.source.csv_options import CsvOptions
 
 
 def written(folder: Path, *texts: str, ending: str = "csv") -> str:
@@ -139,3 +145,62 @@ def test_the_value_that_has_another_type_is_shown_first(tmp_path: Path, type_: s
 def test_a_month_that_has_only_midnights_has_times(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("at\n2024-01-01\n")
     assert judged(str(tmp_path / "x.csv"), Feature(name="at", type="datetime")).anomalies == ()
+
+
+_WORDS = [
+    "",
+    "NA",
+    "x",
+    " y",
+    "0",
+    "7",
+    "-1",
+    "01",
+    str(2**63),
+    "1.5",
+    "1e3",
+    "inf",
+    "true",
+    "False",
+    "9999-12-31",
+    "2024-02-29",
+]
+_TIMES = ["2024-01-01 10:00", "2024-01-01T10:00:00.1234567", "2024-01-01 10:00Z", "2024-01-01 10:00:00 +0100", "2024-02-30"]
+_JSON = [None, "", "x", "2024-01-01", "2024-01-01 10:00", 1, 2**70, 1.5, True, [1], {"a": None}]
+
+
+@examples(20)
+@given(data=st.data())
+def test_files_are_read_as_the_one_file_of_all_their_rows(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ending = data.draw(st.sampled_from(["csv", "jsonl"]))
+    pool = data.draw(st.lists(st.sampled_from(_WORDS + _TIMES if ending == "csv" else _JSON), min_size=1, max_size=3))
+    values: list[object] = data.draw(st.lists(st.sampled_from(pool), min_size=2, max_size=6))
+    cut = data.draw(st.integers(1, len(values) - 1))
+    folder = tmp_path_factory.mktemp("several")
+
+    def text(some: list[object]) -> str:
+        if ending == "csv":
+            return "".join(['id,"v"\n', *(f'1,"{value}"\n' for value in some)])
+        return "".join(json.dumps({"id": 1, "v": value}) + "\n" for value in some)
+
+    (folder / "all").mkdir()
+    (folder / "parts").mkdir()
+    whole = read(written(folder / "all", text(values), ending=ending))
+    parts = read(written(folder / "parts", text(values[:cut]), text(values[cut:]), ending=ending))
+    assert parts == whole
+
+
+@examples(20)
+@given(rows=st.lists(st.lists(st.text('ab1,;"\n é', max_size=4), min_size=2, max_size=2), min_size=1, max_size=5))
+def test_no_row_is_lost_without_a_header(rows: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("headerless") / "x.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        stream.write("# a comment\n")
+        csv.writer(stream, quoting=csv.QUOTE_ALL).writerows(rows)
+    options = ReadOptions(
+        csv=CsvOptions(delimiter=",", header=False, skip=1), types={"column_1": "string", "column_2": "string"}
+    )
+    _, found = read(str(path), options)
+    assert found == [tuple(cell or None for cell in row) for row in rows]
