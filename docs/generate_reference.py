@@ -24,6 +24,7 @@ from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.pipeline import Features, Model, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
+from taxiway.spec.source.csv_options import CsvOptions
 from taxiway.spec.source.join import Join
 from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
@@ -36,6 +37,7 @@ PIPELINE_SECTIONS: Sections = (
     ("", Pipeline),
     ("source", SourceKeys),
     *(("source", kind) for kind in KINDS),
+    ("source.csv", CsvOptions),
     ("source.window", FixedWindow),
     ("source.join.NAME", Join),
     ("source.sample", Sample),
@@ -82,6 +84,11 @@ WRITTEN = {
     "rules.NAME.sql": ("text", "required"),
 }
 
+PIPELINE_WRITTEN = {
+    "source.csv.thousands": ("`,` or `.` or `'` or `_` or a blank", "none"),
+    "source.csv.null": ("text or list of texts", "empty"),
+}
+
 PIPELINE_USED_BY = {
     "pipeline": "the loader: the DAG and the registered model are called `team.pipeline`",
     "team": "the loader: owner and tag of the DAG, and the first half of its name; the MLflow experiment is `team/pipeline`",
@@ -105,6 +112,18 @@ PIPELINE_USED_BY = {
     "`{SPAN}` name the span; with `{VERSION}` the highest version of a span is read; `{data}` is `[taxiway] data`",
     "source.format": "`ingest`: the format of the files, if their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
     "`.json`",
+    "source.csv": "`ingest`: how CSV files are written, where that is not detected or is in doubt; see below. Commands that read files have "
+    "the option `--csv KEY=VALUE` instead",
+    "source.csv.delimiter": "`ingest`: the character between fields, or `tab`. None: comma, semicolon, tab or bar, by the header and the "
+    "first rows",
+    "source.csv.header": "`ingest`: whether the first line has the names of the columns; with `false` they are `column_1`, `column_2` and so "
+    "on. None: it does, and the log has a warning if it looks like values",
+    "source.csv.decimal": "`ingest`: the decimal sign of numbers",
+    "source.csv.thousands": "`ingest`: the sign between groups of three digits",
+    "source.csv.dayfirst": "`ingest`: whether dates such as `03/04/2024` begin with the day. None: they stay text",
+    "source.csv.encoding": "`ingest`: the encoding, such as `latin-1`. None: UTF-8, or what a byte order mark declares",
+    "source.csv.skip": "`ingest`: the number of lines before the header",
+    "source.csv.null": "`ingest`: texts that are missing values in every column",
     "source.sql": "`ingest`: a query for the rows of one period, with `{begin}` and `{end}`, which are bound as timestamps",
     "source.connection": "`ingest`: the Airflow connection of the database for `sql`",
     "source.version": "`ingest`: a query that returns one integer for `{begin}` and `{end}`; if the integer changes, the period is "
@@ -127,6 +146,7 @@ PIPELINE_USED_BY = {
     "or `function`; a span is joined to the file of the same name, and is not read until it exists. Either this or `file`",
     "source.join.NAME.file": "`ingest`: one table that is joined to every span. Either this or `spans`",
     "source.join.NAME.format": "`ingest`: the format of the files, as in `source.format`",
+    "source.join.NAME.csv": "`ingest`: how CSV files are written, as in `source.csv`",
     "source.join.NAME.on": "`ingest`: columns of the spans, each with the column of the table that must be equal",
     "source.join.NAME.as_of": "`ingest`: one column of the spans with one of the table, both dates, times or integers: of the rows with the "
     "same key, the match is the newest one at or before the row's own value; if several are equal, the last in the file",
@@ -326,7 +346,7 @@ name of a column or a rule.
 def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
     return {
-        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY),
+        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY, PIPELINE_WRITTEN),
         REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_USED_BY),
         REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_USED_BY, WRITTEN),
     }

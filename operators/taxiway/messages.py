@@ -1,6 +1,7 @@
 """How numbers, percentages and values from the data are written in messages that people read."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
@@ -55,12 +56,41 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """Text in quotes with control characters escaped, other values as they print; at most 60 characters."""
+    """Text in quotes, other values as they print; at most 60 characters.
+
+    Characters that nobody sees, and accents that are characters of their own, are escaped: two texts that differ read differently.
+    """
     if isinstance(value, list | tuple):  # str() of a list would show numpy's names of its numbers
         text = f"({', '.join(quoted(part) for part in value)})"
     else:
-        text = json.dumps(value[: _SHOWN_CHARACTERS + 1], ensure_ascii=False) if isinstance(value, str) else str(value)
+        text = _in_quotes(value[: _SHOWN_CHARACTERS + 1]) if isinstance(value, str) else str(value)
     return clipped(text, _SHOWN_CHARACTERS)
+
+
+def _in_quotes(text: str) -> str:
+    return printable(json.dumps(text, ensure_ascii=False))
+
+
+def without_form(text: str) -> str:
+    """The text by which two names are told to differ only in what is hard to see: case, blanks, Unicode form."""
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(sign if sign.isprintable() else " " * sign.isspace() for sign in composed).split())
+
+
+def printable(text: str) -> str:
+    """A text in which everything can be seen, for a terminal; line breaks are kept.
+
+    Control characters, blanks that are not a plain blank, characters without a width, and accents that are characters of their own are
+    escaped as in JSON.
+    """
+    composed = unicodedata.is_normalized("NFC", text)
+    hidden = {sign for sign in text if not sign.isprintable() or (not composed and unicodedata.combining(sign))} - {"\n"}
+    return "".join(json.dumps(sign)[1:-1] if sign in hidden else sign for sign in text) if hidden else text
+
+
+def one_line(text: str) -> str:
+    """As `printable`, with line breaks escaped, too."""
+    return printable(text).replace("\n", "\\n")
 
 
 def clipped(text: str, characters: int) -> str:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import busy, check_folders, json_option, usage_errors
+from taxiway.cli.options import busy, check_folders, json_option, read_options, reading_options, show_notes, usage_errors
 from taxiway.cli.views.profile import show_profile
 from taxiway.errors import ConfigError
+from taxiway.messages import counted, one_line, printable
 
 if TYPE_CHECKING:
     from taxiway.records import Anomaly, DataReport
+    from taxiway.spec.base import Format
 
 
 @click.command()
@@ -23,14 +25,19 @@ if TYPE_CHECKING:
     help="Write an HTML page (FILE.html) or the profile as JSON (FILE.json).",
 )
 @click.option("--label", help="The label column; its association with every other column is measured.")
+@reading_options
 @json_option
-def profile(data: str, output: Path | None, label: str | None, as_json: bool) -> None:
+def profile(
+    data: str, output: Path | None, label: str | None, csv: tuple[str, ...], file_format: "Format | None", as_json: bool
+) -> None:
     """Show the statistics of every column of DATA.
 
     DATA is a file, a pattern such as 'sales/*.csv', or a URL.
     Formats: CSV, JSON Lines and Parquet; CSV and JSON Lines may be gzipped.
     """
-    from taxiway.data.profiling.compute import profile as profile_data
+    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.profiling.profiler import profile_table
+    from taxiway.data.schema.remarks import remarks_of
     from taxiway.data.validation.html_report import page_of
 
     with usage_errors():
@@ -38,8 +45,9 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
             got = f"the extension {output.suffix}" if output.suffix else "no extension"
             raise ConfigError(f"{output} has {got}; allowed: .html for a page, .json for the profile as JSON")
         check_folders(output)
-        with busy(f"profiling {data}"):
-            found = profile_data(data, label=label)
+        with busy(f"profiling {data}"), open_data(data, read_options(csv, file_format)) as table:
+            found = profile_table(table, label)
+            notes = [*table.notes, *(f"{name}: {remark}" for name, remark in remarks_of(table, found).items())]
     if output is not None:
         output.write_text(
             found.to_full_json() if output.suffix == ".json" else page_of(Path(data).name, found), encoding="utf-8"
@@ -49,6 +57,7 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
         click.echo(found.to_full_json())
     elif output is None:
         show_profile(found)
+    show_notes(notes)
 
 
 @click.command()
@@ -66,6 +75,7 @@ def profile(data: str, output: Path | None, label: str | None, as_json: bool) ->
     "--data-docs", type=click.Path(path_type=Path, dir_okay=False), help="Write the suite's Data Docs page to this file."
 )
 @click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML report to this file.")
+@reading_options
 @json_option
 def validate(
     data: str,
@@ -76,6 +86,8 @@ def validate(
     suite: Path | None,
     data_docs: Path | None,
     page: Path | None,
+    csv: tuple[str, ...],
+    file_format: "Format | None",
     as_json: bool,
 ) -> None:
     """Check DATA against a schema.
@@ -105,6 +117,7 @@ def validate(
                 environment=environment,
                 suite=suite,
                 suite_docs=data_docs,
+                options=read_options(csv, file_format),
             )
     if page is not None:
         other, other_name = (found.previous, previous) if found.previous else (found.serving, serving)
@@ -124,10 +137,10 @@ def _show_report(report: "DataReport") -> None:
         _show_anomaly(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
     others = len(report.anomalies) - len(report.blocking)
     for note in report.notes:
-        click.echo(click.style(note, dim=True))
+        click.echo(click.style(printable(note), dim=True))
     verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
     blocks = f"{len(report.blocking) or 'no'} blocking {'anomaly' if len(report.blocking) == 1 else 'anomalies'}"
-    click.echo(f"{verdict}: {report.checks:,} checks, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")
+    click.echo(f"{verdict}: {counted(report.checks, 'check')}, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")
 
 
 def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
@@ -136,6 +149,6 @@ def _is_waived(anomaly: "Anomaly", report: "DataReport") -> bool:
 
 def _show_anomaly(anomaly: "Anomaly", *, blocks: bool, waived: bool) -> None:
     word, color = ("error", "red") if blocks else ("waived", "cyan") if waived else ("warning", "yellow")
-    click.echo(f"{click.style(f'{word:<8}', fg=color, bold=True)} {anomaly.kind}: {anomaly.message}")
+    click.echo(f"{click.style(f'{word:<8}', fg=color, bold=True)} {anomaly.kind}: {one_line(anomaly.message)}")
     if anomaly.proposal:
-        click.echo(click.style(f"         if the data is correct: {anomaly.proposal}", dim=True))
+        click.echo(click.style(f"         if the data is correct: {one_line(anomaly.proposal)}", dim=True))

@@ -5,13 +5,26 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from taxiway import __version__
 from taxiway.cli import data, lineage, run, schema, serving, status
-from taxiway.cli.options import dags_option, fail, home_option, print_traceback, usage_errors
+from taxiway.cli.options import (
+    dags_option,
+    fail,
+    home_option,
+    print_traceback,
+    read_options,
+    reading_options,
+    show_notes,
+    usage_errors,
+)
 from taxiway.errors import ConfigError, TaxiwayError
+
+if TYPE_CHECKING:
+    from taxiway.spec.base import Format
 
 # Errors of the machine, which are never bugs.
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -170,11 +183,26 @@ def lint(paths: tuple[Path, ...]) -> None:
 @click.option(
     "--data", "data_root", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for."
 )
-def new(pipeline: str, source: str, label: str, team: str, dags: Path, data_root: str) -> None:
+@reading_options
+def new(
+    pipeline: str,
+    source: str,
+    label: str,
+    team: str,
+    dags: Path,
+    data_root: str,
+    csv: tuple[str, ...],
+    file_format: "Format | None",
+) -> None:
     """Draft PIPELINE, its schema and a README from existing data."""
     from taxiway.cli.new import new_pipeline
 
-    files, mistakes = new_pipeline(pipeline, team, source, label, dags=dags, data_root=data_root)
+    notes: list[str] = []
+    options = read_options(csv, file_format)
+    files, mistakes = new_pipeline(
+        pipeline, team, source, label, dags=dags, data_root=data_root, options=options, note=notes.append
+    )
+    show_notes(notes)
     for file in files:
         click.echo(f"wrote {file}")
     for mistake in mistakes:

@@ -1,6 +1,8 @@
 """`taxiway new`: drafts a pipeline from existing data, as files that run as they are and that people then edit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from taxiway.cli.lint import STUB, lint
 from taxiway.cli.new_texts import WINDOW, Draft, pipeline_text, readme_text, schema_text
+from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.formats.convert import ReadOptions, known_format
+from taxiway.data.formats.open_data import AS_DETECTED
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
@@ -17,9 +22,13 @@ from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.infer import infer_schema
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
+from taxiway.data.schema.remarks import PANDAS_INDEX, is_pandas_index, remarks_of
 from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.read_file import common_types, read_file
+from taxiway.data.sources.reader import Note, ignore
 from taxiway.errors import ConfigError, DataError
 from taxiway.features.labels import label_classes, label_numbers
+from taxiway.messages import counted
 from taxiway.records import Severity, Span
 from taxiway.spec.base import Name
 from taxiway.spec.metrics import Problem
@@ -36,7 +45,17 @@ _CLOSE = 0.9
 _PATTERNS = ("{YYYY}-{MM}-{DD}", "{YYYY}-{MM}", "{YYYY}{MM}{DD}", "{SPAN}")
 
 
-def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, data_root: str) -> tuple[list[Path], list[str]]:
+def new_pipeline(
+    name: str,
+    team: str,
+    data: str,
+    label: str,
+    *,
+    dags: Path,
+    data_root: str,
+    options: ReadOptions = AS_DETECTED,
+    note: Note = ignore,
+) -> tuple[list[Path], list[str]]:
     """Write the files of a new pipeline into `dags/team`.
 
     Args:
@@ -46,6 +65,8 @@ def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, dat
         label: The column to predict.
         dags: The folder of DAG files.
         data_root: What `{data}` stands for; a path below it is written with `{data}`.
+        options: How the files are read.
+        note: Called with each note on what is doubtful about a file.
 
     Returns:
         The files, and the mistakes that `taxiway lint` finds in them.
@@ -68,7 +89,9 @@ def new_pipeline(name: str, team: str, data: str, label: str, *, dags: Path, dat
         raise ConfigError(
             f"{folder} already has {', '.join(existing)}, and nothing is overwritten; give the pipeline another name"
         )
-    draft = draft_pipeline(span_pattern(data.replace("{data}", data_root.rstrip("/"))), label)
+    draft = draft_pipeline(span_pattern(data.replace("{data}", data_root.rstrip("/"))), label, options, note)
+    for column, why in {**draft.unread, **draft.remarks}.items():
+        note(f"{column}: {why}")
     texts[f"{name}{SUFFIX}"] = pipeline_text(name, team, draft, data_root)
     texts[f"{name}.schema.yaml"] = schema_text(draft)
     texts[f"{name}.md"] = readme_text(name, team, draft, folder)
@@ -112,8 +135,14 @@ def span_pattern(data: str) -> str:
     )
 
 
-def draft_pipeline(pattern: str, label: str) -> Draft:
-    """Read all spans of a pattern once, and draft a schema and the keys of a pipeline from their profiles.
+def draft_pipeline(pattern: str, label: str, options: ReadOptions = AS_DETECTED, note: Note = ignore) -> Draft:
+    """Read all spans of a pattern, and draft a schema and the keys of a pipeline from their profiles.
+
+    Args:
+        pattern: The pattern.
+        label: The column to predict.
+        options: How the files are read. Text files are read twice, because their types are those of all spans together.
+        note: Called with each note on what is doubtful about a file.
 
     Raises:
         ConfigError: The pattern matches fewer than two files.
@@ -122,18 +151,17 @@ def draft_pipeline(pattern: str, label: str) -> Draft:
     found = find_spans(pattern)
     if len(found) < 2:
         raise ConfigError(
-            f"{pattern} matches {len(found)} {'file' if len(found) == 1 else 'files'}; required: at least 2, because a pipeline "
+            f"{pattern} matches {counted(len(found), 'file')}; required: at least 2, because a pipeline "
             "trains on one span and evaluates on the next"
         )
     with temp_folder("new") as folder:
         store = Store(str(folder))
-        spans = ingest(found, pipeline="new", source=pattern, store=store).spans
+        if (options.format or known_format(pattern)) != "parquet":
+            options = replace(options, types=common_types(found, options))
+        read = partial(read_file, options=options, note=note)
+        spans = ingest(found, pipeline="new", source=pattern, store=store, read=read).spans
         profiles = [profile_span(span, store) for span in spans]
-        unread = {
-            c.name: f"type {c.storage}, for which there are no statistics"
-            for c in merge_profiles(profiles).columns
-            if c.type == "other"
-        }
+        unread = {c.name: _why_unread(c) for c in merge_profiles(profiles).columns if c.type == "other"}
         schema = infer_schema(spans, store, label, without=[name for name in unread if name != label])
         labels = read_rows(spans, store, [label])[label]
         problem = _problem(labels, schema)
@@ -154,8 +182,24 @@ def draft_pipeline(pattern: str, label: str) -> Draft:
             label_std=float(labels.std()) if problem == "regression" else 0.0,
             suspects=_suspects(read_rows(spans[-1:], store), label, schema),
             unread=unread,
+            remarks=_remarks(spans[-1], profiles[-1], schema, store),
+            options=options,
             drop=_to_drop(merge_profiles(profiles), {label, *key}, schema),
         )
+
+
+def _why_unread(column: ColumnProfile) -> str:
+    types = column.storage.split(" or ")
+    if len(types) > 1:
+        return f"the spans have different types of it: {', '.join(types)}; write it with one type at the source"
+    return f"type {column.storage}, for which there are no statistics"
+
+
+def _remarks(span: Span, profile: Profile, schema: Schema, store: Store) -> dict[str, str]:
+    """What to look at in the columns of the newest span."""
+    with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
+        found = remarks_of(table, profile)
+    return {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
 
 
 def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
@@ -170,7 +214,7 @@ def _problem(labels: "pd.Series[Any]", schema: Schema) -> Problem:
     if feature.type in NUMERIC_TYPES and labels.nunique() > 2:
         return "regression"
     raise DataError(
-        f"the label {labels.name} is a {feature.type} with the values {', '.join(label_classes(labels)[:5])}; allowed: a label with "
+        f"the label {labels.name} has the type {feature.type} and the values {', '.join(label_classes(labels)[:5])}; allowed: a label with "
         "two values, or a number"
     )
 
@@ -198,7 +242,9 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
     for column in profile.columns:
         if column.name not in usable:
             continue
-        if column.type == "string" and column.distinct.value > _MANY_VALUES:
+        if is_pandas_index(column.name):
+            found[column.name] = PANDAS_INDEX
+        elif column.type == "string" and column.distinct.value > _MANY_VALUES:
             found[column.name] = f"about {column.distinct.value:,.0f} distinct values; the model would memorize them"
         elif column.above or column.below:
             found[column.name] = (

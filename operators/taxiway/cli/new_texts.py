@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from taxiway.data.formats.convert import ReadOptions
+from taxiway.data.schema.draft import with_comments
 from taxiway.data.schema.file import schema_to_yaml
 from taxiway.data.schema.model import Schema
 from taxiway.records import Span
@@ -28,6 +30,8 @@ class Draft:
         drop: Columns that the model does not use, and why.
         suspects: Numeric columns that may only be known after the label, with their correlation to it (Pearson's r).
         unread: Columns without statistics, which are not in the schema, and why.
+        remarks: What to look at in columns of the schema.
+        options: How the files are read.
     """
 
     pattern: str
@@ -39,6 +43,8 @@ class Draft:
     drop: Mapping[str, str]
     suspects: Mapping[str, float]
     unread: Mapping[str, str]
+    remarks: Mapping[str, str]
+    options: ReadOptions
 
     @property
     def window(self) -> int:
@@ -72,7 +78,7 @@ template: continuous_training
 schedule: null                                # or new_span, @monthly, a cron expression
 source:
   spans: {_quoted(_source_pattern(draft.pattern, data_root))}
-  window: {draft.window}                                   # train on this many spans, evaluate on the next
+{_reading(draft.options)}  window: {draft.window}                                   # train on this many spans, evaluate on the next
   label: {_quoted(draft.label)}
 schema: {name}.schema.yaml
 features:{comments}
@@ -83,6 +89,13 @@ model:
 gate:
 {_gate_text(draft)}
 """
+
+
+def _reading(options: ReadOptions) -> str:
+    """The keys of the source that say how files are read; empty if everything is detected."""
+    given = options.csv.model_dump(mode="json", exclude_defaults=True)
+    csv = f"  csv: {json.dumps(given, ensure_ascii=False)}\n" if given else ""
+    return (f"  format: {options.format}\n" if options.format else "") + csv
 
 
 def _source_pattern(pattern: str, data_root: str) -> str:
@@ -112,7 +125,7 @@ def schema_text(draft: Draft) -> str:
         f"# Drafted by `taxiway new` from {draft.origin}. It describes this data, not what is correct. Review it:\n"
         "# add ranges and units; set a domain to open if new values are normal; a drift limit is twice the largest distance in this\n"
         "# data, and only warns until its severity is error.\n"
-    ) + schema_to_yaml(draft.schema)
+    ) + with_comments(schema_to_yaml(draft.schema), {column: [remark] for column, remark in draft.remarks.items()})
 
 
 def readme_text(name: str, team: str, draft: Draft, folder: Path) -> str:

@@ -2,21 +2,27 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
+from taxiway.messages import printable
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from taxiway.data.formats.convert import ReadOptions
+    from taxiway.spec.base import Format
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 home_option = click.option(
     "--home",
@@ -61,6 +67,43 @@ found_tracking_option = click.option(
 USAGE = 2
 """The exit code of a usage error; 1 is for data and models that do not pass."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
+_csv_option = click.option(
+    "--csv",
+    "csv",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="How CSV files are written, such as 'delimiter=;'; may be repeated. Keys: delimiter, header, decimal, thousands, dayfirst, "
+    "encoding, skip, null.",
+)
+_format_option = click.option(
+    "--format", "file_format", type=click.Choice(["csv", "jsonl", "parquet"]), help="The format, if file names do not show it."
+)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options `csv` and `file_format` to a command that reads files; see `read_options`."""
+    return _csv_option(_format_option(command))
+
+
+def read_options(csv: Iterable[str], file_format: "Format | None") -> "ReadOptions":
+    """How files are read, by the options of a command.
+
+    Raises:
+        ConfigError: An option is not valid.
+    """
+    from taxiway.data.formats.convert import ReadOptions
+    from taxiway.spec.source.csv_options import csv_options
+
+    return ReadOptions(file_format, csv_options(csv))
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print what is doubtful about files, and how to settle it."""
+    shown = list(notes)
+    for note in shown:
+        click.echo(f"note: {printable(note)}", err=True)
+    if any("csv: {" in note for note in shown):
+        click.echo("note: csv is a key of source in a pipeline file; here, give it as --csv KEY=VALUE", err=True)
 
 
 @contextmanager
@@ -90,7 +133,7 @@ def fail(error: BaseException, code: int) -> NoReturn:
     """End the command with the message of an error; with `--debug`, its traceback is printed first."""
     if click.get_current_context().find_root().params.get("debug"):
         print_traceback(type(error), error, error.__traceback__)
-    click.secho(f"taxiway: {without_credentials(str(error))}", fg="red", err=True)
+    click.secho(f"taxiway: {printable(without_credentials(str(error)))}", fg="red", err=True)
     sys.exit(code)
 
 

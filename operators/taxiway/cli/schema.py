@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import busy, json_option, usage_errors
+from taxiway.cli.options import busy, json_option, read_options, reading_options, show_notes, usage_errors
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.messages import counted, one_line
 
 if TYPE_CHECKING:
     from taxiway.records import Anomaly
+    from taxiway.spec.base import Format
 
 schema_file = click.Path(path_type=Path, dir_okay=False)
 
@@ -40,37 +42,51 @@ def next_step(text: str) -> None:
 )
 @click.option("--suggest", "with_suggestions", is_flag=True, help="Add suggested constraints as comments, with their evidence.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def infer(data: str, output: Path, label: str | None, ranges: str, with_suggestions: bool, force: bool) -> None:
+@reading_options
+def infer(
+    data: str,
+    output: Path,
+    label: str | None,
+    ranges: str,
+    with_suggestions: bool,
+    force: bool,
+    csv: tuple[str, ...],
+    file_format: "Format | None",
+) -> None:
     """Draft a schema from DATA: a file, a pattern such as 'sales/*.csv', or a URL."""
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.profiling.profiler import profile_table
     from taxiway.data.schema.draft import draft_text
     from taxiway.data.schema.infer import infer_from
+    from taxiway.data.schema.remarks import remarks_of
     from taxiway.data.schema.suggest import suggest_table
 
     with usage_errors():
         if output.exists() and not force:
             raise ConfigError(f"{output} exists already; give another name, or --force to overwrite it")
-        with busy(f"reading {data}"), open_data(data) as table:
+        with busy(f"reading {data}"), open_data(data, read_options(csv, file_format)) as table:
             profile = profile_table(table, label)
             unread = [column for column in profile.columns if column.type == "other" and column.name != label]
             without = [column.name for column in unread]
             drafted = infer_from(profile, label, ranges="observed" if ranges == "observed" else "none", without=without)
             suggestions = suggest_table(table, profile, label) if with_suggestions else ()
-    text = draft_text(drafted, profile, Path(data).name, suggestions)
+            notes, remarks = table.notes, remarks_of(table, profile)
+    text = draft_text(drafted, profile, Path(data).name, remarks, suggestions)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     required = sum(feature.presence == 1 for feature in drafted.features)
     domains = sum(feature.domain is not None for feature in drafted.features)
     bounds = sum(feature.range is not None for feature in drafted.features)
     click.echo(
-        f"wrote {output}: {len(drafted.features)} columns from {profile.rows:,} rows, {required} required, {domains} with a domain, "
+        f"wrote {output}: {counted(len(drafted.features), 'column')} from {counted(profile.rows, 'row')}, {required} required, {domains} with a domain, "
         f"{bounds} with a range, {f'label {label}' if label else 'no label'}"
     )
     for column in unread:
-        click.echo(f"left out: {column.name} has the type {column.storage}, for which there are no statistics")
+        click.echo(f"left out: {one_line(column.name)} has the type {column.storage}, for which there are no statistics")
     if with_suggestions:
-        click.echo(f"{text.count('# suggested: ')} suggestions were added as comments above their columns")
+        added = text.count("# suggested: ")
+        click.echo(f"{counted(added, 'suggestion')} {'was' if added == 1 else 'were'} added as comments above their columns")
+    show_notes(notes)
     next_step(
         f"review {output}, which describes this data and not what is correct; then taxiway validate OTHER_DATA --schema {output}"
     )
@@ -128,7 +144,10 @@ def diff(old: Path, new: Path) -> None:
     help="Accept the changes of a column, or of one of its keys (wind.range); may be repeated. all: every change. "
     "Without it, the command asks for each change.",
 )
-def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> None:
+@reading_options
+def update(
+    file: Path, data: str, environment: str, accept: tuple[str, ...], csv: tuple[str, ...], file_format: "Format | None"
+) -> None:
     """Change FILE so that the data passes, with the changes that you accept. Comments and layout are kept.
 
     The exit code is 0 if the file was changed or needs no change, and 1 if no change was accepted.
@@ -140,13 +159,14 @@ def update(file: Path, data: str, environment: str, accept: tuple[str, ...]) -> 
     with usage_errors():
         known = load_schema(file)
         with busy(f"checking {data}"):
-            anomalies = validate_with_profiles(data, known, environment=environment).report.anomalies
+            options = read_options(csv, file_format)
+            anomalies = validate_with_profiles(data, known, environment=environment, options=options).report.anomalies
         proposed = {anomaly.fix.path: anomaly for anomaly in reversed(anomalies) if anomaly.fix is not None}
         names = {name: anomaly for path, anomaly in proposed.items() for name in _names(path)}
         _check_accepted(accept, names)
         for anomaly in anomalies:
             if anomaly.fix is None:
-                click.echo(f"cannot be fixed by a change of the schema: {anomaly.message}")
+                click.echo(f"cannot be fixed by a change of the schema: {one_line(anomaly.message)}")
         accepted = [a.fix for path, a in sorted(proposed.items()) if _is_accepted(a, _names(path), accept) and a.fix]
         if accepted:
             update_schema(file, accepted)
@@ -177,7 +197,9 @@ def _check_accepted(accept: Iterable[str], names: Iterable[str]) -> None:
 def _is_accepted(anomaly: "Anomaly", names: tuple[str, ...], accept: tuple[str, ...]) -> bool:
     """Print a change with its anomaly; asks for it if there is no --accept."""
     assert anomaly.fix is not None
-    click.echo(f"{click.style(anomaly.kind, bold=True)}: {anomaly.message}\n    change: {anomaly.fix.describe()}")
+    click.echo(
+        f"{click.style(anomaly.kind, bold=True)}: {one_line(anomaly.message)}\n    change: {one_line(anomaly.fix.describe())}"
+    )
     if not accept:
         return click.confirm("    accept", default=False)
     accepted = "all" in accept or any(name in accept for name in names)
@@ -193,7 +215,16 @@ def _is_accepted(anomaly: "Anomaly", names: tuple[str, ...], accept: tuple[str, 
     "--on", "data", required=True, multiple=True, help="Data as evidence, oldest first; may be repeated. Each file is a span."
 )
 @click.option("--spans", type=click.IntRange(min=1), default=3, show_default=True, help="How many clean spans are required.")
-def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: int) -> None:
+@reading_options
+def promote(
+    file: Path,
+    feature: str,
+    stage: str,
+    data: tuple[str, ...],
+    spans: int,
+    csv: tuple[str, ...],
+    file_format: "Format | None",
+) -> None:
     """Move FEATURE of the schema in FILE to a later lifecycle stage, if its data is clean.
 
     Every file that --on names or matches is a span. A span is clean if it has no anomaly that would block in the new stage.
@@ -207,7 +238,13 @@ def promote(file: Path, feature: str, stage: str, data: tuple[str, ...], spans: 
         known = load_schema(file)
         with busy(f"checking {feature}"):
             changes, evidence = promotion(
-                known, feature, LifecycleStage(stage), data, spans=spans, today=datetime.now(UTC).date()
+                known,
+                feature,
+                LifecycleStage(stage),
+                data,
+                spans=spans,
+                today=datetime.now(UTC).date(),
+                options=read_options(csv, file_format),
             )
         for span in evidence.spans:
             click.echo(f"{Path(span.data).name}: {'clean' if not span.reasons else 'not clean'}")

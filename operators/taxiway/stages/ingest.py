@@ -118,8 +118,9 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         pipeline=context.pipeline.name,
         source=context.pipeline.source.text,
         store=context.store,
-        read=reader_of(source, context.services.connect, lambda: context.schema().text_columns),
+        read=reader_of(source, context.services.connect, lambda: context.schema().types, note=context.log.warning),
         reading=read_spec_of(source, planned.joined),
+        note=context.log.warning,
     )
     recorder.datasets(made.training, "training")
     recorder.datasets(made.evaluation, "evaluation")

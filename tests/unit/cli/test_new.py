@@ -17,6 +17,8 @@ from taxiway.demo.bikes import lay_out_rentals
 from taxiway.records import Status
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.source import FileSource
+from taxiway.spec.source.csv_options import CsvOptions
 from taxiway.store import Store
 
 
@@ -123,7 +125,7 @@ def test_a_draft_that_fails_is_a_message_and_writes_nothing(
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (["a", "b", "c"] * 4, "the label y is a string with the values a, b, c"),
+        (["a", "b", "c"] * 4, "the label y has the type string and the values a, b, c"),
         ([1.0, None, 3.0] * 4, "the label y is missing in 8 rows"),
     ],
 )
@@ -149,14 +151,15 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
     pipeline = drafted(tmp_path / "dags", tmp_path / "data", str(source), "late")
     schema = load_schema(pipeline.schema_file)
     assert "endless" in pipeline.features.drop
-    assert schema.feature("nothing") is None
+    assert pipeline.features.drop == ("endless", "nothing")
+    assert "# no values in the data: the type is a guess" in Path(pipeline.schema_file).read_text()
     listed = schema.feature("list")
     assert listed is not None
     assert listed.type == "list"
     assert schema.feature("a \U0001f600 name") is not None
     readme = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
     assert "`endless` (infinite in 40 rows" in readme
-    assert "Not in the schema: `nothing` (type" in readme
+    assert "`nothing` (the same value in all rows)" in readme
     store = Store(str(tmp_path / "store"))
     snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
     assert validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS
@@ -170,3 +173,63 @@ def test_a_label_without_an_end_is_refused_before_anything_is_written(tmp_path: 
     code, shown = new(tmp_path / "dags", tmp_path, "p", "--from", str(source), "--label", "y", "--team", "t")
     assert (code, "y is infinite in 8 rows" in shown) == (1, True), shown
     assert not (tmp_path / "dags").exists()
+
+
+def months(folder: Path, *texts: str, ending: str = "csv") -> str:
+    folder.mkdir(parents=True)
+    for at, text in enumerate(texts, start=1):
+        (folder / f"2024-{at:02d}.{ending}").write_text(text)
+    return f"{folder}/{{YYYY}}-{{MM}}.{ending}"
+
+
+def orders(*zips: str) -> str:
+    rows = [f"{at},{zips[at % len(zips)]},{'true' if at % 3 else 'false'}" for at in range(12)]
+    return "\n".join(["id,zip,late", *rows]) + "\n"
+
+
+def test_a_zip_code_is_text_in_every_month(tmp_path: Path) -> None:
+    pattern = months(tmp_path / "data" / "orders", orders("01067", "10115"), orders("10115", "80331"), orders("04109"))
+    pipeline = drafted(tmp_path / "dags", tmp_path / "data", pattern, "late")
+    schema = load_schema(pipeline.schema_file)
+    feature = schema.feature("zip")
+    assert feature is not None
+    assert (feature.type, feature.domain) == ("string", None)
+
+
+def test_a_column_without_values_in_a_month_has_the_type_of_the_others(tmp_path: Path) -> None:
+    texts = [orders("1").replace(",1,", ",,"), orders("1.5", "2.5")]
+    schema = load_schema(
+        drafted(tmp_path / "dags", tmp_path / "data", months(tmp_path / "data" / "o", *texts), "late").schema_file
+    )
+    feature = schema.feature("zip")
+    assert feature is not None
+    assert (feature.type, feature.presence) == ("number", 0)
+
+
+def test_files_with_an_index_of_pandas_are_drafted_and_the_index_is_remarked_on(tmp_path: Path) -> None:
+    source = tmp_path / "data" / "odd"
+    source.mkdir(parents=True)
+    for span in (1, 2):
+        rows = pd.DataFrame({"x": [1.0, 2.0] * 20, "late": [True, False] * 20}, index=list(range(40, 80)))
+        rows.sample(frac=1, random_state=span).to_parquet(source / f"{span}.parquet")
+    code, shown = new(tmp_path, tmp_path / "data", "drafted", "--from", str(source), "--label", "late", "--team", "ours")
+    assert (code, "note: __index_level_0__: the index of a pandas DataFrame" in shown) == (0, True), shown
+    assert read_pipeline(tmp_path / "ours" / "drafted.pipeline.yaml").features.drop == ("__index_level_0__",)
+
+
+def test_options_are_written_into_the_draft_and_remarks_beside_the_columns(tmp_path: Path) -> None:
+    text = "id;price;ok;late\n" + "".join(
+        f"{at};{at},5;{'Y' if at % 2 else 'N'};{'true' if at % 3 else 'false'}\n" for at in range(12)
+    )
+    pattern = months(tmp_path / "data" / "o", text, text.replace("0;0,5", "20;0,5"))
+    arguments = ["--from", pattern, "--label", "late", "--team", "ours", "--csv", "delimiter=;"]
+    assert new(tmp_path / "a", tmp_path / "data", "drafted", *arguments)[0] == 0
+    assert "look like numbers with a decimal comma" in (tmp_path / "a" / "ours" / "drafted.schema.yaml").read_text()
+    code, shown = new(tmp_path / "b", tmp_path / "data", "drafted", *arguments, "--csv", "decimal=,")
+    assert code == 0, shown
+    pipeline = read_pipeline(tmp_path / "b" / "ours" / "drafted.pipeline.yaml")
+    assert isinstance(pipeline.source, FileSource)
+    assert pipeline.source.csv == CsvOptions(delimiter=";", decimal=",")
+    schema = load_schema(pipeline.schema_file)
+    assert [(feature.name, feature.type) for feature in schema.features][1:3] == [("price", "number"), ("ok", "string")]
+    assert "# the texts look like booleans" in Path(pipeline.schema_file).read_text()

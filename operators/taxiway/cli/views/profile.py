@@ -1,5 +1,6 @@
 """The output of `taxiway profile`: a table of the columns and their statistics."""
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _NAME_WIDTH = 18
 _HISTOGRAM_WIDTH = 12
 _TEXT_WIDTH = 16
+_PIPE_WIDTH = 200
 
 
 def show_profile(found: "Profile") -> None:
@@ -19,10 +21,10 @@ def show_profile(found: "Profile") -> None:
     from rich.table import Table
 
     from taxiway.data.validation.html_report import value_text
-    from taxiway.messages import percent
+    from taxiway.messages import counted, one_line, percent
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    widest = max(len(column.name) for column in found.columns)
+    widest = max(len(one_line(column.name)) for column in found.columns)
     table.add_column("column", overflow="fold", width=min(max(widest, len("column")), _NAME_WIDTH))
     for title in ("missing", "distinct", "minimum", "median", "maximum"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -35,23 +37,19 @@ def show_profile(found: "Profile") -> None:
         ]
         missing = percent(1 - column.present_fraction) if column.present_fraction < 1 else ""
         distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
-        table.add_row(escape(column.name), missing, distinct, *numbers, escape(_values_text(column)))
-    console = Console()
+        table.add_row(escape(one_line(column.name)), missing, distinct, *numbers, escape(one_line(_values_text(column))))
+    # A pipe has no width, and figures that are cut are worth nothing.
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     console.print(table)
     for column in found.columns:
         if column.above or column.below:
             rows = column.above + column.below
             console.print(
-                f"{column.name}: {rows:,} of {found.rows:,} values are infinite or beyond 1e100 and are left out of the statistics",
+                f"{one_line(column.name)}: {rows:,} of {found.rows:,} values are infinite or beyond 1e100 and are left out of the statistics",
                 style="yellow",
                 markup=False,
             )
     console.print(f"{counted(found.rows, 'row')}, {counted(len(found.columns), 'column')}", style="bold")
-
-
-def counted(number: int, noun: str) -> str:
-    """Format a count: `1 row`, `2 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _values_text(column: "ColumnProfile") -> str:

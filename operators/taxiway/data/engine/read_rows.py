@@ -39,7 +39,8 @@ def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
     file = pq.ParquetFile(path)
     present = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
     table = file.read(columns=present)
-    rows: pd.DataFrame = table.to_pandas()
+    # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
+    rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
         if _would_lose_digits(table.column(name)):
             rows[name] = table.column(name).to_pandas(integer_object_nulls=True)

@@ -1,11 +1,21 @@
-"""Errors of the libraries that read remote storage, as errors of Taxiway."""
+"""Errors of the storage that holds files, as errors of Taxiway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from taxiway.errors import TaxiwayError, TransientError
 
 _LIBRARIES = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs")
+_LFS_POINTER = b"version https://git-lfs"
+LFS_PROBLEM = "is a pointer of Git LFS to a file that is not here; fetch it with: git lfs pull"
+"""What is wrong with a file that `is_lfs_pointer`."""
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file only names the file that Git LFS would put in its place."""
+    with path.open("rb") as stream:
+        return stream.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
 @contextmanager

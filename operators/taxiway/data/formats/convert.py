@@ -1,14 +1,17 @@
 """Convert local files to Parquet. The file extension determines the format."""
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from taxiway.data.formats.csv import csv_to_parquet
-from taxiway.data.formats.json_lines import json_lines_to_parquet
-from taxiway.data.formats.text import decoded
+from taxiway.data.formats.csv import CsvRows, see_csv
+from taxiway.data.formats.json_lines import see_json_lines
+from taxiway.data.formats.python_rows import SeenRows
+from taxiway.data.formats.text import decode
 from taxiway.errors import ConfigError
 from taxiway.spec.base import Format
+from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ENDINGS: dict[str, Format] = {
@@ -40,33 +43,117 @@ def format_of(name: str) -> Format:
     if kind is None:
         raise ConfigError(
             f"the format of {name} is unknown; allowed: the extension {', '.join(_ENDINGS)}, for text formats also with .gz, or "
-            f"a key format: {', '.join(FORMATS)}"
+            f"its format, by the key format or the option --format: {', '.join(FORMATS)}"
         )
     return kind
 
 
-def as_parquet(path: Path, folder: Path, *, format: Format, what: str, text_columns: Collection[str] = ()) -> Path:
-    """Convert a local file to Parquet. The same content gives the same bytes, compressed or not.
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files are read, where their names and contents do not show it.
 
-    Args:
+    Attributes:
+        format: The format of the files; None if their names show it.
+        csv: How CSV files are written.
+        types: The known types of columns, as in a schema. In text files a `string` is text, even if all values of a file are digits
+            or dates; in a column of another type `NA` is a missing value.
+    """
+
+    format: Format | None = None
+    csv: CsvOptions = DETECTED
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A local file to convert.
+
+    Attributes:
         path: The file. A text file may be compressed with gzip, whatever its name is.
         folder: Where to write the Parquet file.
         format: The format of the file.
         what: The name of the file in errors.
-        text_columns: The columns of a CSV file to read as text, even if all values are digits.
+    """
+
+    path: Path
+    folder: Path
+    format: Format
+    what: str
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Parquet files, and notes on what is doubtful about the files that they were made from."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def as_parquet(files: Sequence[RawFile], options: ReadOptions) -> Converted:
+    """Convert local files of one table to Parquet. The same content gives the same bytes, compressed or not.
+
+    The types of text files are those that fit the values of all files. A key that only some files of JSON lines have is null in the
+    others.
+
+    Args:
+        files: The files.
+        options: How they are read.
 
     Returns:
-        The Parquet file: `path` itself, unread, if that is the format.
+        The Parquet files: those that have this format are returned unread.
 
     Raises:
-        DataError: The file is incomplete, has another format, or has no rows; the message has the line if there is one.
+        DataError: A file is incomplete, has another format, or has no rows; the message has the line if there is one.
     """
-    if format == "parquet":
-        return path
-    copy = folder / "rows.parquet"
-    with decoded(path, folder, what) as text:
-        if format == "csv":
-            csv_to_parquet(text, copy, what, text_columns)
+    seen = [_seen(file, options) for file in files]
+    columns = _columns(seen)
+    made = []
+    for file, rows in zip(files, seen, strict=True):
+        if rows is None:
+            made.append(file.path)
         else:
-            json_lines_to_parquet(text, copy, what)
-    return copy
+            rows.write(copy := file.folder / "rows.parquet", columns[type(rows)])
+            made.append(copy)
+    return Converted(tuple(made), tuple(note for rows in seen if rows is not None for note in rows.notes))
+
+
+def types_of(files: Iterable[RawFile], options: ReadOptions) -> dict[str, str]:
+    """The types of the columns of text files by the values of all files together, as `ReadOptions.types`.
+
+    Args:
+        files: The files; each is only needed until the next is asked for.
+        options: How they are read.
+
+    Raises:
+        DataError: As `as_parquet`.
+    """
+    found = _columns([_seen(file, options) for file in files])
+    kinds = {name: column.kind for columns in found.values() for name, column in columns.items()}
+    return {name: "string" if kind in ("text", "big") else kind for name, kind in kinds.items() if kind is not None}
+
+
+def _seen(file: RawFile, options: ReadOptions) -> CsvRows | SeenRows | None:
+    """The rows of a text file; None for Parquet."""
+    if file.format == "parquet":
+        return None
+    text = decode(file.path, file.folder, file.what, options.csv.encoding if file.format == "csv" else None)
+    if file.format == "csv":
+        return see_csv(text, file.what, options.csv, options.types)
+    rows = see_json_lines(text, file.folder, file.what, options.types)
+    text.unlink()
+    return rows
+
+
+def _columns(seen: Sequence[CsvRows | SeenRows | None]) -> dict[type, dict[str, Any]]:
+    """For each text format the columns of all its files, with types that fit all their values."""
+    found: dict[type, dict[str, Any]] = {}
+    for rows in seen:
+        if rows is None:
+            continue
+        of_format = found.setdefault(type(rows), {})
+        for name, column in rows.columns.items():
+            if name in of_format:
+                of_format[name].add(column)
+            else:
+                of_format[name] = column
+    return found

@@ -4,27 +4,21 @@ Python's strict `csv` reader checks the records first; Arrow, which accepts an u
 """
 
 import csv
-import sys
-from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.formats.csv_layout import Layout, blank_before_quote, layout_of, names_of, ragged, records_of
 from taxiway.data.formats.text_types import TextColumn
 from taxiway.errors import DataError
 from taxiway.messages import counted
+from taxiway.spec.source.csv_options import CsvOptions
 
 if TYPE_CHECKING:
-    import _csv
-
     import pyarrow as pa
 
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_LOOKED_AT_RECORDS = 1000
-_SHOWN = 80
 _BLOCK_BYTES = 8 << 20
 _BLOCK_BYTES_A_COLUMN = 4 << 10
 _LARGEST_BLOCK_BYTES = (1 << 31) - 1
@@ -32,7 +26,7 @@ _LARGEST_BLOCK_BYTES = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class _Shape:
-    """The layout of a checked CSV file; `begins` is the position of the first byte after the header."""
+    """The layout of a checked CSV file; `begins` is the position of its first row in bytes."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -40,40 +34,77 @@ class _Shape:
     begins: int
 
 
-def csv_to_parquet(text: Path, copy: Path, what: str, text_columns: Collection[str] = ()) -> None:
-    """Convert a CSV file to Parquet.
+@dataclass
+class CsvRows:
+    """A checked CSV file, of which every value was seen.
 
-    The first record is the header. The delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by `"`, which is
-    doubled within. A column gets the type integer, number, boolean, date or time if all its values have it, else text.
+    Attributes:
+        columns: Its columns with the types of its values.
+        notes: What is doubtful about the file.
+    """
+
+    columns: dict[str, TextColumn]
+    notes: tuple[str, ...]
+    _text: Path
+    _what: str
+    _shape: _Shape
+    _block: int
+
+    def write(self, copy: Path, columns: Mapping[str, TextColumn]) -> None:
+        """Write the rows to a Parquet file, and remove the decoded text.
+
+        Args:
+            copy: The Parquet file.
+            columns: Columns with types that fit all values; those that the file does not have are ignored.
+
+        Raises:
+            DataError: The two readers do not agree about the records.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        typed_as = [columns[name] for name in self._shape.names]
+        schema = pa.schema([(name, columns[name].type) for name in self._shape.names])
+        rows = 0
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in _batches(self._text, self._shape, self._block):
+                typed = [column.typed(values) for column, values in zip(typed_as, batch.columns, strict=True)]
+                writer.write_batch(pa.record_batch(typed, schema=schema))
+                rows += batch.num_rows
+        if rows != self._shape.rows:
+            raise DataError(
+                f"{self._what} has {counted(self._shape.rows, 'record')}, but {counted(rows, 'row')} were read: its quotes and line "
+                'breaks are ambiguous; write it at the source with double quotes around fields, "" for a quote within, and one kind of '
+                "line break"
+            )
+        self._text.unlink()
+
+
+def see_csv(text: Path, what: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
+    """Check a CSV file and see all its values.
+
+    By default the first record is the header, and the delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by
+    `"`, which is doubled within. A column gets the type integer, number, boolean, date or time if all its values have it, else text.
 
     Args:
-        text: The CSV file, in UTF-8.
-        copy: The Parquet file to write.
+        text: The CSV file, in UTF-8; it must stay until the rows are written.
         what: The name of the file in errors.
-        text_columns: The columns to read as text, whatever their values.
+        options: How the file is written.
+        types: The known types of columns, as in a schema: a `string` is text, whatever its values.
 
     Raises:
         DataError: A record has too many or too few fields, a quote is not closed, a column has no name or a duplicate one, or
             there are no rows.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    shape = _checked(text, what)
-    columns = [TextColumn(kind="text") if name in text_columns else TextColumn() for name in shape.names]
-    block = _see(text, shape, columns)
-    schema = pa.schema([(name, column.type) for name, column in zip(shape.names, columns, strict=True)])
-    rows = 0
-    with pq.ParquetWriter(copy, schema) as writer:
-        for batch in _batches(text, shape, block):
-            typed = [column.typed(values) for column, values in zip(columns, batch.columns, strict=True)]
-            writer.write_batch(pa.record_batch(typed, schema=schema))
-            rows += batch.num_rows
-    if rows != shape.rows:
-        raise DataError(
-            f"{what} has {shape.rows:,} records, but {rows:,} rows were read: its quotes and line breaks are ambiguous; write it at "
-            'the source with double quotes around fields, "" for a quote within, and one kind of line break'
-        )
+    layout = layout_of(text, options, what)
+    shape = _checked(text, layout, what)
+    columns = {
+        name: TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
+        for name in shape.names
+    }
+    block = _see(text, shape, list(columns.values()))
+    notes = (*layout.notes, *blank_before_quote(text, layout, what))
+    return CsvRows(columns, notes, text, what, shape, block)
 
 
 def _see(text: Path, shape: _Shape, columns: list[TextColumn]) -> int:
@@ -99,8 +130,8 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
 
     names = [f"c{at}" for at in range(len(shape.names))]
     with text.open("rb") as stream:
-        # Start at the line break of the header: Arrow would drop a byte order mark at the very start.
-        stream.seek(shape.begins - 1)
+        # Start at the line break before the rows: Arrow would drop a byte order mark at the very start.
+        stream.seek(max(0, shape.begins - 1))
         yield from pyarrow.csv.open_csv(
             stream,
             pyarrow.csv.ReadOptions(column_names=names, block_size=block),
@@ -109,21 +140,22 @@ def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]
         )
 
 
-def _checked(text: Path, what: str) -> _Shape:
+def _checked(text: Path, layout: Layout, what: str) -> _Shape:
     """Read every record once. Raises DataError, with its line, for the first that does not fit the header."""
-    delimiter = _delimiter(text)
     names: tuple[str, ...] = ()
-    line, rows, header_lines = 1, 0, 0
-    with _records(text, delimiter, strict=True) as records:
+    line, rows, before = layout.skip + 1, 0, layout.skip
+    with records_of(text, layout.delimiter, layout.skip, strict=True) as records:
         try:
             for record in records:
                 if names and len(record) == len(names):
                     rows += 1
                 elif record and names:
-                    raise DataError(_ragged(record, names, delimiter, f"{what}:{line}"))
+                    raise DataError(ragged(record, names, layout, f"{what}:{line}", is_first=rows == 0))
+                elif record and layout.header:
+                    names, before = names_of(record, layout, f"{what}:{line}"), layout.skip + records.line_num
                 elif record:
-                    names, header_lines = _names(record, f"{what}:{line}"), records.line_num
-                line = records.line_num + 1
+                    names, rows = tuple(f"column_{at}" for at in range(1, len(record) + 1)), 1
+                line = layout.skip + records.line_num + 1
         except csv.Error as error:
             raise DataError(
                 f"{what}:{line}: the record that begins here is not valid CSV: {_problem(error)}; allowed: double quotes around "
@@ -136,55 +168,8 @@ def _checked(text: Path, what: str) -> _Shape:
             f"{what} has a header of {counted(len(names), 'column')} and no rows; write it again at the source, or remove it"
         )
     with text.open(encoding="utf-8", newline="") as lines:
-        begins = sum(len(line.encode()) for line in islice(lines, header_lines))
-    return _Shape(delimiter, names, rows, begins)
-
-
-@contextmanager
-def _records(text: Path, delimiter: str, *, strict: bool) -> "Iterator[_csv.Reader]":
-    limit = csv.field_size_limit(sys.maxsize)  # the limit holds for the whole interpreter, 128 KB by default
-    try:
-        with text.open(encoding="utf-8", newline="") as lines:
-            yield csv.reader(lines, delimiter=delimiter, strict=strict)
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _delimiter(text: Path) -> str:
-    """The delimiter that splits most of the first records into as many fields as the header; a comma if none splits it."""
-    best, best_score = ",", (0.0, 1)
-    for sign in _DELIMITERS:
-        with _records(text, sign, strict=False) as records:
-            widths = [len(record) for record in islice(records, _LOOKED_AT_RECORDS) if record]
-        if not widths or widths[0] == 1:
-            continue
-        alike = sum(width == widths[0] for width in widths) / len(widths)
-        if (alike, widths[0]) > best_score:
-            best, best_score = sign, (alike, widths[0])
-    return best
-
-
-def _names(header: list[str], where: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in header)
-    if not all(names):
-        hint = " (pandas writes its index like this; use index=False)" if not names[0] and len(names) > 1 else ""
-        raise DataError(
-            f"{where}: column {names.index('') + 1} of {len(names)} has no name{hint}; name each column at the source"
-        )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{where}: more than one column is named {', '.join(twice[:5])}; give each column its own name at the source"
-        )
-    return names
-
-
-def _ragged(record: list[str], names: tuple[str, ...], delimiter: str, where: str) -> str:
-    shown = delimiter.join(record)
-    return (
-        f"{where}: {counted(len(record), 'field')}, but the header has {len(names)} (delimiter: {_DELIMITERS[delimiter]}): "
-        f"{shown[:_SHOWN]!r}; write as many fields as the header, and quote fields that contain a {_DELIMITERS[delimiter]}"
-    )
+        begins = sum(len(line.encode()) for line in islice(lines, before))
+    return _Shape(layout.delimiter, names, rows, begins)
 
 
 def _problem(error: csv.Error) -> str:

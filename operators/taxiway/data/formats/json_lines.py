@@ -1,55 +1,101 @@
 """Convert JSON lines to Parquet: each line is an object and becomes a row."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from taxiway.data.formats.python_rows import Batch, rows_to_parquet
+from taxiway.data.formats.python_rows import Batch, SeenRows, see_rows
 from taxiway.errors import DataError
+from taxiway.messages import counted, quoted
 
 _BATCH_ROWS = 10_000
 
 
-def json_lines_to_parquet(text: Path, copy: Path, what: str) -> None:
-    """Convert a file of JSON lines to Parquet.
+def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]) -> SeenRows:
+    """See all values of a file of JSON lines.
 
     Empty lines are skipped. A missing key is a missing value, as is null. A column of text becomes dates or times if all its values
     are. Arrays and objects are kept as JSON text.
 
     Args:
         text: The file, in UTF-8.
-        copy: The Parquet file to write.
+        folder: Where the rows wait.
         what: The name of the file in errors.
+        types: The known types of columns, as in a schema: the text of a `string` stays text, also if all values are dates.
 
     Raises:
         DataError: A line is not a JSON object, or there are no rows.
     """
-    rows_to_parquet(_batches(text, what), copy, what, dates_in_text=True)
+    only: list[dict[str, Any]] = []
+    seen = see_rows(
+        _batches(text, what, only),
+        folder,
+        what,
+        dates_in_text=True,
+        texts=[name for name, type_ in types.items() if type_ == "string"],
+    )
+    return replace(seen, notes=tuple(f"{what}: {doubt}" for doubt in _doubts(only)))
 
 
-def _batches(text: Path, what: str) -> Iterator[Batch]:
+def _batches(text: Path, what: str, only: list[dict[str, Any]]) -> Iterator[Batch]:
+    """The rows in batches; if there is only one, it is also put into `only`."""
     with text.open(encoding="utf-8", newline="\n") as lines:
-        objects = (_object(line, f"{what}:{number}") for number, line in enumerate(lines, 1) if not line.isspace())
+        objects = (_object(line, number, what) for number, line in enumerate(lines, 1) if not line.isspace())
+        before = 0
         while rows := list(islice(objects, _BATCH_ROWS)):
+            if before == 0 and len(rows) == 1:
+                only += rows
+            before += len(rows)
             names = dict.fromkeys(name for row in rows for name in row)
             yield Batch(len(rows), {name: [row.get(name) for row in rows] for name in names})
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
+def _doubts(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """A note if the only line holds a whole table."""
+    for row in rows:
+        sizes = {len(value) if isinstance(value, dict | list) else 0 for value in row.values()}
+        inside = next((n for n, v in row.items() if isinstance(v, list) and v and all(isinstance(x, dict) for x in v)), None)
+        if len(sizes) == 1 and (size := sizes.pop()) > 0 and len(row) > 1:
+            yield (
+                f"one object, whose {counted(len(row), 'key')} have {counted(size, 'value')} each, is read as one row; if the keys are "
+                "columns, write a line for each row: pandas does with to_json(orient='records', lines=True)"
+            )
+        elif inside is not None:
+            yield (
+                f"one object is read as one row, and {quoted(inside)} in it is an array of {counted(len(row[inside]), 'object')}; if these "
+                f"are the rows, write a line for each: jq -c '.[{quoted(inside)}][]'"
+            )
+
+
+def _object(line: str, number: int, what: str) -> dict[str, Any]:
+    where = f"{what}:{number}"
     try:
         value = json.loads(line, object_pairs_hook=_once)
         if "\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: one object per line. Write it again at the source"
+            f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: one object per line. {_cure(line, number)}"
         ) from None
     if not isinstance(value, dict):
         hint = ". Convert an array to lines with: jq -c '.[]'" if isinstance(value, list) else ""
         raise DataError(f"{where}: this line is a JSON {_type_name(value)}; allowed: one object per line{hint}")
     return value
+
+
+def _cure(line: str, number: int) -> str:
+    """What to do about a line that is not JSON."""
+    text = line.strip()
+    if number == 1 and text.startswith("["):
+        return "If the file is one array over several lines, convert it with: jq -c '.[]'"
+    if text.endswith(",") and text.startswith("{"):
+        return "If each line ends with a comma, remove it at the source"
+    if number == 1 and text.startswith("{"):
+        return "If each object is over several lines, convert the file with: jq -c ."
+    return "Write it again at the source"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

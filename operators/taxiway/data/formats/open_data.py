@@ -1,27 +1,32 @@
 """Open data outside a pipeline, given by a path, a pattern or a URL, as one table."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.engine.storage_errors import storage_errors
-from taxiway.data.formats.convert import as_parquet, format_of
+from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of
 from taxiway.errors import ConfigError, DataError
+from taxiway.messages import counted, listed
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+_HIVE_FOLDER = re.compile(r"/([^/=]+)=[^/=]*(?=/)")
+AS_DETECTED = ReadOptions()
+
 
 @contextmanager
-def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[Table]:
+def open_data(data: Path | str, options: ReadOptions = AS_DETECTED) -> Iterator[Table]:
     """Open data as one table. CSV and JSON lines are converted to Parquet in a temporary folder.
 
     Args:
         data: A file, a pattern whose files are one table, or a URL that fsspec reads.
-        text_columns: The columns of CSV files to read as text, whatever their values.
+        options: How the files are read.
 
     Raises:
         ConfigError: There is no such file, or its extension is unknown.
@@ -29,15 +34,18 @@ def open_data(data: Path | str, text_columns: Collection[str] = ()) -> Iterator[
     """
     fs, found = _found(data)
     with temp_folder("data") as folder:
-        files = [_local(fs, path, folder / str(at), text_columns) for at, path in enumerate(found)]
-        with open_table(files, str(data)) as table:
+        raw = [_local(fs, path, folder / str(at), options) for at, path in enumerate(found)]
+        converted = as_parquet(raw, options)
+        files = [_named(file, path) for file, path in zip(converted.files, found, strict=True)]
+        notes = (*converted.notes, *_folder_notes(data, found))
+        with open_table(files, str(data), notes, names_files=True) as table:
             if table.row_count == 0:
-                raise DataError(f"{data} has {len(table.columns)} columns and no rows; write it again at the source")
+                raise DataError(f"{data} has {counted(len(table.columns), 'column')} and no rows; write it again at the source")
             yield table
 
 
 def files_of(data: Path | str) -> list[str]:
-    """The files of `data`, in the order of their names, each as `open_data` takes it.
+    """The files of `data`, each as `open_data` takes it, in the order of their names; numbers in names are ordered as numbers.
 
     Raises:
         ConfigError: There is no such file.
@@ -56,16 +64,21 @@ def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
             f"{data} cannot be opened: {error}; allowed: a path, or a URL of an installed fsspec file system"
         ) from None
     with storage_errors(str(data)) if "://" in str(data) else nullcontext():
-        found = [root] if fs.isfile(root) else sorted(path for path in fs.glob(root) if fs.isfile(path))
+        found = [root] if fs.isfile(root) else sorted((path for path in fs.glob(root) if fs.isfile(path)), key=_in_order)
         problem = "is a folder" if not found and fs.isdir(root) else "does not exist"
     if not found:
         raise ConfigError(f"{data} {problem}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
     return fs, found
 
 
-def _local(fs: "AbstractFileSystem", path: str, folder: Path, text_columns: Collection[str]) -> Path:
-    """A Parquet file on this machine with the rows of a file."""
-    kind = format_of(path)
+def _in_order(path: str) -> list[tuple[int, str]]:
+    """A key that sorts day-2 before day-10."""
+    return [(int(part) if part.isdecimal() else 0, part) for part in re.split(r"([0-9]+)", path)]
+
+
+def _local(fs: "AbstractFileSystem", path: str, folder: Path, options: ReadOptions) -> RawFile:
+    """A file on this machine, and the folder for its Parquet file."""
+    kind = options.format or format_of(path)
     folder.mkdir()
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
         original = Path(path)
@@ -73,6 +86,15 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path, text_columns: Coll
         original = folder / "original"
         with storage_errors(path):
             fs.get_file(path, str(original))
-    rows = as_parquet(original, folder, format=kind, what=path, text_columns=text_columns)
-    # Errors name files by their names.
-    return rows if rows == original else rows.rename(folder / Path(path).name)
+    return RawFile(original, folder, kind, path)
+
+
+def _named(file: Path, path: str) -> Path:
+    """The Parquet file under the name of the original, by which errors name it."""
+    return file if str(file) == path else file.rename(file.with_name(Path(path).name))
+
+
+def _folder_notes(data: Path | str, found: Iterable[str]) -> Iterator[str]:
+    names = dict.fromkeys(name for path in found for name in _HIVE_FOLDER.findall(path))
+    if names:
+        yield f"{data}: folders are not read as columns, so there is no {listed(names)}; write the column into the files"

@@ -1,18 +1,18 @@
-"""Write rows of Python values to Parquet; a column's type is decided after its last row."""
+"""Write rows of Python values to Parquet; a column's type is decided after its last row, in one file or in several."""
 
 import json
 import pickle
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from taxiway.data.formats.text_types import DATES, TextColumn, arrow_type
 from taxiway.errors import DataError
+from taxiway.messages import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,8 +49,8 @@ class Batch:
 
 
 @dataclass
-class _Column:
-    """The kinds of values in a column so far."""
+class ValueColumn:
+    """The kinds of values in a column so far; `texts` detects dates among its texts, unless it is None."""
 
     texts: TextColumn | None
     kinds: set[Kind] = field(default_factory=set)
@@ -62,6 +62,14 @@ class _Column:
             self.kinds |= {_KINDS[kind]} if kind in _KINDS else _kinds_among(kind, values)
         if self.texts is not None and self.texts.kind != "text" and self.kinds == {"text"}:
             self.texts.see(pa.array(values, pa.string()))
+
+    def add(self, other: "ValueColumn") -> None:
+        """Take into account what was seen of another part of the column."""
+        self.kinds |= other.kinds
+        if other.texts is None:
+            self.texts = None
+        elif self.texts is not None:
+            self.texts.add(other.texts)
 
     @property
     def kind(self) -> Kind:
@@ -78,9 +86,11 @@ class _Column:
 
     @property
     def type(self) -> "pa.DataType":
+        import pyarrow as pa
+
         if self.texts is not None and self.are_dates:
             return self.texts.type
-        return arrow_type(self.kind)
+        return pa.null() if not self.kinds else arrow_type(self.kind)
 
     def typed(self, values: list[Any]) -> "pa.Array":
         import pyarrow as pa
@@ -88,12 +98,53 @@ class _Column:
         if self.texts is not None and self.are_dates:
             return self.texts.typed(pa.array(values, pa.string()))
         plain = {"integer": int, "number": float, "binary": bytes}.get(self.kind, _same)
+        if pa.types.is_null(self.type):
+            return pa.nulls(len(values))
         if pa.types.is_string(self.type):
             plain = _text
         return pa.array([None if value is None else plain(value) for value in values], self.type)
 
 
-def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in_text: bool = False) -> None:
+@dataclass
+class SeenRows:
+    """Rows of which every value was seen, and which wait in a file.
+
+    Attributes:
+        columns: The columns with the kinds of their values.
+        notes: What is doubtful about the rows.
+    """
+
+    columns: dict[str, ValueColumn]
+    notes: tuple[str, ...]
+    _waiting: Path
+    _what: str
+
+    def write(self, copy: Path, columns: Mapping[str, ValueColumn]) -> None:
+        """Write the rows to a Parquet file, one batch at a time, and remove the file in which they waited.
+
+        Args:
+            copy: The Parquet file.
+            columns: All columns to write, with types that fit all values; those that the rows do not have are null.
+
+        Raises:
+            DataError: A value has a type that a table cannot have.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pa.schema([(name, column.type) for name, column in columns.items()])
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in _again(self._waiting):
+                nothing = [None] * batch.rows
+                arrays = [
+                    _for_column(column.typed, batch.columns.get(name, nothing), name, self._what)
+                    for name, column in columns.items()
+                ]
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
+        self._waiting.unlink()
+
+
+def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str) -> None:
     """Write batches of rows to a Parquet file, with one batch at a time in memory.
 
     Decimals become numbers, or integers if all of a column are whole. Nested values, UUIDs, times of day, integers of more than 64
@@ -103,42 +154,51 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str, *, dates_in
         batches: The rows.
         copy: The file to write.
         what: The name of the rows in errors.
-        dates_in_text: Whether a column of text becomes dates or times if all its values are.
 
     Raises:
         DataError: There are no rows or columns, or a value has a type that a table cannot have.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    seen = see_rows(batches, copy.parent, what)
+    seen.write(copy, seen.columns)
 
-    columns: dict[str, _Column] = {}
-    with tempfile.TemporaryFile(dir=copy.parent) as waiting:
-        rows = 0
+
+def see_rows(
+    batches: Iterable[Batch], folder: Path, what: str, *, dates_in_text: bool = False, texts: Collection[str] = ()
+) -> SeenRows:
+    """See all values of some rows, which wait in a file; `SeenRows.write` converts them as `rows_to_parquet` does.
+
+    Args:
+        batches: The rows.
+        folder: Where the rows wait.
+        what: The name of the rows in errors.
+        dates_in_text: Whether a column of text becomes dates or times if all its values are.
+        texts: The columns for which it does not.
+
+    Raises:
+        DataError: There are no rows or columns, or a value has a type that a table cannot have.
+    """
+    columns: dict[str, ValueColumn] = {}
+    rows, waiting = 0, folder / "waiting"
+    with waiting.open("wb") as stream:
         for batch in batches:
             for name, values in batch.columns.items():
-                column = columns.setdefault(name, _Column(TextColumn(among=DATES) if dates_in_text else None))
+                dates = dates_in_text and name not in texts
+                column = columns.setdefault(name, ValueColumn(TextColumn(among=DATES) if dates else None))
                 _for_column(column.see, values, name, what)
-            pickle.dump(batch, waiting, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(batch, stream, pickle.HIGHEST_PROTOCOL)
             rows += batch.rows
-        if not rows or not columns:
-            raise DataError(f"{what} has {len(columns)} columns and {rows or 'no'} rows; required: at least one of each")
-        waiting.seek(0)
-        schema = pa.schema([(name, column.type) for name, column in columns.items()])
-        with pq.ParquetWriter(copy, schema) as writer:
-            for batch in _again(waiting):
-                nothing = [None] * batch.rows
-                arrays = [
-                    _for_column(column.typed, batch.columns.get(name, nothing), name, what) for name, column in columns.items()
-                ]
-                writer.write_batch(pa.record_batch(arrays, schema=schema))
+    if not rows or not columns:
+        raise DataError(f"{what} has {counted(len(columns), 'column')} and {rows or 'no'} rows; required: at least one of each")
+    return SeenRows(columns, (), waiting, what)
 
 
-def _again(waiting: IO[bytes]) -> Iterator[Batch]:
-    while True:
-        try:
-            yield pickle.load(waiting)  # noqa: S301 what this process wrote above, to a file without a name
-        except EOFError:
-            return
+def _again(waiting: Path) -> Iterator[Batch]:
+    with waiting.open("rb") as stream:
+        while True:
+            try:
+                yield pickle.load(stream)  # noqa: S301 what this process wrote above, to a folder of its own
+            except EOFError:
+                return
 
 
 def _for_column(look: Any, values: list[Any], name: str, what: str) -> Any:

@@ -3,11 +3,10 @@
 import codecs
 import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
 from taxiway.errors import DataError
 
 _CHUNK_BYTES = 1 << 20
@@ -23,28 +22,30 @@ _MARKS = (
 )
 
 
-@contextmanager
-def decoded(path: Path, folder: Path, what: str) -> Iterator[Path]:
-    """A text file as UTF-8 without a byte order mark, for the duration of the block.
+def decode(path: Path, folder: Path, what: str, encoding: str | None = None) -> Path:
+    """Write a text file as UTF-8 without a byte order mark.
 
     Args:
         path: The file, which may be compressed with gzip.
         folder: Where to write the decoded file.
         what: The name of the file in errors.
+        encoding: The encoding; None for UTF-8, or what a byte order mark declares.
+
+    Returns:
+        The decoded file.
 
     Raises:
-        DataError: The file is truncated, is not UTF-8 (or UTF-16 or UTF-32 with a byte order mark), or has a NUL byte.
+        DataError: The file is truncated, is not in the encoding, or has a NUL byte.
     """
+    if is_lfs_pointer(path):
+        raise DataError(f"{what} {LFS_PROBLEM}")
     text = folder / "text"
-    try:
-        with path.open("rb") as raw, text.open("wb") as out:
-            _decode(raw, out, what)
-        yield text
-    finally:
-        text.unlink(missing_ok=True)
+    with path.open("rb") as raw, text.open("wb") as out:
+        _decode(raw, out, what, encoding)
+    return text
 
 
-def _decode(raw: IO[bytes], out: IO[bytes], what: str) -> None:
+def _decode(raw: IO[bytes], out: IO[bytes], what: str, given: str | None) -> None:
     start = raw.read(4)
     raw.seek(0)
     if not start:
@@ -56,6 +57,8 @@ def _decode(raw: IO[bytes], out: IO[bytes], what: str) -> None:
     try:
         head = stream.read(_CHUNK_BYTES)
         mark, encoding = next(((m, e) for m, e in _MARKS if head.startswith(m)), (b"", "utf-8"))
+        if given is not None:
+            mark, encoding = mark if codecs.lookup(given).name == encoding else b"", given
         decoder = codecs.getincrementaldecoder(encoding)()
         chunk, lines = head[len(mark) :], 0
         while chunk:
@@ -72,12 +75,15 @@ def _write(decoder: codecs.IncrementalDecoder, chunk: bytes, out: IO[bytes], wha
     """Decode a chunk (an empty one is the last) and write it; returns the number of line breaks in it."""
     try:
         text = decoder.decode(chunk, final=not chunk)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            raise DataError(f"{what} cannot be decoded: {error}; correct csv.encoding") from None
         good = error.object[: error.start].decode(error.encoding, "replace")
         got = error.object[error.start : error.start + 4]
         raise DataError(
             f"{what}:{lines + good.count(chr(10)) + 1}: the bytes {got!r} are not {error.encoding.upper()}; allowed: UTF-8, or UTF-16 "
-            "with a byte order mark. Write UTF-8 at the source, or convert it: iconv -f ENCODING -t UTF-8"
+            "with a byte order mark. Write UTF-8 at the source, convert it: iconv -f ENCODING -t UTF-8, or give the encoding of CSV: "
+            "csv: {encoding: latin-1}"
         ) from None
     if "\0" in text:
         line = lines + text.count("\n", 0, text.index("\0")) + 1

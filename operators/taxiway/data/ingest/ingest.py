@@ -3,9 +3,11 @@
 `plan` chooses the spans. Here rows are only read; `taxiway.data.validation` checks them.
 """
 
+from functools import partial
+
 from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
-from taxiway.data.sources.reader import FoundSpan, Read
+from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
 from taxiway.records import Snapshot, Span
 from taxiway.store import Store, temp_folder
@@ -19,6 +21,7 @@ def ingest(
     store: Store,
     read: Read | None = None,
     reading: ReadSpec | None = None,
+    note: Note = ignore,
 ) -> Snapshot:
     """Copy the rows of each planned span into the store.
 
@@ -31,6 +34,7 @@ def ingest(
         store: Where to put the rows.
         read: Writes the Parquet file of a span to a folder; by default `read_file`.
         reading: Joins, a sample and a split by a column, which are applied to the rows; by default none.
+        note: Called with each note on what is doubtful about the file of a joined table.
 
     Raises:
         ConfigError: The plan has too few spans.
@@ -45,7 +49,7 @@ def ingest(
         )
     made = SnapshotParts()
     with temp_folder("ingest") as folder:
-        tables = JoinTableCache(folder, read_table)
+        tables = JoinTableCache(folder, partial(read_table, note=note))
         for found in plan:
             _ingest_one(made, found, read or read_file, source, reading, tables, store)
     return snapshot_of(made, reading, pipeline, plan[-1].name)

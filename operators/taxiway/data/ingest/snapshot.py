@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import RowRules, SplitFile, materialize_rows
 from taxiway.data.ingest.sampling import Subset
@@ -16,15 +17,14 @@ from taxiway.errors import DataError, TransientError
 from taxiway.messages import counted
 from taxiway.records import JoinMatch, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
-from taxiway.spec.base import Format
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
 from taxiway.store import Store, temp_folder
 
 TRAINING_PART, EVALUATION_PART = "training", "evaluation"
 _PARTS = {Subset.TRAINING: TRAINING_PART, Subset.EVALUATION: EVALUATION_PART}
-# Writes a checked Parquet copy of a file to a folder; the format is given if the file name does not show it.
-ReadTable = Callable[[FoundSpan, Path, Format | None], Path]
+# Writes a checked Parquet copy of a file to a folder.
+ReadTable = Callable[[FoundSpan, Path, ReadOptions], Path]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class JoinTableCache:
     def _copied(self, right: JoinTable, found: FoundSpan, folder: Path) -> JoinedTable:
         join_folder = folder / f"join-{right.name}"
         join_folder.mkdir()
-        path = self._read(found, join_folder, right.join.format)
+        path = self._read(found, join_folder, ReadOptions(right.join.format, right.join.csv))
         return JoinedTable(right, path, right.label(found), digest_of_file(path))
 
 

@@ -9,22 +9,25 @@ from taxiway.store import StageKey, Store, keep, made_before
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from taxiway.data.formats.convert import ReadOptions
 
-def profile(data: "Path | str", *, label: str | None = None) -> Profile:
+
+def profile(data: "Path | str", *, label: str | None = None, options: "ReadOptions | None" = None) -> Profile:
     """Profile a file, or several files as one table.
 
     Args:
         data: A path, a pattern of paths (`data/2024-*.csv`), or a URL that fsspec reads.
         label: The label, which the other columns are compared with; None for no label.
+        options: How the files are read; None detects it.
 
     Raises:
         ConfigError: There is no such file, or no column with the name of the label.
         DataError: A file cannot be read or has other columns than the first, or there are no rows.
     """
-    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.formats.open_data import AS_DETECTED, open_data
     from taxiway.data.profiling.profiler import profile_table
 
-    with open_data(data) as table:
+    with open_data(data, options or AS_DETECTED) as table:
         return profile_table(table, label)
 
 

@@ -25,6 +25,9 @@ from taxiway.records import Span
 from taxiway.store.store import Store
 
 _NUMERIC = {"integer", "number"}
+_MOMENTS = {"date", "datetime"}
+# The types whose values also have the type.
+_ALSO = {"number": _NUMERIC, "datetime": _MOMENTS}
 # A sum of weights may be a rounding error below the rank that it reaches.
 _EPSILON = 1e-12
 
@@ -94,7 +97,7 @@ def _merge_columns(parts: list[ColumnProfile], rows_without_column: int) -> Colu
     # A column without values may have any type in its file, so its type is ignored if another part has values.
     with_values = [part for part in parts if part.present] or parts
     kind = _common_type({part.type for part in with_values})
-    same_type = [part for part in with_values if kind == part.type or (kind == "number" and part.type in _NUMERIC)]
+    same_type = [part for part in with_values if kind == part.type or part.type in _ALSO.get(kind, ())]
     counts: dict[str, int] = {}
     for part in same_type:
         for value, count in part.values:
@@ -133,7 +136,7 @@ def _common_type(types: set[str]) -> str:
     """The common type of a column with these types in its parts; `other` if there is none."""
     if len(types) == 1:
         return next(iter(types))
-    return "number" if types == _NUMERIC else "other"
+    return next((kind for kind, also in _ALSO.items() if types <= also), "other")
 
 
 def merge_moments(parts: list[ColumnProfile]) -> Moments:

@@ -1,6 +1,7 @@
 """The constraints of a schema: ranges, counts, drift and skew limits, rules, and the lifecycle stages of features."""
 
 import math
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -9,11 +10,15 @@ from pydantic import Field, field_validator, model_validator
 from taxiway.messages import number_text
 from taxiway.records import Record, Severity
 
+_YEAR = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])"
+_LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAY = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 SEMANTICS = {
-    "email": r"[^@\s]+@[^@\s]+\.[^@\s]+",
-    "ipv4": r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)",
-    "iso_date": r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])",
-    "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+[^\s]*",
+    "email": r"[^@\s.]+(?:\.[^@\s.]+)*@(?:[^@\s.]+\.)+[^@\s.]+",
+    "ipv4": rf"(?:{_BYTE}\.){{3}}{_BYTE}",
+    "iso_date": rf"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)",
+    "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@][^\s/?#]*(?:[/?#]\S*)?",
     "uuid": r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
 }
 """The forms that text can be required to have, each with the regular expression that the whole text must match."""
@@ -59,6 +64,13 @@ class Range(Record):
 
     min: int | float | None = None
     max: int | float | None = None
+
+    @field_validator("min", "max", mode="before")
+    @classmethod
+    def _is_no_date(cls, side: Any) -> Any:
+        if isinstance(side, date):
+            raise ValueError(f"only numbers have a range; write a rule instead, such as sql: COLUMN >= DATE '{side:%Y-%m-%d}'")  # noqa: TRY004 pydantic's
+        return side
 
     @field_validator("min", "max")
     @classmethod

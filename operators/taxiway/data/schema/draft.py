@@ -1,41 +1,43 @@
 """The text of a drafted schema file: the schema, with comments on what to review."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import yaml
 
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.file import feature_content, schema_to_yaml
-from taxiway.data.schema.infer import remark
 from taxiway.data.schema.model import Schema
 from taxiway.data.schema.suggest import Suggestion
+from taxiway.messages import counted
 from taxiway.records import SchemaChange
 
 
-def draft_text(schema: Schema, profile: Profile, name: str, suggestions: Iterable[Suggestion] = ()) -> str:
+def draft_text(
+    schema: Schema, profile: Profile, name: str, remarks: Mapping[str, str], suggestions: Iterable[Suggestion] = ()
+) -> str:
     """A drafted schema as YAML, with comments above its features.
 
     Args:
         schema: The schema.
         profile: The profile that it was inferred from.
         name: The name of the data.
+        remarks: What to look at in a column; see `remarks_of`.
         suggestions: Constraints to propose in comments, if the schema does not have them.
     """
     head = (
-        f"# Drafted by `taxiway schema infer` from {profile.rows:,} rows of {_one_line(name)}. It describes this data, not what is correct.\n"
+        f"# Drafted by `taxiway schema infer` from {counted(profile.rows, 'row')} of {_one_line(name)}. It describes this data, not what is correct.\n"
         "# Review it: add units and meanings, and set a domain to open if new values are normal.\n"
     )
     comments: dict[str, list[str]] = {}
     for feature in schema.features:
-        column = profile.column(feature.name)
-        if column is not None and (text := remark(column)):
-            comments.setdefault(feature.name, []).append(text)
+        if feature.name in remarks:
+            comments.setdefault(feature.name, []).append(remarks[feature.name])
     bodies = {feature.name: feature_content(feature) for feature in schema.features}
     for suggestion in suggestions:
         body = bodies.get(suggestion.column)
         if body is not None and not all(_has(body, change) for change in suggestion.changes):
             comments.setdefault(suggestion.column, []).append(f"suggested: {suggestion.describe()}")
-    return head + _with_comments(schema_to_yaml(schema), comments)
+    return head + with_comments(schema_to_yaml(schema), comments)
 
 
 def _has(body: dict[str, object], change: SchemaChange) -> bool:
@@ -45,8 +47,8 @@ def _has(body: dict[str, object], change: SchemaChange) -> bool:
     return body.get(key) == change.value
 
 
-def _with_comments(text: str, comments: dict[str, list[str]]) -> str:
-    """The YAML text with the comments of each column above it."""
+def with_comments(text: str, comments: Mapping[str, Iterable[str]]) -> str:
+    """The text of a schema file with the comments of each column above it."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
     features = next(value for key, value in root.value if key.value == "features")

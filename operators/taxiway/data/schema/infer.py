@@ -11,15 +11,13 @@ from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.model import NUMERIC_TYPES, TRAINING, Feature, FeatureType, Schema
+from taxiway.data.schema.remarks import can_be_domain
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.records import Snapshot, Span
 from taxiway.store.store import Store
 
 Ranges = Literal["none", "observed"]
 DOMAIN_VALUES = 100
-# A column may have at most one value of each list: "true" together with "1" is not a boolean.
-_TRUE = ("TRUE", "true", "SET", "set", "1")
-_FALSE = ("FALSE", "false", "CLEAR", "clear", "0")
 
 
 def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, without: Collection[str] = ()) -> Schema:
@@ -43,7 +41,7 @@ def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "
     """Infer a schema that the profiled rows pass.
 
     Types are those of the file. A column is required if every row has a value, else optional. Text with at most 100 values gets
-    these as its domain, unless all are numbers. Lists that all have one length get that as `valency`; other lists get at least one
+    these as its domain, unless all look like numbers, dates or nested values. Lists that all have one length get that as `valency`; other lists get at least one
     item if none is empty. The label is expected in training only. Keys and drift limits are not inferred.
 
     Args:
@@ -73,24 +71,6 @@ def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "
     )
 
 
-def remark(column: ColumnProfile) -> str:
-    """A hint if a column's values may not have the type that the file gives them; empty for most columns."""
-    values = [item.value for item in column.values]
-    if not column.present:
-        return "no values in the data: the type is a guess"
-    if column.type == "integer" and column.minimum is not None and column.minimum >= 0 and column.maximum == 1:
-        return "only 0 and 1; if these are booleans, store them as booleans"
-    if column.type != "string" or not column.values_complete or not values:
-        return ""
-    if all(value in _TRUE + _FALSE for value in values) and all(
-        sum(v in names for v in values) <= 1 for names in (_TRUE, _FALSE)
-    ):
-        return "booleans stored as text; store them as booleans"
-    if _all_integers(values):
-        return "integers stored as text; store them as numbers unless they are codes"
-    return ""
-
-
 def closed_domain(column: ColumnProfile, most: int) -> tuple[str, ...] | None:
     """All values of a text column; None if they are not all known, or more than `most`."""
     values = [item.value for item in column.values]
@@ -110,7 +90,7 @@ def _feature(column: ColumnProfile, ranges: Ranges) -> Feature:
         type=cast(FeatureType, column.type),
         presence=1.0 if column.present == column.rows else 0.0,
         valency=_valency(column),
-        domain=None if domain is None or _all_integers(domain) else domain,
+        domain=domain if domain is not None and can_be_domain(domain) else None,
         range=_observed(column) if ranges == "observed" and column.type in NUMERIC_TYPES else None,
     )
 
@@ -125,7 +105,3 @@ def _valency(column: ColumnProfile) -> Counts | None:
 def _observed(column: ColumnProfile) -> Range | None:
     low, high = None if column.below else column.minimum, None if column.above else column.maximum
     return None if low is None and high is None else Range(min=low, max=high)
-
-
-def _all_integers(values: Iterable[str]) -> bool:
-    return all(value.removeprefix("-").isdecimal() for value in values)

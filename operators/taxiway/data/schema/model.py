@@ -228,9 +228,9 @@ class Schema(Record):
         return self._taken(CATEGORICAL_TYPES, label)
 
     @property
-    def text_columns(self) -> tuple[str, ...]:
-        """The text columns, which are read from CSV as text even if all values are digits."""
-        return tuple(feature.name for feature in self.features if feature.type == "string")
+    def types(self) -> dict[str, str]:
+        """The type of each column: text is read from text files as text even if all values are digits."""
+        return {feature.name: feature.type for feature in self.features}
 
     def offered(self, label: str) -> tuple[str, ...]:
         """The columns that a model can use: expected in serving, and neither label nor key.

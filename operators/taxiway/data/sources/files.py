@@ -3,13 +3,13 @@
 Files are only listed here; `read_file` reads them.
 """
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from glob import iglob
 
-from taxiway.data.sources.reader import Connect, FoundSpan, Read, SourceReader
+from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader
 from taxiway.errors import ConfigError
 from taxiway.records import span_order
 from taxiway.spec.source import FileSource
@@ -31,14 +31,19 @@ class FileReader(SourceReader):
         """The paths that the pattern may match."""
         return listing(self.source.spans)
 
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 files need no database
+    def read(
+        self,
+        connect: Connect,  # noqa: ARG002 files need no database
+        types: Callable[[], Mapping[str, str]],
+        note: Note,
+    ) -> Read:
         """A function that converts the file of a span to Parquet."""
-        from taxiway.data.formats.convert import known_format
+        from taxiway.data.formats.convert import ReadOptions, known_format
         from taxiway.data.sources.read_file import read_file
 
-        # CSV is the only format without types.
         kind = self.source.format or known_format(self.source.spans)
-        return partial(read_file, format=self.source.format, text_columns=text_columns() if kind == "csv" else ())
+        known = {} if kind == "parquet" else types()
+        return partial(read_file, options=ReadOptions(self.source.format, self.source.csv, known), note=note)
 
     def check(self) -> None:
         """Raise ConfigError if the format of the files is unknown."""

@@ -1,12 +1,12 @@
 """The spans of a source of any kind: their names and versions, and the reader of their rows."""
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime
 from typing import assert_never
 
 from taxiway.data.sources.files import FileReader
 from taxiway.data.sources.function import FunctionReader
-from taxiway.data.sources.reader import Connect, FoundSpan, Read, SourceReader
+from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader, ignore
 from taxiway.data.sources.sql import SqlReader
 from taxiway.errors import ConfigError
 from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource
@@ -70,15 +70,16 @@ def with_versions(source: Source, spans: tuple[FoundSpan, ...], connect: Connect
     return _reader(source).with_versions(spans, connect)
 
 
-def reader_of(source: Source, connect: Connect, text_columns: Callable[[], Collection[str]] = tuple) -> Read:
+def reader_of(source: Source, connect: Connect, types: Callable[[], Mapping[str, str]] = dict, *, note: Note = ignore) -> Read:
     """The function that writes the Parquet file of a span of this source.
 
     Args:
         source: The source, with `{data}` filled in.
         connect: Opens the source's database.
-        text_columns: Returns the columns to read as text; called only if the format has no types.
+        types: Returns the known types of columns; called only for text files.
+        note: Called with each note on what is doubtful about a file.
     """
-    return _reader(source).read(connect, text_columns)
+    return _reader(source).read(connect, types, note)
 
 
 def check_source(source: Source) -> None:

@@ -1,14 +1,14 @@
 """A source of rows from a user's Python function, which is called with the begin and the end of a period."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.sources.periods import PeriodReader, bounds_of
-from taxiway.data.sources.reader import Connect, FoundSpan, Read
+from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.messages import counted
 from taxiway.spec.python_refs import look_up
@@ -31,7 +31,12 @@ class FunctionReader(PeriodReader):
     def _origin(self) -> str:
         return self.source.text
 
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a DataFrame has types
+    def read(
+        self,
+        connect: Connect,  # noqa: ARG002 functions connect themselves
+        types: Callable[[], Mapping[str, str]],  # noqa: ARG002 a DataFrame has types
+        note: Note,  # noqa: ARG002
+    ) -> Read:
         """A function that writes the rows of a span's period to a Parquet file."""
 
         def rows_of(span: FoundSpan, folder: Path) -> Path:

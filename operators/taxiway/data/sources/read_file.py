@@ -1,15 +1,17 @@
 """Copy a source's files, convert them to Parquet, and check that they can be read to the end."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.formats.convert import as_parquet, format_of
-from taxiway.data.sources.reader import FoundSpan
+from taxiway.data.engine.parquet_source import check_names
+from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
+from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, types_of
+from taxiway.data.sources.reader import FoundSpan, Note, ignore
 from taxiway.errors import DataError, TransientError
 from taxiway.messages import counted
-from taxiway.spec.base import Format
+from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -18,31 +20,58 @@ _PARQUET_MAGIC = b"PAR1"
 _CHUNK_BYTES = 1 << 20
 
 
-def read_table(found: FoundSpan, folder: Path, format: Format | None = None) -> Path:
+AS_NAMED = ReadOptions()
+
+
+def read_table(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *, note: Note = ignore) -> Path:
     """A checked Parquet copy of a joined table in `folder`; see `read_file`."""
-    copy = read_file(found, folder, format)
+    copy = read_file(found, folder, options, note=note)
     count_rows(copy, found.path)
     return copy
 
 
-def read_file(found: FoundSpan, folder: Path, format: Format | None = None, text_columns: Collection[str] = ()) -> Path:
+def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *, note: Note = ignore) -> Path:
     """Copy a file to `folder` as Parquet.
 
     Args:
         found: The file.
         folder: Where to write the copy.
-        format: The format of the file; None if its name shows it.
-        text_columns: The columns of a CSV file to read as text, whatever their values.
+        options: How to read the file.
+        note: Called with each note on what is doubtful about the file.
 
     Raises:
         ConfigError: The name does not show the format.
         DataError: The file is not valid.
         TransientError: The file was removed or changed while it was read.
     """
-    kind = format or format_of(found.path)
+    converted = as_parquet([_fetched(found, folder, options)], options)
+    for doubt in converted.notes:
+        note(doubt)
+    return converted.files[0]
+
+
+def common_types(spans: Iterable[FoundSpan], options: ReadOptions = AS_NAMED) -> dict[str, str]:
+    """The types of the columns of text files by the values of all files together; one file at a time is copied.
+
+    Raises:
+        ConfigError: As `read_file`.
+        DataError: As `read_file`.
+        TransientError: As `read_file`.
+    """
+
+    def copies() -> Iterable[RawFile]:
+        for found in spans:
+            with temp_folder("types") as folder:
+                yield _fetched(found, folder, options)
+
+    return types_of(copies(), options)
+
+
+def _fetched(found: FoundSpan, folder: Path, options: ReadOptions) -> RawFile:
+    kind = options.format or format_of(found.path)
     original = folder / "original"
     fetch(found.path, original)
-    return as_parquet(original, folder, format=kind, what=found.path, text_columns=text_columns)
+    return RawFile(original, folder, kind, found.path)
 
 
 def fetch(path: str, copy: Path) -> None:
@@ -88,6 +117,8 @@ def count_rows(copy: Path, path: str) -> int:
     size = copy.stat().st_size
     if size == 0:
         raise DataError(f"{path} is empty (0 bytes); write it again at the source")
+    if is_lfs_pointer(copy):
+        raise DataError(f"{path} {LFS_PROBLEM}")
     with copy.open("rb") as stream:
         magic = stream.read(len(_PARQUET_MAGIC))
     if magic != _PARQUET_MAGIC:
@@ -106,9 +137,5 @@ def count_rows(copy: Path, path: str) -> int:
         raise DataError(
             f"{path} has no name for column {[bool(n.strip()) for n in names].index(False) + 1} of {len(names)}; name it at the source"
         )
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"{path} has more than one column named {', '.join(twice)}; give each column its own name at the source"
-        )
+    check_names(names, path)
     return rows

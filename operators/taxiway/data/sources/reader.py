@@ -1,7 +1,7 @@
 """The interface of a source of any kind: its spans, their versions and their rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +36,14 @@ class FoundSpan:
     begins: datetime | None = None
 
 
+Note = Callable[[str], None]
+"""Takes a note on what is doubtful about the rows of a source."""
+
+
+def ignore(note: str) -> None:
+    """A `Note` that shows nothing."""
+
+
 Read = Callable[[FoundSpan, Path], Path]
 """Writes the Parquet file of a span to a folder."""
 
@@ -52,7 +60,7 @@ class SourceReader(ABC):
         """A value that is cheap to compute and changes if `spans` may have changed."""
 
     @abstractmethod
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:
+    def read(self, connect: Connect, types: Callable[[], Mapping[str, str]], note: Note) -> Read:
         """The function that writes the Parquet file of a span; see `find.reader_of`."""
 
     def with_versions(self, spans: tuple[FoundSpan, ...], connect: Connect) -> tuple[FoundSpan, ...]:  # noqa: ARG002 of subclasses

@@ -1,6 +1,6 @@
 """A source of rows from a SQL query for one period, on any database that SQLAlchemy supports."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.formats.python_rows import Batch, rows_to_parquet
 from taxiway.data.sources.periods import PeriodReader, bounds_of
-from taxiway.data.sources.reader import Connect, FoundSpan, Read
+from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.spec.source import SqlSource
 from taxiway.spec.source.period_query import BOUNDS
@@ -45,7 +45,12 @@ class SqlReader(PeriodReader):
                 for span in spans
             )
 
-    def read(self, connect: Connect, text_columns: Callable[[], Collection[str]]) -> Read:  # noqa: ARG002 a database has types
+    def read(
+        self,
+        connect: Connect,
+        types: Callable[[], Mapping[str, str]],  # noqa: ARG002 a database has types
+        note: Note,  # noqa: ARG002
+    ) -> Read:
         """A function that writes the rows of a span's period to a Parquet file."""
 
         def rows_of(span: FoundSpan, folder: Path) -> Path:

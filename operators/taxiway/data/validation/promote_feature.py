@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from taxiway.data.formats.open_data import files_of, open_data
+from taxiway.data.formats.convert import ReadOptions
+from taxiway.data.formats.open_data import AS_DETECTED, files_of, open_data
 from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.model import TRAINING, Schema
 from taxiway.data.validation.validate import validate_with_profiles
@@ -46,7 +47,14 @@ class Evidence:
 
 
 def promotion(
-    schema: Schema, feature: str, stage: LifecycleStage, data: Sequence[str], *, spans: int = SPANS, today: date
+    schema: Schema,
+    feature: str,
+    stage: LifecycleStage,
+    data: Sequence[str],
+    *,
+    spans: int = SPANS,
+    today: date,
+    options: ReadOptions = AS_DETECTED,
 ) -> tuple[tuple[SchemaChange, ...], Evidence]:
     """The schema changes that promote a feature to `stage`, and the evidence for it.
 
@@ -60,6 +68,7 @@ def promotion(
         data: Files or patterns of files; each matching file is a span, oldest first.
         spans: How many clean spans are required.
         today: The date to write as `since`.
+        options: How the files are read.
 
     Raises:
         ConfigError: There is no such feature, or it cannot be promoted from its stage to `stage`.
@@ -78,12 +87,12 @@ def promotion(
     found: list[SpanEvidence] = []
     seen: set[str] = set()
     for at, file in enumerate(files):
-        with open_data(file) as table:
+        with open_data(file, options) as table:
             digest = table.digest
         if digest in seen:
             reasons: tuple[str, ...] = (f"{Path(file).name} has the same content as an earlier span",)
         else:
-            reasons = _reasons_against(file, files[at - 1] if at else None, alone)
+            reasons = _reasons_against(file, files[at - 1] if at else None, alone, options)
         seen.add(digest)
         found.append(SpanEvidence(file, reasons))
     changes = (
@@ -93,11 +102,11 @@ def promotion(
     return changes, Evidence(tuple(found), spans)
 
 
-def _reasons_against(data: str, previous: str | None, alone: Schema) -> tuple[str, ...]:
+def _reasons_against(data: str, previous: str | None, alone: Schema, options: ReadOptions) -> tuple[str, ...]:
     """The blocking anomalies of the one feature in the schema `alone`; `previous` is the span before, for drift."""
     feature = alone.features[0]
     environment = next((name for name in alone.environments if feature.expected_in(name)), TRAINING)
-    found = validate_with_profiles(data, alone, previous=previous, environment=environment)
+    found = validate_with_profiles(data, alone, previous=previous, environment=environment, options=options)
     column = found.profile.column(feature.name)
     if column is None or not column.present:
         return (f"{feature.name} in {Path(data).name} has no value.",)

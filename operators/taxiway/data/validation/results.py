@@ -3,11 +3,44 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
+from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.messages import SHOWN_VALUES, number_text, quoted
 from taxiway.records import Anomaly, DataReport, SchemaChange, Severity, Status
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where some rows are.
+
+    Attributes:
+        rows: Their numbers in the one file, from 1; empty if the data is more than one file.
+        text: ` (row 2)`, ` (for example rows 2, 5, 9)`, or ` (for example row 2 of a.csv, rows 1, 3 of b.csv)`; empty without rows,
+            or if nobody knows the files by their names.
+    """
+
+    rows: tuple[int, ...] = ()
+    text: str = ""
+
+
+def places_of(table: Table, found: Iterable[tuple[str, int]]) -> Places:
+    """Places of rows, given by their file and their number in it, from 0."""
+    by_file: dict[str, list[int]] = {}
+    for file, number in found:
+        by_file.setdefault(file, []).append(int(number) + 1)
+    if not by_file or not (table.one_file or table.names_files):
+        return Places()
+    texts = [f"{_row_numbers(rows)}{'' if table.one_file else f' of {Path(file).name}'}" for file, rows in by_file.items()]
+    rows = tuple(row for some in by_file.values() for row in some)
+    text = f" ({'' if len(rows) == 1 else 'for example '}{', '.join(texts)})"
+    return Places(rows if table.one_file else (), text)
+
+
+def _row_numbers(rows: list[int]) -> str:
+    return f"row{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows)}"
 
 
 def anomaly_in(
@@ -21,7 +54,7 @@ def anomaly_in(
     change: tuple[str, object] | None = None,
     action: str = "set",
     examples: Iterable[object] = (),
-    rows: tuple[int, ...] = (),
+    places: Places | None = None,
 ) -> Anomaly:
     """An anomaly in one column.
 
@@ -35,7 +68,7 @@ def anomaly_in(
         change: The key of the feature to change if the data is right, and its new value; None if no change helps.
         action: Whether the value replaces (`set`) or extends (`add`) the current one.
         examples: Values that show what is wrong.
-        rows: The numbers of some rows that are wrong, from 1.
+        places: Where some rows are that are wrong.
     """
     fix = (
         SchemaChange.model_validate(
@@ -51,19 +84,12 @@ def anomaly_in(
         severity=Severity.ERROR if kind.startswith("label_") else feature.found_severity,
         observed=observed,
         expected=expected,
-        message=f"{feature.name} in {span.name} {message}{at_rows(rows)}{_why_it_only_warns(feature)}.",
+        message=f"{feature.name} in {span.name} {message}{places.text if places else ''}{_why_it_only_warns(feature)}.",
         examples=tuple(number_text(v) if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
-        rows=rows,
+        rows=places.rows if places else (),
         fix=fix,
         proposal=fix.describe() if fix else None,
     )
-
-
-def at_rows(rows: tuple[int, ...]) -> str:
-    """` (row 2)`, or ` (for example rows 2, 5, 9)`; empty without rows."""
-    if not rows:
-        return ""
-    return f" (row {rows[0]:,})" if len(rows) == 1 else f" (for example rows {', '.join(f'{row:,}' for row in rows)})"
 
 
 def _why_it_only_warns(feature: Feature) -> str:

@@ -5,13 +5,14 @@ The checks are in `checks`, one module each, and in `expectations`. `CHECKS` lis
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
 from taxiway.data.engine.duckdb_table import Table, open_table
-from taxiway.data.formats.open_data import files_of, open_data
+from taxiway.data.formats.convert import ReadOptions
+from taxiway.data.formats.open_data import AS_DETECTED, files_of, open_data
 from taxiway.data.profiling.merge import merge_profiles, profile_whole_span
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
@@ -102,6 +103,7 @@ def validate_with_profiles(
     suite: Path | None = None,
     suite_docs: Path | None = None,
     today: date | None = None,
+    options: ReadOptions = AS_DETECTED,
 ) -> ValidationResult:
     """Check data as `validate` does, and return the profiles that an HTML report shows with the report.
 
@@ -114,14 +116,16 @@ def validate_with_profiles(
         suite: As in `validate`.
         suite_docs: The HTML file to write the suite's results to, as Great Expectations' Data Docs.
         today: As in `validate`.
+        options: How all of the data is read. Types are those of the schema.
     """
     if environment not in schema.environments:
         raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
+    options = replace(options, types=schema.types)
     with ExitStack() as stack:
-        target = _open_checked_data(stack, Path(str(data)).name, data, schema)
-        earlier = [_profile_of(file, schema) for file in (files_of(previous) if previous is not None else ())]
+        target = _open_checked_data(stack, Path(str(data)).name, data, schema, options)
+        earlier = [_profile_of(file, schema, options) for file in (files_of(previous) if previous is not None else ())]
         baseline = Baseline(merge_profiles(earlier), "the previous data") if earlier else None
-        serving_target = _open_checked_data(stack, "serving", serving, schema) if serving is not None else None
+        serving_target = _open_checked_data(stack, "serving", serving, schema, options) if serving is not None else None
         check_input = CheckInput(
             schema,
             (target,),
@@ -132,7 +136,10 @@ def validate_with_profiles(
             suite=suite,
             suite_docs=suite_docs,
         )
-        report = _check_all(check_input).decide(target.table().digest, schema, today or datetime.now(UTC).date())
+        results = _check_all(check_input)
+        for note in (*target.table().notes, *(serving_target.table().notes if serving_target is not None else ())):
+            results.add_note(note)
+        report = results.decide(target.table().digest, schema, today or datetime.now(UTC).date())
     return ValidationResult(
         report,
         target.profile,
@@ -141,14 +148,14 @@ def validate_with_profiles(
     )
 
 
-def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema) -> CheckTarget:
+def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema, options: ReadOptions) -> CheckTarget:
     """Open data until the stack is closed, and profile it."""
-    table = stack.enter_context(open_data(data, schema.text_columns))
+    table = stack.enter_context(open_data(data, options))
     return CheckTarget(name, profile_beside(table, schema.label), lambda: table)
 
 
-def _profile_of(file: str, schema: Schema) -> Profile:
-    with open_data(file, schema.text_columns) as table:
+def _profile_of(file: str, schema: Schema, options: ReadOptions) -> Profile:
+    with open_data(file, options) as table:
         return profile_beside(table, schema.label)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from taxiway.spec.base import Duration, Format, Number, Section
+from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 from taxiway.spec.source.span_pattern import PatternText, SpanPattern, pattern_in_file, with_data
 
 REWRITES = ("lower", "strip", "text", "upper")
@@ -54,6 +55,7 @@ class Join(Section):
         spans: A pattern of files, one for each span; a span whose file does not exist yet waits for it.
         file: One file for all spans, instead of `spans`.
         format: The format of the files; None if their names show it.
+        csv: How CSV files are written, where that cannot be detected.
         on: The key columns of the span, each with the column of the table that it must equal.
         as_of: A time column of the span with one of the table: of several matches, the newest one at or before that time is used.
             Without it, each key must be unique in the table.
@@ -68,6 +70,7 @@ class Join(Section):
     spans: PatternText | None = None
     file: str | None = None
     format: Format | None = None
+    csv: CsvOptions = DETECTED
     on: Mapping[str, str] = Field(min_length=1)
     as_of: Mapping[str, str] | None = Field(default=None, min_length=1, max_length=1)
     within: Duration | None = None

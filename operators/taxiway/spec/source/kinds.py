@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from taxiway.spec.base import Duration, Format, Name, Section, mistake
+from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 from taxiway.spec.source.join import Join
 from taxiway.spec.source.period_query import PeriodQuery
 from taxiway.spec.source.periods import Every, period_of
@@ -132,6 +133,7 @@ class FileSource(SourceKeys):
         spans: A pattern of paths or fsspec URLs with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}. {data} is the folder or URL of
             data that the installation sets.
         format: The format of the files; None if their extension shows it.
+        csv: How CSV files are written, where that cannot be detected.
     """
 
     key: ClassVar[str] = "spans"
@@ -139,6 +141,7 @@ class FileSource(SourceKeys):
 
     spans: PatternText
     format: Format | None = None
+    csv: CsvOptions = DETECTED
 
     @property
     def text(self) -> str:

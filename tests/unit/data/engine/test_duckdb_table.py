@@ -1,6 +1,7 @@
 """Several files as one table: their columns get a type that holds the values of all, or are refused; and what SQL can reach."""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,8 @@ from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError, TransientError
+
+NOON, FAR = datetime(2024, 1, 1, 12), datetime(9999, 12, 31)
 
 
 def files(folder: Path, *values: pa.Array) -> list[Path]:
@@ -41,7 +44,19 @@ def test_prices_that_are_whole_in_the_first_file_keep_their_fractions_in_the_nex
         ((pa.nulls(1), pa.array(["b"])), "VARCHAR", [None, "b"]),
         ((pa.array(["b"]), pa.nulls(1)), "VARCHAR", ["b", None]),
         ((pa.array([1]), pa.nulls(1), pa.array([2.5])), "DOUBLE", [1.0, None, 2.5]),
-        ((pa.nulls(1), pa.nulls(1)), '"NULL"', [None, None]),
+        ((pa.nulls(1), pa.nulls(1)), "VARCHAR", [None, None]),
+        ((pa.nulls(1),), "VARCHAR", [None]),
+        ((pa.array([[1]], pa.list_(pa.int32())), pa.array([[2**40]])), "BIGINT[]", [[1], [2**40]]),
+        ((pa.array([date(2024, 1, 1)]), pa.array([NOON])), "TIMESTAMP", [datetime(2024, 1, 1), NOON]),
+        ((pa.array([NOON], "timestamp[s]"), pa.array([NOON], "timestamp[us]")), "TIMESTAMP", [NOON, NOON]),
+        ((pa.array([NOON], "timestamp[ns]"), pa.array([NOON])), "TIMESTAMP_NS", [NOON, NOON]),
+        ((pa.array([NOON], "timestamp[ns]"), pa.array([FAR])), "TIMESTAMP", [NOON, FAR]),
+        (
+            (pa.array([NOON], pa.timestamp("ns", "UTC")), pa.array([NOON], pa.timestamp("us", "UTC"))),
+            "TIMESTAMPTZ_NS",
+            [NOON.replace(tzinfo=UTC)] * 2,
+        ),
+        ((pa.array(["b"]).dictionary_encode(), pa.array(["c"])), "VARCHAR", ["b", "c"]),
     ],
 )
 def test_the_wider_type_holds_the_values_of_all_files(
@@ -56,10 +71,35 @@ def test_the_wider_type_holds_the_values_of_all_files(
 
 
 def test_numbers_in_one_file_and_text_in_the_next_are_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "g1.csv").write_text("price\n1\n2\n")
-    (tmp_path / "g2.csv").write_text("price\n3\nmany\n")
-    with pytest.raises(DataError, match=r"the column price is BIGINT in g1\.csv, VARCHAR in g2\.csv; write it with one type"):
-        profile(str(tmp_path / "g*.csv"))
+    files(tmp_path, pa.array([1]), pa.array(["many"]))
+    with pytest.raises(
+        DataError, match=r'the column "x" is BIGINT in 0\.parquet, VARCHAR in 1\.parquet; write it with one type'
+    ):
+        profile(str(tmp_path / "*.parquet"))
+
+
+def test_times_that_no_type_holds_are_refused(tmp_path: Path) -> None:
+    fine = pa.array([1], "timestamp[ns]")
+    files(tmp_path, fine, pa.array([FAR]))
+    with pytest.raises(DataError, match=r'the column "x" is TIMESTAMP_NS in 0\.parquet, TIMESTAMP in 1\.parquet'):
+        profile(str(tmp_path / "*.parquet"))
+    files(tmp_path, pa.array([NOON]), pa.array([NOON], pa.timestamp("us", "UTC")))
+    with pytest.raises(DataError, match=r'"x" is TIMESTAMP in 0\.parquet, TIMESTAMP WITH TIME ZONE in 1\.parquet'):
+        profile(str(tmp_path / "*.parquet"))
+
+
+def test_columns_in_another_order_are_the_same_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"b": ["y"], "a": [2.5]}), tmp_path / "1.parquet")
+    with open_table([tmp_path / "0.parquet", tmp_path / "1.parquet"], "made") as table:
+        assert sorted(table.rows("SELECT c0, c1 FROM span")) == [(1.0, "x"), (2.5, "y")]
+
+
+def test_a_column_that_came_or_went_is_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1], "old": [1]}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"a": [1], "new": [1]}), tmp_path / "1.parquet")
+    with pytest.raises(DataError, match=r'"old" is only in 0\.parquet, "new" is only in 1\.parquet'):
+        profile(str(tmp_path / "*.parquet"))
 
 
 @pytest.mark.parametrize("name", ["file_row_number", "File_Row_Number"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.data.formats import csv as csv_file
-from taxiway.data.formats.convert import as_parquet, format_of, known_format
+from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, known_format
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
@@ -34,9 +34,15 @@ def read(tmp_path: Path) -> Read:
     def reading(content: str | bytes, name: str = "rows.csv") -> pa.Table:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return pq.read_table(as_parquet(path, tmp_path, format=format_of(name), what=name))
+        return pq.read_table(parquet(path, tmp_path))
 
     return reading
+
+
+def parquet(path: Path, folder: Path) -> Path:
+    """The Parquet file of one file of rows."""
+    (made,) = as_parquet([RawFile(path, folder, format_of(path.name), path.name)], ReadOptions()).files
+    return made
 
 
 def columns(table: pa.Table) -> dict[str, list[Any]]:
@@ -66,7 +72,7 @@ def types(table: pa.Table) -> dict[str, str]:
 def test_the_ending_tells_the_format(name: str, kind: str | None) -> None:
     assert known_format(name) == kind
     if kind is None:
-        with pytest.raises(ConfigError, match=r"is unknown; allowed: .*\.csv.*or a key format: csv, jsonl, parquet"):
+        with pytest.raises(ConfigError, match=r"is unknown; allowed: .*\.csv.*or its format, by the key format"):
             format_of(name)
 
 
@@ -87,7 +93,7 @@ def test_the_ending_tells_the_format(name: str, kind: str | None) -> None:
         (["yes", "no"], "string", ["yes", "no"]),
         (["2013-02-28", "2012-02-29"], "date32[day]", ["2013-02-28", "2012-02-29"]),
         (["2013-02-28", "2013-02-30"], "string", ["2013-02-28", "2013-02-30"]),
-        (["2013-02-28", "2013-02-28 10:00"], "string", ["2013-02-28", "2013-02-28 10:00"]),
+        (["2013-02-28", "2013-02-28 10:00"], "timestamp[us]", ["2013-02-28 00:00:00", "2013-02-28 10:00:00"]),
         (["28/02/2013"], "string", ["28/02/2013"]),
         (["2013-02-28 10:00:00.5", "2013-02-28T10:00"], "timestamp[us]", ["2013-02-28 10:00:00.500000", "2013-02-28 10:00:00"]),
         (
@@ -97,7 +103,7 @@ def test_the_ending_tells_the_format(name: str, kind: str | None) -> None:
         ),
         (["NA", "DE", ""], "string", ["NA", "DE", None]),
         (["NA", ""], "string", ["NA", None]),
-        (["", ""], "string", [None, None]),
+        (["", ""], "null", [None, None]),
         (["1,5", "2"], "string", ["1,5", "2"]),
         ([" 7", "8 "], "int64", [7, 8]),
         ([" x", "8 "], "string", [" x", "8 "]),
@@ -175,7 +181,7 @@ def test_lines_may_end_in_any_way_and_fields_hold_lines(read: Read, ends: str) -
         ('a,b\n1,2\n1,"x"y\n', "rows.csv:3: .*there is text after a closing quote"),
         ("a,,b\n1,2,3\n", "rows.csv:1: column 2 of 3 has no name; name each column at the source"),
         (",a\n0,2\n", r"column 1 of 2 has no name \(pandas writes its index like this; use index=False\)"),
-        ("a,b,a\n1,2,3\n", "rows.csv:1: more than one column is named a"),
+        ("a,b,a\n1,2,3\n", 'rows.csv:1: more than one column is named "a"'),
         (b"a,b\n1,x\x00y\n", "rows.csv:2: a NUL byte"),
         ("a,b\n1,x\n".encode("utf-16-le"), "rows.csv:1: a NUL byte.*UTF-16 without a byte order mark"),
         (b"a,b\n1,x\n2,caf\xe9\n", r"rows.csv:3: the bytes b'\\xe9.*' are not UTF-8.*iconv"),
@@ -213,7 +219,7 @@ def test_the_same_text_gives_the_same_bytes_compressed_or_not(tmp_path: Path) ->
     digests = set()
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-        digests.add(digest_of_file(as_parquet(tmp_path / name, tmp_path, format="csv", what=name)))
+        digests.add(digest_of_file(parquet(tmp_path / name, tmp_path)))
     assert len(digests) == 1
     assert not (tmp_path / "text").exists()
 
@@ -263,7 +269,7 @@ def test_a_table_that_python_wrote_comes_back_row_by_row(
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, delimiter=sign, lineterminator=ends, quoting=quoting)
         writer.writerows([names, *([*row, "word"] for row in rows), [*("text" for _ in rows[0]), "word"]])
-    table = pq.read_table(as_parquet(folder / "rows.csv", folder, format="csv", what="rows.csv"))
+    table = pq.read_table(parquet(folder / "rows.csv", folder))
     assert table.column_names == names
     back = [list(row.values()) for row in table.to_pylist()]
     assert back == [*([*(cell or None for cell in row), "word"] for row in rows), [*("text" for _ in rows[0]), "word"]]
@@ -277,7 +283,7 @@ def test_numbers_that_python_wrote_come_back_as_those_numbers(
     folder = tmp_path_factory.mktemp("csv")
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([["a", "b"], *([number, "x"] for number in numbers)])
-    found = pq.read_table(as_parquet(folder / "rows.csv", folder, format="csv", what="rows.csv")).column("a").to_pylist()
+    found = pq.read_table(parquet(folder / "rows.csv", folder)).column("a").to_pylist()
     floats = any(isinstance(number, float) for number in numbers)
     assert found == [float(number) if floats and number is not None else number for number in numbers]
 
@@ -295,7 +301,7 @@ def test_numbers_that_python_wrote_come_back_as_those_numbers(
     ],
 )
 def test_public_files_are_read_whole(tmp_path: Path, name: str, rows: int, some: dict[str, str]) -> None:
-    table = pq.read_table(as_parquet(PUBLIC / name, tmp_path, format=format_of(name), what=name))
+    table = pq.read_table(parquet(PUBLIC / name, tmp_path))
     assert table.num_rows == rows
     assert some.items() <= types(table).items()
 
@@ -362,7 +368,7 @@ def test_no_row_and_no_value_of_json_lines_is_lost(
 ) -> None:
     folder = tmp_path_factory.mktemp("json")
     (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    table = pq.read_table(as_parquet(folder / "rows.jsonl", folder, format="jsonl", what="rows.jsonl"))
+    table = pq.read_table(parquet(folder / "rows.jsonl", folder))
     assert table.num_rows == len(rows)
     for name in table.column_names:
         found, given_ = table.column(name).to_pylist(), [row.get(name) for row in rows]

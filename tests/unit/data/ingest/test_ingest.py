@@ -82,7 +82,7 @@ def damage_a_page(path: Path) -> None:
         (lambda path: pd.DataFrame({"x": pd.Series(dtype="int64")}).to_parquet(path), "no rows"),
         (
             lambda path: pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]), path),
-            "more than one column named x",
+            'more than one column named "x"',
         ),
     ],
 )

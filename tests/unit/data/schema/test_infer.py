@@ -8,13 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from helping import shared_data
+from taxiway.data.formats.open_data import open_data
 from taxiway.data.profiling.compute import profile
 from taxiway.data.profiling.profile import ColumnProfile, Profile
+from taxiway.data.profiling.profiler import profile_table
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.draft import draft_text
 from taxiway.data.schema.file import load_schema
-from taxiway.data.schema.infer import closed_domain, infer_from, remark
+from taxiway.data.schema.infer import closed_domain, infer_from
 from taxiway.data.schema.model import TRAINING, Feature
+from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.schema.suggest import suggest
 from taxiway.data.validation.validate import validate
 from taxiway.errors import ConfigError, DataError
@@ -24,6 +27,11 @@ from taxiway.records import Status
 def profile_of(folder: Path, **columns: Any) -> Profile:
     pq.write_table(pa.table(columns), folder / "data.parquet")
     return profile(folder / "data.parquet")
+
+
+def remarks(path: Path) -> dict[str, str]:
+    with open_data(path) as table:
+        return remarks_of(table, profile_table(table))
 
 
 def inferred(folder: Path, values: Any) -> Feature:
@@ -74,9 +82,9 @@ def test_a_feature_is_inferred_by_the_published_rules(tmp_path: Path, values: An
 )
 def test_what_may_be_another_type_is_told_and_not_changed(tmp_path: Path, values: Any, words: str) -> None:
     made = profile_of(tmp_path, x=values)
-    column = made.columns[0]
-    assert (words in remark(column)) if words else (remark(column) == "")
-    text = draft_text(infer_from(made), made, "data.parquet")
+    found = remarks(tmp_path / "data.parquet")
+    assert (words in found["x"]) if words else not found
+    text = draft_text(infer_from(made), made, "data.parquet", found)
     assert (f"  # {words}" in text or words in text) if words else text.count("#") == 2
 
 
@@ -128,7 +136,7 @@ def test_data_pass_the_schema_that_was_inferred_from_them(tmp_path: Path, name: 
     path = shared_data(name)
     made = profile(path)
     schema = infer_from(made, ranges=ranges)
-    (tmp_path / "x.yaml").write_text(draft_text(schema, made, name, suggest(path)))
+    (tmp_path / "x.yaml").write_text(draft_text(schema, made, name, remarks(path), suggest(path)))
     assert load_schema(tmp_path / "x.yaml") == schema
     report = validate(path, schema)
     assert (report.status, report.anomalies) == (Status.PASS, ())
@@ -143,7 +151,7 @@ def test_one_half_of_the_taxis_is_told_from_the_other(tmp_path: Path) -> None:
     made = profile(first)
     tract = made.column("pickup_census_tract")
     assert tract is not None
-    assert (tract.present, remark(tract)) == (0, "no values in the data: the type is a guess")
+    assert (tract.present, remarks(first)["pickup_census_tract"]) == (0, "no values in the data: the type is a guess")
     found = {(a.kind, a.column): a for a in validate(second, infer_from(made, "big_tipper")).anomalies}
     # A column of text in the schema is read from CSV as text, whatever it holds.
     assert set(found) == {("domain", "company")}
@@ -158,11 +166,11 @@ def test_a_comment_cannot_break_the_file(tmp_path: Path) -> None:
     made = profile_of(tmp_path, **{"a\nb": values, "c": [f"{at}" for at in range(40)]})
     pq.write_table(pa.table({"a\nb": values, "c": [f"{at}" for at in range(40)]}), tmp_path / "data.parquet")
     schema = infer_from(made)
-    (tmp_path / "x.yaml").write_text(draft_text(schema, made, "da\nta", suggest(tmp_path / "data.parquet")), encoding="utf-8")
+    path = tmp_path / "data.parquet"
+    (tmp_path / "x.yaml").write_text(draft_text(schema, made, "da\nta", remarks(path), suggest(path)), encoding="utf-8")
     assert load_schema(tmp_path / "x.yaml") == schema
 
 
 def test_column_profiles_need_no_values(tmp_path: Path) -> None:
     empty = ColumnProfile(name="x", type="string", storage="VARCHAR", rows=2, missing=2)
-    assert "a guess" in remark(empty)
     assert infer_from(Profile(rows=2, columns=(empty,))).features == (Feature(name="x", type="string", presence=0),)

@@ -80,7 +80,7 @@ TYPES = {
     "doc": ("""'{"a": [1, "é"]}'::jsonb""", "string", '{"a": [1, "é"]}'),
     "list": ("ARRAY[1, 2]", "string", "[1, 2]"),
     "bytes": (r"'\x0102'::bytea", "binary", b"\x01\x02"),
-    "nothing": ("NULL::numeric", "string", None),
+    "nothing": ("NULL::numeric", "null", None),
 }
 
 

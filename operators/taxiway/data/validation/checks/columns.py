@@ -5,24 +5,31 @@ Values are checked in `values`, conditions over several columns in `rules`, and 
 
 from pydantic import JsonValue
 
-from taxiway.data.profiling.profile import ColumnProfile
+from taxiway.data.formats.text_types import MISSING, pattern_of
+from taxiway.data.profiling.merge import merge_profiles
+from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.validation.checks.values import check_values, examples_where
+from taxiway.data.schema.remarks import look_of
+from taxiway.data.validation.checks.values import Examples, check_values, examples_where
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
-from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share, without_form
 from taxiway.records import Anomaly, SchemaChange, Severity
+
+# The types whose values are also values of another type.
+_ALSO = {"number": "integer", "datetime": "date"}
 
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
     """Check the rows and columns of each span against what the schema expects in the environment of the data."""
+    common = merge_profiles([span.profile for span in check_input.targets])
     for span in check_input.targets:
-        _check_span(span, check_input.schema, check_input.environment, results)
+        _check_span(span, common, check_input.schema, check_input.environment, results)
 
 
-def _check_span(span: CheckTarget, schema: Schema, environment: str, results: CheckResults) -> None:
+def _check_span(span: CheckTarget, common: Profile, schema: Schema, environment: str, results: CheckResults) -> None:
     results.add(_row_count(span, schema))
-    results.add(*_new_columns(span, schema))
+    results.add(*_new_columns(span, common, schema))
     for feature in schema.features:
         column = span.profile.column(feature.name)
         if not feature.expected_in(environment):
@@ -43,12 +50,13 @@ def _check_span(span: CheckTarget, schema: Schema, environment: str, results: Ch
 def fits(feature: Feature, column: ColumnProfile) -> bool:
     """Whether the column holds values of the feature's type.
 
-    Whole numbers in a float column count as integers: pandas writes integers with missing values as floats.
+    Whole numbers in a float column count as integers: pandas writes integers with missing values as floats. Dates count as times,
+    because in a text file a month that has only midnights has dates.
     """
     if column.type == feature.type or not column.present:
         return True
-    if feature.type == "number":
-        return column.type == "integer"
+    if feature.type in _ALSO:
+        return column.type == _ALSO[feature.type]
     whole = not (column.fractional or column.above or column.below)
     return feature.type == "integer" and column.type == "number" and whole
 
@@ -67,22 +75,26 @@ def _row_count(span: CheckTarget, schema: Schema) -> Anomaly | None:
         span=span.name,
         column=None,
         severity=Severity.ERROR,
-        observed=f"{rows:,} rows",
-        expected=f"{word} {bound:,} rows",
+        observed=counted(rows, "row"),
+        expected=f"{word} {counted(bound, 'row')}",
         message=f"{span.name} has {counted(rows, 'row')}; required: {word} {bound:,}.",
         fix=fix,
         proposal=fix.describe() if fix else None,
     )
 
 
-def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
+def _new_columns(span: CheckTarget, common: Profile, schema: Schema) -> list[Anomaly]:
+    """The columns that are not in the schema; they would get the type that fits all spans, which `common` has."""
     found = []
     for column in span.profile.columns:
         if schema.feature(column.name) is not None:
             continue
+        together = common.column(column.name) or column
+        # Text files are typed one by one here, so a column may be text in only some of them.
+        type_ = "string" if together.type == "other" and "VARCHAR" in together.storage.split(" or ") else together.type
         # Optional, because the spans before it, which are in the window too, do not have it.
-        body: dict[str, JsonValue] = {"type": column.type, "presence": "optional"}
-        fix = SchemaChange(path=("features", column.name), value=body) if column.type != "other" else None
+        body: dict[str, JsonValue] = {"type": type_, "presence": "optional"}
+        fix = SchemaChange(path=("features", column.name), value=body) if type_ != "other" else None
         found.append(
             Anomaly(
                 kind="new_column",
@@ -103,7 +115,7 @@ def _new_columns(span: CheckTarget, schema: Schema) -> list[Anomaly]:
 def _missing_column(span: CheckTarget, feature: Feature, column: ColumnProfile | None) -> Anomaly | None:
     if column is not None or feature.presence == 0 or feature.stage.may_be_missing:
         return None
-    near = [other.name for other in span.profile.columns if other.name.casefold() == feature.name.casefold()]
+    near = [other.name for other in span.profile.columns if without_form(other.name) == without_form(feature.name)]
     hint = f"; there is a column {quoted(near[0])}" if near else ""
     return anomaly_in(
         "missing_column",
@@ -135,7 +147,7 @@ def _presence(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Ano
         expected=required,
         message=f"has no value{meaning} in {share(empty, column.rows)}; required: {required}",
         change=("presence", {"min_fraction": rounded_down} if column.present else "optional"),
-        rows=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).rows,
+        places=examples_where(span, feature, "value IS NULL" + (" OR isnan(value)" if column.nan else "")).places,
     )
 
 
@@ -178,18 +190,35 @@ def _type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly
     if fits(feature, column):
         return None
     if feature.type == "integer" and column.fractional:
+        look = ""
         observed = f"a fractional number in {share(column.fractional, column.rows)}"
         found = examples_where(span, feature, "value <> floor(value)")
     else:
         observed = f"{column.type} ({column.storage})"
-        found = examples_where(span, feature, "value IS NOT NULL")
+        found = _of_another_type(span, feature, column)
+        look = look_of(found.values)
     return anomaly_in(
         "type",
         span,
         feature,
         observed=observed,
         expected=feature.type,
-        message=f"must be of type {feature.type}; got {observed}, such as {listed(found.values)}",
+        message=f"must be of type {feature.type}; got {observed}, such as {listed(found.values)}{f' ({look})' if look else ''}",
         change=("type", column.type) if column.type != "other" else None,
         examples=found.values,
+        places=found.places,
     )
+
+
+def _of_another_type(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Examples:
+    """The values that are not written as values of the feature's type are; all values, if that cannot be said of text."""
+    pattern = pattern_of(feature.type)
+    if column.type == "string" and pattern is not None:
+        text = "trim(value::VARCHAR)"
+        missing = f"list_contains($2::VARCHAR[], {text})"
+        impossible = f"regexp_full_match({text}, $1) AND TRY_CAST(left({text}, 10) AS DATE) IS NULL"
+        wrong = f"NOT regexp_full_match({text}, $1)" + (f" OR ({impossible})" if feature.type in ("date", "datetime") else "")
+        found = examples_where(span, feature, f"value IS NOT NULL AND NOT {missing} AND ({wrong})", [pattern, list(MISSING)])
+        if found.total:
+            return found
+    return examples_where(span, feature, "value IS NOT NULL")

@@ -4,7 +4,7 @@ from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.schema.constraints import Rule
 from taxiway.data.schema.model import Feature
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
-from taxiway.data.validation.results import CheckResults, at_rows
+from taxiway.data.validation.results import CheckResults, places_of
 from taxiway.errors import ConfigError
 from taxiway.messages import SHOWN_VALUES, listed, percent_limit, share
 from taxiway.records import Anomaly
@@ -34,18 +34,19 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
     import duckdb
 
     table = span.table()
-    row_number = _unused(table, absent)
+    row_number, file = _unused("row_number_", table, absent), _unused("file_", table, absent)
     # The line ends before the parenthesis: a comment at the end of the rule would take it in.
-    source = f"(SELECT ({rule.sql}\n) AS held, {row_number} AS row_number FROM {_named(table, absent, row_number)})"
+    rows = _named(table, absent, row_number, file)
+    source = f"(SELECT ({rule.sql}\n) AS held, {file} AS file, {row_number} AS row_number FROM {rows})"
     try:
-        if len(table.rows_unchecked(f"DESCRIBE SELECT * FROM {source}")) != 2:
+        if len(table.rows_unchecked(f"DESCRIBE SELECT * FROM {source}")) != 3:
             raise ConfigError(f"the rule {rule.name} has several conditions: {rule.sql}; combine them with AND")
         counts = table.rows_unchecked(f"SELECT count(held::BOOLEAN), count_if(NOT held::BOOLEAN) FROM {source}")
         checked, wrong = (int(count or 0) for count in counts[0])
         if not wrong or wrong / checked <= 1 - rule.min_fraction + 1e-12:
             return None
-        query = f"SELECT row_number FROM {source} WHERE NOT held::BOOLEAN ORDER BY row_number LIMIT {SHOWN_VALUES}"
-        rows = tuple(int(row[0]) + 1 for row in table.rows_unchecked(query)) if table.one_file else ()
+        query = f"SELECT file, row_number FROM {source} WHERE NOT held::BOOLEAN ORDER BY ALL LIMIT {SHOWN_VALUES}"
+        places = places_of(table, [(file, number) for file, number in table.rows_unchecked(query)])
     except duckdb.Error as error:
         names = listed([column.name for column in table.columns])
         raise ConfigError(
@@ -61,25 +62,24 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
         severity=rule.severity,
         observed=f"false in {share(wrong, checked)}",
         expected=f"{rule.sql} in {required}",
-        message=f"{rule.name} in {span.name}: {condition} is false in {share(wrong, checked)}{at_rows(rows)}; required: true in {required}.",
-        rows=rows,
+        message=f"{rule.name} in {span.name}: {condition} is false in {share(wrong, checked)}{places.text}; required: true in {required}.",
+        rows=places.rows,
         proposal=f"rules.{rule.name}.min_fraction: {int((1 - wrong / checked) * 1000) / 1000:g}",
     )
 
 
-def _unused(table: Table, absent: list[Feature]) -> str:
-    """A column name for the row's number that no other column has."""
+def _unused(name: str, table: Table, absent: list[Feature]) -> str:
+    """The name, with underscores until no column has it."""
     names = {column.name.casefold() for column in table.columns} | {feature.name.casefold() for feature in absent}
-    row_number = "row_number_"
-    while row_number in names:
-        row_number += "_"
-    return row_number
+    while name in names:
+        name += "_"
+    return name
 
 
-def _named(table: Table, absent: list[Feature], row_number: str) -> str:
-    """A subquery of the rows under the names that the columns have in the file, with the row's number as `row_number`."""
+def _named(table: Table, absent: list[Feature], row_number: str, file: str) -> str:
+    """A subquery of the rows under the names that the columns have in the file, with the row's number and file as `row_number` and `file`."""
     present = {column.name.casefold() for column in table.columns}
     columns = [(column.sql, column.name) for column in table.columns]
     columns += [(f"NULL::{_NULLS[f.type]}", f.name) for f in absent if f.name.casefold() not in present]
     names = ", ".join('{} AS "{}"'.format(sql, name.replace('"', '""')) for sql, name in columns)
-    return f"(SELECT {names}, row_number AS {row_number} FROM numbered)"
+    return f"(SELECT {names}, row_number AS {row_number}, file AS {file} FROM numbered)"

@@ -10,9 +10,9 @@ from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.schema.constraints import SEMANTICS, Range
 from taxiway.data.schema.model import Feature
 from taxiway.data.validation.inputs import CheckTarget
-from taxiway.data.validation.results import CheckResults, anomaly_in
+from taxiway.data.validation.results import CheckResults, Places, anomaly_in, places_of
 from taxiway.errors import ConfigError, DataError
-from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share
+from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share, without_form
 from taxiway.records import Anomaly
 
 _LARGEST_HUGEINT = 1e38
@@ -24,12 +24,12 @@ class Examples:
 
     Attributes:
         values: Some of their values, as text.
-        rows: The numbers of some of the rows, from 1; empty if the data is more than one file.
+        places: Where some of the rows are.
         total: The number of all such rows.
     """
 
     values: tuple[str, ...]
-    rows: tuple[int, ...]
+    places: Places
     total: int
 
 
@@ -63,14 +63,14 @@ def examples_where(span: CheckTarget, feature: Feature, where: str, parameters: 
         parameters: The values for its placeholders.
     """
     table = span.table()
-    source = f"(SELECT {table.column(feature.name).sql} AS value, row_number FROM numbered) WHERE {where}"
+    source = f"(SELECT {table.column(feature.name).sql} AS value, file, row_number FROM numbered) WHERE {where}"
     total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
     found = table.rows(
-        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), row_number FROM {source} ORDER BY row_number LIMIT {SHOWN_VALUES}",
+        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), file, row_number FROM {source} ORDER BY file, row_number LIMIT {SHOWN_VALUES}",
         parameters,
     )
-    values = tuple(dict.fromkeys(str(value) for value, _ in found if value is not None))
-    return Examples(values, tuple(int(row_number) + 1 for _, row_number in found) if table.one_file else (), total)
+    values = tuple(dict.fromkeys(str(value) for value, *_ in found if value is not None))
+    return Examples(values, places_of(table, [(file, row_number) for _, file, row_number in found]), total)
 
 
 def _outside_domain(
@@ -79,7 +79,9 @@ def _outside_domain(
     found, values, rows = _values_outside(span, column, [str(value) for value in domain])
     if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
         return None
-    named = ", ".join(f"{quoted(value)} ({counted(count, 'row')})" for value, count in found[:SHOWN_VALUES])
+    named = ", ".join(
+        f"{quoted(value)} ({counted(count, 'row')}{_alike(value, domain)})" for value, count in found[:SHOWN_VALUES]
+    )
     more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
     at_least = f" in at least {percent_limit(feature.min_in_domain)} of the rows" if feature.min_in_domain < 1 else ""
     # A number beyond 128 bits is shown as a double is, such as 1e+300.
@@ -97,6 +99,12 @@ def _outside_domain(
         action="add",
         examples=[value for value, _ in found],
     )
+
+
+def _alike(value: str, domain: tuple[str | int, ...]) -> str:
+    """The allowed value that looks like a value that is not allowed."""
+    near = next((known for known in domain if isinstance(known, str) and without_form(known) == without_form(value)), None)
+    return "" if near is None else f", looks like {quoted(near)}"
 
 
 def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str]) -> tuple[list[tuple[str, int]], int, int]:
@@ -144,7 +152,7 @@ def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, l
         message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{at}",
         change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
         examples=[int(value) if column.type == "integer" else float(value) for value in found.values],
-        rows=found.rows,
+        places=found.places,
     )
 
 
@@ -200,7 +208,7 @@ def _not_matching(span: CheckTarget, feature: Feature, column: ColumnProfile, pa
         expected=f"text that matches {name}",
         message=f"does not match {name} in {share(found.total, column.rows)}, such as {listed(found.values)}",
         examples=found.values,
-        rows=found.rows,
+        places=found.places,
     )
 
 
@@ -233,7 +241,7 @@ def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anom
         message=f"has lists of {observed}; required: {limits.describe()} items; {share(found.total, column.rows)} have another number",
         change=("valency", {"min": lengths.minimum, "max": lengths.maximum}),
         examples=found.values,
-        rows=found.rows,
+        places=found.places,
     )
 
 
