@@ -119,7 +119,7 @@ def test_a_new_column_is_proposed_with_one_type_for_all_months(take: Take, store
     schema = Schema(features=(Feature(name="y", type="integer"),))
     snapshot = take("zip,y\n01067,1\n", "zip,y\n10115,1\n", schema=schema)
     report = validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1))
-    assert [anomaly.proposal for anomaly in report.anomalies] == ["features.zip: {type: string}"] * 2
+    assert [anomaly.proposal for anomaly in report.anomalies] == ["features.zip: {type: string, presence: optional}"] * 2
 
 
 def test_a_month_of_midnights_is_a_month_of_times(take: Take, store: Store) -> None:
