@@ -9,7 +9,7 @@ import click
 from taxiway.cli.options import busy, check_folders, json_option, read_options, reading_options, show_notes, usage_errors
 from taxiway.cli.views.profile import show_profile
 from taxiway.errors import ConfigError
-from taxiway.messages import counted, one_line, printable
+from taxiway.messages import counted, one_line
 
 if TYPE_CHECKING:
     from taxiway.records import Anomaly, DataReport
@@ -137,7 +137,7 @@ def _show_report(report: "DataReport") -> None:
         _show_anomaly(anomaly, blocks=id(anomaly) in blocking, waived=_is_waived(anomaly, report))
     others = len(report.anomalies) - len(report.blocking)
     for note in report.notes:
-        click.echo(click.style(printable(note), dim=True))
+        click.echo(click.style(one_line(note), dim=True))
     verdict = click.style(report.status.value, bold=True, fg="red" if report.blocking else "green")
     blocks = f"{len(report.blocking) or 'no'} blocking {'anomaly' if len(report.blocking) == 1 else 'anomalies'}"
     click.echo(f"{verdict}: {counted(report.checks, 'check')}, {blocks}, {others or 'no'} other{'' if others == 1 else 's'}")

@@ -13,7 +13,7 @@ import click
 from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
-from taxiway.messages import printable
+from taxiway.messages import one_line, printable
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def show_notes(notes: Iterable[str]) -> None:
     """Print what is doubtful about files, and how to settle it."""
     shown = list(notes)
     for note in shown:
-        click.echo(f"note: {printable(note)}", err=True)
+        click.echo(f"note: {one_line(note)}", err=True)
     if any("csv: {" in note for note in shown):
         click.echo("note: csv is a key of source in a pipeline file; here, give it as --csv KEY=VALUE", err=True)
 

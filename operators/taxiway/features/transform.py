@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-_RULE = 4  # version of raw_frame and the transformers here; see StageKey
+_RULE = 5  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
 def transform(

@@ -110,7 +110,7 @@ def test_a_joined_file_whose_name_does_not_tell_its_format_asks_for_it(tmp_path:
         (tmp_path / f"2013-0{month}.csv").write_text("\n".join(["customer,amount,returned", *rows]))
     keys = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}.csv", "window": 1, "label": "returned"}
     source = read_source({**keys, "join": {"customers": customers(tmp_path / "customers.table")}})
-    with pytest.raises(ConfigError, match=r"the format of .*customers\.table is unknown.*or a key format: csv"):
+    with pytest.raises(ConfigError, match=r"the format of .*customers\.table is unknown.*by the key format"):
         taken(source, store)
     broken = tmp_path / "broken.csv"
     source = read_source({**keys, "join": {"customers": customers(broken)}})

@@ -6,7 +6,7 @@ row's number in its file, from 0, and `file`, the path of that file. The view `p
 itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from taxiway.records.digests import digest_of_bytes, digest_of_file
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 __all__ = ["Column", "Table", "add_view", "open_table"]
@@ -35,8 +36,7 @@ class Table:
         paths: tuple[Path, ...],
         source: str,
         notes: tuple[str, ...] = (),
-        *,
-        names_files: bool = False,
+        shown: Mapping[Path, str] | None = None,
     ) -> None:
         self._connection = connection
         self.columns = columns
@@ -45,8 +45,8 @@ class Table:
         """An SQL table expression of the files, with the columns of the view `span`."""
         self.notes = notes
         """What is doubtful about the files that the rows were read from."""
-        self.names_files = names_files
-        """Whether the names of the files mean something to people."""
+        self.shown = shown
+        """The name of each file in messages; None if nobody knows the files by a name."""
         self._what = what
 
     @property
@@ -83,10 +83,19 @@ class Table:
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
 
+    def in_order(self, names: Sequence[str]) -> "pa.Table":
+        """Some columns of all files with the types of the table, in the order of the files and of their rows."""
+        listing = [self.column(name).sql for name in names]
+        ordered = f"SELECT {', '.join([*listing, 'row_number'])} FROM numbered ORDER BY list_position($1::VARCHAR[], file), row_number"
+        with read_errors(self._what):
+            found: Any = self._connection.execute(ordered, [list(map(str, self.paths))]).to_arrow_table()
+        rows: pa.Table = found.select(range(len(listing))).rename_columns(list(names))
+        return rows
+
 
 @contextmanager
 def open_table(
-    paths: Path | Sequence[Path], what: str, notes: tuple[str, ...] = (), *, names_files: bool = False
+    paths: Path | Sequence[Path], what: str, notes: tuple[str, ...] = (), shown: Mapping[Path, str] | None = None
 ) -> Iterator[Table]:
     """Open Parquet files with the same columns as one table.
 
@@ -96,14 +105,14 @@ def open_table(
         paths: One or more files.
         what: The name of the data in errors.
         notes: What is doubtful about the files that the rows were read from.
-        names_files: Whether the names of the files mean something to people, so that messages name them.
+        shown: The name of each file in messages; None if nobody knows the files by a name.
 
     Raises:
         DataError: A file cannot be read, or the columns of the files do not fit together.
     """
     with connect() as connection:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
-        source = parquet_source(connection, files, what)
+        source = parquet_source(connection, files, what, shown)
         columns = _create_view(connection, "span", source, what)
         values = [
             f"{plain_sql(column)} AS {column.sql}, {hash_of_value_sql(column)} AS h{column.sql[1:]}" for column in columns
@@ -113,7 +122,7 @@ def open_table(
         run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
         for setting in locking(files):
             run(connection, f"SET {setting}", what)
-        yield Table(connection, columns, what, files, source.sql(), notes, names_files=names_files)
+        yield Table(connection, columns, what, files, source.sql(), notes, shown)
 
 
 def add_view(

@@ -1,6 +1,6 @@
 """Parquet files as one SQL table expression, with types that fit the values of all files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,9 @@ class ParquetSource:
         return f"({' UNION ALL '.join(parts)})"
 
 
-def parquet_source(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], what: str) -> ParquetSource:
+def parquet_source(
+    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], what: str, shown: Mapping[Path, str] | None = None
+) -> ParquetSource:
     """Files as one table.
 
     The columns may be in another order in each file. A column of integers in one file and of other numbers in another has numbers;
@@ -79,16 +81,18 @@ def parquet_source(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path
         connection: A connection that may read the files.
         files: The files.
         what: The name of the data in errors.
+        shown: The name of each file in errors; None for the names of the files.
 
     Raises:
         DataError: A file cannot be read, or the columns of the files do not fit together.
     """
+    shown = shown or {file: file.name for file in files}
     names = _names(files[0], what)
     alike: dict[tuple[tuple[int, ...], tuple[str, ...]], list[Path]] = {}
     for file in files:
         here = names if file == files[0] else _names(file, what)
         check_names(here, what)
-        _check_same(names, here, files[0], file, what)
+        _check_same(names, here, shown[files[0]], shown[file], what)
         storages = [str(row[1]) for row in run(connection, f"DESCRIBE SELECT * FROM {_parquet([file])}", what)]
         by_name = dict(zip(here, storages, strict=True))
         key = (tuple(names.index(name) for name in here), tuple(by_name[name] for name in names))
@@ -98,7 +102,7 @@ def parquet_source(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path
         found: dict[str, list[Path]] = {}
         for (_, types), group in alike.items():
             found.setdefault(types[at], []).extend(group)
-        common.append(_Widening(connection, name, found, what).type)
+        common.append(_Widening(connection, name, found, what, shown).type)
     groups = [
         _Group(tuple(group), order, tuple("" if storage == wide else wide for storage, wide in zip(types, common, strict=True)))
         for (order, types), group in alike.items()
@@ -122,14 +126,14 @@ def check_names(names: Sequence[str], what: str) -> None:
         raise DataError(f"{what} has a column named {kept[0]}, which DuckDB reserves for row numbers; rename it at the source")
 
 
-def _check_same(names: Sequence[str], others: Sequence[str], first: Path, other: Path, what: str) -> None:
+def _check_same(names: Sequence[str], others: Sequence[str], first: str, other: str, what: str) -> None:
     only = [(name, first) for name in names if name not in set(others)]
     only += [(name, other) for name in others if name not in set(names)]
     if only:
-        shown = ", ".join(f"{quoted(name)} is only in {file.name}" for name, file in only[:_SHOWN_COLUMNS])
+        shown = ", ".join(f"{quoted(name)} is only in {file}" for name, file in only[:_SHOWN_COLUMNS])
         more = f" and {len(only) - _SHOWN_COLUMNS:,} more" if len(only) > _SHOWN_COLUMNS else ""
         raise DataError(
-            f"{what}: {first.name} and {other.name} have different columns: {shown}{more}; only files with the same columns can be "
+            f"{what}: {first} and {other} have different columns: {shown}{more}; only files with the same columns can be "
             "one table: write the column into each file, or give the files apart"
         )
 
@@ -142,6 +146,7 @@ class _Widening:
     name: str
     found: dict[str, list[Path]]
     what: str
+    shown: Mapping[Path, str]
 
     @property
     def type(self) -> str:
@@ -152,7 +157,9 @@ class _Widening:
         if wide in dict(_MOMENTS):
             wide = self._with_all_digits(wide, dict(_MOMENTS)[wide])
         if wide is None:
-            types = ", ".join(f"{storage} in {files[0].name}" for storage, files in self.found.items() if storage != _UNTYPED)
+            types = ", ".join(
+                f"{storage} in {self.shown[files[0]]}" for storage, files in self.found.items() if storage != _UNTYPED
+            )
             raise DataError(f"{self.what}: the column {quoted(self.name)} is {types}; write it with one type at the source")
         return wide
 

@@ -1,5 +1,6 @@
 """Open data outside a pipeline, given by a path, a pattern or a URL, as one table."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -38,7 +39,7 @@ def open_data(data: Path | str, options: ReadOptions = AS_DETECTED) -> Iterator[
         converted = as_parquet(raw, options)
         files = [_named(file, path) for file, path in zip(converted.files, found, strict=True)]
         notes = (*converted.notes, *_folder_notes(data, found))
-        with open_table(files, str(data), notes, names_files=True) as table:
+        with open_table(files, str(data), notes, dict(zip(files, _shown(found), strict=True))) as table:
             if table.row_count == 0:
                 raise DataError(f"{data} has {counted(len(table.columns), 'column')} and no rows; write it again at the source")
             yield table
@@ -92,6 +93,15 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path, options: ReadOptio
 def _named(file: Path, path: str) -> Path:
     """The Parquet file under the name of the original, by which errors name it."""
     return file if str(file) == path else file.rename(file.with_name(Path(path).name))
+
+
+def _shown(found: list[str]) -> list[str]:
+    """The names of files in messages, with the folders in which they differ if their names are alike."""
+    names = [Path(path).name for path in found]
+    if len(set(names)) == len(names):
+        return names
+    folder = os.path.commonpath([str(Path(path).parent) for path in found])
+    return [path.removeprefix(f"{folder}/") for path in found]
 
 
 def _folder_notes(data: Path | str, found: Iterable[str]) -> Iterator[str]:

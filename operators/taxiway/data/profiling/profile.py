@@ -13,7 +13,7 @@ from taxiway.data.profiling.distinct_sketch import DistinctSample, Estimate
 from taxiway.records import Record
 from taxiway.records.base import Migration, without
 
-PROFILE_VERSION = 3
+PROFILE_VERSION = 4
 """The version of the computation; profiles of other versions are not reused."""
 QUANTILE_COUNT = 101
 """The number of quantiles of a column, from the 0th to the 100th percentile."""

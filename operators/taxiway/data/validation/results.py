@@ -31,9 +31,13 @@ def places_of(table: Table, found: Iterable[tuple[str, int]]) -> Places:
     by_file: dict[str, list[int]] = {}
     for file, number in found:
         by_file.setdefault(file, []).append(int(number) + 1)
-    if not by_file or not (table.one_file or table.names_files):
+    if not by_file or not (table.one_file or table.shown):
         return Places()
-    texts = [f"{_row_numbers(rows)}{'' if table.one_file else f' of {Path(file).name}'}" for file, rows in by_file.items()]
+    shown = table.shown or {}
+    texts = [
+        f"{_row_numbers(rows)}{'' if table.one_file else f' of {shown.get(Path(file), Path(file).name)}'}"
+        for file, rows in by_file.items()
+    ]
     rows = tuple(row for some in by_file.values() for row in some)
     text = f" ({'' if len(rows) == 1 else 'for example '}{', '.join(texts)})"
     return Places(rows if table.one_file else (), text)

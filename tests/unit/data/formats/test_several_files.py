@@ -117,6 +117,19 @@ def test_a_wrong_value_is_named_with_its_file_and_row(tmp_path: Path) -> None:
     assert anomaly.message.endswith("furthest at 999 (row 2 of 1.csv).")
 
 
+def test_files_of_one_name_are_told_by_their_folders(tmp_path: Path) -> None:
+    for folder, header in (("DE", "x"), ("FR", "y")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.csv").write_text(f"{header}\n1\n")
+    with pytest.raises(DataError, match=r'"x" is only in DE/data\.csv, "y" is only in FR/data\.csv'):
+        profile(str(tmp_path / "*" / "data.csv"))
+    (tmp_path / "FR" / "data.csv").write_text("x\n2\n")
+    (anomaly,) = judged(
+        str(tmp_path / "*" / "data.csv"), Feature.model_validate({"name": "x", "type": "integer", "range": {"max": 1}})
+    ).anomalies
+    assert anomaly.message.endswith("(row 1 of FR/data.csv).")
+
+
 def test_the_type_names_the_values_that_are_otherwise(tmp_path: Path) -> None:
     (tmp_path / "late.csv").write_text("a\n" + "".join(f"{at}\n" for at in range(4_000)) + "N/D\n")
     (anomaly,) = judged(str(tmp_path / "late.csv"), Feature(name="a", type="integer")).anomalies

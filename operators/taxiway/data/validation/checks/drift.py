@@ -22,6 +22,8 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.messages import number_text, number_texts, percent, quoted
 from taxiway.records import Anomaly, SchemaChange, Severity
 
+_MANY_ROWS = 0.1
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -128,9 +130,19 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
         "the median changed from {} to {}".format(*number_texts(*medians)) + unit
         if len(medians) == 2
         else "one side has no finite values"
-    )
+    ) + _changed_most(before, now)
     message = f"{feature.name}: {name} differs from {others} ({change})"
     return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_null(before, now), message)
+
+
+def _changed_most(before: ColumnProfile, now: ColumnProfile) -> str:
+    """The integer whose share changed most, if a median cannot show it: such as a new mark for missing values."""
+    if not (before.values and before.values_complete and now.values and now.values_complete):
+        return ""
+    change = l_infinity(before, now)
+    if change.distance < _MANY_ROWS:
+        return ""
+    return f", and the share of {change.value} from {percent(change.share_a)} to {percent(change.share_b)}"
 
 
 def _judged(

@@ -131,10 +131,12 @@ def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFram
         for expectation in expectations
     )
     named = {name for expectation in expectations for name in _columns(expectation)}
-    paths = span.table().paths
-    present = pyarrow.parquet.read_schema(paths[0]).names
-    columns = [name for name in present if any_column or name in named]
-    table = pyarrow.concat_tables([pyarrow.parquet.ParquetFile(path).read(columns=columns) for path in paths])
+    all_rows = span.table()
+    columns = [column.name for column in all_rows.columns if any_column or column.name in named]
+    if all_rows.one_file:
+        table = pyarrow.parquet.ParquetFile(all_rows.paths[0]).read(columns=columns)
+    else:
+        table = all_rows.in_order(columns)
     rows = _with_whole_numbers(table.to_pandas(ignore_metadata=True), table)
     if not columns:
         rows = rows.reindex(range(span.profile.rows))

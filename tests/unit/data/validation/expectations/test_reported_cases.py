@@ -174,3 +174,17 @@ def test_dates_and_hours_in_sql_are_those_of_utc_on_every_machine(tmp_path: Path
     assert done.stdout.count("is false in 1 of 3 rows (33.3%) (row 3)") == 3
     assert "unexpected_rows_expectation" in done.stdout
     assert "observed 1" in done.stdout
+
+
+def test_files_whose_types_and_columns_are_in_another_order_are_judged_as_one_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "x": pa.array([1, 2], pa.int32()), "s": ["a1", "a2"]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"s": ["a3", "b4"], "x": [0.5, 9.0], "id": pa.array([3, 4], pa.int8())}), tmp_path / "2.parquet")
+    pq.write_table(pa.table({"s": pa.nulls(1), "x": pa.nulls(1), "id": [5]}), tmp_path / "3.parquet")
+    expectations = [
+        {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "s", "regex": "^a[0-9]$"}},  # on pandas
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "x", "max_value": 5}},  # on DuckDB
+    ]
+    (tmp_path / "made.suite.json").write_text(json.dumps({"expectations": expectations}))
+    schema = Schema(features=(Feature(name="id", type="integer"),))
+    report = validate(str(tmp_path / "*.parquet"), schema, suite=tmp_path / "made.suite.json")
+    assert ["1 of 5 rows" in anomaly.message for anomaly in failed(report)] == [True, True]
