@@ -3,8 +3,9 @@
 import logging
 import re
 
-# The last @ before the path ends the credentials, because people forget to quote one in a password.
-_CREDENTIALS = re.compile(r"""(?<=://)[^\s/?#'"]*@""")
+# The last @ before the path ends the credentials, because people forget to quote one in a password. A password after a colon may
+# even have /, ? and #, as SQLAlchemy and keys of object stores allow, if a host follows the @.
+_CREDENTIALS = re.compile(r"""(?<=://)([^\s/?#@:]*:(?!\d+[/?#])[^\s@]*@(?=[\w\[.-]+(?:[:/?#,;.'")\s]|$))|[^\s/?#'"]*@)""")
 
 
 def without_credentials(text: str) -> str:

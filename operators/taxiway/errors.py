@@ -92,7 +92,7 @@ class RequestError(TerminalError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = str(self)
 
 
 class WrongAnswersError(TerminalError):

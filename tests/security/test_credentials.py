@@ -14,7 +14,7 @@ from running import ADMIN, start_gateway
 from helping import until
 from taxiway.cli.main import main
 from taxiway.credentials import without_credentials
-from taxiway.errors import TransientError
+from taxiway.errors import RequestError, TransientError
 from taxiway.hooks.mlflow import MlflowHook
 
 PASSWORD = "S3CRET/p@ss"
@@ -31,7 +31,17 @@ def test_the_credentials_of_a_url_are_removed_and_nothing_else(user: str, passwo
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no URL", "ann@example.com", "https://host/~ann@example.com", "https://host?to=ann@b", "a://"]
+    "text",
+    [
+        "",
+        "no URL",
+        "http://host:8500/models/a@b.c",
+        "http://host:80?to=a@b.c",
+        "ann@example.com",
+        "https://host/~ann@example.com",
+        "https://host?to=ann@b",
+        "a://",
+    ],
 )
 def test_a_text_without_credentials_stays(text: str) -> None:
     assert without_credentials(text) == text
@@ -39,6 +49,17 @@ def test_a_text_without_credentials_stays(text: str) -> None:
 
 def test_a_password_with_an_at_sign_that_was_not_quoted_is_removed_too() -> None:
     assert without_credentials("mysql://ann:p@ss@db:3306/x is down") == "mysql://db:3306/x is down"
+
+
+@pytest.mark.parametrize("password", ["se/cret", "a?b", "a#b", "it's", "ab/cd+ef", 'quo"te', "a:b"])
+def test_a_password_that_sqlalchemy_accepts_unquoted_is_removed(password: str) -> None:
+    text = f"postgresql://ann:{password}@db:5432/x (and s3://key:{password}@bucket) failed"
+    assert without_credentials(text) == "postgresql://db:5432/x (and s3://bucket) failed"
+
+
+def test_the_gateways_errors_have_none() -> None:
+    error = RequestError(404, f"no model at {MLFLOW}")
+    assert error.message == str(error) == "no model at http://127.0.0.1:1"
 
 
 def test_errors_and_logs_have_none() -> None:

@@ -21,14 +21,14 @@ class StackStatus:
 
     Attributes:
         urls: The address of each service.
-        champions: The champion of each model.
+        champions: The champion of each model; None if MLflow does not answer.
         served: What the gateway says of each model that it serves.
         decisions: The latest decision of each pipeline.
         problems: Messages about what could not be read.
     """
 
     urls: dict[str, str]
-    champions: "dict[str, ChampionInfo]"
+    champions: "dict[str, ChampionInfo] | None"
     served: "dict[str, ModelStatus]"
     decisions: dict[str, RunSummary]
     problems: tuple[str, ...]
@@ -43,7 +43,7 @@ def read_status(stack: Stack) -> StackStatus:
     from taxiway.serving.client import GatewayClient
 
     problems: list[str] = []
-    champions: dict[str, ChampionInfo] = {}
+    champions: dict[str, ChampionInfo] | None = None
     served: dict[str, ModelStatus] = {}
     try:
         with mlflow_errors(stack.url("mlflow")):

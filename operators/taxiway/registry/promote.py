@@ -199,7 +199,8 @@ def _previous(known: Sequence[Entry], entry: Entry) -> int | None:
 def _champion_before(known: Sequence[Entry], version: int) -> int | None:
     """The version that was champion before `version` was first promoted; None if there was none."""
     for entry in reversed(known):
-        if entry.state in ledger.DECIDED and entry.promotion.to_version == version:
+        promoted = entry.promotion.verdict is not None  # and not rolled back to
+        if entry.state in ledger.DECIDED and promoted and entry.promotion.to_version == version:
             return entry.promotion.from_version
     return None
 

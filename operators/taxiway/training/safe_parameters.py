@@ -22,6 +22,7 @@ _TEXTS = frozenset(
         "fill_value",
         "importance_getter",
         "metric",
+        "missing_values",
         "outlier_label",
         "pos_label",
         "refit",
@@ -33,6 +34,15 @@ _TEXTS = frozenset(
     }
 )
 """Parameters of scikit-learn that may be any text: a value, a name that scikit-learn looks up in its own tables, or a pattern."""
+
+_NAMED = frozenset({"estimators", "steps", "transformer_list", "transformers", "transformers_"})
+"""Attributes with pairs of a name and an estimator."""
+_MEMBERS = _NAMED | {
+    *("best_estimator_", "estimator", "estimator_", "estimators_", "final_estimator", "final_estimator_", "init_"),
+    *("named_estimators_", "regressor", "regressor_", "transformer", "transformer_"),
+}
+"""Attributes whose methods scikit-learn calls."""
+_METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "predict_proba", "transform"})
 
 _CALLABLES = frozenset({"sklearn.utils.validation.check_array"})
 """Functions beside NumPy's and SciPy's universal functions that an estimator may call."""
@@ -94,6 +104,39 @@ def _problems(part: Any) -> Iterator[str]:
         allowed = _allowed(kind, name, parameter.default, value)
         if allowed:
             yield f"{kind.__name__}.{name} is {quoted(value)}; allowed: {allowed}"
+    yield from _problems_of_members(part)
+
+
+def _problems_of_members(part: Any) -> Iterator[str]:
+    """Fitted attributes by which a method of any object could be called: what is not an estimator, and names of other methods."""
+    from sklearn.base import BaseEstimator
+
+    for name, value in vars(part).items():
+        if name in _MEMBERS:
+            members = _flat(value, pairs=name in _NAMED)
+            strange = [member for member in members if not isinstance(member, BaseEstimator | str)]
+            if strange:
+                yield f"{type(part).__name__}.{name} has a {type(strange[0]).__name__}; allowed: estimators of scikit-learn"
+        elif "method" in name:
+            unknown = [text for text in _flat(value, pairs=False) if isinstance(text, str) and text not in _METHODS]
+            if unknown and name.endswith("_"):
+                yield f"{type(part).__name__}.{name} is {quoted(unknown[0])}; allowed: {', '.join(sorted(_METHODS))}"
+
+
+def _flat(value: Any, *, pairs: bool) -> Iterator[Any]:
+    """The values in lists, arrays and mappings; of (name, value, ...) only the value if `pairs`. Texts and None are left out."""
+    import numpy as np
+
+    if pairs and isinstance(value, tuple) and len(value) > 1 and isinstance(value[0], str):
+        yield from _flat(value[1], pairs=False)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from _flat(member, pairs=pairs)
+    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object):
+        for member in value if isinstance(value, list | tuple) else value.ravel().tolist():
+            yield from _flat(member, pairs=pairs)
+    elif (isinstance(value, str) and not pairs) or (value is not None and not isinstance(value, str)):
+        yield value
 
 
 def _allowed(kind: type, name: str, default: Any, value: Any) -> str:
@@ -103,12 +146,22 @@ def _allowed(kind: type, name: str, default: Any, value: Any) -> str:
         return "" if harmless and value == _ONLY[name] else quoted(_ONLY[name])
     if value is default:
         return ""
-    if callable(value) and not hasattr(value, "fit") and not isinstance(value, type):
+    if isinstance(value, type):
+        return "" if name in _TEXTS or not _takes_functions(kind, name) else "a function of NumPy or SciPy, and no class"
+    if callable(value) and not hasattr(value, "fit"):
         return "" if _is_harmless(value) else "a universal function of NumPy or SciPy, such as numpy.log1p"
-    options = {default, *_options(kind, name)}
-    if not isinstance(value, str) or name in _TEXTS or value in options:
+    if not isinstance(value, str) or name in _TEXTS:
+        return ""
+    options = {*_options(kind, name), *([default] if isinstance(default, str) else [])}
+    if value in options:
         return ""
     return ", ".join(quoted(option) for option in sorted(options, key=str))
+
+
+def _takes_functions(kind: type, name: str) -> bool:
+    """Whether scikit-learn's class calls a value of this parameter."""
+    declared = getattr(kind, "_parameter_constraints", {}).get(name, ())
+    return not isinstance(declared, str) and callable in declared
 
 
 def _is_harmless(function: Any) -> bool:

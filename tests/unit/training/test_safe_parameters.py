@@ -12,6 +12,7 @@ import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, StackingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -67,6 +68,24 @@ def test_a_parameter_of_a_fitted_part_is_found() -> None:
     assert unsafe_parameters(model) == []
     model[0].estimators_[1].__dict__["hidden"] = np.array([{"deep": (FILES,)}], dtype=object)
     assert unsafe_parameters(model) == ['CountVectorizer.input is "filename"; allowed: "content"']
+
+
+def test_no_method_of_another_object_can_be_called() -> None:
+    """Stacking calls the methods that it names of its members: those of an array can write files."""
+    rows, labels = np.arange(8.0).reshape(4, 2), [0, 1, 0, 1]
+    model = StackingClassifier([("a", LogisticRegression())], cv=2).fit(rows, labels)
+    assert unsafe_parameters(model) == []
+    model.__dict__["estimators_"] = [np.array([b"written"])]
+    assert unsafe_parameters(model) == ["StackingClassifier.estimators_ has a ndarray; allowed: estimators of scikit-learn"]
+    model.__dict__["estimators_"], model.__dict__["stack_method_"] = [LogisticRegression()], ["tofile"]
+    assert [problem.split(";")[0] for problem in unsafe_parameters(model)] == ['StackingClassifier.stack_method_ is "tofile"']
+    assert unsafe_parameters(FunctionTransformer(str))
+    assert unsafe_parameters(make_pipeline(FunctionTransformer(func=dict)))
+
+
+@pytest.mark.parametrize("missing", ["?", "", np.nan, None, -1])
+def test_any_mark_of_a_missing_value_is_harmless(missing: Any) -> None:
+    assert unsafe_parameters(SimpleImputer(missing_values=missing)) == []
 
 
 @pytest.mark.parametrize(

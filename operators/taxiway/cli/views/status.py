@@ -9,6 +9,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from taxiway.local.status import StackStatus
+    from taxiway.registry.champions import ChampionInfo
+    from taxiway.serving.api import ModelStatus
 
 _NAMES = {"airflow": "Airflow", "mlflow": "MLflow", "gateway": "model gateway"}
 
@@ -20,9 +22,9 @@ def show_status(home: Path, status: "StackStatus") -> None:
     for service, url in status.urls.items():
         console.print(f"  {_NAMES[service]:<14} {url}", soft_wrap=True)
     console.print()
-    if status.champions:
+    if status.champions or status.served:
         console.print(_models(status))
-    else:
+    elif status.champions is not None:
         console.print("No model is in production.")
     console.print()
     if status.decisions:
@@ -35,12 +37,25 @@ def show_status(home: Path, status: "StackStatus") -> None:
 
 def _models(status: "StackStatus") -> Table:
     table = Table("model", "champion", "since", "gateway", box=None, header_style="bold", pad_edge=False)
-    for name, champion in sorted(status.champions.items()):
-        promotion, served = champion.promotion, status.served.get(name)
-        since = f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC" if promotion else "set by hand"
-        answering = "not served" if served is None else served.problem or f"serves version {served.champion}"
-        table.add_row(escape(name), f"version {champion.version}", since, escape(answering))
+    champions = status.champions or {}
+    for name in sorted(champions.keys() | status.served.keys()):
+        champion, served = champions.get(name), status.served.get(name)
+        version = f"version {champion.version}" if champion else "none" if status.champions is not None else "unknown"
+        table.add_row(escape(name), version, _since(champion), escape(_answering(served)))
     return table
+
+
+def _since(champion: "ChampionInfo | None") -> str:
+    if champion is None:
+        return ""
+    return f"{champion.promotion.at:%Y-%m-%d %H:%M:%S} UTC" if champion.promotion else "set by hand"
+
+
+def _answering(served: "ModelStatus | None") -> str:
+    if served is None:
+        return "not served"
+    answers = f"serves version {served.champion}" if served.champion else "serves no version"
+    return f"{answers}; {served.problem}" if served.problem else answers
 
 
 def _decisions(status: "StackStatus") -> Table:

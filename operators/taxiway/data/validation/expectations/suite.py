@@ -176,10 +176,11 @@ def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget, gx: 
     rest = [at for at, kind in enumerate(kinds) if at not in found or (_raised(found[at]) and kind not in IN_SQL)]
     if rest:
         rows = _rows(span, [expectations[at] for at in rest])
-        for typed, frame in ((False, rows), (True, _without_gaps(rows))):
+        for typed in (False, True):
             of_this_frame = [at for at in rest if (kinds[at] in _OF_TYPES) is typed]
-            batch = pandas_batch(context, frame)
-            found |= {at: _validate(batch, objects[at]) for at in of_this_frame}
+            if of_this_frame:
+                batch = pandas_batch(context, _without_gaps(rows) if typed else rows)
+                found |= {at: _validate(batch, objects[at]) for at in of_this_frame}
     return [found[at] for at in range(len(expectations))], [kinds[at] for at in rest]
 
 
