@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import METRICS
 from taxiway.evaluation.scoring import LoadedModel, score
+from taxiway.features.encoding import raw_frame, signature_columns
 from taxiway.spec.gate import Gate
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _SEED = 20130101
 _ROWS = 2_000
 """The rows that permutation importance and residuals are computed on, drawn at random if there are more."""
 _REPEATS = 3
+_MOST_COLUMNS = 200
+"""With more columns, permutation importance would take many times as long as everything else in the evaluation."""
 _BINS = 10
 _SHOWN_COLUMNS = 20
 
@@ -57,7 +60,11 @@ def _drawn(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scores: "
         _add(files, "calibration", *_calibration(labels, scores, model.classes[1]))
     else:
         _add(files, "residuals", *_residuals(labels[sample], scores[sample]))
-    _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], labels[sample], gate))
+    columns = len(signature_columns(model.predictor).names)
+    if columns <= _MOST_COLUMNS:
+        _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], labels[sample], gate))
+    else:
+        _log.info("permutation importances are not computed: %d columns, at most %d", columns, _MOST_COLUMNS)
     return files
 
 
@@ -137,8 +144,6 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", gat
     import pandas as pd
     from sklearn.dummy import DummyRegressor
     from sklearn.inspection import permutation_importance
-
-    from taxiway.features.encoding import raw_frame, signature_columns
 
     metric, columns = METRICS[gate.against_champion.metric], signature_columns(model.predictor)
     present = [name for name in columns.names if name in rows]

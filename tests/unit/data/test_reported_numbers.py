@@ -22,6 +22,7 @@ from taxiway.data.profiling.profile import ColumnProfile
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.validation.validate import validate
+from taxiway.errors import DataError
 from taxiway.messages import number_text, number_texts
 from taxiway.records import Anomaly
 
@@ -243,3 +244,24 @@ def test_moments_are_shown_as_the_calendar_has_them(write: Write) -> None:
     shown = CliRunner().invoke(main, ["profile", str(write(*NUMBERS["end of time"]))], env={"COLUMNS": "200"}).output
     assert "0001-01-01" in shown
     assert "9999-12-31" in shown
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"), [([1.0, None], "integer"), ([0.5], None), ([math.nan], None), ([float(2**60)], None)], ids=str
+)
+def test_large_integers_beside_floats_keep_their_digits_or_are_refused(
+    write: Write, other: list[Any], kind: str | None
+) -> None:
+    from taxiway.data.engine.duckdb_table import open_table
+
+    files = [write([BIG + 1, 5], pa.int64(), "a"), write(other, pa.float64(), "b")]
+    if kind is None:
+        with (
+            pytest.raises(DataError, match=r"BIGINT in a\.parquet, DOUBLE in b\.parquet; write it with one type"),
+            open_table(files, "both"),
+        ):
+            pass
+        return
+    with open_table(files, "both") as table:
+        assert table.column("v").type == kind
+        assert table.rows("SELECT max(c0) FROM span") == [(BIG + 1,)]

@@ -70,6 +70,15 @@ def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, mode
     ]
 
 
+def test_what_was_rolled_back_is_not_promoted_by_the_next_rollback(client: MlflowClient, model: str) -> None:
+    client.set_registered_model_alias(model, CHAMPION, "1")  # by hand, before Taxiway
+    promote(client, model, 2, 1)
+    rollback(client, model, by="ann", reason="worse", at=datetime.now(UTC))
+    assert version_at(client, model, CHAMPION) == 1
+    with pytest.raises(TerminalError, match="no version before version 1"):
+        rollback(client, model, by="ann", reason="again", at=datetime.now(UTC))
+
+
 def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
     first = promote(client, model, 1, None)
     assert promote(client, model, 1, None) == first

@@ -12,7 +12,8 @@ _TYPES = (
     ("datetime", re.compile(r"TIMESTAMP[^\[]*")),
     ("list", re.compile(r".*\[[0-9]*\]")),
 )
-_EXACT_IN_DOUBLES = 1 << 53
+EXACT_IN_DOUBLES = 1 << 53
+"""Doubles express all integers up to this size."""
 WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 """DuckDB's types of integers that may not fit into 64 bits with a sign."""
 
@@ -65,7 +66,7 @@ def _seconds(column: Column) -> str:
 
 
 def _is_exact(moment: str) -> str:
-    return f"epoch_us({moment}) BETWEEN -{_EXACT_IN_DOUBLES} AND {_EXACT_IN_DOUBLES}"
+    return f"epoch_us({moment}) BETWEEN -{EXACT_IN_DOUBLES} AND {EXACT_IN_DOUBLES}"
 
 
 def _in_microseconds(column: Column) -> str:
@@ -82,7 +83,7 @@ def hash_of_value_sql(column: Column) -> str:
     if column.type == "integer":
         if column.storage not in ("BIGINT", *WIDE_INTEGERS):
             return f"CASE WHEN {name} IS NOT NULL THEN hash({name}::DOUBLE) END"
-        whole = f"WHEN {name} BETWEEN -{_EXACT_IN_DOUBLES} AND {_EXACT_IN_DOUBLES} THEN hash({name}::DOUBLE)"
+        whole = f"WHEN {name} BETWEEN -{EXACT_IN_DOUBLES} AND {EXACT_IN_DOUBLES} THEN hash({name}::DOUBLE)"
         wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT)" if column.is_wide else ""
         rest = f"WHEN {name} IS NOT NULL THEN hash({name}::{'VARCHAR' if column.is_wide else 'BIGINT'})"
         return f"CASE {whole} {wide} {rest} END"

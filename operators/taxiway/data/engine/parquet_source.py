@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.engine.columns import WIDE_INTEGERS, type_of
+from taxiway.data.engine.columns import EXACT_IN_DOUBLES, WIDE_INTEGERS, type_of
 from taxiway.data.engine.connection import path_literal, run
 from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
 from taxiway.errors import DataError
@@ -156,6 +156,8 @@ class _Widening:
         wide = _wider(storages)
         if wide in dict(_MOMENTS):
             wide = self._with_all_digits(wide, dict(_MOMENTS)[wide])
+        elif wide == "DOUBLE":
+            wide = self._without_rounding()
         if wide is None:
             types = ", ".join(
                 f"{storage} in {self.shown[files[0]]}" for storage, files in self.found.items() if storage != _UNTYPED
@@ -170,6 +172,17 @@ class _Widening:
             return nanoseconds
         fine = [file for storage, files in self.found.items() if storage.endswith("_NS") for file in files]
         return None if self._has(fine, "epoch_ns(value) % 1000 <> 0") else microseconds
+
+    def _without_rounding(self) -> str | None:
+        """Doubles if they express the integers of all files; else integers if all doubles are integers, as pandas writes them; else None."""
+        whole = [file for storage, files in self.found.items() if type_of(storage) == "integer" for file in files]
+        if not self._has(whole, f"abs(value::HUGEINT) > {EXACT_IN_DOUBLES}"):
+            return "DOUBLE"
+        others = [file for storage, files in self.found.items() if type_of(storage) == "number" for file in files]
+        fractional = f"NOT isfinite(value::DOUBLE) OR value <> trunc(value) OR abs(value) > {EXACT_IN_DOUBLES}"
+        if self._has(others, fractional):
+            return None
+        return _wider(storage for storage in self.found if type_of(storage) == "integer")
 
     def _has(self, files: Iterable[Path], condition: str) -> bool:
         """Whether a value of the column in these files fulfils a condition."""

@@ -1,4 +1,7 @@
-"""Detect the type of a column of text: numbers, dates, booleans, or only text. No value loses information."""
+"""Detect the type of a column of text: numbers, dates, booleans, or only text.
+
+No value loses information, but that integers beyond 2**53 beside fractions become the nearest doubles.
+"""
 
 import re
 from dataclasses import dataclass
