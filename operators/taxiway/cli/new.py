@@ -258,7 +258,9 @@ def _to_drop(profile: Profile, roles: set[str], schema: Schema) -> dict[str, str
 def _suspects(rows: "pd.DataFrame", label: str, schema: Schema) -> dict[str, float]:
     """Numeric columns of the newest span that are highly correlated with the label, the strongest first."""
     codes = rows[label].rank(method="dense") if rows[label].nunique() == 2 else rows[label]
-    numbers = rows[[f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label]].astype(float)
+    # A column that has left the source is in the schema of all spans, but not in the newest.
+    names = [f.name for f in schema.features if f.type in NUMERIC_TYPES and f.name != label and f.name in rows]
+    numbers = rows[names].astype(float)
     finite = numbers.where(numbers.abs() != float("inf"))
     varied = finite.loc[:, finite.nunique() > 1]
     found = varied.corrwith(codes.astype(float)).dropna()

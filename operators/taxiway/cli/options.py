@@ -45,14 +45,18 @@ tracking_option = click.option(
 
 def _or_the_stacks(_: click.Context, __: click.Parameter, given: str | None) -> str:
     from taxiway.local.stack import find_running
+    from taxiway.stages.installation import DEFAULT_HOME
+    from taxiway.tracking.local import database_uri, has_database
 
     if given:
         return given
     stack = find_running(DEFAULT_STACK_HOME)
+    if stack is None and has_database(DEFAULT_HOME):
+        return database_uri(DEFAULT_HOME)  # of `taxiway run`
     if stack is None:
         raise click.UsageError(
             "no MLflow server is named; allowed: --tracking-uri URL, the environment variable MLFLOW_TRACKING_URI, or a folder "
-            f"in whose {DEFAULT_STACK_HOME} a stack runs (taxiway up)"
+            f"in whose {DEFAULT_STACK_HOME} a stack runs (taxiway up) or runs are kept (taxiway run)"
         )
     return stack.url("mlflow")
 
@@ -61,7 +65,7 @@ found_tracking_option = click.option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",
     callback=_or_the_stacks,
-    help=f"The MLflow server; by default that of the stack that runs in {DEFAULT_STACK_HOME}.",
+    help=f"The MLflow server; by default that of the stack that runs in {DEFAULT_STACK_HOME}, or the local runs there.",
     show_envvar=True,
 )
 USAGE = 2

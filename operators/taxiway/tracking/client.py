@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from taxiway.errors import TransientError
+from taxiway.errors import ConfigError, TransientError
 
 # No telemetry, and no progress bars between log lines.
 _SETTINGS = {
@@ -28,6 +28,7 @@ def mlflow_errors(tracking_uri: str) -> Iterator[None]:
         tracking_uri: The address of the server, for the message.
 
     Raises:
+        ConfigError: The address needs a package that is not installed.
         TransientError: The server does not answer, or reports an error.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -35,6 +36,11 @@ def mlflow_errors(tracking_uri: str) -> Iterator[None]:
 
     try:
         yield
+    except ImportError as error:
+        raise ConfigError(
+            f"MLflow at {tracking_uri} needs a package that is not installed here ({error}); install it, or give the address of an "
+            "MLflow server, such as http://127.0.0.1:5000"
+        ) from None
     except MlflowException as error:
         if is_unreachable(error):
             raise TransientError(

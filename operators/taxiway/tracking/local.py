@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,6 +21,11 @@ _DATABASE = "mlflow.db"
 def database_uri(folder: Path) -> str:
     """The URI of the database in `folder`, as `mlflow ui --backend-store-uri` takes it."""
     return f"sqlite:///{folder.absolute() / _DATABASE}"
+
+
+def has_database(folder: Path) -> bool:
+    """Whether runs are kept in `folder`."""
+    return (folder / _DATABASE).is_file()
 
 
 @contextmanager
@@ -66,6 +71,8 @@ def _client(folder: Path) -> "MlflowClient":
         ) from None
     except SQLAlchemyError as error:
         first_line = str(error).splitlines()[0]
+        if "disk is full" in first_line:
+            raise TransientError(f"{database} cannot be written: the disk is full; free some space and run again") from error
         raise ConfigError(
             f"{database} cannot be used as MLflow's database ({first_line}); delete it, with the models in it, or give another folder: "
             "--home FOLDER",

@@ -4,6 +4,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -80,6 +81,17 @@ def test_flights_become_a_classification_without_the_names_of_aircraft(tmp_path:
 
 def test_a_pattern_may_say_data_itself(tmp_path: Path, data: Path) -> None:
     assert drafted(tmp_path, data, "{data}/rentals/{YYYY}-{MM}.parquet", "cnt").source.spans.startswith("{data}/rentals/")
+
+
+def test_a_numeric_column_that_has_left_the_source_is_no_obstacle(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for month in (1, 2, 3):
+        rows = pd.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400), "y": rng.integers(0, 2, 400)})
+        (rows if month < 3 else rows.drop(columns="b")).to_csv(tmp_path / f"2024-0{month}.csv", index=False)
+    code, shown = new(
+        tmp_path / "dags", tmp_path, "m", "--from", str(tmp_path / "{YYYY}-{MM}.csv"), "--label", "y", "--team", "t"
+    )
+    assert code == 0, shown
 
 
 def test_nothing_is_overwritten(tmp_path: Path, data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -41,3 +42,18 @@ def test_status_without_a_stack_names_the_folder_and_makes_nothing(tmp_path: Pat
     done = run("status", "--home", "elsewhere")
     assert (done.exit_code, "no stack runs in elsewhere" in done.output) == (1, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_local_runs_of_this_folder_are_found(tmp_path: Path) -> None:
+    (tmp_path / ".taxiway" / "local").mkdir(parents=True)
+    (tmp_path / ".taxiway" / "local" / "mlflow.db").touch()
+    command = main.commands["history"]
+    (option,) = [parameter for parameter in command.params if parameter.name == "tracking_uri"]
+    assert option.process_value(click.Context(command), None) == f"sqlite:///{tmp_path}/.taxiway/local/mlflow.db"
+
+
+def test_a_missing_driver_is_a_sentence_without_the_password() -> None:
+    done = run("lineage", "data", "m", "--tracking-uri", "mysql+pymysql://user:secret@127.0.0.1:1/x")
+    assert done.exit_code == 1
+    assert "needs a package that is not installed here (No module named 'pymysql')" in done.output
+    assert "secret" not in done.output
