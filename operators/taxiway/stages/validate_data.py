@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from taxiway.messages import counted
 from taxiway.records import DataReport, Severity, Snapshot, Status
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, bullets
@@ -35,7 +36,8 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
     )
     warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
-    context.log.info("%s: %d checks, %d warnings\n%s", report.status, report.checks, len(warnings), bullets(warnings))
+    found = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
+    context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), found, bullets(warnings))
     if report.status is not Status.PASS and failure_reason(report, pipeline) is None:
         context.log.warning(
             "the data did not pass validation; on_invalid_data is continue, but the model gate will fail the model\n%s",
