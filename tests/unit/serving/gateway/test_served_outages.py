@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from worlds import MODEL, ROWS, World, soon, wanted
 
 from taxiway.errors import ModelUnavailableError, TransientError
+from taxiway.serving.gateway.models import versions as versions_module
+from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.state.copies import Copies
 from taxiway.serving.gateway.state.served import Lease
@@ -194,13 +197,14 @@ def a_loop(file: Path) -> None:
     file.symlink_to(file.name)
 
 
+def download(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "model").write_text("weights")
+    return folder
+
+
 @pytest.mark.parametrize("damage", [dangling_link, a_loop])
 def test_a_copy_that_cannot_be_read_is_none(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    def download(folder: Path) -> Path:
-        folder.mkdir()
-        (folder / "model").write_text("weights")
-        return folder
-
     copies, version = Copies(tmp_path), RegisteredVersion(MODEL, 1, "v1", "PASS")
     copy = copies.add(version, download)
     assert copies.find(MODEL, 1) == (version, copy)
@@ -224,3 +228,27 @@ def test_a_process_that_cannot_be_started_is_an_error_of_loading(
     for _ in range(2):  # the next try begins afresh
         with pytest.raises(ModelUnavailableError, match=r"could not be loaded: no process can be started: \w+: "):
             asyncio.run(worker.ensure())
+
+
+def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, version = threading.Event(), RegisteredVersion(MODEL, 1, "v1", "PASS")
+    copy = Copies(world.settings.state_folder).add(version, download)
+
+    async def scenario() -> None:
+        versions = ModelVersions(world.settings)
+        hanging = [asyncio.create_task(versions.champion(MODEL)) for _ in range(100)]
+        await asyncio.sleep(0)  # all of them are with the threads
+        try:
+            async with asyncio.timeout(20):
+                assert await versions.saved(MODEL, 1) == (version, copy)
+                assert await versions.copy(version) == copy
+                await versions.keep_only(MODEL, [])
+                assert await versions.saved(MODEL, 1) is None
+            assert not any(task.done() for task in hanging)
+        finally:
+            answer.set()
+            await asyncio.gather(*hanging)
+            versions.close()
+
+    monkeypatch.setattr(versions_module, "champion_of", lambda *_: answer.wait())
+    asyncio.run(scenario())
