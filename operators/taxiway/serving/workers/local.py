@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 
@@ -49,14 +49,8 @@ class Worker:
             if self._pool is not None and self._process is not None and self._process.is_alive():
                 return
             self.kill()
-            before = set(multiprocessing.active_children())
-            start_fork_server()
-            context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.initialize_worker)
-            loading = self._pool.submit(worker.load, self._source)  # this starts the process
-            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
             try:
-                await asyncio.wait_for(asyncio.wrap_future(loading), self._load_timeout_s)
+                await asyncio.wait_for(asyncio.wrap_future(self._start()), self._load_timeout_s)
             except (ModelLoadError, TransientError, BrokenProcessPool, TimeoutError) as error:
                 self.kill()
                 why = f"it took more than {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
@@ -65,6 +59,23 @@ class Worker:
             except asyncio.CancelledError:
                 self.kill()
                 raise
+
+    def _start(self) -> Future[None]:
+        """Start a process that loads the model.
+
+        Raises:
+            TransientError: It cannot be started now.
+        """
+        before = set(multiprocessing.active_children())
+        try:
+            start_fork_server()
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.initialize_worker)
+            return self._pool.submit(worker.load, self._source)  # this starts the process
+        except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile; of a thread
+            raise TransientError(f"no process can be started: {type(error).__name__}: {error}") from error
+        finally:
+            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.

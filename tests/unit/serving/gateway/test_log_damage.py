@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -65,6 +67,28 @@ def add(log: RequestLog, *numbers: int) -> None:
 
 def ids(log: RequestLog) -> set[str]:
     return {row[0] for row in log._read("SELECT request_id FROM requests")}
+
+
+def read_elsewhere(folder: Path) -> int:
+    """The number of requests that another process finds; it opens and closes the log as the `sqlite3` shell does."""
+    read = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM requests').fetchone()[0]); c.close()"
+    command = [sys.executable, "-I", "-S", "-c", read, str(folder / "requests.sqlite")]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_another_process_that_reads_the_log_does_not_take_it_from_its_writer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = opened(tmp_path)
+    for number in range(3):
+        add(log, number)
+        assert ids(log) == {f"r{each}" for each in range(number + 1)}
+        assert read_elsewhere(tmp_path) == number + 1
+        assert (tmp_path / "requests.sqlite-wal").exists(), "the reader took the log for unused"
+    log.close()
+    assert read_elsewhere(tmp_path) == 3
+    assert not kept_aside(tmp_path)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

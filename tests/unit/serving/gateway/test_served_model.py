@@ -146,6 +146,38 @@ def test_a_challenger_that_can_never_be_loaded_is_removed(world: World, error: E
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_challenger_that_ends_between_its_loading_and_its_deployment_leaves_no_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    async def scenario() -> None:
+        reached = asyncio.Event()
+
+        async def keep_only(*_: object) -> None:
+            reached.set()
+            if fails:
+                raise OSError(5, "Input/output error")
+            await asyncio.Event().wait()
+
+        model = world.served()
+        with monkeypatch.context() as patched:
+            patched.setattr(world, "keep_only", keep_only)
+            putting = asyncio.create_task(model.challenger.put(wanted()))
+            await reached.wait()
+            if fails:
+                with pytest.raises(OSError, match="Input/output error"):
+                    await putting
+            else:
+                model.challenger.drop()
+                with pytest.raises(RequestError, match="was removed while it was loading"):
+                    await putting
+        await model.close()
+        assert world.workers
+        assert all(worker.is_stopped for worker in world.workers)
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
 def test_a_challenger_whose_lease_cannot_be_stored_does_not_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         model = world.served()

@@ -2,13 +2,23 @@
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from worlds import MODEL, ROWS, World, soon, wanted
 
 from taxiway.errors import ModelUnavailableError, TransientError
+from taxiway.serving.gateway.models import versions as versions_module
+from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion
+from taxiway.serving.gateway.state.copies import Copies
 from taxiway.serving.gateway.state.served import Lease
+from taxiway.serving.model_copy import ModelCopy
+from taxiway.serving.workers.base import ModelSource
+from taxiway.serving.workers.local import Worker
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -150,3 +160,95 @@ def test_a_check_that_fails_again_and_again_is_logged_once(
 
     asyncio.run(scenario())
     assert sum("the check of the lease failed" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_failing_start_from_a_copy_ends_no_check_and_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        start, tries = model.champion.start_from_copy, 0
+
+        async def fails_twice() -> None:
+            nonlocal tries
+            tries += 1
+            if tries <= 2:
+                raise OSError(5, "Input/output error")
+            await start()
+
+        monkeypatch.setattr(model.champion, "start_from_copy", fails_twice)
+        watching = asyncio.create_task(model.watch())
+        await soon(lambda: tries == 3 and "saved copy" not in model._problems.text)
+        lookups = world.lookups
+        await soon(lambda: world.lookups > lookups or watching.done())
+        assert not watching.done(), "the checks of the model have ended"
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await model.close()
+
+    asyncio.run(scenario())
+
+
+def dangling_link(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+def a_loop(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+def download(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "model").write_text("weights")
+    return folder
+
+
+@pytest.mark.parametrize("damage", [dangling_link, a_loop])
+def test_a_copy_that_cannot_be_read_is_none(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    copies, version = Copies(tmp_path), RegisteredVersion(MODEL, 1, "v1", "PASS")
+    copy = copies.add(version, download)
+    assert copies.find(MODEL, 1) == (version, copy)
+    damage(copy.folder / "model")
+    assert copies.find(MODEL, 1) is None
+    assert copies.add(version, download) == copy
+    assert copies.find(MODEL, 1) == (version, copy)
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), EOFError("unexpected EOF"), RuntimeError("no thread")])
+@pytest.mark.parametrize("where", ["start_fork_server", "ProcessPoolExecutor.submit"])
+def test_a_process_that_cannot_be_started_is_an_error_of_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"taxiway.serving.workers.local.{where}", fails)
+    source = ModelSource("json:loads", MODEL, 1, ModelCopy(tmp_path, ""))
+    worker = Worker(source, load_timeout_s=1, predict_timeout_s=1)
+    for _ in range(2):  # the next try begins afresh
+        with pytest.raises(ModelUnavailableError, match=r"could not be loaded: no process can be started: \w+: "):
+            asyncio.run(worker.ensure())
+
+
+def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, version = threading.Event(), RegisteredVersion(MODEL, 1, "v1", "PASS")
+    copy = Copies(world.settings.state_folder).add(version, download)
+
+    async def scenario() -> None:
+        versions = ModelVersions(world.settings)
+        hanging = [asyncio.create_task(versions.champion(MODEL)) for _ in range(100)]
+        await asyncio.sleep(0)  # all of them are with the threads
+        try:
+            async with asyncio.timeout(20):
+                assert await versions.saved(MODEL, 1) == (version, copy)
+                assert await versions.copy(version) == copy
+                await versions.keep_only(MODEL, [])
+                assert await versions.saved(MODEL, 1) is None
+            assert not any(task.done() for task in hanging)
+        finally:
+            answer.set()
+            await asyncio.gather(*hanging)
+            versions.close()
+
+    monkeypatch.setattr(versions_module, "champion_of", lambda *_: answer.wait())
+    asyncio.run(scenario())

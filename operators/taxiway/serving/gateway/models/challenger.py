@@ -205,7 +205,12 @@ class ChallengerDeployment:
             done=self._on_answered,
         )
         await server.start()
-        await self._changed()
+        try:
+            await self._changed()
+        except BaseException:  # nobody else knows of the server yet
+            server.kill()
+            await server.closed()
+            raise
         return server
 
     async def _copy(self, version: int) -> ModelCopy:

@@ -94,23 +94,33 @@ class ServedModel:
             "challenger's workers": self.challenger.check_workers,
         }
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.champion.start_from_copy())
+            group.create_task(self._start_from_copy())
             for name, check in checks.items():  # separate tasks: restarting a worker may take minutes
                 group.create_task(self._watch(name, check))
 
-    async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
-        problem = f"check of the {name}"
-        while True:
-            try:
-                await check()
-            except RequestError as error:
-                self._problems.begin(problem, error.message)
-            except Exception as error:
-                message = f"the {problem} failed and is repeated: {type(error).__name__}: {error}"
-                self._problems.begin(problem, message, error=error)
-            else:
-                self._problems.end(problem)
+    async def _start_from_copy(self) -> None:
+        while not await self._succeeds("saved copy", self.champion.start_from_copy):
             await asyncio.sleep(self._settings.poll_s)
+
+    async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._succeeds(name, check)
+            await asyncio.sleep(self._settings.poll_s)
+
+    async def _succeeds(self, name: str, check: Callable[[], Awaitable[None]]) -> bool:
+        """Run a check once; if it raises, that is a problem of the model."""
+        problem = f"check of the {name}"
+        try:
+            await check()
+        except RequestError as error:
+            self._problems.begin(problem, error.message)
+        except Exception as error:
+            message = f"the {problem} failed and is repeated: {type(error).__name__}: {error}"
+            self._problems.begin(problem, message, error=error)
+        else:
+            self._problems.end(problem)
+            return True
+        return False
 
     async def _check_alias(self) -> None:
         self._problems.end_if_quiet("queue")

@@ -14,11 +14,15 @@ from taxiway.serving.model_copy import ModelCopy
 
 T = TypeVar("T")
 
-_THREADS = 16
+_REGISTRY_THREADS = 16
+_COPY_THREADS = 4
 
 
 class ModelVersions:
-    """The versions of all models. Its threads are its own, so lookups that hang do not hold up the rest of the gateway.
+    """The versions of all models.
+
+    Lookups and downloads have threads of their own, and so have the copies on this machine: calls of the registry that hang hold up
+    neither the rest of the gateway nor the use of copies.
 
     Args:
         settings: The settings of the gateway.
@@ -27,11 +31,13 @@ class ModelVersions:
     def __init__(self, settings: GatewaySettings) -> None:
         self._uri = settings.tracking_uri
         self._copies = Copies(settings.state_folder)
-        self._threads = ThreadPoolExecutor(_THREADS, "registry")
+        self._registry = ThreadPoolExecutor(_REGISTRY_THREADS, "registry")
+        self._local = ThreadPoolExecutor(_COPY_THREADS, "copies")
 
     def close(self) -> None:
-        """Begin no further lookup."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Begin no further lookup, and use no further copy."""
+        for threads in (self._registry, self._local):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def champion(self, model: str) -> RegisteredVersion | None:
         """The version with the alias `champion`; None if there is none.
@@ -40,7 +46,7 @@ class ModelVersions:
             RequestError: 404 if there is no such model.
             TransientError: The registry does not answer.
         """
-        return await self._run(partial(champion_of, self._uri, model))
+        return await _run(self._registry, partial(champion_of, self._uri, model))
 
     async def require(self, model: str, version: int) -> RegisteredVersion:
         """A version that exists.
@@ -49,7 +55,7 @@ class ModelVersions:
             RequestError: 404 if it does not.
             TransientError: The registry does not answer.
         """
-        return await self._run(partial(version_of, self._uri, model, version))
+        return await _run(self._registry, partial(version_of, self._uri, model, version))
 
     async def copy(self, version: RegisteredVersion) -> ModelCopy:
         """The files of a version: its copy, or a new one.
@@ -58,24 +64,25 @@ class ModelVersions:
             RequestError: 404 if the version does not exist any more.
             TransientError: The files cannot be downloaded now, or not written.
         """
-        return await self._run(partial(self._copy, version))
+        known = await self.saved(version.model, version.version)
+        if known is not None and known[0].identity == version.identity:
+            return known[1]
+        return await _run(self._registry, partial(self._download, version))
 
     async def saved(self, model: str, version: int) -> tuple[RegisteredVersion, ModelCopy] | None:
         """The copy of a version, without asking the registry; None if there is none, or if its files were altered."""
-        return await self._run(partial(self._copies.find, model, version))
+        return await _run(self._local, partial(self._copies.find, model, version))
 
     async def keep_only(self, model: str, versions: Collection[int]) -> None:
         """Remove the copies of all other versions of a model."""
-        await self._run(partial(self._copies.keep_only, model, versions))
+        await _run(self._local, partial(self._copies.keep_only, model, versions))
 
-    def _copy(self, version: RegisteredVersion) -> ModelCopy:
-        known = self._copies.find(version.model, version.version)
-        if known is not None and known[0].identity == version.identity:
-            return known[1]
+    def _download(self, version: RegisteredVersion) -> ModelCopy:
         try:
             return self._copies.add(version, partial(download_version, self._uri, version))
         except OSError as error:
             raise TransientError(f"the copy of {version.model} version {version.version} cannot be written: {error}") from error
 
-    async def _run(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+async def _run(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, call)

@@ -32,14 +32,15 @@ class Copies:
             shutil.rmtree(left, ignore_errors=True)
 
     def find(self, model: str, version: int) -> tuple[RegisteredVersion, ModelCopy] | None:
-        """A copy with the facts of its version; None if there is none, or if its files were altered."""
+        """A copy with the facts of its version; None if there is none, or if its files were altered or cannot be read."""
         path = self._path(model, version)
         try:
             about = json.loads((path / _ABOUT).read_bytes())
             known, copy = RegisteredVersion(**about["version"]), ModelCopy(path / about["folder"], about["digest"])
+            whole = digest_of_folder(copy.folder) == copy.digest
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return (known, copy) if digest_of_folder(copy.folder) == copy.digest else None
+        return (known, copy) if whole else None
 
     def add(self, version: RegisteredVersion, download: Callable[[Path], Path]) -> ModelCopy:
         """Make a copy, which replaces one of the same version.

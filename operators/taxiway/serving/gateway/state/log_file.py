@@ -32,10 +32,17 @@ class LogFile:
         self._path = path
         self._lock = threading.Lock()  # of the file itself: it is held while it is replaced, and by the writer
         self._writing: sqlite3.Connection | None = None
+        # Open for as long as a connection is: to close any descriptor of a file ends all locks that the process has on it, those
+        # of SQLite included, and another process that reads would then take the log for unused and remove its `-wal`.
+        self._held: int | None = None
         self._inode = 0
         self._written: tuple[int, int, bytes] | None = None  # the identity after the last write
         with self._lock:
-            self._open()
+            try:
+                self._open()
+            except BaseException:
+                self._disconnect()
+                raise
 
     def use(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Read; if the file turns out to be damaged or gone, another one is begun and read."""
@@ -117,7 +124,7 @@ class LogFile:
         log.warning("%s cannot be used (%s); it is kept as %s, and another one is begun", self._path, why, kept.name)
 
     def _create(self) -> None:
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same mode
+        self._held = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)  # SQLite gives its other files the same mode
         with closing(self._connect()) as connection:
             connection.executescript(sql.SCHEMA)
         self._check()
@@ -131,18 +138,22 @@ class LogFile:
     def _connection(self) -> sqlite3.Connection:
         if self._writing is None:
             self._writing = self._connect()
+        if self._held is None:
+            self._held = os.open(self._path, os.O_RDONLY)
         return self._writing
 
     def _disconnect(self) -> None:
         if self._writing is not None:
             self._writing.close()
             self._writing = self._written = None
+        if self._held is not None:  # last
+            os.close(self._held)
+            self._held = None
 
     def _identity(self) -> tuple[int, int, bytes]:
         """What changes if somebody else touches the files: their inodes, and the first bytes."""
         try:
-            with self._path.open("rb") as file:
-                header = file.read(_HEADER_BYTES)
+            header = os.pread(self._held, _HEADER_BYTES, 0) if self._held is not None else b""
         except OSError:
             header = b""
         return _inode(self._path), _inode(self._path.with_name(f"{self._path.name}-wal")), header
