@@ -31,23 +31,30 @@ class LimitedConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # o
 
     def data_received(self, data: bytes) -> None:
         """Pass data on, and end the time limit with the last byte of a request."""
+        before = self.cycle
         if self._awaits_headers():
             self._header_bytes += len(data)
         super().data_received(data)
-        if self._awaits_headers() and self._header_bytes > MAX_HEADER_BYTES:
-            self.transport.close()
-        if not self._awaits_headers():
+        if self.cycle is not before:  # these headers have ended
             self._header_bytes = 0
+        elif self._header_bytes > MAX_HEADER_BYTES:
+            self.transport.close()
         if self._awaits_client():
             self._start_deadline()
         else:
             self._end_deadline()
 
+    def on_message_complete(self) -> None:
+        """Note the end of a body, which uvicorn ignores after the answer. The parser calls this if it is that of httptools."""
+        super().on_message_complete()
+        if self.cycle is not None:
+            self.cycle.more_body = False
+
     def _awaits_headers(self) -> bool:
-        return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
+        return self.cycle is None or not self.cycle.more_body  # the next headers may come before the answer
 
     def _awaits_client(self) -> bool:
-        return self._awaits_headers() or self.cycle.more_body
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
 
     def _start_deadline(self) -> None:
         if self._deadline is None:
