@@ -22,7 +22,7 @@ class StackStatus:
     Attributes:
         urls: The address of each service.
         champions: The champion of each model; None if MLflow does not answer.
-        served: What the gateway says of each model that it serves.
+        served: The gateway's status of each model that it serves.
         decisions: The latest decision of each pipeline.
         problems: Messages about what could not be read.
     """

@@ -121,7 +121,7 @@ def types_of(files: Iterable[RawFile], options: ReadOptions) -> dict[str, str]:
     """The types of the columns of text files by the values of all files together, as `ReadOptions.types`.
 
     Args:
-        files: The files; each is only needed until the next is asked for.
+        files: The files; each is only needed until the next one is read.
         options: How they are read.
 
     Raises:

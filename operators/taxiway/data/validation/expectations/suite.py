@@ -171,7 +171,7 @@ def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget, gx: 
     if fast:
         with duckdb_batch(context, span) as batch:
             found = {at: _validate(batch, objects[at]) for at in fast}
-    # What DuckDB could not compute runs on pandas, unless it is SQL: the reason is then what DuckDB says.
+    # What DuckDB could not compute runs on pandas, unless it is SQL: then the error of DuckDB is the reason.
     kinds = [expectation["type"] for expectation in expectations]
     rest = [at for at, kind in enumerate(kinds) if at not in found or (_raised(found[at]) and kind not in IN_SQL)]
     if rest:
