@@ -125,10 +125,8 @@ class StackProcess:
 
 
 def find_running(home: Path) -> Stack | None:
-    """The stack that runs in a folder; None if none runs there."""
-    if not home.is_dir():
-        return None
-    folder = StackDir.at(home)
+    """The stack that runs in a folder; None if none runs there. Nothing is created."""
+    folder = StackDir(home.resolve())
     running = _running(folder)
     if running is None or not _is_supervisor(running["supervisor"]):
         return None
@@ -171,7 +169,7 @@ def refuse_second(home: StackDir) -> None:
 
 
 def _running(home: StackDir) -> dict[str, Any] | None:
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         found: dict[str, Any] = json.loads(home.running_file.read_text())
         return found
     return None

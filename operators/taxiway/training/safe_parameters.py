@@ -113,29 +113,34 @@ def _problems_of_members(part: Any) -> Iterator[str]:
 
     for name, value in vars(part).items():
         if name in _MEMBERS:
-            members = _flat(value, pairs=name in _NAMED)
+            members = _leaves(_without_names(value) if name in _NAMED else value)
             strange = [member for member in members if not isinstance(member, BaseEstimator | str)]
             if strange:
                 yield f"{type(part).__name__}.{name} has a {type(strange[0]).__name__}; allowed: estimators of scikit-learn"
-        elif "method" in name:
-            unknown = [text for text in _flat(value, pairs=False) if isinstance(text, str) and text not in _METHODS]
-            if unknown and name.endswith("_"):
+        elif "method" in name and name.endswith("_"):
+            unknown = [text for text in _leaves(value) if isinstance(text, str) and text not in _METHODS]
+            if unknown:
                 yield f"{type(part).__name__}.{name} is {quoted(unknown[0])}; allowed: {', '.join(sorted(_METHODS))}"
 
 
-def _flat(value: Any, *, pairs: bool) -> Iterator[Any]:
-    """The values in lists, arrays and mappings; of (name, value, ...) only the value if `pairs`. Texts and None are left out."""
+def _without_names(pairs: Any) -> list[Any]:
+    """The estimators of (name, estimator) or (name, estimator, columns)."""
+    listed = pairs if isinstance(pairs, list | tuple) else [pairs]
+    return [pair[1] if isinstance(pair, tuple) and len(pair) > 1 else pair for pair in listed]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The values in nested lists, arrays of objects and mappings, but None."""
     import numpy as np
 
-    if pairs and isinstance(value, tuple) and len(value) > 1 and isinstance(value[0], str):
-        yield from _flat(value[1], pairs=False)
-    elif isinstance(value, Mapping):
-        for member in value.values():
-            yield from _flat(member, pairs=pairs)
-    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object):
-        for member in value if isinstance(value, list | tuple) else value.ravel().tolist():
-            yield from _flat(member, pairs=pairs)
-    elif (isinstance(value, str) and not pairs) or (value is not None and not isinstance(value, str)):
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        value = value.ravel().tolist()
+    if isinstance(value, list | tuple):
+        for member in value:
+            yield from _leaves(member)
+    elif value is not None:
         yield value
 
 
@@ -143,7 +148,7 @@ def _allowed(kind: type, name: str, default: Any, value: Any) -> str:
     """What is allowed instead of this value; empty if it is harmless."""
     if name in _ONLY:
         harmless = value is None or isinstance(value, str)  # anything else has an == of its own
-        return "" if harmless and value == _ONLY[name] else quoted(_ONLY[name])
+        return "" if harmless and value == _ONLY[name] else quoted(_ONLY[name]) if _ONLY[name] else "no value"
     if value is default:
         return ""
     if isinstance(value, type):

@@ -42,6 +42,12 @@ def test_status_without_a_stack_names_the_folder_and_makes_nothing(tmp_path: Pat
     done = run("status", "--home", "elsewhere")
     assert (done.exit_code, "no stack runs in elsewhere" in done.output) == (1, True)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "running.json").write_text(
+        '{"supervisor": 999999999, "session": 999999999}'
+    )  # of a stack that was killed
+    assert run("status", "--home", "own").exit_code == 1
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["running.json"]
 
 
 def test_the_local_runs_of_this_folder_are_found(tmp_path: Path) -> None:
