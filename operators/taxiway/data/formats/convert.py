@@ -1,14 +1,17 @@
 """Convert local files to Parquet. The file extension determines the format."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from taxiway.data.engine.storage_errors import is_lfs_pointer
 from taxiway.data.formats.csv import CsvRows, see_csv
+from taxiway.data.formats.csv_chunks import NotTextError
 from taxiway.data.formats.json_lines import see_json_lines
 from taxiway.data.formats.python_rows import SeenRows
-from taxiway.data.formats.text import decode
+from taxiway.data.formats.text import DECODED, decode, may_be_utf8
 from taxiway.errors import ConfigError
 from taxiway.spec.base import Format
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
@@ -105,7 +108,7 @@ def as_parquet(files: Sequence[RawFile], options: ReadOptions) -> Converted:
     Raises:
         DataError: A file is incomplete, has another format, or has no rows; the message has the line if there is one.
     """
-    seen = [_seen(file, options) for file in files]
+    seen = [_seen(file, options, is_draft=True) for file in files]
     columns = _columns(seen)
     made = []
     for file, rows in zip(files, seen, strict=True):
@@ -113,6 +116,7 @@ def as_parquet(files: Sequence[RawFile], options: ReadOptions) -> Converted:
             made.append(file.path)
         else:
             rows.write(copy := file.folder / "rows.parquet", columns[type(rows)])
+            (file.folder / DECODED).unlink(missing_ok=True)
             made.append(copy)
     return Converted(tuple(made), tuple(note for rows in seen if rows is not None for note in rows.notes))
 
@@ -127,21 +131,30 @@ def types_of(files: Iterable[RawFile], options: ReadOptions) -> dict[str, str]:
     Raises:
         DataError: As `as_parquet`.
     """
-    found = _columns([_seen(file, options) for file in files])
+    found = _columns([_seen(file, options, is_draft=False) for file in files])
     kinds = {name: column.kind for columns in found.values() for name, column in columns.items()}
     return {name: "string" if kind in ("text", "big") else kind for name, kind in kinds.items() if kind is not None}
 
 
-def _seen(file: RawFile, options: ReadOptions) -> CsvRows | SeenRows | None:
-    """The rows of a text file; None for Parquet."""
+def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | SeenRows | None:
+    """The rows of a text file, with a draft of their Parquet file if they will be written; None for Parquet."""
     if file.format == "parquet":
         return None
-    text = decode(file.path, file.folder, file.what, options.csv.encoding if file.format == "csv" else None)
     if file.format == "csv":
-        return see_csv(text, file.what, options.csv, options.types)
+        return _seen_csv(file, options, file.folder / "draft.parquet" if is_draft else None)
+    text = decode(file.path, file.folder, file.what)
     rows = see_json_lines(text, file.folder, file.what, options.types)
     text.unlink()
     return rows
+
+
+def _seen_csv(file: RawFile, options: ReadOptions, draft: Path | None) -> CsvRows:
+    if may_be_utf8(file.path, options.csv.encoding) and not is_lfs_pointer(file.path):
+        # `decode` names the first wrong byte, if there is one.
+        with suppress(NotTextError, UnicodeDecodeError):
+            return see_csv(file.path, draft, file.what, options.csv, options.types)
+    text = decode(file.path, file.folder, file.what, options.csv.encoding)
+    return see_csv(text, draft, file.what, options.csv, options.types)
 
 
 def _columns(seen: Sequence[CsvRows | SeenRows | None]) -> dict[type, dict[str, Any]]:

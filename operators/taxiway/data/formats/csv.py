@@ -1,16 +1,21 @@
 """Convert CSV to Parquet: every record becomes a row, or an error names its line.
 
-Python's strict `csv` reader checks the records first; Arrow, which accepts an unclosed quote, then reads them fast.
+The records are found in chunks, which Arrow parses beside it. Arrow must find as many records as were found in a chunk.
 """
 
-import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from taxiway.data.formats.csv_layout import Layout, blank_before_quote, layout_of, names_of, ragged, records_of
+from taxiway.data.formats.csv_chunks import Chunk, NotTextError, check, chunks_of
+from taxiway.data.formats.csv_layout import layout_of
+from taxiway.data.formats.csv_records import Records, read_header
 from taxiway.data.formats.text_types import TextColumn
 from taxiway.errors import DataError
 from taxiway.messages import counted
@@ -19,24 +24,13 @@ from taxiway.spec.source.csv_options import CsvOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 8 << 20
-_BLOCK_BYTES_A_COLUMN = 4 << 10
-_LARGEST_BLOCK_BYTES = (1 << 31) - 1
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The layout of a checked CSV file; `begins` is the position of its first row in bytes."""
-
-    delimiter: str
-    names: tuple[str, ...]
-    rows: int
-    begins: int
+_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES_A_COLUMN = 8 << 10
 
 
 @dataclass
 class CsvRows:
-    """A checked CSV file, of which every value was seen.
+    """A CSV file, of which every value was seen.
 
     Attributes:
         columns: Its columns with the types of its values.
@@ -45,42 +39,35 @@ class CsvRows:
 
     columns: dict[str, TextColumn]
     notes: tuple[str, ...]
-    _text: Path
-    _what: str
-    _shape: _Shape
-    _block: int
+    _records: Records
+    _draft: "_Draft | None"
 
     def write(self, copy: Path, columns: Mapping[str, TextColumn]) -> None:
-        """Write the rows to a Parquet file, and remove the decoded text.
+        """Write the rows to a Parquet file.
 
         Args:
             copy: The Parquet file.
             columns: Columns with types that fit all values; those that the file does not have are ignored.
 
         Raises:
-            DataError: The two readers do not agree about the records.
+            DataError: The file was changed after it was seen.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        typed_as = [columns[name] for name in self._shape.names]
-        schema = pa.schema([(name, columns[name].type) for name in self._shape.names])
-        rows = 0
-        with pq.ParquetWriter(copy, schema) as writer:
-            for batch in _batches(self._text, self._shape, self._block):
-                typed = [column.typed(values) for column, values in zip(typed_as, batch.columns, strict=True)]
-                writer.write_batch(pa.record_batch(typed, schema=schema))
-                rows += batch.num_rows
-        if rows != self._shape.rows:
+        final = [columns[name] for name in self._records.names]
+        if self._draft is not None and self._draft.fits(final):
+            self._draft.path.rename(copy)
+            return
+        if self._draft is not None:
+            self._draft.path.unlink()
+        with _Draft(copy, self._records.names, final) as out:
+            for part in _parts(self._records, final, final):
+                out.add(part)
+        if not out.is_whole:
             raise DataError(
-                f"{self._what} has {counted(self._shape.rows, 'record')}, but {counted(rows, 'row')} were read: its quotes and line "
-                'breaks are ambiguous; write it at the source with double quotes around fields, "" for a quote within, and one kind of '
-                "line break"
+                f"{self._records.what} was changed while it was read; write a file under another name, then rename it"
             )
-        self._text.unlink()
 
 
-def see_csv(text: Path, what: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
+def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
     """Check a CSV file and see all its values.
 
     By default the first record is the header, and the delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by
@@ -88,6 +75,7 @@ def see_csv(text: Path, what: str, options: CsvOptions, types: Mapping[str, str]
 
     Args:
         text: The CSV file, in UTF-8; it must stay until the rows are written.
+        draft: Where to write the rows on the way, with the types that the first of them have; None if they will not be written.
         what: The name of the file in errors.
         options: How the file is written.
         types: The known types of columns, as in a schema: a `string` is text, whatever its values.
@@ -95,85 +83,151 @@ def see_csv(text: Path, what: str, options: CsvOptions, types: Mapping[str, str]
     Raises:
         DataError: A record has too many or too few fields, a quote is not closed, a column has no name or a duplicate one, or
             there are no rows.
+        NotTextError: The bytes are not UTF-8, or have a NUL.
     """
     layout = layout_of(text, options, what)
-    shape = _checked(text, layout, what)
-    columns = {
-        name: TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
-        for name in shape.names
-    }
-    block = _see(text, shape, list(columns.values()))
-    notes = (*layout.notes, *blank_before_quote(text, layout, what))
-    return CsvRows(columns, notes, text, what, shape, block)
+    records = read_header(text, layout, what)
+    columns = [
+        TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
+        for name in records.names
+    ]
+    notes, rows, out = [*layout.notes], 0, None
+    with ExitStack() as stack:
+        for part in _parts(records, [replace(column) for column in columns], None):
+            if draft is not None and out is None:
+                out = stack.enter_context(_Draft(draft, records.names, part.seen))
+            if out is not None:
+                out.add(part)
+            for column, seen in zip(columns, part.seen, strict=True):
+                column.add(seen)
+            rows, notes = rows + part.rows, notes or [*part.notes]
+    if not rows:
+        raise DataError(
+            f"{what} has a header of {counted(len(columns), 'column')} and no rows; write it again at the source, or remove it"
+        )
+    return CsvRows(dict(zip(records.names, columns, strict=True)), tuple(notes), records, out)
 
 
-def _see(text: Path, shape: _Shape, columns: list[TextColumn]) -> int:
-    """Show every column its values; returns the block size, in bytes, that holds the longest record."""
+@dataclass(frozen=True)
+class _Part:
+    """The rows of a chunk: what is seen of each column, and its values, or None if they have another type than was expected."""
+
+    rows: int
+    seen: "Sequence[TextColumn]"
+    values: "Sequence[pa.Array | None]"
+    notes: tuple[str, ...]
+
+
+class _Draft:
+    """A Parquet file that is written with some types until a part has others."""
+
+    def __init__(self, path: Path, names: Sequence[str], like: Sequence[TextColumn]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path, self.is_whole, self._like = path, True, like
+        self._schema = pa.schema([(name, column.type) for name, column in zip(names, like, strict=True)])
+        self._writer = pq.ParquetWriter(path, self._schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._writer.close()
+
+    def add(self, part: _Part) -> None:
+        import pyarrow as pa
+
+        self.is_whole = self.is_whole and all(values is not None for values in part.values)
+        if self.is_whole:
+            self._writer.write_batch(pa.record_batch(list(part.values), schema=self._schema))
+
+    def fits(self, columns: Sequence[TextColumn]) -> bool:
+        """Whether all rows were written, and with these types."""
+        return self.is_whole and [(c.kind, c.type) for c in self._like] == [(c.kind, c.type) for c in columns]
+
+
+class _MisreadError(Exception):
+    """Arrow did not find the records of a chunk."""
+
+    def __init__(self, chunk: Chunk, problem: str) -> None:
+        super().__init__(problem)
+        self.chunk = chunk
+
+
+def _parts(records: Records, columns: Sequence[TextColumn], like: Sequence[TextColumn] | None) -> Iterator[_Part]:
+    """The rows in parts; those after the first are converted to its types, if none are given."""
+    chunks = chunks_of(records, max(_CHUNK_BYTES, _CHUNK_BYTES_A_COLUMN * len(records.names)))
+    try:
+        if like is None and (chunk := next(chunks, None)) is not None:
+            yield (first := _read(records, columns, None, chunk))
+            like = first.seen
+        yield from _in_order(chunks, partial(_read, records, columns, like))
+    except _MisreadError as error:
+        check(records, error.chunk)
+        raise DataError(
+            f"{records.what}:{error.chunk.line}: the {counted(error.chunk.rows, 'record')} from this line on cannot be read: {error}. "
+            'Write the file again at the source with double quotes around fields, "" for a quote within, and one kind of line break'
+        ) from None
+
+
+def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[_Part]:
+    """Read chunks beside each other. An error comes after the parts that were before it in the file."""
     import pyarrow as pa
 
-    block = max(_BLOCK_BYTES, _BLOCK_BYTES_A_COLUMN * len(columns))
-    while True:
-        try:
-            for batch in _batches(text, shape, block):
-                for column, values in zip(columns, batch.columns, strict=True):
-                    column.see(values)
-            return block
-        except pa.ArrowInvalid as error:
-            if "straddl" not in str(error) or block == _LARGEST_BLOCK_BYTES:
-                raise
-            block = min(block * 8, _LARGEST_BLOCK_BYTES)
+    with ThreadPoolExecutor(workers := pa.cpu_count()) as pool:
+        waiting: deque[Future[_Part]] = deque()
+        for future in _started(pool, chunks, read):
+            waiting.append(future)
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _batches(text: Path, shape: _Shape, block: int) -> "Iterator[pa.RecordBatch]":
+def _started(pool: ThreadPoolExecutor, chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[Future[_Part]]:
+    try:
+        for chunk in chunks:
+            yield pool.submit(read, chunk)
+    except (DataError, NotTextError) as error:
+        failed: Future[_Part] = Future()
+        failed.set_exception(error)
+        yield failed
+
+
+def _read(records: Records, columns: Sequence[TextColumn], like: Sequence[TextColumn] | None, chunk: Chunk) -> _Part:
+    seen = [replace(column) for column in columns]
+    texts = _texts(records, chunk)
+    if like is None:
+        for column, values in zip(seen, texts, strict=True):
+            column.see(values)
+        typed = [column.typed(values) for column, values in zip(seen, texts, strict=True)]
+    else:
+        typed = [column.read(values, of) for column, values, of in zip(seen, texts, like, strict=True)]
+    return _Part(chunk.rows, seen, typed, chunk.notes)
+
+
+def _texts(records: Records, chunk: Chunk) -> "list[pa.Array]":
+    """The columns of a chunk as text."""
     import pyarrow as pa
     import pyarrow.csv
 
-    names = [f"c{at}" for at in range(len(shape.names))]
-    with text.open("rb") as stream:
-        # Start at the line break before the rows: Arrow would drop a byte order mark at the very start.
-        stream.seek(max(0, shape.begins - 1))
-        yield from pyarrow.csv.open_csv(
-            stream,
-            pyarrow.csv.ReadOptions(column_names=names, block_size=block),
-            pyarrow.csv.ParseOptions(delimiter=shape.delimiter, newlines_in_values=True),
+    names = [f"c{at}" for at in range(len(records.names))]
+    # Arrow drops a byte order mark at the very start, but not after an empty line.
+    content = b"\n" + chunk.content
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1),
+            pyarrow.csv.ParseOptions(
+                delimiter=records.layout.delimiter,
+                quote_char='"' if chunk.is_quoted else False,
+                newlines_in_values=chunk.is_quoted,
+            ),
             pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
         )
-
-
-def _checked(text: Path, layout: Layout, what: str) -> _Shape:
-    """Read every record once. Raises DataError, with its line, for the first that does not fit the header."""
-    names: tuple[str, ...] = ()
-    line, rows, before = layout.skip + 1, 0, layout.skip
-    with records_of(text, layout.delimiter, layout.skip, strict=True) as records:
-        try:
-            for record in records:
-                if names and len(record) == len(names):
-                    rows += 1
-                elif record and names:
-                    raise DataError(ragged(record, names, layout, f"{what}:{line}", is_first=rows == 0))
-                elif record and layout.header:
-                    names, before = names_of(record, layout, f"{what}:{line}"), layout.skip + records.line_num
-                elif record:
-                    names, rows = tuple(f"column_{at}" for at in range(1, len(record) + 1)), 1
-                line = layout.skip + records.line_num + 1
-        except csv.Error as error:
-            raise DataError(
-                f"{what}:{line}: the record that begins here is not valid CSV: {_problem(error)}; allowed: double quotes around "
-                'a whole field, with "" for a quote within. Write it again at the source'
-            ) from None
-    if not names:
-        raise DataError(f"{what} has only empty lines; write it again at the source")
-    if not rows:
-        raise DataError(
-            f"{what} has a header of {counted(len(names), 'column')} and no rows; write it again at the source, or remove it"
-        )
-    with text.open(encoding="utf-8", newline="") as lines:
-        begins = sum(len(line.encode()) for line in islice(lines, before))
-    return _Shape(layout.delimiter, names, rows, begins)
-
-
-def _problem(error: csv.Error) -> str:
-    message = str(error)
-    if message == "unexpected end of data":
-        return "a quote is not closed before the end of the file"
-    return "there is text after a closing quote" if "expected after" in message else message
+    except pa.ArrowInvalid as error:
+        raise _MisreadError(chunk, str(error).partition("\n")[0]) from None
+    if table.num_rows != chunk.rows:
+        raise _MisreadError(chunk, f"{counted(table.num_rows, 'record')} were found")
+    return [column.combine_chunks() for column in table.columns]

@@ -3,7 +3,6 @@
 import csv
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.errors import DataError
-from taxiway.messages import counted, quoted
+from taxiway.messages import quoted
 from taxiway.spec.source.csv_options import CsvOptions
 
 if TYPE_CHECKING:
@@ -21,10 +19,8 @@ if TYPE_CHECKING:
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _OTHER_DELIMITERS = {"^": "caret", "~": "tilde", ":": "colon", " ": "space"}
 _LOOKED_AT_RECORDS = 1000
-_SHOWN = 80
 _EXCEL_SEP = re.compile(r'^"?sep=(?P<sign>.)"?\s*$')
-_LIKE_A_VALUE = re.compile(r"-?[0-9]+(?:[.,][0-9]+)*|[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
-_CHUNK_CHARACTERS = 1 << 20
+LIKE_A_VALUE = re.compile(r"-?[0-9]+(?:[.,][0-9]+)*|[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
 
 
 @dataclass(frozen=True)
@@ -68,90 +64,27 @@ def layout_of(text: Path, options: CsvOptions, what: str) -> Layout:
 
 
 @contextmanager
-def records_of(text: Path, delimiter: str, skip: int, *, strict: bool) -> "Iterator[_csv.Reader]":
-    """Python's reader of the records after `skip` lines; its line numbers are counted from there."""
-    limit = csv.field_size_limit(sys.maxsize)  # the limit holds for the whole interpreter, 128 KB by default
+def unlimited_fields() -> Iterator[None]:
+    """Let fields be of any length: the limit holds for the whole interpreter, and is 128 KB by default."""
+    limit = csv.field_size_limit(sys.maxsize)
     try:
-        with text.open(encoding="utf-8", newline="") as lines:
-            for _ in islice(lines, skip):
-                pass
-            yield csv.reader(lines, delimiter=delimiter, strict=strict)
+        yield
     finally:
         csv.field_size_limit(limit)
 
 
-def names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
-    """The names of the columns.
-
-    Raises:
-        DataError: A column has no name, or the name of another.
-    """
-    names = tuple(name.strip() for name in header)
-    if not all(names):
-        raise DataError(f"{where}: {_unnamed(names, layout.delimiter)}")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        hint = ", or say that there is no header: csv: {header: false}" if all(map(_LIKE_A_VALUE.fullmatch, names)) else ""
-        raise DataError(
-            f"{where}: more than one column is named {', '.join(map(quoted, twice[:5]))}; give each column its own name at the "
-            f"source{hint}"
-        )
-    return names
-
-
-def ragged(record: list[str], names: tuple[str, ...], layout: Layout, where: str, *, is_first: bool) -> str:
-    """The message about a record that has another number of fields than the header; `is_first` if it comes right after it."""
-    shown, sign = layout.delimiter.join(record), sign_name(layout.delimiter)
-    if len(record) == len(names) + 1 and not record[-1]:
-        cure = f"the line ends with a {sign}, and the header does not; remove the {sign} at the end of each line at the source"
-    elif any(map(_has_blank_before_quote, record)):
-        cure = f"a blank stands before a quote, which then quotes nothing; remove the blanks after each {sign} at the source"
-    elif is_first and layout.header:
-        cure = (
-            f"the header is {quoted(layout.delimiter.join(names))}; if the names are on a later line, say how many lines come before: "
-            f"csv: {{skip: LINES}}; if they are these, write as many fields, and quote fields that contain a {sign}"
-        )
-    else:
-        cure = f"write as many fields as the header, and quote fields that contain a {sign}"
-    return (
-        f"{where}: {counted(len(record), 'field')}, but the header has {len(names)} (delimiter: {sign}): "
-        f"{shown[:_SHOWN]!r}; {cure}"
-    )
+@contextmanager
+def records_of(text: Path, delimiter: str, skip: int, *, strict: bool) -> "Iterator[_csv.Reader]":
+    """Python's reader of the records after `skip` lines; its line numbers are counted from there."""
+    with text.open(encoding="utf-8", newline="") as lines, unlimited_fields():
+        for _ in islice(lines, skip):
+            pass
+        yield csv.reader(lines, delimiter=delimiter, strict=strict)
 
 
 def sign_name(delimiter: str) -> str:
     """`comma`; the character itself in quotes for signs without a common name."""
     return {**_DELIMITERS, **_OTHER_DELIMITERS}.get(delimiter, repr(delimiter))
-
-
-def blank_before_quote(text: Path, layout: Layout, what: str) -> Iterator[str]:
-    """A note if a field begins with a blank and a quote, which is then part of the value."""
-    if not _contains(text, f'{layout.delimiter} "'):
-        return
-    with records_of(text, layout.delimiter, layout.skip, strict=False) as records:
-        line = layout.skip + 1
-        for record in records:
-            if any(map(_has_blank_before_quote, record)):
-                yield (
-                    f"{what}:{line}: a blank stands before a quote, so the quote is part of the value; if it should not be, remove "
-                    f"the blanks after each {sign_name(layout.delimiter)} at the source"
-                )
-                return
-            line = layout.skip + records.line_num + 1
-
-
-def _has_blank_before_quote(field: str) -> bool:
-    return field[:1] == " " and field.lstrip()[:1] == '"'
-
-
-def _contains(text: Path, mark: str) -> bool:
-    with text.open(encoding="utf-8", newline="") as stream:
-        tail = ""
-        while chunk := stream.read(_CHUNK_CHARACTERS):
-            if mark in (seen := tail + chunk):
-                return True
-            tail = seen[1 - len(mark) :]
-    return False
 
 
 def _line(text: Path, skip: int) -> str:
@@ -194,21 +127,9 @@ def _header_doubts(first: str, delimiter: str) -> Iterator[str]:
             f"the header begins with {names[0][:2].rstrip()!r}: {quoted(first.strip())}; if it is a comment: csv: {{skip: 1}}, if not: "
             "csv: {header: true}"
         )
-    values = [name for name in names if _LIKE_A_VALUE.fullmatch(name)]
+    values = [name for name in names if LIKE_A_VALUE.fullmatch(name)]
     if values and len(values) * 2 >= len(names):
         yield (
             f"the first line looks like a row, with {', '.join(map(quoted, values[:3]))} as names; if there is no header: csv: "
             "{header: false}, if it is one: csv: {header: true}"
         )
-
-
-def _unnamed(names: tuple[str, ...], delimiter: str) -> str:
-    sign, at = sign_name(delimiter), names.index("")
-    if not any(names[at:]) and at:
-        return (
-            f"the header ends with {counted(len(names) - at, sign)}, so {counted(len(names) - at, 'column')} of {len(names)} "
-            f"{'has' if len(names) - at == 1 else 'have'} no name; remove the {sign} at the end of each line at the source, or name "
-            "the columns"
-        )
-    hint = " (pandas writes its index like this; use index=False)" if at == 0 and len(names) > 1 else ""
-    return f"column {at + 1} of {len(names)} has no name{hint}; name each column at the source"

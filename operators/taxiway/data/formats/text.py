@@ -9,6 +9,8 @@ from typing import IO
 from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
 from taxiway.errors import DataError
 
+DECODED = "text"
+"""The name of the decoded file in its folder."""
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _BINARY = {b"PAR1": "Parquet", b"PK\x03\x04": "a ZIP archive or an Excel file", b"\x28\xb5\x2f\xfd": "compressed by zstd"}
@@ -20,6 +22,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+
+def may_be_utf8(path: Path, encoding: str | None) -> bool:
+    """Whether a file can be read as it is if all its bytes are UTF-8: it is not compressed, and has no byte order mark."""
+    with path.open("rb") as raw:
+        start = raw.read(4)
+    marks = (_GZIP_MAGIC, *_BINARY, *(mark for mark, _ in _MARKS))
+    return start != b"" and not start.startswith(marks) and codecs.lookup(encoding or "utf-8").name == "utf-8"
 
 
 def decode(path: Path, folder: Path, what: str, encoding: str | None = None) -> Path:
@@ -39,7 +49,7 @@ def decode(path: Path, folder: Path, what: str, encoding: str | None = None) -> 
     """
     if is_lfs_pointer(path):
         raise DataError(f"{what} {LFS_PROBLEM}")
-    text = folder / "text"
+    text = folder / DECODED
     with path.open("rb") as raw, text.open("wb") as out:
         _decode(raw, out, what, encoding)
     return text

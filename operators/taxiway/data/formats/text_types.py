@@ -4,7 +4,7 @@ No value loses information, but that integers beyond 2**53 beside fractions beco
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from taxiway.data.formats.written_values import has_more_digits, plain_moments, plain_values
@@ -102,12 +102,34 @@ class TextColumn:
 
         if self.seen == "text":
             return
-        present = self._present(values)
-        if self.seen is None and not self.has_marks and len(present) < len(values):
+        kept = self._kept(values, as_text=False)
+        if self.seen is None and not self.has_marks and kept.null_count:
             self.has_marks = not pc.all(self._missing(values, as_text=True)).as_py()
-        if len(present):
-            part = self._of(plain_values(present, self.form))
-            self.add(part)
+        if kept.null_count < len(kept):
+            self.add(self._of(plain_values(kept, self.form)))
+
+    def read(self, values: "pa.Array", like: "TextColumn") -> "pa.Array | None":
+        """As `see`, and convert the texts to the type of another part of the same column.
+
+        Args:
+            values: The texts.
+            like: What is seen of the other part.
+
+        Returns:
+            The converted texts; None if the column has another type with them.
+        """
+        if like.seen == "text":
+            self.seen = "text"
+            return like.typed(values)
+        if like.kind in _PATTERNS and like.form == DETECTED:
+            match = _matched(_null_if_empty(values), like.kind)
+            if match is not None and match.values.type == like.type:
+                self.add(match.seen)
+                return match.values
+        self.see(values)
+        both = replace(like)
+        both.add(self)
+        return like.typed(values) if (both.kind, both.type) == (like.kind, like.type) else None
 
     def add(self, other: "TextColumn") -> None:
         """Take into account what was seen of another part of the column."""
@@ -120,17 +142,24 @@ class TextColumn:
     def typed(self, values: "pa.Array") -> "pa.Array":
         """Convert some of the column's texts to its type, after all of them were seen. Empty text is missing."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if self.kind is None:
             return pa.nulls(len(values))
-        missing = self._missing(values, as_text=self.kind in ("text", "big"))
-        kept = pc.if_else(missing, pa.scalar(None, pa.string()), values)
         if self.kind in ("text", "big"):
-            return kept
-        return _cast(plain_values(pc.utf8_trim_whitespace(kept), self.form), self.kind, self.type)
+            return self._kept(values, as_text=True)
+        return _cast(plain_values(self._kept(values, as_text=False), self.form), self.kind, self.type)
 
-    def _missing(self, values: "pa.Array", *, as_text: bool = False) -> "pa.Array":
+    def _kept(self, values: "pa.Array", *, as_text: bool) -> "pa.Array":
+        """The texts, null where they are missing, without blanks around them unless they are text."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if as_text and not self.form.null:
+            return _null_if_empty(values)
+        kept = values if as_text else pc.utf8_trim_whitespace(values)
+        return pc.if_else(self._missing(values, as_text=as_text), pa.scalar(None, pa.string()), kept)
+
+    def _missing(self, values: "pa.Array", *, as_text: bool) -> "pa.Array":
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -140,22 +169,24 @@ class TextColumn:
         marks = pc.is_in(trimmed, value_set=pa.array([*self.form.null, *(() if as_text else ("", *MISSING))], pa.string()))
         return pc.or_(marks, pc.equal(values, "")) if as_text else marks
 
-    def _present(self, values: "pa.Array") -> "pa.Array":
+    def _of(self, kept: "pa.Array") -> "TextColumn":
+        """What is seen of these texts alone, of which some are not null."""
         import pyarrow.compute as pc
 
-        found = values.filter(pc.invert(self._missing(values)))
-        return pc.utf8_trim_whitespace(found.drop_null())
-
-    def _of(self, present: "pa.Array") -> "TextColumn":
-        """What is seen of these values alone."""
-        first = present[0].as_py()
+        first = pc.first(kept).as_py()
         for kind in self.among:
-            # Check the first value alone first, because it rules out most kinds.
-            if re.fullmatch(_PATTERNS[kind], first) and _all_match(present, _PATTERNS[kind]):
-                return _moments(present, kind) if kind in DATES else TextColumn(seen=_proven(present, kind))
-        if "number" in self.among and _all_match(present, _PATTERNS["number"]):
-            return TextColumn(seen=_proven(present, "number"))
+            # Look at the first text alone first, because it rules out most kinds.
+            if re.fullmatch(_PATTERNS[kind], first) and (match := _matched(kept, kind)) is not None:
+                return match.seen
         return TextColumn(seen="text")
+
+
+@dataclass(frozen=True)
+class _Match:
+    """What is seen of texts that all have one kind, and the texts converted to it."""
+
+    seen: TextColumn
+    values: "pa.Array"
 
 
 def _common(one: TextKind, other: TextKind) -> TextKind:
@@ -167,37 +198,64 @@ def _common(one: TextKind, other: TextKind) -> TextKind:
     return "datetime" if {one, other} == {"date", "datetime"} else "text"
 
 
-def _proven(present: "pa.Array", kind: TextKind) -> TextKind:
-    """`kind`, if all values can be converted: 1e999 is not a number."""
+def _matched(kept: "pa.Array", kind: TextKind) -> _Match | None:
+    """The texts, of which null is ignored, converted; None if a text has another kind or, like 2013-02-30, no value."""
+    import pyarrow as pa
+
+    try:
+        if kind == "integer":
+            return _integers(kept)
+        if not _all_match(kept, _PATTERNS[kind]):
+            return None
+        if kind in DATES:
+            return _moments(kept, kind)
+        values = _cast(kept, kind, arrow_type(kind))
+    except pa.ArrowInvalid:
+        return None
+    return None if kind == "number" and _overflows(kept, values) else _Match(TextColumn(seen=kind), values)
+
+
+def _integers(kept: "pa.Array") -> _Match | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        values = _cast(present, kind, arrow_type(kind))
+        values = pc.cast(kept, pa.int64())
     except pa.ArrowInvalid:
-        return "big" if kind == "integer" else "text"
-    if kind == "number" and pc.any(pc.is_inf(values)).as_py():
-        named = pc.match_substring_regex(present, f"^{_INFINITE}$")
-        if not pc.all(pc.equal(pc.is_inf(values), named)).as_py():
-            return "text"
-    return kind
+        return _Match(TextColumn(seen="big"), kept) if _all_match(kept, _PATTERNS["integer"]) else None
+    # Much faster than a regular expression: only the one way of writing a number comes back.
+    is_same = pc.all(pc.equal(pc.cast(values, pa.string()), kept)).as_py()
+    return None if is_same is False else _Match(TextColumn(seen="integer"), values)
 
 
-def _moments(present: "pa.Array", kind: TextKind) -> TextColumn:
-    """Dates or times, if all values can be converted: 2013-02-30 is not a date."""
+def _overflows(kept: "pa.Array", values: "pa.Array") -> bool:
+    """Whether a number such as 1e999 became infinite."""
+    import pyarrow.compute as pc
+
+    infinite = pc.is_inf(values)
+    if not pc.any(infinite).as_py():
+        return False
+    return pc.all(pc.equal(infinite, pc.match_substring_regex(kept, f"^{_INFINITE}$"))).as_py() is False
+
+
+def _moments(kept: "pa.Array", kind: TextKind) -> _Match:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = plain_moments(present) if kind != "date" else present
-    fine = has_more_digits(plain)
-    try:
-        values = pc.cast(plain, arrow_type(kind, nanoseconds=fine))
-    except pa.ArrowInvalid:
-        return TextColumn(seen="text")
-    if fine:
-        return TextColumn(seen=kind, has_nanoseconds=True)
+    plain = kept if kind == "date" else plain_moments(kept, has_zones=kind == "instant")
+    if has_more_digits(plain):
+        return _Match(TextColumn(seen=kind, has_nanoseconds=True), pc.cast(plain, arrow_type(kind, nanoseconds=True)))
+    values = pc.cast(plain, arrow_type(kind))
     ends = pc.min_max(values.cast(pa.timestamp("us")).cast(pa.int64())).as_py()
-    return TextColumn(seen=kind, exceeds_nanoseconds=ends["min"] < _NANOSECONDS[0] or ends["max"] > _NANOSECONDS[1])
+    exceeds = ends["min"] is not None and (ends["min"] < _NANOSECONDS[0] or ends["max"] > _NANOSECONDS[1])
+    return _Match(TextColumn(seen=kind, exceeds_nanoseconds=exceeds), values)
+
+
+def _null_if_empty(values: "pa.Array") -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
 
 
 def _cast(values: "pa.Array", kind: TextKind, type_: "pa.DataType") -> "pa.Array":
@@ -205,10 +263,10 @@ def _cast(values: "pa.Array", kind: TextKind, type_: "pa.DataType") -> "pa.Array
 
     if kind == "boolean":
         return pc.equal(pc.utf8_lower(values), "true")
-    return pc.cast(plain_moments(values) if kind in ("datetime", "instant") else values, type_)
+    return pc.cast(plain_moments(values, has_zones=kind == "instant") if kind in ("datetime", "instant") else values, type_)
 
 
 def _all_match(values: "pa.Array", pattern: str) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.all(pc.match_substring_regex(values, f"^(?:{pattern})$")).as_py())
+    return pc.all(pc.match_substring_regex(values, f"^(?:{pattern})$")).as_py() is not False

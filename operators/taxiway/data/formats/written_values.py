@@ -24,12 +24,12 @@ def plain_values(values: "pa.Array", form: CsvOptions) -> "pa.Array":
     return values if form.dayfirst is None else _plain_dates(values, dayfirst=form.dayfirst)
 
 
-def plain_moments(values: "pa.Array") -> "pa.Array":
+def plain_moments(values: "pa.Array", *, has_zones: bool) -> "pa.Array":
     """Times whose zone is `Z` or an offset without a blank, and whose fractions of a second have no zeros after the sixth digit."""
     import pyarrow.compute as pc
 
     # Looking for the signs is many times faster than replacing what is not there.
-    if any(pc.any(pc.match_substring(values, sign)).as_py() for sign in ("UTC", "GMT", " Z", " +", " -")):
+    if has_zones and any(pc.any(pc.match_substring(values, sign)).as_py() for sign in ("UTC", "GMT", " Z", " +", " -")):
         values = pc.replace_substring_regex(values, r"^(.*[0-9]) ?(?:UTC|GMT|Z)$", r"\1Z")
         values = pc.replace_substring_regex(values, r"^(.*[0-9]) ([+-][0-9:]+)$", r"\1\2")
     if has_more_digits(values):

@@ -121,7 +121,7 @@ def test_a_column_is_what_all_its_values_are_and_else_text_as_it_was(
 
 
 def test_a_text_far_down_makes_the_whole_column_text(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(csv_file, "_CHUNK_BYTES", 1 << 16)
     lines = [f"{at},{at}" for at in range(200_000)]
     table = read("\n".join(["a,b", *lines, "x,1", ",2"]))
     assert types(table) == {"a": "string", "b": "int64"}
@@ -199,8 +199,8 @@ def test_what_is_no_csv_names_the_line_and_what_to_do(read: Read, content: str |
 
 
 def test_records_longer_than_a_block_are_whole(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 1 << 12)
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES_A_COLUMN", 1)
+    monkeypatch.setattr(csv_file, "_CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr(csv_file, "_CHUNK_BYTES_A_COLUMN", 1)
     long = "x\n" * 200_000
     assert columns(read(f'a,b\n1,"{long}"\n2,y\n')) == {"a": [1, 2], "b": [long, "y"]}
 
