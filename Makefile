@@ -11,7 +11,10 @@ export UV_COMPILE_BYTECODE := 1
 # What the properties draw their examples from; printed, so that a failure can be repeated.
 SEED ?= $(shell date +%s)
 
-.PHONY: setup demo test test-unit test-deep check docs lock clean
+# The benchmark that `make bench` runs, with its options in ARGS.
+BENCH ?= data_validation
+
+.PHONY: setup demo test test-unit test-deep check docs bench lock clean
 
 setup: $(VENV)/.done
 
@@ -50,15 +53,27 @@ docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
 	@echo "The documentation is in site/. To read it: $(BIN)/python -m http.server --directory site"
 
+# The peers that the benchmarks compare with are in an environment of their own.
+bench: .venv-bench/.done
+	@.venv-bench/bin/python benchmarks/$(BENCH).py $(ARGS)
+
+.venv-bench/.done: setup benchmarks/requirements.lock
+	@echo "Installing into .venv-bench: about a minute the first time"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/uv pip sync --quiet --require-hashes requirements.lock benchmarks/requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
 # After a change of dependencies in pyproject.toml. The old locks are removed first: uv would keep their versions. The image's
-# lock is a part of the other.
+# and the benchmarks' locks agree with the other.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make lock"
 lock: setup
-	@rm -f requirements.lock deploy/requirements.lock
+	@rm -f requirements.lock deploy/requirements.lock benchmarks/requirements.lock
 	@$(COMPILE) --all-extras --group dev --group docs pyproject.toml -o requirements.lock
 	@$(COMPILE) --extra compose --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
+	@$(COMPILE) --constraint requirements.lock benchmarks/requirements.in -o benchmarks/requirements.lock
 
 clean:
 	@if [ -x $(BIN)/taxiway ] && [ -d .taxiway ]; then $(BIN)/taxiway down; fi
-	@rm -rf $(VENV) .taxiway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site
+	@rm -rf $(VENV) .venv-bench .taxiway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site

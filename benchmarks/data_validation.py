@@ -1,7 +1,8 @@
 """What profile and validation of one file cost, against peers and limits in the same run: seconds, and the peak of memory.
 
-Made tables of 15 columns (numbers, counts, text, a moment, a label), as Parquet and as CSV. Each contender runs in a process of its
-own, is timed after its imports, and says its peak; the imports are listed apart.
+Made tables of 15 columns (numbers, counts, text, a moment, a label), as Parquet, CSV and JSON lines. Each contender runs in a process
+of its own, is timed after its imports, and says its peak; the imports are listed apart. `make bench` installs the peers; what is not
+installed is listed as missing.
 
 * Taxiway: `validate`, which profiles all columns and checks about 30 expectations of the schema; and a suite of Great Expectations
   with the same expectations, as Taxiway runs it.
@@ -154,7 +155,12 @@ def gx_pandas(path: Path) -> Callable[[], Any]:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     def work() -> None:
-        rows = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"zip": str})
+        if path.suffix == ".parquet":
+            rows = pd.read_parquet(path)
+        elif path.suffix == ".csv":
+            rows = pd.read_csv(path, dtype={"zip": str})
+        else:
+            rows = pd.read_json(path, lines=True, dtype={"zip": str}, convert_dates=False)
         context = new_context(gx)
         suite = gx.ExpectationSuite(name="s")
         for asked in expectations():
@@ -165,9 +171,18 @@ def gx_pandas(path: Path) -> Callable[[], Any]:
     return work
 
 
+def scan_by_polars(path: Path) -> Any:
+    import polars as pl
+
+    if path.suffix == ".parquet":
+        return pl.scan_parquet(path)
+    if path.suffix == ".csv":
+        return pl.scan_csv(path, schema_overrides={"zip": pl.String})
+    return pl.scan_ndjson(path, schema_overrides={"zip": pl.String})
+
+
 def pandera_polars(path: Path) -> Callable[[], Any]:
     import pandera.polars as pa
-    import polars as pl
 
     checks = {name: [pa.Check.in_range(low, high)] for name, (low, high) in RANGES.items()}
     checks |= {"carrier": [pa.Check.isin(CARRIERS)], "city": [pa.Check.isin(CITIES)], "label": [pa.Check.isin([0, 1])]}
@@ -175,8 +190,7 @@ def pandera_polars(path: Path) -> Callable[[], Any]:
     expected = pa.DataFrameSchema({name: pa.Column(checks=checks.get(name, []), nullable=name in PRESENCE) for name in names})
 
     def work() -> None:
-        rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, schema_overrides={"zip": pl.String})
-        expected.validate(rows)
+        expected.validate(scan_by_polars(path).collect())
 
     return work
 
@@ -186,7 +200,7 @@ def by_polars(path: Path) -> Callable[[], Any]:
     import polars as pl
 
     def work() -> None:
-        rows = pl.scan_parquet(path) if path.suffix == ".parquet" else pl.scan_csv(path, schema_overrides={"zip": pl.String})
+        rows = scan_by_polars(path)
         every = rows.select(pl.len()).collect().item() // 101 + 1
         asked = [pl.all().null_count().name.suffix("_null"), pl.all().n_unique().name.suffix("_unique")]
         for name in [*NUMBERS, "label"]:
@@ -218,7 +232,11 @@ def by_duckdb(path: Path) -> Callable[[], Any]:
 
     def work() -> None:
         connection = duckdb.connect()
-        source = f"read_parquet('{path}')" if path.suffix == ".parquet" else f"read_csv('{path}', types={{'zip': 'VARCHAR'}})"
+        source = {
+            ".parquet": f"read_parquet('{path}')",
+            ".csv": f"read_csv('{path}', types={{'zip': 'VARCHAR'}})",
+            ".jsonl": f"read_json('{path}', format = 'newline_delimited')",
+        }[path.suffix]
         steps = [step / 100 for step in range(101)]
         asked = [f"count({name}), approx_count_distinct({name})" for name in [*NUMBERS, *TEXT, "flag", "moment", "label"]]
         for name in [*NUMBERS, "label"]:
@@ -274,26 +292,28 @@ def child(name: str, path: Path) -> None:
     print(json.dumps({"import": imported - began, "seconds": took, "peak_mb": peak}))
 
 
-def measured(name: str, path: Path, times: int) -> dict[str, float] | None:
-    """The median of several runs; None where the contender is not installed, or failed."""
+def measured(name: str, path: Path, times: int) -> dict[str, float] | str:
+    """The median of several runs; what is wrong if the contender is not installed, or failed."""
     found = []
     for _ in range(times):
         command = [sys.executable, __file__, "--child", name, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"{name}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-            return None
+            return done.stderr.strip().splitlines()[-1]
         found.append(json.loads(done.stdout.splitlines()[-1]))
     return {key: statistics.median(one[key] for one in found) for key in found[0]}
 
 
 def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
     names = [name for name in CONTENDERS if name not in skip and (path.suffix == ".parquet" or name != "taxiway_suite")]
-    found = {name: figures for name in names if (figures := measured(name, path, times))}
+    every = {name: measured(name, path, times) for name in names}
+    found = {name: figures for name, figures in every.items() if not isinstance(figures, str)}
     ours = found["taxiway"]["seconds"]
     lines = [
         [CONTENDERS[name][0], f"{f['seconds']:.2f}", f"{f['seconds'] / ours:.2f}", f"{f['peak_mb']:,.0f}", f"{f['import']:.2f}"]
-        for name, f in found.items()
+        if (f := found.get(name))
+        else [f"{CONTENDERS[name][0]}: MISSING", "", "", "", ""]
+        for name in names
     ]
     size = path.stat().st_size / 1e6
     show(
@@ -301,6 +321,9 @@ def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
         ["", "seconds", "by ours", "peak MB", "import s"],
         lines,
     )
+    for name, problem in every.items():
+        if isinstance(problem, str):
+            print(f"MISSING: {CONTENDERS[name][0]}: {problem}. `make bench` installs all peers")
     by_hand = min((found[name]["seconds"] for name in ("polars", "duckdb") if name in found), default=None)
     if by_hand:
         print(f"Taxiway takes {ours / by_hand:.2f} times the faster of polars and DuckDB", end="")
@@ -309,6 +332,17 @@ def compare(path: Path, rows: int, times: int, skip: set[str]) -> None:
         print(
             f"TFDV 1.16 took {TFDV_SECONDS_5M} s for 5,000,000 rows on such a machine, in another run: {TFDV_SECONDS_5M / ours:.1f} times"
         )
+
+
+def written_as(path: Path, kind: str) -> Path:
+    """The table as a file of this format; nulls of JSON lines are absent."""
+    import duckdb
+
+    if kind == "parquet":
+        return path
+    text = path.with_suffix(f".{kind}")
+    duckdb.execute(f"COPY (FROM '{path}') TO '{text}' (FORMAT {'csv' if kind == 'csv' else 'json'})")
+    return text
 
 
 def merge_a_year(folder: Path, times: int) -> None:
@@ -333,6 +367,7 @@ def merge_a_year(folder: Path, times: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
+    parser.add_argument("--formats", nargs="+", default=["parquet", "csv", "jsonl"], choices=["parquet", "csv", "jsonl"])
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--skip", nargs="*", default=[], choices=list(CONTENDERS), help="contenders to leave out")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
@@ -345,12 +380,8 @@ def main() -> None:
         for rows in asked.rows:
             path = make(rows, folder)
             times = asked.times if rows < 5_000_000 else 1
-            compare(path, rows, times, set(asked.skip))
-            import duckdb
-
-            text = path.with_suffix(".csv")
-            duckdb.execute(f"COPY (FROM '{path}') TO '{text}'")
-            compare(text, rows, times, set(asked.skip))
+            for kind in asked.formats:
+                compare(written_as(path, kind), rows, times, set(asked.skip))
         merge_a_year(folder, asked.times)
 
 

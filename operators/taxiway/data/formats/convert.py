@@ -142,10 +142,7 @@ def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | S
         return None
     if file.format == "csv":
         return _seen_csv(file, options, file.folder / "draft.parquet" if is_draft else None)
-    text = decode(file.path, file.folder, file.what)
-    rows = see_json_lines(text, file.folder, file.what, options.types)
-    text.unlink()
-    return rows
+    return see_json_lines(decode(file.path, file.folder, file.what), file.folder, file.what, options.types)
 
 
 def _seen_csv(file: RawFile, options: ReadOptions, draft: Path | None) -> CsvRows:

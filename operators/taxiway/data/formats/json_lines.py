@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from taxiway.data.formats.python_rows import Batch, SeenRows, see_rows
+from taxiway.data.formats.json_chunks import line_chunks, read_plain
+from taxiway.data.formats.python_rows import Batch, SeenRows, ValueColumn, see_rows
 from taxiway.errors import DataError
 from taxiway.messages import counted, quoted
 
@@ -29,28 +30,44 @@ def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]
     Raises:
         DataError: A line is not a JSON object, or there are no rows.
     """
+    columns: dict[str, ValueColumn] = {}
+    texts = [name for name, type_ in types.items() if type_ == "string"]
     only: list[dict[str, Any]] = []
-    seen = see_rows(
-        _batches(text, what, only),
-        folder,
-        what,
-        dates_in_text=True,
-        texts=[name for name, type_ in types.items() if type_ == "string"],
-    )
-    return replace(seen, notes=tuple(f"{what}: {doubt}" for doubt in _doubts(only)))
+    seen = see_rows(_batches(text, what, columns, only), folder, what, dates_in_text=True, texts=texts, columns=columns)
+
+    def exactly() -> SeenRows:
+        return see_rows(_batches(text, what, {}, []), folder, what, dates_in_text=True, texts=texts)
+
+    return replace(seen, notes=tuple(f"{what}: {doubt}" for doubt in _doubts(only)), exactly=exactly)
 
 
-def _batches(text: Path, what: str, only: list[dict[str, Any]]) -> Iterator[Batch]:
-    """The rows in batches; if there is only one, it is also put into `only`."""
-    with text.open(encoding="utf-8", newline="\n") as lines:
-        objects = (_object(line, number, what) for number, line in enumerate(lines, 1) if not line.isspace())
-        before = 0
-        while rows := list(islice(objects, _BATCH_ROWS)):
-            if before == 0 and len(rows) == 1:
-                only += rows
-            before += len(rows)
-            names = dict.fromkeys(name for row in rows for name in row)
-            yield Batch(len(rows), {name: [row.get(name) for row in rows] for name in names})
+def _batches(text: Path, what: str, columns: Mapping[str, ValueColumn], only: list[dict[str, Any]]) -> Iterator[Batch]:
+    """The rows in batches; if there is only one, it is also put into `only`.
+
+    Args:
+        text: The file, in UTF-8.
+        what: The name of the file in errors.
+        columns: The columns of the batches so far; Arrow reads rows that have the same ones.
+        only: Where to put the only row.
+    """
+    number, rows = 1, 0
+    with text.open("rb") as stream:
+        for content in line_chunks(stream):
+            plain = read_plain(content, columns)
+            for batch in _by_python(content, number, what) if plain is None else [plain]:
+                rows += batch.rows
+                only[:] = [{name: values[0] for name, values in batch.columns.items()}] if rows == 1 else []
+                yield batch
+            number += content.count(b"\n")
+
+
+def _by_python(content: bytes, number: int, what: str) -> Iterator[Batch]:
+    """The rows of lines, of which the first has this number."""
+    lines = content.decode().split("\n")
+    objects = (_object(line, at, what) for at, line in enumerate(lines, number) if line and not line.isspace())
+    while rows := list(islice(objects, _BATCH_ROWS)):
+        names = dict.fromkeys(name for row in rows for name in row)
+        yield Batch(len(rows), {name: [row.get(name) for row in rows] for name in names})
 
 
 def _doubts(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -32,6 +32,7 @@ _KINDS: dict[type, Kind] = {
     list: "nested",
     tuple: "nested",
 }
+_ARRAY_KINDS: dict[str, Kind] = {"string": "text", "int64": "integer", "double": "number", "bool": "boolean"}
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
@@ -41,11 +42,11 @@ class Batch:
 
     Attributes:
         rows: The number of rows.
-        columns: The values of each column, one for each row.
+        columns: The values of each column, one for each row; an array has one type.
     """
 
     rows: int
-    columns: dict[str, list[Any]]
+    columns: "Mapping[str, list[Any] | pa.Array]"
 
 
 @dataclass
@@ -55,13 +56,22 @@ class ValueColumn:
     texts: TextColumn | None
     kinds: set[Kind] = field(default_factory=set)
 
-    def see(self, values: list[Any]) -> None:
+    def see(self, values: "list[Any] | pa.Array") -> None:
         import pyarrow as pa
 
+        if isinstance(values, pa.Array):
+            self._see_array(values)
+            return
         for kind in set(map(type, values)) - {type(None)}:
             self.kinds |= {_KINDS[kind]} if kind in _KINDS else _kinds_among(kind, values)
         if self.texts is not None and self.texts.kind != "text" and self.kinds == {"text"}:
             self.texts.see(pa.array(values, pa.string()))
+
+    def _see_array(self, values: "pa.Array") -> None:
+        if values.null_count < len(values):
+            self.kinds.add(_ARRAY_KINDS[str(values.type)])
+        if self.texts is not None and self.kinds == {"text"} and self.texts.kind != "text":
+            self.texts.see(values)
 
     def add(self, other: "ValueColumn") -> None:
         """Take into account what was seen of another part of the column."""
@@ -92,9 +102,11 @@ class ValueColumn:
             return self.texts.type
         return pa.null() if not self.kinds else arrow_type(self.kind)
 
-    def typed(self, values: list[Any]) -> "pa.Array":
+    def typed(self, values: "list[Any] | pa.Array") -> "pa.Array":
         import pyarrow as pa
 
+        if isinstance(values, pa.Array):
+            return self._typed_array(values)
         if self.texts is not None and self.are_dates:
             return self.texts.typed(pa.array(values, pa.string()))
         plain = {"integer": int, "number": float, "binary": bytes}.get(self.kind, _same)
@@ -104,6 +116,13 @@ class ValueColumn:
             plain = _text
         return pa.array([None if value is None else plain(value) for value in values], self.type)
 
+    def _typed_array(self, values: "pa.Array") -> "pa.Array":
+        import pyarrow as pa
+
+        if self.texts is not None and self.are_dates:
+            return self.texts.typed(values.cast(pa.string()))
+        return values.cast(self.type, safe=False)  # integers beside fractions become the nearest doubles
+
 
 @dataclass
 class SeenRows:
@@ -112,12 +131,14 @@ class SeenRows:
     Attributes:
         columns: The columns with the kinds of their values.
         notes: What is doubtful about the rows.
+        exactly: Sees the rows again, each value as it was written; None if they wait so.
     """
 
     columns: dict[str, ValueColumn]
     notes: tuple[str, ...]
     _waiting: Path
     _what: str
+    exactly: "Callable[[], SeenRows] | None" = None
 
     def write(self, copy: Path, columns: Mapping[str, ValueColumn]) -> None:
         """Write the rows to a Parquet file, one batch at a time, and remove the file in which they waited.
@@ -132,6 +153,10 @@ class SeenRows:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # In an array of numbers, 5 became 5.0.
+        if self.exactly and any("number" in c.kinds and columns[name].kind == "text" for name, c in self.columns.items()):
+            self.exactly().write(copy, columns)
+            return
         schema = pa.schema([(name, column.type) for name, column in columns.items()])
         with pq.ParquetWriter(copy, schema) as writer:
             for batch in _again(self._waiting):
@@ -163,7 +188,13 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str) -> None:
 
 
 def see_rows(
-    batches: Iterable[Batch], folder: Path, what: str, *, dates_in_text: bool = False, texts: Collection[str] = ()
+    batches: Iterable[Batch],
+    folder: Path,
+    what: str,
+    *,
+    dates_in_text: bool = False,
+    texts: Collection[str] = (),
+    columns: dict[str, ValueColumn] | None = None,
 ) -> SeenRows:
     """See all values of some rows, which wait in a file; `SeenRows.write` converts them as `rows_to_parquet` does.
 
@@ -173,11 +204,12 @@ def see_rows(
         what: The name of the rows in errors.
         dates_in_text: Whether a column of text becomes dates or times if all its values are.
         texts: The columns for which it does not.
+        columns: Where to put the columns, if who makes the batches needs to know those so far.
 
     Raises:
         DataError: There are no rows or columns, or a value has a type that a table cannot have.
     """
-    columns: dict[str, ValueColumn] = {}
+    columns = {} if columns is None else columns
     rows, waiting = 0, folder / "waiting"
     with waiting.open("wb") as stream:
         for batch in batches:
