@@ -57,7 +57,7 @@ docs: setup
 bench: .venv-bench/.done
 	@.venv-bench/bin/python benchmarks/$(BENCH).py $(ARGS)
 
-.venv-bench/.done: setup benchmarks/requirements.lock
+.venv-bench/.done: $(VENV)/.done benchmarks/requirements.lock
 	@echo "Installing into .venv-bench: about a minute the first time"
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/uv pip sync --quiet --require-hashes requirements.lock benchmarks/requirements.lock

@@ -8,10 +8,9 @@ from typing import Any, get_args
 
 from taxiway.data.engine.storage_errors import is_lfs_pointer
 from taxiway.data.formats.csv import CsvRows, see_csv
-from taxiway.data.formats.csv_chunks import NotTextError
 from taxiway.data.formats.json_lines import see_json_lines
 from taxiway.data.formats.python_rows import SeenRows
-from taxiway.data.formats.text import DECODED, decode, may_be_utf8
+from taxiway.data.formats.text import DECODED, NotTextError, decode, may_be_utf8
 from taxiway.errors import ConfigError
 from taxiway.spec.base import Format
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
@@ -140,18 +139,18 @@ def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | S
     """The rows of a text file, with a draft of their Parquet file if they will be written; None for Parquet."""
     if file.format == "parquet":
         return None
-    if file.format == "csv":
-        return _seen_csv(file, options, file.folder / "draft.parquet" if is_draft else None)
-    return see_json_lines(decode(file.path, file.folder, file.what), file.folder, file.what, options.types)
+    encoding = options.csv.encoding if file.format == "csv" else None
+    draft = file.folder / "draft.parquet" if is_draft else None
 
+    def seen(text: Path) -> CsvRows | SeenRows:
+        if file.format == "csv":
+            return see_csv(text, draft, file.what, options.csv, options.types)
+        return see_json_lines(text, file.folder, file.what, options.types)
 
-def _seen_csv(file: RawFile, options: ReadOptions, draft: Path | None) -> CsvRows:
-    if may_be_utf8(file.path, options.csv.encoding) and not is_lfs_pointer(file.path):
-        # `decode` names the first wrong byte, if there is one.
-        with suppress(NotTextError, UnicodeDecodeError):
-            return see_csv(file.path, draft, file.what, options.csv, options.types)
-    text = decode(file.path, file.folder, file.what, options.csv.encoding)
-    return see_csv(text, draft, file.what, options.csv, options.types)
+    if may_be_utf8(file.path, encoding) and not is_lfs_pointer(file.path):
+        with suppress(NotTextError, UnicodeDecodeError):  # `decode` says which byte is wrong
+            return seen(file.path)
+    return seen(decode(file.path, file.folder, file.what, encoding))
 
 
 def _columns(seen: Sequence[CsvRows | SeenRows | None]) -> dict[type, dict[str, Any]]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from taxiway.data.formats.csv_chunks import Chunk, NotTextError, check, chunks_of
+from taxiway.data.formats.csv_chunks import Chunk, check, chunks_of
 from taxiway.data.formats.csv_layout import layout_of
 from taxiway.data.formats.csv_records import Records, read_header
+from taxiway.data.formats.text import NotTextError
 from taxiway.data.formats.text_types import TextColumn
 from taxiway.errors import DataError
 from taxiway.messages import counted
@@ -127,7 +128,10 @@ class _Draft:
 
         self.path, self.is_whole, self._like = path, True, like
         self._schema = pa.schema([(name, column.type) for name, column in zip(names, like, strict=True)])
-        self._writer = pq.ParquetWriter(path, self._schema)
+        # Fractions are seldom the same, so that a dictionary of them is made for nothing.
+        self._writer = pq.ParquetWriter(
+            path, self._schema, use_dictionary=[f.name for f in self._schema if not pa.types.is_floating(f.type)]
+        )
 
     def __enter__(self) -> Self:
         return self

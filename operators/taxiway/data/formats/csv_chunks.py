@@ -13,16 +13,13 @@ from typing import IO, TYPE_CHECKING
 
 from taxiway.data.formats.csv_layout import unlimited_fields
 from taxiway.data.formats.csv_records import Records, blank_before_quote, has_blank_before_quote, invalid, ragged
+from taxiway.data.formats.text import NotTextError
 from taxiway.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
-
-
-class NotTextError(Exception):
-    """The bytes are not UTF-8, or have a NUL."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from taxiway.data.formats.json_chunks import line_chunks, read_plain
 from taxiway.data.formats.python_rows import Batch, SeenRows, ValueColumn, see_rows
+from taxiway.data.formats.text import NotTextError
 from taxiway.errors import DataError
 from taxiway.messages import counted, quoted
 
@@ -29,6 +30,8 @@ def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]
 
     Raises:
         DataError: A line is not a JSON object, or there are no rows.
+        NotTextError: The bytes have a NUL.
+        UnicodeDecodeError: They are not UTF-8.
     """
     columns: dict[str, ValueColumn] = {}
     texts = [name for name, type_ in types.items() if type_ == "string"]
@@ -53,6 +56,10 @@ def _batches(text: Path, what: str, columns: Mapping[str, ValueColumn], only: li
     number, rows = 1, 0
     with text.open("rb") as stream:
         for content in line_chunks(stream):
+            if b"\0" in content:
+                raise NotTextError
+            if not content.isascii():
+                content.decode()
             plain = read_plain(content, columns)
             for batch in _by_python(content, number, what) if plain is None else [plain]:
                 rows += batch.rows

@@ -24,6 +24,10 @@ _MARKS = (
 )
 
 
+class NotTextError(Exception):
+    """Bytes that were taken to be UTF-8 are not, or have a NUL; `decode` says where."""
+
+
 def may_be_utf8(path: Path, encoding: str | None) -> bool:
     """Whether a file can be read as it is if all its bytes are UTF-8: it is not compressed, and has no byte order mark."""
     with path.open("rb") as raw:
