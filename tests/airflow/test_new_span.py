@@ -22,6 +22,7 @@ from taxiway.spec.source import read_source
 from taxiway.spec.source.periods import ended_periods
 from taxiway.store import Store
 from taxiway.templates.schedule import schedule_of
+from taxiway.triggers import new_span
 from taxiway.triggers.new_span import NewSpanTrigger
 
 REPOSITORY = Path(__file__).parents[2]
@@ -105,7 +106,7 @@ def test_each_span_wakes_once_oldest_first_and_a_watcher_that_starts_anew_finds_
             assert await next_span(events) == span
             decide(source, span)
         assert await next_span(events) == "4"
-        # The run for 4 broke: nothing changed, so nothing is said again. The run of the next hour takes it up.
+        # The run for 4 broke: nothing changed, so nothing is said again for an hour.
         await sees_nothing(events)
         # This watcher is dead now. One that knows nothing of it sees what is undecided, and what came while nobody looked.
         arrive(source, "5")
@@ -189,19 +190,64 @@ def test_a_watcher_outlives_files_that_cannot_be_obeyed(source: Path) -> None:
     asyncio.run(watch())
 
 
-def test_a_pipeline_for_new_spans_also_runs_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_span_that_stays_due_wakes_again_after_growing_pauses(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100_000))
+    monkeypatch.setattr(new_span, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(new_span, "REPEAT_S", 4.0)
+    monkeypatch.setattr(new_span, "MAX_REPEAT_S", 16.0)
+    checks = 0
+
+    class Counting(NewSpanTrigger):
+        def due(self) -> tuple[str, int] | None:
+            nonlocal checks
+            checks += 1
+            return ("2", 0)
+
+    async def watch() -> list[int]:
+        events = Counting(source="{}", pipeline="team.made", poll_seconds=0.001).run()
+        return [checks for _ in range(5) if await next_span(events) == "2"]
+
+    # After 4, 8, 16 and 16 seconds, of which each check takes one.
+    assert asyncio.run(watch()) == [1, 5, 13, 29, 45]
+
+
+def test_a_source_that_cannot_be_read_for_an_hour_starts_a_run_that_says_so(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_span, "REPEAT_S", 0.05)
+    arrive(source, "2", "02")
+
+    async def watch() -> Any:
+        return await asyncio.wait_for(anext(watcher(source).run()), PATIENCE_S)
+
+    assert asyncio.run(watch()).payload == {"problem": "the source or the store cannot be read"}
+
+
+def test_a_pipeline_for_new_spans_runs_by_the_clock_only_if_a_database_has_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__TAXIWAY__DATA", "/data")
     monkeypatch.setenv("AIRFLOW__TAXIWAY__POLL_SECONDS", "60")
-    schedule = schedule_of(PIPELINE)
-    assert isinstance(schedule, AssetOrTimeSchedule)
-    assert schedule.timetable.expression == "0 * * * *"
-    (asset,) = schedule.asset_condition.objects
+    (asset,) = schedule_of(PIPELINE)
     arguments = asset.watchers[0].trigger.serialize()[1]
     assert arguments == {
         "source": '{"label":"late","spans":"/data/flights/{YYYY}-{MM}.parquet"}',
         "pipeline": "flights.late_arrivals",
         "poll_seconds": 60.0,
     }
+    keys = {
+        "sql": "SELECT 1 WHERE {begin} < {end}",
+        "connection": "nowhere",
+        "every": "month",
+        "first": "2020-01",
+        "label": "y",
+    }
+    sql = PIPELINE.model_copy(update={"source": read_source(keys)})
+    assert isinstance(schedule_of(sql), list)
+    versions = "SELECT count(*) FROM t WHERE at >= {begin} AND at < {end}"
+    for every, first, expression in (("month", "2020-01", "0 0 * * *"), ("hour", "2020-01-01T00", "0 * * * *")):
+        source = read_source({**keys, "every": every, "first": first, "version": versions})
+        schedule = schedule_of(PIPELINE.model_copy(update={"source": source}))
+        assert isinstance(schedule, AssetOrTimeSchedule)
+        assert schedule.timetable.expression == expression
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "inf", "nan"])

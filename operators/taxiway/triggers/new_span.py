@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Hashable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+REPEAT_S = 3600.0
+MAX_REPEAT_S = 86400.0
+
 
 class NewSpanTrigger(BaseEventTrigger):
-    """Fire when the oldest span of a pipeline without a decision changes.
+    """Fire when the oldest span of a pipeline without a decision changes, and again while it stays the same.
 
     The trigger keeps no state that could be lost: each check lists the source and the store again, so it finds files that arrived
-    while it was down, and a burst of files leads to one run after another, oldest first. A check that fails is logged and repeated;
-    a lasting error is reported by the run that the schedule starts every hour. Queries and functions are not called: their spans
-    are available once their periods have ended, and the hourly run finds corrected rows.
+    while it was down, and a burst of files leads to one run after another, oldest first. The event of a span is repeated after one
+    hour, then after two, four and so on, at most a day, because its run may have failed, or the event was lost. With nothing to do
+    there is no event. A check that fails is logged and repeated; after an hour it is an event too, so that a run reports the error.
+    Queries and functions are not called: their spans are available once their periods have ended.
 
     Args:
         source: The pipeline's `source` section as JSON, with `{data}` filled in.
@@ -39,11 +44,13 @@ class NewSpanTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each span that becomes the oldest one without a decision."""
-        last: tuple[str, int] | None = None
+        """Yield an event for each span that becomes the oldest one without a decision, and for one that stays it."""
+        last: tuple[str, int] | str | None = None
+        pause, sent, failing_since = REPEAT_S, 0.0, None
         while True:
+            now, cause = monotonic(), last
             try:
-                due = await asyncio.to_thread(self.due)
+                cause, failing_since = await asyncio.to_thread(self.due), None
             except Exception as error:  # file systems raise errors of many types, and the trigger must not end
                 self.log.warning(
                     "the check for new spans failed and is repeated in %g s: %s: %s",
@@ -51,10 +58,14 @@ class NewSpanTrigger(BaseEventTrigger):
                     type(error).__name__,
                     error,
                 )
-                due = last
-            if due is not None and due != last:
-                yield TriggerEvent({"span": due[0], "version": due[1]})
-            last = due
+                failing_since = now if failing_since is None else failing_since
+                if now - failing_since >= REPEAT_S:
+                    cause = "the source or the store cannot be read"
+            is_repeated = cause == last and now - sent >= pause
+            if cause is not None and (cause != last or is_repeated):
+                pause, sent = min(2 * pause, MAX_REPEAT_S) if is_repeated else REPEAT_S, now
+                yield TriggerEvent({"problem": cause} if isinstance(cause, str) else {"span": cause[0], "version": cause[1]})
+            last = cause
             await asyncio.sleep(self.poll_seconds)
 
     def due(self) -> tuple[str, int] | None:
