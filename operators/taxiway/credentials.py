@@ -1,4 +1,4 @@
-"""Keep the users and passwords of URLs out of messages and logs."""
+"""Keep the users, passwords and signatures of URLs out of messages and logs."""
 
 import logging
 import re
@@ -7,10 +7,17 @@ import re
 # even have /, ? and #, as SQLAlchemy and keys of object stores allow, if a host follows the @.
 _CREDENTIALS = re.compile(r"""(?<=://)([^\s/?#@:]*:(?!\d+[/?#])[^\s@]*@(?=[\w\[.-]+(?:[:/?#,;.'")\s]|$))|[^\s/?#'"]*@)""")
 
+_URL = re.compile(r"""\w://[^\s'"]+""")
+# The parameters of signed URLs of object stores, and those by which services are commonly given a key.
+_SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:sig|signature|token|secret|password|credential|key)=)[^&#]+", re.IGNORECASE)
+
 
 def without_credentials(text: str) -> str:
-    """A text, such as a URL or an error that quotes one, without the user and the password of each URL in it."""
-    return _CREDENTIALS.sub("", text)
+    """A text, such as a URL or an error that quotes one, without the secrets of each URL in it.
+
+    The user and the password are removed; the value of a parameter such as `sig`, `X-Amz-Signature` or `token` becomes `***`.
+    """
+    return _URL.sub(lambda url: _SECRET_PARAMETER.sub(r"\1***", url[0]), _CREDENTIALS.sub("", text))
 
 
 class _Formatter(logging.Formatter):

@@ -57,6 +57,14 @@ def test_a_password_that_sqlalchemy_accepts_unquoted_is_removed(password: str) -
     assert without_credentials(text) == "postgresql://db:5432/x (and s3://bucket) failed"
 
 
+@pytest.mark.parametrize(
+    "name", ["sig", "X-Amz-Signature", "X-Amz-Credential", "X-Goog-Signature", "token", "access_key", "password"]
+)
+def test_the_secret_parameters_of_a_url_are_masked_and_no_others(name: str) -> None:
+    text = f"https://host/a.csv?versionId=3&{name}=S3CRET%2F+x&se=2026#rows is away; see http://host?a=b"
+    assert without_credentials(text) == f"https://host/a.csv?versionId=3&{name}=***&se=2026#rows is away; see http://host?a=b"
+
+
 def test_the_gateways_errors_have_none() -> None:
     error = RequestError(404, f"no model at {MLFLOW}")
     assert error.message == str(error) == "no model at http://127.0.0.1:1"
