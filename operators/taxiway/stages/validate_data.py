@@ -50,7 +50,12 @@ def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     """Why the pipeline stops at this report; None if it continues."""
     if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
         return None
-    return f"the data did not pass validation; no model is trained:\n{_why(report)}"
+    schema = Path(pipeline.schema_file).name
+    return (
+        f"the data did not pass validation; no model is trained:\n{_why(report)}\n"
+        f"If the data is wrong, correct it at the source. If it is right: taxiway schema update {schema} --from DATA shows and makes "
+        "the changes of the schema. Then decide the span again with the run parameter span, or --span in a local run"
+    )
 
 
 def _why(report: DataReport) -> str:
