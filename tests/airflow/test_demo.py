@@ -32,6 +32,7 @@ from taxiway.stages.runner import run_in
 from taxiway.store import Store
 from taxiway.tracking.run import refs_of
 
+README = Path(__file__).parents[2] / "README.md"
 FLIGHTS = read_pipeline(Path(__file__).parents[2] / "dags/flights/late_arrivals.pipeline.yaml")
 
 
@@ -49,6 +50,26 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
         assert any(words in reason for reason in third.reasons)
     champion = demo.current_champion(running.stack.url("mlflow"))
     assert demo._problem(demo.decisions(running.stack), champion, played.run.traffic, played.run.checked) == ""
+
+
+def readme_reasons() -> list[tuple[str, str]]:
+    """The table that the README shows: the span, and each part of a reason between its omissions."""
+    (table,) = re.findall(r"^What the pipelines decided \(shortened\)\n\n(.*?)\n\nChampion of", README.read_text(), re.M | re.S)
+    found = []
+    for row in table.split("\n\n"):
+        text = " ".join(line[17:].strip() for line in row.splitlines() if line[16:17] == " ")
+        found += [(row[:7], part.strip(" (;,)")) for reason in re.split(r"(?:^| )- ", text) for part in reason.split("...")]
+    return [(span, part) for span, part in found if part]
+
+
+def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Played) -> None:
+    decided = [*summaries(running.store, PIPELINE), *summaries(running.store, UNGUARDED)]
+    shown = readme_reasons()
+    assert len(shown) == 10
+    for span, part in shown:
+        # Which live requests are compared differs from run to run, and with them the share of equal answers.
+        if not part.startswith(("both versions predicted the same label for", "the challenger failed 0 of")):
+            assert any(part in reason for s in decided if s.span.name == span for reason in s.reasons), (span, part)
 
 
 def test_the_runner_makes_the_records_that_airflow_made(

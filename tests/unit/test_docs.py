@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 from taxiway.cli import main
 from taxiway.cli.lint import lint
 from taxiway.data.schema.file import load_schema
+from taxiway.demo.run import REQUESTS
 from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.stages.runner import STAGES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,6 +61,22 @@ def test_a_file_that_is_shown_is_that_file(page: Path) -> None:
 def test_the_readme_shows_the_demonstrations_pipeline_and_stub() -> None:
     shown = {found["source"] for found in _FENCE.finditer((ROOT / "README.md").read_text())}
     assert {"dags/flights/late_arrivals.pipeline.yaml", "dags/flights/late_arrivals.py"} <= shown
+
+
+def test_the_readme_names_the_stages_the_version_and_what_is_required() -> None:
+    readme = (ROOT / "README.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", readme, re.M)))
+    assert named == [
+        stage for name in (*STAGES, "close_run") for stage in {"tune": ("plan_sweep", "trials")}.get(name, (name,))
+    ]
+    assert f"taxiway-{project['version']}-py3-none-any.whl" in readme
+    assert f"Version {project['version']} supports" in readme
+    assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in readme
+    (airflow,) = re.findall(r"apache-airflow>=(\d+\.\d+)", " ".join(project["optional-dependencies"]["airflow"]))
+    assert f"one wheel for Airflow {airflow}" in readme
+    assert f"{REQUESTS:,} live requests" in readme
+    assert f"sent {REQUESTS:,}, answered {REQUESTS:,}" in readme
 
 
 @pages()
