@@ -112,7 +112,7 @@ def _fit(
     if not numeric and not categorical:
         raise DataError("no column of features has a value in the training spans; a model needs one")
     labels = rows[label]
-    classes = learnable_classes(labels, problem)
+    classes = learnable_classes(labels, problem, snapshot.training)
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
     matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
     names = [str(name) for name in fitted.get_feature_names_out()]
