@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
+from taxiway.features.encoding import predict_rows, raw_frame
+from taxiway.features.signature import predict_function, signature_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ class LoadedModel:
 
     Attributes:
         version: Its number in the registry.
-        predictor: A pyfunc model with a signature, whose `predict` returns a probability for each class, or numbers.
+        predictor: A pyfunc model with a signature; see `predict_function`.
         classes: The label's values as text, in the order of the probabilities; empty for a regression.
     """
 
@@ -37,8 +38,8 @@ def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
 
     columns = signature_columns(model.predictor)
     whole = rows.assign(**dict.fromkeys(missing_columns(model, rows)))
-    frame = raw_frame(whole, columns.numeric, columns.categorical)
-    answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
+    frame = raw_frame(whole, columns.numeric, columns.categorical, columns.types)
+    answers = np.asarray(predict_rows(predict_function(model.predictor), frame), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
 
