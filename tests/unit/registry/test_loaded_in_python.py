@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from helping import examples
 from taxiway.data.engine.read_rows import column_types
 from taxiway.errors import DataError
+from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, signature_columns
@@ -293,6 +294,20 @@ def test_a_value_of_another_type_is_refused_by_python_and_by_the_gateway(model: 
     body = {"dataframe_records": [{**dict.fromkeys(names), **ROW, column: cell}]}
     (outcome,) = worker.predict_with(model, [rows_of_body(json.dumps(body).encode())[1]])
     assert (outcome.status, str(refused.value) in outcome.error) == (400, True)
+
+
+def test_a_champion_is_evaluated_after_a_column_has_changed_its_type(model: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """As one with an unknown category: else no run could replace it. Values that still fit are what they were."""
+    rows = pd.read_parquet(as_source_file(learned(40)))
+    champion = LoadedModel(1, model, ("leaves", "stays"))
+    expected = score(champion, rows)
+    texts = rows.assign(wet=rows["wet"].map({True: "true", False: "false"}), gate=rows["gate"].astype("Int64").astype("string"))
+    assert score(champion, texts).tolist() == expected.tolist()
+    assert caplog.text == ""
+    renamed = rows.assign(gate=rows["gate"].map(lambda gate: f"gate {gate:g}", na_action="ignore"))
+    unknown = rows.assign(gate=rows["gate"].where(rows["gate"].isna(), 99))
+    assert score(champion, renamed).tolist() == score(champion, unknown).tolist()
+    assert "version 1 is evaluated on values that it would refuse in requests: row 0: column gate is 'gate" in caplog.text
 
 
 def test_a_column_may_be_absent_only_if_its_values_may_be_missing(model: Any) -> None:

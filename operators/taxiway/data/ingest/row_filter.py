@@ -69,10 +69,8 @@ def filter_rows(file: Path, condition: str, copy: Path, *, label: str, types: Ca
         for setting in locking([file]):
             connection.execute(f"SET {setting}")
         _check(connection, condition, rows, names, number, label)
-        kept = f"SELECT coalesce(({condition}\n), false) AS kept, {number} FROM {rows}"
-        with _condition_errors(condition, label):
-            ((left, total),) = connection.execute(f"SELECT count_if(kept), count(*) FROM ({kept})").fetchall()
-        if not left:
+        kept, total = _kept(condition, rows, number), original.metadata.num_rows
+        if not _count(connection, condition, kept, total, label):
             raise DataError(
                 f"{_KEY} keeps none of {counted(total, 'row')} of {label}: {condition}; correct the condition, or leave the span out "
                 "with source.exclude",
@@ -103,6 +101,20 @@ def check_filter(condition: str, types: Mapping[str, str]) -> None:
         number = unused_name("row_number_", types)
         rows = f"(SELECT *, 0 AS {number} FROM {typed_nulls(types)})"
         _check(connection, condition, rows, list(types), number, "the schema")
+        _count(connection, condition, _kept(condition, rows, number), 1, "the schema")
+
+
+def _kept(condition: str, rows: str, number: str) -> str:
+    return f"SELECT coalesce(({condition}\n), false) AS kept, {number} FROM {rows}"
+
+
+def _count(connection: "duckdb.DuckDBPyConnection", condition: str, kept: str, total: int, label: str) -> int:
+    """The number of rows that a condition keeps of `total` rows."""
+    with _condition_errors(condition, label):
+        ((left, judged),) = connection.execute(f"SELECT count_if(kept), count(*) FROM ({kept})").fetchall()
+    if judged != total:  # unnest makes more rows, or fewer
+        raise _invalid(condition, "does not have one value for each row")
+    return int(left)
 
 
 def _parsed(connection: "duckdb.DuckDBPyConnection", condition: str) -> Parsed:

@@ -83,6 +83,7 @@ def test_a_filter_keeps_what_pandas_keeps(values: list[int | None], least: int, 
         ("amount IN (FROM read_csv('/etc/passwd'))", "has a subquery"),
         ("row_number() OVER () < 3", "has a window function"),
         ("columns(*) IS NOT NULL", r"has \*"),
+        ("unnest(tags) = 'a'", "does not have one value for each row"),
         ("sum(amount) > 3", "cannot be computed for span 1"),
         ("read_text('/etc/passwd') IS NOT NULL", "cannot be computed for span 1"),
         ("amount::VARCHAR::DATE > DATE '2024-01-01'", "cannot be computed for span 1"),
@@ -107,7 +108,7 @@ def test_columns_that_differ_in_case_are_refused(tmp_path: Path) -> None:
 
 def test_a_condition_is_checked_against_a_schema_without_data() -> None:
     check_filter("amount > 0 and \"churned?\" is not null and joined < DATE '2024-01-01'", TYPES)
-    for wrong in ("amuont > 0", "amount", "tags > 3"):
+    for wrong in ("amuont > 0", "amount", "tags > 3", "unnest(tags) = 'a'"):
         with pytest.raises(ConfigError, match=r"^source\.rows "):
             check_filter(wrong, TYPES)
 
