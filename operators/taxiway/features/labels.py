@@ -38,11 +38,9 @@ def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = 
     more = [f"and {counted(len(found) - SHOWN_VALUES, 'more span')}"] if len(found) > SHOWN_VALUES else []
     places = "".join(f"\n    {place}" for place in [*found[:SHOWN_VALUES], *more])
     raise DataError(
-        f"the label {labels.name} is missing in {counted(int(missing.sum()), rows)}, and source.unlabelled is fail{places}\n    "
-        "allowed: unlabelled: drop leaves these rows out, unlabelled: wait decides a span when all of "
-        "its labels are known; or have the source write the labels",
+        f"the label {labels.name} is missing in {counted(int(missing.sum()), rows)}{places}\n    allowed: a label in every row. With "
+        "source.unlabelled: drop, these rows are left out; with wait, a span is decided when all of its labels are known",
         key="source.unlabelled",
-        got="fail",
         allowed=("drop", "wait"),
     )
 
