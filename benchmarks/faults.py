@@ -235,9 +235,7 @@ def _logged(state: Path) -> set[str]:
 
 def expected_answers(tracking_uri: str, rows: Any) -> list[Any]:
     """What the champion answers to each row, in this process."""
-    from taxiway.features import raw_frame
-
-    predictions: Any = load_trusted(tracking_uri, MODEL, 1).predict(raw_frame(rows, NUMERIC, CATEGORICAL))
+    predictions: Any = load_trusted(tracking_uri, MODEL, 1).get_raw_model().predict_proba(rows)
     return list(predictions.tolist())
 
 

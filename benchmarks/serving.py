@@ -109,6 +109,8 @@ def register_two(url: str, months: Any) -> None:
     from sklearn.preprocessing import OrdinalEncoder
 
     from taxiway.features import raw_frame
+    from taxiway.features.row_model import RowModel
+    from taxiway.features.signature import ModelColumns
 
     client = MlflowClient(url)
     run = client.create_run(client.create_experiment(MODEL)).info.run_id
@@ -119,5 +121,6 @@ def register_two(url: str, months: Any) -> None:
         transform = ColumnTransformer([("numeric", "passthrough", NUMERIC), ("categorical", codes, CATEGORICAL)])
         fitted = make_pipeline(transform, HistGradientBoostingClassifier(max_iter=iterations, random_state=0))
         fitted.fit(raw, rows["late"])
-        register(client, run, MODEL, ModelToSave(fitted, raw.head(50), f"{iterations}", {}, {}))
+        model = RowModel.of(fitted, ModelColumns(tuple(NUMERIC), tuple(CATEGORICAL)), ("False", "True"))
+        register(client, run, MODEL, ModelToSave(model, rows[NUMERIC + CATEGORICAL], f"{iterations}", {}, {}))
     client.set_registered_model_alias(MODEL, "champion", "1")

@@ -137,6 +137,8 @@ PIPELINE_USED_BY = {
     "source.window": "`ingest`: the number of spans to train on, before the one to evaluate on (with a split by a column: the number of "
     "spans to read); or `{from: SPAN, to: SPAN}`: the same training spans in every run, which evaluates on the newest span after them",
     "source.exclude": "`ingest`: names of spans that are never read, such as `[2013-04]`; the log lists them",
+    "source.rows": "`ingest`: a condition in DuckDB's SQL on the columns of the source; only rows for which it is true are read. None: "
+    "all rows",
     "source.join": "`ingest`: other tables, under names of your choice, whose columns are added to the rows; see below",
     "source.sample": "`ingest`; see below. None: all rows are read",
     "source.split": "`ingest`: `newest`: evaluate on the whole newest span; or split by the values of a column, see below",
@@ -167,6 +169,8 @@ PIPELINE_USED_BY = {
     "source.split.evaluation": "`ingest`: the fraction of the values to hold out",
     "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with two values, or a number if the gate's metrics "
     "are for numbers",
+    "source.unlabelled": "`ingest`, `transform`, `validate_model`: what to do about rows whose label is missing: `fail` with an error, "
+    "`drop` them, or `wait` until no label of the span is missing",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.drop": "`transform`: columns that the model does not use",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from taxiway.data.ingest.row_filter import check_filter
 from taxiway.data.schema.file import Schema, label_text, load_schema
 from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.sources.find import check_source
@@ -98,6 +99,11 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
                 f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema\n'
                 f"    {allowed_values(column, known)}"
             )
+    if pipeline.source.rows is not None:
+        try:
+            check_filter(pipeline.source.rows, pipeline.source.own(schema.types))
+        except ConfigError as error:
+            yield f"{file.name}:{line_of(file, ['source', 'rows'])}: {error}"
     if pipeline.source.label in known:
         if pipeline.source.label != schema.label:
             yield (

@@ -57,7 +57,7 @@ def evaluate(
         DataError: A label is missing or not one of the candidate's classes, or the champion has other classes.
     """
     rows = read_rows(snapshot.evaluation, store)
-    labels = true_labels(rows[label], gate.problem, candidate.classes)
+    labels = true_labels(rows[label], gate.problem, candidate.classes, snapshot.evaluation)
     if champion is not None:
         _check_comparable(candidate, champion)
     ours = score(candidate, rows)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import METRICS
 from taxiway.evaluation.scoring import LoadedModel, score
-from taxiway.features.encoding import raw_frame, signature_columns
+from taxiway.features.encoding import raw_frame
+from taxiway.features.signature import signature_columns
 from taxiway.spec.gate import Gate
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", gat
 
     metric, columns = METRICS[gate.against_champion.metric], signature_columns(model.predictor)
     present = [name for name in columns.names if name in rows]
-    frame = raw_frame(rows.reindex(columns=list(columns.names)), columns.numeric, columns.categorical)[present]
+    frame = raw_frame(rows.reindex(columns=list(columns.names)), columns.numeric, columns.categorical, columns.types)[present]
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
         ones = np.ones((1, len(truth)))

@@ -1,9 +1,12 @@
 """Predictions of a loaded model for raw rows, as metrics take them."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
+from taxiway.errors import DataError
+from taxiway.features.encoding import predict_rows, raw_frame
+from taxiway.features.signature import predict_function, signature_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -19,7 +24,7 @@ class LoadedModel:
 
     Attributes:
         version: Its number in the registry.
-        predictor: A pyfunc model with a signature, whose `predict` returns a probability for each class, or numbers.
+        predictor: A pyfunc model with a signature; see `predict_function`.
         classes: The label's values as text, in the order of the probabilities; empty for a regression.
     """
 
@@ -31,16 +36,28 @@ class LoadedModel:
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
     """The predictions of a model: for each row the probability of the positive class, or a number.
 
-    A column of the model that the rows do not have is without values.
+    A column of the model that the rows do not have is without values. If the type of a column has changed at the source, values that
+    the model's type does not have are categories that it does not know.
     """
     import numpy as np
 
-    columns = signature_columns(model.predictor)
-    whole = rows.assign(**dict.fromkeys(missing_columns(model, rows)))
-    frame = raw_frame(whole, columns.numeric, columns.categorical)
-    answers = np.asarray(predict_rows(model.predictor.predict, frame), dtype=float)
+    answers = np.asarray(predict_rows(predict_function(model.predictor), _frame(model, rows)), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
+
+
+def _frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
+    columns = signature_columns(model.predictor)
+    whole = rows.assign(**dict.fromkeys(missing_columns(model, rows)))
+    types = dict(columns.types)
+    while True:
+        try:
+            return raw_frame(whole, columns.numeric, columns.categorical, types)
+        except DataError as error:
+            if error.key not in types:
+                raise
+            _log.warning("version %d is evaluated on values that it would refuse in requests: %s", model.version, error)
+            del types[error.key]
 
 
 def missing_columns(model: LoadedModel, rows: "pd.DataFrame") -> tuple[str, ...]:

@@ -4,14 +4,13 @@ All rows that a model is fitted on or predicts for pass through `raw_frame`, and
 prediction for a row therefore depends only on that row and the model, not on the other rows of the call.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import DataError, SignatureError
+from taxiway.errors import DataError
+from taxiway.features.cells import NUMBER, UnfitError, boolean, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,72 +19,32 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
-_LONGEST_NUMBER = 1000  # characters; a longer text would take its time to parse
-_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)  # takes linear time
-
-
-@dataclass(frozen=True)
-class ModelColumns:
-    """The raw columns that a model takes, in the order of its signature.
-
-    Attributes:
-        numeric: The columns of numbers.
-        categorical: The columns of categories, as text.
-    """
-
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The numeric columns, then the categorical ones."""
-        return self.numeric + self.categorical
-
-
-def signature_columns(model: Any) -> ModelColumns:
-    """The columns in the signature of a pyfunc model.
-
-    Raises:
-        SignatureError: There is no signature with named columns, or it has a type other than double and string. Types would then be
-            inferred from the values, and one row could change the types of another.
-    """
-    metadata = getattr(model, "metadata", None)
-    inputs = metadata.get_input_schema() if metadata else None
-    if inputs is None or inputs.is_tensor_spec() or not inputs.has_input_names():
-        raise SignatureError(
-            "the model has no signature with named columns; log it with a signature of double and string columns"
-        )
-    kinds = {name: str(getattr(column.type, "name", column.type)) for name, column in inputs.input_dict().items()}
-    for name, kind in kinds.items():
-        if kind not in ("double", "string"):
-            raise SignatureError(
-                f"the type of {name} in the model's signature is {kind}; allowed: double for numbers, string for categories",
-                key=name,
-                got=kind,
-                allowed=("double", "string"),
-            )
-    numeric = tuple(name for name, kind in kinds.items() if kind == "double")
-    return ModelColumns(numeric, tuple(name for name in kinds if name not in numeric))
+_NO_TYPES: Mapping[str, str] = {}
 
 
 def raw_frame(
-    rows: "pd.DataFrame | Mapping[str, Sequence[Any]]", numeric: Sequence[str], categorical: Sequence[str]
+    rows: "pd.DataFrame | Mapping[str, Sequence[Any]]",
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    types: Mapping[str, str] = _NO_TYPES,
 ) -> "pd.DataFrame":
-    """The raw columns of a model, with the types of its signature: float64 for numbers, text or None for categories.
+    """The raw columns of a model: float64 for numbers, text or None for categories.
 
     Args:
         rows: The rows by column, from a table or as lists of JSON values from requests; both give the same result. Other columns
             are left out.
         numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, missing values become NaN.
         categorical: The columns of categories; see `category_text`. Missing values become None.
+        types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
+            `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
 
     Raises:
         DataError: A value does not have the type of its column.
     """
     import pandas as pd
 
-    columns: dict[str, Any] = {name: _numbers(name, rows[name]) for name in numeric}
-    columns |= {name: _categories(name, rows[name]) for name in categorical}
+    columns: dict[str, Any] = {name: _numbers(name, rows[name], types.get(name)) for name in numeric}
+    columns |= {name: _categories(name, rows[name], types.get(name)) for name in categorical}
     return pd.DataFrame(columns)
 
 
@@ -126,22 +85,23 @@ def category_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _numbers(name: str, values: Any) -> Any:
+def _numbers(name: str, values: Any, kind: str | None) -> Any:
     import numpy as np
 
     if isinstance(getattr(values, "dtype", None), np.dtype) and values.dtype.kind in "biuf":
         return np.asarray(values, dtype="float64")
     cells, missing_cells = _cells(values)
     numbers = [
-        np.nan if missing else _number(name, row, cell)
+        np.nan if missing else _number(name, row, cell, kind)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return np.array(numbers, dtype="float64")
 
 
-def _number(name: str, row: int, cell: Any) -> float:
-    # Python would read 1_0, and inf, too.
-    if isinstance(cell, str) and (len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell)):
+def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
+    if isinstance(cell, str) and not NUMBER.fullmatch(cell):
+        if kind == "boolean" and (found := boolean(cell)) is not None:
+            return float(found)
         raise _unfit(name, row, cell, "a number, or null")
     try:
         return float(cell)
@@ -149,21 +109,24 @@ def _number(name: str, row: int, cell: Any) -> float:
         raise _unfit(name, row, cell, "a number, or null") from None
 
 
-def _categories(name: str, values: Any) -> "pd.Series[Any]":
+def _categories(name: str, values: Any, kind: str | None) -> "pd.Series[Any]":
     import pandas as pd
 
     cells, missing_cells = _cells(values)
     texts = [
-        None if missing else _category(name, row, cell)
+        None if missing else _category(name, row, cell, kind)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
-def _category(name: str, row: int, cell: Any) -> str:
+def _category(name: str, row: int, cell: Any, kind: str | None) -> str:
     if hasattr(cell, "__len__") and not isinstance(cell, str):
         raise _unfit(name, row, cell, "a text, a number, true, false or null")
-    return category_text(cell)
+    try:
+        return category_text(cell if kind is None else typed(cell, kind))
+    except UnfitError as unfit:
+        raise _unfit(name, row, cell, f"{unfit}, or null") from None
 
 
 def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":

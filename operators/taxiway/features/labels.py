@@ -1,10 +1,13 @@
 """The values of labels: two classes (classification), or numbers (regression)."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.features.encoding import category_text
-from taxiway.messages import counted
+from taxiway.messages import SHOWN_VALUES, counted
+from taxiway.records import Span
 from taxiway.spec.metrics import Problem
 
 if TYPE_CHECKING:
@@ -15,16 +18,45 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def learnable_classes(labels: "pd.Series[Any]", problem: Problem) -> tuple[str, ...]:
+def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = ()) -> None:
+    """Check that every row has a label.
+
+    Args:
+        labels: The labels.
+        rows: What the rows are, for the error: `training row`.
+        spans: The spans of the rows, in their order; empty if they are not known.
+
+    Raises:
+        DataError: A label is missing.
+    """
+    missing = labels.isna().to_numpy()
+    if not missing.any():
+        return
+    ends = list(accumulate(span.rows for span in spans))
+    counts = [(span, int(missing[end - span.rows : end].sum())) for span, end in zip(spans, ends, strict=True)]
+    found = [f"{count:,} of {span.rows:,} in {span.label} of {span.source}" for span, count in counts if count]
+    more = [f"and {counted(len(found) - SHOWN_VALUES, 'more span')}"] if len(found) > SHOWN_VALUES else []
+    places = "".join(f"\n    {place}" for place in [*found[:SHOWN_VALUES], *more])
+    raise DataError(
+        f"the label {labels.name} is missing in {counted(int(missing.sum()), rows)}{places}\n    allowed: a label in every row. With "
+        "source.unlabelled: drop, these rows are left out; with wait, a span is decided when all of its labels are known",
+        key="source.unlabelled",
+        allowed=("drop", "wait"),
+    )
+
+
+def learnable_classes(labels: "pd.Series[Any]", problem: Problem, spans: Sequence[Span] = ()) -> tuple[str, ...]:
     """The two classes of the training labels, the negative one first; empty for a regression.
+
+    Args:
+        labels: The labels.
+        problem: Classification or regression.
+        spans: The spans of the rows, for errors.
 
     Raises:
         DataError: A label is missing, there are not exactly two classes, or the numbers are constant or not finite.
     """
-    if labels.isna().any():
-        raise DataError(
-            f"the label {labels.name} is missing in {counted(int(labels.isna().sum()), 'training row')}; set presence: required in the schema"
-        )
+    require_labels(labels, "training row", spans)
     if problem == "regression":
         numbers = label_numbers(labels)
         if numbers.min() == numbers.max():
@@ -68,13 +100,14 @@ def label_numbers(labels: "pd.Series[Any]") -> "Floats":
     return numbers
 
 
-def true_labels(labels: "pd.Series[Any]", problem: Problem, classes: tuple[str, ...]) -> "Floats":
+def true_labels(labels: "pd.Series[Any]", problem: Problem, classes: tuple[str, ...], spans: Sequence[Span] = ()) -> "Floats":
     """The label of each evaluation row as a float.
 
     Args:
         labels: The labels.
         problem: Classification or regression.
         classes: The two classes of the model, the negative one first; empty for a regression.
+        spans: The spans of the rows, for errors.
 
     Returns:
         For a regression the numbers, else 0 for the first class and 1 for the second.
@@ -84,17 +117,13 @@ def true_labels(labels: "pd.Series[Any]", problem: Problem, classes: tuple[str, 
     """
     import numpy as np
 
-    name = labels.name
-    if labels.isna().any():
-        raise DataError(
-            f"the label {name} is missing in {counted(int(labels.isna().sum()), 'evaluation row')}; set presence: required in the schema"
-        )
+    require_labels(labels, "evaluation row", spans)
     if problem == "regression":
         return label_numbers(labels)
     unknown = [value for value in label_classes(labels) if value not in classes]
     if unknown:
         raise DataError(
-            f"the label {name} is {', '.join(unknown[:5])} in some evaluation rows; the classes of the model are {', '.join(classes)}"
+            f"the label {labels.name} is {', '.join(unknown[:5])} in some evaluation rows; the classes of the model are {', '.join(classes)}"
         )
     found: Floats = (labels.map(category_text) == classes[1]).to_numpy().astype(np.float64)
     return found

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.engine.read_rows import column_types, read_rows
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.features.encoding import raw_frame
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-_RULE = 5  # version of read_rows, raw_frame and the transformers here; see StageKey
+_RULE = 6  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
 def transform(
@@ -112,9 +112,11 @@ def _fit(
     if not numeric and not categorical:
         raise DataError("no column of features has a value in the training spans; a model needs one")
     labels = rows[label]
-    classes = learnable_classes(labels, problem)
+    classes = learnable_classes(labels, problem, snapshot.training)
     fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
-    matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical))
+    columns = (*numeric, *categorical)
+    types = column_types(snapshot.training, store, columns)
+    matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical, types))
     names = [str(name) for name in fitted.get_feature_names_out()]
     return FeatureSet(
         snapshot=snapshot.digest,
@@ -126,7 +128,14 @@ def _fit(
         transform=dump_fitted(fitted, store),
         rows=_store_rows(matrix, names, labels, store),
         row_count=len(rows),
+        types=types,
+        optional=tuple(name for name in columns if rows[name].isna().any() or _may_be_missing(schema, name)),
     )
+
+
+def _may_be_missing(schema: Schema, name: str) -> bool:
+    feature = schema.feature(name)
+    return feature is None or feature.presence < 1
 
 
 def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -72,6 +72,7 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
         AirflowSkipException: There is nothing to do.
         ConfigError: The requested span does not exist, or cannot be decided.
     """
+    from taxiway.stages.context import schema_of
     from taxiway.stages.ingest import plan_ingest
 
     ti: Any = context["ti"]
@@ -86,6 +87,7 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
         requested=requested or None,
         moment=moment,
         before=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
+        types=lambda: schema_of(pipeline).types,
     )
     if not planned.plan.spans:
         raise AirflowSkipException(planned.nothing_to_do("trigger the DAG with the parameter span"))

@@ -15,7 +15,7 @@ _SHOWN_VALUES = 3
 
 
 class SourceFile(Record):
-    """The digest and the number of rows of the file that a span was made from by joins, a sample or a split."""
+    """The digest and the number of rows of the file that a span was made from: by a filter, joins, a sample or a split."""
 
     content: str
     rows: int
@@ -93,6 +93,29 @@ class JoinMatch(Record):
         return self.matched / self.rows if self.rows else 0.0
 
 
+class RemovedRows(Record):
+    """How many rows of a span were removed before anything read them.
+
+    Attributes:
+        span: The label of the span.
+        rows: The rows at the source.
+        filtered: The rows for which the condition `source.rows` is not true.
+        unlabelled: The other rows whose label is missing, with `source.unlabelled: drop`.
+    """
+
+    span: str
+    rows: int
+    filtered: int = 0
+    unlabelled: int = 0
+
+    def describe(self) -> str:
+        """`2013-04: 12 of 400 rows are removed, 10 by source.rows and 2 because their label is missing`."""
+        reasons = [f"{self.filtered:,} by source.rows"] if self.filtered else []
+        reasons += [f"{self.unlabelled:,} because their label is missing"] if self.unlabelled else []
+        removed = f"{self.filtered + self.unlabelled:,} of {self.rows:,} rows are removed"
+        return f"{self.span}: {removed}{', ' if reasons else ''}{' and '.join(reasons)}"
+
+
 class SampleRule(Record):
     """The sample of a snapshot: the rows of about `fraction` of the values of the column `by`; see `spec.selection.Sample`."""
 
@@ -118,6 +141,8 @@ class Snapshot(Record):
         joins: The matches with joined tables.
         sample: The sample; None for all rows.
         split: The split by a column; None if the newest span is held out.
+        rows: The condition `source.rows`, which all rows meet; None for all rows.
+        removed: How many rows of each span were removed by it, or because their label is missing; empty if nothing removes rows.
     """
 
     record_version: ClassVar[int] = 3
@@ -132,6 +157,8 @@ class Snapshot(Record):
     joins: tuple[JoinMatch, ...] = ()
     sample: SampleRule | None = None
     split: SplitRule | None = None
+    rows: str | None = None
+    removed: tuple[RemovedRows, ...] = ()
 
     @property
     def spans(self) -> tuple[Span, ...]:

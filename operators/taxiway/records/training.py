@@ -24,6 +24,8 @@ class FeatureSet(Record):
         transform: The digest of the fitted scikit-learn object (skops).
         rows: The digest of the transformed training rows with their labels (Parquet).
         row_count: The number of training rows.
+        types: The types of the raw columns in the training spans, in the words of a schema; without those that had several.
+        optional: The raw columns in which a value may be missing, by the schema or by the training rows.
     """
 
     snapshot: str
@@ -35,6 +37,8 @@ class FeatureSet(Record):
     transform: str
     rows: str
     row_count: int
+    types: Mapping[str, str] = {}
+    optional: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
-    from mlflow.types import Schema
+
+    from taxiway.features.row_model import RowModel
+    from taxiway.features.signature import ModelColumns
 
 _log = logging.getLogger(__name__)
-_REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops")
+_REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops", "taxiway")
+EXAMPLE_ROWS = 3
+"""The number of rows in a model's input example."""
+_MLFLOW_TYPES = {
+    "boolean": "boolean", "integer": "long", "number": "double", "string": "string", "date": "datetime", "datetime": "datetime",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,14 +39,14 @@ class ModelToSave:
     """A fitted model, ready to be registered.
 
     Attributes:
-        pipeline: The fitted scikit-learn pipeline.
-        example: Rows of raw features, for the model's signature and input example.
+        model: The fitted pipeline with its raw columns.
+        example: A few rows as the source has them, for the model's input example.
         key: The digest of the candidate's key: a retry with the same key finds the registered version.
         tags: The tags of the model version.
         params: The parameters that are logged with the model.
     """
 
-    pipeline: Any
+    model: "RowModel"
     example: "pd.DataFrame"
     key: str
     tags: dict[str, str]
@@ -86,8 +96,8 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     known = find_version(client, model, to_save.key)
     if known is not None:
         return known
-    check_parameters(to_save.pipeline, "the fitted model")
-    trusted = _types_to_trust(to_save.pipeline)
+    check_parameters(to_save.model, "the fitted model")
+    trusted = _types_to_trust(to_save.model)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(
         experiment, name=model.replace(".", "_"), source_run_id=run_id, tags=to_save.tags, params=to_save.params
@@ -160,38 +170,58 @@ def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
 
 def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, model_id: str) -> None:
     import mlflow.sklearn
-    from mlflow.models import Model, ModelSignature, infer_signature
+    from mlflow.models import Model
 
-    predict = "predict_proba" if hasattr(to_save.pipeline, "predict_proba") else "predict"
-    predictions = getattr(to_save.pipeline, predict)(to_save.example)
     mlflow.sklearn.save_model(
-        to_save.pipeline,
+        to_save.model,
         str(path),
         mlflow_model=Model(run_id=run_id, model_id=model_id),
-        signature=ModelSignature(_inputs(to_save.example), infer_signature(to_save.example, predictions).outputs),
-        input_example=to_save.example.head(3),
+        signature=signature_of(to_save.model.columns, to_save.model.classes),
+        input_example=_as_records(to_save.example.head(EXAMPLE_ROWS)),
         # Listed here, because MLflow needs eight seconds to infer them by importing everything.
         pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         serialization_format="skops",
         skops_trusted_types=trusted,
-        pyfunc_predict_fn=predict,
+        pyfunc_predict_fn="predict",
     )
 
 
-def _inputs(example: "pd.DataFrame") -> "Schema":
-    """The signature's input columns, all required and nullable, from the types of the example's columns, not from its values."""
+def _as_records(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows as JSON has them. From a table, MLflow would make false of missing booleans, and refuse missing integers."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, Decimal):
+            return float(value)
+        return value.isoformat() if isinstance(value, date) else value
+
+    records = rows.astype("object").where(rows.notna(), None).to_dict("records")
+    return [{str(name): cell(value) for name, value in record.items()} for record in records]
+
+
+def signature_of(columns: "ModelColumns", classes: Sequence[str]) -> "ModelSignature":
+    """The signature of a model: its columns with the types of the source, and the columns of its predictions."""
+    from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    kinds = {name: "double" if kind.kind == "f" else "string" for name, kind in example.dtypes.items()}
-    return Schema([ColSpec(kind, str(name)) for name, kind in kinds.items()])
+    from taxiway.features.row_model import PREDICTION, PROBABILITY
+
+    usual = {**dict.fromkeys(columns.numeric, "number"), **dict.fromkeys(columns.categorical, "string"), **columns.types}
+    inputs = [ColSpec(_MLFLOW_TYPES[usual[name]], name, required=name not in columns.optional) for name in columns.names]
+    prediction = ColSpec("string" if classes else "double", PREDICTION)
+    probabilities = [ColSpec("double", PROBABILITY.format(name)) for name in classes]
+    signature = ModelSignature(Schema([*inputs]), Schema([prediction, *probabilities]))
+    # MLflow would refuse what readers make of such columns, such as integers as floats in a frame with missing values. With this
+    # mark, the model checks its rows itself, as one with type hints does.
+    signature._is_signature_from_type_hint = True
+    return signature
 
 
-def _types_to_trust(pipeline: Any) -> list[str]:
+def _types_to_trust(model: Any) -> list[str]:
     import skops.io
 
     with temp_folder("model") as folder:
         path = folder / "model.skops"
-        skops.io.dump(pipeline, path)
+        skops.io.dump(model, path)
         needed = untrusted_types(path)
     beyond = sorted(set(needed) - TRUSTED_TYPES)
     if beyond:

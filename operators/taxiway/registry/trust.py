@@ -29,6 +29,7 @@ TRUSTED_TYPES = frozenset(
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
         "sklearn.utils.validation.check_array",
+        "taxiway.features.row_model.RowModel",
     }
 )
 _MLMODEL_BYTES = 16 << 20

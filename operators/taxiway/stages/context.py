@@ -103,16 +103,25 @@ class StageContext:
         Raises:
             ConfigError: Its label is not the label of the pipeline.
         """
-        from taxiway.data.schema.file import label_text, load_schema
+        return schema_of(self.pipeline)
 
-        schema, label = load_schema(Path(self.pipeline.schema_file)), self.pipeline.source.label
-        if schema.label != label:
-            raise ConfigError(
-                f'the pipeline\'s source.label is "{label}", the schema {label_text(schema)}; make them the same',
-                key="source.label",
-                got=label,
-            )
-        return schema
+
+def schema_of(pipeline: Pipeline) -> "Schema":
+    """Read the schema of a pipeline.
+
+    Raises:
+        ConfigError: Its label is not the label of the pipeline.
+    """
+    from taxiway.data.schema.file import label_text, load_schema
+
+    schema, label = load_schema(Path(pipeline.schema_file)), pipeline.source.label
+    if schema.label != label:
+        raise ConfigError(
+            f'the pipeline\'s source.label is "{label}", the schema {label_text(schema)}; make them the same',
+            key="source.label",
+            got=label,
+        )
+    return schema
 
 
 def bullets(reasons: Sequence[str]) -> str:

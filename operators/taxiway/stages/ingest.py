@@ -1,6 +1,6 @@
 """Ingest: which spans a run reads, and the snapshot of their rows. The trigger for new spans plans with the same functions."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,11 +9,14 @@ from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
 from taxiway.lineage.outcomes import processed_spans, processed_state
+from taxiway.messages import clipped
 from taxiway.records import Snapshot
 from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext
 from taxiway.store import SpanKey, Store
 from taxiway.tracking import tags
+
+_LONGEST_PARAM = 500  # characters of the condition in MLflow; the snapshot has all of them
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,11 @@ def plan_ingest(
     requested: str | None = None,
     moment: datetime | None = None,
     before: datetime | None = None,
+    types: Callable[[], Mapping[str, str]] = dict,
 ) -> IngestPlan:
     """Choose the spans that a run reads: the oldest span that is not processed, and the window before it.
+
+    With `unlabelled: wait`, the rows of the chosen spans are read, and spans with missing labels are left out.
 
     Args:
         source: The pipeline's source, with `{data}` filled in.
@@ -83,11 +89,38 @@ def plan_ingest(
         requested: The name of the span to decide, processed or not.
         moment: For a backfill: decide the newest span that had ended by this time, instead of the oldest span.
         before: The `moment` of the previous run of the backfill.
+        types: Returns the columns of the schema with their types.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be decided.
+        DataError: With `unlabelled: wait`, a span cannot be read.
     """
     arrived = _look(source, pipeline, store, now)
+
+    def plan_now(waits: Mapping[str, str]) -> IngestPlan:
+        return _plan(source, replace(arrived, waits=waits), connect, requested=requested, moment=moment, before=before)
+
+    planned, labelled = plan_now(arrived.waits), set(arrived.processed)
+    while source.unlabelled == "wait":
+        unknown = tuple(span for span in planned.plan.spans if (span.name, span.version) not in labelled)
+        missing = _unlabelled(source, unknown, planned.joined, connect, types)
+        if not missing:
+            break
+        labelled |= {(span.name, span.version) for span in unknown}
+        arrived = replace(arrived, waits={**arrived.waits, **missing})
+        planned = plan_now(arrived.waits)
+    return planned
+
+
+def _plan(
+    source: Source,
+    arrived: "_Arrived",
+    connect: Connect,
+    *,
+    requested: str | None,
+    moment: datetime | None,
+    before: datetime | None,
+) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
     newest = {span.name: span for span in with_versions(source, newest_plan(arrived.spans, source, arrived.waits), connect)}
     found = tuple(newest.get(span.name, span) for span in arrived.spans)
@@ -119,7 +152,7 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         source=context.pipeline.source.text,
         store=context.store,
         read=reader_of(source, context.services.connect, lambda: context.schema().types, note=context.log.warning),
-        reading=read_spec_of(source, planned.joined),
+        reading=read_spec_of(source, planned.joined, lambda: context.schema().types),
         note=context.log.warning,
     )
     recorder.datasets(made.training, "training")
@@ -131,6 +164,8 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     recorder.record(made)
     training, evaluation = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
     context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
+    if made.removed:
+        _record_removed(context, made)
     for join in made.joins:
         matched = f"{join.matched:,} of {join.rows:,} rows"
         context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)
@@ -142,6 +177,38 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
         context.log.warning("%s", "\n".join(changed))
         recorder.tags({tags.CHANGED_SPANS: "\n".join(changed)})
     return made
+
+
+def _record_removed(context: StageContext, made: Snapshot) -> None:
+    """Log how many rows were removed, and why."""
+    if made.rows is not None:
+        context.log.info("source.rows: only rows with %s are read", made.rows)
+        context.recorder.params({"source.rows": clipped(made.rows, _LONGEST_PARAM)})
+    for span in made.removed:
+        context.log.info("%s", span.describe())
+    context.recorder.metrics(
+        {
+            "ingest.rows_filtered": sum(span.filtered for span in made.removed),
+            "ingest.rows_unlabelled": sum(span.unlabelled for span in made.removed),
+            "ingest.rows_kept": sum(span.rows for span in made.spans),
+        }
+    )
+
+
+def _unlabelled(
+    source: Source,
+    spans: tuple[FoundSpan, ...],
+    joined: tuple[JoinTable, ...],
+    connect: Connect,
+    types: Callable[[], Mapping[str, str]],
+) -> dict[str, str]:
+    """Why the labels of a span, by its name, are not complete."""
+    from taxiway.data.ingest.ingest import find_unlabelled
+    from taxiway.data.ingest.snapshot import read_spec_of
+    from taxiway.data.sources.find import reader_of
+
+    reading = read_spec_of(source, joined, types)
+    return find_unlabelled(spans, source.label, source=source.text, read=reader_of(source, connect, types), reading=reading)
 
 
 def _look(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrived:

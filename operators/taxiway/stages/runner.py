@@ -12,7 +12,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
-from taxiway.stages.context import StageContext
+from taxiway.stages.context import StageContext, schema_of
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.steps import STEPS, Progress, needed
@@ -102,7 +102,15 @@ def run_in(
     store, services = installation.store, installation.services
     source = located(pipeline.source, services.data)
     with storage_errors(f"the source {source.text}"):
-        planned = plan_ingest(source, pipeline.name, store, services.connect, now=clock(), requested=span)
+        planned = plan_ingest(
+            source,
+            pipeline.name,
+            store,
+            services.connect,
+            now=clock(),
+            requested=span,
+            types=lambda: schema_of(pipeline).types,
+        )
     if not planned.plan.spans:
         watcher.stopped(planned.nothing_to_do("--span NAME"))
         return RunRecords()

@@ -64,14 +64,14 @@ def train(
 
 def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chosen: Mapping[str, Any], key: str) -> int:
     from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.models import ModelToSave, register
+    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, register
     from taxiway.tracking.environment import code_commit, environment
-    from taxiway.training.train import example_rows
+    from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
 
     pipeline = context.pipeline
     fitted = fit(features, pipeline.model, chosen, store=context.store, recorder=context.recorder)
-    example = example_rows(read_rows(snapshot.training[:1], context.store, list(features.columns)), features)
+    example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     described = {
         tags.SNAPSHOT: snapshot.digest,
         tags.FEATURES: features.digest,
@@ -81,7 +81,7 @@ def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chos
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
-    to_save = ModelToSave(fitted, example, key, described, params)
+    to_save = ModelToSave(row_model(fitted, features), example, key, described, params)
     version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version

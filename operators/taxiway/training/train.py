@@ -16,9 +16,7 @@ from taxiway.store import StageKey, Store
 from taxiway.training.estimator import build_estimator
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-EXAMPLE_ROWS = 100
+    from taxiway.features.row_model import RowModel
 
 
 def candidate_key(features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any]) -> StageKey:
@@ -102,8 +100,10 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
     return Pipeline([("transform", load_fitted(features.transform, store)), ("model", estimator)])
 
 
-def example_rows(rows: "pd.DataFrame", features: FeatureSet) -> "pd.DataFrame":
-    """The first 100 training rows in the form of `raw_frame`, for the model's signature and input example."""
-    from taxiway.features.encoding import raw_frame
+def row_model(fitted: Any, features: FeatureSet) -> "RowModel":
+    """The model that is saved: the fitted pipeline with the types of the raw columns."""
+    from taxiway.features.row_model import RowModel
+    from taxiway.features.signature import ModelColumns
 
-    return raw_frame(rows.head(EXAMPLE_ROWS), features.numeric, features.categorical)
+    columns = ModelColumns(features.numeric, features.categorical, features.types, features.optional)
+    return RowModel.of(fitted, columns, features.classes)

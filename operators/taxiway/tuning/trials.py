@@ -139,7 +139,7 @@ def run_trial(
     except FitError as failed:
         error = str(failed)
     else:
-        raw = raw_frame(rows, features.numeric, features.categorical)
+        raw = raw_frame(rows, features.numeric, features.categorical, features.types)
         answers = predict_rows(fitted.predict_proba, raw)[:, 1] if features.classes else predict_rows(fitted.predict, raw)
         score = float(METRICS[metric].compute(answers, labels, _ones(len(rows)))[0])
         if not math.isfinite(score):

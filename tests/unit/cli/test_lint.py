@@ -51,6 +51,24 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
             "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match_rate: 1}",
             'late_arrivals.pipeline.yaml:10: source.join.w.on is "orign"',
         ),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  rows: dep_dela > 0",
+            "late_arrivals.pipeline.yaml:9: source.rows names the",
+        ),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  rows: random() < 0.5",
+            "late_arrivals.pipeline.yaml:9: source.rows calls",
+        ),
+        (
+            "pipeline.yaml",
+            "  label: late",
+            "  label: late\n  unlabelled: skip",
+            "late_arrivals.pipeline.yaml:9: source.unlabelled",
+        ),
         ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
         (
             "pipeline.yaml",

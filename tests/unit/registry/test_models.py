@@ -26,6 +26,8 @@ from sklearn.preprocessing import FunctionTransformer
 from flaky import in_front_of
 from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
+from taxiway.features.row_model import RowModel
+from taxiway.features.signature import ModelColumns
 from taxiway.registry.models import ModelToSave, classes_of, find_version, load_trusted, register
 from taxiway.registry.trust import check_model
 from taxiway.tracking.run import MlflowRun
@@ -46,7 +48,11 @@ def rows() -> pd.DataFrame:
 def to_save(estimator: Any, key: str = "key") -> ModelToSave:
     data = rows()
     fitted = make_pipeline(estimator).fit(data, (data["a"] > 0).to_numpy())
-    return ModelToSave(fitted, data, key, {"taxiway.snapshot": "s"}, {"p": "1"})
+    return ModelToSave(with_columns(fitted, ("False", "True")), data, key, {"taxiway.snapshot": "s"}, {"p": "1"})
+
+
+def with_columns(pipeline: Any, classes: tuple[str, ...] = ()) -> RowModel:
+    return RowModel.of(pipeline, ModelColumns(("a", "b"), ()), classes)
 
 
 @pytest.fixture
@@ -62,10 +68,12 @@ def _open(url: str) -> MlflowRun:
 def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
     data, name = rows(), f"team.m{uuid.uuid4().hex[:8]}"
     fitted = make_pipeline(estimator).fit(data, data["a"].to_numpy() * 2)
-    version = register(run.client, run.run_id, name, ModelToSave(fitted, data, "key", {"taxiway.classes": "[]"}, {}))
+    version = register(
+        run.client, run.run_id, name, ModelToSave(with_columns(fitted), data, "key", {"taxiway.classes": "[]"}, {})
+    )
     answers = load_trusted(mlflow_url, name, version).predict(data)
-    assert answers.shape == (60,)
-    assert np.allclose(answers, fitted.predict(data))
+    assert list(answers.columns) == ["prediction"]
+    assert np.allclose(answers["prediction"], fitted.predict(data))
     assert classes_of(run.client, name, version) == ()
 
 
@@ -74,7 +82,9 @@ def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, mlflow_url
     name, saved = f"team.m{uuid.uuid4().hex[:8]}", to_save(estimator)
     version = register(run.client, run.run_id, name, saved)
     loaded = load_trusted(mlflow_url, name, version)
-    assert np.allclose(loaded.predict(rows()), saved.pipeline.predict_proba(rows()))
+    answers = loaded.predict(rows())
+    assert list(answers.columns) == ["prediction", "probability_False", "probability_True"]
+    assert np.allclose(answers.iloc[:, 1:], saved.model.estimator.predict_proba(rows()))
     assert [c.name for c in loaded.metadata.get_input_schema()] == ["a", "b"]
 
 
@@ -106,17 +116,17 @@ def test_a_version_whose_files_are_deleted_is_registered_again(
         assert find_version(run.client, name, "key") is None
         assert f"{name} version {number} are deleted" in caplog.text
     again = register(run.client, run.run_id, name, to_save(LogisticRegression()))
-    assert load_trusted(mlflow_url, name, again).predict(rows()).shape == (60, 2)
+    assert load_trusted(mlflow_url, name, again).predict(rows()).shape == (60, 3)
 
 
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     pipeline = make_pipeline(FunctionTransformer(os.listdir))
     with pytest.raises(UntrustedModelError, match=r"FunctionTransformer\.func is <built-in function listdir>"):
-        register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
+        register(run.client, run.run_id, name, ModelToSave(with_columns(pipeline), rows(), "k", {}, {}))
     pipeline = make_pipeline(SelectKBest(k=1), LogisticRegression()).fit(rows().fillna(0), [0, 1] * 30)
     with pytest.raises(UntrustedModelError, match=r"f_classif"):
-        register(run.client, run.run_id, name, ModelToSave(pipeline, rows(), "k", {}, {}))
+        register(run.client, run.run_id, name, ModelToSave(with_columns(pipeline), rows(), "k", {}, {}))
     assert run.client.search_registered_models(f"name='{name}'") == []
 
 
@@ -212,7 +222,7 @@ def test_a_model_of_trusted_types_that_reads_files_is_not_used(
     with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
         load_trusted(mlflow_url, name, 1)
     with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
-        register(run.client, run.run_id, name, ModelToSave(model, rows(), "k", {}, {}))
+        register(run.client, run.run_id, name, ModelToSave(with_columns(model), rows(), "k", {}, {}))
 
 
 def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
+from taxiway.features.row_model import RowModel
+from taxiway.features.signature import ModelColumns
 from taxiway.gates.shadow_gate import decide
 from taxiway.records import Status
 from taxiway.registry.models import ModelToSave, load_trusted, register
@@ -57,10 +59,15 @@ def served(
 ) -> Iterator[Running]:
     """A gateway with two real versions of a model, the first one champion, loaded by the loader of production."""
     run = registry.create_run(registry.create_experiment(MODEL)).info.run_id
-    example = raw_frame(flights.head(50), NUMERIC, CATEGORICAL)
+    columns = ModelColumns(tuple(NUMERIC), tuple(CATEGORICAL))
     for pipeline in (champion, trained(flights, 40)):
         key = f"{pipeline[-1].max_iter} iterations"
-        register(registry, run, MODEL, ModelToSave(pipeline=pipeline, example=example, key=key, tags={}, params={}))
+        register(
+            registry,
+            run,
+            MODEL,
+            ModelToSave(RowModel.of(pipeline, columns, ("False", "True")), flights[NUMERIC + CATEGORICAL], key, {}, {}),
+        )
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
     running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_folder")

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.models import ModelSignature
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -26,9 +25,11 @@ from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
+from taxiway.features.row_model import RowModel
+from taxiway.features.signature import ModelColumns, predict_function
 from taxiway.features.transform import _build
 from taxiway.records import Span
-from taxiway.registry.models import _inputs
+from taxiway.registry.models import signature_of
 from taxiway.registry.trust import TRUSTED_TYPES
 from taxiway.serving.protocol import Rows
 from taxiway.serving.protocol import read_rows as rows_of_body
@@ -55,6 +56,16 @@ COLUMNS = {
 }
 NUMERIC = ("distance", "seats", "rain", "speed", "price", "stops")
 CATEGORICAL = ("carrier", "wet", "gate", "customer", "fare", "fee", "day", "seen_at")
+TYPES = {
+    **dict.fromkeys(("distance", "fare", "speed", "price", "fee"), "number"),
+    **dict.fromkeys(("seats", "gate", "customer", "stops"), "integer"),
+    "rain": "boolean",
+    "carrier": "string",
+    "wet": "boolean",
+    "day": "date",
+    "seen_at": "datetime",
+}
+CLASSES = ("False", "True")
 DAYS = [date(2013, 6, 1), date(2013, 12, 24)]
 MOMENTS = [datetime(2013, 6, 1, 12), datetime(2013, 6, 1, 12, 0, 0, 5)]
 CELLS: dict[str, st.SearchStrategy[Any]] = {
@@ -111,18 +122,19 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     trees = request.param == "trees"
     estimator = HistGradientBoostingClassifier(max_iter=12) if trees else LogisticRegression(max_iter=300)
     rows = learned()
-    frame = raw_frame(rows, NUMERIC, CATEGORICAL)
+    columns = ModelColumns(NUMERIC, CATEGORICAL, TYPES, tuple(COLUMNS))
+    frame = raw_frame(rows, NUMERIC, CATEGORICAL, TYPES)
     label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL) % 3 > 0
     fitted = make_pipeline(_build(NUMERIC, CATEGORICAL, accepts_missing=trees), estimator).fit(frame, label)
     path = tmp_path_factory.mktemp("model") / "model"
     mlflow.sklearn.save_model(
-        fitted,
+        RowModel.of(fitted, columns, CLASSES),
         str(path),
-        signature=ModelSignature(_inputs(frame)),
+        signature=signature_of(columns, CLASSES),
         pip_requirements=[],
         serialization_format="skops",
         skops_trusted_types=sorted(TRUSTED_TYPES),
-        pyfunc_predict_fn="predict_proba",
+        pyfunc_predict_fn="predict",
     )
     return mlflow.pyfunc.load_model(str(path))
 
@@ -154,7 +166,7 @@ def evaluated(model: Any, rows: list[dict[str, Any]], file: Path) -> list[float]
     """The scores that the evaluation gives the rows of a file."""
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(COLUMNS.items()))), file)
     span = Span.model_construct(content="rows")
-    return score(LoadedModel(1, model, ("False", "True")), read_rows((span,), Folder(file))).tolist()  # type: ignore[arg-type]
+    return score(LoadedModel(1, model, CLASSES), read_rows((span,), Folder(file))).tolist()  # type: ignore[arg-type]
 
 
 def served(model: Any, batch: list[Rows]) -> list[float]:
@@ -219,7 +231,7 @@ def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(mode
     for name in CATEGORICAL:
         texts = [None if cell is None else _by_hand(cell) for cell in cells[name]]
         frame[name] = pd.Series(texts, dtype="object")
-    oracle = model.predict(pd.DataFrame(frame))
+    oracle = predict_function(model)(pd.DataFrame(frame))
     sent = [[as_sent(name, cell, 0) for cell in column] for name, column in cells.items()]
     requests = [Rows(tuple(COLUMNS), [list(row)]) for row in zip(*sent, strict=True)][:1000]
     expected = [number.hex() for number in oracle[:1000, 1].tolist()]

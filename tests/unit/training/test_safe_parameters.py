@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import HasMethods, StrOptions, make_constraint
 
+from taxiway.features.row_model import RowModel
 from taxiway.training.safe_parameters import unsafe_parameters
 
 FILES = CountVectorizer(input="filename", analyzer="char")
@@ -79,6 +80,11 @@ def test_no_method_of_another_object_can_be_called() -> None:
     assert unsafe_parameters(model) == ["StackingClassifier.estimators_ has a ndarray; allowed: estimators of scikit-learn"]
     model.__dict__["estimators_"], model.__dict__["stack_method_"] = [LogisticRegression()], ["tofile"]
     assert [problem.split(";")[0] for problem in unsafe_parameters(model)] == ['StackingClassifier.stack_method_ is "tofile"']
+    assert unsafe_parameters(RowModel(LogisticRegression(), ["a"], [], {"a": "number"}, ["a"], ["no", "yes"])) == []
+    assert unsafe_parameters(RowModel(np.array([b"written"]))) == [
+        "RowModel.estimator has a ndarray; allowed: estimators of scikit-learn"
+    ]
+    assert unsafe_parameters(RowModel(make_pipeline(FILES))) == ['CountVectorizer.input is "filename"; allowed: "content"']
     assert unsafe_parameters(FunctionTransformer(str))
     assert unsafe_parameters(make_pipeline(FunctionTransformer(func=dict)))
 

@@ -19,6 +19,7 @@ from taxiway.records import (
     Outcome,
     Promotion,
     Reason,
+    RemovedRows,
     RunSummary,
     SampleRule,
     Severity,
@@ -84,6 +85,8 @@ def hostile_records() -> RunRecords:
             joins=(join,),
             sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
             split=SplitRule(by=HOSTILE, evaluation=0.2),
+            rows=HOSTILE,
+            removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
         ),
         report=DataReport(
             snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
@@ -257,5 +260,6 @@ def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: li
 
 def test_a_runs_page_says_how_its_rows_were_made() -> None:
     shown = every_page()["run"]
+    assert "7 of 2,000 rows are removed, 3 by source.rows and 4 because their label is missing" in shown
     for text in ("Sample: 10%", "Split: 20%", "1,990 of 2,000", ">95%<"):
         assert text in shown

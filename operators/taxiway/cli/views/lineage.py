@@ -54,6 +54,10 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
             for span in spans:
                 of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
                 data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
+        if records.snapshot.rows is not None:
+            data.add(escape(f"source.rows: {records.snapshot.rows}"))
+        for removed in records.snapshot.removed:
+            data.add(escape(removed.describe()))
         for join in records.snapshot.joins:
             matched = f"a match for {join.matched:,} of {join.rows:,} rows"
             data.add(escape(f"joined {join.name} to {join.span}: {matched} in {join.table}, content {join.content}"))

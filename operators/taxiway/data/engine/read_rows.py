@@ -1,5 +1,6 @@
 """Read the rows of spans from the store."""
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Span
@@ -7,7 +8,14 @@ from taxiway.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
+_NAMES = ("boolean", "integer", "number", "string", "date", "datetime")
+_WIDER: Mapping[frozenset[str | None], str] = {
+    **{frozenset((name,)): name for name in _NAMES},
+    frozenset(("integer", "number")): "number",
+    frozenset(("date", "datetime")): "datetime",
+}
 _LARGEST_EXACT = 2**53  # beyond it, floats cannot represent every integer
 
 
@@ -31,6 +39,47 @@ def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None =
         if len({part[name].dtype if name in part else None for part in parts}) > 1:
             parts = [part.assign(**{name: part[name].astype("object")}) if name in part else part for part in parts]
     return pd.concat(parts, ignore_index=True)
+
+
+def column_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]) -> dict[str, str]:
+    """The types of columns in the files of all spans, in the words of a schema.
+
+    Args:
+        spans: The spans.
+        store: Where their rows are.
+        columns: The columns.
+
+    Returns:
+        The types by column. Integers in one file and other numbers in another are numbers, dates and times are times; a column that
+        has other types in different files, or one without a name in a schema, is left out.
+    """
+    import pyarrow.parquet as pq
+
+    found: dict[str, set[str | None]] = {name: set() for name in columns}
+    for span in spans:
+        with store.local_file(span.content) as path:
+            schema = pq.read_schema(path)
+        for name in found.keys() & set(schema.names):
+            kind = schema.field(name).type
+            if str(kind) != "null":
+                found[name].add(_type_name(kind))
+    return {name: kind for name in columns if (kind := _WIDER.get(frozenset(found[name]))) is not None}
+
+
+def _type_name(kind: "pa.DataType") -> str | None:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _type_name(kind.value_type)
+    tests = {
+        "boolean": types.is_boolean,
+        "integer": types.is_integer,
+        "number": lambda kind: types.is_floating(kind) or types.is_decimal(kind),
+        "string": lambda kind: types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
+        "date": types.is_date,
+        "datetime": types.is_timestamp,
+    }
+    return next((name for name, test in tests.items() if test(kind)), None)
 
 
 def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":

@@ -4,8 +4,9 @@
 """
 
 from functools import partial
+from pathlib import Path
 
-from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
+from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, missing_labels, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
@@ -33,7 +34,7 @@ def ingest(
         source: The source, as people know it.
         store: Where to put the rows.
         read: Writes the Parquet file of a span to a folder; by default `read_file`.
-        reading: Joins, a sample and a split by a column, which are applied to the rows; by default none.
+        reading: A filter, joins, a sample and a split by a column, which are applied to the rows; by default none.
         note: Called with each note on what is doubtful about the file of a joined table.
 
     Raises:
@@ -55,12 +56,42 @@ def ingest(
     return snapshot_of(made, reading, pipeline, plan[-1].name)
 
 
+def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, read: Read, reading: ReadSpec) -> dict[str, str]:
+    """Why the labels of a span, by its name, are not complete. The spans are read, and nothing is kept.
+
+    Args:
+        plan: The spans.
+        label: The label.
+        source: The source, as people know it.
+        read: Writes the Parquet file of a span to a folder.
+        reading: The filter and the joins.
+
+    Raises:
+        DataError: A span cannot be read or has no rows.
+        TransientError: A file was removed or changed while it was read.
+    """
+    waiting = {}
+    with temp_folder("ingest") as folder:
+        tables = JoinTableCache(folder, read_table)
+        for found in plan:
+            with temp_folder("span") as inner:
+                copy = read(found, inner)
+                reason = missing_labels(_span(found, copy, source), copy, label, reading, tables)
+            if reason is not None:
+                waiting[found.name] = reason
+    return waiting
+
+
+def _span(found: FoundSpan, copy: Path, source: str) -> Span:
+    return Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
+
+
 def _ingest_one(
     made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
+        span = _span(found, copy, source)
         if reading.is_plain:
             made.training.append(span.model_copy(update={"content": store.put_file(copy)}))
         else:

@@ -5,15 +5,16 @@ give the same bytes, whatever the number of threads.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.ingest.join import JoinedTable, joined_columns, match
 from taxiway.data.ingest.sampling import Subset, drawn_columns, subset_sql
+from taxiway.data.ingest.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import JoinMatch, SampleRule, SplitRule
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_BATCH_ROWS = 1 << 16
 _MEMORY_LIMIT = "1GB"
 _MAX_THREADS = 4
 
@@ -51,12 +51,29 @@ class RowRules:
         sample: Which rows to read; None for all.
         split: Which rows to hold out for evaluation; None for none.
         salt: A text that makes this split independent of other splits by the same column.
+        label: The label, to leave out rows in which it is missing; None to keep them. Without this column, all rows are kept.
     """
 
     joined: Sequence[JoinedTable] = ()
     sample: SampleRule | None = None
     split: SplitRule | None = None
     salt: str = "split"
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class MaterializedRows:
+    """What became of the rows of a file.
+
+    Attributes:
+        files: The files that have rows.
+        matches: The match rate of each join.
+        unlabelled: The number of rows that were left out because their label is missing.
+    """
+
+    files: tuple[SplitFile, ...]
+    matches: tuple[JoinMatch, ...]
+    unlabelled: int
 
 
 @dataclass(frozen=True)
@@ -89,9 +106,7 @@ class _SpanView:
     columns: dict[str, Column]
 
 
-def materialize_rows(
-    file: Path, rules: RowRules, folder: Path, *, label: str
-) -> tuple[tuple[SplitFile, ...], tuple[JoinMatch, ...]]:
+def materialize_rows(file: Path, rules: RowRules, folder: Path, *, label: str) -> MaterializedRows:
     """Apply joins, a sample and a split to the rows of a file.
 
     Args:
@@ -100,20 +115,47 @@ def materialize_rows(
         folder: Where to write the new files.
         label: The name of the file in errors.
 
-    Returns:
-        The files that have rows, and the match rate of each join.
-
     Raises:
         ConfigError: A column of a rule is missing, or a column of a joined table exists already.
         DataError: The file cannot be read, or a key of a joined table occurs in more than one row.
         TransientError: Memory and disk are not sufficient.
     """
+    with _joined(file, rules, folder, label) as (span, catalog, matches):
+        files = _write_split_files(span, _subset_query(catalog, rules, label), catalog)
+        return MaterializedRows(files, matches, _count_unlabelled(span, catalog, rules.label) or 0)
+
+
+def count_unlabelled(file: Path, rules: RowRules, folder: Path, *, label: str) -> int | None:
+    """The number of rows whose label is missing after the joins; None if no column is the label. See `materialize_rows`."""
+    with _joined(file, rules, folder, label) as (span, catalog, _):
+        return _count_unlabelled(span, catalog, rules.label)
+
+
+@contextmanager
+def _joined(
+    file: Path, rules: RowRules, folder: Path, label: str
+) -> "Iterator[tuple[_SpanView, _ColumnCatalog, tuple[JoinMatch, ...]]]":
     with connect(memory_limit=_MEMORY_LIMIT, max_threads=_MAX_THREADS) as connection:
         columns = {column.name: column for column in add_view(connection, "span", file, label, numbered=True)}
         span = _SpanView(connection, file, folder, label, columns)
         catalog = _ColumnCatalog({name: ("span", column) for name, column in columns.items()})
-        matches = [_join(span, number, table, catalog) for number, table in enumerate(rules.joined)]
-        return _write_split_files(span, _subset_query(catalog, rules, label), catalog), tuple(matches)
+        matches = tuple(_join(span, number, table, catalog) for number, table in enumerate(rules.joined))
+        yield span, catalog, matches
+
+
+def _count_unlabelled(span: _SpanView, catalog: _ColumnCatalog, label: str | None) -> int | None:
+    if label is None or label not in catalog.locations:
+        return None
+    view, column = catalog.locations[label]
+    rows = "span" if view == "span" else f"span LEFT JOIN {view} ON {view}.c0 = span.row_number"
+    ((count,),) = run(span.connection, f"SELECT count(*) FROM {rows} WHERE NOT ({_labelled(view, column)})", span.label)
+    return int(count)
+
+
+def _labelled(view: str, column: Column) -> str:
+    """SQL that is true for rows with a value in the column; NaN is none."""
+    name = f"{view}.{column.sql}"
+    return f"{name} IS NOT NULL" + (f" AND NOT isnan({name})" if column.storage in ("FLOAT", "DOUBLE") else "")
 
 
 def _join(span: _SpanView, number: int, table: JoinedTable, catalog: _ColumnCatalog) -> JoinMatch:
@@ -141,9 +183,9 @@ def _write_joined_columns(span: _SpanView, number: int, columns: dict[str, Colum
         "ORDER BY m.row_number"
     )
     path = span.folder / f"joined{number}.parquet"
-    schema, batches = stream(span.connection, query, span.label, _BATCH_ROWS)
-    with _Writer(path, schema) as writer:
-        for rows in _rechunked(batches, schema):
+    schema, batches = stream(span.connection, query, span.label, BATCH_ROWS)
+    with RowWriter(path, schema) as writer:
+        for rows in rechunked(batches, schema):
             writer.add(rows)
     run(span.connection, f"DROP TABLE match{number}", span.label)
     return path
@@ -164,7 +206,8 @@ def _subset_query(catalog: _ColumnCatalog, rules: RowRules, label: str) -> str:
             used.append(view)
         return catalog.locations[name]
 
-    drawn = ", ".join(["span.row_number AS row_number", *drawn_columns(rules.sample, rules.split, find, rules.salt)])
+    labelled = "true" if rules.label is None or rules.label not in catalog.locations else _labelled(*find(rules.label))
+    drawn = ", ".join(["span.row_number AS row_number", *drawn_columns(rules.sample, rules.split, find, rules.salt, labelled)])
     # The first column of a joined file is the number of the row in the span.
     joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row_number" for view in used)
     subset = subset_sql(rules.sample, rules.split)
@@ -187,12 +230,12 @@ def _write_split_files(span: _SpanView, query: str, catalog: _ColumnCatalog) -> 
             for new in reader.fields:
                 schema = schema.append(new)
         writers = {
-            subset: stack.enter_context(_Writer(span.folder / f"part{subset:d}.parquet", schema))
+            subset: stack.enter_context(RowWriter(span.folder / f"part{subset:d}.parquet", schema))
             for subset in (Subset.TRAINING, Subset.EVALUATION)
         }
-        subset_schema, subset_batches = stream(span.connection, query, span.label, _BATCH_ROWS)
-        batches = _rechunked(read_batches(original.iter_batches(_BATCH_ROWS), span.label), original.schema_arrow)
-        for left, subsets in zip(batches, _rechunked(subset_batches, subset_schema), strict=True):
+        subset_schema, subset_batches = stream(span.connection, query, span.label, BATCH_ROWS)
+        batches = rechunked(read_batches(original.iter_batches(BATCH_ROWS), span.label), original.schema_arrow)
+        for left, subsets in zip(batches, rechunked(subset_batches, subset_schema), strict=True):
             joined = [column for reader in readers for column in reader.next(left.num_rows)]
             rows = pa.Table.from_arrays([*left.columns, *joined], schema=schema)
             for subset, writer in writers.items():
@@ -208,7 +251,7 @@ class _JoinedColumnReader:
 
         schema = file.schema_arrow
         self.fields = [pa.field(name, column.type) for name, column in zip(names, list(schema)[1:], strict=True)]
-        self._batches = read_batches(file.iter_batches(_BATCH_ROWS), label)
+        self._batches = read_batches(file.iter_batches(BATCH_ROWS), label)
         self._buffer = pa.Table.from_batches([], schema)
         self._start = 0
 
@@ -230,54 +273,3 @@ class _JoinedColumnReader:
         rows, self._buffer, self._start = self._buffer.slice(0, matched), self._buffer.slice(matched), end
         indices = pa.array(positions, mask=positions < 0)
         return [column.take(indices) for column in rows.columns[1:]]
-
-
-def _rechunked(batches: Iterator[Any], schema: "pa.Schema") -> "Iterator[pa.Table]":
-    """The same rows in tables of equal size; the sizes of a reader's batches may depend on its threads."""
-    import pyarrow as pa
-
-    buffer = pa.Table.from_batches([], schema)
-    for batch in batches:
-        buffer = pa.concat_tables([buffer, pa.Table.from_batches([batch], schema)])
-        while buffer.num_rows >= _BATCH_ROWS:
-            yield buffer.slice(0, _BATCH_ROWS)
-            buffer = buffer.slice(_BATCH_ROWS)
-    if buffer.num_rows:
-        yield buffer
-
-
-class _Writer:
-    """A Parquet file with row groups of equal size, each in one chunk, so that its bytes depend only on its rows."""
-
-    def __init__(self, path: Path, schema: "pa.Schema") -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self.path = path
-        self.rows = 0
-        self._file = pq.ParquetWriter(path, schema)
-        self._buffer = pa.Table.from_batches([], schema)
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
-        complete = False
-        try:
-            if exc_type is None and self._buffer.num_rows:
-                self._file.write_table(self._buffer.combine_chunks(), _BATCH_ROWS)
-            complete = exc_type is None
-        finally:
-            self._file.close()  # which makes a truncated file look complete
-            if not complete:
-                self.path.unlink()
-
-    def add(self, rows: "pa.Table") -> None:
-        """Append rows."""
-        import pyarrow as pa
-
-        self.rows += rows.num_rows
-        self._buffer = pa.concat_tables([self._buffer, rows])
-        while self._buffer.num_rows >= _BATCH_ROWS:
-            self._file.write_table(self._buffer.slice(0, _BATCH_ROWS).combine_chunks(), _BATCH_ROWS)
-            self._buffer = self._buffer.slice(_BATCH_ROWS)

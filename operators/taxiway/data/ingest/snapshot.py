@@ -1,21 +1,22 @@
-"""Build a snapshot from copied files: apply joins, sample and split, and put the rows into the store.
+"""Build a snapshot from copied files: apply the filter, joins, sample and split, and put the rows into the store.
 
-The rules are implemented in `join`, `sampling` and `materialize`.
+The rules are implemented in `row_filter`, `join`, `sampling` and `materialize`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
-from taxiway.data.ingest.materialize import RowRules, SplitFile, materialize_rows
+from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
+from taxiway.data.ingest.row_filter import filter_rows
 from taxiway.data.ingest.sampling import Subset
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
 from taxiway.messages import counted
-from taxiway.records import JoinMatch, SampleRule, Snapshot, SourceFile, Span, SplitRule
+from taxiway.records import JoinMatch, RemovedRows, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
@@ -29,41 +30,62 @@ ReadTable = Callable[[FoundSpan, Path, ReadOptions], Path]
 
 @dataclass(frozen=True)
 class ReadSpec:
-    """The joins, the sample and the split of a source. Without any of them, a span is an exact copy of its file.
+    """The filter, the joins, the sample and the split of a source. Without any of them, a span is an exact copy of its file.
 
     Attributes:
         join_tables: The tables to join.
         sample: Which rows to read; None for all.
         split: Which rows to hold out in every span; None if the newest span is held out.
+        rows: The condition for the rows to read; None for all.
+        label: The label, to leave out rows in which it is missing; None to keep them.
+        types: Returns the source's own columns in the schema with their types; called only if `rows` names a column that a file lacks.
     """
 
     join_tables: tuple[JoinTable, ...] = ()
     sample: SampleRule | None = None
     split: SplitRule | None = None
+    rows: str | None = None
+    label: str | None = None
+    types: Callable[[], Mapping[str, str]] = dict
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is no join, sample or split."""
-        return not self.join_tables and self.sample is None and self.split is None
+        """Whether there is nothing to apply."""
+        return not self.join_tables and self.sample is None and self.split is None and not self.removes_rows
+
+    @property
+    def removes_rows(self) -> bool:
+        """Whether rows are removed by a condition or for want of a label."""
+        return self.rows is not None or self.label is not None
 
 
-def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...]) -> ReadSpec:
-    """The joins, the sample and the split of a pipeline's source; `join_tables` are its joins with their files."""
+def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...], types: Callable[[], Mapping[str, str]] = dict) -> ReadSpec:
+    """How the rows of a pipeline's source are read.
+
+    Args:
+        source: The source.
+        join_tables: Its joins with their files.
+        types: Returns the columns of the schema with their types.
+    """
     sample, split = source.sample, source.split
     return ReadSpec(
         join_tables,
         SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify) if sample else None,
         SplitRule(by=split.by, evaluation=split.evaluation) if isinstance(split, Split) else None,
+        source.rows,
+        source.label if source.unlabelled == "drop" else None,
+        lambda: source.own(types()),
     )
 
 
 @dataclass
 class SnapshotParts:
-    """The training spans, evaluation spans and match rates of a run so far, oldest first."""
+    """The training spans, evaluation spans, match rates and removed rows of a run so far, oldest first."""
 
     training: list[Span] = field(default_factory=list)
     evaluation: list[Span] = field(default_factory=list)
     joins: list[JoinMatch] = field(default_factory=list)
+    removed: list[RemovedRows] = field(default_factory=list)
 
 
 class JoinTableCache:
@@ -99,31 +121,83 @@ class JoinTableCache:
 
 
 def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tables: JoinTableCache, store: Store) -> None:
-    """Apply joins, sample and split to a copied span, and put its rows into the store.
+    """Apply filter, joins, sample and split to a copied span, and put its rows into the store.
 
     Args:
-        made: Where to add the resulting spans and match rates.
+        made: Where to add the resulting spans, match rates and removed rows.
         span: The span.
         file: The copy of its file.
-        reading: The joins, the sample and the split.
+        reading: The filter, the joins, the sample and the split.
         tables: The joined tables.
         store: Where to put the rows.
 
     Raises:
-        DataError: The sample leaves no row.
+        DataError: The filter or the sample leaves no row, or no row has a label.
     """
     with temp_folder("parts") as folder:
+        kept = _filtered(file, span, reading, folder)
         joined = [tables.of(right, span, folder) for right in reading.join_tables]
-        rules = RowRules(joined, reading.sample, reading.split)
-        parts, matches = materialize_rows(file, rules, folder, label=f"span {span.label}")
-        if not parts:
+        rules = RowRules(tuple(joined), reading.sample, reading.split, label=reading.label)
+        rows = _materialized(kept, rules, folder, f"span {span.label}")
+        if rows.unlabelled and rows.unlabelled == kept.rows:
+            raise DataError(
+                f"the label {reading.label} is missing in all {kept.rows:,} rows of span {span.label}, and source.unlabelled is drop; to "
+                "decide the span when its labels are known: unlabelled: wait. Or leave it out with source.exclude"
+            )
+        if not rows.files:
             raise DataError(
                 f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
             )
         original = SourceFile(content=digest_of_file(file), rows=span.rows)
-        for part, stored in zip(parts, _stored(span, parts, original, store, named=reading.split is not None), strict=True):
+        for part, stored in zip(
+            rows.files, _stored(span, rows.files, original, store, named=reading.split is not None), strict=True
+        ):
             (made.evaluation if part.subset is Subset.EVALUATION else made.training).append(stored)
-    made.joins += [match.model_copy(update={"span": span.label}) for match in matches]
+    made.joins += [match.model_copy(update={"span": span.label}) for match in rows.matches]
+    if reading.removes_rows:
+        made.removed.append(
+            RemovedRows(span=span.label, rows=span.rows, filtered=span.rows - kept.rows, unlabelled=rows.unlabelled)
+        )
+
+
+def missing_labels(span: Span, file: Path, label: str, reading: ReadSpec, tables: JoinTableCache) -> str | None:
+    """Why the labels of a copied span are not complete; None if they are.
+
+    Args:
+        span: The span.
+        file: The copy of its file.
+        label: The label.
+        reading: The filter and the joins; rows that the filter removes need no label.
+        tables: The joined tables.
+    """
+    with temp_folder("labels") as folder:
+        kept = _filtered(file, span, reading, folder)
+        joined = [tables.of(right, span, folder) for right in reading.join_tables]
+        missing = count_unlabelled(kept.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
+    if missing is None:
+        return f"there is no column {label} yet"
+    return f"the label {label} is missing in {missing:,} of {counted(kept.rows, 'row')}" if missing else None
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A file with the rows that the filter keeps, and their number."""
+
+    path: Path
+    rows: int
+
+
+def _materialized(kept: _Kept, rules: RowRules, folder: Path, label: str) -> MaterializedRows:
+    if rules == RowRules():  # the filter has written what is to be stored
+        return MaterializedRows((SplitFile(Subset.TRAINING, kept.path, kept.rows),), (), 0)
+    return materialize_rows(kept.path, rules, folder, label=label)
+
+
+def _filtered(file: Path, span: Span, reading: ReadSpec, folder: Path) -> _Kept:
+    if reading.rows is None:
+        return _Kept(file, span.rows)
+    path = folder / "filtered.parquet"
+    return _Kept(path, filter_rows(file, reading.rows, path, label=f"span {span.label}", types=reading.types))
 
 
 def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store: Store, *, named: bool) -> list[Span]:
@@ -170,6 +244,8 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
         joins=tuple(made.joins),
         sample=reading.sample,
         split=reading.split,
+        rows=reading.rows,
+        removed=tuple(made.removed),
     )
 
 
@@ -191,8 +267,8 @@ def parted(
     subsets: dict[Subset, list[Span]] = {Subset.TRAINING: [], Subset.EVALUATION: []}
     for span in spans:
         with store.local_file(span.content) as file, temp_folder("parts") as folder:
-            parts, _ = materialize_rows(file, RowRules(split=split, salt=salt), folder, label=f"span {span.label}")
-            for part in parts:
+            made = materialize_rows(file, RowRules(split=split, salt=salt), folder, label=f"span {span.label}")
+            for part in made.files:
                 changed = {"content": store.put_file(part.path), "rows": part.rows, "part": names[part.subset]}
                 subsets[part.subset].append(span.model_copy(update=changed))
     return subsets[Subset.TRAINING], subsets[Subset.EVALUATION]

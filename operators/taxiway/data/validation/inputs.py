@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from taxiway.data.engine.conditions import same_but_case
 from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import TRAINING, Schema
@@ -34,14 +35,12 @@ class CheckTarget:
         Raises:
             ConfigError: There are such columns.
         """
-        first: dict[str, str] = {}
-        for column in self.table().columns:
-            other = first.setdefault(column.name.casefold(), column.name)
-            if other != column.name:
-                raise ConfigError(
-                    f'{self.name} has the columns "{other}" and "{column.name}"; column names in {where} are not case-sensitive. '
-                    f"Rename one in the source, or remove the {where}"
-                )
+        pair = same_but_case(column.name for column in self.table().columns)
+        if pair:
+            raise ConfigError(
+                f'{self.name} has the columns "{pair[0]}" and "{pair[1]}"; column names in {where} are not case-sensitive. '
+                f"Rename one in the source, or remove the {where}"
+            )
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,11 @@ def validate_snapshot(
             baseline=_baseline(snapshot, profiles[:-1], earlier_profiles),
             suite=suite,
         )
-        return _check_all(check_input).decide(snapshot.digest, schema, today)
+        results = _check_all(check_input)
+        for removed in snapshot.removed:
+            if removed.filtered or removed.unlabelled:
+                results.add_note(f"{removed.describe()}; the checks are about the other rows.")
+        return results.decide(snapshot.digest, schema, today)
 
 
 def _baseline(snapshot: Snapshot, in_snapshot: Sequence[Profile], earlier: Sequence[Profile]) -> Baseline | None:

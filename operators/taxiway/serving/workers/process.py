@@ -55,7 +55,7 @@ def load(source: ModelSource) -> None:
     """
     global _model
     module, _, function = source.loader.partition(":")
-    from taxiway.features.encoding import signature_columns
+    from taxiway.features.signature import signature_columns
 
     try:
         source.copy.verify()
@@ -134,11 +134,13 @@ def _answers(model: Any, requests: list[Rows]) -> list[str]:
     or predicts NaN or text that is not Unicode."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-    from taxiway.features.encoding import predict_rows, raw_frame, signature_columns
+    from taxiway.features.encoding import predict_rows, raw_frame
+    from taxiway.features.signature import predict_function, signature_columns
 
     columns = signature_columns(model)
     rows = _select_columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
-    answered = predict_rows(model.predict, raw_frame(rows, columns.numeric, columns.categorical))
+    frame = raw_frame(rows, columns.numeric, columns.categorical, columns.types)
+    answered = predict_rows(predict_function(model), frame)
     predictions = _get_jsonable_obj(answered)
     if not isinstance(predictions, list):
         raise ValueError(f"it returned a {type(predictions).__name__}")  # noqa: TRY004 an error of the model like others

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -27,18 +27,26 @@ def _function(value: str) -> str:
     return value
 
 
+def _condition(value: str) -> str:
+    if not value.strip():
+        raise ValueError("allowed: a condition in SQL over the columns of a row, such as amount > 0")
+    return value
+
+
 class SourceKeys(Section, ABC):
     """The keys of a source of any kind: where the labeled rows come from, and which of them a run reads.
 
-    A source has exactly one of the keys `spans`, `sql` and `function`. Rows are joined first, then sampled, then split.
+    A source has exactly one of the keys `spans`, `sql` and `function`. Rows are filtered first, then joined, sampled and split.
 
     Attributes:
         window: The number of spans to train on, before the span to evaluate on; or a fixed window.
         exclude: Spans that are never read.
+        rows: A condition in SQL on the columns of the source; only rows for which it is true are read. None for all rows.
         join: Tables to join, by name.
         sample: Which rows to read; None for all.
         split: `newest` to evaluate on the newest span, or a split of every span in the window by a column.
         label: The column to predict.
+        unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until all labels are known.
     """
 
     key: ClassVar[str]
@@ -48,10 +56,12 @@ class SourceKeys(Section, ABC):
 
     window: Window = 3
     exclude: tuple[SpanName, ...] = ()
+    rows: Annotated[str, AfterValidator(_condition)] | None = None
     join: Mapping[Name, Join] = Field(default_factory=dict)
     sample: Sample | None = None
     split: SplitBy = "newest"
     label: str
+    unlabelled: Literal["fail", "drop", "wait"] = "fail"
 
     @property
     @abstractmethod
@@ -77,6 +87,11 @@ class SourceKeys(Section, ABC):
     def holds_out_newest(self) -> bool:
         """Whether the whole target span is evaluated on, so that it is not part of the window."""
         return self.split == "newest"
+
+    def own(self, types: Mapping[str, str]) -> dict[str, str]:
+        """Those of some columns that do not come from joined tables: the ones that `rows` may name."""
+        joined = {column for join in self.join.values() for column in join.joined_columns.values()}
+        return {name: kind for name, kind in types.items() if name not in joined}
 
     @property
     def paths(self) -> tuple[str, ...]:

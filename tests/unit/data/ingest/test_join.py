@@ -46,7 +46,8 @@ def joined(folder: Path, left: pa.Table, right: pa.Table, **keys: Any) -> tuple[
     pq.write_table(left, folder / "left.parquet")
     pq.write_table(right, folder / "right.parquet")
     tables = [JoinedTable(JoinTable("w", join(**keys), {}), folder / "right.parquet", "there", "0" * 32)]
-    (part,), (match,) = materialize_rows(folder / "left.parquet", RowRules(tables), folder, label="span 2013-01")
+    made = materialize_rows(folder / "left.parquet", RowRules(tables), folder, label="span 2013-01")
+    (part,), (match,) = made.files, made.matches
     return pq.read_table(part.path).to_pylist(), match
 
 
@@ -368,9 +369,9 @@ def test_the_same_inputs_give_the_same_bytes_with_one_thread_and_with_many(
             }
         )
         rules = RowRules(tables, read_spec_of(both, ()).sample, read_spec_of(both, ()).split)
-        parts, matches = materialize_rows(tmp_path / "left.parquet", rules, folder, label="span")
-        assert len(parts) == 2
-        contents.append(([part.path.read_bytes() for part in parts], matches))
+        made = materialize_rows(tmp_path / "left.parquet", rules, folder, label="span")
+        assert len(made.files) == 2
+        contents.append(([part.path.read_bytes() for part in made.files], made.matches))
     assert contents[0] == contents[1] == contents[2]
 
 

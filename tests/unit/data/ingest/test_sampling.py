@@ -39,9 +39,9 @@ def part(tmp_path: Path) -> Part:
     ) -> Subsets:
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         pq.write_table(table, tmp_path / "rows.parquet")
-        parts, _ = materialize_rows(
+        parts = materialize_rows(
             tmp_path / "rows.parquet", RowRules(sample=sample, split=split, **rules), tmp_path, label="span 1"
-        )
+        ).files
         return {found.subset: pq.read_table(found.path).to_pandas() for found in parts}
 
     return make

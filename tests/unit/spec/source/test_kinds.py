@@ -205,7 +205,8 @@ def test_keys_of_this_kind_only_are_suggested(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"source": {**FILES, "cnnection": "c"}, **REST}, sort_keys=False))
     with pytest.raises(ConfigError) as caught:
         read_pipeline(path)
-    assert set(caught.value.allowed) == {"window", "exclude", "join", "sample", "split", "label", "spans", "format", "csv"}
+    shared = {"window", "exclude", "rows", "join", "sample", "split", "label", "unlabelled"}
+    assert set(caught.value.allowed) == {*shared, "spans", "format", "csv"}
 
 
 def test_in_python_a_key_of_another_kind_is_refused_with_the_kind_that_it_goes_with() -> None:

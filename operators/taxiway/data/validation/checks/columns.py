@@ -155,7 +155,11 @@ def _check_label(span: CheckTarget, feature: Feature, column: ColumnProfile | No
     empty = span.profile.rows if column is None else column.missing + column.nan
     if column is None or empty:
         problem = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
-        message = f"is the label, and there is {problem}; training and evaluation need a label in every row"
+        keys = "wait decides a span when" if column is None else "drop leaves such rows out, and wait decides a span when"
+        message = (
+            f"is the label, and there is {problem}; training and evaluation need a label in every row. In the pipeline file, "
+            f"source.unlabelled: {keys} all of its labels are known"
+        )
         results.add(
             anomaly_in("label_missing", span, feature, observed=problem, expected="a label in every row", message=message)
         )

@@ -1,6 +1,6 @@
 """Check the schema's `rules`: SQL conditions on each row, over several columns."""
 
-from taxiway.data.engine.duckdb_table import Table
+from taxiway.data.engine.conditions import named_rows, unused_name
 from taxiway.data.schema.constraints import Rule
 from taxiway.data.schema.model import Feature
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
@@ -8,11 +8,6 @@ from taxiway.data.validation.results import CheckResults, places_of
 from taxiway.errors import ConfigError
 from taxiway.messages import SHOWN_VALUES, listed, percent_limit, share
 from taxiway.records import Anomaly
-
-_NULLS = {
-    "boolean": "BOOLEAN", "date": "DATE", "datetime": "TIMESTAMP", "integer": "BIGINT", "list": "VARCHAR[]", "number": "DOUBLE",
-    "string": "VARCHAR",
-}  # fmt: skip
 
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
@@ -34,9 +29,11 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
     import duckdb
 
     table = span.table()
-    row_number, file = _unused("row_number_", table, absent), _unused("file_", table, absent)
+    taken = [*(column.name for column in table.columns), *(feature.name for feature in absent)]
+    row_number, file = unused_name("row_number_", taken), unused_name("file_", taken)
+    types = {feature.name: feature.type for feature in absent}
     # The line ends before the parenthesis: a comment at the end of the rule would take it in.
-    rows = _named(table, absent, row_number, file)
+    rows = named_rows(table.columns, types, f"row_number AS {row_number}", f"file AS {file}")
     source = f"(SELECT ({rule.sql}\n) AS held, {file} AS file, {row_number} AS row_number FROM {rows})"
     try:
         if len(table.rows_unchecked(f"DESCRIBE SELECT * FROM {source}")) != 3:
@@ -66,20 +63,3 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
         rows=places.rows,
         proposal=f"rules.{rule.name}.min_fraction: {int((1 - wrong / checked) * 1000) / 1000:g}",
     )
-
-
-def _unused(name: str, table: Table, absent: list[Feature]) -> str:
-    """The name, with underscores until no column has it."""
-    names = {column.name.casefold() for column in table.columns} | {feature.name.casefold() for feature in absent}
-    while name in names:
-        name += "_"
-    return name
-
-
-def _named(table: Table, absent: list[Feature], row_number: str, file: str) -> str:
-    """A subquery of the rows under the names that the columns have in the file, with the row's number and file as `row_number` and `file`."""
-    present = {column.name.casefold() for column in table.columns}
-    columns = [(column.sql, column.name) for column in table.columns]
-    columns += [(f"NULL::{_NULLS[f.type]}", f.name) for f in absent if f.name.casefold() not in present]
-    names = ", ".join('{} AS "{}"'.format(sql, name.replace('"', '""')) for sql, name in columns)
-    return f"(SELECT {names}, row_number AS {row_number}, file AS {file} FROM numbered)"

@@ -1,0 +1,117 @@
+"""The model that is saved in MLflow: it takes rows as the source has them.
+
+This module imports scikit-learn, because a saved model names its class; import it inside of functions.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that skops looks up by its name
+
+from taxiway.errors import DataError
+from taxiway.features.encoding import predict_rows, raw_frame
+from taxiway.features.signature import ModelColumns
+from taxiway.messages import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTION = "prediction"
+PROBABILITY = "probability_{}"
+
+
+class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A fitted pipeline, which takes rows with the types that they have at the source.
+
+    Args:
+        estimator: The fitted pipeline, which takes frames of `raw_frame`.
+        numeric: The columns of numbers.
+        categorical: The columns of categories.
+        types: The types of columns at the source.
+        optional: The columns in which a value may be missing.
+        classes: The classes as text, in the order of the probabilities; empty for a regression.
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        numeric: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        types: Mapping[str, str] | None = None,
+        optional: Sequence[str] = (),
+        classes: Sequence[str] = (),
+    ) -> None:
+        self.estimator = estimator
+        self.numeric = numeric
+        self.categorical = categorical
+        self.types = types
+        self.optional = optional
+        self.classes = classes
+
+    @classmethod
+    def of(cls, estimator: Any, columns: ModelColumns, classes: Sequence[str] = ()) -> Self:
+        """The model of a fitted pipeline that takes these columns."""
+        return cls(
+            estimator,
+            list(columns.numeric),
+            list(columns.categorical),
+            dict(columns.types),
+            list(columns.optional),
+            list(classes),
+        )
+
+    @property
+    def columns(self) -> ModelColumns:
+        """The columns that it takes."""
+        return ModelColumns(tuple(self.numeric), tuple(self.categorical), dict(self.types or {}), tuple(self.optional))
+
+    def predict(self, rows: Any) -> "pd.DataFrame":
+        """The prediction for each row.
+
+        Args:
+            rows: A DataFrame as the source has it, a list of records, or a mapping of columns. Other columns are ignored.
+
+        Returns:
+            A DataFrame with the index of the rows and the column `prediction`: a number, or the most likely class. For a
+            classification there is a column `probability_CLASS` for each class.
+
+        Raises:
+            DataError: A column is missing, or a value does not have the type of its column.
+        """
+        import pandas as pd
+
+        answers = self._answers(rows)
+        index = rows.index if isinstance(rows, pd.DataFrame) else None
+        if not self.classes:
+            return pd.DataFrame({PREDICTION: answers}, index=index)
+        names = pd.Series(list(self.classes), dtype="object")
+        columns = {PREDICTION: names.iloc[answers.argmax(axis=1)].to_numpy()}
+        columns |= {PROBABILITY.format(name): answers[:, at] for at, name in enumerate(self.classes)}
+        return pd.DataFrame(columns, index=index)
+
+    def predict_proba(self, rows: Any) -> Any:
+        """The probabilities of the classes for each row, as an array. See `predict`."""
+        if not self.classes:
+            raise AttributeError("a regression has no probabilities; use predict")
+        return self._answers(rows)
+
+    def predict_frame(self, frame: "pd.DataFrame") -> Any:
+        """The probabilities of the classes, or numbers for a regression, for a frame of `raw_frame`."""
+        return self.estimator.predict_proba(frame) if self.classes else self.estimator.predict(frame)
+
+    def _answers(self, rows: Any) -> Any:
+        import pandas as pd
+
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+        columns = self.columns
+        absent = [name for name in columns.names if name not in frame]
+        required = [name for name in absent if name not in columns.optional]
+        if required:
+            raise DataError(
+                f"the rows do not have the columns {listed(required)}, which the model needs; a column may be absent only if its values "
+                "may be missing",
+                key=required[0],
+                allowed=columns.names,
+            )
+        whole = frame.assign(**dict.fromkeys(absent))
+        return predict_rows(self.predict_frame, raw_frame(whole, columns.numeric, columns.categorical, columns.types))
