@@ -4,6 +4,7 @@
 """
 
 from functools import partial
+from pathlib import Path
 
 from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
@@ -55,13 +56,34 @@ def ingest(
     return snapshot_of(made, reading, pipeline, plan[-1].name)
 
 
+def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:
+    """Copy the rows of one span into the store, as they are.
+
+    Args:
+        found: The span.
+        read: Writes its Parquet file to a folder.
+        source: The source, as people know it.
+        store: Where to put the rows.
+
+    Raises:
+        DataError: The span cannot be read or has no rows.
+        TransientError: A file was removed or changed while it was read.
+    """
+    with temp_folder("span") as folder:
+        copy = read(found, folder)
+        return _span(found, copy, source).model_copy(update={"content": store.put_file(copy)})
+
+
+def _span(found: FoundSpan, copy: Path, source: str) -> Span:
+    return Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
+
+
 def _ingest_one(
     made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
+    if reading.is_plain:
+        made.training.append(store_span(found, read, source, store))
+        return
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        span = Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
-        if reading.is_plain:
-            made.training.append(span.model_copy(update={"content": store.put_file(copy)}))
-        else:
-            add_span(made, span, copy, reading, tables, store)
+        add_span(made, _span(found, copy, source), copy, reading, tables, store)

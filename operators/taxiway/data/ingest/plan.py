@@ -147,7 +147,7 @@ def plan_as_of(
     if numbers:
         raise ConfigError(
             f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so there is no span for {moment:%Y-%m-%d}; allowed "
-            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Trigger runs with the parameter span instead"
+            "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
     choice = _choice(ended, source, waiting or {})
