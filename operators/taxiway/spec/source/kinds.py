@@ -213,8 +213,7 @@ class PeriodSource(SourceKeys, ABC):
 
     @property
     def _joinable(self) -> str:
-        parts = placeholders_of(self.every)
-        needed = f"{', '.join(parts)} in it, or " if parts else ""
+        needed = f"{', '.join(placeholders_of(self.every))} in it, or "
         example, _ = name_form(self.every)
         return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
 
