@@ -158,9 +158,10 @@ def check_folders(*files: Path | None) -> None:
 
 
 @contextmanager
-def busy(activity: str) -> Iterator[None]:
-    """Show a spinner with the activity on a terminal while the block runs."""
+def busy(activity: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the activity on a terminal while the block runs; yields a function that changes the activity."""
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(activity):
-        yield
+    with Console(stderr=True).status(escape(activity)) as status:
+        yield lambda text: status.update(escape(text))

@@ -233,7 +233,8 @@ def _reason(choice: _Choice, decidable: Spans) -> str:
         else:
             reason = f"there is no span after {window.last} to evaluate on; {available}"
     elif decidable:
-        reason = f"every span with {choice.before} before it already has a decision; {available}"
+        enough = f" with {choice.before} before it" if choice.before else ""
+        reason = f"every span{enough} already has a decision; {available}"
     else:
         needed = choice.before + 1
         missing_spans = needed - len(choice.usable)

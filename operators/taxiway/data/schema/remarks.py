@@ -83,6 +83,11 @@ def look_of(values: Iterable[str]) -> str:
     return next((look.remark for look in _LOOKS if _fits(look, texts)), "")
 
 
+def is_look(remark: str) -> bool:
+    """Whether a remark says that texts look like values of another type."""
+    return any(remark == look.remark for look in _LOOKS)
+
+
 def can_be_domain(values: Iterable[str]) -> bool:
     """Whether texts may be a list of allowed values: not if they look like numbers, dates or nested values."""
     texts = _stripped(values)

@@ -10,6 +10,7 @@ from functools import partial
 from glob import iglob
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.storage_errors import file_system
 from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader
 from taxiway.errors import ConfigError
 from taxiway.messages import counted
@@ -74,9 +75,7 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
     Raises:
         ConfigError: The pattern is not valid, a file name is not a valid date, or two files are the same version of a span.
     """
-    import fsspec
-
-    fs, root = fsspec.core.url_to_fs(pattern)
+    fs, root = file_system(pattern)
     parsed = _parse(pattern, root)
     fs.invalidate_cache()  # fsspec keeps one file system for a process, and object stores' listings for as long
     newest: dict[tuple[int, ...], list[tuple[SpanOfPath, str]]] = {}
@@ -130,10 +129,9 @@ def listing(pattern: str) -> tuple[str, ...]:
 
     While this does not change, `find_spans` returns the same spans.
     """
-    import fsspec
     from fsspec.implementations.local import LocalFileSystem
 
-    fs, root = fsspec.core.url_to_fs(pattern)
+    fs, root = file_system(pattern)
     parsed = _parse(pattern, root)
     if isinstance(fs, LocalFileSystem):
         return tuple(sorted(iglob(parsed.glob)))  # noqa: PTH207 takes any pattern; fsspec would also get each file's size

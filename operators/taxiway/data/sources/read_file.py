@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.one_file import write_as_one
 from taxiway.data.engine.parquet_source import check_names
-from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
+from taxiway.data.engine.storage_errors import LFS_PROBLEM, file_system, is_lfs_pointer
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, types_of
 from taxiway.data.sources.reader import FoundSpan, Note, ignore
 from taxiway.errors import DataError, TransientError
@@ -94,9 +94,7 @@ def fetch(path: str, copy: Path) -> None:
     Raises:
         TransientError: The file was removed or changed while it was read.
     """
-    import fsspec
-
-    fs, root = fsspec.core.url_to_fs(path)
+    fs, root = file_system(path)
     try:
         before = _state(fs, root)
         with fs.open(root, "rb") as original, copy.open("wb") as stream:
