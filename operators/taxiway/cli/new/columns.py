@@ -17,6 +17,8 @@ WINDOW = 3
 MOST_CODES = 20
 _MANY_VALUES = 500
 _NEARLY_UNIQUE = 0.9
+_EXACT = 1024
+_SPLITTING = ("integer", "string", "number")
 _TIMES = ("date", "datetime")
 
 
@@ -33,15 +35,10 @@ def find_key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Sc
 
 
 def many_valued(profile: Profile, label: str) -> list[str]:
-    """Columns whose values may say which rows belong together, with the number of values, those with most values first."""
-    found = [
-        c for c in profile.columns if c.type in ("integer", "string") and c.name != label and c.distinct.value > 2 * MOST_CODES
-    ]
-    found.sort(key=lambda column: -column.distinct.value)
-    return [
-        f"{column.name} ({'about ' * (column.distinct.value > 1024)}{column.distinct.value:,.0f} values)"
-        for column in found[:5]
-    ]
+    """Columns whose values may say which rows belong together: texts and whole numbers, and after them other numbers, by their number of values."""
+    found = [c for c in profile.columns if c.type in _SPLITTING and c.name != label and c.distinct.value > 2 * MOST_CODES]
+    found.sort(key=lambda column: (column.type == "number", -column.distinct.value))
+    return [f"{c.name} ({'' if c.distinct.value <= _EXACT else 'about '}{c.distinct.value:,.0f} values)" for c in found[:5]]
 
 
 def why_unread(column: ColumnProfile) -> str:

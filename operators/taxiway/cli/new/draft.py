@@ -39,6 +39,7 @@ from taxiway.store import Store, temp_folder
 EVALUATION = 0.2
 """The fraction of the values of a column that a drafted split holds out."""
 _MIN_ROWS = 300
+_NAMES = ("string", "integer")
 _CAUTION = 0.7
 _LEAST_ROWS = 30
 
@@ -159,8 +160,8 @@ def draft_pipeline(
         roles = {label, *key}
         remarks = _remarks(spans[-1], profiles[-1], schema, store)
         drop = left_out(whole, roles, schema, remarks)
-        if by is not None and by not in roles and by not in drop:
-            drop[by] = "the rows are split by it"
+        if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
+            drop.setdefault(str(by), "the rows are split by it")
         suspects = columns_that_tell(spans[-1], store, read, schema, {label, *key, *drop})
         drop |= _certain(suspects, schema, roles | drop.keys())
         return Draft(
@@ -222,7 +223,7 @@ def _split_column(given: str | None, key: tuple[str, ...], profile: Profile, sch
     raise ConfigError(
         "there is one span, so its rows must be split into training and evaluation rows, and no column is unique for every row; give the column "
         "whose values say which rows belong together, such as a customer, with --split-by COLUMN"
-        f"{'; columns with many values: ' + ', '.join(candidates) if candidates else '; or add a number of the row to the data'}"
+        f"{'; columns with many values: ' + ', '.join(candidates) if candidates else ''}; or add a column with the number of the row to the data"
     )
 
 

@@ -96,12 +96,14 @@ def is_unique(column: str, spans: tuple[Span, ...], store: Store) -> bool:
 
 def columns_that_tell(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:
     """The columns of a span that alone nearly give the label away, the best first."""
+    import numpy as np
+
     usable = [f for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.name not in without]
     rows = _sampled(span, store, [f.name for f in usable] + [label.name])
     rows = rows[rows[label.name].notna()]
     labels = rows[label.name]
     codes = labels.rank(method="dense") - 1 if label.problem == "classification" else labels
-    numbers: Floats = codes.to_numpy(dtype=float)
+    numbers: Floats = np.asarray(codes, dtype=np.float64)
     # A column that has left the source is in the schema of all spans, but not in the newest.
     numeric = [f.name for f in usable if f.type in NUMERIC_TYPES and f.name in rows]
     return columns_alone(rows.drop(columns=label.name).astype(dict.fromkeys(numeric, float)), numbers, label.problem)
