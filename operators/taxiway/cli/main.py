@@ -17,6 +17,7 @@ from taxiway.cli.options import (
     fail,
     home_option,
     print_traceback,
+    problem_of,
     read_options,
     reading_options,
     show_notes,
@@ -47,7 +48,8 @@ class Commands(click.Group):
         except OSError as error:
             if not _is_the_users(error, given):
                 raise
-            fail(error, 1)
+            about = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+            fail(ConfigError(f"{about}{problem_of(error)}"), 1)
 
 
 def _is_the_users(error: OSError, given: list[str]) -> bool:

@@ -311,6 +311,16 @@ def test_codes_get_a_domain_and_numbers_of_periods_do_not(tmp_path: Path) -> Non
     assert "domain: ['01', '02', '03', '04']" in Path(pipeline.schema_file).read_text()
 
 
+def test_codes_with_zeros_before_them_in_one_month_only_are_remarked_on(tmp_path: Path) -> None:
+    pattern = months(tmp_path / "data" / "orders", orders("01067", "10115"), orders("1067", "10115"))
+    arguments = ["--from", pattern, "--label", "late", "--team", "t"]
+    code, shown = new(tmp_path / "dags", tmp_path / "data", "m", *arguments)
+    assert (code, 'note: zip: digits with and without zeros before them: "01067" and "1067" may be the same code' in shown) == (
+        0,
+        True,
+    )
+
+
 def test_dates_are_listed_with_what_to_do_about_them(tmp_path: Path) -> None:
     rows = unlike(400).assign(at="2024-05-01", since=lambda r: "2024-05-01 10:00:" + (r.id % 60).astype(str).str.zfill(2))
     rows["price"] = [f"{at},{at % 100:02d}" for at in rows.id]

@@ -15,7 +15,7 @@ from taxiway.cli.new.columns import (
     with_codes,
     with_drift,
 )
-from taxiway.cli.new.rows import Label, columns_that_tell, label_of
+from taxiway.cli.new.rows import Label, columns_that_tell, label_of, twins_of
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import ReadOptions, known_format
@@ -158,7 +158,7 @@ def draft_pipeline(
         key = find_key(whole, spans, store, schema)
         by = _split_column(split_by, key, whole, schema, one_span=len(spans) == 1)
         roles = {label, *key}
-        remarks = _remarks(spans[-1], profiles[-1], schema, store)
+        remarks = _remarks(spans[-1], profiles[-1], schema, store) | _twins(whole, spans, schema, store)
         drop = left_out(whole, roles, schema, remarks)
         if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
             drop.setdefault(str(by), "the rows are split by it")
@@ -243,6 +243,18 @@ def _remarks(span: Span, profile: Profile, schema: Schema, store: Store) -> dict
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
         found = remarks_of(table, profile)
     return {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
+
+
+def _twins(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Store) -> dict[str, str]:
+    """Remarks on codes that are written with zeros before them in some rows only, perhaps of another span."""
+    found = {}
+    for feature in schema.features:
+        column = profile.column(feature.name)
+        if feature.type != "string" or column is None or not all(item.value.isdecimal() for item in column.values):
+            continue
+        if remark := twins_of(feature.name, spans, store):
+            found[feature.name] = remark
+    return found
 
 
 def _typical(profile: Profile, schema: Schema, without: set[str]) -> dict[str, str | float | bool | None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.remarks import padded_twins
 from taxiway.errors import DataError
 from taxiway.evaluation.leakage import columns_alone
 from taxiway.features.labels import label_classes, label_numbers
@@ -92,6 +93,11 @@ def label_of(spans: tuple[Span, ...], store: Store, schema: Schema, name: str) -
 def is_unique(column: str, spans: tuple[Span, ...], store: Store) -> bool:
     """Whether no two rows have the same value of a column."""
     return not read_rows(spans, store, [column]).duplicated().any()
+
+
+def twins_of(column: str, spans: tuple[Span, ...], store: Store) -> str:
+    """The remark on codes of a column that differ only by zeros before them, in one span or in two; empty if there are none."""
+    return padded_twins(map(str, read_rows(spans, store, [column])[column].dropna().unique()))
 
 
 def columns_that_tell(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:

@@ -19,7 +19,7 @@ _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": 
 
 
 def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: bool = False) -> "ir.Table":
-    """The view `plain` of a table as an Ibis table.
+    """A view `plain_...` of a table as an Ibis table.
 
     Args:
         table: The table.
@@ -28,10 +28,10 @@ def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: b
     """
     import ibis
 
-    wanted = table.columns if columns is None else columns
+    wanted = table.columns if columns is None else tuple(columns)
     types = {column.sql: "decimal(38, 0)" if column.is_wide else _TYPES.get(column.type, "float64") for column in wanted}
     types |= {f"h{column.sql[1:]}": "uint64" for column in wanted}
-    rows = ibis.table(types | {"row_number": "int64"}, name="plain")
+    rows = ibis.table(types | {"row_number": "int64"}, name=table.plain_view(wanted))
     every = -(-table.row_count // ROWS_SAMPLED)
     return rows.filter(_hash_function()(rows.row_number) % every == 0) if sampled and every > 1 else rows
 

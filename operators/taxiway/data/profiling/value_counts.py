@@ -146,5 +146,5 @@ def _counted(values: list[Any], among: str, column: Column, table: Table) -> dic
     if not values:
         return {}
     shown = f"left({column.sql}, {TEXT_KEPT})" if column.type == "string" else column.sql
-    found = table.rows(f"SELECT {shown}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
+    found = table.rows(f"SELECT {shown}, count(*) FROM {table.plain_view([column])} WHERE {among} GROUP BY ALL", [values])
     return _summed((_shown(value), int(count)) for value, count in found)
