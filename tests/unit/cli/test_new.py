@@ -1,7 +1,9 @@
 """`taxiway new`: a draft from real data that lints, passes its own data, and says what people have to decide."""
 
+import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -13,6 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from taxiway.cli import main
+from taxiway.cli.new.draft import draft_pipeline
+from taxiway.cli.new.page import readme_text
+from taxiway.cli.new.texts import pipeline_text
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
@@ -346,6 +351,21 @@ def test_the_page_names_the_commands_that_fit_the_draft(tmp_path: Path, monkeypa
     there = Path("dags/t/there.md").read_text()
     assert f"taxiway run dags/t/there.pipeline.yaml --data {data}\n```" in there
     assert f"the setting `[taxiway] data`, which must be `{data}`" in there
+
+
+def test_a_draft_beside_a_running_stack_names_its_gateway_and_a_request(tmp_path: Path) -> None:
+    unlike(400).assign(plan=lambda r: np.where(r.code > 2, "it's", "é"), open=lambda r: r.code > 1).to_csv(
+        tmp_path / "all.csv", index=False
+    )
+    draft = draft_pipeline(str(tmp_path / "all.csv"), "late")
+    assert "gateway: taxiway_gateway  " in pipeline_text("m", "t", draft, str(tmp_path), has_gateway=True)
+    assert "gateway:" not in pipeline_text("m", "t", draft, str(tmp_path), has_gateway=False)
+    page = readme_text("m", "t", draft, Path("dags"), str(tmp_path), "http://127.0.0.1:8500")
+    request = shlex.split(page[page.index("curl ") : page.index("```\n\n## Then")])
+    assert request[-1] == "http://127.0.0.1:8500/models/t.m/invocations"
+    (row,) = json.loads(request[request.index("-d") + 1])["dataframe_records"]
+    assert {name: type(value) for name, value in row.items()} == {"code": int, "x": float, "plan": str, "open": bool}
+    assert "curl" not in readme_text("m", "t", draft, Path("dags"), str(tmp_path), None)
 
 
 def months(folder: Path, *texts: str, ending: str = "csv") -> str:
