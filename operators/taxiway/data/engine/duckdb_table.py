@@ -74,14 +74,14 @@ class Table:
         wanted = tuple(columns)
         name = f"plain_{'_'.join(column.sql for column in wanted)}"
         if name not in self._views:
-            values = [
-                f"{plain_sql(column)} AS {column.sql}, {hash_of_value_sql(column)} AS h{column.sql[1:]}" for column in wanted
-            ]
-            run(
-                self._connection, f"CREATE VIEW {name} AS SELECT {', '.join([*values, 'row_number'])} FROM numbered", self._what
-            )
+            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted})}", self._what)
             self._views.add(name)
         return name
+
+    def plain_rows(self, columns: Sequence[Column], query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query of `plain`, in which these columns are c0, c1 and so on, so that columns of one type have one query."""
+        plain = _plain_query({f"c{at}": column for at, column in enumerate(columns)})
+        return self.rows(f"WITH plain AS NOT MATERIALIZED ({plain}) SELECT * FROM ({query})")
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises DataError if a file cannot be read."""
@@ -106,6 +106,12 @@ class Table:
             found: Any = self._connection.execute(ordered, [list(map(str, self.paths))]).to_arrow_table()
         rows: pa.Table = found.select(range(len(listing))).rename_columns(list(names))
         return rows
+
+
+def _plain_query(columns: Mapping[str, Column]) -> str:
+    """The plain values and the hashes of columns, by their names in the result."""
+    values = [f"{plain_sql(c)} AS {name}, {hash_of_value_sql(c)} AS h{name[1:]}" for name, c in columns.items()]
+    return f"SELECT {', '.join([*values, 'row_number'])} FROM numbered"
 
 
 @contextmanager
