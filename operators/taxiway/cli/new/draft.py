@@ -82,6 +82,11 @@ class Draft:
         return SpanPattern.parse(self.pattern).is_one_span
 
     @property
+    def is_dated(self) -> bool:
+        """Whether the version of the only span is the time of the newest change."""
+        return self.is_one_span and not SpanPattern.parse(self.pattern).names
+
+    @property
     def window(self) -> int:
         """The number of spans to train on: three, or as many as there are."""
         return min(WINDOW, len(self.spans) if self.split_by else len(self.spans) - 1)

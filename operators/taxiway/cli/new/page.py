@@ -53,9 +53,11 @@ Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.
 def _evaluated(draft: Draft) -> str:
     window = counted(draft.window, "span")
     if draft.is_one_span:
+        written = "If a file is written over, the span is due again, with the time of the change as its version"
+        again = written if draft.is_dated else "A new version is due again"
         return (
-            f"The data is one span, whose rows are split by `{draft.split_by}`: a fifth of its values is held out for evaluation. If a file is "
-            "written over, the span is due again, with the time of the change as its version; the same values stay held out."
+            f"The data is one span, whose rows are split by `{draft.split_by}`: a fifth of its values is held out for evaluation. "
+            f"{again}; the same values stay held out."
         )
     if draft.split_by:
         return f"It is trained and evaluated on {window}, whose rows are split by `{draft.split_by}`: a fifth of its values is held out."

@@ -81,7 +81,7 @@ gate:
 
 def _source(draft: Draft, data_root: str) -> str:
     lines = []
-    if draft.is_one_span:
+    if draft.is_dated:
         lines.append(
             "  # One span. If a file is written over, the span is due again, as a version that is named by the time of the change."
         )
