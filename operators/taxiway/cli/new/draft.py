@@ -156,33 +156,45 @@ def draft_pipeline(
             options = replace(options, types=common_types(found, options))
         spans, profiles = _profiled(found, store, options, note, doing, pattern)
         doing("drafting")
-        whole = _in_order(merge_profiles(profiles), profiles)
-        unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
-        schema = infer_from(whole, label, without=[name for name in unread if name != label])
-        read = label_of(spans, store, schema, label)
-        key = find_key(whole, spans, store, schema)
-        by = _split_column(split_by, key, whole, schema, one_span=len(spans) == 1)
-        roles = {label, *key}
-        remarks = _remarks(spans[-1], profiles[-1], schema, store) | _twins(whole, spans, schema, store)
-        drop = left_out(whole, roles, schema, remarks)
-        if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
-            drop.setdefault(str(by), "the rows are split by it")
-        suspects = columns_that_tell(spans[-1], store, read, schema, {label, *key, *drop})
-        drop |= _certain(suspects, schema, roles | drop.keys())
-        return Draft(
-            pattern=pattern,
-            spans=spans,
-            schema=_drafted(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
-            label=read,
-            split_by=by,
-            drop=drop,
-            suspects=suspects,
-            not_taken=no_features(schema, roles),
-            unread=unread,
-            remarks=remarks,
-            typical=_typical(profiles[-1], schema, roles | drop.keys()),
-            options=options,
-        )
+        return _draft(pattern, label, split_by, options, spans, profiles, store)
+
+
+def _draft(
+    pattern: str,
+    label: str,
+    split_by: str | None,
+    options: ReadOptions,
+    spans: tuple[Span, ...],
+    profiles: list[Profile],
+    store: Store,
+) -> Draft:
+    whole = _in_order(merge_profiles(profiles), profiles)
+    unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
+    schema = infer_from(whole, label, without=[name for name in unread if name != label])
+    read = label_of(spans, store, schema, label)
+    key = find_key(whole, spans, store, schema)
+    by = _split_column(split_by, key, whole, schema, one_span=len(spans) == 1)
+    roles = {label, *key}
+    remarks = _remarks(spans[-1], profiles[-1], schema, store) | _twins(whole, spans, schema, store)
+    drop = left_out(whole, roles, schema, remarks)
+    if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
+        drop.setdefault(str(by), "the rows are split by it")
+    suspects = columns_that_tell(spans[-1], store, read, schema, roles | drop.keys())
+    drop |= _certain(suspects, schema, roles | drop.keys())
+    return Draft(
+        pattern=pattern,
+        spans=spans,
+        schema=_drafted(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
+        label=read,
+        split_by=by,
+        drop=drop,
+        suspects=suspects,
+        not_taken=no_features(schema, roles),
+        unread=unread,
+        remarks=remarks,
+        typical=_typical(profiles[-1], schema, roles | drop.keys()),
+        options=options,
+    )
 
 
 def _profiled(
