@@ -108,9 +108,10 @@ PIPELINE_USED_BY = {
     "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it there is no shadow, and "
     "`push` does not wait until the new version is served",
     "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
-    "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}`, `{MM}`, `{DD}` or "
-    "`{SPAN}` name the span; with `{VERSION}` the highest version of a span is read; `{data}` is `[taxiway] data`",
-    "source.format": "`ingest`: the format of the files, if their names do not end in `.parquet`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
+    "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}` with `{MM}`, `{DD}`, `{HH}`, `{Q}` "
+    "or `{WW}`, or `{SPAN}`, name the span; with `{VERSION}` the highest version of a span is read; `*` in the name of the file matches the parts "
+    "of a span; `{data}` is `[taxiway] data`",
+    "source.format": "`ingest`: the format of the files, if their names do not end in `.parquet`, `.pq`, `.csv`, `.tsv`, `.jsonl`, `.ndjson` or "
     "`.json`",
     "source.csv": "`ingest`: how CSV files are written, where that is not detected or is in doubt; see below. Commands that read files have "
     "the option `--csv KEY=VALUE` instead",

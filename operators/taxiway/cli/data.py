@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import busy, check_folders, json_option, read_options, reading_options, show_notes, usage_errors
+from taxiway.cli.options import (
+    busy,
+    check_folders,
+    json_option,
+    read_options,
+    reading_options,
+    show_notes,
+    usage_errors,
+    write_output,
+)
 from taxiway.cli.views.profile import show_profile
 from taxiway.errors import ConfigError
 from taxiway.messages import counted, one_line
@@ -49,9 +58,7 @@ def profile(
             found = profile_table(table, label)
             notes = [*table.notes, *(f"{name}: {remark}" for name, remark in remarks_of(table, found).items())]
     if output is not None:
-        output.write_text(
-            found.to_full_json() if output.suffix == ".json" else page_of(Path(data).name, found), encoding="utf-8"
-        )
+        write_output(output, found.to_full_json() if output.suffix == ".json" else page_of(Path(data).name, found))
         click.echo(f"wrote {output}", err=True)
     if as_json:
         click.echo(found.to_full_json())
@@ -122,9 +129,7 @@ def validate(
     if page is not None:
         other, other_name = (found.previous, previous) if found.previous else (found.serving, serving)
         name, beside = Path(data).name, Path(other_name or "").name
-        page.write_text(
-            page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside), encoding="utf-8"
-        )
+        write_output(page, page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside))
         click.echo(f"wrote {page}", err=True)
     click.echo(found.report.to_full_json()) if as_json else _show_report(found.report)
     sys.exit(1 if found.report.blocking else 0)

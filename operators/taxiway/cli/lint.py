@@ -47,24 +47,32 @@ def lint(files: Iterable[Path]) -> list[str]:
     """Find all mistakes in pipeline files.
 
     Returns:
-        For each mistake `FILE:LINE: message`, with the allowed values on the next line.
+        For each mistake `FILE:LINE: message`, with the allowed values on the next line. FILE has its folder if there are several.
     """
+    given = list(files)
+    several = len({file.parent for file in given}) > 1
     mistakes: list[str] = []
     names: dict[str, Path] = {}
-    for file in files:
-        try:
-            pipeline = read_pipeline(file)
-        except ConfigError as error:
-            mistakes.append(str(error))
-            continue
-        mistakes.extend(_related_files(file, pipeline))
-        if pipeline.name in names:
-            mistakes.append(
-                f"{file.name}:{line_of(file, ['pipeline'])}: pipeline {pipeline.name} is already defined in {names[pipeline.name]}\n"
-                "    allowed: a name that no other pipeline of the team has"
-            )
-        names.setdefault(pipeline.name, file)
+    for file in given:
+        folder = f"{file.parent}/" if several else ""
+        mistakes += [f"{folder}{mistake.removeprefix(folder)}" for mistake in _mistakes(file, names)]
     return list(dict.fromkeys(mistakes))  # a team file is read again with each of its pipelines
+
+
+def _mistakes(file: Path, names: dict[str, Path]) -> Iterator[str]:
+    """The mistakes of one pipeline; `names` are those of the pipelines before it."""
+    try:
+        pipeline = read_pipeline(file)
+    except ConfigError as error:
+        yield str(error)
+        return
+    yield from _related_files(file, pipeline)
+    if pipeline.name in names:
+        yield (
+            f"{file.name}:{line_of(file, ['pipeline'])}: pipeline {pipeline.name} is already defined in {names[pipeline.name]}\n"
+            "    allowed: a name that no other pipeline of the team has"
+        )
+    names.setdefault(pipeline.name, file)
 
 
 def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:

@@ -37,17 +37,19 @@ def notes(files: Iterable[Path]) -> list[str]:
         for feature in schema.features:
             if feature.name in used and feature.stage is LifecycleStage.DEPRECATED:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
-    return [*_undocumented(schemas), *_deprecated(schemas, users)]
+    several = len({path.parent for path in schemas}) > 1
+    shown = {path: str(path) if several else path.name for path in schemas}
+    return [*_undocumented(schemas, shown), *_deprecated(schemas, users, shown)]
 
 
-def _undocumented(schemas: dict[Path, Schema]) -> Iterator[str]:
+def _undocumented(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterator[str]:
     for path, schema in schemas.items():
         columns_by_key: dict[str, list[str]] = {}
         for column, keys in missing_meaning(schema).items():
             for key in keys:
                 columns_by_key.setdefault(key, []).append(column)
         if columns_by_key:
-            yield f"{path.name}: missing {'; '.join(f'`{key}` for {_several(names)}' for key, names in columns_by_key.items())}"
+            yield f"{shown[path]}: missing {'; '.join(f'`{key}` for {_several(names)}' for key, names in columns_by_key.items())}"
 
 
 def _several(names: list[str]) -> str:
@@ -55,9 +57,9 @@ def _several(names: list[str]) -> str:
     return f"{', '.join(names[:_NAMED])}{f' and {more} more columns' if more > 0 else ''}"
 
 
-def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]]) -> Iterator[str]:
+def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]], shown: dict[Path, str]) -> Iterator[str]:
     for (path, name), pipelines in users.items():
         feature = schemas[path].feature(name)
         found = stage_anomaly(feature, pipelines, "") if feature is not None else None
         if found is not None:
-            yield f"{path.name}: {found.message}"
+            yield f"{shown[path]}: {found.message}"

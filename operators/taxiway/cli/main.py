@@ -12,10 +12,12 @@ import click
 from taxiway import __version__
 from taxiway.cli import data, lineage, run, schema, serving, status
 from taxiway.cli.options import (
+    busy,
     dags_option,
     fail,
     home_option,
     print_traceback,
+    problem_of,
     read_options,
     reading_options,
     show_notes,
@@ -46,7 +48,8 @@ class Commands(click.Group):
         except OSError as error:
             if not _is_the_users(error, given):
                 raise
-            fail(error, 1)
+            about = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+            fail(ConfigError(f"{about}{problem_of(error)}"), 1)
 
 
 def _is_the_users(error: OSError, given: list[str]) -> bool:
@@ -175,13 +178,17 @@ def lint(paths: tuple[Path, ...]) -> None:
     "--from",
     "source",
     required=True,
-    help="A folder with one Parquet file per span, or a pattern such as sales/{YYYY}-{MM}.parquet.",
+    help="A file, a folder of files named by period or number, or a pattern such as sales/{YYYY}-{MM}.csv.",
 )
 @click.option("--label", required=True, help="The column to predict.")
 @click.option("--team", required=True, help="The team that owns the pipeline: a folder in DAGS.")
 @dags_option
 @click.option(
     "--data", "data_root", default=".taxiway/data", show_default=True, help="The folder or URL that {data} stands for."
+)
+@click.option(
+    "--split-by",
+    help="Split the rows of each span by this column into training and evaluation rows, instead of evaluating on the newest span.",
 )
 @reading_options
 def new(
@@ -191,17 +198,32 @@ def new(
     team: str,
     dags: Path,
     data_root: str,
+    split_by: str | None,
     csv: tuple[str, ...],
     file_format: "Format | None",
 ) -> None:
-    """Draft PIPELINE, its schema and a README from existing data."""
+    """Draft PIPELINE, its schema and a page about it from existing data.
+
+    The model is evaluated on the newest span. If the data is one file, its rows are split by a column that is unique for every row, or by
+    --split-by.
+    """
     from taxiway.cli.new import new_pipeline
 
     notes: list[str] = []
     options = read_options(csv, file_format)
-    files, mistakes = new_pipeline(
-        pipeline, team, source, label, dags=dags, data_root=data_root, options=options, note=notes.append
-    )
+    with busy(f"reading {source}") as doing:
+        files, mistakes = new_pipeline(
+            pipeline,
+            team,
+            source,
+            label,
+            dags=dags,
+            data_root=data_root,
+            split_by=split_by,
+            options=options,
+            note=notes.append,
+            doing=doing,
+        )
     show_notes(notes)
     for file in files:
         click.echo(f"wrote {file}")

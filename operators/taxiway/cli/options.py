@@ -1,5 +1,6 @@
 """What several commands share: options, the MLflow client, and error handling."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -147,20 +148,44 @@ def print_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
 
 def check_folders(*files: Path | None) -> None:
-    """Check that the folders of output files exist, before any work is done; None is skipped.
+    """Check that output files can be written, before any work is done; None is skipped.
 
     Raises:
-        ConfigError: A folder does not exist.
+        ConfigError: A folder does not exist, or a file or its folder is not writable.
     """
     for file in files:
-        if file is not None and not file.absolute().parent.is_dir():
+        if file is None:
+            continue
+        if not file.absolute().parent.is_dir():
             raise ConfigError(f"{file} cannot be written: the folder {file.parent} does not exist")
+        denied = file if file.exists() else file.absolute().parent
+        if not os.access(denied, os.W_OK):
+            raise ConfigError(f"{file} cannot be written: you may not write to {denied}; give another file")
+
+
+def write_output(file: Path, text: str) -> None:
+    """Write an output file.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {problem_of(error)}; give another file") from error
+
+
+def problem_of(error: OSError) -> str:
+    """What the operating system says, without the number of the error."""
+    return error.strerror.lower() if error.strerror else str(error)
 
 
 @contextmanager
-def busy(activity: str) -> Iterator[None]:
-    """Show a spinner with the activity on a terminal while the block runs."""
+def busy(activity: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the activity on a terminal while the block runs; yields a function that changes the activity."""
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(activity):
-        yield
+    with Console(stderr=True).status(escape(activity)) as status:
+        yield lambda text: status.update(escape(text))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxiway.cli.options import busy, json_option, read_options, reading_options, show_notes, usage_errors
+from taxiway.cli.options import busy, json_option, read_options, reading_options, show_notes, usage_errors, write_output
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import counted, one_line
 
@@ -72,8 +72,7 @@ def infer(
             suggestions = suggest_table(table, profile, label) if with_suggestions else ()
             notes, remarks = table.notes, remarks_of(table, profile)
     text = draft_text(drafted, profile, Path(data).name, remarks, suggestions)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    write_output(output, text)
     required = sum(feature.presence == 1 for feature in drafted.features)
     domains = sum(feature.domain is not None for feature in drafted.features)
     bounds = sum(feature.range is not None for feature in drafted.features)
@@ -280,7 +279,7 @@ def export(file: Path, output: Path, force: bool) -> None:
         if output.exists() and not force:
             raise ConfigError(f"{output} exists already; give another name, or --force to overwrite it")
         text, left_out = schema_to_suite(load_schema(file), output.name.partition(".")[0])
-    output.write_text(text, encoding="utf-8")
+    write_output(output, text)
     click.echo(f"wrote {output}")
     click.echo("not in the suite, because Great Expectations has no counterpart:")
     for constraint in left_out:

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import DataError
+from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.metrics import METRICS
 from taxiway.evaluation.pictures import pictures_of
 from taxiway.evaluation.scoring import LoadedModel, missing_columns, score
 from taxiway.evaluation.slices import results_by_slice
+from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
-from taxiway.records import Evaluation, MetricResult, Snapshot
+from taxiway.features.signature import signature_columns
+from taxiway.records import ColumnAlone, Evaluation, MetricResult, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem
@@ -18,6 +21,7 @@ from taxiway.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -62,22 +66,31 @@ def evaluate(
         _check_comparable(candidate, champion)
     ours = score(candidate, rows)
     theirs = score(champion, rows) if champion else None
+    metrics = _results(labels, ours, theirs, gate)
     evaluation = Evaluation(
         snapshot=snapshot.digest,
         model=model,
         candidate=candidate.version,
         champion=champion.version if champion else None,
         confidence=gate.confidence,
-        metrics=_results(labels, ours, theirs, gate),
+        metrics=metrics,
         slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
         candidate_without=missing_columns(candidate, rows),
         champion_without=missing_columns(champion, rows) if champion else (),
+        alone=_alone(candidate, rows, labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
     )
     recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics})
     recorder.metrics({f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion})
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, labels, ours, gate))
     return evaluation
+
+
+def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: Problem) -> tuple[ColumnAlone, ...]:
+    """The columns of an almost perfect model that may give the label away."""
+    columns = signature_columns(model.predictor)
+    numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
+    return columns_alone(raw_frame(rows, numeric, categorical), labels, problem)
 
 
 def _check_comparable(candidate: LoadedModel, champion: LoadedModel) -> None:

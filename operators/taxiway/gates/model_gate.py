@@ -7,6 +7,7 @@ Without one the verdict is FAIL, whatever the metrics are.
 from collections.abc import Iterator
 from datetime import date
 
+from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.wording import decimals, ends, interval_text, level
 from taxiway.messages import listed, number_text
 from taxiway.records import (
@@ -24,8 +25,7 @@ from taxiway.records import (
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import METRIC_FACTS
 
-_ALMOST_PERFECT = 0.99
-_PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
+_SHOWN_ALONE = 3
 
 
 def decide(
@@ -166,13 +166,14 @@ def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
     """A warning that decides nothing: real problems are rarely solved, but a column may be the label in other words."""
+    alone = "; ".join(column.describe() for column in evaluation.alone[:_SHOWN_ALONE])
+    first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
     for result in evaluation.metrics:
-        if result.metric in _PERFECT_AT_1 and result.candidate.value >= _ALMOST_PERFECT:
+        if is_almost_perfect(result):
             value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
             yield Reason(
                 status=Status.NOT_APPLICABLE,
-                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, first the ones in "
-                "evaluation/permutation_importance of the MLflow run",
+                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, first {first}",
             )
 
 

@@ -23,6 +23,7 @@ from taxiway.records.data import (
 from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
 from taxiway.records.training import (
     Candidate,
+    ColumnAlone,
     Evaluation,
     FeatureSet,
     Interval,
@@ -37,6 +38,7 @@ from taxiway.records.training import (
 __all__ = [
     "Anomaly",
     "Candidate",
+    "ColumnAlone",
     "DataReport",
     "Evaluation",
     "FeatureSet",

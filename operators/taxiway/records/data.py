@@ -11,6 +11,9 @@ from pydantic import JsonValue
 from taxiway.messages import number_text
 from taxiway.records.base import Migration, Record, Severity, Status, renamed, without
 
+# Text that YAML reads as itself without quotes.
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_YAML_WORDS = ("false", "n", "no", "null", "off", "on", "true", "y", "yes")
 _SHOWN_VALUES = 3
 
 
@@ -216,7 +219,16 @@ def _inline(value: JsonValue) -> str:
     if isinstance(value, float):
         text = number_text(value)
         return text if "e" not in text or "." in text else text.replace("e", ".0e")  # else YAML would read text
+    if isinstance(value, str):
+        plain = _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS
+        return value if plain else _quoted(value)
     return str(value)
+
+
+def _quoted(text: str) -> str:
+    """Text in quotes of YAML, which escapes more than JSON: whatever cannot be printed, by up to 32 bits."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in shown)
 
 
 class Anomaly(Record):

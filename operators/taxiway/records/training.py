@@ -1,7 +1,7 @@
 """The records of a model: feature sets, sweeps, candidates and evaluations."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -202,6 +202,27 @@ class SliceResult(Record):
     difference: Interval | None
 
 
+class ColumnAlone(Record):
+    """A column that alone predicts the label suspiciously well.
+
+    Attributes:
+        column: The column.
+        metric: `roc_auc` for two classes, or `r2`.
+        value: The score of the column on its own, as if it were a model.
+        by: What was scored: the `order` of its values, its `values` by their mean label, or which rows are `missing` it.
+    """
+
+    column: str
+    metric: str
+    value: float
+    by: Literal["order", "values", "missing"]
+
+    def describe(self) -> str:
+        """`alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970."""
+        what = f"whether `{self.column}` is missing" if self.by == "missing" else f"`{self.column}`"
+        return f"{what} alone reaches {self.metric} {self.value:.3f}"
+
+
 class Evaluation(Record):
     """The metrics of candidate and champion, scored on the same rows by the same code.
 
@@ -216,6 +237,7 @@ class Evaluation(Record):
         candidate_without: The columns of the candidate that the evaluation rows do not have any more; it was scored without values
             in them.
         champion_without: The same for the champion.
+        alone: If the candidate is almost perfect, the columns that may give the label away.
     """
 
     record_version: ClassVar[int] = 3
@@ -230,3 +252,4 @@ class Evaluation(Record):
     slices: tuple[SliceResult, ...] = ()
     candidate_without: tuple[str, ...] = ()
     champion_without: tuple[str, ...] = ()
+    alone: tuple[ColumnAlone, ...] = ()

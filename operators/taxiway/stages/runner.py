@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxiway.data.engine.storage_errors import storage_errors
+from taxiway.data.engine.storage_errors import file_system, storage_errors
 from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.run_records import RunRecords
@@ -17,6 +17,8 @@ from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.steps import STEPS, Progress, needed
 from taxiway.tracking import tags
+from taxiway.training.estimator import build_estimator
+from taxiway.tuning.search_space import parameter_sets
 
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
 
@@ -72,7 +74,8 @@ def run(
         from taxiway.spec.pipeline_file import read_pipeline
 
         pipeline = read_pipeline(Path(pipeline))
-    _stages_until(pipeline, until)  # reports a wrong stage before anything is opened
+    _stages_until(pipeline, until)  # reports a wrong stage or estimator before anything is opened
+    build_estimator(pipeline.model, parameter_sets(pipeline.sweep)[0] if pipeline.sweep else {}, pipeline.gate.problem)
     if needs_data(pipeline.source):
         _check_data(data)
     with open_installation(data, tracking_uri, store, home) as installation:
@@ -137,12 +140,7 @@ def run_in(
 
 def _check_data(data: str) -> None:
     """Raise ConfigError if `data` is a local path that is not a folder, or a URL of an unknown protocol."""
-    import fsspec
-
-    try:
-        files, path = fsspec.core.url_to_fs(data)
-    except (ValueError, ImportError) as error:
-        raise ConfigError(f"data is {data}: {error}", key="data", got=data) from error
+    files, path = file_system(data)
     if "file" in files.protocol and not files.isdir(path):
         raise ConfigError(
             f"data is {data}, which is not a folder; give the folder or URL of the data: --data FOLDER (`taxiway example-data` "

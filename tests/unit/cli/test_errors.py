@@ -1,6 +1,8 @@
 """What the command line shows of an error: a message for the user's mistakes, a traceback for a bug."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,33 @@ def test_an_interrupted_command_has_the_exit_code_of_shells(failing: Any, tmp_pa
     assert (shown.exit_code, shown.output) == (130, "taxiway: interrupted\n")
 
 
+def test_an_interrupt_while_modules_are_imported_is_no_traceback() -> None:
+    script = """
+import sys
+from taxiway.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "taxiway.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stderr) == (130, "taxiway: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["profile", "validate"])
+def test_an_output_that_cannot_be_written_is_a_message(command: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    (tmp_path / "x.schema.yaml").write_text("features:\n  a: {type: number}\n")
+    options = {"profile": ["-o"], "validate": ["--schema", str(tmp_path / "x.schema.yaml"), "--report"]}[command]
+    shown = CliRunner().invoke(main, [command, str(tmp_path / "x.csv"), *options, "/proc/x.html"])
+    assert shown.exit_code != 0
+    assert "/proc/x.html cannot be written: no such file or directory; give another file" in shown.output
+
+
 @pytest.mark.parametrize("command", ["profile", "validate"])
 def test_a_server_that_does_not_answer_is_a_message(command: str, tmp_path: Path) -> None:
     schema = tmp_path / "x.schema.yaml"
@@ -62,12 +91,12 @@ def test_a_file_that_the_user_named_is_the_users(failing: Any, tmp_path: Path) -
         failing(FileNotFoundError(errno.ENOENT, "No such file or directory", str(named)))
         shown = lint(file)
         assert shown.exit_code == 1
-        assert shown.output.startswith("taxiway: [Errno 2]")
+        assert shown.output == f"taxiway: {named}: no such file or directory\n"
 
 
 def test_what_the_machine_denies_is_a_message(failing: Any, tmp_path: Path) -> None:
     failing(OSError(errno.ENOSPC, "No space left on device"))
-    assert lint(tmp_path / "x.yaml").output == "taxiway: [Errno 28] No space left on device\n"
+    assert lint(tmp_path / "x.yaml").output == "taxiway: no space left on device\n"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,16 @@ def test_the_pipelines_of_this_repository_have_no_mistakes() -> None:
     assert (code, "no mistakes" in shown) == (0, True), shown
 
 
+def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> None:
+    other = Path(shutil.copytree(DAGS / "bikes", team.parent / "bikes"))
+    change(team / "late_arrivals.pipeline.yaml", "team: flights", "teem: flights")
+    schema = other / "hourly_rentals.schema.yaml"
+    change(schema, "unit: ", "owner: ")
+    _, shown = lint(team, other)
+    assert f"{team}/late_arrivals.pipeline.yaml:3: teem is not an allowed key" in shown
+    assert f"note: {schema}: missing" in shown
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [

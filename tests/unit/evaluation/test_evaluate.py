@@ -98,6 +98,17 @@ def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
     assert (found.champion, auc.champion, found.slices) == (None, None, ())
 
 
+def test_the_columns_that_give_the_label_of_an_almost_perfect_model_away_are_named(tmp_path: Path) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: late)
+    assert run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).alone == ()
+    leaking = rows.assign(y=rows["a"] > 0)
+    for path in (tmp_path / "source").iterdir():
+        leaking.to_parquet(path)
+    snapshot = ingest(find_spans(f"{tmp_path}/source/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store)
+    (alone,) = run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).alone
+    assert (alone.column, alone.metric, alone.value, alone.by) == ("a", "roc_auc", 1.0, "order")
+
+
 def test_a_model_compared_with_itself_differs_by_nothing(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late)
     same = (LoadedModel(2, Scorer(), ("False", "True")), LoadedModel(1, Scorer(), ("False", "True")))

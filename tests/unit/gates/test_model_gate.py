@@ -10,6 +10,7 @@ from taxiway.gates import decide
 from taxiway.records import (
     Anomaly,
     Candidate,
+    ColumnAlone,
     DataReport,
     Evaluation,
     Interval,
@@ -112,6 +113,18 @@ def test_a_model_that_is_too_good_to_be_true_passes_with_a_warning(auc: tuple[fl
     ]
     assert [reason.status for reason in told] == [Status.NOT_APPLICABLE] * warned
     assert verdict.status is Status.PASS
+
+
+def test_the_warning_names_the_columns_that_alone_are_nearly_as_good() -> None:
+    alone = (
+        ColumnAlone(column="alive", metric="roc_auc", value=1.0, by="values"),
+        ColumnAlone(column="tip", metric="roc_auc", value=0.97, by="missing"),
+    )
+    verdict = judge(CANDIDATE, REPORT, evaluation(auc=(0.999, 1.0)).model_copy(update={"alone": alone}), GATE)
+    assert any(
+        "first `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970" in r.message
+        for r in verdict.reasons
+    )
 
 
 def test_without_a_champion_comparisons_are_not_applicable_rather_than_passed() -> None:

@@ -218,12 +218,17 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
             "{SPAN}",
             r"periods of one month, such as 2013-04; allowed: \{YYYY\}, \{MM\} in it, or file: one table",
         ),
-        ("week", "2013-W14", "{YYYY}-{MM}", r"periods of one week, such as 2013-W14; allowed: file: one table for all spans"),
+        (
+            "week",
+            "2013-W14",
+            "{YYYY}-{MM}",
+            r"periods of one week, such as 2013-W14; allowed: {YYYY}, {WW} in it, or file: one table for all spans",
+        ),
         (
             "hour",
             "2013-04-01T05",
             "{YYYY}-{MM}-{DD}",
-            r"periods of one hour, such as 2013-04-01T05; allowed: file: one table for all spans",
+            r"periods of one hour, such as 2013-04-01T05; allowed: {YYYY}, {MM}, {DD}, {HH} in it, or file: one table for all spans",
         ),
     ],
 )

@@ -3,11 +3,24 @@
 from datetime import UTC, date, datetime
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from taxiway.records import Anomaly, DataReport, Interval, Promotion, Severity, Snapshot, Span, Status, Waiver, worst
+from taxiway.records import (
+    Anomaly,
+    DataReport,
+    Interval,
+    Promotion,
+    SchemaChange,
+    Severity,
+    Snapshot,
+    Span,
+    Status,
+    Waiver,
+    worst,
+)
 
 spans = st.builds(
     Span,
@@ -97,3 +110,13 @@ def test_the_worst_status_decides(statuses: tuple[Status, ...], expected: Status
 
 def _anomaly(kind: str, column: str, severity: Severity = Severity.ERROR) -> Anomaly:
     return Anomaly(kind=kind, span="2013-04", column=column, severity=severity, observed="1", expected="2", message="s")
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(), st.integers(), st.booleans(), st.sampled_from(["01067", "no", "1e5", "a b", "9E", "2024-01-01"]))
+    )
+)
+def test_a_change_is_described_as_yaml_that_reads_as_the_value(values: list[str | int | bool]) -> None:
+    text = SchemaChange(path=("features", "zip", "domain"), value=values).describe()
+    assert yaml.safe_load(text) == {"features.zip.domain": values}

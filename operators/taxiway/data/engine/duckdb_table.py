@@ -1,12 +1,12 @@
 """Parquet files as DuckDB views; no name from the data gets into SQL.
 
 In the view `span` the columns are named c0, c1, ... by their order in the first file. The view `numbered` also has `row_number`, the
-row's number in its file, from 0, and `file`, the path of that file. The view `plain` has the same columns with fewer types: integers as
+row's number in its file, from 0, and `file`, the path of that file. A view of `plain_view` has some of the columns with fewer types: integers as
 64 or 128 bits, all other numbers, dates and times as doubles; and for each of them a column h0, h1, ... with the hash of the value
 itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,7 @@ class Table:
         self.shown = shown
         """The name of each file in messages; None if nobody knows the files by a name."""
         self._what = what
+        self._views: set[str] = set()
 
     @property
     def digest(self) -> str:
@@ -67,6 +68,20 @@ class Table:
     def column(self, name: str) -> Column:
         """The column of this name. Raises KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
+
+    def plain_view(self, columns: Iterable[Column]) -> str:
+        """The name of a view `plain_...` with some columns; a view of all would cost more to bind than a query of a few to run."""
+        wanted = tuple(columns)
+        name = f"plain_{'_'.join(column.sql for column in wanted)}"
+        if name not in self._views:
+            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted})}", self._what)
+            self._views.add(name)
+        return name
+
+    def plain_rows(self, columns: Sequence[Column], query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query of `plain`, in which these columns are c0, c1 and so on, so that columns of one type have one query."""
+        plain = _plain_query({f"c{at}": column for at, column in enumerate(columns)})
+        return self.rows(f"WITH plain AS NOT MATERIALIZED ({plain}) SELECT * FROM ({query})")
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises DataError if a file cannot be read."""
@@ -93,6 +108,12 @@ class Table:
         return rows
 
 
+def _plain_query(columns: Mapping[str, Column]) -> str:
+    """The plain values and the hashes of columns, by their names in the result."""
+    values = [f"{plain_sql(c)} AS {name}, {hash_of_value_sql(c)} AS h{name[1:]}" for name, c in columns.items()]
+    return f"SELECT {', '.join([*values, 'row_number'])} FROM numbered"
+
+
 @contextmanager
 def open_table(
     paths: Path | Sequence[Path], what: str, notes: tuple[str, ...] = (), shown: Mapping[Path, str] | None = None
@@ -114,12 +135,7 @@ def open_table(
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
         source = parquet_source(connection, files, what, shown)
         columns = _create_view(connection, "span", source, what)
-        values = [
-            f"{plain_sql(column)} AS {column.sql}, {hash_of_value_sql(column)} AS h{column.sql[1:]}" for column in columns
-        ]
-        listing = ", ".join([*values, "row_number"])
         _create_view(connection, "numbered", source, what, numbered=True)
-        run(connection, f"CREATE VIEW plain AS SELECT {listing} FROM numbered", what)
         for setting in locking(files):
             run(connection, f"SET {setting}", what)
         yield Table(connection, columns, what, files, source.sql(), notes, shown)

@@ -19,21 +19,27 @@ _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": 
 
 
 def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: bool = False) -> "ir.Table":
-    """The view `plain` of a table as an Ibis table.
+    """A view `plain_...` of a table as an Ibis table.
 
     Args:
         table: The table.
         columns: The columns to include beside `row_number`; all if None. Fewer columns compile faster.
         sampled: Whether to sample about `ROWS_SAMPLED` rows, by a hash of their number, if there are more.
     """
-    import ibis
-
-    wanted = table.columns if columns is None else columns
-    types = {column.sql: "decimal(38, 0)" if column.is_wide else _TYPES.get(column.type, "float64") for column in wanted}
-    types |= {f"h{column.sql[1:]}": "uint64" for column in wanted}
-    rows = ibis.table(types | {"row_number": "int64"}, name="plain")
+    wanted = table.columns if columns is None else tuple(columns)
+    rows = plain_rows(wanted, table.plain_view(wanted))
     every = -(-table.row_count // ROWS_SAMPLED)
     return rows.filter(_hash_function()(rows.row_number) % every == 0) if sampled and every > 1 else rows
+
+
+def plain_rows(columns: Iterable[Column], view: str = "plain") -> "ir.Table":
+    """Some columns as an Ibis table of this name; see `Table.plain_view` and `Table.plain_rows`."""
+    import ibis
+
+    wanted = tuple(columns)
+    types = {column.sql: "decimal(38, 0)" if column.is_wide else _TYPES.get(column.type, "float64") for column in wanted}
+    types |= {f"h{column.sql[1:]}": "uint64" for column in wanted}
+    return ibis.table(types | {"row_number": "int64"}, name=view)
 
 
 def stand_for_all(table: Table) -> bool:

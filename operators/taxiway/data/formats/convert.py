@@ -16,8 +16,9 @@ from taxiway.spec.base import Format
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 
 FORMATS: tuple[Format, ...] = get_args(Format)
-_ENDINGS: dict[str, Format] = {
+ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
+    ".pq": "parquet",
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
@@ -31,7 +32,7 @@ def known_format(name: str) -> Format | None:
     plain = name.partition("?")[0].lower() if "://" in name else name.lower()
     suffixes = Path(plain).suffixes
     compressed = suffixes[-1:] == [".gz"]
-    kind = _ENDINGS.get("".join(suffixes[-2:-1] if compressed else suffixes[-1:]))
+    kind = ENDINGS.get("".join(suffixes[-2:-1] if compressed else suffixes[-1:]))
     return None if compressed and kind == "parquet" else kind
 
 
@@ -44,7 +45,7 @@ def format_of(name: str) -> Format:
     kind = known_format(name)
     if kind is None:
         raise ConfigError(
-            f"the format of {name} is unknown; allowed: the extension {', '.join(_ENDINGS)}, for text formats also with .gz, or "
+            f"the format of {name} is unknown; allowed: the extension {', '.join(ENDINGS)}, for text formats also with .gz, or "
             f"its format, by the key format or the option --format: {', '.join(FORMATS)}"
         )
     return kind

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Table, open_table
-from taxiway.data.engine.storage_errors import storage_errors
+from taxiway.data.engine.storage_errors import file_system, storage_errors
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import counted, listed
@@ -56,14 +56,7 @@ def files_of(data: Path | str) -> list[str]:
 
 
 def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
-    import fsspec
-
-    try:
-        fs, root = fsspec.core.url_to_fs(str(data))
-    except (ValueError, ImportError) as error:
-        raise ConfigError(
-            f"{data} cannot be opened: {error}; allowed: a path, or a URL of an installed fsspec file system"
-        ) from None
+    fs, root = file_system(str(data))
     with storage_errors(str(data)) if "://" in str(data) else nullcontext():
         found = [root] if fs.isfile(root) else sorted((path for path in fs.glob(root) if fs.isfile(path)), key=_in_order)
         problem = "is a folder" if not found and fs.isdir(root) else "does not exist"

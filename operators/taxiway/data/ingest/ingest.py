@@ -82,6 +82,24 @@ def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, rea
     return waiting
 
 
+def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:
+    """Copy the rows of one span into the store, as they are.
+
+    Args:
+        found: The span.
+        read: Writes its Parquet file to a folder.
+        source: The source, as people know it.
+        store: Where to put the rows.
+
+    Raises:
+        DataError: The span cannot be read or has no rows.
+        TransientError: A file was removed or changed while it was read.
+    """
+    with temp_folder("span") as folder:
+        copy = read(found, folder)
+        return _span(found, copy, source).model_copy(update={"content": store.put_file(copy)})
+
+
 def _span(found: FoundSpan, copy: Path, source: str) -> Span:
     return Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
 
@@ -89,10 +107,9 @@ def _span(found: FoundSpan, copy: Path, source: str) -> Span:
 def _ingest_one(
     made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
+    if reading.is_plain:
+        made.training.append(store_span(found, read, source, store))
+        return
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        span = _span(found, copy, source)
-        if reading.is_plain:
-            made.training.append(span.model_copy(update={"content": store.put_file(copy)}))
-        else:
-            add_span(made, span, copy, reading, tables, store)
+        add_span(made, _span(found, copy, source), copy, reading, tables, store)

@@ -147,7 +147,7 @@ def plan_as_of(
     if numbers:
         raise ConfigError(
             f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so there is no span for {moment:%Y-%m-%d}; allowed "
-            "in a backfill: spans named by {YYYY}, {MM}, {DD}. Trigger runs with the parameter span instead"
+            "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
     choice = _choice(ended, source, waiting or {})
@@ -233,7 +233,8 @@ def _reason(choice: _Choice, decidable: Spans) -> str:
         else:
             reason = f"there is no span after {window.last} to evaluate on; {available}"
     elif decidable:
-        reason = f"every span with {choice.before} before it already has a decision; {available}"
+        enough = f" with {choice.before} before it" if choice.before else ""
+        reason = f"every span{enough} already has a decision; {available}"
     else:
         needed = choice.before + 1
         missing_spans = needed - len(choice.usable)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.duckdb_table import Column, Table
-from taxiway.data.engine.ibis_exprs import hashed, query, rows_of
+from taxiway.data.engine.ibis_exprs import hashed, plain_rows, query, rows_of
 from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, sample
 from taxiway.data.profiling.profile import (
     FREQUENT_KEPT,
@@ -70,31 +71,16 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
 
 def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     """The sample of all hashes below the threshold, in one scan that keeps little more than `KEPT` values in memory."""
-    import ibis
-
-    rows = rows_of(table, [column])
-    hashes: Any = hashed(rows, column)
-    low = rows.filter(hashes.notnull(), hashes < ibis.literal(threshold, type="uint64")).select(hash=hashes)
-    found = table.rows(query(low.group_by("hash").aggregate(rows=low.count())))
+    low = f"SELECT hash, count(*) FROM ({_hashes_query(*_alike([column]))}) WHERE hash < {threshold:d} GROUP BY hash"
+    found = table.plain_rows([column], low)
     return sample([row[0] for row in found], [row[1] for row in found], threshold)
 
 
 def _of_few(column: Column, table: Table, label: Column | None) -> Found:
-    rows: Any = rows_of(table, [column, label] if label and label != column else [column])
-    there = rows.filter(hashed(rows, column).notnull())
-    # Other values are only counted, and equal ones have one hash: as doubles, different moments may be equal.
-    by = {"hash": hashed(there, column), "value": there[column.sql] if column.type in LISTED else there[column.sql].isnull()}
-    by |= {"label": there[label.sql]} if label else {}
-    grouped = there.group_by(**by).aggregate(rows=there.count())
+    columns = [column] if label is None or label == column else [column, label]
+    alike = _alike(columns)
+    found = table.plain_rows(columns, _few_query(alike[0], alike[-1] if label else None))
     listed = column.type in LISTED
-    shown = _text(grouped.value) if listed and column.type != "integer" else grouped.value
-    parts = {
-        "hash": grouped.hash,
-        "shown": shown,
-        "label": _text(grouped.label) if label else grouped.hash.isnull().cast("string"),
-        "rows": grouped.rows,
-    }
-    found = table.rows(query(grouped.select(**parts)))
     by_hash = _summed((row[0], row[3]) for row in found)
     frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
     if not listed:
@@ -105,6 +91,37 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
         counts = _summed(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
         pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
+
+
+def _alike(columns: Iterable[Column]) -> list[Column]:
+    """Columns as c0, c1 and so on, equal if one query fits them: to compile an Ibis expression costs more than most queries take."""
+    return [Column("", f"c{at}", c.type, c.storage if c.is_wide else "") for at, c in enumerate(columns)]
+
+
+@cache
+def _hashes_query(column: Column) -> str:
+    rows = plain_rows([column])
+    hashes = hashed(rows, column)
+    return query(rows.filter(hashes.notnull()).select(hash=hashes))
+
+
+@cache
+def _few_query(column: Column, label: Column | None) -> str:
+    """The rows by hash, value and label; the label may be the column itself."""
+    rows: Any = plain_rows(dict.fromkeys([column, label] if label else [column]))
+    there = rows.filter(hashed(rows, column).notnull())
+    # Other values are only counted, and equal ones have one hash: as doubles, different moments may be equal.
+    by = {"hash": hashed(there, column), "value": there[column.sql] if column.type in LISTED else there[column.sql].isnull()}
+    by |= {"label": there[label.sql]} if label else {}
+    grouped = there.group_by(**by).aggregate(rows=there.count())
+    shown = _text(grouped.value) if column.type in LISTED and column.type != "integer" else grouped.value
+    parts = {
+        "hash": grouped.hash,
+        "shown": shown,
+        "label": _text(grouped.label) if label else grouped.hash.isnull().cast("string"),
+        "rows": grouped.rows,
+    }
+    return query(grouped.select(**parts))
 
 
 def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
@@ -146,5 +163,5 @@ def _counted(values: list[Any], among: str, column: Column, table: Table) -> dic
     if not values:
         return {}
     shown = f"left({column.sql}, {TEXT_KEPT})" if column.type == "string" else column.sql
-    found = table.rows(f"SELECT {shown}, count(*) FROM plain WHERE {among} GROUP BY ALL", [values])
+    found = table.rows(f"SELECT {shown}, count(*) FROM {table.plain_view([column])} WHERE {among} GROUP BY ALL", [values])
     return _summed((_shown(value), int(count)) for value, count in found)

@@ -68,6 +68,11 @@ _LOOKS = (
         "the texts look like dates that begin with the day or the month; in CSV, csv: {dayfirst: true} or {dayfirst: false} reads them as "
         "dates, with years of four digits",
     ),
+    _Look(
+        r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?",
+        "[eE]",
+        "the texts look like numbers, some of them too large for 64 bits; write these as missing at the source",
+    ),
     _Look(r"-?[0-9]+(?:[.,][0-9]+)? ?%", "", "the texts look like percentages; write them as numbers at the source"),
     _Look(
         r"(?:[$€£¥] ?-?[0-9.,]+|-?[0-9.,]+ ?[$€£¥])",
@@ -81,6 +86,25 @@ def look_of(values: Iterable[str]) -> str:
     """The remark on texts that all look like values of another type; empty if they do not, or if there are none."""
     texts = _stripped(values)
     return next((look.remark for look in _LOOKS if _fits(look, texts)), "")
+
+
+def padded_twins(values: Iterable[str]) -> str:
+    """The remark on digits that differ only by zeros before them, such as 01067 and 1067; empty if there are none."""
+    known = set(values)
+    if not _all_integers(known):
+        return ""
+    padded = min((value for value in known if value.startswith("0") and value.lstrip("0") in known), default=None)
+    if padded is None:
+        return ""
+    return (
+        f"digits with and without zeros before them: {quoted(padded)} and {quoted(padded.lstrip('0'))} may be the same code; write all of "
+        "them in one way at the source"
+    )
+
+
+def is_look(remark: str) -> bool:
+    """Whether a remark says that texts look like values of another type."""
+    return any(remark == look.remark for look in _LOOKS)
 
 
 def can_be_domain(values: Iterable[str]) -> bool:
@@ -115,6 +139,8 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
         one_each = all(sum(value in names for value in values) <= 1 for names in (_TRUE, _FALSE))
         if one_each and all(value in _TRUE + _FALSE for value in values):
             return "booleans stored as text; store them as booleans"
+        if twins := padded_twins(values):
+            return twins
         if _all_integers(values):
             return "integers stored as text; store them as numbers unless they are codes"
         if _all_nested(values):
@@ -126,7 +152,13 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
             else _fits_all_rows(look, values, table.column(column.name).sql, table)
         ):
             return look.remark
-    return _blanks(values)
+    return _blanks(values) or _two(column, values)
+
+
+def _two(column: ColumnProfile, values: list[str]) -> str:
+    if not column.values_complete or len(values) != 2:
+        return ""
+    return f"only {' and '.join(map(quoted, sorted(values)))}; if these are booleans, store them as booleans"
 
 
 def _blanks(values: list[str]) -> str:

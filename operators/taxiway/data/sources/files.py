@@ -5,16 +5,22 @@ Files are only listed here; `read_file` reads them.
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from glob import iglob
+from typing import TYPE_CHECKING
 
+from taxiway.data.engine.storage_errors import file_system
 from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader
 from taxiway.errors import ConfigError
+from taxiway.messages import counted
 from taxiway.records import span_order
 from taxiway.spec.source import FileSource
-from taxiway.spec.source.span_pattern import SpanOfPath, SpanPattern
+from taxiway.spec.source.span_pattern import SpanOfPath, SpanPattern, pattern_in_file
 from taxiway.store import SpanKey
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,9 @@ class FileReader(SourceReader):
         return find_spans(self.source.spans)
 
     def state(self, *, now: datetime) -> Hashable:  # noqa: ARG002
-        """The paths that the pattern may match."""
-        return listing(self.source.spans)
+        """The paths that the pattern may match, and the time of the newest change if they are one span."""
+        only = find_spans(self.source.spans) if pattern_in_file(self.source.spans).is_one_span else ()
+        return listing(self.source.spans), tuple(span.version for span in only)
 
     def read(
         self,
@@ -58,8 +65,9 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
 
     Args:
         pattern: A path or URL that fsspec reads. {YYYY}, {MM} and {DD} are the parts of a date, by which spans are named
-            (`2013-04`); {SPAN} is a number instead, {SPAN:4} one of four digits. {VERSION} is the number of a corrected version
-            of a span: the highest is the newest.
+            (`2013-04`), {Q} is a quarter, {WW} an ISO week, {HH} an hour; {SPAN} is a number instead, {SPAN:4} one of four digits. {VERSION} is the number of a corrected version
+            of a span: the highest is the newest. A * in the name of the file matches the parts of a span. Without a placeholder
+            the files are one span, whose version is the time of the newest change, in UTC to the second.
 
     Returns:
         The spans, oldest first; empty if no file matches.
@@ -67,32 +75,53 @@ def find_spans(pattern: str) -> tuple[FoundSpan, ...]:
     Raises:
         ConfigError: The pattern is not valid, a file name is not a valid date, or two files are the same version of a span.
     """
-    import fsspec
-
-    fs, root = fsspec.core.url_to_fs(pattern)
+    fs, root = file_system(pattern)
     parsed = _parse(pattern, root)
     fs.invalidate_cache()  # fsspec keeps one file system for a process, and object stores' listings for as long
-    newest: dict[tuple[int, ...], FoundSpan] = {}
+    newest: dict[tuple[int, ...], list[tuple[SpanOfPath, str]]] = {}
     for path, info in sorted(fs.glob(parsed.glob, detail=True).items()):
         span = _span_of(path, parsed, pattern)
         if span is None:
             continue
         if info["type"] == "directory":
             raise ConfigError(
-                f"{path} matches {pattern}, but is a folder; a span is one file: extend the pattern to the file name"
+                f"{path} matches {pattern}, but is a folder; extend the pattern to the names of files, such as /*.csv"
             )
-        ends, begins = (span.period.ends, span.period.begins) if span.period else (None, None)
-        found = FoundSpan(span.name, span.version, path if _is_plain(pattern) else str(fs.unstrip_protocol(path)), ends, begins)
-        order = span_order(found.name)
-        known = newest.get(order)
-        if known is not None and known.version == found.version:
-            raise ConfigError(
-                f"{known.path} and {found.path} are both version {found.version} of span {found.name}; keep one, or use "
-                f"{{VERSION}} in {pattern}"
-            )
-        if known is None or known.version < found.version:
-            newest[order] = found
-    return tuple(newest[order] for order in sorted(newest))
+        known = newest.setdefault(span_order(span.name), [])
+        if known and known[0][0].version < span.version:
+            known.clear()
+        if not known or known[0][0].version == span.version:
+            known.append((span, path))
+    return tuple(_found(newest[order], parsed, pattern, fs) for order in sorted(newest))
+
+
+def _found(files: list[tuple[SpanOfPath, str]], parsed: SpanPattern, pattern: str, fs: "AbstractFileSystem") -> FoundSpan:
+    """The span of its files."""
+    span = files[0][0]
+    paths = [path if _is_plain(pattern) else str(fs.unstrip_protocol(path)) for _, path in files]
+    if len(paths) > 1 and not parsed.has_parts:
+        raise ConfigError(
+            f"{paths[0]} and {paths[1]} are both version {span.version} of span {span.name}; keep one, use {{VERSION}} in {pattern}, or "
+            "use * in the name of the file if they are parts of one table"
+        )
+    changed = parsed.is_one_span and "VERSION" not in parsed.names
+    return FoundSpan(
+        name=span.name,
+        version=_changed(fs, [path for _, path in files]) if changed else span.version,
+        path=paths[0] if len(paths) == 1 else f"{paths[0]} and {counted(len(paths) - 1, 'other file')}",
+        ends=span.period.ends if span.period else None,
+        begins=span.period.begins if span.period else None,
+        parts=tuple(paths) if len(paths) > 1 else (),
+    )
+
+
+def _changed(fs: "AbstractFileSystem", paths: list[str]) -> int:
+    """The time of the newest change as a number, such as 20130401050607; 0 if the file system does not know it."""
+    try:
+        changed = max(fs.modified(path) for path in paths)
+    except NotImplementedError:
+        return 0
+    return int(f"{changed.astimezone(UTC) if changed.tzinfo else changed:%Y%m%d%H%M%S}")
 
 
 def listing(pattern: str) -> tuple[str, ...]:
@@ -100,10 +129,9 @@ def listing(pattern: str) -> tuple[str, ...]:
 
     While this does not change, `find_spans` returns the same spans.
     """
-    import fsspec
     from fsspec.implementations.local import LocalFileSystem
 
-    fs, root = fsspec.core.url_to_fs(pattern)
+    fs, root = file_system(pattern)
     parsed = _parse(pattern, root)
     if isinstance(fs, LocalFileSystem):
         return tuple(sorted(iglob(parsed.glob)))  # noqa: PTH207 takes any pattern; fsspec would also get each file's size

@@ -6,6 +6,7 @@ Rows are matched in `taxiway.data.ingest.join`.
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
+from taxiway.data.engine.storage_errors import file_system
 from taxiway.data.sources.files import find_spans, listing
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.records import span_label
@@ -72,8 +73,6 @@ def waiting(spans: Iterable[FoundSpan], join_tables: Iterable[JoinTable]) -> dic
 
 
 def _file(path: str) -> FoundSpan | None:
-    import fsspec
-
-    fs, root = fsspec.core.url_to_fs(path)
+    fs, root = file_system(path)
     fs.invalidate_cache()  # fsspec keeps one file system for a process, and object stores' listings for as long
     return FoundSpan("", 0, path) if fs.exists(root) else None

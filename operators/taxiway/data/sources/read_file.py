@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.one_file import write_as_one
 from taxiway.data.engine.parquet_source import check_names
-from taxiway.data.engine.storage_errors import LFS_PROBLEM, is_lfs_pointer
+from taxiway.data.engine.storage_errors import LFS_PROBLEM, file_system, is_lfs_pointer
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, types_of
 from taxiway.data.sources.reader import FoundSpan, Note, ignore
 from taxiway.errors import DataError, TransientError
@@ -31,10 +32,10 @@ def read_table(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, 
 
 
 def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *, note: Note = ignore) -> Path:
-    """Copy a file to `folder` as Parquet.
+    """Copy the file of a span to `folder` as Parquet; several files become one.
 
     Args:
-        found: The file.
+        found: The span.
         folder: Where to write the copy.
         options: How to read the file.
         note: Called with each note on what is doubtful about the file.
@@ -44,10 +45,23 @@ def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *
         DataError: The file is not valid.
         TransientError: The file was removed or changed while it was read.
     """
-    converted = as_parquet([_fetched(found, folder, options)], options)
+    raw = [_fetched(path, _folder_of(folder, at), options) for at, path in enumerate(found.files)]
+    converted = as_parquet(raw, options)
     for doubt in converted.notes:
         note(doubt)
-    return converted.files[0]
+    if len(raw) == 1:
+        return converted.files[0]
+    for file, path in zip(converted.files, found.files, strict=True):
+        _rows_and_columns(file, path)  # a part may have no rows
+    copy = folder / "rows.parquet"
+    write_as_one(converted.files, copy, found.path, dict(zip(converted.files, found.files, strict=True)))
+    return copy
+
+
+def _folder_of(folder: Path, at: int) -> Path:
+    own = folder / str(at)
+    own.mkdir()
+    return own
 
 
 def common_types(spans: Iterable[FoundSpan], options: ReadOptions = AS_NAMED) -> dict[str, str]:
@@ -60,18 +74,18 @@ def common_types(spans: Iterable[FoundSpan], options: ReadOptions = AS_NAMED) ->
     """
 
     def copies() -> Iterable[RawFile]:
-        for found in spans:
+        for path in (path for span in spans for path in span.files):
             with temp_folder("types") as folder:
-                yield _fetched(found, folder, options)
+                yield _fetched(path, folder, options)
 
     return types_of(copies(), options)
 
 
-def _fetched(found: FoundSpan, folder: Path, options: ReadOptions) -> RawFile:
-    kind = options.format or format_of(found.path)
+def _fetched(path: str, folder: Path, options: ReadOptions) -> RawFile:
+    kind = options.format or format_of(path)
     original = folder / "original"
-    fetch(found.path, original)
-    return RawFile(original, folder, kind, found.path)
+    fetch(path, original)
+    return RawFile(original, folder, kind, path)
 
 
 def fetch(path: str, copy: Path) -> None:
@@ -80,9 +94,7 @@ def fetch(path: str, copy: Path) -> None:
     Raises:
         TransientError: The file was removed or changed while it was read.
     """
-    import fsspec
-
-    fs, root = fsspec.core.url_to_fs(path)
+    fs, root = file_system(path)
     try:
         before = _state(fs, root)
         with fs.open(root, "rb") as original, copy.open("wb") as stream:
@@ -111,6 +123,13 @@ def count_rows(copy: Path, path: str) -> int:
     Raises:
         DataError: The file is not a complete Parquet file, has no rows, or has columns without a name or with the same name.
     """
+    rows, columns = _rows_and_columns(copy, path)
+    if rows == 0:
+        raise DataError(f"{path} has {counted(columns, 'column')} and no rows; write it again at the source, or remove it")
+    return rows
+
+
+def _rows_and_columns(copy: Path, path: str) -> tuple[int, int]:
     import pyarrow
     import pyarrow.parquet
 
@@ -131,11 +150,9 @@ def count_rows(copy: Path, path: str) -> int:
             rows = sum(int(batch.num_rows) for batch in file.iter_batches())
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} ({size:,} bytes) is truncated or corrupt: {error}; write it again at the source") from None
-    if rows == 0:
-        raise DataError(f"{path} has {counted(len(names), 'column')} and no rows; write it again at the source, or remove it")
     if not all(name.strip() for name in names):
         raise DataError(
             f"{path} has no name for column {[bool(n.strip()) for n in names].index(False) + 1} of {len(names)}; name it at the source"
         )
     check_names(names, path)
-    return rows
+    return rows, len(names)

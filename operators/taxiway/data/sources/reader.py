@@ -24,9 +24,10 @@ class FoundSpan:
     Attributes:
         name: The name of the span.
         version: The number of its correction; 0 if the source has no versions.
-        path: The path or URL of the file; for a query or function, its name in errors.
+        path: The path or URL of the file, or the pattern of several; for a query or function, its name in errors.
         ends: The end (UTC, exclusive) of the period that the name stands for; None if the name is a number.
         begins: The begin (UTC) of that period; None if the name is a number.
+        parts: The paths or URLs of its files, if there are several, which are one table.
     """
 
     name: str
@@ -34,6 +35,12 @@ class FoundSpan:
     path: str
     ends: datetime | None = None
     begins: datetime | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths or URLs of its files."""
+        return self.parts or (self.path,)
 
 
 Note = Callable[[str], None]

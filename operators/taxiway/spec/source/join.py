@@ -92,6 +92,8 @@ class Join(Section):
     def _fits_together(self) -> "Join":
         if (self.spans is None) == (self.file is None):
             raise ValueError("allowed: exactly one of spans (one table for each span) and file (one table for all spans)")
+        if self.pattern is not None and self.pattern.is_one_span:
+            raise ValueError(f"spans is {self.spans}, which is one table for all spans; write file: {self.spans}")
         if self.within is not None and self.as_of is None:
             raise ValueError("within needs as_of: it limits how much older a match may be")
         for key, recoded, columns in (

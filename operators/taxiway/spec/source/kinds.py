@@ -18,6 +18,7 @@ from taxiway.spec.source.selection import FixedWindow, Sample, SplitBy, Window
 from taxiway.spec.source.span_name import SpanName, name_form
 from taxiway.spec.source.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
 
+_ONE_SPAN = "window: 1 with split: {by: COLUMN, evaluation: 0.2}"
 _FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 
@@ -142,11 +143,12 @@ class SourceKeys(Section, ABC):
 
 
 class FileSource(SourceKeys):
-    """A source of files, one for each span.
+    """A source of files by span.
 
     Attributes:
-        spans: A pattern of paths or fsspec URLs with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}. {data} is the folder or URL of
-            data that the installation sets.
+        spans: A pattern of paths or fsspec URLs with the parts of a period ({YYYY}, {Q}, {MM}, {WW}, {DD}, {HH}) or {SPAN}, and
+            {VERSION}. The files that a * matches are one table. Without a placeholder for the span there is one span, whose version is the time of
+            the newest change. {data} is the folder or URL of data that the installation sets.
         format: The format of the files; None if their extension shows it.
         csv: How CSV files are written, where that cannot be detected.
     """
@@ -165,7 +167,7 @@ class FileSource(SourceKeys):
 
     @property
     def named_by(self) -> Every | None:
-        """The length of the periods that the pattern has; None for {SPAN}."""
+        """The length of the periods that the pattern has; None for {SPAN}, or for one span."""
         return pattern_in_file(self.spans).every
 
     @property
@@ -183,7 +185,16 @@ class FileSource(SourceKeys):
 
     @property
     def _joinable(self) -> str:
-        return f"but the spans are those of {self.spans}; allowed: the same of {{YYYY}}, {{MM}}, {{DD}}, {{SPAN}} in both, or "
+        return f"but the spans are those of {self.spans}; allowed: the same placeholders of spans in both, or "
+
+    @model_validator(mode="after")
+    def _one_span_is_split(self) -> Self:
+        if pattern_in_file(self.spans).is_one_span and (self.holds_out_newest or self.window != 1):
+            raise ValueError(
+                f"spans is {self.spans}, which is one span; allowed: {_ONE_SPAN}, to evaluate on a part of its rows; or a pattern with "
+                "{YYYY} (and {MM}, {DD}, {HH}, {WW} or {Q}) or {SPAN}, to evaluate on the newest of several spans"
+            )
+        return self
 
 
 class PeriodSource(SourceKeys, ABC):
@@ -195,7 +206,7 @@ class PeriodSource(SourceKeys, ABC):
         delay: How long after its end a period is read.
     """
 
-    every: Every = Field(description="the length of each period: hour, day, week, month or year")
+    every: Every = Field(description="the length of each period: hour, day, week, month, quarter or year")
     first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
     delay: Duration = Field(default=timedelta())
 
@@ -217,8 +228,7 @@ class PeriodSource(SourceKeys, ABC):
 
     @property
     def _joinable(self) -> str:
-        parts = placeholders_of(self.every)
-        needed = f"{', '.join(parts)} in it, or " if parts else ""
+        needed = f"{', '.join(placeholders_of(self.every))} in it, or "
         example, _ = name_form(self.every)
         return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
 

@@ -1,4 +1,4 @@
-"""Periods in UTC (hours, days, weeks, months, years), with names that sort by time."""
+"""Periods in UTC (hours, days, weeks, months, quarters, years), with names that sort by time."""
 
 import re
 from collections.abc import Iterator
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-Every = Literal["hour", "day", "week", "month", "year"]
+Every = Literal["hour", "day", "week", "month", "quarter", "year"]
 # An example and the form of the names. Weeks are ISO 8601 weeks, which begin on Monday.
 NAMES: dict[Every, tuple[str, re.Pattern[str]]] = {
     "hour": ("2013-04-01T05", re.compile(r"\d{4}-\d\d-\d\dT\d\d")),
     "day": ("2013-04-01", re.compile(r"\d{4}-\d\d-\d\d")),
     "week": ("2013-W14", re.compile(r"\d{4}-W\d\d")),
     "month": ("2013-04", re.compile(r"\d{4}-\d\d")),
+    "quarter": ("2013-Q2", re.compile(r"\d{4}-Q[1-4]")),
     "year": ("2013", re.compile(r"\d{4}")),
 }
 
@@ -62,6 +63,8 @@ def _begin(name: str, every: Every) -> datetime:
     if every == "week":
         day = date.fromisocalendar(numbers[0], numbers[1], 1)
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    if every == "quarter":
+        return datetime(numbers[0], 3 * numbers[1] - 2, 1, tzinfo=UTC)
     year, month, day_of_month, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
     return datetime(year, month, day_of_month, hour, tzinfo=UTC)
 
@@ -71,6 +74,8 @@ def _after(begins: datetime, every: Every) -> datetime:
         return begins.replace(year=begins.year + 1)
     if every == "month":
         return (begins + timedelta(days=31)).replace(day=1)
+    if every == "quarter":
+        return (begins + timedelta(days=92)).replace(day=1)
     return begins + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[every]
 
 
@@ -78,5 +83,7 @@ def _name(begins: datetime, every: Every) -> str:
     if every == "week":
         year, week, _ = begins.isocalendar()
         return f"{year:04}-W{week:02}"
+    if every == "quarter":
+        return f"{begins.year:04}-Q{(begins.month + 2) // 3}"
     lengths = {"hour": 13, "day": 10, "month": 7, "year": 4}
     return begins.isoformat()[: lengths[every]]

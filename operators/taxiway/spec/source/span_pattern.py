@@ -1,4 +1,7 @@
-"""Span patterns: paths with {YYYY}, {MM}, {DD} or {SPAN}, and {VERSION}, such as `sales/{YYYY}-{MM}.parquet`."""
+"""Span patterns: paths with placeholders, such as `sales/{YYYY}-{MM}.parquet`.
+
+A pattern without a placeholder for the span is one span: a file that is written over, or with * several files that are one table.
+"""
 
 import re
 from dataclasses import dataclass
@@ -12,12 +15,24 @@ from taxiway.errors import allowed_values
 from taxiway.spec.source.periods import Every, Period, period_of
 
 DATA = "{data}"  # the installation's folder or URL of data, in the paths of a pipeline file
-_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
+_DIGITS = {"YYYY": 4, "Q": 1, "MM": 2, "WW": 2, "DD": 2, "HH": 2}
 _NUMBERS = ("SPAN", "VERSION")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _GLOB_SIGNS = re.compile(r"[*?\[]")
-# The placeholders of periods of each length; patterns cannot have hours or weeks.
-_OF_PERIODS: dict[Every, tuple[str, ...]] = {"year": ("YYYY",), "month": ("YYYY", "MM"), "day": ("YYYY", "MM", "DD")}
+_NEEDS = {"Q": "YYYY", "MM": "YYYY", "WW": "YYYY", "DD": "MM", "HH": "DD"}
+# The names of periods of each length, by the placeholders of a pattern. The year of a week is that of ISO 8601.
+_OF_PERIODS: dict[Every, str] = {
+    "year": "{YYYY}",
+    "quarter": "{YYYY}-Q{Q}",
+    "month": "{YYYY}-{MM}",
+    "week": "{YYYY}-W{WW}",
+    "day": "{YYYY}-{MM}-{DD}",
+    "hour": "{YYYY}-{MM}-{DD}T{HH}",
+}
+# A * in the name of the file; in folders it is an ordinary character. No path has this one.
+_ANY = "\0"
+ONLY_SPAN = "1"
+"""The name of the span of a pattern without a placeholder for spans."""
 
 
 class SpanOfPath(NamedTuple):
@@ -38,6 +53,8 @@ class SpanOfPath(NamedTuple):
 class SpanPattern:
     """A pattern of paths.
 
+    A * in the name of the file stands for any characters: the files of one span are its parts.
+
     Args:
         literals: The text before, between and after the placeholders.
         placeholders: The text in each pair of braces, such as `MM` or `SPAN:4`; one fewer than literals.
@@ -53,7 +70,8 @@ class SpanPattern:
         Raises:
             ValueError: A placeholder is unknown, or the placeholders do not identify a span.
         """
-        pieces = _PLACEHOLDER.split(text)
+        folder, slash, file = text.rpartition("/")
+        pieces = _PLACEHOLDER.split(f"{folder}{slash}{file.replace('*', _ANY)}")
         found = cls(tuple(pieces[::2]), tuple(pieces[1::2]))
         for placeholder in found.placeholders:
             _check_placeholder(placeholder)
@@ -70,21 +88,30 @@ class SpanPattern:
     def every(self) -> Every | None:
         """The length of the period that names a span; None if spans are numbers."""
         given = set(self.names) & set(_DIGITS)
-        return next((every for every, parts in _OF_PERIODS.items() if set(parts) == given), None)
+        return next((every for every, name in _OF_PERIODS.items() if set(_PLACEHOLDER.findall(name)) == given), None)
+
+    @property
+    def is_one_span(self) -> bool:
+        """Whether all files of the pattern are the same span."""
+        return set(self.names) <= {"VERSION"}
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether a span may have several files."""
+        return any(_ANY in literal for literal in self.literals)
 
     @property
     def glob(self) -> str:
         """A glob pattern for listing files; it may also match paths that `expression` does not match."""
         literals = [_GLOB_SIGNS.sub(lambda sign: f"[{sign[0]}]", literal) for literal in self.literals]
-        # Two stars in a row would match folders too.
-        return literals[0] + "".join("*" + literal for literal in literals[1:-1] if literal) + "*" + literals[-1]
+        return re.sub(rf"{_ANY}+", "*", _ANY.join(literals))  # two stars in a row would match folders too
 
     @cached_property
     def expression(self) -> re.Pattern[str]:
         """The regular expression of the paths, with a group for each placeholder."""
-        parts, seen = [re.escape(self.literals[0])], set[str]()
+        parts, seen = [_any_name(self.literals[0])], set[str]()
         for placeholder, literal in zip(self.placeholders, self.literals[1:], strict=True):
-            parts += [_expression(placeholder, seen), re.escape(literal)]
+            parts += [_expression(placeholder, seen), _any_name(literal)]
         return re.compile("".join(parts))
 
     def read(self, path: str) -> SpanOfPath | None:
@@ -99,8 +126,8 @@ class SpanPattern:
         parts = match.groupdict()
         version = int(parts.get("VERSION", 0))
         if self.every is None:
-            return SpanOfPath(str(int(parts["SPAN"])), version, None)
-        name = "-".join(parts[part] for part in _OF_PERIODS[self.every])
+            return SpanOfPath(str(int(parts.get("SPAN", ONLY_SPAN))), version, None)
+        name = _OF_PERIODS[self.every].format(**parts)
         return SpanOfPath(name, version, period_of(name, self.every))
 
 
@@ -115,8 +142,8 @@ def with_data(path: str, data: str) -> str:
 
 
 def placeholders_of(every: Every) -> tuple[str, ...]:
-    """The placeholders for periods of one length, in braces; empty for hours and weeks."""
-    return tuple(f"{{{part}}}" for part in _OF_PERIODS.get(every, ()))
+    """The placeholders for periods of one length, in braces."""
+    return tuple(f"{{{part}}}" for part in _PLACEHOLDER.findall(_OF_PERIODS[every]))
 
 
 def _checked(text: str) -> str:
@@ -126,6 +153,10 @@ def _checked(text: str) -> str:
 
 PatternText = Annotated[str, AfterValidator(_checked)]
 """A span pattern as a key of a pipeline file."""
+
+
+def _any_name(literal: str) -> str:
+    return "[^/]*".join(map(re.escape, literal.split(_ANY)))
 
 
 def _expression(placeholder: str, seen: set[str]) -> str:
@@ -156,15 +187,22 @@ def _check_together(names: tuple[str, ...]) -> None:
             raise ValueError(f"{{{name}}} occurs {names.count(name)} times; allowed: once")
     if "SPAN" in given and given & set(_DIGITS):
         raise ValueError("it has both {SPAN} and parts of a date; allowed: either a number {SPAN} or a date {YYYY}, {MM}, {DD}")
-    for part, needs in (("MM", "YYYY"), ("DD", "MM")):
+    for part, needs in _NEEDS.items():
         if part in given and needs not in given:
             raise ValueError(f"{{{part}}} needs {{{needs}}}; without it, spans of different {needs} have the same name")
-    if not given & {"SPAN", "YYYY"}:
-        raise ValueError("it has no placeholder for the span; required: {YYYY}, {YYYY} with {MM} and {DD}, or {SPAN}")
+    if len(given & {"Q", "MM", "WW"}) > 1:
+        raise ValueError("a period is a quarter, a month or a week; allowed: one of {Q}, {MM} and {WW}")
 
 
 def _check_borders(pattern: SpanPattern) -> None:
-    """Check that each number of variable width is followed by text."""
+    """Check that each number of variable width is followed by text, and that it is clear where a * ends."""
+    if any(2 * _ANY in literal for literal in pattern.literals):
+        raise ValueError("it has **, but folders of any depth are not searched; allowed: * in the name of the file")
+    for literal, after in zip(pattern.literals, pattern.placeholders, strict=False):
+        if literal.endswith(_ANY) and after in _NUMBERS:
+            raise ValueError(
+                f"it is ambiguous where * ends and {{{after}}} begins; give the number of digits, as in {{{after}:4}}"
+            )
     for literal, (before, after) in zip(pattern.literals[1:-1], pairwise(pattern.placeholders), strict=True):
         if not literal and before in _NUMBERS:
             raise ValueError(

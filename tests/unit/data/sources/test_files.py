@@ -1,14 +1,18 @@
 """Finding spans: wrong patterns are refused, the newest version wins, order is the order of time."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.files import FileReader, find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
+from taxiway.spec.source import FileSource
+from taxiway.spec.source.csv_options import CsvOptions
+from taxiway.spec.source.selection import Split
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -107,6 +111,32 @@ def test_any_fsspec_url_is_read_and_handed_on_as_a_url() -> None:
         fs.rm("/spans-test", recursive=True)
 
 
+def test_parts_of_a_period_are_one_span(tmp_path: Path) -> None:
+    touch(tmp_path, "2013-Q1/b.p", "2013-Q1/a.p", "2013-Q2/a.p", "2013-Q2/a.notes")
+    first, second = find_spans(f"{tmp_path}/{{YYYY}}-Q{{Q}}/*.p")
+    assert (first.name, first.files) == ("2013-Q1", (f"{tmp_path}/2013-Q1/a.p", f"{tmp_path}/2013-Q1/b.p"))
+    assert (second.name, second.files, second.path) == ("2013-Q2", (f"{tmp_path}/2013-Q2/a.p",), f"{tmp_path}/2013-Q2/a.p")
+    assert (first.begins, first.ends) == (datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 4, 1, tzinfo=UTC))
+
+
+def test_a_file_without_placeholders_is_a_span_whose_version_is_the_time_of_its_change(tmp_path: Path) -> None:
+    touch(tmp_path, "all.p", "other.p")
+    os.utime(tmp_path / "all.p", (1364792707, 1364792707))
+    (span,) = find_spans(f"{tmp_path}/all.p")
+    assert (span.name, span.version, span.ends) == ("1", 20130401050507, None)
+    reader = FileReader(
+        FileSource(spans=f"{tmp_path}/all.p", window=1, split=Split(by="id", evaluation=0.2), label="y", csv=CsvOptions())
+    )
+    before = reader.state(now=datetime.now(UTC))
+    os.utime(tmp_path / "all.p", (1364792708, 1364792708))
+    assert reader.state(now=datetime.now(UTC)) != before
+
+
+def test_the_highest_version_of_one_file_is_found(tmp_path: Path) -> None:
+    touch(tmp_path, "all-v2.p", "all-v10.p")
+    assert found(f"{tmp_path}/all-v{{VERSION}}.p") == [("1", 10)]
+
+
 def test_nothing_arrived_yet_is_no_error(tmp_path: Path) -> None:
     assert find_spans(f"{tmp_path}/nowhere/{{YYYY}}-{{MM}}.parquet") == ()
 
@@ -116,8 +146,10 @@ def test_nothing_arrived_yet_is_no_error(tmp_path: Path) -> None:
     [
         ("{SPAN}/{SPAN}.p", "{SPAN} occurs 2 times"),
         ("{SPAN}-{YYYY}.p", "it has both"),
-        ("{VERSION}.p", "it has no placeholder for the span"),
-        ("plain.p", "it has no placeholder for the span"),
+        ("*{SPAN}.p", "it is ambiguous where * ends and {SPAN} begins"),
+        ("{SPAN}/**", "folders of any depth are not searched"),
+        ("{YYYY}-{HH}.p", "{HH} needs {DD}"),
+        ("{YYYY}-{MM}-{Q}.p", "one of {Q}, {MM} and {WW}"),
         ("{SPAN:x}.p", "width 'x'"),
         ("{SPAN:0}.p", "width '0'"),
         ("{SPAN:}.p", "width ''"),

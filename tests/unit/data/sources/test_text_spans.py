@@ -5,17 +5,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from taxiway.data.engine.read_rows import read_rows
-from taxiway.data.ingest.ingest import ingest
+from taxiway.data.ingest.ingest import ingest, store_span
 from taxiway.data.ingest.snapshot import read_spec_of
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.find import reader_of, spans_of
 from taxiway.data.sources.join_inputs import find_join_tables
+from taxiway.data.sources.read_file import read_file
 from taxiway.data.validation.validate import validate_snapshot
+from taxiway.errors import DataError
 from taxiway.features.encoding import raw_frame
 from taxiway.records import Snapshot, Status
 from taxiway.spec.source import read_source
@@ -126,3 +130,38 @@ def test_a_month_of_midnights_is_a_month_of_times(take: Take, store: Store) -> N
     schema = Schema(features=(Feature(name="at", type="datetime"), Feature(name="y", type="integer")))
     snapshot = take("at,y\n2024-01-01,1\n", "at,y\n2024-02-01 10:00,1\n", schema=schema)
     assert validated(snapshot, schema, store) == (Status.PASS, [])
+
+
+def test_the_parts_of_a_span_are_one_table_with_types_that_fit_all_of_them(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "2024-W01").mkdir()
+    (tmp_path / "2024-W01" / "a.csv").write_text("x,z,y\n1,01067,0\n")
+    (tmp_path / "2024-W01" / "b.csv").write_text("y,x,z\n1,2.5,10115\n")
+    (tmp_path / "2024-W02").mkdir()
+    (tmp_path / "2024-W02" / "a.csv").write_text("x,z,y\n3.5,04109,1\n")
+    source = read_source({"spans": f"{tmp_path}/{{YYYY}}-W{{WW}}/*.csv", "window": 1, "label": "y"})
+    snapshot = ingest(
+        spans_of(source, decided=(), now=datetime.now(UTC)),
+        pipeline="made",
+        source=source.text,
+        store=store,
+        read=reader_of(source, no_connection),
+    )
+    rows = read_rows(snapshot.training + snapshot.evaluation, store)
+    assert [(span.name, span.rows) for span in snapshot.training + snapshot.evaluation] == [("2024-W01", 2), ("2024-W02", 1)]
+    assert sorted(rows.values.tolist()) == [[1.0, "01067", 0], [2.5, "10115", 1], [3.5, "04109", 1]]
+
+
+def test_parquet_parts_are_one_table_and_an_empty_part_is_none(tmp_path: Path, store: Store) -> None:
+    for name, count in (("a", 70_000), ("b", 0), ("c", 5)):
+        pd.DataFrame({"x": range(count), "a b": "t"}).to_parquet(tmp_path / f"7-{name}.parquet")
+    spans = find_spans(f"{tmp_path}/{{SPAN}}-*.parquet")
+    first, again = (store_span(spans[0], read_file, "s", store) for _ in range(2))
+    assert (first.rows, first) == (70_005, again)
+    assert read_rows((first,), store)["x"].tolist() == [*range(70_000), *range(5)]
+
+
+def test_parts_with_other_columns_are_refused_by_name(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "1-a.csv").write_text("x,y\n1,0\n")
+    (tmp_path / "1-b.csv").write_text("x,z\n1,0\n")
+    with pytest.raises(DataError, match=r'1-b\.csv have different columns: "y" is only in .*1-a\.csv'):
+        store_span(find_spans(f"{tmp_path}/{{SPAN}}-*.csv")[0], read_file, "s", store)

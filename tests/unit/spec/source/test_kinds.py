@@ -154,7 +154,7 @@ MISTAKES = [
         without(FUNCTION, "every"),
         ":1: source.every is missing; it is required: the length of each period: hour, day",
     ),
-    ({**QUERY, "every": "decade"}, ':4: source.every is "decade"\n    allowed: day, hour, month, week, year'),
+    ({**QUERY, "every": "decade"}, ':4: source.every is "decade"\n    allowed: day, hour, month, quarter, week, year'),
     (
         {**QUERY, "first": "2013"},
         ':5: source.first is "2013"; "2013" is not the name of a period of one month; allowed: a name such as 2013-04',
@@ -172,6 +172,14 @@ MISTAKES = [
     ({**FUNCTION, "function": "rows.py"}, ':2: source.function is "rows.py"; allowed: FILE.py:function'),
     ({**FUNCTION, "function": "rows.py:a-b"}, "allowed: FILE.py:function"),
     ({**FILES, "spans": "{data}/{YYY}.csv"}, ':2: source.spans is "{data}/{YYY}.csv"; {YYY} is not a placeholder; allowed:'),
+    (
+        {**FILES, "spans": "{data}/all.csv"},
+        ":1: source: spans is {data}/all.csv, which is one span; allowed: window: 1 with split",
+    ),
+    (
+        {**FILES, "spans": "all.csv", "split": {"by": "id", "evaluation": 0.2}},
+        "spans is all.csv, which is one span; allowed: window: 1",
+    ),
     ({**FILES, "spans": None}, ":2: source.spans is None; input should be a valid string"),
     # An unknown key: the nearest of this kind's, or of all kinds' if the kind is not known.
     ({**FILES, "fromat": "csv"}, ":4: source.fromat is not an allowed key", 'did you mean "format"?'),

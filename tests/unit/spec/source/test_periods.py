@@ -16,6 +16,7 @@ FIRSTS: dict[Every, str] = {
     "day": "2019-12-30",
     "week": "2019-W51",
     "month": "2019-11",
+    "quarter": "2019-Q3",
     "year": "2018",
 }
 
@@ -27,6 +28,7 @@ FIRSTS: dict[Every, str] = {
         ("day", datetime(2020, 1, 1), ["2019-12-30", "2019-12-31"]),
         ("week", datetime(2020, 1, 6), ["2019-W51", "2019-W52", "2020-W01"]),
         ("month", datetime(2020, 1, 31), ["2019-11", "2019-12"]),
+        ("quarter", datetime(2020, 1, 1), ["2019-Q3", "2019-Q4"]),
         ("year", datetime(2020, 1, 1), ["2018", "2019"]),
         ("year", datetime(2018, 12, 31), []),
     ],
@@ -42,6 +44,7 @@ def test_periods_follow_each_other_without_a_gap_and_sort_by_their_names(every: 
         "day": f"{start:%Y-%m-%d}",
         "week": f"{start.isocalendar().year}-W{start.isocalendar().week:02}",
         "month": f"{start:%Y-%m}",
+        "quarter": f"{start.year}-Q{(start.month + 2) // 3}",
         "year": f"{start:%Y}",
     }
     found = list(islice(ended_periods(names[every], every, datetime(9000, 1, 1, tzinfo=UTC)), 60))
@@ -65,6 +68,7 @@ def test_periods_follow_each_other_without_a_gap_and_sort_by_their_names(every: 
         ("day", "2013-02-30"),
         ("hour", "2013-02-01T24"),
         ("week", "2013-W53"),
+        ("quarter", "2013-Q5"),
         ("week", "2013-04"),
         ("year", "0000"),
         ("day", "2013-1-1"),

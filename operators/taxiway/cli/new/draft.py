@@ -1,0 +1,293 @@
+"""Draft a schema and the keys of a pipeline from data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from taxiway.cli.new.columns import (
+    WINDOW,
+    find_key,
+    left_out,
+    many_valued,
+    no_features,
+    not_blocking,
+    why_unread,
+    with_codes,
+    with_drift,
+)
+from taxiway.cli.new.rows import Label, columns_that_tell, label_of, twins_of
+from taxiway.data.engine.duckdb_table import open_table
+from taxiway.data.engine.storage_errors import storage_errors
+from taxiway.data.formats.convert import ReadOptions, known_format
+from taxiway.data.formats.open_data import AS_DETECTED
+from taxiway.data.ingest.ingest import store_span
+from taxiway.data.profiling.compute import profile_span
+from taxiway.data.profiling.merge import merge_profiles
+from taxiway.data.profiling.profile import Profile
+from taxiway.data.schema.infer import infer_from
+from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.remarks import remarks_of
+from taxiway.data.sources.files import find_spans
+from taxiway.data.sources.read_file import common_types, read_file
+from taxiway.data.sources.reader import FoundSpan, Note, ignore
+from taxiway.errors import ConfigError, allowed_values
+from taxiway.evaluation.leakage import CERTAIN
+from taxiway.records import ColumnAlone, Span
+from taxiway.spec.source.span_pattern import SpanPattern
+from taxiway.store import Store, temp_folder
+
+EVALUATION = 0.2
+"""The fraction of the values of a column that a drafted split holds out."""
+_MIN_ROWS = 300
+_NAMES = ("string", "integer")
+_CAUTION = 0.7
+_LEAST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A pipeline drafted from data.
+
+    Attributes:
+        pattern: The pattern of the data's files.
+        spans: All spans of the pattern.
+        schema: The inferred schema.
+        label: How the label is read.
+        split_by: The column by which each span is split; None to evaluate on the newest span.
+        drop: Columns that the model does not use, and why.
+        suspects: Columns that alone nearly give the label away, the best first; some are also in `drop`.
+        not_taken: Columns of types that no model takes, and what to do about each.
+        unread: Columns without statistics, which are not in the schema, and why.
+        remarks: What to look at in columns of the schema.
+        typical: A typical value of each column that the model uses; None for a missing value.
+        options: How the files are read.
+    """
+
+    pattern: str
+    spans: tuple[Span, ...]
+    schema: Schema
+    label: Label
+    split_by: str | None
+    drop: Mapping[str, str]
+    suspects: tuple[ColumnAlone, ...]
+    not_taken: Mapping[str, str]
+    unread: Mapping[str, str]
+    remarks: Mapping[str, str]
+    typical: Mapping[str, str | float | bool | None]
+    options: ReadOptions
+
+    @property
+    def is_one_span(self) -> bool:
+        """Whether the files are one span, however often they are written over."""
+        return SpanPattern.parse(self.pattern).is_one_span
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the version of the only span is the time of the newest change."""
+        return self.is_one_span and not SpanPattern.parse(self.pattern).names
+
+    @property
+    def window(self) -> int:
+        """The number of spans to train on: three, or as many as there are."""
+        return min(WINDOW, len(self.spans) if self.split_by else len(self.spans) - 1)
+
+    @property
+    def origin(self) -> str:
+        """The spans that the draft was made from."""
+        if self.is_one_span:
+            return f"{self.spans[0].rows:,} rows"
+        return (
+            f"{len(self.spans)} spans, {self.spans[0].name} to {self.spans[-1].name}" if self.spans[1:] else self.spans[0].name
+        )
+
+    @property
+    def evaluation_rows(self) -> int:
+        """The evaluation rows of the run that has the fewest."""
+        if self.split_by is None:
+            return min(span.rows for span in self.spans[self.window :])
+        return int(
+            EVALUATION
+            * min(sum(s.rows for s in self.spans[at : at + self.window]) for at in range(len(self.spans) - self.window + 1))
+        )
+
+    @property
+    def min_rows(self) -> int | None:
+        """The evaluation rows that the gate may require so that the spans can pass; None if its default is met."""
+        safe = int(_CAUTION * self.evaluation_rows)  # spans vary, and so do the rows that a split holds out
+        return max(2, safe) if safe < _MIN_ROWS else None
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there are too few evaluation rows to decide anything."""
+        return self.evaluation_rows < _LEAST_ROWS
+
+
+def draft_pipeline(
+    pattern: str,
+    label: str,
+    *,
+    split_by: str | None = None,
+    options: ReadOptions = AS_DETECTED,
+    note: Note = ignore,
+    doing: Callable[[str], None] = ignore,
+) -> Draft:
+    """Read all spans of a pattern, and draft a schema and the keys of a pipeline from their profiles.
+
+    Args:
+        pattern: The pattern.
+        label: The column to predict.
+        split_by: The column by which each span is split; None to evaluate on the newest span, or to find a column if there is only one span.
+        options: How the files are read. Text files are read twice, because their types are those of all spans together.
+        note: Called with each note on what is doubtful about a file.
+        doing: Called with what is done now.
+
+    Raises:
+        ConfigError: The pattern matches no file, or there is one span and no column to split it by.
+        DataError: The label cannot be predicted.
+    """
+    with storage_errors(pattern):
+        found = find_spans(pattern)
+    if not found:
+        raise ConfigError(f"{pattern} matches no file; required: at least one")
+    with temp_folder("new") as folder:
+        store = Store(str(folder))
+        if (options.format or known_format(pattern)) != "parquet":
+            doing(f"reading {len(found)} files" if found[1:] else f"reading {found[0].path}")
+            options = replace(options, types=common_types(found, options))
+        spans, profiles = _profiled(found, store, options, note, doing, pattern)
+        doing("drafting")
+        return _draft(pattern, label, split_by, options, spans, profiles, store)
+
+
+def _draft(
+    pattern: str,
+    label: str,
+    split_by: str | None,
+    options: ReadOptions,
+    spans: tuple[Span, ...],
+    profiles: list[Profile],
+    store: Store,
+) -> Draft:
+    whole = _in_order(merge_profiles(profiles), profiles)
+    unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
+    schema = infer_from(whole, label, without=[name for name in unread if name != label])
+    read = label_of(spans, store, schema, label)
+    key = find_key(whole, spans, store, schema)
+    by = _split_column(split_by, key, whole, schema, one_span=len(spans) == 1)
+    roles = {label, *key}
+    remarks = _remarks(spans[-1], profiles[-1], schema, store) | _twins(whole, spans, schema, store)
+    drop = left_out(whole, roles, schema, remarks)
+    if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
+        drop.setdefault(str(by), "the rows are split by it")
+    suspects = columns_that_tell(spans[-1], store, read, schema, roles | drop.keys())
+    drop |= _certain(suspects, schema, roles | drop.keys())
+    return Draft(
+        pattern=pattern,
+        spans=spans,
+        schema=_drafted(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
+        label=read,
+        split_by=by,
+        drop=drop,
+        suspects=suspects,
+        not_taken=no_features(schema, roles),
+        unread=unread,
+        remarks=remarks,
+        typical=_typical(profiles[-1], schema, roles | drop.keys()),
+        options=options,
+    )
+
+
+def _profiled(
+    found: tuple[FoundSpan, ...], store: Store, options: ReadOptions, note: Note, doing: Callable[[str], None], pattern: str
+) -> tuple[tuple[Span, ...], list[Profile]]:
+    read = partial(read_file, options=options, note=note)
+    spans, profiles = [], []
+    for at, span in enumerate(found, start=1):
+        doing(f"profiling {span.name} ({at} of {len(found)})" if found[1:] else f"profiling {span.path}")
+        spans.append(store_span(span, read, pattern, store))
+        profiles.append(profile_span(spans[-1], store))
+    return tuple(spans), profiles
+
+
+def _in_order(profile: Profile, profiles: list[Profile]) -> Profile:
+    """The merged profile with its columns in the order of the files."""
+    order = dict.fromkeys(column.name for each in profiles for column in each.columns)
+    return Profile(rows=profile.rows, columns=tuple(c for name in order if (c := profile.column(name)) is not None))
+
+
+def _drafted(schema: Schema, profiles: list[Profile], key: tuple[str, ...], roles: set[str], infinite: set[str]) -> Schema:
+    features = tuple(with_codes(feature, profiles) if feature.name not in key else feature for feature in schema.features)
+    drafted = schema.model_copy(update={"key": key, "features": features})
+    return not_blocking(with_drift(drafted, profiles, roles | infinite), infinite)
+
+
+def _split_column(given: str | None, key: tuple[str, ...], profile: Profile, schema: Schema, *, one_span: bool) -> str | None:
+    """The column to split the rows of each span by; None to evaluate on the newest span.
+
+    Raises:
+        ConfigError: The given column does not exist, or there is no column to split the only span by.
+    """
+    if given is not None:
+        names = [feature.name for feature in schema.features if feature.name != schema.label]
+        if given not in names:
+            raise ConfigError(f'--split-by is "{given}"; {allowed_values(given, names)}')
+        return given
+    if not one_span:
+        return None
+    if key:
+        return key[0]
+    candidates = many_valued(profile, str(schema.label))
+    raise ConfigError(
+        "there is one span, so its rows must be split into training and evaluation rows, and no column is unique for every row; give the column "
+        "whose values say which rows belong together, such as a customer, with --split-by COLUMN"
+        f"{'; columns with many values: ' + ', '.join(candidates) if candidates else ''}; or add a column with the number of the row to the data"
+    )
+
+
+def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str]) -> dict[str, str]:
+    """The columns that are the label in other words, and why they are left out; none if no other would remain."""
+    found = {
+        alone.column: f"{alone.describe()}, so it is probably only known after the label; remove it from drop if it is not"
+        for alone in suspects
+        if alone.value >= CERTAIN
+    }
+    usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES)} - taken
+    return found if usable - found.keys() else {}
+
+
+def _remarks(span: Span, profile: Profile, schema: Schema, store: Store) -> dict[str, str]:
+    """What to look at in the columns of the newest span."""
+    with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
+        found = remarks_of(table, profile)
+    return {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
+
+
+def _twins(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Store) -> dict[str, str]:
+    """Remarks on codes that are written with zeros before them in some rows only, perhaps of another span."""
+    found = {}
+    for feature in schema.features:
+        column = profile.column(feature.name)
+        if feature.type != "string" or column is None or not all(item.value.isdecimal() for item in column.values):
+            continue
+        if remark := twins_of(feature.name, spans, store):
+            found[feature.name] = remark
+    return found
+
+
+def _typical(profile: Profile, schema: Schema, without: set[str]) -> dict[str, str | float | bool | None]:
+    """For each column of the model, its most frequent value or its median."""
+    found: dict[str, str | float | bool | None] = {}
+    for feature in schema.features:
+        column = profile.column(feature.name)
+        if feature.name in without or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
+            continue
+        if column is None or not column.present:
+            found[feature.name] = None
+        elif feature.type in NUMERIC_TYPES:
+            middle = column.quantiles[len(column.quantiles) // 2]
+            found[feature.name] = int(middle) if feature.type == "integer" else middle
+        elif feature.type == "boolean":
+            found[feature.name] = column.values[0].value == "true"
+        else:
+            found[feature.name] = column.values[0].value if column.values else None
+    return found

@@ -1,0 +1,138 @@
+"""The page about a drafted pipeline: the data, how to run it, and what to review."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+
+from taxiway.cli.new.draft import Draft
+from taxiway.cli.new.texts import few_rows, source_pattern
+from taxiway.messages import counted
+from taxiway.spec.pipeline_file import SUFFIX
+from taxiway.stages.installation import DEFAULT_DATA
+
+_SHOWN_SPANS = 24
+
+
+def readme_text(name: str, team: str, draft: Draft, dags: Path, data_root: str, gateway: str | None) -> str:
+    """The page; `gateway` is the address of the running embedded stack's gateway, if there is one."""
+    key = draft.schema.key
+    unique = (
+        f"`{key[0]}` is unique for every row and is used as the key"
+        if key
+        else "No single column is unique for every row, so the schema has no key"
+    )
+    lists = "".join(
+        f"\n\n## {title}\n\n" + "\n".join(f"* `{column}`: {why}." for column, why in columns.items())
+        for title, columns in (
+            ("Not used by the model", draft.drop),
+            ("Not taken by models as they are", draft.not_taken),
+            ("Not in the schema", draft.unread),
+            ("To look at", draft.remarks),
+        )
+        if columns
+    )
+    return f"""# {team}.{name}
+
+Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.reading()}. {_evaluated(draft)}
+
+{_spans(draft)}
+
+{unique}.{lists}
+
+## Run it
+
+{_run(name, team, draft, dags, data_root)}
+{_predict(f"{team}.{name}", draft, gateway)}
+## Then review
+
+{_review(name, draft)}
+"""
+
+
+def _evaluated(draft: Draft) -> str:
+    window = counted(draft.window, "span")
+    if draft.is_one_span:
+        written = "If a file is written over, the span is due again, with the time of the change as its version"
+        again = written if draft.is_dated else "A new version is due again"
+        return (
+            f"The data is one span, whose rows are split by `{draft.split_by}`: a fifth of its values is held out for evaluation. "
+            f"{again}; the same values stay held out."
+        )
+    if draft.split_by:
+        return f"It is trained and evaluated on {window}, whose rows are split by `{draft.split_by}`: a fifth of its values is held out."
+    return f"It is trained on {window} and evaluated on the next."
+
+
+def _spans(draft: Draft) -> str:
+    rows = [f"| {span.label} | {span.rows:,} |" for span in draft.spans]
+    if len(rows) > _SHOWN_SPANS:
+        half = _SHOWN_SPANS // 2
+        rows = [*rows[:half], f"| {len(rows) - _SHOWN_SPANS:,} more | |", *rows[-half:]]
+    return "\n".join(["| span | rows |", "|---|---|", *rows])
+
+
+def _run(name: str, team: str, draft: Draft, dags: Path, data_root: str) -> str:
+    below_data = "{data}" in source_pattern(draft.pattern, data_root)
+    is_default = Path(data_root) == Path(DEFAULT_DATA)
+    data = f" --data {quote(data_root)}" if below_data and not is_default else ""
+    target = "the span" if draft.is_one_span else "the oldest span that is due"
+    stack = (
+        f"taxiway up --dags {quote(str(dags))}          # prints the address of Airflow, and how to log in\n"
+        if not data
+        else ""
+    )
+    setting = (
+        f" There `{{data}}` is the setting `[taxiway] data`, which must be `{Path(data_root).resolve() if '://' not in data_root else data_root}`; in the "
+        f"embedded stack (`taxiway up`) it is `{DEFAULT_DATA}`, so copy the data there."
+        if data
+        else ""
+    )
+    return f"""```bash
+taxiway lint {quote(str(dags / team))}
+taxiway run {quote(str(dags / team / f"{name}{SUFFIX}"))}{data}
+{stack}```
+
+`taxiway run` runs the pipeline in this process, without Airflow, on {target}. In an Airflow that reads `{dags}`, trigger the DAG
+`{team}.{name}`.{setting}
+"""
+
+
+def _predict(model: str, draft: Draft, gateway: str | None) -> str:
+    if gateway is None:
+        return ""
+    rows = json.dumps({"dataframe_records": [draft.typical]}, ensure_ascii=False).replace("'", "\\u0027")
+    return f"""
+## Ask for predictions
+
+The gateway of the embedded stack serves the champion once Airflow has promoted one. `taxiway up` prints the caller token.
+
+```bash
+curl -H "Authorization: Bearer $TAXIWAY_CALLER_TOKEN" -H "Content-Type: application/json" \\
+     -d '{rows}' \\
+     {gateway}/models/{model}/invocations
+```
+"""
+
+
+def _review(name: str, draft: Draft) -> str:
+    return "\n".join(f"* {text}" for text in _to_review(name, draft))
+
+
+def _to_review(name: str, draft: Draft) -> Iterator[str]:
+    if draft.label.missing:
+        yield f"`{draft.label.name}` is missing in {counted(draft.label.missing, 'row')}, and a run needs a label in every row that it reads."
+    for alone in draft.suspects:
+        kept = "It was dropped for that reason" if alone.column in draft.drop else "Drop it if it is only known after the label"
+        yield f"{alone.describe()}. {kept}."
+    if draft.min_rows is not None:
+        yield f"A{few_rows(draft)[1:]}."
+    yield (
+        f"`{name}.schema.yaml`: ranges, units, domains, and which drift should stop a run. It was inferred from this data, which\n"
+        "  therefore passes by construction."
+    )
+    yield (
+        f"`{name}{SUFFIX}`: `gate.thresholds`, the minimum score at which the model is useful; `min_improvement` against the champion;\n"
+        "  slices that must not get worse; columns that are only known after the label, which must be dropped."
+    )
+    yield "Add a schedule, and a gateway with a shadow if the model is served."

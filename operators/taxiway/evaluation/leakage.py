@@ -1,0 +1,153 @@
+"""Find columns that alone nearly give the label away.
+
+A column that is only known after the label, or was made from it, is the most frequent kind of leakage (Kaufman, Rosset, Perlich and
+Stitelman, "Leakage in Data Mining: Formulation, Detection, and Avoidance", ACM TKDD 6(4), 2012). Each column is scored as if it were a
+model: by the order of its values, which for two classes is the Mann-Whitney statistic (Hanley and McNeil 1982), and for numbers
+Spearman's correlation; by the mean label of each of its values in other rows (target means, Micci-Barreca 2001, out of fold so that
+a column that is unique for every row tells nothing); and by which rows lack a value.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from taxiway.records import ColumnAlone, MetricResult
+from taxiway.spec.metrics import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SUSPECT = {"roc_auc": 0.95, "r2": 0.81}
+"""The score from which on a column alone is worth a look; an R² of 0.81 is a correlation of 0.9."""
+CERTAIN = 0.999
+"""The score from which on a column is the label in other words."""
+_ALMOST_PERFECT = 0.99
+_PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
+_ROWS = 20_000
+_LEAST = 20
+_FOLDS = 5
+_SEED = 20130101
+
+
+def is_almost_perfect(result: MetricResult) -> bool:
+    """Whether a model is too good to be true by this metric."""
+    return result.metric in _PERFECT_AT_1 and result.candidate.value >= _ALMOST_PERFECT
+
+
+def columns_alone(frame: "pd.DataFrame", labels: "Floats", problem: Problem) -> tuple[ColumnAlone, ...]:
+    """The columns whose score alone is suspiciously good, the best first.
+
+    Args:
+        frame: The columns, as floats with NaN or as values with None. Of more than 20,000 rows a sample is looked at.
+        labels: The label of each row: 0 or 1, or a number.
+        problem: Classification or regression; scores are ROC AUC or R², of ranks where the order is scored.
+
+    Returns:
+        One entry for each column, with its best score; empty if there are too few rows of each class to tell.
+    """
+    import numpy as np
+
+    if len(labels) > _ROWS:
+        chosen = np.sort(np.random.default_rng(_SEED).choice(len(labels), _ROWS, replace=False))
+        frame, labels = frame.iloc[chosen], labels[chosen]
+    classes = problem == "classification"
+    rarest = min((labels > 0).sum(), (labels <= 0).sum()) if classes else len(labels)
+    if rarest < _LEAST or labels.min() == labels.max():
+        return ()
+    metric = "roc_auc" if classes else "r2"
+    scores = {"missing": _by_missing(frame, labels, classes=classes), "order": _by_order(frame, labels, classes=classes)}
+    scores["values"] = _by_values(frame, labels, classes=classes)
+    found = []
+    for column in frame.columns:
+        by, value = max(((by, of[column]) for by, of in scores.items() if column in of), key=lambda item: round(item[1], 3))
+        if value >= SUSPECT[metric]:
+            found.append(ColumnAlone(column=str(column), metric=metric, value=value, by=by))
+    return tuple(sorted(found, key=lambda alone: -alone.value))
+
+
+def _by_missing(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict[Any, float]:
+    missing = frame.isna().to_numpy(dtype=float)
+    if classes:
+        gap = missing[labels > 0].mean(axis=0) - missing[labels <= 0].mean(axis=0)
+        return dict(zip(frame.columns, 0.5 + abs(gap) / 2, strict=True))
+    return dict(zip(frame.columns, _squared_correlations(missing, labels), strict=True))
+
+
+def _by_order(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict[Any, float]:
+    """Of numeric columns, over the rows with a value."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = frame.select_dtypes("number")
+    ranks = numbers.rank()
+    present = ranks.notna().to_numpy()
+    if not classes:
+        # Ranks of the label among all rows: a constant shift apart, those among the rows with a value.
+        order, scores = pd.Series(labels).rank().to_numpy(), {}
+        for at, column in enumerate(numbers.columns):
+            rows = present[:, at]
+            if rows.sum() >= _LEAST:
+                scores[column] = float(_squared_correlations(ranks.to_numpy()[rows, at : at + 1], order[rows])[0])
+        return scores
+    positive, negative = present[labels > 0].sum(axis=0), present[labels <= 0].sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums = np.nansum(ranks.to_numpy()[labels > 0], axis=0)
+        areas = (sums - positive * (positive + 1) / 2) / (positive * negative)
+    told = (positive >= _LEAST) & (negative >= _LEAST)
+    return {
+        column: float(max(area, 1 - area)) for column, area, enough in zip(numbers.columns, areas, told, strict=True) if enough
+    }
+
+
+def _by_values(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict[Any, float]:
+    """Of all columns with values that repeat; rows without a value are one more value."""
+    import numpy as np
+    import pandas as pd
+
+    folds = np.random.default_rng(_SEED).integers(0, _FOLDS, len(labels))
+    scores = {}
+    for column in frame.columns:
+        codes, values = pd.factorize(frame[column], use_na_sentinel=False)
+        if not 1 < len(values) <= len(labels) / 2:
+            continue
+        means = _means_of_others(codes, folds, labels, len(values))
+        scores[column] = _area(means, labels) if classes else _explained(means, labels)
+    return scores
+
+
+def _means_of_others(codes: "NDArray[np.intp]", folds: "NDArray[np.int64]", labels: "Floats", count: int) -> "Floats":
+    """For each row, the mean label of the rows of other folds with the same value; of all rows if there are none."""
+    import numpy as np
+
+    at = codes * _FOLDS + folds
+    sums = np.bincount(at, labels, count * _FOLDS).reshape(count, _FOLDS)
+    rows = np.bincount(at, minlength=count * _FOLDS).reshape(count, _FOLDS)
+    others = rows.sum(axis=1, keepdims=True) - rows
+    means = np.full(rows.shape, labels.mean())
+    np.divide(sums.sum(axis=1, keepdims=True) - sums, others, out=means, where=others > 0)
+    found: Floats = means[codes, folds]
+    return found
+
+
+def _area(scores: "Floats", labels: "Floats") -> float:
+    import pandas as pd
+
+    ranks, positive = pd.Series(scores).rank().to_numpy(), labels > 0
+    hits, misses = positive.sum(), (~positive).sum()
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
+
+
+def _explained(means: "Floats", labels: "Floats") -> float:
+    return float(1 - ((labels - means) ** 2).sum() / ((labels - labels.mean()) ** 2).sum())
+
+
+def _squared_correlations(columns: "Floats", labels: "Floats") -> "Floats":
+    """The squared correlation of each column with the labels; 0 for a constant."""
+    import numpy as np
+
+    x, y = columns - columns.mean(axis=0), labels - labels.mean()
+    spread = (x**2).sum(axis=0) * (y**2).sum()
+    found: Floats = np.divide((x * y[:, None]).sum(axis=0) ** 2, spread, out=np.zeros(x.shape[1]), where=spread > 0)
+    return found
