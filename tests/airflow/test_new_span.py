@@ -198,17 +198,37 @@ def test_a_span_that_stays_due_wakes_again_after_growing_pauses(source: Path, mo
     checks = 0
 
     class Counting(NewSpanTrigger):
-        def due(self) -> tuple[str, int] | None:
+        def _look(self) -> Any:
             nonlocal checks
             checks += 1
-            return ("2", 0)
+            return super()._look()
 
     async def watch() -> list[int]:
-        events = Counting(source="{}", pipeline="team.made", poll_seconds=0.001).run()
+        arrive(source, "1", "2")
+        events = Counting(**watcher(source).serialize()[1]).run()
         return [checks for _ in range(5) if await next_span(events) == "2"]
 
     # After 4, 8, 16 and 16 seconds, of which each check takes one.
     assert asyncio.run(watch()) == [1, 5, 13, 29, 45]
+
+
+def test_a_source_that_waits_for_labels_wakes_at_each_arrival_while_a_span_is_due(source: Path) -> None:
+    keys = {"spans": f"{source}/{{SPAN}}.parquet", "window": 1, "label": "y"}
+
+    async def watch() -> None:
+        arrive(source, "1", "2")
+        waiting, other = trigger({**keys, "unlabelled": "wait"}).run(), trigger(keys).run()
+        assert await next_span(waiting) == await next_span(other) == "2"
+        arrive(source, "3")
+        assert await next_span(waiting) == "2"  # its run may decide 3, if only the labels of 2 are missing
+        await sees_nothing(other)
+        decide(source, "2")
+        assert await next_span(waiting) == "3"
+        decide(source, "3")
+        arrive(source, "1")
+        await sees_nothing(waiting)
+
+    asyncio.run(watch())
 
 
 def test_a_source_that_cannot_be_read_for_an_hour_starts_a_run_that_says_so(

@@ -18,7 +18,8 @@ class NewSpanTrigger(BaseEventTrigger):
     The trigger keeps no state that could be lost: each check lists the source and the store again, so it finds files that arrived
     while it was down, and a burst of files leads to one run after another, oldest first. The event of a span is repeated after one
     hour, then after two, four and so on, at most a day, because its run may have failed, or the event was lost. With nothing to do
-    there is no event. A check that fails is logged and repeated; after an hour it is an event too, so that a run reports the error.
+    there is no event. With `unlabelled: wait` there is also an event for each change of the source while a span is due: only a run
+    reads labels, and may take another span than the oldest. A check that fails is logged and repeated; after an hour it is an event too, so that a run reports the error.
     Queries and functions are not called: their spans are available once their periods have ended.
 
     Args:
@@ -45,12 +46,15 @@ class NewSpanTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each span that becomes the oldest one without a decision, and for one that stays it."""
-        last: tuple[str, int] | str | None = None
+        last: Hashable = None
         pause, sent, failing_since = REPEAT_S, 0.0, None
         while True:
             now, cause = monotonic(), last
             try:
-                cause, failing_since = await asyncio.to_thread(self.due), None
+                due, state = await asyncio.to_thread(self._look)
+                cause = due and (due, state if self._waits_for_labels else None)
+                payload: dict[str, Any] = {"span": due[0], "version": due[1]} if due else {}
+                failing_since = None
             except Exception as error:  # file systems raise errors of many types, and the trigger must not end
                 self.log.warning(
                     "the check for new spans failed and is repeated in %g s: %s: %s",
@@ -60,16 +64,26 @@ class NewSpanTrigger(BaseEventTrigger):
                 )
                 failing_since = now if failing_since is None else failing_since
                 if now - failing_since >= REPEAT_S:
-                    cause = "the source or the store cannot be read"
+                    cause, payload = "a problem", {"problem": "the source or the store cannot be read"}
             is_repeated = cause == last and now - sent >= pause
             if cause is not None and (cause != last or is_repeated):
                 pause, sent = min(2 * pause, MAX_REPEAT_S) if is_repeated else REPEAT_S, now
-                yield TriggerEvent({"problem": cause} if isinstance(cause, str) else {"span": cause[0], "version": cause[1]})
+                yield TriggerEvent(payload)
             last = cause
             await asyncio.sleep(self.poll_seconds)
 
     def due(self) -> tuple[str, int] | None:
         """Name and version of the span that a run started now would decide on; None if there is none."""
+        return self._look()[0]
+
+    @property
+    def _waits_for_labels(self) -> bool:
+        from taxiway.spec.source import source_from_json
+
+        return source_from_json(self.source).unlabelled == "wait"
+
+    def _look(self) -> tuple[tuple[str, int] | None, Hashable]:
+        """The span that is due, and the state of source and store that it depends on."""
         from taxiway.hooks.config import open_store
         from taxiway.spec.source import source_from_json
         from taxiway.stages.ingest import ingest_state, next_span
@@ -78,4 +92,4 @@ class NewSpanTrigger(BaseEventTrigger):
         state = ingest_state(source, self.pipeline, store, now=now)
         if self._seen is None or self._seen[0] != state:
             self._seen = state, next_span(source, self.pipeline, store, now=now)
-        return self._seen[1]
+        return self._seen[1], state
