@@ -167,6 +167,20 @@ class StageOperator(BaseOperator, Generic[R]):
         return ref
 
 
+class SnapshotOperator(StageOperator[R]):
+    """An operator whose stage reads only a snapshot.
+
+    Args:
+        snapshot: The reference of the Snapshot that ingest returned.
+    """
+
+    template_fields = ("snapshot",)
+
+    def __init__(self, *, snapshot: Input, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.snapshot = snapshot
+
+
 def _publish(context: "Context", message: str) -> None:
     """Publish why the task ends, for the run's page. Airflow deletes it when the task runs again."""
     ti: Any = context["ti"]

@@ -1,8 +1,8 @@
 """Transform: fits the transform on the training spans, and transforms their rows."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from taxiway.operators.base import Input, StageOperator
+from taxiway.operators.base import SnapshotOperator
 from taxiway.records import FeatureSet, Snapshot
 
 if TYPE_CHECKING:
@@ -11,18 +11,12 @@ if TYPE_CHECKING:
     from taxiway.stages.context import StageContext
 
 
-class TransformOperator(StageOperator[FeatureSet]):
+class TransformOperator(SnapshotOperator[FeatureSet]):
     """Fit the transform, which training and serving share, on the training spans.
 
     Args:
         snapshot: The reference of the Snapshot that ingest returned.
     """
-
-    template_fields = ("snapshot",)
-
-    def __init__(self, *, snapshot: Input, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.snapshot = snapshot
 
     def run(self, stage: "StageContext", context: "Context") -> FeatureSet:
         from taxiway.stages.transform import transform

@@ -11,14 +11,12 @@ from taxiway.errors import ModelRefusedError, ModelUnavailableError, RequestErro
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus
 from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.batches import warn_if_lost
+from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.loading_challenger import Challenger, canceled
 from taxiway.serving.gateway.models.retries import Retry
-from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch
-from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
-from taxiway.serving.gateway.state.served import Lease, ServedState
+from taxiway.serving.gateway.state.served import Lease
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
 
@@ -33,36 +31,24 @@ class ChallengerDeployment:
     the first check, or before the first change.
 
     Args:
-        name: The registered model.
-        settings: The settings of the gateway.
-        versions: The model versions.
-        state: What is served after a restart; it stores the lease.
+        model: What the deployments of the model share.
         request_log: The log, which has the answers.
-        problems: The problems of the model.
         changed: Called when another version is served.
     """
 
     def __init__(
         self,
-        name: str,
-        settings: GatewaySettings,
-        versions: ModelVersions,
-        state: ServedState,
+        model: ModelContext,
         request_log: RequestLog,
-        problems: Problems,
         *,
         changed: Callable[[], Awaitable[None]],
     ) -> None:
-        self._name = name
-        self._settings = settings
-        self._versions = versions
-        self._state = state
+        self._model = model
         self._log = request_log
-        self._problems = problems
         self._changed = changed
         self._challenger_lock = asyncio.Lock()
         self._restored = False
-        self._retry = Retry(settings.poll_s)
+        self._retry = Retry(model.settings.poll_s)
         self._ending: set[asyncio.Task[None]] = set()
         self.current: Challenger | None = None
 
@@ -81,15 +67,17 @@ class ChallengerDeployment:
                 until = f"{datetime.fromtimestamp(current.lease.expires_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
                 raise RequestError(
                     409,
-                    f"{self._name} already has a challenger: version {current.lease.version} of {current.lease.owner}, "
+                    f"{self._model.name} already has a challenger: version {current.lease.version} of {current.lease.owner}, "
                     f"until {until}",
                 )
             if current and _same_deployment(current.lease, lease) and current.load_error is None:
-                await self._state.hold(self._name, lease)
+                await self._model.state.hold(self._model.name, lease)
                 current.lease = lease
             else:
-                await self._versions.require(self._name, request.version)
-                await self._state.hold(self._name, lease)  # first, so that no challenger runs without a stored lease
+                await self._model.versions.require(self._model.name, request.version)
+                await self._model.state.hold(
+                    self._model.name, lease
+                )  # first, so that no challenger runs without a stored lease
                 self.drop()
                 self._retry.reset()
                 current = self.current = self._load(lease)
@@ -104,7 +92,9 @@ class ChallengerDeployment:
         async with self._challenger_lock:
             self._restore()
             if self.current is not None and self.current.lease.owner != owner:
-                raise RequestError(409, f"the challenger of {self._name} belongs to {self.current.lease.owner}, not to {owner}")
+                raise RequestError(
+                    409, f"the challenger of {self._model.name} belongs to {self.current.lease.owner}, not to {owner}"
+                )
             await self._drop_and_release()
 
     async def status(self) -> ChallengerStatus | None:
@@ -118,7 +108,7 @@ class ChallengerDeployment:
             state="serving" if self.current.server else "loading",
             expires_at=datetime.fromtimestamp(lease.expires_at, UTC),
         )
-        return await asyncio.to_thread(self._log.counted, self._name, status)
+        return await asyncio.to_thread(self._log.counted, self._model.name, status)
 
     async def check_lease(self) -> None:
         """Remove a challenger that has expired or can never be loaded, and load it again if it could not be; also after a restart."""
@@ -128,10 +118,10 @@ class ChallengerDeployment:
             if current is None:
                 return
             if current.expired:
-                log.info("%s: the lease of challenger %d expired", self._name, current.lease.version)
+                log.info("%s: the lease of challenger %d expired", self._model.name, current.lease.version)
                 await self._drop_and_release()
             elif current.refused:
-                log.warning("%s: the challenger was removed: %s", self._name, current.load_error)
+                log.warning("%s: the challenger was removed: %s", self._model.name, current.load_error)
                 await self._drop_and_release()
             elif current.load_error is not None and self._retry.due:
                 self._retry.failed()
@@ -150,9 +140,9 @@ class ChallengerDeployment:
             await self._remove_if_current(current)
             return
         if not error:
-            self._problems.end("challenger's workers")
+            self._model.problems.end("challenger's workers")
             return
-        self._problems.begin("challenger's workers", f"a worker process of the challenger cannot be started: {error}")
+        self._model.problems.begin("challenger's workers", f"a worker process of the challenger cannot be started: {error}")
         async with self._challenger_lock:
             if self.current is current and self._retry.due:  # from another copy, if this one was altered
                 self._retry.failed()
@@ -175,10 +165,10 @@ class ChallengerDeployment:
             self._wait_for(canceled(current.ready))
 
     async def _drop_and_release(self) -> None:
-        await self._state.release(self._name)  # first: if it fails, the next check tries again
+        await self._model.state.release(self._model.name)  # first: if it fails, the next check tries again
         self.drop()
         for problem in ("challenger", "challenger's workers"):
-            self._problems.end(problem)
+            self._model.problems.end(problem)
         await self._changed()
 
     def _end(self, server: VersionServer) -> None:
@@ -197,10 +187,10 @@ class ChallengerDeployment:
     async def _started(self, lease: Lease) -> VersionServer:
         where = lease.remote or await self._copy(lease.version)
         server = VersionServer(
-            self._name,
+            self._model.name,
             lease.version,
-            backends_of(self._name, lease.version, where, self._settings),
-            limit=self._settings.mirror_limit,
+            backends_of(self._model.name, lease.version, where, self._model.settings),
+            limit=self._model.settings.mirror_limit,
             batching=False,
             done=self._on_answered,
         )
@@ -216,9 +206,9 @@ class ChallengerDeployment:
     async def _copy(self, version: int) -> ModelCopy:
         """The files of a version; while the registry does not answer, the copy of before."""
         try:
-            return await self._versions.copy(await self._versions.require(self._name, version))
+            return await self._model.versions.copy(await self._model.versions.require(self._model.name, version))
         except TransientError:
-            saved = await self._versions.saved(self._name, version)
+            saved = await self._model.versions.saved(self._model.name, version)
             if saved is None:
                 raise
             return saved[1]
@@ -228,10 +218,10 @@ class ChallengerDeployment:
         if challenger and challenger.server:
             self._retry.reset()
         if challenger is None or challenger.server:
-            self._problems.end("challenger")
+            self._model.problems.end("challenger")
         elif error is not None:
             version = challenger.lease.version
-            self._problems.begin(
+            self._model.problems.begin(
                 "challenger", f"the challenger cannot be loaded and is tried again: {error}", about=str(version)
             )
 
@@ -250,7 +240,7 @@ class ChallengerDeployment:
         except asyncio.CancelledError:
             if not challenger.ready.cancelled():
                 raise
-            raise RequestError(409, f"the challenger of {self._name} was removed while it was loading") from None
+            raise RequestError(409, f"the challenger of {self._model.name} was removed while it was loading") from None
         except ModelRefusedError as error:
             await self._remove_if_current(challenger)
             raise RequestError(422, str(error)) from None
@@ -270,7 +260,7 @@ class ChallengerDeployment:
         """Load the challenger of the stored lease again, once after the start. The caller holds the lock."""
         if not self._restored:
             self._restored = True
-            lease = self._state.of(self._name).lease
+            lease = self._model.state.of(self._model.name).lease
             self.current = self._load(lease) if lease else None
 
 

@@ -9,13 +9,10 @@ from functools import partial
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.gateway.backends import backends_of
+from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.retries import Retry
-from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch
-from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
-from taxiway.serving.gateway.settings import GatewaySettings
-from taxiway.serving.gateway.state.served import ServedState
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
 
@@ -43,11 +40,7 @@ class ChampionDeployment:
     """Serves the champion of a model. All methods run in the gateway's event loop.
 
     Args:
-        name: The registered model.
-        settings: The settings of the gateway.
-        versions: The model versions.
-        state: What is served after a restart.
-        problems: The problems of the model.
+        model: What the deployments of the model share.
         done: Called in the event loop with each answered batch and the version that answered it.
         changed: Called when another version is served.
 
@@ -58,27 +51,19 @@ class ChampionDeployment:
 
     def __init__(
         self,
-        name: str,
-        settings: GatewaySettings,
-        versions: ModelVersions,
-        state: ServedState,
-        problems: Problems,
+        model: ModelContext,
         *,
         done: Callable[[int, Batch], None],
         changed: Callable[[], Awaitable[None]],
     ) -> None:
-        self._name = name
-        self._settings = settings
-        self._versions = versions
-        self._state = state
-        self._problems = problems
+        self._model = model
         self._done = done
         self._changed = changed
         self._lock = asyncio.Lock()
         self._asked = asyncio.Event()  # set when the first lookup has ended
         self._answered = False  # whether the registry has answered since the start
         self._wanted: RegisteredVersion | None = None
-        self._retry, self._copy_retry = Retry(settings.poll_s), Retry(settings.poll_s)
+        self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
         self._serving_copy = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
         self.current: Champion | None = None
@@ -106,15 +91,15 @@ class ChampionDeployment:
                 self._retry.reset()
             self._wanted = wanted
             if wanted is None:
-                self._problems.begin("alias", "no version in the registry has the alias champion")
+                self._model.problems.begin("alias", "no version in the registry has the alias champion")
                 await self._swap(None)
                 return
-            self._problems.end("alias")
+            self._model.problems.end("alias")
             if self.current is None or not _same_files(self.current.version, wanted):
                 await self._load_if_due(wanted)
             else:
                 self.current.version = wanted  # its verdict may have changed
-                self._problems.end("load")
+                self._model.problems.end("load")
             self._report_verdict()
 
     async def start_from_copy(self) -> None:
@@ -131,9 +116,9 @@ class ChampionDeployment:
             return
         error = await current.server.restart_dead()
         if not error:
-            self._problems.end("workers")
+            self._model.problems.end("workers")
             return
-        self._problems.begin("workers", f"a worker process cannot be started: {error}")
+        self._model.problems.begin("workers", f"a worker process cannot be started: {error}")
         async with self._lock:
             if self.current is current:
                 await self._load_if_due(current.version)
@@ -151,53 +136,53 @@ class ChampionDeployment:
 
     async def _look_up(self) -> RegisteredVersion | None:
         try:
-            wanted = await self._versions.champion(self._name)
+            wanted = await self._model.versions.champion(self._model.name)
         except TransientError as error:
             self.registry_away_since = self.registry_away_since or datetime.now(UTC)
-            self._problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
+            self._model.problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
             self._asked.set()
             await self._serve_saved()
             raise
         except RequestError as error:
             self._registry_answered()
-            self._problems.begin("model", error.message)
+            self._model.problems.begin("model", error.message)
             raise
         self._registry_answered()
-        self._problems.end("model")
+        self._model.problems.end("model")
         return wanted
 
     def _registry_answered(self) -> None:
         self._answered = True
         self._asked.set()
         self.registry_away_since = None
-        self._problems.end("registry")
+        self._model.problems.end("registry")
 
     async def _load_if_due(self, version: RegisteredVersion) -> None:
         if not self._retry.due:
             return
         try:
-            server = await self._started(version, await self._versions.copy(version))
+            server = await self._started(version, await self._model.versions.copy(version))
         except _LOAD_ERRORS as error:
             self._retry.failed()
-            self._problems.begin("load", str(error), about=str(version.version))
+            self._model.problems.begin("load", str(error), about=str(version.version))
             if self.current is None:
                 await self._serve_saved()
             return
         self._retry.reset()
-        self._problems.end("load")
-        self._problems.end("workers")
+        self._model.problems.end("load")
+        self._model.problems.end("workers")
         await self._swap(Champion(version, server))
 
     async def _serve_saved(self) -> None:
         """Serve the last champion from its copy, if nothing is served."""
         async with self._serving_copy:
-            last = self._state.of(self._name).champion
+            last = self._model.state.of(self._model.name).champion
             if self.current is not None or last is None or not self._copy_retry.due:
                 return
             await self._serve_copy(last)
 
     async def _serve_copy(self, last: int) -> None:
-        found = await self._versions.saved(self._name, last)
+        found = await self._model.versions.saved(self._model.name, last)
         if found is None:
             self._copy_retry.failed()
             return
@@ -205,9 +190,9 @@ class ChampionDeployment:
             champion = Champion(found[0], await self._started(*found))
         except _LOAD_ERRORS as error:
             self._copy_retry.failed()
-            self._problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
+            self._model.problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
             return
-        self._problems.end("copy")
+        self._model.problems.end("copy")
         if self.current is not None or (self._answered and self._wanted is None):  # the registry has answered meanwhile
             champion.server.kill()
             return
@@ -216,10 +201,10 @@ class ChampionDeployment:
 
     async def _started(self, version: RegisteredVersion, copy: ModelCopy) -> VersionServer:
         server = VersionServer(
-            self._name,
+            self._model.name,
             version.version,
-            backends_of(self._name, version.version, copy, self._settings),
-            limit=self._settings.queue_limit,
+            backends_of(self._model.name, version.version, copy, self._model.settings),
+            limit=self._model.settings.queue_limit,
             batching=True,
             done=partial(self._done, version.version),
         )
@@ -232,30 +217,30 @@ class ChampionDeployment:
         if old is None and new is None:
             return
         versions = [str(champion.version.version) if champion else "none" for champion in (new, old)]
-        log.info("%s: serving champion version %s (before: %s)", self._name, *versions)
+        log.info("%s: serving champion version %s (before: %s)", self._model.name, *versions)
         if old:
-            draining = asyncio.create_task(old.server.drain(self._settings.predict_timeout_s))
+            draining = asyncio.create_task(old.server.drain(self._model.settings.predict_timeout_s))
             self._draining[draining] = old
             draining.add_done_callback(self._draining.pop)
         try:
-            await self._state.serving(self._name, new.version.version if new else None)
+            await self._model.state.serving(self._model.name, new.version.version if new else None)
         except RequestError as error:
-            self._problems.begin("state", f"the champion is not remembered for a restart: {error.message}")
+            self._model.problems.begin("state", f"the champion is not remembered for a restart: {error.message}")
         else:
-            self._problems.end("state")
+            self._model.problems.end("state")
         await self._changed()
 
     def _report_verdict(self) -> None:
         """Report a champion that did not pass the model gate. It is served: a person has moved the alias."""
         version = self.current.version if self.current else None
         if version is None or version.verdict == "PASS" or (version.verdict is None and not version.candidate):
-            self._problems.end("verdict")
+            self._model.problems.end("verdict")
             return
         found = f"its verdict is {version.verdict}" if version.verdict else "it has no verdict"
-        self._problems.begin(
+        self._model.problems.begin(
             "verdict",
             f"version {version.version} is champion although {found}, so somebody moved the alias by hand; to undo it: "
-            f"taxiway rollback {self._name}",
+            f"taxiway rollback {self._model.name}",
             about=str(version),
         )
 

@@ -9,6 +9,7 @@ from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.batches import by_call, resolve
 from taxiway.serving.gateway.models.challenger import ChallengerDeployment
 from taxiway.serving.gateway.models.champion import ChampionDeployment
+from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
@@ -53,12 +54,9 @@ class ServedModel:
         self._state = state
         self._versions = versions
         self._problems = Problems(name)
-        self.champion = ChampionDeployment(
-            name, settings, versions, state, self._problems, done=self._on_champion_batch, changed=self._remove_old_copies
-        )
-        self.challenger = ChallengerDeployment(
-            name, settings, versions, state, request_log, self._problems, changed=self._remove_old_copies
-        )
+        context = ModelContext(name, settings, versions, state, self._problems)
+        self.champion = ChampionDeployment(context, done=self._on_champion_batch, changed=self._remove_old_copies)
+        self.challenger = ChallengerDeployment(context, request_log, changed=self._remove_old_copies)
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
         """Answer a request with the champion, and log it before returning.
