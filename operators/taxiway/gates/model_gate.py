@@ -35,7 +35,7 @@ def decide(
     gate: Gate,
     *,
     today: date,
-    older_than_champion: str | None = None,
+    older_data_reason: str | None = None,
 ) -> Verdict:
     """Decide whether a candidate passes the model gate.
 
@@ -49,15 +49,15 @@ def decide(
         evaluation: The metrics of candidate and champion on the same rows.
         gate: The pipeline's thresholds and comparisons.
         today: The day on which waivers of the report must still be valid.
-        older_than_champion: Why the candidate's data is older than the champion's; None if it is not. Such a candidate fails and
+        older_data_reason: Why the candidate's data is older than the champion's; None if it is not. Such a candidate fails and
             is not compared, because the champion may have been trained on these evaluation rows.
 
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
     """
     comparison = (
-        (_fail(f"version {candidate.version} was trained on older data than the champion: {older_than_champion}"),)
-        if older_than_champion is not None
+        (_fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
+        if older_data_reason is not None
         else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
     )
     reasons = (

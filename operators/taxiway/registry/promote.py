@@ -233,7 +233,7 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 
 
-def older_than_champion(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:
+def older_data_reason(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:
     """Why a version's data is older than the champion's; None if it is not.
 
     Args:
@@ -254,6 +254,6 @@ def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | No
             f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
             f"but the champion is now {champion or 'none'}; run the model gate again"
         )
-    older = older_than_champion(client, verdict.model, verdict.version, champion)
+    older = older_data_reason(client, verdict.model, verdict.version, champion)
     if older:
         raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {older}")

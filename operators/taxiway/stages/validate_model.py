@@ -23,17 +23,17 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     """
     from taxiway.gates.model_gate import decide
     from taxiway.registry.aliases import CHAMPION, version_at
-    from taxiway.registry.promote import older_than_champion
+    from taxiway.registry.promote import older_data_reason
 
     champion = version_at(context.registry, candidate.model, CHAMPION)
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    older = older_than_champion(context.registry, candidate.model, candidate.version, champion)
+    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
     evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion)
     context.store.put(evaluation)
     verdict = decide(
-        candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), older_than_champion=older
+        candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), older_data_reason=older
     )
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)

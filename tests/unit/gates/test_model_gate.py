@@ -49,7 +49,7 @@ TODAY = date(2026, 11, 1)
 def judge(
     candidate: Candidate, report: DataReport | None, evaluation: Evaluation, gate: Gate, *, older: str | None = None
 ) -> Verdict:
-    return decide(candidate, report, evaluation, gate, today=TODAY, older_than_champion=older)
+    return decide(candidate, report, evaluation, gate, today=TODAY, older_data_reason=older)
 
 
 def interval(low: float, high: float) -> Interval:

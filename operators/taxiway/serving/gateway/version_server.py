@@ -44,7 +44,7 @@ class VersionServer:
         self._done = done
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._unanswered = 0  # requests, queued or in progress
-        self._loops: list[asyncio.Task[None]] = []
+        self._serving: list[asyncio.Task[None]] = []
         self._killed = False
 
     async def start(self) -> None:
@@ -58,7 +58,7 @@ class VersionServer:
         except BaseException:
             self.kill()
             raise
-        self._loops = [asyncio.create_task(self._serve(backend)) for backend in self._backends]
+        self._serving = [asyncio.create_task(self._serve(backend)) for backend in self._backends]
 
     def try_submit(self, requests: list[PendingRequest]) -> bool:
         """Queue requests as one item; returns False if the queue is full."""
@@ -99,23 +99,23 @@ class VersionServer:
     def kill(self) -> None:
         """End the processes; queued requests are answered with an error."""
         self._killed = True
-        for loop in self._loops:
-            loop.cancel()
+        for task in self._serving:
+            task.cancel()
         for backend in self._backends:
             backend.stop()
         while not self._queue.empty():
             self._finish_with(self._queue.get_nowait(), _STOPPED)
 
-    async def closed(self) -> None:
+    async def wait_closed(self) -> None:
         """Wait until the requests in progress are answered and all connections are closed, after `kill`."""
-        await asyncio.gather(*self._loops, *(backend.stopped() for backend in self._backends), return_exceptions=True)
+        await asyncio.gather(*self._serving, *(backend.stopped() for backend in self._backends), return_exceptions=True)
 
     async def _serve(self, backend: PredictBackend) -> None:
         # `asyncio.wait_for` swallows a cancellation that comes together with its result (Python 3.11), so the flag is needed, too.
         while not self._killed:
             taken = [await self._queue.get()]
             if self._batching:
-                taken += self._more(taken[0])
+                taken += self._take_more(taken[0])
             batch = [request for requests in taken for request in requests]
             try:
                 self._finish(await self._outcomes(backend, batch))
@@ -136,7 +136,7 @@ class VersionServer:
     def _finish_with(self, batch: list[PendingRequest], outcome: Outcome) -> None:
         self._finish([(request, outcome) for request in batch])
 
-    def _more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
+    def _take_more(self, first: list[PendingRequest]) -> list[list[PendingRequest]]:
         more: list[list[PendingRequest]] = []
         rows, cells = _size(first)
         while rows < _BATCH_ROWS and cells < MAX_CELLS and not self._queue.empty():
@@ -152,14 +152,14 @@ class VersionServer:
         except WorkerDiedError:
             log.warning("%s: a worker died during a batch of %d requests; they are retried one by one", self._name, len(batch))
         except Exception as error:
-            return [(request, _failure(error)) for request in batch]
+            return [(request, _outcome_of(error)) for request in batch]
         return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
 
     async def _retry(self, backend: PredictBackend, request: PendingRequest, call: int) -> Outcome:
         try:
             return replace((await backend.predict([request.rows]))[0], call=call)
         except Exception as error:
-            return replace(_failure(error), call=call)
+            return replace(_outcome_of(error), call=call)
 
 
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:
@@ -168,19 +168,19 @@ def _size(requests: list[PendingRequest]) -> tuple[int, int]:
     return sum(len(each.data) for each in rows), sum(len(each.data) * len(each.columns) for each in rows)
 
 
-def _failure(error: Exception) -> Outcome:
+def _outcome_of(error: Exception) -> Outcome:
     """The outcome of a request that no worker answered."""
     if isinstance(error, WorkerDiedError):
-        return _failed(500, "the worker process died twice during this request")
+        return _error_outcome(500, "the worker process died twice during this request")
     if isinstance(error, TimeoutError):
-        return _failed(504, "the model did not answer in time; its worker was restarted")
+        return _error_outcome(504, "the model did not answer in time; its worker was restarted")
     if not isinstance(error, ModelUnavailableError):
         log.error("a worker failed during a predict call", exc_info=error)
-    return _failed(503, str(error))
+    return _error_outcome(503, str(error))
 
 
-def _failed(status: int, error: str) -> Outcome:
+def _error_outcome(status: int, error: str) -> Outcome:
     return Outcome(status, "", error, 0.0, 0)
 
 
-_STOPPED = _failed(503, "the gateway stopped serving this version")
+_STOPPED = _error_outcome(503, "the gateway stopped serving this version")

@@ -297,7 +297,7 @@ def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> N
         await model.champion.refresh()
         current = model.champion.current
         assert current is not None
-        served, loops = current.server, list(current.server._loops)
+        served, tasks = current.server, list(current.server._serving)
 
         async def swallows(batch: list[Rows]) -> list[Outcome]:
             with contextlib.suppress(asyncio.CancelledError):
@@ -310,8 +310,8 @@ def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> N
         await soon(lambda: served._queue.empty())
         await asyncio.sleep(0)
         served.kill()
-        await served.closed()
-        assert all(loop.done() for loop in loops)
+        await served.wait_closed()
+        assert all(task.done() for task in tasks)
         await asked
         await model.close()
 

@@ -173,7 +173,7 @@ class ChallengerDeployment:
 
     def _end(self, server: VersionServer) -> None:
         server.kill()
-        self._wait_for(server.closed())
+        self._wait_for(server.wait_closed())
 
     def _wait_for(self, ending: Coroutine[Any, Any, None]) -> None:
         """Run to the end; the event loop itself would not keep the task from being collected."""
@@ -199,7 +199,7 @@ class ChallengerDeployment:
             await self._changed()
         except BaseException:  # nobody else knows of the server yet
             server.kill()
-            await server.closed()
+            await server.wait_closed()
             raise
         return server
 

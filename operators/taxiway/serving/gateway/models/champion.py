@@ -128,11 +128,11 @@ class ChampionDeployment:
         for draining, champion in list(self._draining.items()):
             draining.cancel()
             champion.server.kill()  # a task that is cancelled before its first step does not get to this
-            await champion.server.closed()
+            await champion.server.wait_closed()
         if self.current:
             champion, self.current = self.current, None
             champion.server.kill()
-            await champion.server.closed()
+            await champion.server.wait_closed()
 
     async def _look_up(self) -> RegisteredVersion | None:
         try:

@@ -51,4 +51,4 @@ async def canceled(loading: "asyncio.Task[VersionServer]") -> None:
     (server,) = await asyncio.gather(loading, return_exceptions=True)
     if isinstance(server, VersionServer):
         server.kill()
-        await server.closed()
+        await server.wait_closed()

@@ -151,14 +151,14 @@ class ServedModel:
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
         """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
         try:
-            rows = [row for answered in by_call(batch) for row in self._mirror(version, answered)]
+            rows = [row for answered in by_call(batch) for row in self._mirrored(version, answered)]
             logged = self._log.add(rows)
         except Exception as error:
             resolve(version, batch, error)
             raise
         logged.add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
 
-    def _mirror(self, version: int, answered: Batch) -> list[LoggedRequest]:
+    def _mirrored(self, version: int, answered: Batch) -> list[LoggedRequest]:
         """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
         requests = [request for request, _ in answered]
         status = answered[0][1].status  # all outcomes of a predict call have the same status
