@@ -48,7 +48,7 @@ def local_mlflow(folder: Path) -> "Iterator[MlflowClient]":
     folder.mkdir(parents=True, exist_ok=True)
     uri = database_uri(folder)
     # MLflow resolves `models:/` URIs with the tracking URI of the process, not with that of the client.
-    with _environment({_TRACKING_URI: uri, _ARTIFACT_ROOT: str(folder.absolute() / "artifacts")}):
+    with _environment({_TRACKING_URI: uri, _ARTIFACT_ROOT: str(folder.absolute() / "artifacts")}), _instead_of_code(uri):
         for talkative in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         yield _client(folder)
@@ -89,6 +89,27 @@ def _make_database(folder: Path) -> None:
     made.unlink(missing_ok=True)
     SqlAlchemyStore(f"sqlite:///{made}", os.environ[_ARTIFACT_ROOT]).engine.dispose()
     made.rename(folder.absolute() / _DATABASE)
+
+
+@contextmanager
+def _instead_of_code(uri: str) -> Iterator[None]:
+    """Use a tracking URI instead of one that a notebook has set in code, which goes before the environment."""
+    try:
+        import mlflow
+    except ImportError:  # told where the client is made
+        yield
+        return
+    del os.environ[_TRACKING_URI]
+    set_in_code = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    os.environ[_TRACKING_URI] = uri
+    if set_in_code is None:
+        yield
+        return
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(set_in_code)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -135,7 +135,7 @@ READERS: dict[str, Callable[[pa.Table], Any]] = {
 
 
 @pytest.fixture(scope="module")
-def champion(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def champion(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a champion as `train` and `push` leave it."""
     store, path = Store(str(tmp_path_factory.mktemp("store"))), tmp_path_factory.mktemp("span") / "span.parquet"
     pq.write_table(learned(), path)
@@ -154,7 +154,8 @@ def champion(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     version = register(client, run.run_id, NAME, to_save)
     client.set_registered_model_alias(NAME, "champion", str(version))
     mlflow.set_tracking_uri(mlflow_url)
-    return f"models:/{NAME}@champion"
+    yield f"models:/{NAME}@champion"
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # what it was
 
 
 @pytest.fixture(scope="module")
