@@ -63,7 +63,9 @@ def _client(folder: Path) -> "MlflowClient":
 
         if not database.exists():
             _make_database(folder)
-        return MlflowClient(uri, uri)
+        client = MlflowClient(uri, uri)
+        _check_place(client, folder)
+        return client
     except ImportError as error:
         raise ConfigError(
             f"without --tracking-uri, runs are kept in {folder}, which needs the package mlflow ({error}): pip install mlflow; "
@@ -79,6 +81,22 @@ def _client(folder: Path) -> "MlflowClient":
             key="home",
             got=folder,
         ) from error
+
+
+def _check_place(client: "MlflowClient", folder: Path) -> None:
+    """MLflow keeps the paths of models and files as they were when the folder was made.
+
+    Raises:
+        ConfigError: The folder was made elsewhere, and is no longer found there.
+    """
+    made = Path(client.get_experiment("0").artifact_location).parent.parent
+    if not (made.exists() and made.samefile(folder)):
+        raise ConfigError(
+            f"{folder} was made as {made}, where MLflow looks for its models; move it back, let {made} be a link to it, or give "
+            "another folder: --home FOLDER",
+            key="home",
+            got=folder,
+        )
 
 
 def _make_database(folder: Path) -> None:

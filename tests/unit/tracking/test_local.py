@@ -6,6 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from taxiway.errors import ConfigError
 from taxiway.tracking.local import database_uri, local_mlflow
 
 
@@ -32,3 +33,14 @@ def test_the_environment_is_what_it_was(tmp_path: Path, monkeypatch: pytest.Monk
     with local_mlflow(tmp_path / "home"):
         assert mlflow.get_tracking_uri() == database_uri(tmp_path / "home")
     assert os.environ.get("MLFLOW_TRACKING_URI") == before
+
+
+def test_a_folder_that_was_moved_is_used_by_a_link_or_where_it_was(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path / "home") as client:
+        client.create_experiment("one")
+    (tmp_path / "home").rename(tmp_path / "moved")
+    with pytest.raises(ConfigError, match=r"was made as .*/home, where MLflow looks"), local_mlflow(tmp_path / "moved"):
+        pass
+    (tmp_path / "home").symlink_to(tmp_path / "moved")
+    with local_mlflow(tmp_path / "moved") as client:
+        assert client.get_experiment_by_name("one") is not None
