@@ -7,9 +7,12 @@ import re
 # even have /, ? and #, as SQLAlchemy and keys of object stores allow, if a host follows the @.
 _CREDENTIALS = re.compile(r"""(?<=://)([^\s/?#@:]*:(?!\d+[/?#])[^\s@]*@(?=[\w\[.-]+(?:[:/?#,;.'")\s]|$))|[^\s/?#'"]*@)""")
 
-_URL = re.compile(r"""\w://[^\s'"]+""")
-# The parameters of signed URLs of object stores, and those by which services are commonly given a key.
-_SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:sig|signature|token|secret|password|credential|key)=)[^&#]+", re.IGNORECASE)
+# The parameters of signed URLs of object stores and of connection strings, and those by which services are commonly given a key.
+_SECRET_PARAMETER = re.compile(
+    r"""([?&;#][^=&;#?\s'"]*(?:sig|signature|token|secret|pass|passwd|password|pwd|credential|key|auth|code|jwt|odbc_connect)=)"""
+    r"""[^&;#\s'"]+""",
+    re.IGNORECASE,
+)
 
 
 def without_credentials(text: str) -> str:
@@ -17,7 +20,7 @@ def without_credentials(text: str) -> str:
 
     The user and the password are removed; the value of a parameter such as `sig`, `X-Amz-Signature` or `token` becomes `***`.
     """
-    return _URL.sub(lambda url: _SECRET_PARAMETER.sub(r"\1***", url[0]), _CREDENTIALS.sub("", text))
+    return _SECRET_PARAMETER.sub(r"\1***", _CREDENTIALS.sub("", text))
 
 
 class _Formatter(logging.Formatter):

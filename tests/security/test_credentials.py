@@ -65,6 +65,25 @@ def test_the_secret_parameters_of_a_url_are_masked_and_no_others(name: str) -> N
     assert without_credentials(text) == f"https://host/a.csv?versionId=3&{name}=***&se=2026#rows is away; see http://host?a=b"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("jdbc:sqlserver://host:1;user=ann;password=S3CRET;x=1", "jdbc:sqlserver://host:1;user=ann;password=***;x=1"),
+        ("https://host/#access_token=S3CRET&x=1", "https://host/#access_token=***&x=1"),
+        ("404 of GET /f.csv?se=1&sig=S3CRET: not found", "404 of GET /f.csv?se=1&sig=*** not found"),
+        ("what? key=3, and why? token = 4", "what? key=3, and why? token = 4"),
+    ],
+)
+def test_secrets_are_masked_wherever_a_query_is(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+
+
+def test_masking_takes_linear_time() -> None:
+    for sign in "?&;#=@:/":
+        text = f"https://x?{sign * 200_000}"
+        assert len(without_credentials(text)) <= len(text)
+
+
 def test_the_gateways_errors_have_none() -> None:
     error = RequestError(404, f"no model at {MLFLOW}")
     assert error.message == str(error) == "no model at http://127.0.0.1:1"

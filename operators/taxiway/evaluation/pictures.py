@@ -5,8 +5,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import METRICS
-from taxiway.evaluation.scoring import LoadedModel, score
-from taxiway.features.encoding import raw_frame
+from taxiway.evaluation.scoring import LoadedModel, model_frame, score_frame
 from taxiway.features.signature import signature_columns
 from taxiway.spec.gate import Gate
 
@@ -148,14 +147,14 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", gat
 
     metric, columns = METRICS[gate.against_champion.metric], signature_columns(model.predictor)
     present = [name for name in columns.names if name in rows]
-    frame = raw_frame(rows.reindex(columns=list(columns.names)), columns.numeric, columns.categorical, columns.types)[present]
+    frame = model_frame(model, rows)
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
-        ones = np.ones((1, len(truth)))
-        return metric.sign * float(metric.compute(score(model, permuted), truth, ones)[0])
+        ones, whole = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
+        return metric.sign * float(metric.compute(score_frame(model, whole), truth, ones)[0])
 
     placeholder = DummyRegressor()  # scikit-learn requires something with a fit method; `quality` predicts with the model
-    found = permutation_importance(placeholder, frame, labels, scoring=quality, n_repeats=_REPEATS, random_state=_SEED)
+    found = permutation_importance(placeholder, frame[present], labels, scoring=quality, n_repeats=_REPEATS, random_state=_SEED)
     table = pd.DataFrame({"column": present, "importance": found.importances_mean, "std": found.importances_std})
     table = table.sort_values("importance", ascending=False, kind="stable").reset_index(drop=True)
     shown = table.head(_SHOWN_COLUMNS).iloc[::-1]

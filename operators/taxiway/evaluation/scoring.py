@@ -34,30 +34,37 @@ class LoadedModel:
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
-    """The predictions of a model: for each row the probability of the positive class, or a number.
+    """The predictions of a model for rows of the source; see `model_frame` and `score_frame`."""
+    return score_frame(model, model_frame(model, rows))
 
-    A column of the model that the rows do not have is without values. If the type of a column has changed at the source, values that
-    the model's type does not have are categories that it does not know.
-    """
+
+def score_frame(model: LoadedModel, frame: "pd.DataFrame") -> "Floats":
+    """The predictions for a frame of `model_frame`: for each row the probability of the positive class, or a number."""
     import numpy as np
 
-    answers = np.asarray(predict_rows(predict_function(model.predictor), _frame(model, rows)), dtype=float)
+    answers = np.asarray(predict_rows(predict_function(model.predictor), frame), dtype=float)
     scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
     return scores
 
 
-def _frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
+def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The raw columns of a model.
+
+    A column of the model that the rows do not have is without values. If the type of a column has changed at the source, values that
+    the model's type does not have are categories that it does not know.
+
+    Raises:
+        DataError: A value of a column of numbers is not a number.
+    """
     columns = signature_columns(model.predictor)
     whole = rows.assign(**dict.fromkeys(missing_columns(model, rows)))
-    types = dict(columns.types)
-    while True:
-        try:
-            return raw_frame(whole, columns.numeric, columns.categorical, types)
-        except DataError as error:
-            if error.key not in types:
-                raise
-            _log.warning("version %d is evaluated on values that it would refuse in requests: %s", model.version, error)
-            del types[error.key]
+    arguments = (whole, columns.numeric, columns.categorical, columns.types)
+    try:
+        return raw_frame(*arguments)
+    except DataError as error:
+        frame = raw_frame(*arguments, unfit_as_text=True)
+        _log.warning("version %d is evaluated on values that it would refuse in requests: %s", model.version, error)
+        return frame
 
 
 def missing_columns(model: LoadedModel, rows: "pd.DataFrame") -> tuple[str, ...]:

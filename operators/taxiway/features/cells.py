@@ -1,5 +1,6 @@
 """The values of a category column of a known type, however a file, a frame or a request writes them."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
@@ -51,6 +52,8 @@ def _boolean(cell: Any) -> bool:
 
 def _integer(cell: Any) -> int:
     number = _number(cell, "an integer")
+    if not math.isfinite(number):
+        raise UnfitError("an integer")
     if isinstance(number, float) and abs(number) > _EXACT:
         raise UnfitError("an integer with all its digits, which a float does not have; with pandas, use the type Int64")
     if number != number // 1:

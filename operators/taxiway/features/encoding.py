@@ -27,6 +27,8 @@ def raw_frame(
     numeric: Sequence[str],
     categorical: Sequence[str],
     types: Mapping[str, str] = _NO_TYPES,
+    *,
+    unfit_as_text: bool = False,
 ) -> "pd.DataFrame":
     """The raw columns of a model: float64 for numbers, text or None for categories.
 
@@ -37,6 +39,7 @@ def raw_frame(
         categorical: The columns of categories; see `category_text`. Missing values become None.
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
             `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
+        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, instead of an error.
 
     Raises:
         DataError: A value does not have the type of its column.
@@ -44,7 +47,7 @@ def raw_frame(
     import pandas as pd
 
     columns: dict[str, Any] = {name: _numbers(name, rows[name], types.get(name)) for name in numeric}
-    columns |= {name: _categories(name, rows[name], types.get(name)) for name in categorical}
+    columns |= {name: _categories(name, rows[name], types.get(name), unfit_as_text=unfit_as_text) for name in categorical}
     return pd.DataFrame(columns)
 
 
@@ -109,23 +112,25 @@ def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
         raise _unfit(name, row, cell, "a number, or null") from None
 
 
-def _categories(name: str, values: Any, kind: str | None) -> "pd.Series[Any]":
+def _categories(name: str, values: Any, kind: str | None, *, unfit_as_text: bool) -> "pd.Series[Any]":
     import pandas as pd
 
     cells, missing_cells = _cells(values)
     texts = [
-        None if missing else _category(name, row, cell, kind)
+        None if missing else _category(name, row, cell, kind, unfit_as_text=unfit_as_text)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
-def _category(name: str, row: int, cell: Any, kind: str | None) -> str:
+def _category(name: str, row: int, cell: Any, kind: str | None, *, unfit_as_text: bool) -> str:
     if hasattr(cell, "__len__") and not isinstance(cell, str):
         raise _unfit(name, row, cell, "a text, a number, true, false or null")
     try:
         return category_text(cell if kind is None else typed(cell, kind))
     except UnfitError as unfit:
+        if unfit_as_text:
+            return category_text(cell)
         raise _unfit(name, row, cell, f"{unfit}, or null") from None
 
 

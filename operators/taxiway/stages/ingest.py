@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from taxiway.credentials import without_credentials
 from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_as_of, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
@@ -146,14 +147,18 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     from taxiway.lineage.outcomes import changed_since
 
     source, recorder = context.source, context.recorder
+
+    def note(text: str) -> None:
+        context.log.warning("%s", without_credentials(text))
+
     made = read_spans(
         planned.plan.spans,
         pipeline=context.pipeline.name,
         source=context.pipeline.source.text,
         store=context.store,
-        read=reader_of(source, context.services.connect, lambda: context.schema().types, note=context.log.warning),
+        read=reader_of(source, context.services.connect, lambda: context.schema().types, note=note),
         reading=read_spec_of(source, planned.joined, lambda: context.schema().types),
-        note=context.log.warning,
+        note=note,
     )
     recorder.datasets(made.training, "training")
     recorder.datasets(made.evaluation, "evaluation")
@@ -169,8 +174,8 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     for join in made.joins:
         matched = f"{join.matched:,} of {join.rows:,} rows"
         context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)
-    for note in planned.plan.notes:
-        context.log.warning("%s", note)
+    for text in planned.plan.notes:
+        note(text)
     option = "the run parameter span={span}" if context.services.in_airflow else "--span {span}"
     changed = changed_since(context.store, made, span_option=option)
     if changed:

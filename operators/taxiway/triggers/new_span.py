@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from taxiway.credentials import without_credentials
+
 REPEAT_S = 3600.0
 MAX_REPEAT_S = 86400.0
 
@@ -46,7 +48,7 @@ class NewSpanTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each span that becomes the oldest one without a decision, and for one that stays it."""
-        last: Hashable = None
+        last: Hashable = None  # the cause of the last event
         pause, sent, failing_since = REPEAT_S, 0.0, None
         while True:
             now, cause = monotonic(), last
@@ -60,16 +62,15 @@ class NewSpanTrigger(BaseEventTrigger):
                     "the check for new spans failed and is repeated in %g s: %s: %s",
                     self.poll_seconds,
                     type(error).__name__,
-                    error,
+                    without_credentials(str(error)),
                 )
                 failing_since = now if failing_since is None else failing_since
                 if now - failing_since >= REPEAT_S:
                     cause, payload = "a problem", {"problem": "the source or the store cannot be read"}
             is_repeated = cause == last and now - sent >= pause
             if cause is not None and (cause != last or is_repeated):
-                pause, sent = min(2 * pause, MAX_REPEAT_S) if is_repeated else REPEAT_S, now
+                pause, sent, last = min(2 * pause, MAX_REPEAT_S) if is_repeated else REPEAT_S, now, cause
                 yield TriggerEvent(payload)
-            last = cause
             await asyncio.sleep(self.poll_seconds)
 
     def due(self) -> tuple[str, int] | None:

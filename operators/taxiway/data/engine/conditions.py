@@ -13,11 +13,18 @@ _NULLS = {
     "boolean": "BOOLEAN", "date": "DATE", "datetime": "TIMESTAMP", "integer": "BIGINT", "list": "VARCHAR[]", "number": "DOUBLE",
     "string": "VARCHAR",
 }  # fmt: skip
-# Functions of DuckDB whose values depend on the time, the connection or chance: by their stability, or by what a macro calls.
-UNSTABLE_FUNCTIONS = """
+CLOCK_WORDS = (
+    *("current_date", "current_time", "current_timestamp", "current_localtime", "current_localtimestamp"),
+    *("localtime", "localtimestamp"),
+)
+"""Words that SQL reads as the time of the query; the parser takes some of them for columns."""
+_MISLABELED = (*CLOCK_WORDS, "age", "version")
+# Functions of DuckDB whose values depend on the time, the connection or chance: by their stability, by what a macro calls, or those
+# that it labels as stable although they are not.
+UNSTABLE_FUNCTIONS = f"""
 SELECT function_name FROM duckdb_functions() WHERE function_type = 'scalar' AND stability <> 'CONSISTENT'
 UNION SELECT function_name FROM duckdb_functions() WHERE macro_definition SIMILAR TO '.*(current_|now\\(|today\\(|random\\().*'
-UNION SELECT unnest(['age', 'current_time', 'current_timestamp', 'localtime', 'localtimestamp'])
+UNION SELECT unnest({list(_MISLABELED)})
 """
 
 
@@ -77,8 +84,7 @@ class Parsed:
         tree = json.loads(serialized)
         self.error: str | None = tree.get("error_message") if tree["error"] else None
         nodes = [] if tree["error"] else list(_nodes(tree["statements"][0]["node"]["select_list"]))
-        variables = {name for node in nodes if node["class"] == "LAMBDA" for name in _names(node["lhs"])}
-        self.columns = [name for name in _names(nodes) if name not in variables]
+        self.columns = [] if tree["error"] else list(_columns(tree["statements"][0]["node"]["select_list"], frozenset()))
         self.functions = {str(node["function_name"]).casefold() for node in nodes if "function_name" in node}
         self.parts = {str(node["class"]) for node in nodes}
 
@@ -94,6 +100,20 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
         yield from _nodes(inner)
 
 
-def _names(tree: Any) -> list[str]:
-    nodes = tree if isinstance(tree, list) else list(_nodes(tree))
-    return [str(node["column_names"][0]) for node in nodes if node["class"] == "COLUMN_REF"]
+def _columns(tree: Any, variables: frozenset[str]) -> Iterator[str]:
+    """The columns that an expression names, without the variables of the lambda functions that it is in."""
+    if isinstance(tree, list):
+        for inner in tree:
+            yield from _columns(inner, variables)
+        return
+    if not isinstance(tree, dict):
+        return
+    if tree.get("class") == "COLUMN_REF":
+        if (name := str(tree["column_names"][0])) not in variables:
+            yield name
+        return
+    # The parser takes the arrow of `document -> 'key'` for that of a lambda function, which DuckDB no longer runs.
+    is_lambda = tree.get("class") == "LAMBDA" and tree.get("syntax_type") != "SINGLE_ARROW"
+    inside = variables | frozenset(_columns(tree["lhs"], frozenset()) if is_lambda else ())
+    for inner in tree.values():
+        yield from _columns(inner, inside)

@@ -1,6 +1,7 @@
 """Convert CSV to Parquet: every record becomes a row, or an error names its line.
 
-The records are found in chunks, which Arrow parses beside it. Arrow must find as many records as were found in a chunk.
+The main thread finds the records, in chunks; other threads let Arrow parse them, and infer and convert the types. Arrow must find as
+many records as were found in a chunk. At most five chunks are in memory at a time.
 """
 
 from collections import deque
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 16 << 20
 _CHUNK_BYTES_A_COLUMN = 8 << 10
+_CHANGED = "{} was changed while it was read; write a file under another name, then rename it"
+_MAX_THREADS = 4  # a chunk takes about 35 MB while it is read
 
 
 @dataclass
@@ -41,7 +44,9 @@ class CsvRows:
     columns: dict[str, TextColumn]
     notes: tuple[str, ...]
     _records: Records
-    _draft: "_Draft | None"
+    _rows: int
+    _changed: int
+    _draft: "_TypedFile | None"
 
     def write(self, copy: Path, columns: Mapping[str, TextColumn]) -> None:
         """Write the rows to a Parquet file.
@@ -59,10 +64,12 @@ class CsvRows:
             return
         if self._draft is not None:
             self._draft.path.unlink()
-        with _Draft(copy, self._records.names, final) as out:
+        with _TypedFile(copy, self._records.names, final) as out:
+            rows = 0
             for part in _parts(self._records, final, final):
                 out.add(part)
-        if not out.is_whole:
+                rows += part.rows
+        if not out.is_whole or rows != self._rows or self._records.text.stat().st_mtime_ns != self._changed:
             raise DataError(
                 f"{self._records.what} was changed while it was read; write a file under another name, then rename it"
             )
@@ -83,30 +90,34 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
 
     Raises:
         DataError: A record has too many or too few fields, a quote is not closed, a column has no name or a duplicate one, or
-            there are no rows.
+            there are no rows. The file was changed meanwhile.
         NotTextError: The bytes are not UTF-8, or have a NUL.
     """
+    changed = text.stat().st_mtime_ns
     layout = layout_of(text, options, what)
     records = read_header(text, layout, what)
     columns = [
         TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
         for name in records.names
     ]
-    notes, rows, out = [*layout.notes], 0, None
+    rows, out = 0, None
+    doubts: tuple[str, ...] = ()
     with ExitStack() as stack:
         for part in _parts(records, [replace(column) for column in columns], None):
             if draft is not None and out is None:
-                out = stack.enter_context(_Draft(draft, records.names, part.seen))
+                out = stack.enter_context(_TypedFile(draft, records.names, part.seen))
             if out is not None:
                 out.add(part)
             for column, seen in zip(columns, part.seen, strict=True):
                 column.add(seen)
-            rows, notes = rows + part.rows, notes or [*part.notes]
+            rows, doubts = rows + part.rows, doubts or part.notes
+    if text.stat().st_mtime_ns != changed:
+        raise DataError(_CHANGED.format(what))
     if not rows:
         raise DataError(
             f"{what} has a header of {counted(len(columns), 'column')} and no rows; write it again at the source, or remove it"
         )
-    return CsvRows(dict(zip(records.names, columns, strict=True)), tuple(notes), records, out)
+    return CsvRows(dict(zip(records.names, columns, strict=True)), (*layout.notes, *doubts), records, rows, changed, out)
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,7 @@ class _Part:
     notes: tuple[str, ...]
 
 
-class _Draft:
+class _TypedFile:
     """A Parquet file that is written with some types until a part has others."""
 
     def __init__(self, path: Path, names: Sequence[str], like: Sequence[TextColumn]) -> None:
@@ -176,10 +187,10 @@ def _parts(records: Records, columns: Sequence[TextColumn], like: Sequence[TextC
 
 
 def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[_Part]:
-    """Read chunks beside each other. An error comes after the parts that were before it in the file."""
+    """Read several chunks at a time. An error comes after the parts that were before it in the file."""
     import pyarrow as pa
 
-    with ThreadPoolExecutor(workers := pa.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers := min(pa.cpu_count(), _MAX_THREADS)) as pool:
         waiting: deque[Future[_Part]] = deque()
         for future in _started(pool, chunks, read):
             waiting.append(future)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING
 
-from taxiway.data.formats.csv_layout import unlimited_fields
+from taxiway.data.formats.csv_layout import allow_long_fields
 from taxiway.data.formats.csv_records import Records, blank_before_quote, has_blank_before_quote, invalid, ragged
 from taxiway.data.formats.text import NotTextError
 from taxiway.errors import DataError
@@ -148,7 +148,8 @@ def _by_python(records: Records, begins: int, line: int, least: int) -> Chunk:
     layout, names, first = records.layout, records.names, line
     rows = 0
     notes: tuple[str, ...] = ()
-    with records.text.open("rb") as stream, unlimited_fields():
+    allow_long_fields()
+    with records.text.open("rb") as stream:
         stream.seek(begins)
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)

@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.errors import DataError
 from taxiway.messages import quoted
-from taxiway.spec.source.csv_options import CsvOptions
+from taxiway.spec.source.csv_options import NO_DELIMITER, CsvOptions, is_delimiter
 
 if TYPE_CHECKING:
     import _csv
@@ -47,10 +48,18 @@ def layout_of(text: Path, options: CsvOptions, what: str) -> Layout:
         text: The file, in UTF-8.
         options: The options.
         what: The name of the file in notes.
+
+    Raises:
+        DataError: Excel's line sets a delimiter that cannot be one.
     """
     notes, delimiter, skip = [], options.delimiter, options.skip
     first = _line(text, skip)
     sep = _EXCEL_SEP.match(first)
+    if sep and delimiter is None and not is_delimiter(sep["sign"]):
+        raise DataError(
+            f"{what}:{skip + 1}: the line {quoted(first.strip())} sets a delimiter that is {NO_DELIMITER}; if it is another: "
+            f"csv: {{skip: {skip + 1}, delimiter: ';'}}"
+        )
     if sep and delimiter in (None, sep["sign"]):
         delimiter, skip = sep["sign"], skip + 1
         notes.append(f"{what}:{skip}: the line {quoted(first.strip())} is Excel's; it sets the delimiter and is not the header")
@@ -63,20 +72,16 @@ def layout_of(text: Path, options: CsvOptions, what: str) -> Layout:
     return Layout(delimiter, skip, options.header is not False, tuple(notes))
 
 
-@contextmanager
-def unlimited_fields() -> Iterator[None]:
-    """Let fields be of any length: the limit holds for the whole interpreter, and is 128 KB by default."""
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
+def allow_long_fields() -> None:
+    """Let fields be of any length. The limit, 128 KB by default, holds for the whole interpreter, so it is not set back."""
+    csv.field_size_limit(sys.maxsize)
 
 
 @contextmanager
 def records_of(text: Path, delimiter: str, skip: int, *, strict: bool) -> "Iterator[_csv.Reader]":
     """Python's reader of the records after `skip` lines; its line numbers are counted from there."""
-    with text.open(encoding="utf-8", newline="") as lines, unlimited_fields():
+    allow_long_fields()
+    with text.open(encoding="utf-8", newline="") as lines:
         for _ in islice(lines, skip):
             pass
         yield csv.reader(lines, delimiter=delimiter, strict=strict)

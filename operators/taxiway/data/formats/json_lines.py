@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from taxiway.data.formats.json_chunks import line_chunks, read_plain
 from taxiway.data.formats.python_rows import Batch, SeenRows, ValueColumn, see_rows
@@ -14,6 +14,9 @@ from taxiway.errors import DataError
 from taxiway.messages import counted, quoted
 
 _BATCH_ROWS = 10_000
+_LOOKED_AT_BYTES = 64 << 10
+_NO_OBJECT = "this line is a JSON {}; allowed: one object per line"
+_ARRAY_CURE = ". Convert an array to lines with: jq -c '.[]'"
 
 
 def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]) -> SeenRows:
@@ -55,6 +58,7 @@ def _batches(text: Path, what: str, columns: Mapping[str, ValueColumn], only: li
     """
     number, rows = 1, 0
     with text.open("rb") as stream:
+        _check_start(stream, what)
         for content in line_chunks(stream):
             if b"\0" in content:
                 raise NotTextError
@@ -66,6 +70,14 @@ def _batches(text: Path, what: str, columns: Mapping[str, ValueColumn], only: li
                 only[:] = [{name: values[0] for name, values in batch.columns.items()}] if rows == 1 else []
                 yield batch
             number += content.count(b"\n")
+
+
+def _check_start(stream: IO[bytes], what: str) -> None:
+    """Raise DataError for a long line with an array, without reading it to its end."""
+    start = stream.read(_LOOKED_AT_BYTES)
+    stream.seek(0)
+    if len(start) == _LOOKED_AT_BYTES and b"\n" not in start and start.lstrip().startswith(b"["):
+        raise DataError(f"{what}:1: {_NO_OBJECT.format('array')}{_ARRAY_CURE}")
 
 
 def _by_python(content: bytes, number: int, what: str) -> Iterator[Batch]:
@@ -105,8 +117,8 @@ def _object(line: str, number: int, what: str) -> dict[str, Any]:
             f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: one object per line. {_cure(line, number)}"
         ) from None
     if not isinstance(value, dict):
-        hint = ". Convert an array to lines with: jq -c '.[]'" if isinstance(value, list) else ""
-        raise DataError(f"{where}: this line is a JSON {_type_name(value)}; allowed: one object per line{hint}")
+        cure = _ARRAY_CURE if isinstance(value, list) else ""
+        raise DataError(f"{where}: {_NO_OBJECT.format(_type_name(value))}{cure}")
     return value
 
 

@@ -217,7 +217,10 @@ def see_rows(
                 dates = dates_in_text and name not in texts
                 column = columns.setdefault(name, ValueColumn(TextColumn(among=DATES) if dates else None))
                 _for_column(column.see, values, name, what)
-            pickle.dump(batch, stream, pickle.HIGHEST_PROTOCOL)
+            try:
+                pickle.dump(batch, stream, pickle.HIGHEST_PROTOCOL)
+            except RecursionError:
+                raise DataError(f"{what}: a value is nested too deeply; write it flat, or as text, at the source") from None
             rows += batch.rows
     if not rows or not columns:
         raise DataError(f"{what} has {counted(len(columns), 'column')} and {rows or 'no'} rows; required: at least one of each")

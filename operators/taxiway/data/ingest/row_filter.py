@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.conditions import (
+    CLOCK_WORDS,
     PARSE,
     UNSTABLE_FUNCTIONS,
     Parsed,
@@ -32,7 +33,13 @@ _ALLOWED = (
     "allowed: a condition in DuckDB's SQL over the columns of a row, such as amount > 0; names with spaces or other signs are put in "
     "double quotes"
 )
-_NOT_BY_ROW = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "*"}
+_NOT_BY_ROW = {
+    "SUBQUERY": "a subquery",
+    "WINDOW": "a window function",
+    "STAR": "*",
+    "POSITIONAL_REFERENCE": "a column by its position",
+    "PARAMETER": "a parameter",
+}
 
 
 def filter_rows(file: Path, condition: str, copy: Path, *, label: str, types: Callable[[], Mapping[str, str]]) -> int:
@@ -112,7 +119,7 @@ def _count(connection: "duckdb.DuckDBPyConnection", condition: str, kept: str, t
     """The number of rows that a condition keeps of `total` rows."""
     with _condition_errors(condition, label):
         ((left, judged),) = connection.execute(f"SELECT count_if(kept), count(*) FROM ({kept})").fetchall()
-    if judged != total:  # unnest makes more rows, or fewer
+    if judged != total:
         raise _invalid(condition, "does not have one value for each row")
     return int(left)
 
@@ -158,6 +165,8 @@ def _check_names(named: Iterable[str], condition: str, names: list[str], label: 
         )
     known = set(map(str.casefold, names))
     for name in named:
+        if name.casefold() not in known and name.casefold() in CLOCK_WORDS:
+            raise _invalid(condition, f"calls {name}, so it could keep other rows each time; compare with a fixed value")
         if name.casefold() not in known:
             raise ConfigError(
                 f'{_KEY} names the column "{name}", but {label} has no such column before joins: {condition}\n'
@@ -169,6 +178,8 @@ def _check_names(named: Iterable[str], condition: str, names: list[str], label: 
 
 
 def _check_functions(connection: "duckdb.DuckDBPyConnection", parsed: Parsed, condition: str) -> None:
+    if "unnest" in parsed.functions:
+        raise _invalid(condition, "calls unnest, which does not give one value for each row")
     unstable = {str(name) for (name,) in connection.execute(UNSTABLE_FUNCTIONS).fetchall()} & parsed.functions
     if unstable:
         raise _invalid(

@@ -52,7 +52,10 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
 
 
 def _index(snapshot: Snapshot, store: Store) -> SpanIndex:
-    """The index of a pipeline's profiles: one for each filter, sample and split rule, whose rows cannot be compared."""
+    """The index of a pipeline's profiles: one for each filter, sample and split rule, whose rows cannot be compared.
+
+    Rows without a label that are left out are such a filter, too, unless there is another one.
+    """
     rules = [rule.digest for rule in (snapshot.sample, snapshot.split) if rule is not None]
-    rules += [snapshot.rows] if snapshot.rows is not None else []
+    rules += [snapshot.rows or "unlabelled"] if snapshot.rows is not None or snapshot.removed else []
     return SpanIndex(store, f"past/{snapshot.pipeline}" + (f"+{digest_of_bytes(''.join(rules).encode())}" if rules else ""))

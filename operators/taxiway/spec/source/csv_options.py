@@ -9,13 +9,19 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.base import Section
 
+NO_DELIMITER = "not one ASCII character that is no letter, digit, quote or line break"
 _NOT_DELIMITERS = '"\r\n'
+
+
+def is_delimiter(sign: str) -> bool:
+    """Whether a text can be the character between fields."""
+    return len(sign) == 1 and not sign.isalnum() and sign not in _NOT_DELIMITERS and sign.isascii()
 
 
 def _delimiter(value: Any) -> Any:
     """One character; `tab` is a tab."""
     value = {"tab": "\t", "\\t": "\t"}.get(value, value) if isinstance(value, str) else value
-    if isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in _NOT_DELIMITERS and value.isascii():
+    if isinstance(value, str) and is_delimiter(value):
         return value
     raise ValueError("allowed: one ASCII character that is no letter, digit, quote or line break, such as ; or |, or tab")
 

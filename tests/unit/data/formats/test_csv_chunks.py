@@ -128,3 +128,27 @@ def test_a_file_that_changes_between_the_two_readings_is_an_error(tmp_path: Path
     path.write_text("a,b\n" + "1,x\n" * 9 + "none,x\n")
     with pytest.raises(DataError, match=r"rows\.csv was changed while it was read"):
         seen.write(tmp_path / "rows.parquet", seen.columns)
+
+
+@pytest.mark.parametrize("sign", ["§", "→", '"', "x", "1"])
+def test_a_delimiter_of_excel_that_cannot_be_one_is_an_error(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f'sep={sign}\na{sign}b\n1{sign}"2"\n')
+    with pytest.raises(DataError, match=r"rows\.csv:1: the line .* sets a delimiter that is not one ASCII character"):
+        see_csv(path, None, "rows.csv", CsvOptions(), {})
+
+
+def test_all_notes_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('sep=;\na;b\n1; "x"\n')
+    notes = see_csv(path, None, "rows.csv", CsvOptions(), {}).notes
+    assert [note.split(":")[1] for note in notes] == ["1", "3"]
+
+
+def test_rows_that_are_added_between_the_two_readings_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,x\n")
+    seen = see_csv(path, None, "rows.csv", CsvOptions(), {})
+    path.write_text("a,b\n1,x\n2,y\n")
+    with pytest.raises(DataError, match=r"rows\.csv was changed while it was read"):
+        seen.write(tmp_path / "rows.parquet", seen.columns)
