@@ -104,6 +104,9 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
         columns = self.columns
+        # The header of a CSV file may have blanks around the names.
+        bare = {name: name.strip() for name in frame if isinstance(name, str) and name.strip() not in frame}
+        frame = frame.rename(columns={name: to for name, to in bare.items() if to in columns.names})
         absent = [name for name in columns.names if name not in frame]
         required = [name for name in absent if name not in columns.optional]
         if required:

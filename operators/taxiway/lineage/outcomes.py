@@ -22,6 +22,11 @@ def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
     return frozenset(_index(store, pipeline).spans())
 
 
+def decided_pipelines(store: Store) -> tuple[str, ...]:
+    """The names `team.pipeline` of the pipelines with processed spans. The other folders are parts of their indexes."""
+    return tuple(name for name in store.list_refs("decided") if name.count(".") == 1)
+
+
 def processed_state(store: Store, pipeline: str) -> Hashable:
     """A value that changes whenever the processed spans change; its cost does not depend on their number."""
     return _index(store, pipeline).state()

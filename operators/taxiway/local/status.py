@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError, TransientError
-from taxiway.lineage.outcomes import summaries
+from taxiway.lineage.outcomes import decided_pipelines, summaries
 from taxiway.local.stack import Stack
 from taxiway.records import RunSummary
 from taxiway.store import Store
@@ -56,6 +56,6 @@ def read_status(stack: Stack) -> StackStatus:
     except TaxiwayError as error:
         problems.append(str(error))
     store = Store(str(stack.home.store))
-    newest = {pipeline: summaries(store, pipeline, newest=1) for pipeline in store.list_refs("decided")}
+    newest = {pipeline: summaries(store, pipeline, newest=1) for pipeline in decided_pipelines(store)}
     urls = {service: stack.url(service) for service in stack.ports}
     return StackStatus(urls, champions, served, {name: found[-1] for name, found in newest.items() if found}, tuple(problems))

@@ -1,5 +1,6 @@
 """Validate data: checks a snapshot against the pipeline's schema, its history and the team's suite."""
 
+import os
 from pathlib import Path
 
 from taxiway.messages import counted
@@ -50,7 +51,9 @@ def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     """Why the pipeline stops at this report; None if it continues."""
     if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
         return None
-    schema = Path(pipeline.schema_file).name
+    schema = (
+        os.path.relpath(pipeline.schema_file) if Path(pipeline.schema_file).is_relative_to(Path.cwd()) else pipeline.schema_file
+    )
     return (
         f"the data did not pass validation; no model is trained:\n{_why(report)}\n"
         f"If the data is wrong, correct it at the source. If it is right: taxiway schema update {schema} --from DATA shows and makes "

@@ -59,8 +59,6 @@ def _client(folder: Path) -> "MlflowClient":
 
     uri, database = database_uri(folder), folder.absolute() / _DATABASE
     try:
-        from sqlalchemy.exc import SQLAlchemyError
-
         if not database.exists():
             _make_database(folder)
         client = MlflowClient(uri, uri)
@@ -71,7 +69,9 @@ def _client(folder: Path) -> "MlflowClient":
             f"without --tracking-uri, runs are kept in {folder}, which needs the package mlflow ({error}): pip install mlflow; "
             "or give an MLflow server: --tracking-uri URL"
         ) from None
-    except SQLAlchemyError as error:
+    except Exception as error:
+        if not _is_of_database(error):
+            raise
         first_line = str(error).splitlines()[0]
         if "disk is full" in first_line:
             raise TransientError(f"{database} cannot be written: the disk is full; free some space and run again") from error
@@ -81,6 +81,12 @@ def _client(folder: Path) -> "MlflowClient":
             key="home",
             got=folder,
         ) from error
+
+
+def _is_of_database(error: Exception) -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError)
 
 
 def _check_place(client: "MlflowClient", folder: Path) -> None:

@@ -6,11 +6,14 @@ import pytest
 
 from helping import free_port
 from taxiway.cli.views.status import show_status
+from taxiway.lineage.outcomes import decided_pipelines, mark_processed
 from taxiway.local.stack import Stack
 from taxiway.local.stack_dir import StackDir
 from taxiway.local.status import read_status
+from taxiway.records import Outcome, RunSummary, Span
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
+from taxiway.store import Store
 
 
 @pytest.fixture
@@ -28,6 +31,17 @@ def test_services_that_do_not_answer_are_problems(stack: Stack, capsys: pytest.C
     shown = capsys.readouterr().out
     assert "No model is in production" not in shown
     assert "does not answer" in shown
+
+
+def test_the_parts_of_an_index_are_no_pipelines(stack: Stack) -> None:
+    store = Store(str(stack.home.store))
+    for name in ("team.new", "team.all"):
+        span = Span(source="there", name="1", rows=1, content="a")
+        mark_processed(
+            store, RunSummary(pipeline=name, run="r", span=span, outcome=Outcome.BLOCKED, reasons=(), mlflow_run="0")
+        )
+    assert decided_pipelines(store) == ("team.all", "team.new")
+    assert set(read_status(stack).decisions) == {"team.all", "team.new"}
 
 
 def test_what_the_gateway_serves_is_shown_without_mlflow(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -236,6 +236,11 @@ def test_mlflows_own_server_takes_the_example(model: Any, champion: str) -> None
     assert answers.equals(model.predict(learned().slice(0, 3).to_pylist()))
 
 
+def test_blanks_around_the_names_of_a_csv_header_do_not_matter(model: Any) -> None:
+    rows = pd.read_parquet(as_source_file(learned(5)))
+    assert model.predict(rows.rename(columns=lambda name: f" {name} ")).equals(model.predict(rows))
+
+
 def test_predictions_have_the_index_of_the_rows(model: Any) -> None:
     rows = pd.read_parquet(as_source_file(learned(5))).set_index(pd.Index(list("vwxyz")))
     assert model.predict(rows.iloc[::-1]).index.tolist() == list("zyxwv")
@@ -309,6 +314,12 @@ def test_a_champion_is_evaluated_after_a_column_has_changed_its_type(model: Any,
     unknown = rows.assign(gate=rows["gate"].where(rows["gate"].isna(), 99))
     assert score(champion, renamed).tolist() == score(champion, unknown).tolist()
     assert "version 1 is evaluated on values that it would refuse in requests: row 0: column gate is 'gate" in caplog.text
+    # One value that does not fit leaves the others of the column as they are.
+    fits = rows["wet"].notna().to_numpy()
+    mixed = rows.assign(wet=rows["wet"].astype("object"))
+    mixed.loc[mixed.index[fits][0], "wet"] = "maybe"
+    others = np.arange(len(rows)) != np.flatnonzero(fits)[0]
+    assert score(champion, mixed)[others].tolist() == expected[others].tolist()
 
 
 def test_a_column_may_be_absent_only_if_its_values_may_be_missing(model: Any) -> None:

@@ -83,8 +83,11 @@ class Parsed:
     def __init__(self, serialized: str) -> None:
         tree = json.loads(serialized)
         self.error: str | None = tree.get("error_message") if tree["error"] else None
-        nodes = [] if tree["error"] else list(_nodes(tree["statements"][0]["node"]["select_list"]))
-        self.columns = [] if tree["error"] else list(_columns(tree["statements"][0]["node"]["select_list"], frozenset()))
+        selected = [] if tree["error"] else [statement["node"].get("select_list") for statement in tree["statements"]]
+        if selected and (len(selected) > 1 or selected[0] is None):
+            self.error, selected = "it is a whole query", []
+        nodes = list(_nodes(selected))
+        self.columns = list(_columns(selected, frozenset()))
         self.functions = {str(node["function_name"]).casefold() for node in nodes if "function_name" in node}
         self.parts = {str(node["class"]) for node in nodes}
 

@@ -156,12 +156,17 @@ def memory_errors(what: str) -> Iterator[None]:
         what: The name of the data in errors.
 
     Raises:
+        KeyboardInterrupt: The query was interrupted.
         TransientError: Memory and disk are not sufficient.
     """
     import duckdb
 
     try:
         yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted":  # the latter by Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except duckdb.OutOfMemoryException as error:
         raise TransientError(
             f"{what}: not enough memory, and not enough space in the temporary folder {tempfile.gettempdir()}: "

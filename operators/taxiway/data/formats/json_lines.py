@@ -111,10 +111,14 @@ def _object(line: str, number: int, what: str) -> dict[str, Any]:
     try:
         value = json.loads(line, object_pairs_hook=_once)
         if "\\u" in line:
-            json.dumps(value, ensure_ascii=False).encode()
+            _check_surrogates(json.dumps(value, ensure_ascii=False), where)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{where}: this line is not JSON: {getattr(error, 'msg', error)}; allowed: one object per line. {_cure(line, number)}"
+        ) from None
+    except _DuplicateKeyError as error:
+        raise DataError(
+            f"{where}: the key {quoted(str(error))} occurs twice in one object; write each key once at the source"
         ) from None
     if not isinstance(value, dict):
         cure = _ARRAY_CURE if isinstance(value, list) else ""
@@ -122,12 +126,25 @@ def _object(line: str, number: int, what: str) -> dict[str, Any]:
     return value
 
 
+class _DuplicateKeyError(Exception):
+    """An object has a key twice; the message is the key."""
+
+
+def _check_surrogates(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where}: a text has half of a surrogate pair, such as \\ud83d; write the whole character at the source"
+        ) from None
+
+
 def _cure(line: str, number: int) -> str:
     """What to do about a line that is not JSON."""
     text = line.strip()
     if number == 1 and text.startswith("["):
         return "If the file is one array over several lines, convert it with: jq -c '.[]'"
-    if text.endswith(",") and text.startswith("{"):
+    if text.endswith("},") and text.startswith("{"):
         return "If each line ends with a comma, remove it at the source"
     if number == 1 and text.startswith("{"):
         return "If each object is over several lines, convert the file with: jq -c ."
@@ -138,7 +155,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f'the key "{next(name for name in names if names.count(name) > 1)}" occurs twice')
+        raise _DuplicateKeyError(next(name for name in names if names.count(name) > 1))
     return found
 
 

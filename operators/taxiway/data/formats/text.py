@@ -94,10 +94,12 @@ def _write(decoder: codecs.IncrementalDecoder, chunk: bytes, out: IO[bytes], wha
             raise DataError(f"{what} cannot be decoded: {error}; correct csv.encoding") from None
         good = error.object[: error.start].decode(error.encoding, "replace")
         got = error.object[error.start : error.start + 4]
+        # Windows writes signs such as the euro where Latin-1 has control characters.
+        likely = "cp1252" if 0x80 <= got[0] < 0xA0 else "latin-1"
         raise DataError(
             f"{what}:{lines + good.count(chr(10)) + 1}: the bytes {got!r} are not {error.encoding.upper()}; allowed: UTF-8, or UTF-16 "
             "with a byte order mark. Write UTF-8 at the source, convert it: iconv -f ENCODING -t UTF-8, or give the encoding of CSV: "
-            "csv: {encoding: latin-1}"
+            f"csv: {{encoding: {likely}}}, or the option --csv encoding={likely}"
         ) from None
     if "\0" in text:
         line = lines + text.count("\n", 0, text.index("\0")) + 1

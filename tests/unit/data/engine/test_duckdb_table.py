@@ -1,7 +1,11 @@
 """Several files as one table: their columns get a type that holds the values of all, or are refused; and what SQL can reach."""
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -154,3 +158,14 @@ def test_an_error_between_two_batches_is_taxiways(message: str, expected: type[E
     assert next(batches).num_rows == 1
     with pytest.raises(expected, match="made"):
         next(batches)
+
+
+@pytest.mark.parametrize("by", ["signal", "connection"])
+def test_a_query_that_is_interrupted_is_no_error(by: str) -> None:
+    with connect() as connection:
+        interrupt = connection.interrupt if by == "connection" else partial(os.kill, os.getpid(), signal.SIGINT)
+        timer = threading.Timer(0.1, interrupt)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            run(connection, "SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(100_000) b", "the rows")
+        timer.join()

@@ -142,3 +142,18 @@ def test_a_value_that_is_nested_too_deeply_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text('{"a": ' + "[" * 900 + "]" * 900 + "}\n")
     assert "nested too deeply" in str(read(path, tmp_path / "out", 64))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', 'the key "a" occurs twice in one object; write each key once'),
+        ('{"a": 1,', "If each object is over several lines, convert the file with: jq -c ."),
+        ('{"a": 1},', "If each line ends with a comma, remove it"),
+        ('{"a": "\\ud83d"}', "half of a surrogate pair"),
+    ],
+)
+def test_errors_have_the_cure_that_keeps_the_values(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(line + '\n"b": 2}\n')
+    assert message in str(read(path, tmp_path / "out", 1 << 20))

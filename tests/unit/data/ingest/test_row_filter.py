@@ -75,6 +75,8 @@ def test_unnest_is_refused_although_it_gives_as_many_values_as_there_are_rows(tm
         ("#1 > 1", "a column by its position"),
         ("amount > $1", "a parameter"),
         ("amount > ?", "a parameter"),
+        ("amount > 1) union select * from (values(1)", "is not one valid condition"),
+        ("amount > 1); select (1", "is not one valid condition"),
     ],
 )
 def test_what_is_not_a_condition_on_the_row_alone_is_refused(condition: str, message: str, tmp_path: Path) -> None:
