@@ -1,11 +1,8 @@
 """Several files as one table: their columns get a type that holds the values of all, or are refused; and what SQL can reach."""
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -160,11 +157,9 @@ def test_an_error_between_two_batches_is_taxiways(message: str, expected: type[E
         next(batches)
 
 
-@pytest.mark.parametrize("by", ["signal", "connection"])
-def test_a_query_that_is_interrupted_is_no_error(by: str) -> None:
+def test_a_query_that_is_interrupted_is_no_error() -> None:
     with connect() as connection:
-        interrupt = connection.interrupt if by == "connection" else partial(os.kill, os.getpid(), signal.SIGINT)
-        timer = threading.Timer(0.1, interrupt)
+        timer = threading.Timer(0.1, connection.interrupt)
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             run(connection, "SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(100_000) b", "the rows")
