@@ -19,6 +19,7 @@ from taxiway.cli.new.draft import draft_pipeline
 from taxiway.cli.new.page import readme_text
 from taxiway.cli.new.texts import pipeline_text
 from taxiway.data.ingest.ingest import ingest
+from taxiway.data.schema.constraints import Range
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.validation.validate import validate_snapshot
@@ -426,3 +427,19 @@ def test_options_are_written_into_the_draft_and_remarks_beside_the_columns(tmp_p
     schema = load_schema(pipeline.schema_file)
     assert [(feature.name, feature.type) for feature in schema.features][1:3] == [("price", "number"), ("ok", "string")]
     assert "# the texts look like booleans" in Path(pipeline.schema_file).read_text()
+
+
+@pytest.mark.parametrize("types", [("int64", "float64"), ("float64", "float64")])
+def test_integers_that_files_have_as_floats_are_keys_and_labels(tmp_path: Path, types: tuple[str, str]) -> None:
+    rng = np.random.default_rng(5)
+    for month, type_ in enumerate(types, start=1):
+        rows = pd.DataFrame({"loan": np.arange(400) + 1000 * month, "amount": rng.normal(size=400), "default": [0, 1] * 200})
+        (tmp_path / "loans").mkdir(exist_ok=True)
+        rows.astype({"loan": type_, "default": type_}).to_parquet(tmp_path / f"loans/2026-0{month}.parquet")
+    pipeline = drafted(tmp_path / "dags", tmp_path, str(tmp_path / "loans"), "default")
+    schema = load_schema(Path(pipeline.schema_file))
+    assert schema.key == ("loan",)
+    assert schema.feature("loan").type == "integer"
+    is_known = types[0] == "int64"  # floats alone may be amounts
+    label = schema.feature("default")
+    assert (label.type, label.range) == (("integer", Range(min=0, max=1)) if is_known else ("number", None))

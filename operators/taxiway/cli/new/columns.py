@@ -6,7 +6,7 @@ from taxiway.cli.new.rows import is_unique
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
-from taxiway.data.schema.constraints import Drift
+from taxiway.data.schema.constraints import Drift, Range
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
 from taxiway.data.schema.remarks import PANDAS_INDEX, is_look, is_pandas_index
 from taxiway.messages import counted
@@ -95,6 +95,8 @@ def with_codes(feature: Feature, profiles: Sequence[Profile]) -> Feature:
     if feature.type not in ("integer", "string") or feature.domain is not None:
         return feature
     columns = [column for profile in profiles if (column := profile.column(feature.name)) is not None and column.present]
+    if feature.type == "integer" and any(column.type == "number" for column in columns):
+        return _with_range_of_codes(feature, columns)
     values = {item.value for column in columns for item in column.values}
     complete = all(column.values_complete for column in columns)
     if not complete or not 2 <= len(values) <= MOST_CODES or not all(_is_whole(value) for value in values):
@@ -105,6 +107,13 @@ def with_codes(feature: Feature, profiles: Sequence[Profile]) -> Feature:
         return feature
     domain = sorted(values, key=int)
     return feature.model_copy(update={"domain": tuple(map(int, domain)) if feature.type == "integer" else tuple(domain)})
+
+
+def _with_range_of_codes(feature: Feature, columns: Sequence[ColumnProfile]) -> Feature:
+    """A range for few integers of which some are floats in the data, so that their values were not counted."""
+    low = min(column.minimum for column in columns if column.minimum is not None)
+    high = max(column.maximum for column in columns if column.maximum is not None)
+    return feature.model_copy(update={"range": Range(min=low, max=high)}) if high - low < MOST_CODES else feature
 
 
 def with_drift(schema: Schema, profiles: Sequence[Profile], roles: set[str]) -> Schema:

@@ -24,7 +24,7 @@ from taxiway.data.ingest.ingest import store_span
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
-from taxiway.data.schema.infer import infer_from
+from taxiway.data.schema.infer import infer_from, with_integers
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
 from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.sources.files import find_spans
@@ -168,7 +168,7 @@ def _draft(
     profiles: list[Profile],
     store: Store,
 ) -> Draft:
-    whole = _in_order(merge_profiles(profiles), profiles)
+    whole = with_integers(_in_order(merge_profiles(profiles), profiles), profiles)
     unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
     schema = infer_from(whole, label, without=[name for name in unread if name != label])
     read = label_of(spans, store, schema, label)

@@ -18,6 +18,7 @@ from taxiway.store.store import Store
 
 Ranges = Literal["none", "observed"]
 DOMAIN_VALUES = 100
+_NEARLY_UNIQUE = 0.95  # the number of distinct values may be an estimate
 
 
 def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, without: Collection[str] = ()) -> Schema:
@@ -34,7 +35,23 @@ def infer_schema(data: Snapshot | Iterable[Span], store: Store, label: str, *, w
     profile = merge_profiles(profiles)
     order = dict.fromkeys(column.name for each in profiles for column in each.columns)
     columns = tuple(column for name in order if (column := profile.column(name)) is not None)
-    return infer_from(Profile(rows=profile.rows, columns=columns), label, without=without)
+    return infer_from(with_integers(Profile(rows=profile.rows, columns=columns), profiles), label, without=without)
+
+
+def with_integers(merged: Profile, profiles: Iterable[Profile]) -> Profile:
+    """The merged profile of some data, in which integers that some of the data has as floats are integers.
+
+    A file has them so after pandas had read a missing value in their column. A column of whole floats alone is taken for integers only
+    if no value occurs twice, as in an id.
+    """
+    integers = {column.name for profile in profiles for column in profile.columns if column.type == "integer"}
+    columns = []
+    for column in merged.columns:
+        whole = column.type == "number" and column.present and not column.fractional and column.finite == column.present
+        is_unique = column.present == column.rows and column.distinct.value >= _NEARLY_UNIQUE * column.rows
+        is_integer = whole and (column.name in integers or is_unique)
+        columns.append(column.model_copy(update={"type": "integer"}) if is_integer else column)
+    return Profile(rows=merged.rows, columns=tuple(columns))
 
 
 def infer_from(profile: Profile, label: str | None = None, *, ranges: Ranges = "none", without: Collection[str] = ()) -> Schema:
