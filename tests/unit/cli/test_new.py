@@ -443,3 +443,16 @@ def test_integers_that_files_have_as_floats_are_keys_and_labels(tmp_path: Path, 
     is_known = types[0] == "int64"  # floats alone may be amounts
     label = schema.feature("default")
     assert (label.type, label.range) == (("integer", Range(min=0, max=1)) if is_known else ("number", None))
+
+
+def test_columns_that_come_and_go_and_change_their_type_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "loans").mkdir()
+    for month in range(1, 5):
+        rows = pd.DataFrame({"loan": np.arange(400) + 1000 * month, "score": range(400), "default": [0, 1] * 200})
+        rows = rows.rename(columns={"score": "fax"}) if month < 3 else rows.astype({"default": "float64"})
+        rows.to_parquet(tmp_path / f"loans/2026-0{month}.parquet")
+    drafted(tmp_path / "dags", tmp_path, str(tmp_path / "loans"), "default")
+    page = (tmp_path / "dags/ours/drafted.md").read_text()
+    assert "* `fax`: only in 2 of 4 spans: 2026-01 to 2026-02." in page
+    assert "* `score`: only in 2 of 4 spans: 2026-03 to 2026-04." in page
+    assert "* `default`: integer in 2026-01 to 2026-02, number in 2026-03 to 2026-04." in page

@@ -86,6 +86,23 @@ def no_features(schema: Schema, roles: set[str]) -> dict[str, str]:
     return found
 
 
+def changes_of_columns(spans: Sequence[Span], profiles: Sequence[Profile]) -> dict[str, str]:
+    """The columns that only some spans have, and those whose type differs between spans."""
+    found = {}
+    for name in dict.fromkeys(column.name for profile in profiles for column in profile.columns):
+        having = {span.name: column.type for span, p in zip(spans, profiles, strict=True) if (column := p.column(name))}
+        types = {type_: [span for span, its in having.items() if its == type_] for type_ in dict.fromkeys(having.values())}
+        if len(having) < len(spans):
+            found[name] = f"only in {len(having)} of {len(spans)} spans: {_first_and_last(list(having))}"
+        elif len(types) > 1:
+            found[name] = ", ".join(f"{type_} in {_first_and_last(which)}" for type_, which in types.items())
+    return found
+
+
+def _first_and_last(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
 def with_codes(feature: Feature, profiles: Sequence[Profile]) -> Feature:
     """Close the list of values of whole numbers, or of texts of digits, that look like codes.
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from taxiway.cli.new.columns import (
     WINDOW,
+    changes_of_columns,
     find_key,
     left_out,
     many_valued,
@@ -191,7 +192,7 @@ def _draft(
         suspects=suspects,
         not_taken=no_features(schema, roles),
         unread=unread,
-        remarks=remarks,
+        remarks=changes_of_columns(spans, profiles) | remarks,
         typical=_typical(profiles[-1], schema, roles | drop.keys()),
         options=options,
     )
