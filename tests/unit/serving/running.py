@@ -65,7 +65,7 @@ def _command(process: psutil.Process) -> str:
 
 def gateway_environment(tracking_uri: str, state: Path, port: int, **settings: Any) -> dict[str, str]:
     tokens = {"caller_token": CALLER, "admin_token": ADMIN}
-    content = {"tracking_uri": tracking_uri, "state_folder": str(state), "port": port, "poll_s": 0.2, **tokens}
+    content = {"tracking_uri": tracking_uri, "state_folder": str(state), "port": port, **tokens}
     # The limits of production are there to be hit by tests that ask for it, and not because a machine is busy.
     limits = {"load_timeout_s": PATIENCE_S, "predict_timeout_s": PATIENCE_S}
     content |= {"loader": "misbehaving:load", **limits, **settings}
