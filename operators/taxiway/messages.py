@@ -55,6 +55,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def json_for_yaml(value: object) -> str:
+    """A value in JSON that YAML reads too, which escapes more: whatever cannot be printed, by up to 32 bits."""
+    shown = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in shown)
+
+
 def quoted(value: object) -> str:
     """Text in quotes, other values as they print; at most 60 characters.
 

@@ -211,7 +211,7 @@ def new(
 
     notes: list[str] = []
     options = read_options(csv, file_format)
-    with busy(f"reading {source}") as doing:
+    with busy(f"reading {source}") as progress:
         files, mistakes = new_pipeline(
             pipeline,
             team,
@@ -222,7 +222,7 @@ def new(
             split_by=split_by,
             options=options,
             note=notes.append,
-            doing=doing,
+            progress=progress,
         )
     show_notes(notes)
     for file in files:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SUSPECT = {"roc_auc": 0.95, "r2": 0.81}
-"""The score from which on a column alone is worth a look; an R² of 0.81 is a correlation of 0.9."""
+"""The score from which on a column alone is reported; an R² of 0.81 is a correlation of 0.9."""
 CERTAIN = 0.999
-"""The score from which on a column is the label in other words."""
+"""The score from which on a column practically determines the label."""
 _ALMOST_PERFECT = 0.99
 _PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
 _ROWS = 20_000

@@ -165,7 +165,7 @@ def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
 
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
-    """A warning that decides nothing: real problems are rarely solved, but a column may be the label in other words."""
+    """A warning that decides nothing: real problems are rarely solved, but a column may give the label away."""
     alone = "; ".join(column.describe() for column in evaluation.alone[:_SHOWN_ALONE])
     first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
     for result in evaluation.metrics:

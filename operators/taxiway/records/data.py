@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from taxiway.messages import number_text
+from taxiway.messages import json_for_yaml, number_text
 from taxiway.records.base import Migration, Record, Severity, Status, renamed, without
 
 # Text that YAML reads as itself without quotes.
@@ -221,14 +221,8 @@ def _inline(value: JsonValue) -> str:
         return text if "e" not in text or "." in text else text.replace("e", ".0e")  # else YAML would read text
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS
-        return value if plain else _quoted(value)
+        return value if plain else json_for_yaml(value)
     return str(value)
-
-
-def _quoted(text: str) -> str:
-    """Text in quotes of YAML, which escapes more than JSON: whatever cannot be printed, by up to 32 bits."""
-    shown = json.dumps(text, ensure_ascii=False)
-    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in shown)
 
 
 class Anomaly(Record):

@@ -37,6 +37,7 @@ def laid(folder: Path, names: tuple[str, ...]) -> Path:
         (("2024/01/31/x.csv", "2024/02/01/y.csv"), "{YYYY}/{MM}/{DD}/*.csv", ["2024-01-31", "2024-02-01"]),
         (("year=2024/month=01/a.csv", "year=2024/month=02/a.csv"), "year={YYYY}/month={MM}/a.csv", ["2024-01", "2024-02"]),
         (("part-00000-ab12.parquet", "part-00001-cd34.parquet"), "*.parquet", ["1"]),
+        (("part-0.csv", "part-1.csv", "_tmp.csv", "._part-0.csv"), "*.csv", ["1"]),
         (("titanic.csv",), "titanic.csv", ["1"]),
     ],
 )
@@ -53,6 +54,12 @@ def test_a_glob_of_months_is_a_pattern_and_a_file_is_itself(tmp_path: Path) -> N
     assert span_pattern(f"{tmp_path}/2024-*.csv") == f"{tmp_path}/{{YYYY}}-{{MM}}.csv"
     assert span_pattern(f"{tmp_path}/2024-01.csv") == f"{tmp_path}/2024-01.csv"
     assert span_pattern(f"{tmp_path}/{{SPAN}}.csv") == f"{tmp_path}/{{SPAN}}.csv"
+
+
+def test_a_glob_leaves_hidden_files_out_unless_it_names_them(tmp_path: Path) -> None:
+    laid(tmp_path, ("part-0.csv", "part-1.csv", "_tmp.csv", "._part-0.csv"))
+    assert span_pattern(f"{tmp_path}/*.csv") == f"{tmp_path}/*.csv"
+    assert span_pattern(f"{tmp_path}/_*.csv") == f"{tmp_path}/_tmp.csv"
 
 
 def test_the_format_may_be_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from taxiway.cli.new.columns import (
     WINDOW,
@@ -16,7 +17,7 @@ from taxiway.cli.new.columns import (
     with_codes,
     with_drift,
 )
-from taxiway.cli.new.rows import Label, columns_that_tell, label_of, twins_of
+from taxiway.cli.new.rows import Label, label_of, leaking_columns, zeros_remark
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import ReadOptions, known_format
@@ -84,13 +85,31 @@ class Draft:
 
     @property
     def is_dated(self) -> bool:
-        """Whether the version of the only span is the time of the newest change."""
-        return self.is_one_span and not SpanPattern.parse(self.pattern).names
+        """Whether the version of the only span has the time of the newest change; some servers do not know it."""
+        return self.is_one_span and not self.is_numbered and self.spans[0].version > 0
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the names of the files have the numbers of versions."""
+        return "VERSION" in SpanPattern.parse(self.pattern).names
+
+    @property
+    def unlabelled(self) -> Literal["drop", "wait"] | None:
+        """What to do about missing labels: wait if whole spans have none; None if no label is missing."""
+        if not self.label.missing:
+            return None
+        is_whole = all(labelled in (0, span.rows) for labelled, span in zip(self.label.rows, self.spans, strict=True))
+        return "wait" if is_whole else "drop"
 
     @property
     def window(self) -> int:
-        """The number of spans to train on: three, or as many as there are."""
-        return min(WINDOW, len(self.spans) if self.split_by else len(self.spans) - 1)
+        """The number of spans to train on: three, or as many as there are with labels."""
+        return min(WINDOW, len(self._usable_rows) - (self.split_by is None))
+
+    @property
+    def _usable_rows(self) -> tuple[int, ...]:
+        """The number of rows with a label in each span that has any."""
+        return tuple(rows for rows in self.label.rows if rows)
 
     @property
     def origin(self) -> str:
@@ -104,12 +123,10 @@ class Draft:
     @property
     def evaluation_rows(self) -> int:
         """The evaluation rows of the run that has the fewest."""
+        rows = self._usable_rows
         if self.split_by is None:
-            return min(span.rows for span in self.spans[self.window :])
-        return int(
-            EVALUATION
-            * min(sum(s.rows for s in self.spans[at : at + self.window]) for at in range(len(self.spans) - self.window + 1))
-        )
+            return min(rows[self.window :])
+        return int(EVALUATION * min(sum(rows[at : at + self.window]) for at in range(len(rows) - self.window + 1)))
 
     @property
     def min_rows(self) -> int | None:
@@ -130,7 +147,7 @@ def draft_pipeline(
     split_by: str | None = None,
     options: ReadOptions = AS_DETECTED,
     note: Note = ignore,
-    doing: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
 ) -> Draft:
     """Read all spans of a pattern, and draft a schema and the keys of a pipeline from their profiles.
 
@@ -140,7 +157,7 @@ def draft_pipeline(
         split_by: The column by which each span is split; None to evaluate on the newest span, or to find a column if there is only one span.
         options: How the files are read. Text files are read twice, because their types are those of all spans together.
         note: Called with each note on what is doubtful about a file.
-        doing: Called with what is done now.
+        progress: Called with what is done now.
 
     Raises:
         ConfigError: The pattern matches no file, or there is one span and no column to split it by.
@@ -153,10 +170,10 @@ def draft_pipeline(
     with temp_folder("new") as folder:
         store = Store(str(folder))
         if (options.format or known_format(pattern)) != "parquet":
-            doing(f"reading {len(found)} files" if found[1:] else f"reading {found[0].path}")
+            progress(f"reading {len(found)} files" if found[1:] else f"reading {found[0].path}")
             options = replace(options, types=common_types(found, options))
-        spans, profiles = _profiled(found, store, options, note, doing, pattern)
-        doing("drafting")
+        spans, profiles = _profiled(found, store, options, note, progress, pattern)
+        progress("drafting")
         return _draft(pattern, label, split_by, options, spans, profiles, store)
 
 
@@ -174,13 +191,14 @@ def _draft(
     schema = infer_from(whole, label, without=[name for name in unread if name != label])
     read = label_of(spans, store, schema, label)
     key = find_key(whole, spans, store, schema)
-    by = _split_column(split_by, key, whole, schema, one_span=len(spans) == 1)
+    labelled = [span for span, rows in zip(spans, read.rows, strict=True) if rows]
+    by = _split_column(split_by, key, whole, schema, one_span=len(labelled) == 1)
     roles = {label, *key}
-    remarks = _remarks(spans[-1], profiles[-1], schema, store) | _twins(whole, spans, schema, store)
+    remarks = _remarks(spans[-1], profiles[-1], schema, store) | _zeros(whole, spans, schema, store)
     drop = left_out(whole, roles, schema, remarks)
     if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
         drop.setdefault(str(by), "the rows are split by it")
-    suspects = columns_that_tell(spans[-1], store, read, schema, roles | drop.keys())
+    suspects = leaking_columns(labelled[-1], store, read, schema, roles | drop.keys())
     drop |= _certain(suspects, schema, roles | drop.keys())
     return Draft(
         pattern=pattern,
@@ -199,12 +217,12 @@ def _draft(
 
 
 def _profiled(
-    found: tuple[FoundSpan, ...], store: Store, options: ReadOptions, note: Note, doing: Callable[[str], None], pattern: str
+    found: tuple[FoundSpan, ...], store: Store, options: ReadOptions, note: Note, progress: Callable[[str], None], pattern: str
 ) -> tuple[tuple[Span, ...], list[Profile]]:
     read = partial(read_file, options=options, note=note)
     spans, profiles = [], []
     for at, span in enumerate(found, start=1):
-        doing(f"profiling {span.name} ({at} of {len(found)})" if found[1:] else f"profiling {span.path}")
+        progress(f"profiling {span.name} ({at} of {len(found)})" if found[1:] else f"profiling {span.path}")
         spans.append(store_span(span, read, pattern, store))
         profiles.append(profile_span(spans[-1], store))
     return tuple(spans), profiles
@@ -239,14 +257,14 @@ def _split_column(given: str | None, key: tuple[str, ...], profile: Profile, sch
         return key[0]
     candidates = many_valued(profile, str(schema.label))
     raise ConfigError(
-        "there is one span, so its rows must be split into training and evaluation rows, and no column is unique for every row; give the column "
+        "there is only one span to learn from, so its rows must be split into training and evaluation rows, and no column is unique for every row; give the column "
         "whose values say which rows belong together, such as a customer, with --split-by COLUMN"
         f"{'; columns with many values: ' + ', '.join(candidates) if candidates else ''}; or add a column with the number of the row to the data"
     )
 
 
 def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str]) -> dict[str, str]:
-    """The columns that are the label in other words, and why they are left out; none if no other would remain."""
+    """The columns that determine the label, and why they are left out; none if no other would remain."""
     found = {
         alone.column: f"{alone.describe()}, so it is probably only known after the label; remove it from drop if it is not"
         for alone in suspects
@@ -263,14 +281,14 @@ def _remarks(span: Span, profile: Profile, schema: Schema, store: Store) -> dict
     return {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
 
 
-def _twins(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Store) -> dict[str, str]:
+def _zeros(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Store) -> dict[str, str]:
     """Remarks on codes that are written with zeros before them in some rows only, perhaps of another span."""
     found = {}
     for feature in schema.features:
         column = profile.column(feature.name)
         if feature.type != "string" or column is None or not all(item.value.isdecimal() for item in column.values):
             continue
-        if remark := twins_of(feature.name, spans, store):
+        if remark := zeros_remark(feature.name, spans, store):
             found[feature.name] = remark
     return found
 

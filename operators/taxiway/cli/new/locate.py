@@ -11,7 +11,7 @@ from taxiway.data.formats.convert import ENDINGS, known_format
 from taxiway.errors import ConfigError
 from taxiway.messages import counted
 from taxiway.spec.base import Format
-from taxiway.spec.source.span_pattern import SpanPattern
+from taxiway.spec.source.span_pattern import SpanPattern, is_hidden
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -83,7 +83,7 @@ def span_pattern(data: str, given: Format | None = None) -> str:
 
 
 def _of_folder(fs: "AbstractFileSystem", root: str, data: str, given: Format | None) -> str:
-    paths = [path for path in sorted(fs.find(root, maxdepth=_DEPTH)) if not _is_hidden(path.removeprefix(root))]
+    paths = [path for path in sorted(fs.find(root, maxdepth=_DEPTH)) if not is_hidden(path.removeprefix(root))]
     kinds = {path: given or known_format(path) for path in paths}
     tables = [path for path in paths if kinds[path] is not None]
     if not tables:
@@ -102,12 +102,14 @@ def _of_folder(fs: "AbstractFileSystem", root: str, data: str, given: Format | N
 
 
 def _of_glob(fs: "AbstractFileSystem", root: str, data: str) -> str:
-    paths = sorted(path for path in fs.glob(root) if fs.isfile(path))
+    folder = re.split(r"[*?\[]", root, maxsplit=1)[0].rpartition("/")[0]
+    found = sorted(path for path in fs.glob(root) if fs.isfile(path))
+    # A pattern such as _*.csv names hidden files on purpose.
+    paths = [path for path in found if not is_hidden(path.removeprefix(folder))] or found
     if not paths:
         raise ConfigError(
             f"--from {data} does not exist; allowed: a file, a folder of files, or a pattern such as sales/{{YYYY}}-{{MM}}.csv"
         )
-    folder = re.split(r"[*?\[]", root, maxsplit=1)[0].rpartition("/")[0]
     return _of_files(paths, folder, data)
 
 
@@ -160,11 +162,6 @@ def _ending(path: str) -> str:
     """`.csv.gz` of a path."""
     suffixes = Path(path).suffixes
     return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
-
-
-def _is_hidden(path: str) -> bool:
-    """Whether a part of the path begins with a dot or, like `_SUCCESS`, with an underscore."""
-    return any(part.startswith((".", "_")) for part in path.split("/"))
 
 
 def _some(paths: Sequence[str], root: str) -> str:

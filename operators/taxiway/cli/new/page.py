@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from taxiway.cli.new.draft import Draft
-from taxiway.cli.new.texts import few_rows, source_pattern
+from taxiway.cli.new.texts import due_again, few_rows, source_pattern, unlabelled_text
 from taxiway.messages import counted
 from taxiway.spec.pipeline_file import SUFFIX
 from taxiway.stages.installation import DEFAULT_DATA
@@ -53,11 +53,9 @@ Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.
 def _evaluated(draft: Draft) -> str:
     window = counted(draft.window, "span")
     if draft.is_one_span:
-        written = "If a file is written over, the span is due again, with the time of the change as its version"
-        again = written if draft.is_dated else "A new version is due again"
         return (
             f"The data is one span, whose rows are split by `{draft.split_by}`: a fifth of its values is held out for evaluation. "
-            f"{again}; the same values stay held out."
+            f"{due_again(draft)}. The same values stay held out."
         )
     if draft.split_by:
         return f"It is trained and evaluated on {window}, whose rows are split by `{draft.split_by}`: a fifth of its values is held out."
@@ -121,7 +119,10 @@ def _review(name: str, draft: Draft) -> str:
 
 def _to_review(name: str, draft: Draft) -> Iterator[str]:
     if draft.label.missing:
-        yield f"`{draft.label.name}` is missing in {counted(draft.label.missing, 'row')}, and a run needs a label in every row that it reads."
+        yield (
+            f"`{draft.label.name}` is missing in {counted(draft.label.missing, 'row')}, so `source.unlabelled` is `{draft.unlabelled}`: "
+            f"{unlabelled_text(draft)}."
+        )
     for alone in draft.suspects:
         kept = "It was dropped for that reason" if alone.column in draft.drop else "Drop it if it is only known after the label"
         yield f"{alone.describe()}. {kept}."

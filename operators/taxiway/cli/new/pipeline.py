@@ -31,7 +31,7 @@ def new_pipeline(
     split_by: str | None = None,
     options: ReadOptions = AS_DETECTED,
     note: Note = ignore,
-    doing: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
 ) -> tuple[list[Path], list[str]]:
     """Write the files of a new pipeline into `dags/team`.
 
@@ -45,7 +45,7 @@ def new_pipeline(
         split_by: The column by which the rows of each span are split; None to evaluate on the newest span if there are several.
         options: How the files are read.
         note: Called with each note on what is doubtful about the data or the draft.
-        doing: Called with what is done now.
+        progress: Called with what is done now.
 
     Returns:
         The files, and the mistakes that `taxiway lint` finds in them.
@@ -69,7 +69,7 @@ def new_pipeline(
             f"{folder} already has {', '.join(existing)}, and nothing is overwritten; give the pipeline another name"
         )
     pattern = span_pattern(data.replace("{data}", data_root.rstrip("/")), options.format)
-    draft = draft_pipeline(pattern, label, split_by=split_by, options=options, note=note, doing=doing)
+    draft = draft_pipeline(pattern, label, split_by=split_by, options=options, note=note, progress=progress)
     for warning in warnings_of(draft):
         note(warning)
     stack = find_running(DEFAULT_STACK_HOME)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
-from taxiway.data.schema.remarks import padded_twins
+from taxiway.data.schema.remarks import padding_remark
 from taxiway.errors import DataError
 from taxiway.evaluation.leakage import columns_alone
 from taxiway.features.labels import label_classes, label_numbers
@@ -36,6 +36,7 @@ class Label:
         problem: Classification or regression.
         values: The two classes as text, the positive one last; or few whole numbers that may be classes; else empty.
         missing: The number of rows without a label.
+        rows: The number of rows with a label in each span.
         std: The standard deviation of a number; 0 for classes.
         rarest: The share of the rarer class; 0 for numbers.
     """
@@ -44,6 +45,7 @@ class Label:
     problem: Problem
     values: tuple[str, ...]
     missing: int
+    rows: tuple[int, ...]
     std: float = 0.0
     rarest: float = 0.0
 
@@ -74,18 +76,22 @@ def label_of(spans: tuple[Span, ...], store: Store, schema: Schema, name: str) -
     """
     feature = schema.feature(name)
     assert feature is not None
+    import numpy as np
+
     everywhere = read_rows(spans, store, [name])[name]
     labels = everywhere.dropna()
+    ends = np.cumsum([span.rows for span in spans])
+    rows = tuple(int(part.sum()) for part in np.split(everywhere.notna().to_numpy(), ends[:-1]))
     missing, count = len(everywhere) - len(labels), labels.nunique()
     if feature.type in NUMERIC_TYPES:
         label_numbers(labels)
     if count == 2:
         classes = tuple(label_classes(labels))
-        return Label(name, "classification", classes, missing, rarest=float(labels.value_counts(normalize=True).min()))
+        return Label(name, "classification", classes, missing, rows, rarest=float(labels.value_counts(normalize=True).min()))
     if feature.type in NUMERIC_TYPES and count > 2:
         whole = count <= _FEW_NUMBERS and bool((labels % 1 == 0).all())
         values = tuple(str(int(value)) for value in sorted(labels.unique())) if whole else ()
-        return Label(name, "regression", values, missing, std=float(labels.std()))
+        return Label(name, "regression", values, missing, rows, std=float(labels.std()))
     got = f"the values {listed(label_classes(labels)[:5], count)}" if count else "no values"
     raise DataError(f"the label {name} has the type {feature.type} and {got}; allowed: a label with two values, or a number")
 
@@ -95,12 +101,12 @@ def is_unique(column: str, spans: tuple[Span, ...], store: Store) -> bool:
     return not read_rows(spans, store, [column]).duplicated().any()
 
 
-def twins_of(column: str, spans: tuple[Span, ...], store: Store) -> str:
+def zeros_remark(column: str, spans: tuple[Span, ...], store: Store) -> str:
     """The remark on codes of a column that differ only by zeros before them, in one span or in two; empty if there are none."""
-    return padded_twins(map(str, read_rows(spans, store, [column])[column].dropna().unique()))
+    return padding_remark(map(str, read_rows(spans, store, [column])[column].dropna().unique()))
 
 
-def columns_that_tell(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:
+def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:
     """The columns of a span that alone nearly give the label away, the best first."""
     import numpy as np
 

@@ -1,6 +1,5 @@
 """The pipeline file and the schema file that `taxiway new` writes."""
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from taxiway.cli.new.draft import EVALUATION, Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
 from taxiway.data.schema.file import schema_to_yaml
-from taxiway.messages import counted, listed
+from taxiway.messages import counted, json_for_yaml, listed
 
 _WIDE = 0.05
 _ENDLESS_COMMENTS = 40
@@ -26,8 +25,8 @@ def warnings_of(draft: Draft) -> Iterator[str]:
     yield f"{label.name}: {label.reading()}"
     if label.missing:
         yield (
-            f"{label.name}: missing in {counted(label.missing, 'row')}, and a run needs a label in every row that it reads; leave these rows out at "
-            "the source"
+            f"{label.name}: missing in {counted(label.missing, 'row')}, so source.unlabelled is {draft.unlabelled}: "
+            f"{unlabelled_text(draft)}"
         )
     for alone in draft.suspects:
         yield f"{alone.column}: {alone.describe()}; {_kept_or_dropped(draft, alone.column)}"
@@ -38,16 +37,35 @@ def warnings_of(draft: Draft) -> Iterator[str]:
         yield few_rows(draft)
 
 
+def unlabelled_text(draft: Draft) -> str:
+    """What the drafted `unlabelled` does, and what it may be instead."""
+    if draft.unlabelled == "wait":
+        return "a span is decided when all of its labels are known; drop leaves rows without a label out, fail blocks the run"
+    return "rows without a label are left out; wait decides a span when all of its labels are known, fail blocks the run"
+
+
 def few_rows(draft: Draft) -> str:
     """What so few evaluation rows mean."""
     rows = draft.evaluation_rows
     text = f"an evaluation has only about {counted(rows, 'row')}, so gate.min_rows is {draft.min_rows} instead of 300"
     if draft.is_tiny:
-        return f"{text}; so few rows decide hardly anything: collect more"
+        return f"{text}; these are too few to compare models: collect more"
     resolution = draft.label.resolution(rows)
     if draft.label.problem == "classification":
-        text += f", and a roc_auc must be above about {min(0.5 + resolution, 1):.2f} to be surely better than chance"
+        text += f", and a roc_auc below about {min(0.5 + resolution, 1):.2f} cannot be distinguished from chance"
     return text
+
+
+def due_again(draft: Draft) -> str:
+    """When the only span of a draft is due again."""
+    if draft.is_dated:
+        return "If a file is written over, the span is due again, with the time of the change in its version"
+    if draft.is_numbered:
+        return "A file with a higher {VERSION} makes the span due again"
+    return (
+        "Its server does not say when files change, so a file that is written over is not due again: put {VERSION} into the name, and "
+        "publish corrections with a higher number"
+    )
 
 
 def _kept_or_dropped(draft: Draft, column: str) -> str:
@@ -56,7 +74,7 @@ def _kept_or_dropped(draft: Draft, column: str) -> str:
 
 def pipeline_text(name: str, team: str, draft: Draft, data_root: str, *, has_gateway: bool) -> str:
     """The pipeline file, with low thresholds; `data_root` is what `{data}` stands for."""
-    dropped = f"\n  drop: [{', '.join(map(_quoted, draft.drop))}]" if draft.drop else ""
+    dropped = f"\n  drop: [{', '.join(map(json_for_yaml, draft.drop))}]" if draft.drop else ""
     kind = "Regressor" if draft.label.problem == "regression" else "Classifier"
     gateway = "gateway: taxiway_gateway                      # of the embedded stack\n" if has_gateway else ""
     return f"""# Drafted by `taxiway new` from {draft.origin}.
@@ -67,7 +85,7 @@ schedule: null                                # or new_span, @monthly, a cron ex
 source:
 {_source(draft, data_root)}
   # {_comment(draft.label.reading())}
-  label: {_quoted(draft.label.name)}
+  label: {json_for_yaml(draft.label.name)}{_unlabelled(draft)}
 schema: {name}.schema.yaml
 features:{"".join(f"{chr(10)}  # {_comment(text)}" for text in _feature_comments(draft))}
   numeric: auto
@@ -81,11 +99,9 @@ gate:
 
 def _source(draft: Draft, data_root: str) -> str:
     lines = []
-    if draft.is_dated:
-        lines.append(
-            "  # One span. If a file is written over, the span is due again, as a version that is named by the time of the change."
-        )
-    lines.append(f"  spans: {_quoted(source_pattern(draft.pattern, data_root))}")
+    if draft.is_one_span:
+        lines.append(f"  # One span. {due_again(draft)}.")
+    lines.append(f"  spans: {json_for_yaml(source_pattern(draft.pattern, data_root))}")
     lines += _reading(draft.options)
     if draft.split_by is None:
         lines.append(
@@ -96,8 +112,16 @@ def _source(draft: Draft, data_root: str) -> str:
             f"  window: {draft.window}                                   # {'the only span' if draft.is_one_span else 'read this many spans'}"
         )
         lines.append("  # All rows of a value are either trained on or evaluated on.")
-        lines.append(f"  split: {{by: {_quoted(draft.split_by)}, evaluation: {EVALUATION:g}}}")
+        lines.append(f"  split: {{by: {json_for_yaml(draft.split_by)}, evaluation: {EVALUATION:g}}}")
     return "\n".join(lines)
+
+
+def _unlabelled(draft: Draft) -> str:
+    """The key for missing labels, if there are any."""
+    if draft.unlabelled is None:
+        return ""
+    missing = counted(draft.label.missing, "row")
+    return f"\n  # The label is missing in {missing}: {unlabelled_text(draft)}.\n  unlabelled: {draft.unlabelled}"
 
 
 def _feature_comments(draft: Draft) -> Iterator[str]:
@@ -110,11 +134,6 @@ def _feature_comments(draft: Draft) -> Iterator[str]:
         yield f"{column} is {reason}"
 
 
-def _quoted(text: str) -> str:
-    """Quote text for YAML, whose escapes, unlike those of JSON, end at 16 bits."""
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _comment(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
@@ -123,7 +142,7 @@ def _reading(options: ReadOptions) -> list[str]:
     """The keys of the source that say how files are read; empty if everything is detected."""
     given = options.csv.model_dump(mode="json", exclude_defaults=True)
     lines = [f"  format: {options.format}"] if options.format else []
-    return [*lines, f"  csv: {json.dumps(given, ensure_ascii=False)}"] if given else lines
+    return [*lines, f"  csv: {json_for_yaml(given)}"] if given else lines
 
 
 def source_pattern(pattern: str, data_root: str) -> str:
@@ -147,7 +166,7 @@ def _gate_text(draft: Draft) -> str:
     resolution = draft.label.resolution(draft.evaluation_rows)
     if math.isfinite(resolution) and resolution > _WIDE:
         lines.append(
-            "  # With so few evaluation rows a difference of 0.01 can hardly be told: expect UNDECIDED, or allow more."
+            "  # With so few evaluation rows, a difference of 0.01 is within the noise: expect UNDECIDED, or allow a larger one."
         )
     return "\n".join([*lines, "  against_champion: {metric: roc_auc, min_improvement: -0.01}"])
 

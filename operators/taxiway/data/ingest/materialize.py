@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
+from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.data.ingest.join import JoinedTable, joined_columns, match
 from taxiway.data.ingest.sampling import Subset, drawn_columns, subset_sql
-from taxiway.data.ingest.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import JoinMatch, SampleRule, SplitRule
 

@@ -21,7 +21,7 @@ from taxiway.data.engine.conditions import (
 )
 from taxiway.data.engine.connection import connect, locking, memory_errors, read_batches, stream
 from taxiway.data.engine.duckdb_table import add_view
-from taxiway.data.ingest.writing import BATCH_ROWS, RowWriter, rechunked
+from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.messages import counted, listed
 

@@ -38,12 +38,12 @@ def profile_table(table: Table, label: str | None = None) -> Profile:
     names = [column.name for column in table.columns]
     if label is not None and label not in names:
         raise ConfigError(f'the label "{label}" is not a column\n    {allowed_values(label, names)}')
-    labeled = table.column(label) if label is not None else None
+    labelled = table.column(label) if label is not None else None
     samples = sample_numbers(table)
-    if labeled is not None and labeled.type == "boolean":
-        samples[labeled.sql] = Sampled(shift=0.5, scale=0.5)
-    found = _aggregated(table, samples, labeled)
-    by = labeled if labeled and labeled.type in LISTED and few(int(found[labeled.sql]["distinct"])) else None
+    if labelled is not None and labelled.type == "boolean":
+        samples[labelled.sql] = Sampled(shift=0.5, scale=0.5)
+    found = _aggregated(table, samples, labelled)
+    by = labelled if labelled and labelled.type in LISTED and few(int(found[labelled.sql]["distinct"])) else None
     columns = []
     for column in table.columns:
         stats = found[column.sql]
@@ -60,8 +60,8 @@ def profile_table(table: Table, label: str | None = None) -> Profile:
                 **{name: int(stats[name] or 0) for name in _COUNTS if name in stats},
                 **(_numbers(stats, samples[column.sql]) if "minimum" in stats and column.sql in samples else {}),
                 lengths=_lengths(stats),
-                with_label=_with_label(stats, samples[column.sql], samples[labeled.sql])
-                if labeled and "both" in stats
+                with_label=_with_label(stats, samples[column.sql], samples[labelled.sql])
+                if labelled and "both" in stats
                 else None,
                 frequencies=values.frequencies,
                 values=values.values,

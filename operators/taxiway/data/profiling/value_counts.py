@@ -71,14 +71,14 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
 
 def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     """The sample of all hashes below the threshold, in one scan that keeps little more than `KEPT` values in memory."""
-    low = f"SELECT hash, count(*) FROM ({_hashes_query(*_alike([column]))}) WHERE hash < {threshold:d} GROUP BY hash"
+    low = f"SELECT hash, count(*) FROM ({_hashes_query(*_renumbered([column]))}) WHERE hash < {threshold:d} GROUP BY hash"
     found = table.plain_rows([column], low)
     return sample([row[0] for row in found], [row[1] for row in found], threshold)
 
 
 def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     columns = [column] if label is None or label == column else [column, label]
-    alike = _alike(columns)
+    alike = _renumbered(columns)
     found = table.plain_rows(columns, _few_query(alike[0], alike[-1] if label else None))
     listed = column.type in LISTED
     by_hash = _summed((row[0], row[3]) for row in found)
@@ -93,7 +93,7 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
 
 
-def _alike(columns: Iterable[Column]) -> list[Column]:
+def _renumbered(columns: Iterable[Column]) -> list[Column]:
     """Columns as c0, c1 and so on, equal if one query fits them: to compile an Ibis expression costs more than most queries take."""
     return [Column("", f"c{at}", c.type, c.storage if c.is_wide else "") for at, c in enumerate(columns)]
 

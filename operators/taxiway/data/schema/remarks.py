@@ -88,7 +88,7 @@ def look_of(values: Iterable[str]) -> str:
     return next((look.remark for look in _LOOKS if _fits(look, texts)), "")
 
 
-def padded_twins(values: Iterable[str]) -> str:
+def padding_remark(values: Iterable[str]) -> str:
     """The remark on digits that differ only by zeros before them, such as 01067 and 1067; empty if there are none."""
     known = set(values)
     if not _all_integers(known):
@@ -139,8 +139,8 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
         one_each = all(sum(value in names for value in values) <= 1 for names in (_TRUE, _FALSE))
         if one_each and all(value in _TRUE + _FALSE for value in values):
             return "booleans stored as text; store them as booleans"
-        if twins := padded_twins(values):
-            return twins
+        if remark := padding_remark(values):
+            return remark
         if _all_integers(values):
             return "integers stored as text; store them as numbers unless they are codes"
         if _all_nested(values):

@@ -24,7 +24,7 @@ class FoundSpan:
     Attributes:
         name: The name of the span.
         version: The number of its correction; 0 if the source has no versions.
-        path: The path or URL of the file, or the pattern of several; for a query or function, its name in errors.
+        path: The path or URL of the file; for several files, a query or a function, what errors call them.
         ends: The end (UTC, exclusive) of the period that the name stands for; None if the name is a number.
         begins: The begin (UTC) of that period; None if the name is a number.
         parts: The paths or URLs of its files, if there are several, which are one table.

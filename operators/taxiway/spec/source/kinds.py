@@ -35,7 +35,7 @@ def _condition(value: str) -> str:
 
 
 class SourceKeys(Section, ABC):
-    """The keys of a source of any kind: where the labeled rows come from, and which of them a run reads.
+    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
 
     A source has exactly one of the keys `spans`, `sql` and `function`. Rows are filtered first, then joined, sampled and split.
 
@@ -147,8 +147,8 @@ class FileSource(SourceKeys):
 
     Attributes:
         spans: A pattern of paths or fsspec URLs with the parts of a period ({YYYY}, {Q}, {MM}, {WW}, {DD}, {HH}) or {SPAN}, and
-            {VERSION}. The files that a * matches are one table. Without a placeholder for the span there is one span, whose version is the time of
-            the newest change. {data} is the folder or URL of data that the installation sets.
+            {VERSION}. The files that a * matches are one table. Without a placeholder for the span there is one span, whose version changes
+            with its files. {data} is the folder or URL of data that the installation sets.
         format: The format of the files; None if their extension shows it.
         csv: How CSV files are written, where that cannot be detected.
     """

@@ -31,6 +31,7 @@ _OF_PERIODS: dict[Every, str] = {
 }
 # A * in the name of the file; in folders it is an ordinary character. No path has this one.
 _ANY = "\0"
+_HIDDEN = (".", "_")  # as in .DS_Store, ._part-0.csv and _SUCCESS
 ONLY_SPAN = "1"
 """The name of the span of a pattern without a placeholder for spans."""
 
@@ -42,18 +43,21 @@ class SpanOfPath(NamedTuple):
         name: The name of the span.
         version: The number after {VERSION}; 0 without it.
         period: The period of the span; None if spans are numbers.
+        part: The text that each * stands for, which is the name of a part of the span.
     """
 
     name: str
     version: int
     period: Period | None
+    part: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SpanPattern:
     """A pattern of paths.
 
-    A * in the name of the file stands for any characters: the files of one span are its parts.
+    A * in the name of the file stands for any characters: the files of one span are its parts. At the start of the name it does
+    not match hidden files.
 
     Args:
         literals: The text before, between and after the placeholders.
@@ -109,10 +113,14 @@ class SpanPattern:
     @cached_property
     def expression(self) -> re.Pattern[str]:
         """The regular expression of the paths, with a group for each placeholder."""
-        parts, seen = [_any_name(self.literals[0])], set[str]()
+        parts, seen = [re.escape(self.literals[0])], set[str]()
         for placeholder, literal in zip(self.placeholders, self.literals[1:], strict=True):
-            parts += [_expression(placeholder, seen), _any_name(literal)]
-        return re.compile("".join(parts))
+            parts += [_expression(placeholder, seen), re.escape(literal)]
+        text, *others = "".join(parts).split(_ANY)
+        for number, other in enumerate(others):
+            visible = f"(?![{''.join(_HIDDEN)}])" if not text or text.endswith("/") else ""
+            text += f"{visible}(?P<part{number}>[^/]*){other}"
+        return re.compile(text)
 
     def read(self, path: str) -> SpanOfPath | None:
         """The span of the file at `path`; None if the pattern does not match it.
@@ -125,10 +133,11 @@ class SpanPattern:
             return None
         parts = match.groupdict()
         version = int(parts.get("VERSION", 0))
+        part = tuple(text for name, text in parts.items() if name.startswith("part"))
         if self.every is None:
-            return SpanOfPath(str(int(parts.get("SPAN", ONLY_SPAN))), version, None)
+            return SpanOfPath(str(int(parts.get("SPAN", ONLY_SPAN))), version, None, part)
         name = _OF_PERIODS[self.every].format(**parts)
-        return SpanOfPath(name, version, period_of(name, self.every))
+        return SpanOfPath(name, version, period_of(name, self.every), part)
 
 
 def pattern_in_file(text: str) -> SpanPattern:
@@ -139,6 +148,11 @@ def pattern_in_file(text: str) -> SpanPattern:
 def with_data(path: str, data: str) -> str:
     """A path or pattern with `{data}` replaced by a folder or URL."""
     return path.replace(DATA, data.rstrip("/"))
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot or an underscore; such files are no data."""
+    return any(part.startswith(_HIDDEN) for part in path.split("/"))
 
 
 def placeholders_of(every: Every) -> tuple[str, ...]:
@@ -153,10 +167,6 @@ def _checked(text: str) -> str:
 
 PatternText = Annotated[str, AfterValidator(_checked)]
 """A span pattern as a key of a pipeline file."""
-
-
-def _any_name(literal: str) -> str:
-    return "[^/]*".join(map(re.escape, literal.split(_ANY)))
 
 
 def _expression(placeholder: str, seen: set[str]) -> str:

@@ -1,13 +1,14 @@
 """Finding spans: wrong patterns are refused, the newest version wins, order is the order of time."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from taxiway.data.sources.files import FileReader, find_spans
+from taxiway.data.sources.files import FileReader, find_spans, listing
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.spec.source import FileSource
@@ -123,13 +124,92 @@ def test_a_file_without_placeholders_is_a_span_whose_version_is_the_time_of_its_
     touch(tmp_path, "all.p", "other.p")
     os.utime(tmp_path / "all.p", (1364792707, 1364792707))
     (span,) = find_spans(f"{tmp_path}/all.p")
-    assert (span.name, span.version, span.ends) == ("1", 20130401050507, None)
+    assert (span.name, span.version // 10**5, span.ends) == ("1", 20130401050507, None)
     reader = FileReader(
         FileSource(spans=f"{tmp_path}/all.p", window=1, split=Split(by="id", evaluation=0.2), label="y", csv=CsvOptions())
     )
     before = reader.state(now=datetime.now(UTC))
     os.utime(tmp_path / "all.p", (1364792708, 1364792708))
     assert reader.state(now=datetime.now(UTC)) != before
+
+
+def write_again(folder: Path) -> None:
+    (folder / "b.p").write_bytes(b"xy")
+    os.utime(folder / "b.p", (1364792707.25, 1364792707.25))
+
+
+def add_older(folder: Path) -> None:
+    touch(folder, "c.p")
+    os.utime(folder / "c.p", (1e9, 1e9))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_later"),
+    [
+        (lambda folder: (folder / "a.p").unlink(), None),
+        (lambda folder: (folder / "b.p").unlink(), False),
+        (lambda folder: os.utime(folder / "b.p", (1364792707.5, 1364792707.5)), None),
+        (lambda folder: os.utime(folder / "a.p", (1364792800, 1364792800)), True),
+        (add_older, None),
+        (write_again, None),
+    ],
+    ids=["older part removed", "newest part removed", "same second", "later", "older part added", "other size"],
+)
+def test_any_change_of_the_parts_of_the_only_span_is_another_version(
+    tmp_path: Path, change: Callable[[Path], object], is_later: bool | None
+) -> None:
+    touch(tmp_path, "a.p", "b.p", "_SUCCESS")
+    os.utime(tmp_path / "a.p", (1.2e9, 1.2e9))
+    os.utime(tmp_path / "b.p", (1364792707.25, 1364792707.25))
+    reader = FileReader(FileSource(spans=f"{tmp_path}/*.p", window=1, split=Split(by="id", evaluation=0.2), label="y"))
+    ((_, before),), state = found(f"{tmp_path}/*.p"), reader.state(now=datetime.now(UTC))
+    touch(tmp_path, "_SUCCESS", "._a.p")
+    assert (found(f"{tmp_path}/*.p"), reader.state(now=datetime.now(UTC))) == ([("1", before)], state)
+    change(tmp_path)
+    ((_, after),) = found(f"{tmp_path}/*.p")
+    assert after != before
+    assert reader.state(now=datetime.now(UTC)) != state
+    assert is_later is None or (after > before) == is_later
+
+
+def test_the_time_of_change_is_also_asked_for_one_by_one() -> None:
+    fs = fsspec.filesystem("memory")  # its listings have no times
+    fs.pipe_file("/changed-test/all.p", b"x")
+    try:
+        before = found("memory://changed-test/*.p")
+        fs.pipe_file("/changed-test/all.p", b"xy")
+        assert found("memory://changed-test/*.p") != before
+    finally:
+        fs.rm("/changed-test", recursive=True)
+
+
+@pytest.mark.parametrize("pattern", ["{YYYY}/*.csv", "{YYYY}/*-0.csv", "{YYYY}/*"])
+def test_hidden_files_are_no_parts(tmp_path: Path, pattern: str) -> None:
+    touch(tmp_path, "2013/part-0.csv", "2013/._part-0.csv", "2013/.hidden-0.csv", "2013/_tmp-0.csv")
+    (span,) = find_spans(f"{tmp_path}/{pattern}")
+    assert span.files == (f"{tmp_path}/2013/part-0.csv",)
+    assert listing(f"{tmp_path}/{pattern}") == span.files
+
+
+def test_a_pattern_may_name_hidden_files(tmp_path: Path) -> None:
+    touch(tmp_path, "_a.csv", "_b.csv", "c.csv")
+    (span,) = find_spans(f"{tmp_path}/_*.csv")
+    assert span.files == listing(f"{tmp_path}/_*.csv") == (f"{tmp_path}/_a.csv", f"{tmp_path}/_b.csv")
+
+
+def test_a_version_with_only_some_parts_of_the_one_before_is_refused(tmp_path: Path) -> None:
+    pattern = f"{tmp_path}/{{YYYY}}-{{MM}}_v{{VERSION}}_*.p"
+    touch(tmp_path, "2013-01_v1_a.p", "2013-01_v1_b.p", "2013-01_v2_a.p")
+    with pytest.raises(
+        ConfigError,
+        match=r"version 2 of span 2013-01 has 1 of the 2 parts of version 1, and lacks .*2013-01_v1_b\.p; .*write the other parts",
+    ):
+        find_spans(pattern)
+    touch(tmp_path, "2013-01_v2_b.p")
+    (span,) = find_spans(pattern)
+    assert (span.version, [Path(file).name for file in span.files]) == (2, ["2013-01_v2_a.p", "2013-01_v2_b.p"])
+    touch(tmp_path, "2013-01_v3_whole.p")
+    assert found(pattern) == [("2013-01", 3)]
 
 
 def test_the_highest_version_of_one_file_is_found(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _outside_domain(
     if not rows or rows / column.present <= 1 - feature.min_in_domain + 1e-12:
         return None
     named = ", ".join(
-        f"{quoted(value)} ({counted(count, 'row')}{_alike(value, domain)})" for value, count in found[:SHOWN_VALUES]
+        f"{quoted(value)} ({counted(count, 'row')}{_lookalike(value, domain)})" for value, count in found[:SHOWN_VALUES]
     )
     more = f" and {values - SHOWN_VALUES:,} more" if values > SHOWN_VALUES else ""
     at_least = f" in at least {percent_limit(feature.min_in_domain)} of the rows" if feature.min_in_domain < 1 else ""
@@ -101,7 +101,7 @@ def _outside_domain(
     )
 
 
-def _alike(value: str, domain: tuple[str | int, ...]) -> str:
+def _lookalike(value: str, domain: tuple[str | int, ...]) -> str:
     """The allowed value that looks like a value that is not allowed."""
     near = next((known for known in domain if isinstance(known, str) and without_form(known) == without_form(value)), None)
     return "" if near is None else f", looks like {quoted(near)}"
