@@ -65,7 +65,7 @@ def readme_reasons() -> list[tuple[str, str]]:
 def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Played) -> None:
     decided = [*summaries(running.store, PIPELINE), *summaries(running.store, UNGUARDED)]
     shown = readme_reasons()
-    assert len(shown) == 10
+    assert len(shown) == 11
     for span, part in shown:
         # Which live requests are compared differs from run to run, and with them the share of equal answers.
         if not part.startswith(("both versions predicted the same label for", "the challenger failed 0 of")):
