@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Table, open_table
@@ -12,6 +12,7 @@ from taxiway.data.engine.storage_errors import file_system, storage_errors
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import counted, listed
+from taxiway.spec.source.span_pattern import is_hidden
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
@@ -58,11 +59,18 @@ def files_of(data: Path | str) -> list[str]:
 def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     fs, root = file_system(str(data))
     with storage_errors(str(data)) if "://" in str(data) else nullcontext():
-        found = [root] if fs.isfile(root) else sorted((path for path in fs.glob(root) if fs.isfile(path)), key=_in_order)
+        found = [root] if fs.isfile(root) else sorted(_matched(fs, root), key=_in_order)
         problem = "is a folder" if not found and fs.isdir(root) else "does not exist"
     if not found:
         raise ConfigError(f"{data} {problem}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
     return fs, found
+
+
+def _matched(fs: "AbstractFileSystem", pattern: str) -> list[str]:
+    """The files that match a pattern; a `*` at the start of a name does not match hidden files, as in the pattern of a source."""
+    name = PurePosixPath(pattern).name
+    files = [path for path in fs.glob(pattern) if fs.isfile(path)]
+    return [path for path in files if not (is_hidden(own := PurePosixPath(path).name) and own[0] != name[0])]
 
 
 def _in_order(path: str) -> list[tuple[int, str]]:

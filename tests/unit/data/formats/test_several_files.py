@@ -217,3 +217,10 @@ def test_no_row_is_lost_without_a_header(rows: list[list[str]], tmp_path_factory
     )
     _, found = read(str(path), options)
     assert found == [tuple(cell or None for cell in row) for row in rows]
+
+
+def test_hidden_files_are_no_data_unless_the_pattern_names_them(tmp_path: Path) -> None:
+    for name in ("a.csv", "_b.csv", ".c.csv"):
+        (tmp_path / name).write_text("x\n1\n")
+    assert [Path(path).name for path in files_of(f"{tmp_path}/*.csv")] == ["a.csv"]
+    assert [Path(path).name for path in files_of(f"{tmp_path}/_*.csv")] == ["_b.csv"]
