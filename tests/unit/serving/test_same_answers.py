@@ -236,6 +236,4 @@ def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(mode
     requests = [Rows(tuple(COLUMNS), [list(row)]) for row in zip(*sent, strict=True)][:1000]
     expected = [number.hex() for number in oracle[:1000, 1].tolist()]
     assert [number.hex() for number in served(model, requests)] == expected
-    # One row costs as much as a call of hundreds, and rows that were computed in another way would differ in more than a few.
-    alone = [answer.hex() for request in requests[::4] for answer in served(model, [request])]
-    assert alone == expected[::4]
+    assert [answer.hex() for request in requests for answer in served(model, [request])] == expected
