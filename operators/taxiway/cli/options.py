@@ -177,7 +177,7 @@ def write_output(file: Path, text: str) -> None:
 
 
 def problem_of(error: OSError) -> str:
-    """What the operating system says, without the number of the error."""
+    """The message of an operating system error, without its number."""
     return error.strerror.lower() if error.strerror else str(error)
 
 

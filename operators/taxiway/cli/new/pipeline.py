@@ -54,33 +54,46 @@ def new_pipeline(
         ConfigError: A file exists already, or the data cannot be read as spans.
         DataError: The label cannot be predicted.
     """
-    for word, noun in ((name, "pipeline"), (team, "team")):
-        _check_name(word, noun)
     folder = dags / team
-    known = read_team(folder)
-    if known is not None and known.team != team:
-        raise ConfigError(
-            f'{folder / TEAM_FILE} belongs to the team "{known.team}"; give another folder, or --team {known.team}'
-        )
-    texts = {f"{name}{SUFFIX}": "", f"{name}.schema.yaml": "", f"{name}.py": STUB, f"{name}.md": ""}
-    existing = [file for file in texts if (folder / file).exists()]
-    if existing:
-        raise ConfigError(
-            f"{folder} already has {', '.join(existing)}, and nothing is overwritten; give the pipeline another name"
-        )
+    _check_place(name, team, folder)
     pattern = span_pattern(data.replace("{data}", data_root.rstrip("/")), options.format)
     draft = draft_pipeline(pattern, label, split_by=split_by, options=options, note=note, progress=progress)
     for warning in warnings_of(draft):
         note(warning)
     stack = find_running(DEFAULT_STACK_HOME)
     gateway = stack.url("gateway") if stack is not None else None
-    texts[f"{name}{SUFFIX}"] = pipeline_text(name, team, draft, data_root, has_gateway=gateway is not None)
-    texts[f"{name}.schema.yaml"] = schema_text(draft)
-    texts[f"{name}.md"] = readme_text(name, team, draft, dags, data_root, gateway)
+    texts = (
+        pipeline_text(name, team, draft, data_root, has_gateway=gateway is not None),
+        schema_text(draft),
+        STUB,
+        readme_text(name, team, draft, dags, data_root, gateway),
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    return [folder / file for file in texts], lint([folder / f"{name}{SUFFIX}"])
+    files = _files(name, folder)
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text, encoding="utf-8")
+    return files, lint(files[:1])
+
+
+def _files(name: str, folder: Path) -> list[Path]:
+    """The pipeline file, the schema, the stub and the page."""
+    return [folder / f"{name}{ending}" for ending in (SUFFIX, ".schema.yaml", ".py", ".md")]
+
+
+def _check_place(name: str, team: str, folder: Path) -> None:
+    """Raise ConfigError if a name is not allowed, the folder is another team's, or a file exists already."""
+    for word, noun in ((name, "pipeline"), (team, "team")):
+        _check_name(word, noun)
+    known = read_team(folder)
+    if known is not None and known.team != team:
+        raise ConfigError(
+            f'{folder / TEAM_FILE} belongs to the team "{known.team}"; give another folder, or --team {known.team}'
+        )
+    existing = [file.name for file in _files(name, folder) if file.exists()]
+    if existing:
+        raise ConfigError(
+            f"{folder} already has {', '.join(existing)}, and nothing is overwritten; give the pipeline another name"
+        )
 
 
 def _check_name(word: str, noun: str) -> None:

@@ -29,7 +29,7 @@ def file_system(url: str) -> "tuple[AbstractFileSystem, str]":
         url: The path or URL; it may be a pattern.
 
     Raises:
-        ConfigError: There is no such file system, or it is not installed.
+        ConfigError: The file system is unknown or not installed.
         TransientError: Its server does not answer: some file systems connect at once.
     """
     import fsspec

@@ -45,7 +45,7 @@ class CsvRows:
     notes: tuple[str, ...]
     _records: Records
     _rows: int
-    _changed: int
+    _mtime_ns: int
     _draft: "_TypedFile | None"
 
     def write(self, copy: Path, columns: Mapping[str, TextColumn]) -> None:
@@ -69,10 +69,8 @@ class CsvRows:
             for part in _parts(self._records, final, final):
                 out.add(part)
                 rows += part.rows
-        if not out.is_whole or rows != self._rows or self._records.text.stat().st_mtime_ns != self._changed:
-            raise DataError(
-                f"{self._records.what} was changed while it was read; write a file under another name, then rename it"
-            )
+        if not out.is_whole or rows != self._rows or self._records.text.stat().st_mtime_ns != self._mtime_ns:
+            raise DataError(_CHANGED.format(self._records.what))
 
 
 def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
@@ -93,7 +91,7 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
             there are no rows. The file was changed meanwhile.
         NotTextError: The bytes are not UTF-8, or have a NUL.
     """
-    changed = text.stat().st_mtime_ns
+    mtime_ns = text.stat().st_mtime_ns
     layout = layout_of(text, options, what)
     records = read_header(text, layout, what)
     columns = [
@@ -111,13 +109,13 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
             for column, seen in zip(columns, part.seen, strict=True):
                 column.add(seen)
             rows, doubts = rows + part.rows, doubts or part.notes
-    if text.stat().st_mtime_ns != changed:
+    if text.stat().st_mtime_ns != mtime_ns:
         raise DataError(_CHANGED.format(what))
     if not rows:
         raise DataError(
             f"{what} has a header of {counted(len(columns), 'column')} and no rows; write it again at the source, or remove it"
         )
-    return CsvRows(dict(zip(records.names, columns, strict=True)), (*layout.notes, *doubts), records, rows, changed, out)
+    return CsvRows(dict(zip(records.names, columns, strict=True)), (*layout.notes, *doubts), records, rows, mtime_ns, out)
 
 
 @dataclass(frozen=True)
