@@ -3,11 +3,13 @@
 What a key does and what uses it cannot be read from the models, so it is described here; a key without a description is an error.
 """
 
+import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,8 +21,10 @@ from pydantic_core import PydanticUndefined
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range, Rule
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
+from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
+from taxiway.spec.metrics import METRIC_FACTS, MetricName
 from taxiway.spec.pipeline import Features, Model, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
@@ -168,8 +172,8 @@ PIPELINE_USED_BY = {
     "and at least one row",
     "source.split.by": "`ingest`: the column whose values are held out; all rows of a value are on the same side, in every span and run",
     "source.split.evaluation": "`ingest`: the fraction of the values to hold out",
-    "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with two values, or a number if the gate's metrics "
-    "are for numbers",
+    "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with 2 to 1,000 classes, which are texts, whole "
+    "numbers or booleans; or a number if the gate's metrics are for a regression",
     "source.unlabelled": "`ingest`, `transform`, `validate_model`: what to do about rows whose label is missing: `fail` with an error, "
     "`drop` them, or `wait` until no label of the span is missing",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
@@ -186,10 +190,11 @@ PIPELINE_USED_BY = {
     "sweep.space": "`plan_sweep`: for each parameter a list of values; with `random` also `{low: L, high: H}`, with `log: true` for a "
     "logarithmic scale; if both ends are integers, integers are drawn",
     "gate.min_rows": "`validate_model`: with fewer evaluation rows the verdict is UNDECIDED",
-    "gate.thresholds": "`validate_model`: the minimum of each metric, or its maximum if lower is better (`brier`, `log_loss`, "
-    "`mae`, `rmse`). Metrics for classes (`accuracy`, `average_precision`, `brier`, `log_loss`, `roc_auc`) and for numbers (`mae`, "
-    "`r2`, `rmse`) cannot be combined",
+    "gate.thresholds": "`validate_model`: the minimum of each metric, or its maximum if lower is better. The metrics are listed below; "
+    "those of a classification and those of a regression cannot be combined",
     "gate.against_champion": "`validate_model`; see below",
+    "gate.group_by": "`validate_model`: a column whose values say which rows go wrong together, such as a customer or a day: intervals are "
+    "then of whole groups, and at least 20 groups are needed. None: rows are independent",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
     "gate.confidence": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
     "gate.against_champion.metric": "`validate_model`: the metric to compare, on all rows and in slices",
@@ -327,6 +332,18 @@ the line, the allowed keys and the nearest valid name. How to write one: [your f
 the last column, names in `code` before a colon are tasks of the DAG, unless they begin with `taxiway`.
 """
 
+METRICS_HEAD = """
+## Metrics
+
+The names in `gate.thresholds`, `gate.against_champion.metric` and `sweep.metric`. `class=NAME` gives the metric of one class
+against all others; without it, `f1`, `precision` and `recall` are those of the second of two classes, and `roc_auc` and
+`average_precision` are the same, or the mean over the classes if there are more. The second of two classes is predicted from
+a probability of 0.5 on, and `threshold=P` gives the metric of another threshold. Intervals are from a paired bootstrap of 400
+replicates (standard intervals, Efron 1979), of whole groups with `gate.group_by`, and end at the range. A class that the
+model has not learned has the probability 0. A metric that is not a number, as the ROC AUC of one class, gives UNDECIDED.
+
+"""
+
 TEAM_HEAD = """\
 # The team file
 
@@ -351,10 +368,35 @@ name of a column or a rule.
 def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
     return {
-        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY, PIPELINE_WRITTEN),
+        REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY, PIPELINE_WRITTEN)
+        + METRICS_HEAD
+        + _metrics(),
         REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_USED_BY),
         REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_USED_BY, WRITTEN),
     }
+
+
+def _metrics() -> str:
+    rows = ["| metric | problem | better | range | what it is |", "|---|---|---|---|---|"]
+    for name, facts in METRIC_FACTS.items():
+        better = "higher" if facts.sign > 0 else "lower"
+        low, high = f"{facts.low:g}", f"{facts.high:g}"
+        reach = (
+            f"{low} or more"
+            if not isfinite(facts.high)
+            else f"{high} or less"
+            if not isfinite(facts.low)
+            else f"{low} to {high}"
+        )
+        parameters = ", ".join(f"`{name}({parameter}=...)`" for parameter in facts.parameters)
+        written = parameters if facts.example else f"`{name}`{f', {parameters}' if parameters else ''}"
+        about = (
+            " ".join((inspect.getdoc(FUNCTIONS[name]) or "").split("\n\n")[0].split())
+            .removesuffix(" See `precision`.")
+            .replace("|", r"\|")
+        )
+        rows.append(f"| {written} | {facts.problem} | {better} | {reach} | {about} |")
+    return "\n".join(rows) + "\n"
 
 
 def _page(head: str, sections: Sections, used_by: Mapping[str, str], written: Mapping[str, tuple[str, str]] = {}) -> str:
@@ -445,7 +487,7 @@ def _name(annotation: Any) -> str:
     if origin is tuple:
         return _list(args[0])
     if origin is not None and issubclass(origin, Mapping):
-        return f"mapping of {'metric' if get_origin(args[0]) is Literal else 'name'} to {_name(args[1])}"
+        return f"mapping of {'metric' if args[0] is MetricName else 'name'} to {_name(args[1])}"
     raise SystemExit(f"no text for the type {annotation}; add one to {__file__}")
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
 from taxiway.records import Interval
-from taxiway.spec.metrics import METRIC_FACTS
+from taxiway.spec.metrics import facts_of
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent
@@ -47,10 +47,13 @@ def scale_of(intervals: Iterable[Interval | None]) -> Scale:
 
 def side(metric: str, difference: Interval) -> str:
     """Classify a difference: `better` or `worse` if the whole interval is on one side of zero, else `open`."""
-    known = METRIC_FACTS.get(metric)
-    if known is None or difference.low <= 0 <= difference.high:
+    try:
+        sign = facts_of(metric).sign
+    except ValueError:
+        return "open"  # a metric of another version of Taxiway
+    if difference.low <= 0 <= difference.high:
         return "open"
-    return "better" if known.sign * difference.value > 0 else "worse"
+    return "better" if sign * difference.value > 0 else "worse"
 
 
 def page(template: str, **values: Any) -> str:

@@ -27,6 +27,7 @@ from taxiway.errors import ConfigError, TaxiwayError
 
 if TYPE_CHECKING:
     from taxiway.spec.base import Format
+    from taxiway.spec.metrics import Problem
 
 # Errors of the machine, which are never bugs.
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -190,6 +191,11 @@ def lint(paths: tuple[Path, ...]) -> None:
     "--split-by",
     help="Split the rows of each span by this column into training and evaluation rows, instead of evaluating on the newest span.",
 )
+@click.option(
+    "--problem",
+    type=click.Choice(["classification", "regression"]),
+    help="Whether the label is of classes or a quantity; without it, the draft decides and says why.",
+)
 @reading_options
 def new(
     pipeline: str,
@@ -199,6 +205,7 @@ def new(
     dags: Path,
     data_root: str,
     split_by: str | None,
+    problem: "Problem | None",
     csv: tuple[str, ...],
     file_format: "Format | None",
 ) -> None:
@@ -220,6 +227,7 @@ def new(
             dags=dags,
             data_root=data_root,
             split_by=split_by,
+            problem=problem,
             options=options,
             note=notes.append,
             progress=progress,

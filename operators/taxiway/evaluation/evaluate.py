@@ -3,20 +3,20 @@
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
-from taxiway.errors import DataError
+from taxiway.evaluation.comparison import Comparison, all_classes
+from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
-from taxiway.evaluation.metrics import METRICS
 from taxiway.evaluation.pictures import pictures_of
+from taxiway.evaluation.predictions import positive_class
 from taxiway.evaluation.scoring import LoadedModel, missing_columns, score
 from taxiway.evaluation.slices import results_by_slice
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.signature import signature_columns
-from taxiway.records import ColumnAlone, Evaluation, MetricResult, Snapshot
+from taxiway.records import ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import Problem
-from taxiway.stats.bootstrap import compare
+from taxiway.spec.metrics import Problem, metric_key
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def evaluate(
     """Evaluate candidate and champion on the same rows.
 
     Computes the metrics of the gate, and accuracy or MAE, each with its confidence interval, and the comparison metric by slice. A
-    model that uses a column which has left the source is scored without values in it, as it would have to work from now on.
+    model that uses a column which has left the source is scored without values in it, as it would have to work from now on. For a class
+    that a model has not learned, its probability is 0.
 
     Args:
         snapshot: The snapshot with the evaluation rows.
@@ -58,15 +59,11 @@ def evaluate(
         recorder: Where to report the metrics, and the pictures of the candidate.
 
     Raises:
-        DataError: A label is missing or not one of the candidate's classes, or the champion has other classes.
+        DataError: A label is missing, or the models have no class in common, or the candidate none with the labels.
     """
     rows = read_rows(snapshot.evaluation, store)
-    labels = true_labels(rows[label], gate.problem, candidate.classes, snapshot.evaluation)
-    if champion is not None:
-        _check_comparable(candidate, champion)
-    ours = score(candidate, rows)
-    theirs = score(champion, rows) if champion else None
-    metrics = _results(labels, ours, theirs, gate)
+    comparison = _compared(candidate, champion, rows, snapshot, label, gate)
+    metrics = _results(comparison, gate)
     evaluation = Evaluation(
         snapshot=snapshot.digest,
         model=model,
@@ -74,16 +71,63 @@ def evaluate(
         champion=champion.version if champion else None,
         confidence=gate.confidence,
         metrics=metrics,
-        slices=results_by_slice(rows, labels, ours, theirs, gate) if theirs is not None else (),
+        slices=results_by_slice(rows, comparison, gate) if champion else (),
         candidate_without=missing_columns(candidate, rows),
         champion_without=missing_columns(champion, rows) if champion else (),
-        alone=_alone(candidate, rows, labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
+        alone=_alone(candidate, rows, comparison.labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
+        unlearned=_unlearned(candidate, comparison),
+        champion_unlearned=_unlearned(champion, comparison) if champion else (),
+        without_rows=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
+        groups=_groups(comparison, gate),
     )
-    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics})
-    recorder.metrics({f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion})
+    recorder.metrics({f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in evaluation.metrics})
+    recorder.metrics({f"champion.{metric_key(r.metric)}": r.champion.value for r in evaluation.metrics if r.champion})
     recorder.record(evaluation)
-    recorder.files("evaluation", pictures_of(candidate, rows, labels, ours, gate))
+    recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
+
+
+def _compared(
+    candidate: LoadedModel, champion: LoadedModel | None, rows: "pd.DataFrame", snapshot: Snapshot, label: str, gate: Gate
+) -> Comparison:
+    """The predictions of both for the rows."""
+    classes = all_classes(candidate, champion, rows[label])
+    positive = positive_class(candidate.classes)
+    return Comparison(
+        classes,
+        true_labels(rows[label], classes, snapshot.evaluation),
+        score(candidate, rows, classes, positive),
+        score(champion, rows, classes, positive) if champion else None,
+        row_groups(rows, gate.group_by) if gate.group_by else None,
+    )
+
+
+def _results(comparison: Comparison, gate: Gate) -> tuple[MetricResult, ...]:
+    """The metrics of the gate, and the one that is always reported, on all rows."""
+    results = []
+    for name in sorted({_ALWAYS[gate.problem], *gate.metrics_used}):
+        found = comparison.intervals(name, gate.confidence)
+        results.append(
+            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
+        )
+    return tuple(results)
+
+
+def _class_rows(comparison: Comparison) -> dict[str, int]:
+    """The number of rows of each class."""
+    return {name: int((comparison.labels == at).sum()) for at, name in enumerate(comparison.classes)}
+
+
+def _unlearned(model: LoadedModel, comparison: Comparison) -> tuple[ClassRows, ...]:
+    """The classes of evaluation rows that a model has not learned."""
+    counts = _class_rows(comparison)
+    return tuple(ClassRows(name=name, rows=rows) for name, rows in counts.items() if rows and name not in model.classes)
+
+
+def _groups(comparison: Comparison, gate: Gate) -> RowGroups | None:
+    if comparison.groups is None:
+        return None
+    return RowGroups(column=str(gate.group_by), groups=int(comparison.groups.max()) + 1)
 
 
 def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: Problem) -> tuple[ColumnAlone, ...]:
@@ -91,26 +135,3 @@ def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: 
     columns = signature_columns(model.predictor)
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
     return columns_alone(raw_frame(rows, numeric, categorical), labels, problem)
-
-
-def _check_comparable(candidate: LoadedModel, champion: LoadedModel) -> None:
-    if champion.classes != candidate.classes:
-        raise DataError(
-            f"version {candidate.version} is {_kind(candidate)}, champion version {champion.version} is {_kind(champion)}; "
-            "they cannot be compared. Create a new pipeline for the new label"
-        )
-
-
-def _results(labels: "Floats", ours: "Floats", theirs: "Floats | None", gate: Gate) -> tuple[MetricResult, ...]:
-    """The metrics of the gate, and the one that is always reported, on all rows."""
-    results = []
-    for name in sorted({_ALWAYS[gate.problem], *gate.thresholds, gate.against_champion.metric}):
-        found = compare(METRICS[name].compute, labels, ours, theirs, gate.confidence)
-        results.append(
-            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
-        )
-    return tuple(results)
-
-
-def _kind(model: LoadedModel) -> str:
-    return f"a binary classifier of {' and '.join(model.classes)}" if model.classes else "a regression model"

@@ -7,7 +7,7 @@ Spearman's correlation; by the mean label of each of its values in other rows (t
 a column that is unique for every row tells nothing); and by which rows lack a value.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.records import ColumnAlone, MetricResult
 from taxiway.spec.metrics import Problem
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+Kind = Literal["missing", "order", "values"]
+
 SUSPECT = {"roc_auc": 0.95, "r2": 0.81}
 """The score from which on a column alone is reported; an R² of 0.81 is a correlation of 0.9."""
 CERTAIN = 0.999
@@ -27,6 +29,7 @@ _ALMOST_PERFECT = 0.99
 _PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
 _ROWS = 20_000
 _LEAST = 20
+_MOST_CLASSES = 20
 _FOLDS = 5
 _SEED = 20130101
 
@@ -41,8 +44,9 @@ def columns_alone(frame: "pd.DataFrame", labels: "Floats", problem: Problem) -> 
 
     Args:
         frame: The columns, as floats with NaN or as values with None. Of more than 20,000 rows a sample is looked at.
-        labels: The label of each row: 0 or 1, or a number.
-        problem: Classification or regression; scores are ROC AUC or R², of ranks where the order is scored.
+        labels: The label of each row: the position of its class, or a number.
+        problem: Classification or regression; scores are ROC AUC or R², of ranks where the order is scored. With more than two
+            classes, it is the mean of the ROC AUC of each class that has enough rows against all others.
 
     Returns:
         One entry for each column, with its best score; empty if there are too few rows of each class to tell.
@@ -53,18 +57,42 @@ def columns_alone(frame: "pd.DataFrame", labels: "Floats", problem: Problem) -> 
         chosen = np.sort(np.random.default_rng(_SEED).choice(len(labels), _ROWS, replace=False))
         frame, labels = frame.iloc[chosen], labels[chosen]
     classes = problem == "classification"
-    rarest = min((labels > 0).sum(), (labels <= 0).sum()) if classes else len(labels)
-    if rarest < _LEAST or labels.min() == labels.max():
+    metric, scores = "roc_auc" if classes else "r2", _scores(frame, labels, classes=classes)
+    if not scores:
         return ()
-    metric = "roc_auc" if classes else "r2"
-    scores = {"missing": _by_missing(frame, labels, classes=classes), "order": _by_order(frame, labels, classes=classes)}
-    scores["values"] = _by_values(frame, labels, classes=classes)
     found = []
     for column in frame.columns:
         by, value = max(((by, of[column]) for by, of in scores.items() if column in of), key=lambda item: round(item[1], 3))
         if value >= SUSPECT[metric]:
             found.append(ColumnAlone(column=str(column), metric=metric, value=value, by=by))
     return tuple(sorted(found, key=lambda alone: -alone.value))
+
+
+def _scores(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> "dict[Kind, dict[Any, float]]":
+    """The score of each column by each kind; empty if there are too few rows."""
+    import numpy as np
+
+    if not classes:
+        return {} if len(labels) < _LEAST or labels.min() == labels.max() else _scores_of(frame, labels, classes=False)
+    present, counts = np.unique(labels, return_counts=True)
+    enough = [one for one, rows in zip(present, counts, strict=True) if _LEAST <= rows <= len(labels) - _LEAST]
+    if len(present) == 2:
+        enough = enough[1:]  # the other class has the same scores
+    each = [_scores_of(frame, (labels == one).astype(float), classes=True) for one in enough[:_MOST_CLASSES]]
+    return {kind: _means([scores[kind] for scores in each]) for kind in (each[0] if each else ())}
+
+
+def _means(scores: list[dict[Any, float]]) -> dict[Any, float]:
+    """The mean score of each column that all have."""
+    return {column: sum(each[column] for each in scores) / len(scores) for column in set.intersection(*map(set, scores))}
+
+
+def _scores_of(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> "dict[Kind, dict[Any, float]]":
+    return {
+        "missing": _by_missing(frame, labels, classes=classes),
+        "order": _by_order(frame, labels, classes=classes),
+        "values": _by_values(frame, labels, classes=classes),
+    }
 
 
 def _by_missing(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict[Any, float]:

@@ -4,7 +4,9 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
-from taxiway.evaluation.metrics import METRICS
+from taxiway.evaluation.comparison import Comparison
+from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel, model_frame, score_frame
 from taxiway.features.signature import signature_columns
 from taxiway.spec.gate import Gate
@@ -27,16 +29,17 @@ _MOST_COLUMNS = 200
 """With more columns, permutation importance would take many times as long as everything else in the evaluation."""
 _BINS = 10
 _SHOWN_COLUMNS = 20
+_SHOWN_CLASSES = 30
+_SHORT = 8
 
 
-def pictures_of(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scores: "Floats", gate: Gate) -> dict[str, bytes]:
+def pictures_of(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> dict[str, bytes]:
     """Draw a model's errors and its permutation importances (Breiman 2001).
 
     Args:
         model: The model.
         rows: The raw evaluation rows.
-        labels: Their labels: 0 or 1, or numbers.
-        scores: The model's predictions for them.
+        comparison: Their labels, and the model's predictions as those of the candidate.
         gate: The `gate` section; importances are of its comparison metric.
 
     Returns:
@@ -44,7 +47,7 @@ def pictures_of(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scor
         because nothing is decided by them, or without Matplotlib, which is installed with `taxiway[ml]`.
     """
     try:
-        return _drawn(model, rows, labels, scores, gate)
+        return _drawn(model, rows, comparison, gate)
     except ImportError:
         _log.info("pictures of the model are not drawn without Matplotlib: pip install 'taxiway[ml]'")
     except Exception:
@@ -52,17 +55,18 @@ def pictures_of(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scor
     return {}
 
 
-def _drawn(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", scores: "Floats", gate: Gate) -> dict[str, bytes]:
+def _drawn(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> dict[str, bytes]:
+    labels, predictions = comparison.labels, comparison.candidate
     sample = _sampled(len(rows))
     files: dict[str, bytes] = {}
     if model.classes:
-        _add(files, "confusion_matrix", *_confusion_matrix(labels, scores, model.classes))
-        _add(files, "calibration", *_calibration(labels, scores, model.classes[1]))
+        _add(files, "confusion_matrix", *_confusion_matrix(labels, predictions, comparison.classes))
+        _add(files, "calibration", *_calibration(labels, predictions, model.classes))
     else:
-        _add(files, "residuals", *_residuals(labels[sample], scores[sample]))
+        _add(files, "residuals", *_residuals(labels[sample], predictions.values[sample]))
     columns = len(signature_columns(model.predictor).names)
     if columns <= _MOST_COLUMNS:
-        _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], labels[sample], gate))
+        _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], comparison.take(sample), gate))
     else:
         _log.info("permutation importances are not computed: %d columns, at most %d", columns, _MOST_COLUMNS)
     return files
@@ -82,11 +86,11 @@ def _sampled(rows: int) -> "NDArray[np.intp]":
     return np.sort(np.random.default_rng(_SEED).choice(rows, _ROWS, replace=False))
 
 
-def _figure(title: str, x: str, y: str, height: float = 4.0) -> "tuple[Figure, Axes]":
+def _figure(title: str, x: str, y: str, height: float = 4.0, width: float = 5.5) -> "tuple[Figure, Axes]":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set(title=_plain(title), xlabel=_plain(x), ylabel=_plain(y))
@@ -98,30 +102,47 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _confusion_matrix(labels: "Floats", scores: "Floats", classes: tuple[str, ...]) -> "tuple[pd.DataFrame, Figure]":
+def _confusion_matrix(labels: "Floats", predictions: Predictions, classes: tuple[str, ...]) -> "tuple[pd.DataFrame, Figure]":
+    """All classes in the table, the ones with the most rows in the picture."""
+    import numpy as np
     import pandas as pd
     from sklearn.metrics import confusion_matrix
 
-    counts = confusion_matrix(labels > 0, scores >= 0.5, labels=[False, True])
-    figure, axes = _figure(f"Confusion matrix of {len(labels):,} rows, threshold 0.5", "predicted", "label")
-    axes.imshow(counts / counts.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
-    names = [_plain(name) for name in classes]
-    axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
-    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        share = counts[row, column] / max(1, counts[row].sum())
-        color = "white" if share > 0.5 else "black"
-        axes.text(column, row, f"{counts[row, column]:,}\n{share:.1%}", ha="center", va="center", color=color)
+    counts = confusion_matrix(labels.astype(int), predictions.predicted, labels=range(len(classes)))
+    shown = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:_SHOWN_CLASSES])
+    title = f"Confusion matrix of {len(labels):,} rows"
+    if len(shown) < len(classes):
+        title += f", the {len(shown)} largest of {len(classes):,} classes"
+    size = 4.0 + 0.3 * max(0, len(shown) - 8)
+    figure, axes = _figure(title, "predicted", "label", size, 1.375 * size)
+    shares = (counts / counts.sum(axis=1, keepdims=True).clip(1))[np.ix_(shown, shown)]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    names = [_plain(classes[at]) for at in shown]
+    places = range(len(shown))
+    axes.set(xticks=places, yticks=places, yticklabels=names)
+    axes.set_xticklabels(names, rotation=0 if len(shown) <= _SHORT else 90)
+    for row, column in np.ndindex(shares.shape):
+        share, rows = shares[row, column], counts[shown[row], shown[column]]
+        text = f"{rows:,}\n{share:.1%}" if len(shown) <= _SHORT else f"{rows:,}" if rows else ""
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
     table = pd.DataFrame({"label": classes, **{f"predicted {name}": counts[:, at] for at, name in enumerate(classes)}})
     return table, figure
 
 
-def _calibration(labels: "Floats", scores: "Floats", positive: str) -> "tuple[pd.DataFrame, Figure]":
+def _calibration(labels: "Floats", predictions: Predictions, classes: tuple[str, ...]) -> "tuple[pd.DataFrame, Figure]":
+    """Of the second of two classes, or of the most probable one of more."""
     import pandas as pd
     from sklearn.calibration import calibration_curve
 
-    observed, predicted = calibration_curve(labels > 0, scores.clip(0, 1), n_bins=_BINS, strategy="quantile")
+    if predictions.positive is not None:
+        happened, scores = labels == predictions.positive, predictions.values[:, predictions.positive]
+        what = f"class {classes[predictions.positive]}"
+    else:
+        happened, scores = predictions.values.argmax(axis=1) == labels, predictions.values.max(axis=1)
+        what = "the most probable class"
+    observed, predicted = calibration_curve(happened, scores.clip(0, 1), n_bins=_BINS, strategy="quantile")
     figure, axes = _figure(
-        f"Calibration, bins of equal size, class {positive}", "mean predicted probability", "fraction of the class"
+        f"Calibration, bins of equal size, {what}", "mean predicted probability", "fraction of rows with that class"
     )
     axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="perfectly calibrated")
     axes.plot(predicted, observed, marker="o", label="candidate")
@@ -139,19 +160,22 @@ def _residuals(labels: "Floats", scores: "Floats") -> "tuple[pd.DataFrame, Figur
     return pd.DataFrame({"label": labels, "predicted": scores, "residual": labels - scores}), figure
 
 
-def _importances(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", gate: Gate) -> "tuple[pd.DataFrame, Figure]":
+def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> "tuple[pd.DataFrame, Figure]":
     import numpy as np
     import pandas as pd
     from sklearn.dummy import DummyRegressor
     from sklearn.inspection import permutation_importance
 
-    metric, columns = METRICS[gate.against_champion.metric], signature_columns(model.predictor)
+    labels, classes = comparison.labels, comparison.classes
+    metric, columns = metric_of(gate.against_champion.metric, classes), signature_columns(model.predictor)
     present = [name for name in columns.names if name in rows]
     frame = model_frame(model, rows)
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
         ones, whole = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
-        return metric.sign * float(metric.compute(score_frame(model, whole), truth, ones)[0])
+        return metric.sign * float(
+            metric.compute(score_frame(model, whole, classes, comparison.candidate.positive), truth, ones)[0]
+        )
 
     placeholder = DummyRegressor()  # scikit-learn requires something with a fit method; `quality` predicts with the model
     found = permutation_importance(placeholder, frame[present], labels, scoring=quality, n_repeats=_REPEATS, random_state=_SEED)

@@ -1,19 +1,17 @@
 """Predictions of a loaded model for raw rows, as metrics take them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
+from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.signature import predict_function, signature_columns
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -33,18 +31,21 @@ class LoadedModel:
     classes: tuple[str, ...]
 
 
-def score(model: LoadedModel, rows: "pd.DataFrame") -> "Floats":
+def score(model: LoadedModel, rows: "pd.DataFrame", classes: Sequence[str], positive: int | None) -> Predictions:
     """The predictions of a model for rows of the source; see `model_frame` and `score_frame`."""
-    return score_frame(model, model_frame(model, rows))
+    return score_frame(model, model_frame(model, rows), classes, positive)
 
 
-def score_frame(model: LoadedModel, frame: "pd.DataFrame") -> "Floats":
-    """The predictions for a frame of `model_frame`: for each row the probability of the positive class, or a number."""
-    import numpy as np
+def score_frame(model: LoadedModel, frame: "pd.DataFrame", classes: Sequence[str], positive: int | None) -> Predictions:
+    """The predictions for a frame of `model_frame`.
 
-    answers = np.asarray(predict_rows(predict_function(model.predictor), frame), dtype=float)
-    scores: Floats = answers[:, 1] if model.classes else answers.reshape(-1)
-    return scores
+    Args:
+        model: The model.
+        frame: The rows.
+        classes: All classes of the comparison, among them those of the model; empty for a regression.
+        positive: See `Predictions.positive`.
+    """
+    return predictions_of(predict_rows(predict_function(model.predictor), frame), model.classes, classes, positive)
 
 
 def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":

@@ -5,29 +5,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
-from taxiway.evaluation.metrics import METRICS, Metric
+from taxiway.evaluation.comparison import Comparison
 from taxiway.records import Interval, SliceResult
 from taxiway.spec.gate import Gate
-from taxiway.stats.bootstrap import compare
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
-def results_by_slice(
-    rows: "pd.DataFrame", labels: "Floats", ours: "Floats", theirs: "Floats", gate: Gate
-) -> tuple[SliceResult, ...]:
+def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> tuple[SliceResult, ...]:
     """The difference of candidate and champion in each slice, with simultaneous intervals (Bonferroni).
 
     Args:
         rows: The evaluation rows, with the columns of `gate.slices.by`.
-        labels: The true labels, one for each row.
-        ours: The candidate's scores, one for each row.
-        theirs: The champion's scores, one for each row.
+        comparison: The predictions of both for these rows.
         gate: The gate section of the pipeline.
 
     Returns:
@@ -43,17 +34,17 @@ def results_by_slice(
         raise DataError(
             f"gate.slices.by has {', '.join(missing)}, missing in the evaluation rows; remove it, or add the column to the source"
         )
-    metric, min_rows = METRICS[gate.against_champion.metric], gate.slices.min_rows
+    metric, min_rows = gate.against_champion.metric, gate.slices.min_rows
     slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
     large = sum(len(index) >= min_rows for _, _, index in slices)
     confidence = 1 - (1 - gate.confidence) / max(large, 1)
     results = []
     for column, value, index in slices:
         enough = len(index) >= min_rows
-        difference = _difference(metric, labels[index], ours[index], theirs[index], confidence) if enough else None
+        difference = _difference(metric, comparison.take(index), confidence) if enough else None
         results.append(
             SliceResult(
-                metric=metric.name, column=column, value=value, rows=len(index), confidence=confidence, difference=difference
+                metric=metric, column=column, value=value, rows=len(index), confidence=confidence, difference=difference
             )
         )
     return tuple(results)
@@ -66,10 +57,10 @@ def _slices_of(rows: "pd.DataFrame", column: str) -> "Iterator[tuple[str, str, A
         yield column, str(value), index
 
 
-def _difference(metric: Metric, labels: "Floats", ours: "Floats", theirs: "Floats", confidence: float) -> Interval | None:
+def _difference(metric: str, comparison: Comparison, confidence: float) -> Interval | None:
     """Candidate minus champion in one slice; None if all labels are equal, or too few rows differ for an interval."""
-    if not labels.min() < labels.max():
+    if not comparison.labels.min() < comparison.labels.max():
         return None
-    difference = compare(metric.compute, labels, ours, theirs, confidence).difference
+    difference = comparison.intervals(metric, confidence).difference
     # With few rows of one label, a bootstrap replicate may have none, and its metric is NaN.
     return difference if difference is not None and math.isfinite(difference.low) else None

@@ -1,4 +1,4 @@
-"""The values of labels: two classes (classification), or numbers (regression)."""
+"""The values of labels: classes (classification), or numbers (regression)."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.features.encoding import category_text
-from taxiway.messages import SHOWN_VALUES, counted
+from taxiway.messages import SHOWN_VALUES, counted, listed
 from taxiway.records import Span
 from taxiway.spec.metrics import Problem
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+MAX_CLASSES = 1_000
+DECISION_THRESHOLD = 0.5
+"""The probability from which on the second of two classes is predicted."""
 
 
 def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = ()) -> None:
@@ -46,7 +51,7 @@ def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = 
 
 
 def learnable_classes(labels: "pd.Series[Any]", problem: Problem, spans: Sequence[Span] = ()) -> tuple[str, ...]:
-    """The two classes of the training labels, the negative one first; empty for a regression.
+    """The classes of the training labels, in their order: of two, the second is the positive one; empty for a regression.
 
     Args:
         labels: The labels.
@@ -54,7 +59,7 @@ def learnable_classes(labels: "pd.Series[Any]", problem: Problem, spans: Sequenc
         spans: The spans of the rows, for errors.
 
     Raises:
-        DataError: A label is missing, there are not exactly two classes, or the numbers are constant or not finite.
+        DataError: A label is missing, there is one class or more than 1,000, or the numbers are constant or not finite.
     """
     require_labels(labels, "training row", spans)
     if problem == "regression":
@@ -64,19 +69,37 @@ def learnable_classes(labels: "pd.Series[Any]", problem: Problem, spans: Sequenc
                 f"the label {labels.name} is {labels.iloc[0]} in all {len(labels):,} training rows; required: at least two different values"
             )
         return ()
-    classes = label_classes(labels)
-    if len(classes) != 2:
+    classes = tuple(label_classes(labels))
+    if not 2 <= len(classes) <= MAX_CLASSES or _has_fractions(labels, classes):
+        fractions = ", some of them with fractions" if _has_fractions(labels, classes) else ""
         raise DataError(
-            f"the label {labels.name} has {counted(len(classes), 'value')} in the {len(labels):,} training rows ({', '.join(classes[:5])}); "
-            "required: exactly two. Make it boolean or a domain of two values in the schema; for a regression, use metrics such as "
-            "rmse in gate"
+            f"the label {labels.name} has {counted(len(classes), 'value')} in the {len(labels):,} training rows "
+            f"({listed(classes[:5], len(classes))}){fractions}; required: 2 to {MAX_CLASSES:,} classes, which are texts, whole numbers or "
+            "booleans. For a regression, use metrics such as rmse in gate"
         )
-    return (classes[0], classes[1])
+    return classes
+
+
+def _has_fractions(labels: "pd.Series[Any]", classes: Sequence[str]) -> bool:
+    """Whether a label of more than two values has fractions, which no classifier takes for classes."""
+    from pandas.api.types import is_float_dtype
+
+    return len(classes) > 2 and is_float_dtype(labels) and bool((labels % 1 != 0).any())
 
 
 def label_classes(labels: "pd.Series[Any]") -> list[str]:
-    """The different values of a label as text, in scikit-learn's order of classes, without missing ones."""
-    return [category_text(value) for value in sorted(labels.dropna().unique())]
+    """The different values of a label as text, in scikit-learn's order of classes, without missing ones.
+
+    Raises:
+        DataError: The values have types that cannot be ordered.
+    """
+    try:
+        return [category_text(value) for value in sorted(labels.dropna().unique())]
+    except TypeError as error:
+        raise DataError(
+            f"the label {labels.name} has values of several types ({error}); write it with one type at the source",
+            key=str(labels.name),
+        ) from None
 
 
 def label_numbers(labels: "pd.Series[Any]") -> "Floats":
@@ -100,30 +123,41 @@ def label_numbers(labels: "pd.Series[Any]") -> "Floats":
     return numbers
 
 
-def true_labels(labels: "pd.Series[Any]", problem: Problem, classes: tuple[str, ...], spans: Sequence[Span] = ()) -> "Floats":
+def with_unlearned(classes: tuple[str, ...], labels: "pd.Series[Any]") -> tuple[str, ...]:
+    """The classes of a model, and after them those of the labels that it has not learned; empty for a regression."""
+    return (*classes, *(value for value in label_classes(labels) if value not in classes)) if classes else ()
+
+
+def true_labels(labels: "pd.Series[Any]", classes: tuple[str, ...], spans: Sequence[Span] = ()) -> "Floats":
     """The label of each evaluation row as a float.
 
     Args:
         labels: The labels.
-        problem: Classification or regression.
-        classes: The two classes of the model, the negative one first; empty for a regression.
+        classes: The classes, among them all of the labels; empty for a regression.
         spans: The spans of the rows, for errors.
 
     Returns:
-        For a regression the numbers, else 0 for the first class and 1 for the second.
+        For a regression the numbers, else the position of each label among the classes.
 
     Raises:
-        DataError: A label is missing, is not a finite number, or is not one of the classes.
+        DataError: A label is missing or is not a finite number.
     """
     import numpy as np
+    import pandas as pd
 
     require_labels(labels, "evaluation row", spans)
-    if problem == "regression":
+    if not classes:
         return label_numbers(labels)
-    unknown = [value for value in label_classes(labels) if value not in classes]
-    if unknown:
-        raise DataError(
-            f"the label {labels.name} is {', '.join(unknown[:5])} in some evaluation rows; the classes of the model are {', '.join(classes)}"
-        )
-    found: Floats = (labels.map(category_text) == classes[1]).to_numpy().astype(np.float64)
+    codes, values = pd.factorize(labels)
+    positions: Floats = np.array([classes.index(category_text(value)) for value in values], dtype=np.float64)[codes]
+    return positions
+
+
+def predicted_classes(probabilities: "Floats") -> "Indices":
+    """The position of the predicted class: the second of two from a probability of 0.5, else the most probable one."""
+    import numpy as np
+
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1] >= DECISION_THRESHOLD).astype(np.intp)
+    found: Indices = probabilities.argmax(axis=1)
     return found

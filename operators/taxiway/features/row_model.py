@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that 
 
 from taxiway.errors import DataError
 from taxiway.features.encoding import predict_rows, raw_frame
+from taxiway.features.labels import predicted_classes
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import listed
 
@@ -73,7 +74,8 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
         Returns:
             A DataFrame with the index of the rows and the column `prediction`: a number, or the most likely class. For a
-            classification there is a column `probability_CLASS` for each class.
+            classification there is a column `probability_CLASS` for each class; of two classes, the second is predicted from a probability
+            of 0.5.
 
         Raises:
             DataError: A column is missing, or a value does not have the type of its column.
@@ -85,7 +87,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if not self.classes:
             return pd.DataFrame({PREDICTION: answers}, index=index)
         names = pd.Series(list(self.classes), dtype="object")
-        columns = {PREDICTION: names.iloc[answers.argmax(axis=1)].to_numpy()}
+        columns = {PREDICTION: names.iloc[predicted_classes(answers)].to_numpy()}
         columns |= {PROBABILITY.format(name): answers[:, at] for at, name in enumerate(self.classes)}
         return pd.DataFrame(columns, index=index)
 

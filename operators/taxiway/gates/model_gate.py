@@ -9,7 +9,7 @@ from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.wording import decimals, ends, interval_text, level
-from taxiway.messages import listed, number_text
+from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
     DataReport,
@@ -23,9 +23,12 @@ from taxiway.records import (
     worst,
 )
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import METRIC_FACTS
+from taxiway.spec.metrics import facts_of
 
 _SHOWN_ALONE = 3
+_SHOWN_CLASSES = 5
+_LEAST_GROUPS = 20
+"""With fewer groups, intervals by the cluster bootstrap are too narrow (Cameron, Gelbach and Miller 2008)."""
 
 
 def decide(
@@ -64,6 +67,7 @@ def decide(
         *_data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
         *_scored_without(evaluation),
+        *_classes(evaluation),
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
@@ -139,12 +143,20 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     else:
         message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
         yield Reason(status=Status.UNDECIDED, message=message)
+    found = evaluation.groups
+    if found is not None and found.groups >= _LEAST_GROUPS:
+        yield _pass(
+            f"{found.groups:,} groups of rows by {found.column} (required: at least {_LEAST_GROUPS}); intervals are of whole groups"
+        )
+    elif found is not None:
+        message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {_LEAST_GROUPS}"
+        yield Reason(status=Status.UNDECIDED, message=message)
 
 
 def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
         score = _result(evaluation, name).candidate
-        status = _compare_with_bound(score, threshold, METRIC_FACTS[name].sign)
+        status = _compare_with_bound(score, threshold, facts_of(name).sign)
         digits = decimals(ends(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
             status=status,
@@ -162,6 +174,29 @@ def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
         if columns:
             message = f"{model} was scored without values of {listed(columns)}, which the data no longer has"
             yield Reason(status=Status.NOT_APPLICABLE, message=message)
+
+
+def _classes(evaluation: Evaluation) -> Iterator[Reason]:
+    """What was done about classes that appeared or vanished; it decides nothing by itself."""
+    rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
+    models = {
+        f"version {evaluation.candidate}": evaluation.unlearned,
+        f"champion version {evaluation.champion}": evaluation.champion_unlearned,
+    }
+    for model, classes in models.items():
+        if classes:
+            counts = ", ".join(f"{found.name}: {found.rows:,}" for found in classes[:_SHOWN_CLASSES])
+            more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
+            yield Reason(
+                status=Status.NOT_APPLICABLE,
+                message=f"{model} has not learned the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
+                f"({counts}{more}): they count as its errors, with a probability of 0 for their class",
+            )
+    if evaluation.without_rows:
+        yield Reason(
+            status=Status.NOT_APPLICABLE,
+            message=f"no evaluation row has the class {listed(evaluation.without_rows)}: nothing is known of how well it is predicted",
+        )
 
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
@@ -182,7 +217,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
         return
-    result, sign = _result(evaluation, rule.metric), METRIC_FACTS[rule.metric].sign
+    result, sign = _result(evaluation, rule.metric), facts_of(rule.metric).sign
     if result.champion is None or result.difference is None:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
@@ -223,7 +258,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if not worse:
         few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
         skipped = {"had too few rows": few_rows, "had too few different labels": len(evaluation.slices) - compared - few_rows}
-        word = "drop" if METRIC_FACTS[gate.against_champion.metric].sign > 0 else "rise"
+        word = "drop" if facts_of(gate.against_champion.metric).sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
             f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
@@ -232,7 +267,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 
 def _slice_text(slice_: SliceResult, max_drop: float) -> str:
     assert slice_.difference is not None
-    did, word = ("dropped", "drop") if METRIC_FACTS[slice_.metric].sign > 0 else ("rose", "rise")
+    did, word = ("dropped", "drop") if facts_of(slice_.metric).sign > 0 else ("rose", "rise")
     values = ends(slice_.difference)
     digits = decimals(values, (max_drop, -max_drop), scale=max(map(abs, values)))
     return (
@@ -245,7 +280,7 @@ def _slice_text(slice_: SliceResult, max_drop: float) -> str:
 def _exceeds_drop(slice_: SliceResult, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    best_case = _improvement(slice_.difference, METRIC_FACTS[slice_.metric].sign).high
+    best_case = _improvement(slice_.difference, facts_of(slice_.metric).sign).high
     return best_case < -max_drop
 
 

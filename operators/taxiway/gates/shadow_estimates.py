@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from taxiway.features.labels import DECISION_THRESHOLD
 from taxiway.records import Interval
 from taxiway.records.shadow_pairs import Pair
 
@@ -35,7 +36,7 @@ def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any
 def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
-    Two predictions are the same if their probabilities have the same argmax, their labels are equal, or their numbers are close.
+    Two predictions are the same if their probabilities give the same class, their labels are equal, or their numbers are close.
 
     Args:
         answered_by_both: The pairs that both versions answered.
@@ -50,7 +51,7 @@ def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confide
 def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
     if isinstance(champion, list) and isinstance(challenger, list):
-        return len(champion) == len(challenger) and _argmax(champion) == _argmax(challenger)
+        return len(champion) == len(challenger) and _predicted_class(champion) == _predicted_class(challenger)
     if _is_number(champion) and _is_number(challenger):
         if within is not None:
             return bool(abs(champion - challenger) <= within)
@@ -81,7 +82,7 @@ def score_shift_of(answered_by_both: Sequence[Pair], confidence: float) -> Inter
 def _scores(champion: Any, challenger: Any) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
-        class_index = 1 if len(champion) == 2 else _argmax(champion)
+        class_index = 1 if len(champion) == 2 else _predicted_class(champion)
         return float(champion[class_index]), float(challenger[class_index])
     # Integers are labels: MLflow returns integer classes as they are.
     if isinstance(champion, float) and isinstance(challenger, float):
@@ -101,8 +102,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _argmax(values: list[float]) -> int:
-    return max(range(len(values)), key=values.__getitem__)
+def _predicted_class(probabilities: list[float]) -> int:
+    """As `taxiway.features.labels.predicted_classes`."""
+    if len(probabilities) == 2:
+        return int(probabilities[1] >= DECISION_THRESHOLD)
+    return max(range(len(probabilities)), key=probabilities.__getitem__)
 
 
 def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:

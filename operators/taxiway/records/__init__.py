@@ -21,23 +21,13 @@ from taxiway.records.data import (
     span_order,
 )
 from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
-from taxiway.records.training import (
-    Candidate,
-    ColumnAlone,
-    Evaluation,
-    FeatureSet,
-    Interval,
-    MetricResult,
-    SliceResult,
-    SweepPlan,
-    SweepReport,
-    Trial,
-    Trials,
-)
+from taxiway.records.evaluation import ClassRows, ColumnAlone, Evaluation, Interval, MetricResult, RowGroups, SliceResult
+from taxiway.records.training import Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
     "Anomaly",
     "Candidate",
+    "ClassRows",
     "ColumnAlone",
     "DataReport",
     "Evaluation",
@@ -51,6 +41,7 @@ __all__ = [
     "Record",
     "RecordRef",
     "RemovedRows",
+    "RowGroups",
     "RunSummary",
     "SampleRule",
     "SchemaChange",

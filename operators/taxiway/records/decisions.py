@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from taxiway.records.base import Migration, Record, Status, renamed, without
 from taxiway.records.data import Span
-from taxiway.records.training import Interval, Version
+from taxiway.records.evaluation import Interval, Version
 
 
 class Reason(Record):

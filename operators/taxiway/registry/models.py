@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -122,7 +122,12 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
 
 def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
     """The classes of a model version as text, in the order of its probabilities; empty for a regression."""
-    return tuple(json.loads(client.get_model_version(model, str(version)).tags.get(tags.CLASSES, "[]")))
+    return classes_in(client.get_model_version(model, str(version)).tags)
+
+
+def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes in the tags of a model version; empty for a regression, and for a version of somebody else."""
+    return tuple(json.loads(version_tags.get(tags.CLASSES, "[]")))
 
 
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":

@@ -9,7 +9,7 @@ from taxiway.spec.base import (
     Number,
     Section,
 )
-from taxiway.spec.metrics import METRIC_FACTS, MetricName, Problem, metrics_of
+from taxiway.spec.metrics import MetricName, Problem, facts_of, metrics_of
 
 
 class AgainstChampion(Section):
@@ -46,6 +46,8 @@ class Gate(Section):
         thresholds: The minimum of each metric, or its maximum if lower is better.
         against_champion: The comparison with the champion.
         slices: The comparison by slice; None for none.
+        group_by: A column whose values say which rows go wrong together, such as a customer or a day: intervals are of whole groups.
+            None if rows are independent.
         min_rows: The evaluation rows that a decision needs; with fewer, bootstrap intervals are too narrow.
         confidence: The confidence level of all intervals.
     """
@@ -53,22 +55,25 @@ class Gate(Section):
     thresholds: Mapping[MetricName, Number] = Field(min_length=1)
     against_champion: AgainstChampion
     slices: Slices | None = None
+    group_by: str | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
     def _thresholds_are_possible(self) -> "Gate":
         for metric, threshold in self.thresholds.items():
-            least, most = METRIC_FACTS[metric].low, METRIC_FACTS[metric].high
+            least, most = facts_of(metric).low, facts_of(metric).high
             if not least <= threshold <= most:
-                allowed = "0 to 1" if (least, most) == (0, 1) else f"{most:g} or less" if most < inf else f"{least:g} or more"
+                allowed = (
+                    f"{least:g} or more" if most == inf else f"{most:g} or less" if least == -inf else f"{least:g} to {most:g}"
+                )
                 raise ValueError(f"the threshold of {metric} is {threshold}; allowed: {allowed}")
         return self
 
     @model_validator(mode="after")
     def _one_problem(self) -> "Gate":
-        metrics = sorted({*self.thresholds, self.against_champion.metric})
-        numbers = [metric for metric in metrics if METRIC_FACTS[metric].problem == "regression"]
+        metrics = sorted(self.metrics_used)
+        numbers = [metric for metric in metrics if facts_of(metric).problem == "regression"]
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]
             raise ValueError(
@@ -82,6 +87,11 @@ class Gate(Section):
         return self
 
     @property
+    def metrics_used(self) -> tuple[str, ...]:
+        """The metrics of the thresholds and of the comparison, each once."""
+        return tuple(dict.fromkeys((*self.thresholds, self.against_champion.metric)))
+
+    @property
     def problem(self) -> Problem:
         """Classification or regression, by the metrics."""
-        return METRIC_FACTS[self.against_champion.metric].problem
+        return facts_of(self.against_champion.metric).problem

@@ -15,7 +15,7 @@ from taxiway.spec.base import (
     off_is_none,
 )
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import METRIC_FACTS, MetricName
+from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -123,7 +123,7 @@ class Pipeline(Section):
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
             raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them")
-        if METRIC_FACTS[self.tuning_metric].problem != self.gate.problem:
+        if facts_of(self.tuning_metric).problem != self.gate.problem:
             raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
         return self
 

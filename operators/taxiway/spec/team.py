@@ -7,7 +7,7 @@ from pydantic import Field
 
 from taxiway.messages import number_text
 from taxiway.spec.base import Fraction, Name, Number, Section
-from taxiway.spec.metrics import METRIC_FACTS, MetricName
+from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.pipeline import Pipeline
 
 Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR"]
@@ -105,13 +105,13 @@ def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
 
 def _of(limits: Mapping[MetricName, float], pipeline: Pipeline) -> dict[str, float]:
     """The limits of metrics with the pipeline's problem."""
-    return {metric: limit for metric, limit in limits.items() if METRIC_FACTS[metric].problem == pipeline.gate.problem}
+    return {metric: limit for metric, limit in limits.items() if facts_of(metric).problem == pipeline.gate.problem}
 
 
 def _thresholds(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     for metric, limit in _of(gate.thresholds, pipeline).items():
         threshold = {str(name): value for name, value in pipeline.gate.thresholds.items()}.get(metric)
-        lower = METRIC_FACTS[metric].sign < 0
+        lower = facts_of(metric).sign < 0
         if threshold is None:
             yield ("gate", "thresholds"), f"has no {metric}; required by the team: {_bound(limit, lower)}"
         elif threshold > limit if lower else threshold < limit:

@@ -2,6 +2,7 @@
 
 from taxiway.messages import quoted
 from taxiway.records import FeatureSet, Snapshot
+from taxiway.spec.metrics import require_classes
 from taxiway.stages.context import StageContext
 
 
@@ -10,7 +11,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
 
     Raises:
         DataError: The labels do not fit the problem of the pipeline.
-        ConfigError: The features or the estimator of the pipeline file cannot be used.
+        ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
     from taxiway.features.transform import choose_columns
     from taxiway.features.transform import transform as fit_transform
@@ -27,6 +28,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         store=context.store,
         recorder=context.recorder,
     )
+    require_classes({*pipeline.gate.metrics_used, pipeline.tuning_metric}, made.classes)
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
     chosen = [name for names in choose_columns(context.schema(), pipeline.features, pipeline.source.label) for name in names]

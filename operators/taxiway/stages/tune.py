@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial, Trials
+from taxiway.spec.metrics import metric_key
 from taxiway.stages.context import StageContext, bullets
 from taxiway.tracking import tags
 
@@ -111,7 +112,7 @@ def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:
     context.store.put(report)
     context.recorder.record(report)
     assert report.best.score is not None  # else there was nothing to choose
-    context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{report.metric}": report.best.score})
+    context.recorder.metrics({"sweep.trials": len(report.trials), f"sweep.best_{metric_key(report.metric)}": report.best.score})
     ranked = [f"{'failed' if t.score is None else f'{t.score:.4f}'}  {format_params(t.params)}" for t in report.trials[:_SHOWN]]
     context.log.info("best of %d trials by %s:\n%s", len(report.trials), report.metric, bullets(ranked))
     return report
@@ -131,7 +132,7 @@ def _run_trial(context: StageContext, params: str, tuning: Snapshot, features: F
         nested.end("FAILED")
         raise
     if trial.score is not None:
-        nested.metrics({f"tuning.{trial.metric}": trial.score})
+        nested.metrics({f"tuning.{metric_key(trial.metric)}": trial.score})
     else:
         nested.tags({tags.NOTE: trial.error or ""})
     nested.end("FINISHED" if trial.score is not None else "FAILED")

@@ -1,8 +1,9 @@
 """Confidence intervals by the paired bootstrap: the same resampled rows for candidate and champion."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Interval
 
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Metric = Callable[[Floats, Floats, Floats], Floats]
-    """A function of scores (n), labels (n) and weights (replicates, n) that returns the metric of each replicate."""
+    Metric = Callable[[Any, Floats, Floats], Floats]
+    """A function of predictions for n rows, labels (n) and weights (replicates, n) that returns the metric of each replicate."""
 
 REPLICATES = 400
 _BATCH_CELLS = 2_000_000
@@ -28,19 +29,26 @@ class PairedIntervals:
 
 
 def compare(
-    metric: "Metric", labels: "Floats", candidate: "Floats", champion: "Floats | None", confidence: float
+    metric: "Metric",
+    labels: "Floats",
+    candidate: Any,
+    champion: Any,
+    confidence: float,
+    groups: "NDArray[np.intp] | None" = None,
 ) -> PairedIntervals:
     """Estimate a metric with two-sided bootstrap standard intervals (Efron 1979).
 
     The standard error comes from 400 replicates with a fixed seed, and the interval from the normal distribution: the extreme
-    quantiles that many slices need cannot be estimated from 400 replicates.
+    quantiles that many slices need cannot be estimated from 400 replicates. With groups, whole groups are resampled (the cluster
+    bootstrap, Davison and Hinkley 1997, section 3.8), because rows of one group are not independent.
 
     Args:
         metric: The metric.
         labels: The labels, one for each row.
-        candidate: The candidate's scores, one for each row.
-        champion: The champion's scores, one for each row; None without a champion.
+        candidate: The candidate's predictions for the rows.
+        champion: The champion's predictions for the rows; None without a champion.
         confidence: The confidence level, such as 0.99.
+        groups: The number of each row's group, from 0; None if each row is on its own.
 
     Returns:
         The intervals; NaN bounds if the metric cannot be computed for some replicate, as with only one class.
@@ -50,7 +58,9 @@ def compare(
     sides = [candidate] if champion is None else [candidate, champion]
     ones = np.ones((1, len(labels)))
     values = np.array([metric(side, labels, ones)[0] for side in sides])
-    draws = np.hstack([_replicates(metric, labels, sides, count, rng) for count, rng in _batches(len(labels))])
+    draws = np.hstack(
+        [_replicates(metric, labels, sides, _drawn(len(labels), groups, *batch)) for batch in _batches(len(labels))]
+    )
     z = _z(confidence)
 
     def interval(value: float, drawn: "Floats") -> Interval:
@@ -61,6 +71,15 @@ def compare(
     if champion is None:
         return PairedIntervals(first, None, None)
     return PairedIntervals(first, interval(values[1], draws[1]), interval(values[0] - values[1], draws[0] - draws[1]))
+
+
+def within(interval: Interval, low: float, high: float) -> Interval:
+    """An interval that ends at the smallest and the largest possible value. NaN bounds stay as they are."""
+    ends = {
+        name: value if math.isnan(value) else min(max(value, low), high)
+        for name, value in (("low", interval.low), ("high", interval.high))
+    }
+    return interval.model_copy(update=ends)
 
 
 def _z(confidence: float) -> float:
@@ -78,9 +97,16 @@ def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":
         yield min(each, REPLICATES - start), np.random.default_rng([20130101, start])
 
 
-def _replicates(metric: "Metric", labels: "Floats", sides: "list[Floats]", count: int, rng: "np.random.Generator") -> "Floats":
+def _drawn(rows: int, groups: "NDArray[np.intp] | None", count: int, rng: "np.random.Generator") -> "Floats":
+    """How often each row is drawn in each of `count` replicates (count, rows)."""
     import numpy as np
 
-    rows = len(labels)
-    weights = np.stack([np.bincount(rng.integers(0, rows, rows), minlength=rows) for _ in range(count)]).astype(float)
+    units = rows if groups is None else int(groups.max()) + 1
+    weights = np.stack([np.bincount(rng.integers(0, units, units), minlength=units) for _ in range(count)]).astype(float)
+    return weights if groups is None else weights[:, groups]
+
+
+def _replicates(metric: "Metric", labels: "Floats", sides: list[Any], weights: "Floats") -> "Floats":
+    import numpy as np
+
     return np.stack([metric(side, labels, weights) for side in sides])

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.ingest.snapshot import parted
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
-from taxiway.evaluation.metrics import METRICS
+from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.predictions import positive_class, predictions_of
 from taxiway.features.encoding import predict_rows, raw_frame
-from taxiway.features.labels import true_labels
+from taxiway.features.labels import true_labels, with_unlearned
 from taxiway.features.transform import transform
 from taxiway.messages import counted
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
 from taxiway.records.recorder import InMemoryRecorder, Recorder
+from taxiway.spec.metrics import facts_of
 from taxiway.spec.pipeline import Pipeline
 from taxiway.store import StageKey, Store, keep, made_before
 from taxiway.tracking import tags
@@ -132,7 +134,8 @@ def run_trial(
     if before is not None and before.score is not None:
         recorder.tags({tags.TRIAL_REUSED: "score reused from an earlier run on the same rows"})
         return before
-    labels = true_labels(rows[features.label], pipeline.gate.problem, features.classes)
+    classes = with_unlearned(features.classes, rows[features.label])
+    labels = true_labels(rows[features.label], classes)
     score, error = math.nan, None
     try:
         fitted = train(features, pipeline.model, params, store=store, recorder=recorder)
@@ -140,8 +143,9 @@ def run_trial(
         error = str(failed)
     else:
         raw = raw_frame(rows, features.numeric, features.categorical, features.types)
-        answers = predict_rows(fitted.predict_proba, raw)[:, 1] if features.classes else predict_rows(fitted.predict, raw)
-        score = float(METRICS[metric].compute(answers, labels, _ones(len(rows)))[0])
+        answers = predict_rows(fitted.predict_proba if features.classes else fitted.predict, raw)
+        predictions = predictions_of(answers, features.classes, classes, positive_class(features.classes))
+        score = float(metric_of(metric, classes).compute(predictions, labels, _ones(len(rows)))[0])
         if not math.isfinite(score):
             error = f"{metric} is {score} on these rows"
     made = Trial(
@@ -167,7 +171,7 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
         raise ConfigError(
             f"{len(missing)} of {len(plan.trials)} trials are missing, the first is {missing[0]}; clear the sweep's tasks to run them again"
         )
-    sign = METRICS[plan.metric].sign
+    sign = facts_of(plan.metric).sign
     ranked = sorted(
         (by_params[params] for params in plan.trials),
         key=lambda trial: math.inf if trial.score is None else -sign * trial.score,

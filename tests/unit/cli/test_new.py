@@ -153,7 +153,7 @@ def test_a_draft_that_fails_is_a_message_and_writes_nothing(
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (["a", "b", "c"] * 4, 'the label y has the type string and the values "a", "b", "c"'),
+        ([*"abcdefghijkl"], 'the label y has the type string and the values "a", "b", "c" and 9 more in 24 rows'),
         ([1.0, None, 1.0] * 4, 'the label y has the type number and the values "1"'),
         ([None] * 12, "the label y has the type string and no values"),
     ],
@@ -283,13 +283,54 @@ def test_a_column_that_determines_the_label_is_left_out_and_a_suspect_is_named(t
     assert re.search(r"# whether `fee` is missing alone reaches roc_auc 0\.9[67]\d: drop it if", text)
 
 
-def test_a_label_of_few_whole_numbers_says_that_it_is_read_as_a_quantity(tmp_path: Path) -> None:
+def test_a_label_of_three_classes_becomes_a_champion(tmp_path: Path) -> None:
+    """Whole numbers are read as classes if that is likelier, and the draft says why; its pipeline runs as it is."""
     unlike(400).assign(late=lambda r: (r.x > 0).astype(int) + (r.x > 1)).to_csv(tmp_path / "all.csv", index=False)
     code, shown = new(tmp_path / "d", tmp_path, "m", "--from", str(tmp_path / "all.csv"), "--label", "late", "--team", "t")
     assert code == 0, shown
-    reading = "3 whole numbers (0, 1, 2), read as a quantity: the model is a regression. If they are classes"
+    pipeline = tmp_path / "d" / "t" / "m.pipeline.yaml"
+    reading = (
+        "3 classes (0, 1, 2): the model predicts the probability of each. The whole numbers are read as classes, because there are only 3, "
+        "from 0; if they are a quantity, draft it again with --problem regression"
+    )
     assert f"note: late: {reading}" in shown
-    assert reading in (tmp_path / "d" / "t" / "m.pipeline.yaml").read_text()
+    assert reading in pipeline.read_text()
+    found = run(pipeline, data=str(tmp_path), home=tmp_path / "home")
+    assert found.verdict is not None
+    assert found.verdict.status is Status.PASS, found.verdict
+    assert "balanced_accuracy" in str(found.verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "problem", "words"),
+    [
+        ("y", [0] * 50 + [1] * 50 + [2] * 50, "classification", "because there are only 3, from 0"),
+        (
+            "stops",
+            [0] * 30 + [1] * 60 + [2] * 50 + [3] * 20 + [4] * 9 + [5] * 2,
+            "regression",
+            "rise to a peak and fall from it",
+        ),
+        ("digit", [*range(10)] * 20, "classification", "do not rise to a peak"),
+        ("quality", [3] * 5 + [4] * 30 + [5] * 90 + [6] * 40, "regression", "not numbered from 0 or 1 without gaps (3 to 6)"),
+        ("item_count", [0] * 90 + [1] * 60 + [2] * 50, "regression", 'the name has the word "count"'),
+        ("wine_class", [7] * 30 + [9] * 30 + [40] * 30, "classification", 'the name has the word "class"'),
+    ],
+)
+def test_few_whole_numbers_are_classes_or_a_quantity(
+    tmp_path: Path, name: str, labels: list[int], problem: str, words: str
+) -> None:
+    pd.DataFrame({"row": range(len(labels)), "x": np.arange(len(labels)) % 7, name: labels}).to_csv(
+        tmp_path / "all.csv", index=False
+    )
+    where, other = ["--from", str(tmp_path / "all.csv"), "--label", name, "--team", "t"], {"classification", "regression"}
+    code, shown = new(tmp_path / "d", tmp_path, "m", *where)
+    assert (code, words in shown) == (0, True), shown
+    assert read_pipeline(tmp_path / "d" / "t" / "m.pipeline.yaml").gate.problem == problem
+    (against,) = other - {problem}
+    code, shown = new(tmp_path / "e", tmp_path, "m", *where, "--problem", against)
+    assert (code, words in shown) == (0, False), shown
+    assert read_pipeline(tmp_path / "e" / "t" / "m.pipeline.yaml").gate.problem == against
 
 
 def test_missing_labels_are_counted(tmp_path: Path) -> None:

@@ -70,6 +70,15 @@ class Scorer:
         return np.column_stack([1 - positive, positive])
 
 
+class Colours(Scorer):
+    """Three classes: the column `a` is split at -0.5 and at 0.5, with probabilities that depend on the distance."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        a = rows["a"].to_numpy()
+        logits = np.column_stack([-a * 2, -abs(a) + 0.5, a * 2])
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
 def made(tmp_path: Path, labels: Any) -> tuple[Snapshot, Store, pd.DataFrame]:
     rng = np.random.default_rng(1)
     a = rng.normal(size=2000)
@@ -130,8 +139,8 @@ def test_the_second_class_that_was_learned_is_the_positive_one(tmp_path: Path, v
 
 
 def test_labels_that_were_recoded_are_refused(tmp_path: Path) -> None:
-    snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 2, 1))
-    with pytest.raises(DataError, match="y is 2 in some evaluation rows; the classes of the model are 0, 1"):
+    snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 3, 2))
+    with pytest.raises(DataError, match='y is "2", "3" in the evaluation rows, and none of this is a class of version 1'):
         run(snapshot, store, LoadedModel(1, Scorer(), ("0", "1")))
 
 
@@ -139,6 +148,65 @@ def test_a_champion_of_another_label_is_not_compared_with(tmp_path: Path) -> Non
     snapshot, store, _ = made(tmp_path, lambda late: np.where(late, 1, 0))
     with pytest.raises(DataError, match="cannot be compared"):
         run(snapshot, store, LoadedModel(2, Scorer(), ("0", "1")), LoadedModel(1, Scorer(-1), ("no", "yes")))
+
+
+COLOURS = Gate.model_validate(
+    {
+        "thresholds": {"balanced_accuracy": 0.5, "recall(class=red)": 0.5},
+        "against_champion": {"metric": "roc_auc"},
+        "slices": {"by": ["b"], "max_drop": 0.05, "min_rows": 50},
+    }
+)
+
+
+def test_three_classes_have_metrics_slices_and_pictures(tmp_path: Path) -> None:
+    snapshot, store, rows = made(tmp_path, lambda late: np.where(late, "red", "blue"))
+    rows["y"] = np.select([rows["a"] < -0.5, rows["a"] > 0.5], ["blue", "red"], "green")
+    for path in (tmp_path / "source").iterdir():
+        rows.to_parquet(path)
+    snapshot = ingest(find_spans(f"{tmp_path}/source/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store)
+    classes, recorder = ("blue", "green", "red"), InMemoryRecorder()
+    candidate, champion = LoadedModel(2, Colours(), classes), LoadedModel(1, Colours(), ("red", "green", "blue"))
+    found = evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=COLOURS, store=store, recorder=recorder)
+    values = {result.metric: result for result in found.metrics}
+    assert values["recall(class=red)"].candidate.value > 0.9
+    assert values["balanced_accuracy"].champion is not None
+    assert values["balanced_accuracy"].champion.value < 0.5  # its first class is the last of the candidate's
+    expected = roc_auc_score(rows["y"], Colours().predict(rows), multi_class="ovr")
+    assert values["roc_auc"].candidate.value == pytest.approx(expected)
+    assert [s.difference is not None for s in found.slices] == [True, True]
+    assert (found.unlearned, found.without_rows) == ((), ())
+    matrix = pd.read_csv(io.BytesIO(recorder.values["evaluation/confusion_matrix.csv"]))
+    assert matrix["label"].tolist() == list(classes)
+    assert matrix.drop(columns="label").to_numpy().sum() == len(rows)
+
+
+def test_classes_that_appear_and_vanish_are_counted(tmp_path: Path) -> None:
+    """A label that the candidate has not learned counts as its error; one that no row has is named."""
+    snapshot, store, _ = made(tmp_path, lambda late: np.where(late, "red", np.where(np.arange(2000) < 300, "grey", "blue")))
+    candidate, champion = LoadedModel(2, Colours(), ("blue", "green", "red")), LoadedModel(1, Scorer(), ("blue", "red"))
+    found = run(snapshot, store, candidate, champion, COLOURS)
+    assert [(c.name, c.rows > 100) for c in found.unlearned] == [("grey", True)]
+    assert found.champion_unlearned == found.unlearned
+    assert found.without_rows == ("green",)
+    accuracy = next(m for m in found.metrics if m.metric == "accuracy")
+    assert accuracy.candidate.high < 1 - found.unlearned[0].rows / 2000 + 0.05
+
+
+def test_rows_of_a_group_are_resampled_together(tmp_path: Path) -> None:
+    """An interval of two groups is not one of 2,000 rows; a column that is not there is named."""
+    snapshot, store, _ = made(tmp_path, lambda late: late)
+    model = LoadedModel(1, Scorer(), ("False", "True"))
+    apart, together = (
+        run(snapshot, store, model, gate=GATE.model_copy(update={"group_by": by, "slices": None})) for by in (None, "b")
+    )
+    assert apart.groups is None
+    assert together.groups is not None
+    assert (together.groups.column, together.groups.groups) == ("b", 2)
+    assert together.metrics[0].candidate.value == apart.metrics[0].candidate.value
+    assert together.metrics[0].candidate != apart.metrics[0].candidate
+    with pytest.raises(DataError, match=r'gate\.group_by is "day", missing in the evaluation rows; allowed: a, b, y'):
+        run(snapshot, store, model, gate=GATE.model_copy(update={"group_by": "day"}))
 
 
 def test_a_missing_label_is_said(tmp_path: Path) -> None:
@@ -179,9 +247,7 @@ def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:
 
 def test_a_champion_that_told_classes_is_not_compared_with_numbers(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late.astype(int))
-    with pytest.raises(
-        DataError, match="version 2 is a regression model, champion version 1 is a binary classifier of 0 and 1"
-    ):
+    with pytest.raises(DataError, match='version 2 is a regression model, champion version 1 is a classifier of "0", "1"'):
         run(snapshot, store, LoadedModel(2, Estimator(), ()), LoadedModel(1, Scorer(), ("0", "1")), NUMBERS)
 
 

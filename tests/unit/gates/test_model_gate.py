@@ -10,11 +10,13 @@ from taxiway.gates import decide
 from taxiway.records import (
     Anomaly,
     Candidate,
+    ClassRows,
     ColumnAlone,
     DataReport,
     Evaluation,
     Interval,
     MetricResult,
+    RowGroups,
     Severity,
     SliceResult,
     Status,
@@ -288,3 +290,23 @@ def test_pass_means_that_no_reason_fails_or_is_open(auc: float, width: float, ga
     )
     assert (verdict.status is Status.PASS) == (auc - width >= 0.6 and gain - gain_width >= -0.005)
     assert Verdict.from_json(verdict.to_json()) == verdict
+
+
+def test_classes_that_appear_and_vanish_are_told_and_decide_nothing() -> None:
+    new, gone = (ClassRows(name="grey", rows=31), ClassRows(name="pink", rows=2)), ("green",)
+    plain = evaluation()
+    changed = plain.model_copy(update={"unlearned": new, "champion_unlearned": new[:1], "without_rows": gone})
+    verdict = judge(CANDIDATE, REPORT, changed, GATE)
+    assert verdict.status is judge(CANDIDATE, REPORT, plain, GATE).status
+    messages = [reason.message for reason in verdict.reasons]
+    told = "version 2 has not learned the class of 33 of 1,000 evaluation rows (grey: 31, pink: 2): they count as its errors, with a"
+    assert any(message.startswith(told) for message in messages), messages
+    assert any(message.startswith("champion version") and "(grey: 31)" in message for message in messages)
+    assert any(message.startswith('no evaluation row has the class "green"') for message in messages)
+
+
+@pytest.mark.parametrize(("groups", "status"), [(19, Status.UNDECIDED), (20, Status.PASS)])
+def test_few_groups_of_rows_decide_nothing(groups: int, status: Status) -> None:
+    grouped = evaluation().model_copy(update={"groups": RowGroups(column="day", groups=groups)})
+    verdict = judge(CANDIDATE, REPORT, grouped, GATE)
+    assert next(reason.status for reason in verdict.reasons if "by day" in reason.message) is status

@@ -23,7 +23,8 @@ from sklearn.pipeline import make_pipeline
 from helping import examples
 from taxiway.data.engine.read_rows import column_types
 from taxiway.errors import DataError
-from taxiway.evaluation.scoring import LoadedModel, score
+from taxiway.evaluation.scoring import LoadedModel
+from taxiway.evaluation.scoring import score as scored
 from taxiway.features import raw_frame
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, signature_columns
@@ -306,6 +307,10 @@ def test_a_champion_is_evaluated_after_a_column_has_changed_its_type(model: Any,
     """As one with an unknown category: else no run could replace it. Values that still fit are what they were."""
     rows = pd.read_parquet(as_source_file(learned(40)))
     champion = LoadedModel(1, model, ("leaves", "stays"))
+
+    def score(champion: LoadedModel, rows: pd.DataFrame) -> np.ndarray:
+        return scored(champion, rows, champion.classes, 1).values[:, 1]
+
     expected = score(champion, rows)
     texts = rows.assign(wet=rows["wet"].map({True: "true", False: "false"}), gate=rows["gate"].astype("Int64").astype("string"))
     assert score(champion, texts).tolist() == expected.tolist()

@@ -166,7 +166,8 @@ def evaluated(model: Any, rows: list[dict[str, Any]], file: Path) -> list[float]
     """The scores that the evaluation gives the rows of a file."""
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(COLUMNS.items()))), file)
     span = Span.model_construct(content="rows")
-    return score(LoadedModel(1, model, CLASSES), read_rows((span,), Folder(file))).tolist()  # type: ignore[arg-type]
+    rows = read_rows((span,), Folder(file))  # type: ignore[arg-type]
+    return score(LoadedModel(1, model, CLASSES), rows, CLASSES, 1).values[:, 1].tolist()
 
 
 def served(model: Any, batch: list[Rows]) -> list[float]:

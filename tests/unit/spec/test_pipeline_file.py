@@ -73,7 +73,7 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {rmse: 6}",
-            ["gate: rmse is for regression and roc_auc for classification", "mae, r2, rmse"],
+            ["gate: rmse is for regression and roc_auc for classification", "mae, mape, pinball_loss, r2, rmse, smape"],
         ),
         ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: 6}", ["the threshold of roc_auc is 6", "0 to 1"]),
         (
@@ -122,11 +122,11 @@ def test_a_mistake_names_its_line_and_the_remedy(write, old: str, new: str, expe
 
 
 def test_all_mistakes_are_named_at_once(write) -> None:
-    text = MINIMAL.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: f1")
+    text = MINIMAL.replace("team: flights", "team: X").replace("metric: roc_auc", "metric: gini")
     with pytest.raises(ConfigError) as caught:
         read_pipeline(write(text))
     assert 'team is "X"' in str(caught.value)
-    assert 'metric is "f1"' in str(caught.value)
+    assert 'metric is "gini"' in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "&a [*a]"])

@@ -17,7 +17,8 @@ from taxiway.cli.new.columns import (
     with_codes,
     with_drift,
 )
-from taxiway.cli.new.rows import Label, label_of, leaking_columns, zeros_remark
+from taxiway.cli.new.label import Label, label_of
+from taxiway.cli.new.rows import leaking_columns, zeros_remark
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import ReadOptions, known_format
@@ -35,6 +36,7 @@ from taxiway.data.sources.reader import FoundSpan, Note, ignore
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.evaluation.leakage import CERTAIN
 from taxiway.records import ColumnAlone, Span
+from taxiway.spec.metrics import Problem
 from taxiway.spec.source.span_pattern import SpanPattern
 from taxiway.store import Store, temp_folder
 
@@ -145,6 +147,7 @@ def draft_pipeline(
     label: str,
     *,
     split_by: str | None = None,
+    problem: Problem | None = None,
     options: ReadOptions = AS_DETECTED,
     note: Note = ignore,
     progress: Callable[[str], None] = ignore,
@@ -155,6 +158,7 @@ def draft_pipeline(
         pattern: The pattern.
         label: The column to predict.
         split_by: The column by which each span is split; None to evaluate on the newest span, or to find a column if there is only one span.
+        problem: Classification or regression; None to find out from the label.
         options: How the files are read. Text files are read twice, because their types are those of all spans together.
         note: Called with each note on what is doubtful about a file.
         progress: Called with what is done now.
@@ -174,13 +178,14 @@ def draft_pipeline(
             options = replace(options, types=common_types(found, options))
         spans, profiles = _profiled(found, store, options, note, progress, pattern)
         progress("drafting")
-        return _draft(pattern, label, split_by, options, spans, profiles, store)
+        return _draft(pattern, label, split_by, problem, options, spans, profiles, store)
 
 
 def _draft(
     pattern: str,
     label: str,
     split_by: str | None,
+    problem: Problem | None,
     options: ReadOptions,
     spans: tuple[Span, ...],
     profiles: list[Profile],
@@ -189,7 +194,7 @@ def _draft(
     whole = with_integers(_in_order(merge_profiles(profiles), profiles), profiles)
     unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
     schema = infer_from(whole, label, without=[name for name in unread if name != label])
-    read = label_of(spans, store, schema, label)
+    read = label_of(spans, store, schema, label, problem)
     key = find_key(whole, spans, store, schema)
     labelled = [span for span, rows in zip(spans, read.rows, strict=True) if rows]
     by = _split_column(split_by, key, whole, schema, one_span=len(labelled) == 1)

@@ -17,6 +17,7 @@ from taxiway.errors import ConfigError
 from taxiway.local.stack import find_running
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.spec.base import Name
+from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
 
 
@@ -29,6 +30,7 @@ def new_pipeline(
     dags: Path,
     data_root: str,
     split_by: str | None = None,
+    problem: Problem | None = None,
     options: ReadOptions = AS_DETECTED,
     note: Note = ignore,
     progress: Callable[[str], None] = ignore,
@@ -43,6 +45,7 @@ def new_pipeline(
         dags: The folder of DAG files.
         data_root: What `{data}` stands for; a path below it is written with `{data}`.
         split_by: The column by which the rows of each span are split; None to evaluate on the newest span if there are several.
+        problem: Classification or regression; None to find out from the label.
         options: How the files are read.
         note: Called with each note on what is doubtful about the data or the draft.
         progress: Called with what is done now.
@@ -57,7 +60,7 @@ def new_pipeline(
     folder = dags / team
     _check_place(name, team, folder)
     pattern = span_pattern(data.replace("{data}", data_root.rstrip("/")), options.format)
-    draft = draft_pipeline(pattern, label, split_by=split_by, options=options, note=note, progress=progress)
+    draft = draft_pipeline(pattern, label, split_by=split_by, problem=problem, options=options, note=note, progress=progress)
     for warning in warnings_of(draft):
         note(warning)
     stack = find_running(DEFAULT_STACK_HOME)

@@ -51,7 +51,7 @@ def few_rows(draft: Draft) -> str:
     if draft.is_tiny:
         return f"{text}; these are too few to compare models: collect more"
     resolution = draft.label.resolution(rows)
-    if draft.label.problem == "classification":
+    if resolution:
         text += f", and a roc_auc below about {min(0.5 + resolution, 1):.2f} cannot be distinguished from chance"
     return text
 
@@ -160,6 +160,14 @@ def _gate_text(draft: Draft) -> str:
             "  thresholds: {r2: 0}                         # better than predicting the mean; set the minimum that is useful",
             "  # It may be worse than the champion by 2% of the label's standard deviation.",
             f"  against_champion: {{metric: mae, min_improvement: {-margin:g}}}",
+        ]
+        return "\n".join(lines)
+    if len(draft.label.values) > 2:
+        chance = math.ceil(100 / len(draft.label.values)) / 100
+        lines += [
+            "  # The mean recall of the classes: better than chance; set the minimum that is useful.",
+            f"  thresholds: {{balanced_accuracy: {chance:g}}}",
+            "  against_champion: {metric: balanced_accuracy, min_improvement: -0.01}",
         ]
         return "\n".join(lines)
     lines.append("  thresholds: {roc_auc: 0.5}                  # better than chance; set the minimum that is useful")

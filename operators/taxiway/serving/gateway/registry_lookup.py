@@ -1,6 +1,6 @@
 """The gateway's lookups in the MLflow registry: the champion of a model, a version, and a version's files. They block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import RequestError, TransientError
 from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
+from taxiway.registry.models import classes_in
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class RegisteredVersion:
         identity: Where its files are and when it was made; another if the model was deleted and registered again.
         verdict: The status of the model gate's verdict; None without one.
         candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
+        classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
     """
 
     model: str
@@ -35,6 +37,7 @@ class RegisteredVersion:
     identity: str
     verdict: str | None = None
     candidate: bool = False
+    classes: Sequence[str] = ()
 
 
 def champion_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
@@ -100,6 +103,7 @@ def _registered(version: "ModelVersion") -> RegisteredVersion:
         identity=f"{version.source} {version.creation_timestamp}",
         verdict=version.tags.get(tags.VERDICT),
         candidate=tags.CANDIDATE in version.tags,
+        classes=classes_in(version.tags),
     )
 
 

@@ -1,6 +1,7 @@
 """The HTTP routes of the model gateway: MLflow's scoring protocol for callers, champion and challenger for pipelines."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -241,10 +242,12 @@ async def pairs(
 async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Response:
     text, rows = await gateway.bodies.read(await request.body())
     request_id, served_by, outcome = await model.predict(text, rows)
-    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by)}
+    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by.version)}
     if outcome.status != 200:
         return refusal(outcome.status, outcome.error, headers)
-    return Response(f'{{"predictions": {outcome.predictions}}}', media_type="application/json", headers=headers)
+    # The order of the probabilities; without it, nobody could tell which class is meant.
+    classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
+    return Response(f'{{"predictions": {outcome.predictions}{classes}}}', media_type="application/json", headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

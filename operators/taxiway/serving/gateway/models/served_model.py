@@ -13,6 +13,7 @@ from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.state.served import ServedState
@@ -58,7 +59,7 @@ class ServedModel:
         self.champion = ChampionDeployment(context, done=self._on_champion_batch, changed=self._remove_old_copies)
         self.challenger = ChallengerDeployment(context, request_log, changed=self._remove_old_copies)
 
-    async def predict(self, body: str, rows: Rows) -> tuple[str, int, Outcome]:
+    async def predict(self, body: str, rows: Rows) -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
 
         Args:
@@ -80,8 +81,8 @@ class ServedModel:
             full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
             self._problems.begin("queue", f"{full}, so requests are refused")
             raise RequestError(503, f"{full}; try again later, or add workers")
-        version, outcome = await request.answered
-        return request.request_id, version, outcome
+        _, outcome = await request.answered
+        return request.request_id, champion.version, outcome
 
     async def watch(self) -> None:
         """Check the alias, the lease and the workers about every `poll_s` seconds, until cancelled."""

@@ -1,0 +1,85 @@
+"""The predictions of candidate and champion for the same rows, and the intervals of their metrics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import DataError
+from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.predictions import Predictions
+from taxiway.evaluation.scoring import LoadedModel
+from taxiway.features.labels import label_classes, with_unlearned
+from taxiway.messages import listed
+from taxiway.spec.metrics import facts_of
+from taxiway.stats.bootstrap import PairedIntervals, compare, within
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate and champion on n rows.
+
+    Attributes:
+        classes: All classes of the models and of the labels; empty for a regression.
+        labels: The label of each row: the position of its class, or a number.
+        candidate: The candidate's predictions.
+        champion: The champion's predictions; None without a champion.
+        groups: The number of each row's group, from 0; None if each row is on its own.
+    """
+
+    classes: tuple[str, ...]
+    labels: "Floats"
+    candidate: Predictions
+    champion: Predictions | None
+    groups: "Indices | None"
+
+    def intervals(self, metric: str, confidence: float) -> PairedIntervals:
+        """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values."""
+        compute, facts = metric_of(metric, self.classes).compute, facts_of(metric)
+        found = compare(compute, self.labels, self.candidate, self.champion, confidence, self.groups)
+        champion = within(found.champion, facts.low, facts.high) if found.champion else None
+        return PairedIntervals(within(found.candidate, facts.low, facts.high), champion, found.difference)
+
+    def take(self, rows: "Indices") -> "Comparison":
+        """The comparison on some rows."""
+        import numpy as np
+
+        return Comparison(
+            self.classes,
+            self.labels[rows],
+            self.candidate.take(rows),
+            self.champion.take(rows) if self.champion else None,
+            None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1],
+        )
+
+
+def all_classes(candidate: LoadedModel, champion: LoadedModel | None, labels: "pd.Series[Any]") -> tuple[str, ...]:
+    """The classes of both models, the candidate's first, and those of the labels that neither has learned; empty for a regression.
+
+    Raises:
+        DataError: The models have no class in common, or the candidate none with the labels.
+    """
+    if champion is not None and candidate.classes != champion.classes and not {*candidate.classes} & {*champion.classes}:
+        raise DataError(
+            f"version {candidate.version} is {_kind(candidate.classes)}, champion version {champion.version} is {_kind(champion.classes)}; "
+            "they cannot be compared. Create a new pipeline for the new label"
+        )
+    found = label_classes(labels) if candidate.classes else []
+    if found and not {*found} & {*candidate.classes}:
+        raise DataError(
+            f"the label {labels.name} is {listed(found)} in the evaluation rows, and none of this is a class of version "
+            f"{candidate.version}, which has learned {listed(candidate.classes)}; the label has probably been recoded at the source"
+        )
+    theirs = champion.classes if champion else ()
+    return with_unlearned((*candidate.classes, *(name for name in theirs if name not in candidate.classes)), labels)
+
+
+def _kind(classes: Sequence[str]) -> str:
+    return f"a classifier of {listed(classes)}" if classes else "a regression model"

@@ -1,0 +1,137 @@
+"""Metrics of the probabilities of classes."""
+
+from typing import TYPE_CHECKING
+
+from taxiway.evaluation.metrics.weighted import mean, mean_of_defined, sums_by
+from taxiway.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_CLIP = 1e-15
+_BINS = 15
+
+
+def brier(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+    """The mean squared difference of probability and label (Brier 1950).
+
+    For two classes it is of the second one and in 0 to 1; for more it is summed over the classes, and in 0 to 2.
+    """
+    import numpy as np
+
+    if predictions.positive is not None:
+        return mean((predictions.values[:, predictions.positive] - (labels == predictions.positive)) ** 2, weights)
+    actual = np.zeros_like(predictions.values)
+    actual[np.arange(len(labels)), labels.astype(np.intp)] = 1
+    return mean(((predictions.values - actual) ** 2).sum(axis=1), weights)
+
+
+def log_loss(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+    """The mean negative log likelihood of the label (natural logarithm), with probabilities clipped at 1e-15 from 0 and 1."""
+    import numpy as np
+
+    given = predictions.values[np.arange(len(labels)), labels.astype(np.intp)]
+    return mean(-np.log(np.clip(given, _CLIP, 1 - _CLIP)), weights)
+
+
+def top_k_accuracy(predictions: Predictions, labels: "Floats", weights: "Floats", *, k: int) -> "Floats":
+    """The fraction of rows whose label is among the `k` most probable classes; of equal probabilities, the later class is first."""
+    import numpy as np
+
+    best = np.argsort(predictions.values, axis=1, kind="stable")[:, ::-1][:, :k]
+    return mean((best == labels[:, None]).any(axis=1).astype(float), weights)
+
+
+def expected_calibration_error(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+    """How far the probability of the most probable class is from how often it is right (Guo et al. 2017).
+
+    The rows are put into 15 bins of equal width by that probability; the error is the mean over the rows of the absolute difference of
+    accuracy and mean probability in their bin.
+    """
+    import numpy as np
+
+    confidence = predictions.values.max(axis=1)
+    right = predictions.values.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * _BINS).astype(np.intp) - 1, 0, _BINS - 1)
+    gaps = sums_by(bins, weights * (right - confidence), _BINS)
+    found: Floats = abs(gaps).sum(axis=1) / weights.sum(axis=1)
+    return found
+
+
+def roc_auc(predictions: Predictions, labels: "Floats", weights: "Floats", *, of: int | None = None) -> "Floats":
+    """The area under the ROC curve, by the Mann-Whitney statistic with ties counted half.
+
+    Args:
+        predictions: The predictions.
+        labels: The labels.
+        weights: The weights.
+        of: The position of the class that is compared with all others. If None, it is the second of two classes; of more than two, it
+            is the mean over the classes among the labels.
+
+    Returns:
+        The area for each replicate; NaN if all its labels are equal.
+    """
+    return _one_or_mean(_area, predictions, labels, weights, of)
+
+
+def average_precision(predictions: Predictions, labels: "Floats", weights: "Floats", *, of: int | None = None) -> "Floats":
+    """The sum of precision times the increase in recall over all thresholds, not interpolated; NaN without rows of the class.
+
+    The class is as in `roc_auc`.
+    """
+    return _one_or_mean(_average_precision, predictions, labels, weights, of)
+
+
+def _one_or_mean(
+    score: "Callable[[Floats, Floats, Floats], Floats]",
+    predictions: Predictions,
+    labels: "Floats",
+    weights: "Floats",
+    of: int | None,
+) -> "Floats":
+    import numpy as np
+
+    at = predictions.positive if of is None else of
+    if at is not None:
+        return score(predictions.values[:, at], (labels == at).astype(float), weights)
+    present = np.unique(labels).astype(np.intp)
+    each = [score(predictions.values[:, one], (labels == one).astype(float), weights) for one in present]
+    return mean_of_defined(np.stack(each, axis=1))
+
+
+def _area(scores: "Floats", actual: "Floats", weights: "Floats") -> "Floats":
+    import numpy as np
+
+    positive, negative = _by_score(scores, actual, weights)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    with np.errstate(invalid="ignore"):
+        area: Floats = (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+    return area
+
+
+def _average_precision(scores: "Floats", actual: "Floats", weights: "Floats") -> "Floats":
+    import numpy as np
+
+    positive, negative = _by_score(-scores, actual, weights)
+    hits = np.cumsum(positive, axis=1)
+    flagged = hits + np.cumsum(negative, axis=1)
+    precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
+    with np.errstate(invalid="ignore"):
+        area: Floats = (precision * positive).sum(axis=1) / positive.sum(axis=1)
+    return area
+
+
+def _by_score(scores: "Floats", actual: "Floats", weights: "Floats") -> "tuple[Floats, Floats]":
+    """Weights of the rows of the class and of the others at each distinct score, in ascending order of score."""
+    import numpy as np
+
+    order = np.argsort(scores, kind="stable")
+    ordered, positive = scores[order], actual[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    weights = weights[:, order]
+    return np.add.reduceat(weights * positive, starts, axis=1), np.add.reduceat(weights * (1 - positive), starts, axis=1)

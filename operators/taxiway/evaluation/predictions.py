@@ -1,0 +1,59 @@
+"""The predictions of a model for evaluation rows, as metrics take them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.features.labels import predicted_classes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions for n rows.
+
+    Attributes:
+        values: The probabilities of the classes (n, classes), or the numbers of a regression (n).
+        predicted: The position of the predicted class of each row; None for a regression.
+        positive: The position of the class that metrics of one class are of: the second of two; None if there are more.
+    """
+
+    values: "Floats"
+    predicted: "Indices | None" = None
+    positive: int | None = None
+
+    def take(self, rows: Any) -> "Predictions":
+        """The predictions for some rows."""
+        predicted = None if self.predicted is None else self.predicted[rows]
+        return Predictions(self.values[rows], predicted, self.positive)
+
+
+def positive_class(classes: Sequence[str]) -> int | None:
+    """The position of the class that metrics of one class are of: the second of two; None if there are more, or none."""
+    return 1 if len(classes) == 2 else None
+
+
+def predictions_of(answers: Any, own: Sequence[str], classes: Sequence[str], positive: int | None) -> Predictions:
+    """The predictions from what a model returns.
+
+    Args:
+        answers: The probability of each of the model's classes (n, own classes), or numbers (n).
+        own: The classes of the model, in the order of the probabilities; empty for a regression.
+        classes: The classes of the comparison, among them all of the model's. Those that it has not learned have the probability 0.
+        positive: See `Predictions.positive`.
+    """
+    import numpy as np
+
+    found = np.asarray(answers, dtype=float)
+    if not own:
+        return Predictions(found.reshape(-1))
+    places = np.array([classes.index(name) for name in own])
+    values = np.zeros((len(found), len(classes)))
+    values[:, places] = found
+    return Predictions(values, places[predicted_classes(found)], positive)

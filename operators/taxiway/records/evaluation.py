@@ -1,0 +1,149 @@
+"""The records of an evaluation: metrics with their intervals, by slice, for candidate and champion."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from taxiway.records.base import Migration, Record, renamed, without
+
+Version = Annotated[int, Field(ge=1)]
+"""The number of a model version in the registry."""
+
+
+class Interval(Record):
+    """An estimate with its confidence interval.
+
+    Attributes:
+        value: The estimate.
+        low: The lower end of the interval.
+        high: The upper end of the interval.
+        rows: The number of rows that it was estimated from.
+    """
+
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+class MetricResult(Record):
+    """One metric on all evaluation rows.
+
+    Attributes:
+        metric: The name of the metric.
+        candidate: Its value for the candidate.
+        champion: Its value for the champion; None without a champion.
+        difference: Candidate minus champion; None without a champion.
+    """
+
+    metric: str
+    candidate: Interval
+    champion: Interval | None
+    difference: Interval | None
+
+
+class SliceResult(Record):
+    """One metric on one slice: the evaluation rows in which a column has a value.
+
+    Attributes:
+        metric: The name of the metric.
+        column: The column.
+        value: Its value, as text.
+        rows: The number of rows in the slice.
+        confidence: The confidence of the interval. It is higher than that of the evaluation, because the intervals of all
+            slices are simultaneous.
+        difference: Candidate minus champion; None if the slice has too few rows or only one value of the label.
+    """
+
+    metric: str
+    column: str
+    value: str
+    rows: int
+    confidence: float
+    difference: Interval | None
+
+
+class ColumnAlone(Record):
+    """A column that alone predicts the label suspiciously well.
+
+    Attributes:
+        column: The column.
+        metric: `roc_auc` for classes, or `r2`.
+        value: The score of the column on its own, as if it were a model.
+        by: What was scored: the `order` of its values, its `values` by their mean label, or which rows are `missing` it.
+    """
+
+    column: str
+    metric: str
+    value: float
+    by: Literal["order", "values", "missing"]
+
+    def describe(self) -> str:
+        """`alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970."""
+        what = f"whether `{self.column}` is missing" if self.by == "missing" else f"`{self.column}`"
+        return f"{what} alone reaches {self.metric} {self.value:.3f}"
+
+
+class ClassRows(Record):
+    """A class and the evaluation rows that are labelled with it.
+
+    Attributes:
+        name: The class as text.
+        rows: The number of rows.
+    """
+
+    name: str
+    rows: int
+
+
+class RowGroups(Record):
+    """The groups of rows that were resampled together for the intervals.
+
+    Attributes:
+        column: The column whose values are the groups.
+        groups: Their number.
+    """
+
+    column: str
+    groups: int
+
+
+class Evaluation(Record):
+    """The metrics of candidate and champion, scored on the same rows by the same code.
+
+    Attributes:
+        snapshot: The digest of the snapshot.
+        model: The name of the registered model.
+        candidate: The version of the candidate.
+        champion: The version of the champion; None if there is none.
+        confidence: The confidence of the intervals on all rows.
+        metrics: The metrics on all rows.
+        slices: The comparison metric by slice; empty without slices or without a champion.
+        candidate_without: The columns of the candidate that the evaluation rows do not have any more; it was scored without values
+            in them.
+        champion_without: The same for the champion.
+        alone: If the candidate is almost perfect, the columns that may give the label away.
+        unlearned: The classes of evaluation rows that the candidate has not learned; it was scored with a probability of 0 for them.
+        champion_unlearned: The same for the champion.
+        without_rows: The classes of the candidate that no evaluation row has.
+        groups: The groups of rows that were resampled together; None if each row was on its own.
+    """
+
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(reliability="confidence")}
+
+    snapshot: str
+    model: str
+    candidate: int
+    champion: Version | None = None
+    confidence: float
+    metrics: tuple[MetricResult, ...]
+    slices: tuple[SliceResult, ...] = ()
+    candidate_without: tuple[str, ...] = ()
+    champion_without: tuple[str, ...] = ()
+    alone: tuple[ColumnAlone, ...] = ()
+    unlearned: tuple[ClassRows, ...] = ()
+    champion_unlearned: tuple[ClassRows, ...] = ()
+    without_rows: tuple[str, ...] = ()
+    groups: RowGroups | None = None
