@@ -20,7 +20,8 @@ def rentals_by_month() -> "dict[str, pd.DataFrame]":
 
     rows = pd.read_csv(_RENTALS)
     months = rows["dteday"].str[:7]
-    return {str(month): rows[months == month].drop(columns="dteday").reset_index(drop=True) for month in months.unique()}
+    rows["dteday"] = pd.to_datetime(rows["dteday"]).dt.date
+    return {str(month): rows[months == month].reset_index(drop=True) for month in months.unique()}
 
 
 def lay_out_rentals(folder: Path) -> None:
