@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from taxiway.errors import ConfigError, allowed_values
@@ -191,5 +191,6 @@ def _metric_name(value: Any) -> Any:
     return str(parse_metric(value))
 
 
-MetricName = Annotated[str, BeforeValidator(_metric_name)]
+_SCHEMA = {"type": "string", "pattern": rf"^({'|'.join(METRIC_FACTS)})(\(.+\))?$", "examples": list(METRIC_FACTS)}
+MetricName = Annotated[str, BeforeValidator(_metric_name), WithJsonSchema(_SCHEMA)]
 """The type of a metric's name in a pipeline file."""
