@@ -25,7 +25,7 @@ from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.metrics import METRIC_FACTS, MetricName
-from taxiway.spec.pipeline import Features, Model, Pipeline
+from taxiway.spec.pipeline import EarlyStopping, Features, Model, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
@@ -48,6 +48,7 @@ PIPELINE_SECTIONS: Sections = (
     ("source.split", Split),
     ("features", Features),
     ("model", Model),
+    ("model.early_stopping", EarlyStopping),
     ("sweep", Sweep),
     ("gate", Gate),
     ("gate.against_champion", AgainstChampion),
@@ -179,7 +180,10 @@ PIPELINE_USED_BY = {
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.drop": "`transform`: columns that the model does not use",
-    "model.estimator": "`train`: the dotted path of a scikit-learn class. Either this or `build`",
+    "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
+    "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",
+    "model.early_stopping.rounds": "`train`: the number of iterations without an improvement on the rows that are held out",
+    "model.early_stopping.fraction": "`train`: the fraction of the training rows that are held out for it, at random",
     "model.build": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the parameters as one "
     "dict, it returns an estimator. Either this or `estimator`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` override them",

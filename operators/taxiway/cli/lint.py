@@ -5,20 +5,23 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from taxiway.data.ingest.row_filter import check_filter
 from taxiway.data.schema.file import Schema, label_text, load_schema
 from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.sources.find import check_source
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, FitError, UntrustedModelError, allowed_values
 from taxiway.features.transform import choose_columns
+from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import TrainingRows, fit
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
@@ -89,16 +92,29 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
     yield from _stub(file)
     yield from _source(file, pipeline)
     try:
-        build_estimator(pipeline.model, {}, pipeline.gate.problem)
-    except ConfigError as error:
+        estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
+        _check_savable(estimator, pipeline)
+    except (ConfigError, UntrustedModelError) as error:
         yield f"{file.name}:{line_of(file, ['model'])}: {error}"
     else:
         yield from _swept(file, pipeline)
 
 
+def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
+    """Fit the estimator on made-up rows, and check that it can be saved; nothing if it cannot be fitted to such rows."""
+    made_up = TrainingRows.made_up(pipeline.gate.problem)
+    try:
+        fit(estimator, made_up)
+    except FitError:
+        return
+    check_savable(estimator)
+
+
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     known = [feature.name for feature in schema.features]
     named = list(_source_columns(pipeline.source))
+    if pipeline.gate.group_by is not None:
+        named.append((["gate", "group_by"], pipeline.gate.group_by))
     if pipeline.gate.slices is not None:
         named += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
     for path, column in named:

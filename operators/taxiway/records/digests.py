@@ -28,3 +28,12 @@ def digest_of_file(path: Path) -> str:
     """The digest of a local file's content; its name and its times do not count."""
     with path.open("rb") as stream:
         return digest_of_stream(stream)
+
+
+def digest_of_folder(folder: Path) -> str:
+    """The digest of all files in a folder: their names and contents."""
+    state = blake2b(digest_size=DIGEST_BYTES)
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        with path.open("rb") as file:
+            state.update(f"{path.relative_to(folder)}\0{digest_of_stream(file)}\n".encode())
+    return state.hexdigest()

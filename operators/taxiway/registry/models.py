@@ -11,9 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
-from taxiway.registry.trust import TRUSTED_TYPES, check_model, check_parameters, untrusted_types
+from taxiway.records.digests import digest_of_folder
+from taxiway.registry.trust import (
+    NATIVE_TYPES,
+    TRUSTED_TYPES,
+    check_model,
+    check_parameters,
+    needs_native_types,
+    untrusted_types,
+)
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
+from taxiway.training.libraries import packages_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +105,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     known = find_version(client, model, to_save.key)
     if known is not None:
         return known
-    check_parameters(to_save.model, "the fitted model")
-    trusted = _types_to_trust(to_save.model)
+    trusted = check_savable(to_save.model)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(
         experiment, name=model.replace(".", "_"), source_run_id=run_id, tags=to_save.tags, params=to_save.params
@@ -105,6 +113,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     with temp_folder("model") as folder:
         path = folder / "model"
         _save(to_save, path, trusted, run_id=run_id, model_id=logged.model_id)
+        files = digest_of_folder(path)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -114,7 +123,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         source=f"models:/{logged.model_id}",
         run_id=run_id,
         model_id=logged.model_id,
-        tags={**to_save.tags, tags.CANDIDATE: to_save.key},
+        tags={**to_save.tags, tags.CANDIDATE: to_save.key, tags.FILES: files},
         await_creation_for=0,  # over HTTP the version exists at once; waiting would only log
     )
     return int(created.version)
@@ -140,8 +149,7 @@ def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
 
     client = MlflowClient(tracking_uri)
     with temp_folder("model") as folder:
-        uri = artifact_uri(client, client.get_model_version(model, str(version)))
-        return load_folder(download(tracking_uri, uri, folder))
+        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder))
 
 
 def load_folder(folder: Path) -> "PyFuncModel":
@@ -158,14 +166,35 @@ def load_folder(folder: Path) -> "PyFuncModel":
     return loaded
 
 
-def download(tracking_uri: str, uri: str, folder: Path) -> Path:
-    """Download the files at an `artifact_uri` into `folder`; returns the folder inside it that holds them."""
+def download_version(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
+    """Download the files of a version into `folder`, and check that they are those that were registered.
+
+    Returns:
+        The folder inside it that holds them.
+
+    Raises:
+        UntrustedModelError: They are others; or the registry has no digest of them, and they need types that are trusted only with one.
+    """
     from mlflow.artifacts import download_artifacts
 
-    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
+    uri = _artifact_uri(client, version)
+    files = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri))
+    registered, name = version.tags.get(tags.FILES), f"{version.name} version {version.version}"
+    if registered is None:
+        check_model(files)
+        if needs_native_types(files):
+            raise UntrustedModelError(
+                f"{name} needs types that are trusted only with a digest of the files, and the registry has none; train the model again"
+            )
+    elif digest_of_folder(files) != registered:
+        raise UntrustedModelError(
+            f"the files of {name} are not those that were registered: their digest is {digest_of_folder(files)}, the tag {tags.FILES} is "
+            f"{registered}. They were not loaded; roll back to another version, or train the model again"
+        )
+    return files
 
 
-def artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
+def _artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
     """The URL of a model version's files; a source such as `models:/m-...` is looked up."""
     source = str(version.source)
     if source.startswith("models:/m-"):
@@ -184,7 +213,7 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
         signature=signature_of(to_save.model.columns, to_save.model.classes),
         input_example=_as_records(to_save.example.head(EXAMPLE_ROWS)),
         # Listed here, because MLflow needs eight seconds to infer them by importing everything.
-        pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
+        pip_requirements=[f"{name}=={installed(name)}" for name in (*_REQUIREMENTS, *packages_of(trusted))],
         serialization_format="skops",
         skops_trusted_types=trusted,
         pyfunc_predict_fn="predict",
@@ -221,18 +250,24 @@ def signature_of(columns: "ModelColumns", classes: Sequence[str]) -> "ModelSigna
     return signature
 
 
-def _types_to_trust(model: Any) -> list[str]:
+def check_savable(model: Any) -> list[str]:
+    """Check that a fitted model can be saved as data and loaded again; returns the types that must be trusted for it.
+
+    Raises:
+        UntrustedModelError: It needs types that Taxiway does not load, or has parameters that are not harmless.
+    """
     import skops.io
 
+    check_parameters(model, "the fitted model")
     with temp_folder("model") as folder:
         path = folder / "model.skops"
         skops.io.dump(model, path)
         needed = untrusted_types(path)
-    beyond = sorted(set(needed) - TRUSTED_TYPES)
+    beyond = sorted(set(needed) - TRUSTED_TYPES - NATIVE_TYPES)
     if beyond:
         raise UntrustedModelError(
             f"the fitted model needs types that Taxiway does not trust: {', '.join(beyond)}; "
-            "nothing was registered; use another estimator of scikit-learn"
+            "nothing was registered; use another estimator"
         )
     return needed
 

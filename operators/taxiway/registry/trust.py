@@ -23,15 +23,48 @@ TRUSTED_TYPES = frozenset(
         "sklearn._loss.link.Interval",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.loss.HalfBinomialLoss",
+        "sklearn._loss.loss.HalfGammaLoss",
         "sklearn._loss.loss.HalfMultinomialLoss",
+        "sklearn._loss.loss.HalfPoissonLoss",
         "sklearn._loss.loss.HalfSquaredError",
+        "sklearn._loss.loss.HalfTweedieLoss",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.calibration._TemperatureScaling",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.multiclass._ConstantPredictor",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
         "sklearn.utils.validation.check_array",
         "taxiway.features.row_model.RowModel",
     }
 )
+NATIVE_TYPES = frozenset(
+    {
+        "collections.OrderedDict",
+        "collections.defaultdict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRFClassifier",
+        "xgboost.sklearn.XGBRFRegressor",
+        "xgboost.sklearn.XGBRegressor",
+    }
+)
+"""Types whose state is read by C++ that does not check it: altered bytes could do anything. They are trusted only in files whose
+digest is the one that the registry has had since they were written."""
 _MLMODEL_BYTES = 16 << 20
 _FLAVORS = {"python_function", "sklearn"}
 # Any other key is refused: `data`, for example, would make MLflow read another MLmodel from a folder inside the model.
@@ -72,6 +105,12 @@ def check_model(folder: Path) -> None:
     _check_types(folder, "the model file needs", untrusted_types(folder / _file_name(folder, sklearn)))
 
 
+def needs_native_types(folder: Path) -> bool:
+    """Whether a saved model that `check_model` accepts has types of `NATIVE_TYPES`."""
+    sklearn = _read_mlmodel(folder)["flavors"]["sklearn"]
+    return not NATIVE_TYPES.isdisjoint(untrusted_types(folder / _file_name(folder, sklearn)))
+
+
 def check_parameters(model: Any, name: str) -> None:
     """Check that the parameters of a loaded or fitted model are harmless; none of its methods is called.
 
@@ -97,7 +136,7 @@ def untrusted_types(path: Path) -> list[str]:
 
 
 def _check_types(folder: Path, subject: str, types: list[str]) -> None:
-    beyond = sorted({str(name) for name in types} - TRUSTED_TYPES)
+    beyond = sorted({str(name) for name in types} - TRUSTED_TYPES - NATIVE_TYPES)
     if beyond:
         raise UntrustedModelError(
             f"{folder}: {subject} types that Taxiway does not trust: {listed(beyond)}; it was not loaded. "

@@ -9,6 +9,7 @@ from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
     Columns,
     Name,
+    Number,
     Schedule,
     Section,
     Template,
@@ -35,19 +36,33 @@ class Features(Section):
     drop: tuple[str, ...] = ()
 
 
+class EarlyStopping(Section):
+    """Boosting stops when it gets no better on rows that are held out of the training rows.
+
+    Attributes:
+        rounds: The number of iterations without an improvement.
+        fraction: The fraction of the training rows that are held out.
+    """
+
+    rounds: int = Field(default=20, ge=1, strict=True)
+    fraction: Number = Field(default=0.1, gt=0, lt=1)
+
+
 class Model(Section):
     """The estimator.
 
     Attributes:
-        estimator: The dotted path of a scikit-learn class.
+        estimator: The dotted path of a class of scikit-learn, XGBoost or LightGBM.
         build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
             file in the folder of the pipeline file, or `package.module:function`.
         params: The parameters of the class or function.
+        early_stopping: When to stop boosting; None to run all iterations.
     """
 
     estimator: str | None = None
     build: str | None = None
     params: Mapping[str, Any] = Field(default_factory=dict)
+    early_stopping: EarlyStopping | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Model":

@@ -64,13 +64,20 @@ def train(
 
 def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chosen: Mapping[str, Any], key: str) -> int:
     from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, register
+    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.tracking.environment import code_commit, environment
     from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
 
     pipeline = context.pipeline
-    fitted = fit(features, pipeline.model, chosen, store=context.store, recorder=context.recorder)
+    fitted = fit(
+        features,
+        pipeline.model,
+        chosen,
+        store=context.store,
+        recorder=context.recorder,
+        check=lambda first: check_savable(row_model(first, features)),
+    )
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     described = {
         tags.SNAPSHOT: snapshot.digest,

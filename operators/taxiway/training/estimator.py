@@ -9,9 +9,10 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
-from taxiway.training.safe_parameters import unsafe_parameters
+from taxiway.training.safe_parameters import parameter_names, unsafe_parameters
 
 SEED = 20130101
+_OWN_THRESHOLD = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
 def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem) -> Any:
@@ -32,7 +33,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         raise ConfigError(
             f"model: {model.build or model.estimator} returns a {type(estimator).__name__}, which has no fit method; {_WANTED}"
         )
-    _check_problem(model, estimator, problem)
+    try:
+        _check_problem(model, estimator, problem)
+    except (AttributeError, TypeError) as error:  # of an estimator around another one that is missing
+        raise ConfigError(
+            f"model: {model.build or model.estimator} cannot be used with its parameters: {str(error)[:300]}"
+        ) from error
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
@@ -46,17 +52,36 @@ def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
     from sklearn.base import is_regressor
 
     name = model.build or model.estimator
+    if hasattr(estimator, "predict_proba") and type(estimator).__name__ in _OWN_THRESHOLD:
+        raise ConfigError(
+            f"model: {name} is a {type(estimator).__name__}, whose threshold would have no effect, because the gate and the gateway use "
+            "probabilities; use its estimator itself, and a metric such as f1(threshold=0.3)"
+        )
     if problem == "regression" and not is_regressor(estimator):
         raise ConfigError(
             f"model: {name} is not a regressor, but the gate's metrics are for regression; allowed: a regressor, such as "
             "sklearn.ensemble.HistGradientBoostingRegressor; or metrics for classification, such as roc_auc"
         )
-    if problem == "classification" and not hasattr(estimator, "predict_proba"):
+    if problem == "classification" and not _has_probabilities(estimator):
         hint = "or metrics for regression, such as rmse" if is_regressor(estimator) else "check its parameters"
         raise ConfigError(
             f"model: {name} has no predict_proba, but the gate compares probabilities; allowed: a classifier with predict_proba, "
-            f"such as sklearn.ensemble.HistGradientBoostingClassifier; {hint}"
+            f"such as sklearn.ensemble.HistGradientBoostingClassifier, or a CalibratedClassifierCV around this one; {hint}"
         )
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    """Whether it has `predict_proba`, which some estimators of estimators have only when they are fitted."""
+    import numpy as np
+    from sklearn.base import clone
+
+    if hasattr(estimator, "predict_proba") or not hasattr(estimator, "estimators"):
+        return hasattr(estimator, "predict_proba")
+    numbers = np.arange(60.0)
+    try:
+        return hasattr(clone(estimator).fit(numbers[:, None] % 7, numbers % 2 > 0), "predict_proba")
+    except Exception:  # of any estimator inside
+        return False
 
 
 def accepts_missing(estimator: Any) -> bool:
@@ -85,7 +110,7 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
         raise ConfigError(f"model.estimator: {path} is not a class; {_WANTED}")
     if not hasattr(kind, "fit"):
         raise ConfigError(f"model.estimator: {path} has no fit method; {_WANTED}")
-    known = inspect.signature(kind).parameters
+    known = parameter_names(kind)
     for name in params:
         if name not in known:
             raise ConfigError(f'model.params: {path} has no parameter "{name}"; {allowed_values(name, known)}')

@@ -7,6 +7,7 @@ a cache (`Pipeline(memory="...")`), or to evaluate text as an expression (`GridS
 import functools
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 from taxiway.messages import quoted
@@ -44,6 +45,34 @@ _MEMBERS = _NAMED | {
 """Attributes whose methods scikit-learn calls."""
 _METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "predict_proba", "transform"})
 
+_BOOSTING_OTHERS = frozenset(
+    {
+        *("bagging_fraction", "bagging_freq", "bagging_seed", "cat_l2", "cat_smooth", "deterministic", "extra_trees"),
+        *(
+            "feature_fraction",
+            "feature_fraction_bynode",
+            "feature_fraction_seed",
+            "force_col_wise",
+            "force_row_wise",
+            "is_unbalance",
+        ),
+        *("lambda_l1", "lambda_l2", "linear_lambda", "linear_tree", "max_bin", "max_cat_threshold", "max_delta_step", "metric"),
+        *("min_data_in_leaf", "min_data_per_group", "min_gain_to_split", "min_sum_hessian_in_leaf", "monotone_constraints"),
+        *(
+            "num_class",
+            "num_threads",
+            "path_smooth",
+            "scale_pos_weight",
+            "seed",
+            "tweedie_variance_power",
+            "verbose",
+            "verbosity",
+        ),
+        *("alpha", "quantile_alpha", "top_rate", "other_rate", "max_drop", "skip_drop", "uniform_drop", "xgboost_dart_mode"),
+    }
+)
+"""Parameters of LightGBM and XGBoost beyond those that their classes name. They touch no file."""
+
 _CALLABLES = frozenset({"sklearn.utils.validation.check_array"})
 """Functions beside NumPy's and SciPy's universal functions that an estimator may call."""
 
@@ -62,6 +91,17 @@ def unsafe_parameters(model: Any) -> list[str]:
     """
     problems = (problem for part in _parts(model) for problem in _problems(part))
     return list(dict.fromkeys(problems))
+
+
+def parameter_names(kind: type) -> set[str]:
+    """The parameters that an estimator may be given: those that its class names, and for XGBoost and LightGBM some others."""
+    if not _is_boosting(kind):
+        return set(inspect.signature(kind).parameters)
+    return {parameter for base in kind.__mro__ for parameter in _signature(base)} - {"self", "kwargs"} | _BOOSTING_OTHERS
+
+
+def _is_boosting(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("lightgbm", "xgboost")
 
 
 def _parts(model: Any) -> Iterator[Any]:
@@ -99,12 +139,32 @@ def _problems(part: Any) -> Iterator[str]:
     kind = type(part)
     if not isinstance(part, BaseEstimator):
         return
+    if _is_boosting(kind):
+        yield from _problems_of_boosting(part)
+        return
     for name, parameter in inspect.signature(kind).parameters.items():
         value = getattr(part, name, None)
         allowed = _allowed(kind, name, parameter.default, value)
         if allowed:
             yield f"{kind.__name__}.{name} is {quoted(value)}; allowed: {allowed}"
     yield from _problems_of_members(part)
+
+
+def _problems_of_boosting(part: Any) -> Iterator[str]:
+    """XGBoost and LightGBM hand their parameters to C++, and LightGBM's others can name files to read and write."""
+    name = type(part).__name__
+    known = parameter_names(type(part))
+    others = {**(getattr(part, "kwargs", None) or {}), **(getattr(part, "_other_params", None) or {})}
+    for parameter in sorted(others.keys() - known):
+        yield f"{name}.{parameter} is not one of its parameters; allowed: {', '.join(sorted(known))}"
+    for parameter, value in {**{parameter: getattr(part, parameter, None) for parameter in sorted(known)}, **others}.items():
+        strange = [leaf for leaf in _leaves(value) if not isinstance(leaf, str | bool | Real)]
+        if strange:
+            yield f"{name}.{parameter} has a {type(strange[0]).__name__}; allowed: numbers, texts and booleans"
+
+
+def _signature(kind: type) -> Iterable[str]:
+    return inspect.signature(vars(kind)["__init__"]).parameters if "__init__" in vars(kind) and kind is not object else ()
 
 
 def _problems_of_members(part: Any) -> Iterator[str]:
@@ -174,7 +234,8 @@ def _is_harmless(function: Any) -> bool:
 
     if isinstance(function, functools.partial):
         return _is_harmless(function.func)
-    return isinstance(function, np.ufunc) or f"{function.__module__}.{function.__qualname__}" in _CALLABLES
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return isinstance(function, np.ufunc) or name in _CALLABLES
 
 
 def _options(kind: type, name: str) -> frozenset[str]:

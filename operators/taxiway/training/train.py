@@ -1,11 +1,10 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import FitError, TaxiwayError
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.digests import digest_of_file
@@ -14,6 +13,8 @@ from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
 from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.libraries import packages_of
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
@@ -35,7 +36,7 @@ def candidate_key(features: FeatureSet, report: str | None, model: Model, overri
         {"features": features.digest, "report": report},
         {"model": described, "overrides": dict(overrides)},
         code=_code_digest(model),
-        packages=("scikit-learn", "numpy", "skops"),
+        packages=("scikit-learn", "numpy", "skops", *packages_of([model.estimator or ""])),
     )
 
 
@@ -50,23 +51,15 @@ def _code_digest(model: Model) -> dict[str, str]:
     return {"build": digest_of_file(Path(file))} if file else {}
 
 
-def fit(estimator: Any, matrix: Any, labels: Any, *, label: str) -> None:
-    """Fit an estimator in place.
-
-    Raises:
-        FitError: The estimator raised an error about its parameters or the rows.
-    """
-    try:
-        estimator.fit(matrix, labels)
-    except (MemoryError, TaxiwayError, OSError):
-        raise  # not about parameters or rows
-    except Exception as error:
-        raise FitError(
-            f"{type(estimator).__name__} could not be fitted to the label {label} on {len(labels):,} rows: {type(error).__name__}: {error}"
-        ) from error
-
-
-def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store, recorder: Recorder) -> Any:
+def train(
+    features: FeatureSet,
+    model: Model,
+    overrides: Mapping[str, Any],
+    *,
+    store: Store,
+    recorder: Recorder,
+    check: Callable[[Any], object] | None = None,
+) -> Any:
     """Fit the estimator on the rows of a feature set. The result is deterministic.
 
     Args:
@@ -75,9 +68,10 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
         overrides: Parameters that replace those of `model.params`.
         store: Where rows and transform are.
         recorder: Where to report parameters and duration (seconds).
+        check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
 
     Returns:
-        A fitted scikit-learn Pipeline from raw columns to probabilities of the two classes, or to numbers for a regression.
+        A fitted scikit-learn Pipeline from raw columns to probabilities of the classes, or to numbers for a regression.
 
     Raises:
         ConfigError: The estimator or a parameter is not valid.
@@ -86,18 +80,24 @@ def train(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, s
     import time
 
     import pyarrow.parquet as pq
+    from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
     estimator = build_estimator(model, overrides, "classification" if features.classes else "regression")
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
-    labels = table.column("label").to_numpy()
     matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
+    rows = TrainingRows(matrix, table.column("label").to_numpy(), features.label)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
+    transform = load_fitted(features.transform, store)
+    if check is not None:
+        first = clone(estimator)
+        fit(first, rows.few())
+        check(Pipeline([("transform", transform), ("model", first)]))
     started = time.monotonic()
-    fit(estimator, matrix, labels, label=features.label)
+    fit(estimator, rows, model.early_stopping)
     recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
-    return Pipeline([("transform", load_fitted(features.transform, store)), ("model", estimator)])
+    return Pipeline([("transform", transform), ("model", estimator)])
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":

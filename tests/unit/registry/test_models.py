@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import uuid
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from lightgbm import LGBMClassifier
 from mlflow import MlflowClient
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -22,18 +25,23 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from xgboost import XGBClassifier
 
 from flaky import in_front_of
 from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
-from taxiway.registry.models import ModelToSave, classes_of, find_version, load_trusted, register
+from taxiway.registry.models import ModelToSave, classes_of, download_version, find_version, load_trusted, register
 from taxiway.registry.trust import check_model
+from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
-from taxiway.tracking.tags import CANDIDATE
+from taxiway.tracking.tags import CANDIDATE, FILES
 
 ESTIMATORS = [
+    XGBClassifier(n_estimators=3),
+    LGBMClassifier(n_estimators=3, verbose=-1),
+    CalibratedClassifierCV(XGBClassifier(n_estimators=2), cv=2),
     HistGradientBoostingClassifier(max_iter=3),
     RandomForestClassifier(n_estimators=3),
     GradientBoostingClassifier(n_estimators=3),
@@ -84,7 +92,7 @@ def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, mlflow_url
     loaded = load_trusted(mlflow_url, name, version)
     answers = loaded.predict(rows())
     assert list(answers.columns) == ["prediction", "probability_False", "probability_True"]
-    assert np.allclose(answers.iloc[:, 1:], saved.model.estimator.predict_proba(rows()))
+    assert np.array_equal(answers.iloc[:, 1:], saved.model.estimator.predict_proba(rows()))
     assert [c.name for c in loaded.metadata.get_input_schema()] == ["a", "b"]
 
 
@@ -128,6 +136,49 @@ def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
     with pytest.raises(UntrustedModelError, match=r"f_classif"):
         register(run.client, run.run_id, name, ModelToSave(with_columns(pipeline), rows(), "k", {}, {}))
     assert run.client.search_registered_models(f"name='{name}'") == []
+
+
+@pytest.mark.parametrize("file", ["model.skops", "MLmodel", "requirements.txt"])
+@pytest.mark.parametrize("estimator", [XGBClassifier(n_estimators=2), LogisticRegression()], ids=["native", "plain"])
+def test_files_that_are_not_those_that_were_registered_are_refused(
+    run: MlflowRun, mlflow_url: str, estimator: Any, file: str
+) -> None:
+    """One byte is enough: what reads the state of a booster does not check it."""
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    version = register(run.client, run.run_id, name, to_save(estimator))
+    registered = run.client.get_model_version(name, str(version))
+    with temp_folder("altered") as folder:
+        whole = download_version(run.client, registered, folder)
+        content = bytearray((whole / file).read_bytes())
+        content[len(content) // 2] ^= 1
+        (whole / file).write_bytes(bytes(content))
+        run.client.log_model_artifacts(str(registered.source).removeprefix("models:/"), str(whole))
+    with pytest.raises(UntrustedModelError, match="are not those that were registered"):
+        load_trusted(mlflow_url, name, version)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "refused"), [(LGBMClassifier(n_estimators=2, verbose=-1), True), (LogisticRegression(), False)]
+)
+def test_without_a_digest_in_the_registry_only_plain_types_are_loaded(
+    run: MlflowRun, mlflow_url: str, estimator: Any, refused: bool
+) -> None:
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    version = register(run.client, run.run_id, name, to_save(estimator))
+    run.client.delete_model_version_tag(name, str(version), FILES)
+    if refused:
+        with pytest.raises(UntrustedModelError, match="trusted only with a digest of the files"):
+            load_trusted(mlflow_url, name, version)
+    else:
+        load_trusted(mlflow_url, name, version)
+
+
+def test_a_model_lists_the_packages_that_it_needs(run: MlflowRun) -> None:
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    version = register(run.client, run.run_id, name, to_save(LGBMClassifier(n_estimators=2, verbose=-1)))
+    with temp_folder("model") as folder:
+        files = download_version(run.client, run.client.get_model_version(name, str(version)), folder)
+        assert f"lightgbm=={installed('lightgbm')}" in (files / "requirements.txt").read_text().split()
 
 
 def test_a_model_that_brings_its_own_trust_list_is_refused_before_load(tmp_path: Path) -> None:

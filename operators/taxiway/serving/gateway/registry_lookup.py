@@ -83,14 +83,14 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
     """
     from mlflow import MlflowClient
 
-    from taxiway.registry.models import artifact_uri, download
+    from taxiway.registry.models import download_version as download
 
     client, name = MlflowClient(tracking_uri), f"{version.model} version {version.version}"
     folder.mkdir()
     with _translated(f"{name} does not exist any more"):
-        uri = artifact_uri(client, client.get_model_version(version.model, str(version.version)))
+        registered = client.get_model_version(version.model, str(version.version))
     try:
-        return download(tracking_uri, uri, folder)
+        return download(client, registered, folder)
     except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
         why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error

@@ -18,7 +18,8 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from taxiway.credentials import log_to_stderr
-from taxiway.serving.model_copy import ModelCopy, digest_of_folder
+from taxiway.records.digests import digest_of_folder
+from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource
@@ -104,12 +105,11 @@ def _load(settings: VersionSettings) -> None:
     """Download and load the version; the files are not needed after that."""
     from mlflow import MlflowClient
 
-    from taxiway.registry.models import artifact_uri, download
+    from taxiway.registry.models import download_version
 
     client = MlflowClient(settings.tracking_uri)
-    uri = artifact_uri(client, client.get_model_version(settings.model, str(settings.version)))
     with temp_folder("model") as folder:
-        files = download(settings.tracking_uri, uri, folder)
+        files = download_version(client, client.get_model_version(settings.model, str(settings.version)), folder)
         copy = ModelCopy(files, digest_of_folder(files))
         worker.load(ModelSource(settings.loader, settings.model, settings.version, copy))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from taxiway.records.digests import digest_of_bytes
+from taxiway.records.digests import digest_of_bytes, digest_of_folder
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
-from taxiway.serving.model_copy import ModelCopy, digest_of_folder
+from taxiway.serving.model_copy import ModelCopy
 
 _FOLDER = "models"
 _ABOUT = "copy.json"

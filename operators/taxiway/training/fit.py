@@ -1,0 +1,131 @@
+"""Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import ConfigError, FitError, TaxiwayError
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline import EarlyStopping
+from taxiway.training.estimator import SEED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+_TRIAL_ROWS_PER_CLASS = 20
+_TRIAL_ROWS = 200
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows to fit on.
+
+    Attributes:
+        matrix: The transformed features (n, features).
+        labels: The label of each row.
+        name: The name of the label.
+    """
+
+    matrix: "Matrix"
+    labels: Any
+    name: str
+
+    @classmethod
+    def made_up(cls, problem: Problem) -> "TrainingRows":
+        """Rows of four numbers in 0 to 1, with labels of two classes or positive numbers that depend on them."""
+        import numpy as np
+
+        matrix = np.random.default_rng(SEED).random((_TRIAL_ROWS, 4))
+        numbers = matrix.sum(axis=1) + 0.1
+        return cls(matrix, numbers if problem == "regression" else numbers > np.median(numbers), "made up")
+
+    def few(self) -> "TrainingRows":
+        """At most 200 rows, or 20 of each class of a label with few classes: enough to see what a fitted estimator consists of."""
+        import numpy as np
+        import pandas as pd
+
+        codes, values = pd.factorize(self.labels)
+        if len(values) > len(codes) / _TRIAL_ROWS_PER_CLASS:
+            chosen = np.arange(min(len(codes), _TRIAL_ROWS))
+        else:
+            chosen = np.flatnonzero(pd.Series(codes).groupby(codes).cumcount().to_numpy() < _TRIAL_ROWS_PER_CLASS)
+        return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name)
+
+
+def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
+    """Fit an estimator in place.
+
+    Args:
+        estimator: The estimator.
+        rows: The rows.
+        early_stopping: When to stop boosting; None to run all iterations.
+
+    Raises:
+        ConfigError: The estimator has no early stopping.
+        FitError: The estimator raised an error about its parameters or the rows.
+    """
+    try:
+        if early_stopping is None:
+            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels))
+        else:
+            _fit_until_no_better(estimator, rows, early_stopping)
+    except (MemoryError, TaxiwayError, OSError):
+        raise  # not about parameters or rows
+    except Exception as error:
+        raise FitError(
+            f"{type(estimator).__name__} could not be fitted to the label {rows.name} on {len(rows.labels):,} rows: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _labels_for(estimator: Any, labels: Any) -> Any:
+    """The labels; for an XGBoost classifier their positions among the classes, because it takes no others."""
+    import numpy as np
+
+    if _library(estimator) == "xgboost" and hasattr(estimator, "predict_proba"):
+        return np.unique(labels, return_inverse=True)[1]
+    return labels
+
+
+def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping) -> None:
+    known = estimator.get_params()
+    if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
+        own = {"early_stopping": True} if "early_stopping" in known else {}
+        estimator.set_params(n_iter_no_change=stopping.rounds, validation_fraction=stopping.fraction, **own)
+        estimator.fit(rows.matrix, rows.labels)
+        return
+    library = _library(estimator)
+    if library not in ("xgboost", "lightgbm"):
+        raise ConfigError(
+            f"model.early_stopping: {type(estimator).__name__} has no early stopping; allowed: XGBoost's and LightGBM's estimators, and those "
+            "of scikit-learn with the parameter n_iter_no_change, such as HistGradientBoostingClassifier; remove the key, or use one of them",
+            key="model.early_stopping",
+        )
+    learned, held = _split(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
+    labels = _labels_for(estimator, rows.labels)
+    evaluated = [(rows.matrix[held], labels[held])]
+    if library == "xgboost":
+        estimator.set_params(early_stopping_rounds=stopping.rounds)
+        estimator.fit(rows.matrix[learned], labels[learned], eval_set=evaluated, verbose=False)
+    else:
+        import lightgbm
+
+        callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False)]
+        estimator.fit(rows.matrix[learned], labels[learned], eval_set=evaluated, callbacks=callbacks)
+
+
+def _split(rows: TrainingRows, fraction: float, *, stratified: bool) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    """The positions of the rows to learn from, and of those held out; with each class in both if its rows allow it."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    _, counts = np.unique(rows.labels, return_counts=True)
+    by = rows.labels if stratified and counts.min() >= 2 and fraction * len(rows.labels) >= len(counts) else None
+    learned, held = train_test_split(np.arange(len(rows.labels)), test_size=fraction, random_state=SEED, stratify=by)
+    return learned, held
+
+
+def _library(estimator: Any) -> str:
+    return type(estimator).__module__.partition(".")[0]

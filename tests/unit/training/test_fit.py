@@ -1,0 +1,71 @@
+"""Fitting: labels of any kind, early stopping on rows that are held out, the same model twice."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from taxiway.errors import ConfigError
+from taxiway.spec.metrics import Problem
+from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import TrainingRows, fit
+
+BOOSTING: list[tuple[Problem, str, dict[str, Any]]] = [
+    ("classification", "xgboost.XGBClassifier", {"n_estimators": 500, "learning_rate": 0.3}),
+    ("regression", "xgboost.XGBRegressor", {"n_estimators": 500, "learning_rate": 0.3}),
+    ("classification", "lightgbm.LGBMClassifier", {"n_estimators": 500, "learning_rate": 0.3, "verbose": -1}),
+    ("regression", "lightgbm.LGBMRegressor", {"n_estimators": 500, "learning_rate": 0.3, "verbose": -1}),
+    ("classification", "sklearn.ensemble.HistGradientBoostingClassifier", {"max_iter": 500, "learning_rate": 0.3}),
+    ("regression", "sklearn.ensemble.GradientBoostingRegressor", {"n_estimators": 500, "learning_rate": 0.3}),
+]
+
+
+def noisy(problem: Problem) -> TrainingRows:
+    """Rows whose labels are mostly noise, so that boosting soon gets worse on other rows."""
+    rng = np.random.default_rng(4)
+    matrix = rng.random((600, 4))
+    numbers = matrix[:, 0] + rng.normal(size=600)
+    return TrainingRows(matrix, numbers if problem == "regression" else np.where(numbers > 0.5, "yes", "no"), "y")
+
+
+def iterations(estimator: Any) -> int:
+    for name in ("best_iteration", "best_iteration_", "n_iter_", "n_estimators_"):
+        if getattr(estimator, name, None) is not None:
+            return int(getattr(estimator, name))
+    raise AssertionError(vars(estimator))
+
+
+@pytest.mark.parametrize(("problem", "path", "params"), BOOSTING, ids=lambda value: str(value).rpartition(".")[2][:30])
+def test_boosting_stops_when_it_gets_no_better_and_the_same_twice(problem: Problem, path: str, params: dict[str, Any]) -> None:
+    rows, answers = noisy(problem), []
+    for _ in range(2):
+        estimator = build_estimator(Model(estimator=path, params=params), {}, problem)
+        fit(estimator, rows, EarlyStopping(rounds=5, fraction=0.2))
+        assert iterations(estimator) < 100
+        answers.append(estimator.predict(rows.matrix))
+    assert np.array_equal(*answers)
+
+
+def test_an_estimator_without_early_stopping_says_so() -> None:
+    estimator = build_estimator(Model(estimator="sklearn.linear_model.LogisticRegression"), {}, "classification")
+    with pytest.raises(ConfigError, match="LogisticRegression has no early stopping"):
+        fit(estimator, noisy("classification"), EarlyStopping())
+
+
+@pytest.mark.parametrize("labels", [["b", "a", "c"], [3, 1, 2], [True, False, True]])
+def test_xgboost_learns_labels_of_any_kind_in_the_order_of_the_classes(labels: list[Any]) -> None:
+    chosen = np.arange(300) % 3
+    matrix = np.column_stack([chosen, np.zeros(300)]).astype(float)
+    estimator = build_estimator(Model(estimator="xgboost.XGBClassifier", params={"n_estimators": 5}), {}, "classification")
+    fit(estimator, TrainingRows(matrix, np.array(labels)[chosen], "y"))
+    classes = np.unique(labels)
+    predicted = classes[estimator.predict_proba(matrix).argmax(axis=1)]
+    assert (predicted == np.array(labels)[chosen]).all()
+
+
+@pytest.mark.parametrize("count", [2, 50, 3000])
+def test_few_rows_have_every_class_of_a_label_with_few(count: int) -> None:
+    rows = TrainingRows(np.zeros((6000, 1)), np.arange(6000) % count, "y").few()
+    assert len(rows.labels) <= 1000
+    assert len(set(rows.labels)) == min(count, 200)
