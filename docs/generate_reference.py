@@ -24,7 +24,8 @@ from taxiway.data.schema.watch import MetricMonitor
 from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
-from taxiway.spec.metrics import METRIC_FACTS, MetricName
+from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricName
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import EarlyStopping, Features, Model, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
@@ -53,6 +54,7 @@ PIPELINE_SECTIONS: Sections = (
     ("gate", Gate),
     ("gate.against_champion", AgainstChampion),
     ("gate.slices", Slices),
+    ("gate.metrics.NAME", OwnMetric),
     ("shadow", Shadow),
 )
 
@@ -197,6 +199,15 @@ PIPELINE_USED_BY = {
     "gate.thresholds": "`validate_model`: the minimum of each metric, or its maximum if lower is better. The metrics are listed below; "
     "those of a classification and those of a regression cannot be combined",
     "gate.against_champion": "`validate_model`; see below",
+    "gate.metrics": "`validate_model`: metrics of the team's own, by name; see below",
+    "gate.metrics.NAME.function": "`validate_model`: `FILE.py:function` in the same folder, or `package.module:function`; called with the "
+    "true labels, the predicted ones, and the rows, which also have the columns `probability_CLASS`. It returns one number for each row, "
+    "whose mean is the metric, or one number. Either this or `costs`",
+    "gate.metrics.NAME.costs": "`validate_model`: `{LABEL: {PREDICTED: COST}}`, and 0 for what is not listed; a gain is a negative cost. The "
+    "metric is the mean of the rows",
+    "gate.metrics.NAME.times": "`validate_model`: a column that multiplies the cost of a row, such as an amount of money",
+    "gate.metrics.NAME.better": "`validate_model`: whether higher or lower is better",
+    "gate.metrics.NAME.problem": "`train`, `validate_model`: what the metric is for",
     "gate.group_by": "`validate_model`: a column whose values say which rows go wrong together, such as a customer or a day: intervals are "
     "then of whole groups, and at least 20 groups are needed. None: rows are independent",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
@@ -491,7 +502,7 @@ def _name(annotation: Any) -> str:
     if origin is tuple:
         return _list(args[0])
     if origin is not None and issubclass(origin, Mapping):
-        return f"mapping of {'metric' if args[0] is MetricName else 'name'} to {_name(args[1])}"
+        return f"mapping of {'metric' if args[0] in (MetricName, GateMetricName) else 'name'} to {_name(args[1])}"
     raise SystemExit(f"no text for the type {annotation}; add one to {__file__}")
 
 

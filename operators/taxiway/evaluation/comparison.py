@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.metrics.own import own_metric
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unlearned
 from taxiway.messages import listed
-from taxiway.spec.metrics import facts_of
+from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import PairedIntervals, compare, within
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Comparison:
     """Candidate and champion on n rows.
 
     Attributes:
+        gate: The gate section of the pipeline.
+        rows: The raw rows.
         classes: All classes of the models and of the labels; empty for a regression.
         labels: The label of each row: the position of its class, or a number.
         candidate: The candidate's predictions.
@@ -34,6 +38,8 @@ class Comparison:
         groups: The number of each row's group, from 0; None if each row is on its own.
     """
 
+    gate: Gate
+    rows: "pd.DataFrame"
     classes: tuple[str, ...]
     labels: "Floats"
     candidate: Predictions
@@ -42,7 +48,8 @@ class Comparison:
 
     def intervals(self, metric: str, confidence: float) -> PairedIntervals:
         """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values."""
-        compute, facts = metric_of(metric, self.classes).compute, facts_of(metric)
+        facts, own = self.gate.facts(metric), self.gate.metrics.get(metric)
+        compute = partial(own_metric, metric, own, self.classes, self.rows) if own else metric_of(metric, self.classes).compute
         found = compare(compute, self.labels, self.candidate, self.champion, confidence, self.groups)
         champion = within(found.champion, facts.low, facts.high) if found.champion else None
         return PairedIntervals(within(found.candidate, facts.low, facts.high), champion, found.difference)
@@ -52,6 +59,8 @@ class Comparison:
         import numpy as np
 
         return Comparison(
+            self.gate,
+            self.rows.iloc[rows],
             self.classes,
             self.labels[rows],
             self.candidate.take(rows),

@@ -94,6 +94,8 @@ def _compared(
     classes = all_classes(candidate, champion, rows[label])
     positive = positive_class(candidate.classes)
     return Comparison(
+        gate,
+        rows,
         classes,
         true_labels(rows[label], classes, snapshot.evaluation),
         score(candidate, rows, classes, positive),

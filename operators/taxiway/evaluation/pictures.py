@@ -31,6 +31,8 @@ _BINS = 10
 _SHOWN_COLUMNS = 20
 _SHOWN_CLASSES = 30
 _SHORT = 8
+_LIKE = {"classification": "log_loss", "regression": "mae"}
+"""The metric of importances instead of one of the team's own, which may need other columns."""
 
 
 def pictures_of(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> dict[str, bytes]:
@@ -167,7 +169,11 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Compariso
     from sklearn.inspection import permutation_importance
 
     labels, classes = comparison.labels, comparison.classes
-    metric, columns = metric_of(gate.against_champion.metric, classes), signature_columns(model.predictor)
+    name = gate.against_champion.metric
+    metric, columns = (
+        metric_of(_LIKE[gate.problem] if name in gate.metrics else name, classes),
+        signature_columns(model.predictor),
+    )
     present = [name for name in columns.names if name in rows]
     frame = model_frame(model, rows)
 

@@ -23,7 +23,6 @@ from taxiway.records import (
     worst,
 )
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import facts_of
 
 _SHOWN_ALONE = 3
 _SHOWN_CLASSES = 5
@@ -156,7 +155,7 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
         score = _result(evaluation, name).candidate
-        status = _compare_with_bound(score, threshold, facts_of(name).sign)
+        status = _compare_with_bound(score, threshold, gate.facts(name).sign)
         digits = decimals(ends(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
             status=status,
@@ -217,7 +216,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
         return
-    result, sign = _result(evaluation, rule.metric), facts_of(rule.metric).sign
+    result, sign = _result(evaluation, rule.metric), gate.facts(rule.metric).sign
     if result.champion is None or result.difference is None:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
@@ -253,21 +252,21 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             )
         yield Reason(status=Status.NOT_APPLICABLE, message=message)
         return
-    worse = [s for s in evaluation.slices if _exceeds_drop(s, gate.slices.max_drop)]
-    yield from (_fail(_slice_text(slice_, gate.slices.max_drop)) for slice_ in worse)
+    worse = [s for s in evaluation.slices if _exceeds_drop(s, gate, gate.slices.max_drop)]
+    yield from (_fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
         few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
         skipped = {"had too few rows": few_rows, "had too few different labels": len(evaluation.slices) - compared - few_rows}
-        word = "drop" if facts_of(gate.against_champion.metric).sign > 0 else "rise"
+        word = "drop" if gate.facts(gate.against_champion.metric).sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
             f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
         )
 
 
-def _slice_text(slice_: SliceResult, max_drop: float) -> str:
+def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
     assert slice_.difference is not None
-    did, word = ("dropped", "drop") if facts_of(slice_.metric).sign > 0 else ("rose", "rise")
+    did, word = ("dropped", "drop") if gate.facts(slice_.metric).sign > 0 else ("rose", "rise")
     values = ends(slice_.difference)
     digits = decimals(values, (max_drop, -max_drop), scale=max(map(abs, values)))
     return (
@@ -277,10 +276,10 @@ def _slice_text(slice_: SliceResult, max_drop: float) -> str:
     )
 
 
-def _exceeds_drop(slice_: SliceResult, max_drop: float) -> bool:
+def _exceeds_drop(slice_: SliceResult, gate: Gate, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    best_case = _improvement(slice_.difference, facts_of(slice_.metric).sign).high
+    best_case = _improvement(slice_.difference, gate.facts(slice_.metric).sign).high
     return best_case < -max_drop
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from math import inf
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from taxiway.spec.base import (
+    Name,
     Number,
     Section,
+    mistake,
 )
-from taxiway.spec.metrics import MetricName, Problem, facts_of, metrics_of
+from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricFacts, Problem, facts_of, metrics_of, unknown_metric
+from taxiway.spec.own_metric import OwnMetric
 
 
 class AgainstChampion(Section):
@@ -21,7 +24,7 @@ class AgainstChampion(Section):
             is a non-inferiority margin: the candidate may be worse by that much.
     """
 
-    metric: MetricName
+    metric: GateMetricName
     min_improvement: Number = Field(default=0.0, allow_inf_nan=False)
 
 
@@ -44,6 +47,7 @@ class Gate(Section):
 
     Attributes:
         thresholds: The minimum of each metric, or its maximum if lower is better.
+        metrics: Metrics of the team's own, by the names that `thresholds` and `against_champion` use.
         against_champion: The comparison with the champion.
         slices: The comparison by slice; None for none.
         group_by: A column whose values say which rows go wrong together, such as a customer or a day: intervals are of whole groups.
@@ -52,7 +56,8 @@ class Gate(Section):
         confidence: The confidence level of all intervals.
     """
 
-    thresholds: Mapping[MetricName, Number] = Field(min_length=1)
+    thresholds: Mapping[GateMetricName, Number] = Field(min_length=1)
+    metrics: Mapping[Name, OwnMetric] = Field(default_factory=dict)
     against_champion: AgainstChampion
     slices: Slices | None = None
     group_by: str | None = None
@@ -60,9 +65,26 @@ class Gate(Section):
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
+    def _metrics_exist(self) -> "Gate":
+        places = {("thresholds", name): name for name in self.thresholds}
+        places |= {("against_champion", "metric"): self.against_champion.metric}
+        unknown = [
+            unknown_metric(name, self.metrics, *key)
+            for key, name in places.items()
+            if name.partition("(")[0] not in METRIC_FACTS and name not in self.metrics
+        ]
+        taken = sorted(self.metrics.keys() & METRIC_FACTS.keys())
+        unknown += [
+            mistake("is one of Taxiway's own metrics; give yours another name", name, "metrics", name) for name in taken
+        ]
+        if unknown:
+            raise ValidationError.from_exception_data("Gate", unknown)
+        return self
+
+    @model_validator(mode="after")
     def _thresholds_are_possible(self) -> "Gate":
         for metric, threshold in self.thresholds.items():
-            least, most = facts_of(metric).low, facts_of(metric).high
+            least, most = self.facts(metric).low, self.facts(metric).high
             if not least <= threshold <= most:
                 allowed = (
                     f"{least:g} or more" if most == inf else f"{most:g} or less" if least == -inf else f"{least:g} to {most:g}"
@@ -73,7 +95,7 @@ class Gate(Section):
     @model_validator(mode="after")
     def _one_problem(self) -> "Gate":
         metrics = sorted(self.metrics_used)
-        numbers = [metric for metric in metrics if facts_of(metric).problem == "regression"]
+        numbers = [metric for metric in metrics if self.facts(metric).problem == "regression"]
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]
             raise ValueError(
@@ -94,4 +116,8 @@ class Gate(Section):
     @property
     def problem(self) -> Problem:
         """Classification or regression, by the metrics."""
-        return facts_of(self.against_champion.metric).problem
+        return self.facts(self.against_champion.metric).problem
+
+    def facts(self, metric: str) -> MetricFacts:
+        """The facts about one of Taxiway's metrics, or one of `metrics`."""
+        return self.metrics[metric].facts if metric in self.metrics else facts_of(metric)

@@ -10,7 +10,7 @@ from math import inf
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taxiway.errors import ConfigError, allowed_values
 
@@ -134,8 +134,8 @@ def require_classes(metrics: Iterable[str], classes: Sequence[str]) -> None:
     Raises:
         ConfigError: A metric is of a class that the label does not have, or of one class of more than two without saying of which.
     """
-    for name in metrics:
-        parsed = parse_metric(name)
+    for parsed in map(parse_metric, metrics):
+        name = str(parsed)
         if parsed.one_class is not None and parsed.one_class not in classes:
             raise ConfigError(
                 f"the metric {name} is of a class that the label does not have in the training rows; "
@@ -154,9 +154,10 @@ def require_classes(metrics: Iterable[str], classes: Sequence[str]) -> None:
 
 def metric_key(metric: str) -> str:
     """The name of a metric in MLflow, which allows no parentheses: `recall.class.Gentoo`."""
+    name, _, rest = metric.partition("(")
+    if not rest:
+        return name
     parsed = parse_metric(metric)
-    if parsed.parameter is None:
-        return parsed.name
     allowed = re.sub(r"[^\w.\- ]", "_", parsed.value)
     return f"{parsed.name}.{parsed.parameter}.{allowed}"
 
@@ -191,6 +192,20 @@ def _metric_name(value: Any) -> Any:
     return str(parse_metric(value))
 
 
+def _gate_metric_name(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9_]*", value) and value not in METRIC_FACTS:
+        return value  # of gate.metrics, or an error there
+    return _metric_name(value)
+
+
+def unknown_metric(value: str, known: Iterable[str], *key: str) -> InitErrorDetails:
+    """The details that pydantic reports for a metric that does not exist; `key` is its path relative to the model."""
+    wanted = ", ".join([*METRIC_FACTS, *known])
+    return InitErrorDetails(type=PydanticCustomError("enum", "allowed: {expected}", {"expected": wanted}), loc=key, input=value)
+
+
 _SCHEMA = {"type": "string", "pattern": rf"^({'|'.join(METRIC_FACTS)})(\(.+\))?$", "examples": list(METRIC_FACTS)}
 MetricName = Annotated[str, BeforeValidator(_metric_name), WithJsonSchema(_SCHEMA)]
-"""The type of a metric's name in a pipeline file."""
+"""The type of the name of one of Taxiway's metrics."""
+GateMetricName = Annotated[str, BeforeValidator(_gate_metric_name), WithJsonSchema({"type": "string"})]
+"""The type of the name of one of Taxiway's metrics, or of one of `gate.metrics`."""

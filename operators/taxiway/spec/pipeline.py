@@ -138,6 +138,8 @@ class Pipeline(Section):
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
             raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them")
+        if self.tuning_metric in self.gate.metrics:
+            raise ValueError(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials")
         if facts_of(self.tuning_metric).problem != self.gate.problem:
             raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
         return self

@@ -78,6 +78,15 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.model.build is not None:
         build = _find_function(file, ("model", "build"), pipeline.model.build)
         found["model"] = pipeline.model.model_copy(update={"build": build})
+    functions = {name: metric.function for name, metric in pipeline.gate.metrics.items() if metric.function is not None}
+    if functions:
+        metrics = {
+            name: pipeline.gate.metrics[name].model_copy(
+                update={"function": _find_function(file, ("gate", "metrics", name, "function"), function)}
+            )
+            for name, function in functions.items()
+        }
+        found["gate"] = pipeline.gate.model_copy(update={"metrics": {**pipeline.gate.metrics, **metrics}})
     if isinstance(pipeline.source, FunctionSource):
         function = _find_function(file, ("source", "function"), pipeline.source.function)
         found["source"] = pipeline.source.model_copy(update={"function": function})

@@ -28,7 +28,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         store=context.store,
         recorder=context.recorder,
     )
-    require_classes({*pipeline.gate.metrics_used, pipeline.tuning_metric}, made.classes)
+    require_classes([name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics], made.classes)
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
     chosen = [name for names in choose_columns(context.schema(), pipeline.features, pipeline.source.label) for name in names]
