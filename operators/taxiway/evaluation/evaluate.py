@@ -79,8 +79,8 @@ def evaluate(
         champion_without=missing_columns(champion, rows) if champion else (),
         alone=_alone(candidate, rows, labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
     )
-    champion = {f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion}
-    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics} | champion)
+    of_champion = {f"champion.{r.metric}": r.champion.value for r in evaluation.metrics if r.champion}
+    recorder.metrics({f"evaluation.{r.metric}": r.candidate.value for r in evaluation.metrics} | of_champion)
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, labels, ours, gate))
     return evaluation
