@@ -140,7 +140,9 @@ def taxiway_suite(path: Path) -> Callable[[], Any]:
     def work() -> None:
         results = CheckResults()
         with open_table(path, "the benchmark") as table:
-            run_expectations(suite, CheckTarget("x", Profile(rows=table.row_count, columns=()), lambda: table), results)
+            run_expectations(
+                suite, CheckTarget("x", Profile(rows=table.row_count, columns=()), lambda: table, lambda: table.paths), results
+            )
         assert not results.anomalies, results.anomalies
 
     return work

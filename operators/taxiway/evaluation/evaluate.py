@@ -80,8 +80,9 @@ def evaluate(
         without_rows=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
         groups=_groups(comparison, gate),
     )
-    recorder.metrics({f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in evaluation.metrics})
-    recorder.metrics({f"champion.{metric_key(r.metric)}": r.champion.value for r in evaluation.metrics if r.champion})
+    of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
+    of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
+    recorder.metrics(of_candidate | of_champion)
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation

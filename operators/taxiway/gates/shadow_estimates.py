@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RESAMPLES = 1000
+_TIMES_IN_MEMORY = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
 
@@ -126,19 +127,22 @@ def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple
         return None, None
     times = np.array(list(by_call.values()))
     random = np.random.default_rng(0)
-    resampled = np.array([_ratios(times[random.integers(0, len(times), len(times))]) for _ in range(_RESAMPLES)])
+    together = max(1, _TIMES_IN_MEMORY // len(times))  # resamples, which NumPy sorts many times faster than one by one
+    drawn = [min(together, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, together)]
+    resampled = np.concatenate([_ratios(times[random.integers(0, len(times), (count, len(times)))]) for count in drawn])
     tail = (1 - confidence) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     p50, p99 = (
         Interval(value=float(value), low=float(low), high=float(high), rows=len(times))
-        for value, low, high in zip(_ratios(times), lows, highs, strict=True)
+        for value, low, high in zip(_ratios(times[np.newaxis])[0], lows, highs, strict=True)
     )
     return p50, p99
 
 
-def _ratios(times: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def _ratios(samples: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """The ratios of the medians and of the 99th percentiles, for each sample of (champion, challenger)."""
     import numpy as np
 
-    champion, challenger = np.quantile(times, [0.5, 0.99], axis=0).T
-    ratios: NDArray[np.float64] = challenger / np.maximum(champion, 1e-9)
+    quantiles = np.quantile(samples, [0.5, 0.99], axis=1)
+    ratios: NDArray[np.float64] = quantiles[..., 1].T / np.maximum(quantiles[..., 0].T, 1e-9)
     return ratios

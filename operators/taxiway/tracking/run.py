@@ -114,7 +114,8 @@ class MlflowRun:
 
         known = self.client.get_run(self.run_id).data.params
         texts = {name: str(value) for name, value in values.items()}
-        self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in texts.items() if name not in known])
+        if new := [Param(name, value) for name, value in texts.items() if name not in known]:
+            self.client.log_batch(self.run_id, params=new)
         changed = {
             f"{tag_names.CHANGED_PARAM_PREFIX}{name}": value for name, value in texts.items() if known.get(name, value) != value
         }

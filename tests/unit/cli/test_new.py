@@ -40,7 +40,7 @@ from taxiway.store import Store
 
 
 def rentals(folder: Path, months: int) -> Path:
-    """The folder with the first so many months of rentals; each that a pipeline is drafted from costs a third of a second."""
+    """The folder with the first so many months of rentals; each that a pipeline is drafted from takes its time."""
     lay_out_rentals(folder / "rentals")
     for later in sorted((folder / "rentals").glob("*.parquet"))[months:]:
         later.unlink()
@@ -49,7 +49,7 @@ def rentals(folder: Path, months: int) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return rentals(tmp_path_factory.mktemp("data"), 4)
+    return rentals(tmp_path_factory.mktemp("data"), 2)
 
 
 def new(dags: Path, data: Path, *arguments: str) -> tuple[int, str]:

@@ -74,14 +74,26 @@ class Table:
         wanted = tuple(columns)
         name = f"plain_{'_'.join(column.sql for column in wanted)}"
         if name not in self._views:
-            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted})}", self._what)
+            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted}, {})}", self._what)
             self._views.add(name)
         return name
 
-    def plain_rows(self, columns: Sequence[Column], query: str) -> list[tuple[Any, ...]]:
-        """All rows of a query of `plain`, in which these columns are c0, c1 and so on, so that columns of one type have one query."""
-        plain = _plain_query({f"c{at}": column for at, column in enumerate(columns)})
-        return self.rows(f"WITH plain AS NOT MATERIALIZED ({plain}) SELECT * FROM ({query})")
+    def plain_query(self, columns: Sequence[Column], query: str, constants: Mapping[str, float] | None = None) -> str:
+        """A query of `plain`, in which these columns are c0, c1 and so on, so that columns of the same types have the same query.
+
+        Args:
+            columns: The columns.
+            query: The query.
+            constants: Further columns of `plain`, which have this number in every row.
+        """
+        plain = _plain_query({f"c{at}": column for at, column in enumerate(columns)}, constants or {})
+        return f"WITH plain AS NOT MATERIALIZED ({plain}) SELECT * FROM ({query})"
+
+    def plain_rows(
+        self, columns: Sequence[Column], query: str, constants: Mapping[str, float] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a query of `plain`; see `plain_query`."""
+        return self.rows(self.plain_query(columns, query, constants))
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises DataError if a file cannot be read."""
@@ -108,9 +120,10 @@ class Table:
         return rows
 
 
-def _plain_query(columns: Mapping[str, Column]) -> str:
-    """The plain values and the hashes of columns, by their names in the result."""
+def _plain_query(columns: Mapping[str, Column], constants: Mapping[str, float]) -> str:
+    """The plain values and the hashes of columns, by their names in the result, and constants."""
     values = [f"{plain_sql(c)} AS {name}, {hash_of_value_sql(c)} AS h{name[1:]}" for name, c in columns.items()]
+    values += [f"'{number!r}'::DOUBLE AS {name}" for name, number in constants.items()]
     return f"SELECT {', '.join([*values, 'row_number'])} FROM numbered"
 
 

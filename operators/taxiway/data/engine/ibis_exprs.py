@@ -18,27 +18,41 @@ ROWS_SAMPLED = 500_000
 _TYPES = {"boolean": "boolean", "integer": "int64", "string": "string", "list": "array<string>", "other": "binary"}
 
 
-def rows_of(table: Table, columns: Iterable[Column] | None = None, *, sampled: bool = False) -> "ir.Table":
+def rows_of(table: Table, columns: Iterable[Column], *, sampled: bool = False) -> "ir.Table":
     """A view `plain_...` of a table as an Ibis table.
 
     Args:
         table: The table.
-        columns: The columns to include beside `row_number`; all if None. Fewer columns compile faster.
+        columns: The columns to include beside `row_number`.
         sampled: Whether to sample about `ROWS_SAMPLED` rows, by a hash of their number, if there are more.
     """
-    wanted = table.columns if columns is None else tuple(columns)
-    rows = plain_rows(wanted, table.plain_view(wanted))
-    every = -(-table.row_count // ROWS_SAMPLED)
-    return rows.filter(_hash_function()(rows.row_number) % every == 0) if sampled and every > 1 else rows
+    wanted = tuple(columns)
+    return one_of(plain_rows(wanted, table.plain_view(wanted)), sampled_one_of(table) if sampled else 1)
 
 
-def plain_rows(columns: Iterable[Column], view: str = "plain") -> "ir.Table":
-    """Some columns as an Ibis table of this name; see `Table.plain_view` and `Table.plain_rows`."""
+def sampled_one_of(table: Table) -> int:
+    """Of how many rows a sample of about `ROWS_SAMPLED` has one; 1 if it has all."""
+    return max(1, -(-table.row_count // ROWS_SAMPLED))
+
+
+def one_of(rows: "ir.Table", every: int) -> "ir.Table":
+    """One of so many rows, by a hash of their number."""
+    return rows.filter(_hash_function()(rows.row_number) % every == 0) if every > 1 else rows
+
+
+def renumbered(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Columns as c0, c1 and so on, equal if one query fits them: to compile an Ibis expression costs more than most queries take."""
+    return tuple(Column("", f"c{at}", c.type, c.storage if c.is_wide else "") for at, c in enumerate(columns))
+
+
+def plain_rows(columns: Iterable[Column], view: str = "plain", constants: Iterable[str] = ()) -> "ir.Table":
+    """Some columns as an Ibis table of this name; see `Table.plain_view` and `Table.plain_query`."""
     import ibis
 
     wanted = tuple(columns)
     types = {column.sql: "decimal(38, 0)" if column.is_wide else _TYPES.get(column.type, "float64") for column in wanted}
     types |= {f"h{column.sql[1:]}": "uint64" for column in wanted}
+    types |= dict.fromkeys(constants, "float64")
     return ibis.table(types | {"row_number": "int64"}, name=view)
 
 

@@ -1,10 +1,11 @@
 """The first scan of a profile: quantiles, scale and frequent numbers of each numeric column, from a sorted sample."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.duckdb_table import Column, Table
-from taxiway.data.engine.ibis_exprs import finite, query, rows_of, stand_for_all
+from taxiway.data.engine.ibis_exprs import finite, one_of, plain_rows, query, renumbered, rows_of, sampled_one_of, stand_for_all
 from taxiway.data.profiling.profile import QUANTILE_COUNT
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def sample_numbers(table: Table) -> dict[str, Sampled]:
     found = {}
     numeric = [column for column in table.columns if column.type in NUMERIC_LIKE]
     for some in _in_parts(numeric):
-        rows = rows_of(table, some, sampled=True)
-        arrays = _sorted(table, query(rows.select([finite(rows[column.sql]).name(column.sql) for column in some])))
-        for column in some:
-            values = arrays[column.sql]
+        alike = renumbered(some)
+        arrays = _sorted(table, table.plain_query(some, _finite_query(alike, sampled_one_of(table))))
+        for column, same in zip(some, alike, strict=True):
+            values = arrays[same.sql]
             if len(values) < _ENOUGH and stand_for_all(table):
                 values = _all_values(table, column)
             if len(values):
@@ -66,6 +67,12 @@ def sample_numbers(table: Table) -> dict[str, Sampled]:
 
 def _in_parts(columns: list[Column]) -> list[list[Column]]:
     return [columns[at : at + _COLUMNS_AT_ONCE] for at in range(0, len(columns), _COLUMNS_AT_ONCE)]
+
+
+@lru_cache(maxsize=64)
+def _finite_query(columns: tuple[Column, ...], every: int) -> str:
+    rows = one_of(plain_rows(columns), every)
+    return query(rows.select([finite(rows[column.sql]).name(column.sql) for column in columns]))
 
 
 def _all_values(table: Table, column: Column) -> "NDArray[np.float64]":

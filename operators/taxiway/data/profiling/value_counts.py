@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.duckdb_table import Column, Table
-from taxiway.data.engine.ibis_exprs import hashed, plain_rows, query, rows_of
+from taxiway.data.engine.ibis_exprs import hashed, plain_rows, query, renumbered, rows_of
 from taxiway.data.profiling.distinct_sketch import HASHES, KEPT, DistinctSample, sample
 from taxiway.data.profiling.profile import (
     FREQUENT_KEPT,
@@ -71,14 +71,14 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
 
 def _sample(column: Column, table: Table, threshold: int) -> DistinctSample:
     """The sample of all hashes below the threshold, in one scan that keeps little more than `KEPT` values in memory."""
-    low = f"SELECT hash, count(*) FROM ({_hashes_query(*_renumbered([column]))}) WHERE hash < {threshold:d} GROUP BY hash"
+    low = f"SELECT hash, count(*) FROM ({_hashes_query(*renumbered([column]))}) WHERE hash < {threshold:d} GROUP BY hash"
     found = table.plain_rows([column], low)
     return sample([row[0] for row in found], [row[1] for row in found], threshold)
 
 
 def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     columns = [column] if label is None or label == column else [column, label]
-    alike = _renumbered(columns)
+    alike = renumbered(columns)
     found = table.plain_rows(columns, _few_query(alike[0], alike[-1] if label else None))
     listed = column.type in LISTED
     by_hash = _summed((row[0], row[3]) for row in found)
@@ -91,11 +91,6 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
         counts = _summed(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
         pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
-
-
-def _renumbered(columns: Iterable[Column]) -> list[Column]:
-    """Columns as c0, c1 and so on, equal if one query fits them: to compile an Ibis expression costs more than most queries take."""
-    return [Column("", f"c{at}", c.type, c.storage if c.is_wide else "") for at, c in enumerate(columns)]
 
 
 @cache

@@ -1,6 +1,6 @@
 """The input of the checks: the rows that are checked, and what they are compared with."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,13 @@ class CheckTarget:
         name: How messages name it: `2013-04 v2`.
         profile: Its statistics.
         table: Opens its rows, for the checks that need more than statistics.
+        files: Fetches the files of its rows, for the checks that read several spans together.
     """
 
     name: str
     profile: Profile
     table: Callable[[], Table]
+    files: Callable[[], Sequence[Path]]
 
     def require_distinct_names(self, where: str) -> None:
         """Check that no two columns differ only in case, which DuckDB's SQL ignores.

@@ -151,7 +151,7 @@ def validate_with_profiles(
 def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema, options: ReadOptions) -> CheckTarget:
     """Open data until the stack is closed, and profile it."""
     table = stack.enter_context(open_data(data, options))
-    return CheckTarget(name, profile_beside(table, schema.label), lambda: table)
+    return CheckTarget(name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
 
 
 def _profile_of(file: str, schema: Schema, options: ReadOptions) -> Profile:
@@ -241,8 +241,11 @@ def open_checked_span(parts: Sequence[Span], profile: Profile, store: Store) -> 
     with ExitStack() as stack:
 
         @cache
-        def table() -> Table:
-            paths = [stack.enter_context(store.local_file(part.content)) for part in parts]
-            return stack.enter_context(open_table(paths, f"span {_span_label(parts)}"))
+        def files() -> list[Path]:
+            return [stack.enter_context(store.local_file(part.content)) for part in parts]
 
-        yield CheckTarget(_span_label(parts), profile, table)
+        @cache
+        def table() -> Table:
+            return stack.enter_context(open_table(files(), f"span {_span_label(parts)}"))
+
+        yield CheckTarget(_span_label(parts), profile, table, files)

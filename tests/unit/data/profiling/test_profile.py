@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine import ibis_exprs as expressions
 from taxiway.data.engine.duckdb_table import open_table
-from taxiway.data.profiling.compute import profile_span
+from taxiway.data.profiling.compute import profile, profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_table
@@ -49,6 +49,24 @@ def test_statistics_of_a_column_agree_with_numpy(profile_of: ProfileOf) -> None:
     assert column.kurtosis == pytest.approx(((kept - kept.mean()) ** 4).mean() / kept.std(ddof=0) ** 4 - 3, rel=1e-9)
     assert len(column.quantiles) == 101
     assert np.allclose(column.quantiles, np.quantile(kept, np.linspace(0, 1, 101), method="inverted_cdf"))
+
+
+@pytest.mark.parametrize("label", ["y", "x0"])
+def test_columns_of_the_same_types_have_each_their_own_moments_beside_the_label(tmp_path: Path, label: str) -> None:
+    """The query of a table is used again for the next one of the same types; the last columns are read in a second scan."""
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        rows = pd.DataFrame({f"x{at}": 10.0**seed * at + rng.normal(size=40) * (at + 1) for at in range(60)})
+        rows["y"] = rows["x3"] + rng.normal(size=40) * 10**seed
+        rows.to_parquet(tmp_path / f"{seed}.parquet")
+        other = rows[label]
+        for column in profile(tmp_path / f"{seed}.parquet", label=label).columns:
+            values = rows[column.name]
+            assert (column.mean, column.std) == (pytest.approx(values.mean()), pytest.approx(values.std(ddof=0)))
+            assert (column.with_label is None) == (column.name == label)
+            if column.with_label is not None:
+                assert column.with_label.mean_label == pytest.approx(other.mean())
+                assert column.with_label.correlation == pytest.approx(values.corr(other))
 
 
 def test_nan_infinities_and_huge_numbers_are_counted_and_kept_out_of_the_moments(store: Store, tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def model(gateway: Running, registry: MlflowClient) -> str:
 
 
 @contextmanager
-def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> Iterator[tuple[Remote, subprocess.Popen[bytes]]]:
+def served(
+    mlflow_url: str, model: str, version: int, lease_s: float = 3600
+) -> Iterator[tuple[Remote, subprocess.Popen[bytes]]]:
     """A version in a process of its own, as it runs in a container."""
     from taxiway.serving.workers.serve_version import VersionSettings
 
@@ -50,6 +52,14 @@ def served(mlflow_url: str, model: str, version: int, lease_s: float = 600) -> I
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def healthy(mlflow_url: str, model: str) -> Iterator[Remote]:
+    """Version 2 in a process of its own, for the tests that do not end it: a process imports MLflow, which takes seconds."""
+    with served(mlflow_url, model, 2) as (remote, _):
+        until(lambda: _status(remote, "GET", "/ping", "") == 200, "it is up")
+        yield remote
 
 
 @contextmanager
@@ -77,14 +87,13 @@ def counted(gateway: Running, model: str, requests: int) -> ChallengerStatus:
     return found
 
 
-def test_both_answers_are_paired(gateway: Running, model: str, mlflow_url: str) -> None:
-    with served(mlflow_url, model, 2) as (remote, _):
-        assert gateway.admin.put_challenger(model, 2, "run-ok", 600, remote).state == "serving"
-        for x in (0.1, 0.2, 0.3):
-            assert gateway.ask(model, x, x + 0.1).status_code == 200
-        assert counted(gateway, model, 3).errors == 0
-        log = gateway.admin.pairs(model, 2, "run-ok")
-        gateway.admin.delete_challenger(model, "run-ok")
+def test_both_answers_are_paired(gateway: Running, model: str, healthy: Remote) -> None:
+    assert gateway.admin.put_challenger(model, 2, "run-ok", 600, healthy).state == "serving"
+    for x in (0.1, 0.2, 0.3):
+        assert gateway.ask(model, x, x + 0.1).status_code == 200
+    assert counted(gateway, model, 3).errors == 0
+    log = gateway.admin.pairs(model, 2, "run-ok")
+    gateway.admin.delete_challenger(model, "run-ok")
     assert [p.champion.predictions == p.challenger.predictions for p in log.pairs] == [True] * 3
     assert all(pair.challenger.latency_ms > 0 for pair in log.pairs)
     assert (log.dropped, log.unanswered) == (0, 0)
@@ -202,36 +211,36 @@ def test_nobody_at_the_address_is_said_in_time_and_asked_again(mlflow_url: str, 
     gateway.stop()
 
 
-def test_a_second_container_of_the_same_run_takes_the_place_of_the_first(gateway: Running, model: str, mlflow_url: str) -> None:
-    with served(mlflow_url, model, 2) as (first, _), served(mlflow_url, model, 2) as (second, process):
-        gateway.admin.put_challenger(model, 2, "run-twice", 600, first)
+def test_a_second_container_of_the_same_run_takes_the_place_of_the_first(
+    gateway: Running, model: str, mlflow_url: str, healthy: Remote
+) -> None:
+    with served(mlflow_url, model, 2) as (second, process):
+        gateway.admin.put_challenger(model, 2, "run-twice", 600, healthy)
         gateway.admin.put_challenger(model, 2, "run-twice", 600, second)
         process.kill()
         until(lambda: gateway.admin.challenger(model) is None, "the second one was the one that was asked")
 
 
-def test_a_gateway_that_starts_again_asks_the_same_container(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
-    name = register(registry, "Healthy", "Healthy")
+def test_a_gateway_that_starts_again_asks_the_same_container(
+    mlflow_url: str, model: str, healthy: Remote, tmp_path: Path
+) -> None:
     gateway = start_gateway(mlflow_url, tmp_path)
-    gateway.admin.refresh(name)
-    with served(mlflow_url, name, 2) as (remote, _):
-        gateway.admin.put_challenger(name, 2, "run-again", 600, remote)
-        gateway.stop()
-        again = start_gateway(mlflow_url, tmp_path)
-        until(lambda: (c := again.admin.challenger(name)) and c.state == "serving", "the challenger is taken up again")
-        until(lambda: again.admin.status(name).champion == 1, "the champion is there again")
-        assert again.ask(name, 0.5).status_code == 200
-        assert counted(again, name, 1).errors == 0
-        again.stop()
+    gateway.admin.refresh(model)
+    gateway.admin.put_challenger(model, 2, "run-again", 600, healthy)
+    gateway.stop()
+    again = start_gateway(mlflow_url, tmp_path)
+    until(lambda: (c := again.admin.challenger(model)) and c.state == "serving", "the challenger is taken up again")
+    until(lambda: again.admin.status(model).champion == 1, "the champion is there again")
+    assert again.ask(model, 0.5).status_code == 200
+    assert counted(again, model, 1).errors == 0
+    again.stop()
 
 
-def test_only_who_knows_the_token_is_answered(model: str, mlflow_url: str) -> None:
-    with served(mlflow_url, model, 2) as (remote, _):
-        until(lambda: _status(remote, "GET", "/ping", "") == 200, "it is up")
-        for token in ("", "wrong", CALLER):
-            assert _status(remote, "POST", "/batch", token) == 401
-        assert _status(remote, "POST", "/batch", TOKEN) == 400
-        assert [_status(remote, "GET", path, TOKEN) for path in ("/docs", "/openapi.json")] == [404, 404]
+def test_only_who_knows_the_token_is_answered(healthy: Remote) -> None:
+    for token in ("", "wrong", CALLER):
+        assert _status(healthy, "POST", "/batch", token) == 401
+    assert _status(healthy, "POST", "/batch", TOKEN) == 400
+    assert [_status(healthy, "GET", path, TOKEN) for path in ("/docs", "/openapi.json")] == [404, 404]
 
 
 def test_it_ends_with_its_lease(model: str, mlflow_url: str) -> None:

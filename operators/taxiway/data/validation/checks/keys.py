@@ -4,10 +4,10 @@ A row in both a training span and the evaluation span is leakage: the model is e
 compared by value, whatever the types of the files: 1 equals 1.0, and a time equals the same time with a time zone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Column, add_view
@@ -17,10 +17,17 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.messages import SHOWN_VALUES, counted, listed
 from taxiway.records import Anomaly, Severity
 
-if TYPE_CHECKING:
-    import duckdb
-
 _KEY_CHARACTERS = 256
+_RowsOf = Callable[[str], list[tuple[Any, ...]]]  # all rows of a query, on the connection that has the views
+
+
+@dataclass(frozen=True)
+class _View:
+    """The view of a span: how messages name the span, the view's name in SQL, and its columns."""
+
+    span: str
+    sql: str
+    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,12 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         if feature.name in check_input.schema.key
     ]
     if check_input.schema.key and all(expected):
-        find_duplicates([(span.name, span.table().paths) for span in check_input.targets], check_input.schema.key, results)
+        if len(check_input.targets) == 1:
+            span = check_input.targets[0]
+            table = span.table()
+            _find_among([_View(span.name, "span", table.columns)], table.rows, check_input.schema.key, results)
+        else:
+            find_duplicates([(span.name, span.files()) for span in check_input.targets], check_input.schema.key, results)
 
 
 def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
@@ -57,20 +69,32 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
     """
     what = "the spans " + ", ".join(name for name, _ in spans)
     with connect() as connection:
-        parts = []
+        views = []
         for number, (name, paths) in enumerate(spans):
-            columns = {column.name: column for column in add_view(connection, f"span{number}", paths, f"span {name}")}
-            absent = [part for part in key if part not in columns]
-            if absent:
-                _not_checked(name, key, absent, results)
-            else:
-                parts.append(_keys_of(number, [columns[part] for part in key]))
-        rows = _shared(connection, parts, len(key), what) if parts else []
-    for at, (name, _) in enumerate(spans):
-        results.add(*[_duplicates(name, name, key, found) for found in rows if found.first == found.last == at])
+            view = f"span{number}"
+            views.append(_View(name, view, add_view(connection, view, paths, f"span {name}")))
+        _find_among(views, lambda query: run(connection, query, what), key, results)
+
+
+def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], results: CheckResults) -> None:
+    parts = []
+    for number, view in enumerate(views):
+        columns = {column.name: column for column in view.columns}
+        absent = [part for part in key if part not in columns]
+        if absent:
+            _not_checked(view.span, key, absent, results)
+        else:
+            parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
+    shared = _shared(rows_of, parts, len(key)) if parts else []
+    for at, view in enumerate(views):
+        results.add(*[_duplicates(view.span, view.span, key, found) for found in shared if found.first == found.last == at])
         if at:
             results.add(
-                *[_duplicates(name, spans[found.first][0], key, found) for found in rows if found.first < at == found.last]
+                *[
+                    _duplicates(view.span, views[found.first].span, key, found)
+                    for found in shared
+                    if found.first < at == found.last
+                ]
             )
 
 
@@ -86,31 +110,29 @@ def key_text(column: Column, view: str = "") -> str:
     return f"coalesce({plain}, CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::VARCHAR::DOUBLE::VARCHAR END)"
 
 
-def _keys_of(number: int, columns: list[Column]) -> str:
+def _keys_of(number: int, view: str, columns: list[Column]) -> str:
     """The keys of a span as SQL: in a form that compares, and as they are shown."""
     texts = ", ".join(f"{key_text(column)} AS k{at}" for at, column in enumerate(columns))
     shown = " || ', ' || ".join(f"{column.sql}::VARCHAR" for column in columns)
     present = " AND ".join(f"k{at} IS NOT NULL" for at in range(len(columns)))
     listing = f"{number} AS span_number, {texts}, left({shown}, {_KEY_CHARACTERS}) AS shown"
-    return f"SELECT * FROM (SELECT {listing} FROM span{number}) WHERE {present}"
+    return f"SELECT * FROM (SELECT {listing} FROM {view}) WHERE {present}"
 
 
-def _shared(connection: "duckdb.DuckDBPyConnection", parts: list[str], width: int, what: str) -> list[_Shared]:
+def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
     """The keys that occur more than once, by the first and the last span that has them."""
     names = ", ".join(f"k{at}" for at in range(width))
     every = " UNION ALL ".join(parts)
-    run(
-        connection,
+    rows_of(
         f"""CREATE TEMP TABLE repeated AS SELECT {names}, min(span_number) AS first, max(span_number) AS last FROM ({every})
-        GROUP BY {names} HAVING count(*) > 1""",
-        what,
+        GROUP BY {names} HAVING count(*) > 1"""
     )
-    pairs = run(connection, "SELECT first, last, count(*) FROM repeated GROUP BY ALL ORDER BY last, first", what)
+    pairs = rows_of("SELECT first, last, count(*) FROM repeated GROUP BY ALL ORDER BY last, first")
     found = []
     for first, last, count in pairs:
         few = f"SELECT {names} FROM repeated WHERE first = {first} AND last = {last} ORDER BY {names} LIMIT {SHOWN_VALUES}"
         listing = f"SELECT min(shown) FROM ({every}) JOIN ({few}) USING ({names}) GROUP BY {names} ORDER BY {names}"
-        examples = tuple(str(row[0]) for row in run(connection, listing, what))
+        examples = tuple(str(row[0]) for row in rows_of(listing))
         found.append(_Shared(int(first), int(last), int(count), examples))
     return found
 
