@@ -4,6 +4,7 @@ The pages are imported at the first request, because only the API server needs t
 """
 
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,7 +81,11 @@ def preload() -> None:
     import sklearn.ensemble
     import sklearn.pipeline
     import sklearn.preprocessing  # noqa: F401
-    import skops.io  # noqa: F401
+
+    with warnings.catch_warnings():
+        # It looks for functions in every imported module, and Airflow's warn that they are deprecated: 1,160 lines in the log.
+        warnings.simplefilter("ignore")
+        import skops.io  # noqa: F401
 
     # Taxiway's own modules, which DAG files and stages import.
     import taxiway.data.ingest.ingest
