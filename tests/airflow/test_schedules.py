@@ -114,6 +114,7 @@ def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected
     assert version_at(running.mlflow, ARRIVALS, CHAMPION) == 2
 
     with frozen_triggerer(running):
+        running.month("arrivals", 2, 2, seed=22)  # never decided, with one month before it
         running.month("arrivals", 3)
         running.month("arrivals", 5, 2, seed=55)
         running.month("arrivals", 4)
@@ -125,7 +126,7 @@ def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected
     assert late.reasons == (
         "version 3 was trained on older data than the champion: its newest span is 2013-03 v1, the champion's is 2013-05 v1",
     )
-    assert read(running, ARRIVALS, late.run) == {"training": ["2013-01 v1", "2013-02 v1"], "evaluation": ["2013-03 v1"]}
+    assert read(running, ARRIVALS, late.run) == {"training": ["2013-01 v1", "2013-02 v2"], "evaluation": ["2013-03 v1"]}
     assert "champion.roc_auc" not in running.mlflow_run(ARRIVALS, late.run).data.metrics
 
     assert corrected.outcome is Outcome.PROMOTED
