@@ -129,7 +129,7 @@ class Running:
             lambda: api.run_state(dag, run) in ("success", "failed"),
             f"run {run} of {dag} is over",
             progress=lambda: self.states(dag),
-            every_s=0.3,
+            every_s=1,
         )
 
     def states(self, dag: str) -> list[tuple[str, str, int, str]]:
@@ -145,7 +145,7 @@ class Running:
             return found if len(found) >= count else ()
 
         found: tuple[RunSummary, ...] = until(
-            enough, f"{count} runs of {pipeline} came to something", progress=lambda: self.states(pipeline), every_s=0.3
+            enough, f"{count} runs of {pipeline} came to something", progress=lambda: self.states(pipeline), every_s=1
         )
         return found
 
@@ -201,7 +201,7 @@ def started(folder: Path) -> Iterator[Running]:
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
             "AIRFLOW__TAXIWAY__POLL_SECONDS": "1",
             # The stack of a demonstration is quick to start the next task; here, it leaves the processor to the other tests.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,nobody:",
             "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": default}),

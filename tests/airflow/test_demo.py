@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from conftest_airflow import Played, Running
-from mlflow import MlflowClient
 from rich.console import Console
 
 from helping import PATIENCE_S
@@ -26,10 +26,8 @@ from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
 from taxiway.serving.answer_check import AnswerCheck
 from taxiway.spec.pipeline_file import read_pipeline
-from taxiway.stages.context import Services
-from taxiway.stages.installation import Installation
+from taxiway.stages.installation import Installation, open_installation
 from taxiway.stages.runner import run_in
-from taxiway.store import Store
 from taxiway.tracking.run import refs_of
 
 README = Path(__file__).parents[2] / "README.md"
@@ -72,14 +70,16 @@ def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Pl
             assert any(part in reason for s in decided if s.span.name == span for reason in s.reasons), (span, part)
 
 
-def test_the_runner_makes_the_records_that_airflow_made(
-    running: Running, played: Played, mlflow_url: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def local(running: Running, tmp_path: Path) -> Iterator[Installation]:
+    with open_installation(str(running.stack.home.data), None, None, tmp_path / "home") as installation:
+        yield installation
+
+
+def test_the_runner_makes_the_records_that_airflow_made(running: Running, played: Played, local: Installation) -> None:
     """Byte by byte, but for the transform, which skops never writes twice alike, and for what was answered live."""
-    services = Services(data=str(running.stack.home.data))
-    installation = Installation(Store(str(tmp_path)), MlflowClient(mlflow_url), services)
     for by_airflow in summaries(running.store, PIPELINE)[:2]:
-        ours = run_in(installation, FLIGHTS)
+        ours = run_in(local, FLIGHTS)
         theirs = run_records(running.store, refs_of(running.mlflow_run(PIPELINE, by_airflow.run).data.tags))
         for kind in ("snapshot", "report", "verdict"):
             assert getattr(ours, kind).digest == getattr(theirs, kind).digest, kind
@@ -92,7 +92,7 @@ def test_the_runner_makes_the_records_that_airflow_made(
         assert ours.summary is not None
         assert ours.summary.outcome is by_airflow.outcome
         assert ours.verdict is not None
-        assert installation.store.get(Evaluation, ours.verdict.evaluation) == theirs.evaluation
+        assert local.store.get(Evaluation, ours.verdict.evaluation) == theirs.evaluation
 
 
 def test_no_live_request_is_lost_while_the_challenger_runs_and_the_champion_changes(played: Played) -> None:

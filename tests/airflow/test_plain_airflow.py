@@ -89,6 +89,10 @@ def test_a_pipeline_runs_in_an_airflow_that_is_already_there(airflow: Path, tmp_
         p["name"] for p in json.loads(run(UV, "pip", "list", "--format", "json", "--python", str(airflow.with_name("python"))))
     }
     assert not there & set(EMBEDDED)
+    groups = "apache_airflow_provider", "airflow.plugins"
+    ask = f"from importlib.metadata import entry_points as e; print(*(found.name for g in {groups} for found in e(group=g)))"
+    found = run(str(airflow.with_name("python")), "-c", ask).split()
+    assert {"provider_info", "taxiway"} <= set(found), found
 
     dags, data, store = tmp_path / "dags", tmp_path / "data", tmp_path / "store"
     for folder in (dags, data, store):
@@ -110,7 +114,6 @@ def test_a_pipeline_runs_in_an_airflow_that_is_already_there(airflow: Path, tmp_
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": mlflow_url}),
     }
     run(str(airflow), "db", "migrate", **settings)
-    assert "taxiway" in run(str(airflow), "providers", "list", **settings)
     run(str(airflow), "dags", "reserialize", **settings)
     run(str(airflow), "dags", "test", "users.plain", **settings)
 

@@ -25,9 +25,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(chromium: str, running: Running, played: Played) -> "Iterator[BrowserContext]":
-    """A browser in which a viewer is logged in."""
+    """A browser in which a viewer is logged in; one for all tests, as it keeps Airflow's large scripts."""
     from playwright.sync_api import sync_playwright
 
     flags = ["--no-sandbox", "--disable-background-networking"]
@@ -39,8 +39,10 @@ def browser(chromium: str, running: Running, played: Played) -> "Iterator[Browse
 
 
 @pytest.fixture
-def page(browser: "BrowserContext") -> "Page":
-    return browser.new_page()
+def page(browser: "BrowserContext") -> "Iterator[Page]":
+    yield browser.new_page()
+    for opened in browser.pages:
+        opened.close()
 
 
 def frame(page: "Page") -> "FrameLocator":

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
+import pandas as pd
 from click.testing import CliRunner
 from engine import REPOSITORY, compose_command, docker, images, inspect, run, until
 
@@ -22,6 +24,8 @@ from taxiway.serving.client import GatewayClient
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+DAG = "shadows.contained"
+"""The pipeline of these tests: its challengers are in containers."""
 FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml", "docker-compose.mlflow-port.yml")
 SOCKET = Path("/var/run/docker.sock")
 SERVICES = {
@@ -142,3 +146,14 @@ def composed(folder: Path, dags: Path, data: Path) -> Iterator[Composed]:
 def _logs(stack: Composed) -> str:
     tail = ("logs", "--no-color", "--tail", "40")
     return subprocess.run([*stack.command, *tail], capture_output=True, text=True, cwd=REPOSITORY).stdout
+
+
+def write_span(stack: Composed, span: int) -> None:
+    """2,000 rows in which `y` depends on `a`, as a span of the source."""
+    rng = np.random.default_rng(span)
+    a = rng.normal(size=2000)
+    y = a + rng.normal(size=2000) > 0
+    rows = pd.DataFrame({"id": np.arange(2000) + 10_000 * span, "a": a, "b": rng.choice(list("xyz"), 2000), "y": y})
+    folder = stack.data / "contained"
+    folder.mkdir(exist_ok=True)
+    rows.to_parquet(folder / f"{span}.parquet")

