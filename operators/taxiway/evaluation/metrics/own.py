@@ -105,7 +105,8 @@ def _of_function(
 
     def call(chosen: Any) -> Any:
         try:
-            return np.asarray(function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy()), dtype=float)
+            returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
+            return np.asarray([] if returned is None else returned, dtype=float)
         except (Exception, SystemExit) as error:  # a team's code may raise anything
             why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR)
             raise ConfigError(f"gate.metrics.{name}: {metric.function} raised {why}") from error
