@@ -1,0 +1,34 @@
+"""The example pipelines of the guide, on public data: several classes, XGBoost, costs and a function of a team."""
+
+from pathlib import Path
+
+import pytest
+
+from taxiway import run
+from taxiway.records import Outcome, Status
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "models"
+DATA = Path(__file__).parents[4] / "shared" / "data"
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the public data in ../shared/data")
+
+
+def reasons_of(name: str, home: Path) -> dict[str, str]:
+    """The reasons of the first run, by their first word."""
+    found = run(EXAMPLES / f"{name}.pipeline.yaml", data=str(DATA), home=home)
+    assert found.verdict is not None
+    assert found.summary is not None
+    assert (found.verdict.status, found.summary.outcome) == (Status.PASS, Outcome.FIRST_CHAMPION), found.verdict.reasons
+    return {reason.message.partition(" ")[0]: reason.message for reason in found.verdict.reasons}
+
+
+def test_three_species_of_penguins(tmp_path: Path) -> None:
+    reasons = reasons_of("species", tmp_path)
+    assert {"balanced_accuracy", "recall(class=1)", "top_k_accuracy(k=2)"} <= reasons.keys()
+
+
+def test_incomes_by_xgboost_are_judged_by_what_mistakes_cost(tmp_path: Path) -> None:
+    reasons = reasons_of("income", tmp_path)
+    assert reasons["cost"].endswith("below the threshold 5")
+    assert "missed_gains" in reasons
+    assert "recall(class=>50K)" in reasons
+    assert "roc_auc" in reasons
