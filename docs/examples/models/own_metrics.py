@@ -1,8 +1,9 @@
 """A metric of the team's own."""
 
-import numpy as np
+from typing import Any
 
 
-def missed_gains(y_true: np.ndarray, y_pred: np.ndarray, rows) -> np.ndarray:
+def missed_gains(y_true: Any, y_pred: Any, rows: Any) -> Any:
     """The capital gain of those who earn more than was predicted, per row."""
-    return np.where((y_true == ">50K") & (y_pred == "<=50K"), rows["capital-gain"], 0)
+    missed = (y_true == ">50K") & (y_pred == "<=50K")
+    return missed * rows["capital-gain"].to_numpy()
