@@ -188,6 +188,9 @@ PIPELINE_USED_BY = {
     "model.early_stopping.fraction": "`train`: the fraction of the training rows that are held out for it, at random",
     "model.build": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the parameters as one "
     "dict, it returns an estimator. Either this or `estimator`",
+    "model.train": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the training data, the "
+    "parameters and, if it has this parameter, `previous`, the estimator of the champion; it returns a fitted estimator or an ONNX model. "
+    "Instead of `estimator` and `build`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` override them",
     "sweep.search": "`plan_sweep`: every combination, or randomly drawn ones",
     "sweep.trials": "`plan_sweep`: the number of draws; only with `random`",

@@ -55,19 +55,26 @@ class Model(Section):
         estimator: The dotted path of a class of scikit-learn, XGBoost or LightGBM.
         build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
             file in the folder of the pipeline file, or `package.module:function`.
+        train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
+            estimator of the champion as `previous`, and returns a fitted estimator or an ONNX model.
         params: The parameters of the class or function.
         early_stopping: When to stop boosting; None to run all iterations.
     """
 
     estimator: str | None = None
     build: str | None = None
+    train: str | None = None
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Model":
-        if (self.estimator is None) == (self.build is None):
-            raise ValueError("allowed: exactly one of estimator (module.Class) and build (module:function)")
+        if [self.estimator, self.build, self.train].count(None) != 2:
+            raise ValueError(
+                "allowed: exactly one of estimator (module.Class), build (module:function) and train (module:function)"
+            )
+        if self.train is not None and self.early_stopping is not None:
+            raise ValueError("early_stopping is for estimators; a train function gets validation rows and stops by itself")
         return self
 
 

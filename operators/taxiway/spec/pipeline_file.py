@@ -78,6 +78,9 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.model.build is not None:
         build = _find_function(file, ("model", "build"), pipeline.model.build)
         found["model"] = pipeline.model.model_copy(update={"build": build})
+    if pipeline.model.train is not None:
+        train = _find_function(file, ("model", "train"), pipeline.model.train)
+        found["model"] = pipeline.model.model_copy(update={"train": train})
     functions = {name: metric.function for name, metric in pipeline.gate.metrics.items() if metric.function is not None}
     if functions:
         metrics = {

@@ -40,10 +40,11 @@ def train(
     pipeline = context.pipeline
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
-    key = candidate_key(features, report.digest, pipeline.model, chosen).digest
+    previous = _champion_to_start_from(context)
+    key = candidate_key(features, report.digest, pipeline.model, chosen, previous).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
-        version = _train(context, snapshot, features, chosen, key)
+        version = _train(context, snapshot, features, chosen, key, previous)
     else:
         context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
     made = Candidate(
@@ -53,7 +54,7 @@ def train(
         report=report.digest,
         features=features.digest,
         schema_version=features.schema_version,
-        estimator=pipeline.model.estimator or Path(str(pipeline.model.build)).name,
+        estimator=pipeline.model.estimator or Path(str(pipeline.model.build or pipeline.model.train)).name,
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
     )
@@ -62,7 +63,25 @@ def train(
     return made
 
 
-def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chosen: Mapping[str, Any], key: str) -> int:
+def _champion_to_start_from(context: StageContext) -> int | None:
+    """The champion's version, if the pipeline has a function that starts from it."""
+    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.training.own_function import OwnTraining
+
+    model = context.pipeline.model
+    if model.train is None or not OwnTraining(model.train, {}).takes_previous:
+        return None
+    return version_at(context.registry, context.pipeline.name, CHAMPION)
+
+
+def _train(
+    context: StageContext,
+    snapshot: Snapshot,
+    features: FeatureSet,
+    chosen: Mapping[str, Any],
+    key: str,
+    previous: int | None,
+) -> int:
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.tracking.environment import code_commit, environment
@@ -77,6 +96,7 @@ def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chos
         store=context.store,
         recorder=context.recorder,
         check=lambda first: check_savable(row_model(first, features)),
+        previous=lambda: _estimator_of(context, previous) if previous is not None else None,
     )
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     described = {
@@ -92,3 +112,11 @@ def _train(context: StageContext, snapshot: Snapshot, features: FeatureSet, chos
     version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version
+
+
+def _estimator_of(context: StageContext, version: int) -> Any:
+    """The fitted estimator of a version, without its transform."""
+    from taxiway.registry.models import load_trusted
+
+    model = load_trusted(context.registry.tracking_uri, context.pipeline.name, version).get_raw_model()
+    return model.estimator.steps[-1][1]

@@ -9,6 +9,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
+from taxiway.training.own_function import OwnTraining
 from taxiway.training.safe_parameters import parameter_names, unsafe_parameters
 
 SEED = 20130101
@@ -23,11 +24,16 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         overrides: Parameters that replace those of `model.params`.
         problem: Classification or regression.
 
+    Returns:
+        The estimator; an `OwnTraining` for `model.train`.
+
     Raises:
         ConfigError: The estimator does not exist, is not an estimator for the problem, does not accept a parameter, or has one that is not
             harmless.
     """
     params = {**model.params, **overrides}
+    if model.train is not None:
+        return OwnTraining(model.train, params)
     estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
@@ -85,9 +91,11 @@ def _has_probabilities(estimator: Any) -> bool:
 
 
 def accepts_missing(estimator: Any) -> bool:
-    """Whether the estimator accepts missing values."""
+    """Whether the estimator accepts missing values; a team's own function gets rows without them."""
     from sklearn.utils import get_tags
 
+    if isinstance(estimator, OwnTraining):
+        return False
     return bool(get_tags(estimator).input_tags.allow_nan)
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost", "xgboost-cpu")}
+_PACKAGES = {"lightgbm": ("lightgbm",), "onnx": ("onnxruntime",), "xgboost": ("xgboost", "xgboost-cpu")}
+_ONNX_TYPE = "taxiway.features.onnx_model.OnnxModel"
 """The packages that may have a library."""
 
 
 def packages_of(paths: Iterable[str]) -> tuple[str, ...]:
     """The installed packages of the libraries of dotted paths, such as `xgboost.sklearn.XGBClassifier`, but scikit-learn."""
-    libraries = sorted({path.partition(".")[0] for path in paths} & _PACKAGES.keys())
+    firsts = {"onnx" if path == _ONNX_TYPE else path.partition(".")[0] for path in paths}
+    libraries = sorted(firsts & _PACKAGES.keys())
     return tuple(package for library in libraries for package in _PACKAGES[library] if _is_installed(package))
 
 

@@ -13,24 +13,34 @@ from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import TrainingRows, fit, training_data
 from taxiway.training.libraries import packages_of
+from taxiway.training.own_function import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
 
 
-def candidate_key(features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any]) -> StageKey:
+def candidate_key(
+    features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any], previous: int | None = None
+) -> StageKey:
     """The cache key of a candidate; with the same key, a retry finds the version that was already registered.
 
     Args:
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
-        model: The `model` section. For `build`, the key has the content of the file that defines the function, but not its path
-            or the files that it imports.
+        model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, but not
+            its path or the files that it imports.
         overrides: Parameters that replace those of `model.params`.
+        previous: The champion's version, if the model is trained from it.
     """
-    described = {**model.model_dump(mode="json"), "build": model.build and Path(model.build).name}
+    functions = {"build": model.build and Path(model.build).name, "train": model.train and Path(model.train).name}
+    described = {
+        **model.model_dump(mode="json", exclude_defaults=True),
+        **{name: path for name, path in functions.items() if path},
+    }
+    if previous is not None:
+        described["previous"] = previous
     return StageKey(
         "train",
         {"features": features.digest, "report": report},
@@ -41,14 +51,15 @@ def candidate_key(features: FeatureSet, report: str | None, model: Model, overri
 
 
 def _code_digest(model: Model) -> dict[str, str]:
-    """The digest of the file with the `build` function; empty without `build`."""
-    if model.build is None:
+    """The digest of the file with the function of `build` or `train`; empty without one."""
+    key, function = ("build", model.build) if model.build is not None else ("train", model.train)
+    if function is None:
         return {}
-    source = model.build.rpartition(":")[0]
+    source = function.rpartition(":")[0]
     if source.endswith(".py"):
-        return {"build": digest_of_file(Path(source))}
-    file = inspect.getsourcefile(inspect.unwrap(look_up(model.build, ":", "model")))
-    return {"build": digest_of_file(Path(file))} if file else {}
+        return {key: digest_of_file(Path(source))}
+    file = inspect.getsourcefile(inspect.unwrap(look_up(function, ":", "model")))
+    return {key: digest_of_file(Path(file))} if file else {}
 
 
 def train(
@@ -59,6 +70,7 @@ def train(
     store: Store,
     recorder: Recorder,
     check: Callable[[Any], object] | None = None,
+    previous: Callable[[], Any] = lambda: None,
 ) -> Any:
     """Fit the estimator on the rows of a feature set. The result is deterministic.
 
@@ -69,6 +81,7 @@ def train(
         store: Where rows and transform are.
         recorder: Where to report parameters and duration (seconds).
         check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
+        previous: Returns the champion's fitted estimator for a function that asks for it; None if there is none.
 
     Returns:
         A fitted scikit-learn Pipeline from raw columns to probabilities of the classes, or to numbers for a regression.
@@ -86,16 +99,25 @@ def train(
     estimator = build_estimator(model, overrides, "classification" if features.classes else "regression")
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
+    names = [name for name in table.column_names if name != "label"]
     matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
     rows = TrainingRows(matrix, table.column("label").to_numpy(), features.label)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    if check is not None:
-        first = clone(estimator)
-        fit(first, rows.few())
-        check(Pipeline([("transform", transform), ("model", first)]))
     started = time.monotonic()
-    fit(estimator, rows, model.early_stopping)
+    if isinstance(estimator, OwnTraining):
+        estimator = estimator.fit(
+            training_data(rows, features.classes, tuple(names)),
+            "classification" if features.classes else "regression",
+            previous,
+        )
+    else:
+        if check is not None:
+            first = clone(estimator)
+            fit(first, rows.few())
+            check(Pipeline([("transform", transform), ("model", first)]))
+        fit(estimator, rows, model.early_stopping)
+    require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
     recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
     return Pipeline([("transform", transform), ("model", estimator)])
 

@@ -26,6 +26,10 @@ def test_three_species_of_penguins(tmp_path: Path) -> None:
     assert {"balanced_accuracy", "recall(class=1)", "top_k_accuracy(k=2)"} <= reasons.keys()
 
 
+def test_species_by_a_function_that_returns_onnx(tmp_path: Path) -> None:
+    assert "balanced_accuracy" in reasons_of("species_by_function", tmp_path)
+
+
 def test_incomes_by_xgboost_are_judged_by_what_mistakes_cost(tmp_path: Path) -> None:
     reasons = reasons_of("income", tmp_path)
     assert reasons["cost"].endswith("below the threshold 5")
