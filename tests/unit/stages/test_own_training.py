@@ -1,0 +1,54 @@
+"""A training function in whole runs: it starts from the champion, and a run that is repeated trains nothing again."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taxiway import run
+
+PIPELINE = """pipeline: warm
+team: own
+template: continuous_training
+source:
+  spans: "{data}/{SPAN}.parquet"
+  window: 1
+  label: y
+schema: warm.schema.yaml
+model:
+  train: warm.py:train
+gate:
+  thresholds: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc, min_improvement: -0.1}
+"""
+SCHEMA = "label: y\nfeatures:\n  x: {type: number}\n  y: {type: boolean}\n"
+FUNCTION = """from pathlib import Path
+
+
+def train(data, params, previous):
+    from sklearn.linear_model import SGDClassifier
+
+    known = None if previous is None else previous.t_
+    with (Path(__file__).parent / "calls").open("a") as file:
+        file.write(f"{known}\\n")
+    model = previous or SGDClassifier(loss="log_loss", random_state=data.seed)
+    return model.partial_fit(data.matrix, data.labels, classes=[0, 1])
+"""
+
+
+def test_a_function_starts_from_the_champion_and_is_called_once_for_a_span(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    (tmp_path / "data").mkdir()
+    for span in (1, 2, 3):
+        x = rng.normal(size=600)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    for name, text in (("warm.pipeline.yaml", PIPELINE), ("warm.schema.yaml", SCHEMA), ("warm.py", FUNCTION)):
+        (tmp_path / name).write_text(text)
+    outcomes = []
+    for _ in range(2):
+        found = run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
+        assert found.summary is not None
+        outcomes.append((found.summary.span.name, str(found.summary.outcome), found.summary.version))
+    assert outcomes == [("2", "FIRST_CHAMPION", 1), ("3", "PROMOTED", 2)]
+    # 540 of 600 rows were learned from by the first; the rest was held out.
+    assert (tmp_path / "calls").read_text().split() == ["None", "541.0"]
