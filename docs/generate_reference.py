@@ -183,6 +183,8 @@ PIPELINE_USED_BY = {
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
+    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "
+    "alike. Evaluation rows are not weighted",
     "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",
     "model.early_stopping.rounds": "`train`: the number of iterations without an improvement on the rows that are held out",
     "model.early_stopping.fraction": "`train`: the fraction of the training rows that are held out for it, at random",

@@ -115,11 +115,7 @@ def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
 
 def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     known = [feature.name for feature in schema.features]
-    named = list(_source_columns(pipeline.source))
-    if pipeline.gate.group_by is not None:
-        named.append((["gate", "group_by"], pipeline.gate.group_by))
-    if pipeline.gate.slices is not None:
-        named += [(["gate", "slices", "by"], column) for column in pipeline.gate.slices.by]
+    named = [*_source_columns(pipeline.source), *_other_columns(pipeline)]
     for path, column in named:
         if column not in known:
             yield (
@@ -139,7 +135,7 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             )
         yield from _label(file, pipeline, schema)
         try:
-            choose_columns(schema, pipeline.features, pipeline.source.label)
+            choose_columns(schema, pipeline.used_features, pipeline.source.label)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
         yield from _unusable_features(file, pipeline, schema)
@@ -157,6 +153,19 @@ def _unusable_features(file: Path, pipeline: Pipeline, schema: Schema) -> Iterat
             if found is None or feature.stage.usable or any(waiver.covers(found, today) for waiver in schema.waivers):
                 continue
             yield f"{file.name}:{line_of(file, ['features', kind])}: {found.message}"
+
+
+def _other_columns(pipeline: Pipeline) -> Iterator[tuple[list[str], str]]:
+    """Every column that the sections `model` and `gate` name, with the key that names it."""
+    if pipeline.model.weight is not None:
+        yield ["model", "weight"], pipeline.model.weight
+    if pipeline.gate.group_by is not None:
+        yield ["gate", "group_by"], pipeline.gate.group_by
+    for name, metric in pipeline.gate.metrics.items():
+        if metric.times is not None:
+            yield ["gate", "metrics", name, "times"], metric.times
+    for column in pipeline.gate.slices.by if pipeline.gate.slices is not None else ():
+        yield ["gate", "slices", "by"], column
 
 
 def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:

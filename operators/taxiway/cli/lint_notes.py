@@ -30,7 +30,7 @@ def notes(files: Iterable[Path]) -> list[str]:
             pipeline = read_pipeline(file)
             path = Path(pipeline.schema_file)
             schema = schemas[path] if path in schemas else load_schema(path)
-            used = {name for kind in choose_columns(schema, pipeline.features, pipeline.source.label) for name in kind}
+            used = {name for kind in choose_columns(schema, pipeline.used_features, pipeline.source.label) for name in kind}
         except ConfigError:
             continue
         schemas[path] = schema

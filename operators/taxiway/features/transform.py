@@ -30,6 +30,7 @@ def transform(
     accepts_missing: bool,
     store: Store,
     recorder: Recorder,
+    weight: str | None = None,
 ) -> FeatureSet:
     """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
@@ -46,13 +47,14 @@ def transform(
             ordinal numbers; otherwise numbers are imputed and scaled, and categories are one-hot encoded.
         store: Where rows and results are.
         recorder: Where to report the number of features.
+        weight: The column with the weights of the training rows; None if all weigh alike.
 
     Raises:
         ConfigError: A column is not in the schema, or no column is left.
-        DataError: The labels do not fit the problem, or no column has a value.
+        DataError: The labels do not fit the problem, no column has a value, or a weight is missing or negative.
     """
     numeric, categorical = choose_columns(schema, features, label)
-    key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing)
+    key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing, weight=weight)
     made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
     if made is None:
         made = keep(
@@ -67,6 +69,7 @@ def transform(
                 problem=problem,
                 accepts_missing=accepts_missing,
                 store=store,
+                weight=weight,
             ),
         )
     recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
@@ -82,6 +85,7 @@ def _key(
     problem: Problem,
     *,
     accepts_missing: bool,
+    weight: str | None,
 ) -> StageKey:
     params = {
         "columns": columns,
@@ -90,6 +94,7 @@ def _key(
         "accepts_missing": accepts_missing,
         "min_category_rows": MIN_CATEGORY_ROWS,
         "rule": _RULE,
+        **({"weight": weight} if weight is not None else {}),
     }
     return StageKey(
         "transform", {"snapshot": snapshot.digest, "schema": schema.digest}, params, packages=("scikit-learn", "skops")
@@ -106,8 +111,9 @@ def _fit(
     problem: Problem,
     accepts_missing: bool,
     store: Store,
+    weight: str | None,
 ) -> FeatureSet:
-    rows = read_rows(snapshot.training, store, [*numeric, *categorical, label])
+    rows = read_rows(snapshot.training, store, [*numeric, *categorical, label, *([weight] if weight else [])])
     numeric, categorical = (tuple(name for name in names if rows[name].notna().any()) for names in (numeric, categorical))
     if not numeric and not categorical:
         raise DataError("no column of features has a value in the training spans; a model needs one")
@@ -126,11 +132,37 @@ def _fit(
         label=label,
         classes=classes,
         transform=dump_fitted(fitted, store),
-        rows=_store_rows(matrix, names, labels, store),
+        rows=_store_rows(matrix, names, labels, weights_of(rows[weight]) if weight else None, store),
         row_count=len(rows),
         types=types,
         optional=tuple(name for name in columns if rows[name].isna().any() or _may_be_missing(schema, name)),
+        weight=weight,
     )
+
+
+def weights_of(column: "pd.Series[Any]") -> Any:
+    """The weights of the training rows.
+
+    Raises:
+        DataError: A weight is missing, negative or no finite number, or all are 0.
+    """
+    import numpy as np
+    import pandas as pd
+
+    weights = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    wrong = int((~np.isfinite(weights) | (weights < 0)).sum())
+    if wrong or not weights.any():
+        found = (
+            f"missing, negative or no number in {wrong:,} of {len(weights):,} training rows"
+            if wrong
+            else "0 in all training rows"
+        )
+        raise DataError(
+            f"the weight {column.name} is {found}; allowed: numbers from 0, not all of them 0",
+            key="model.weight",
+            got=str(column.name),
+        )
+    return weights
 
 
 def _may_be_missing(schema: Schema, name: str) -> bool:
@@ -203,11 +235,12 @@ def _build(numeric: tuple[str, ...], categorical: tuple[str, ...], *, accepts_mi
     )
 
 
-def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", store: Store) -> str:
+def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", weights: Any, store: Store) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({**{name: matrix[:, i] for i, name in enumerate(names)}, "label": pa.array(labels)})
+    extra = {"label": pa.array(labels), **({} if weights is None else {"weight": pa.array(weights)})}
+    table = pa.table({**{name: matrix[:, i] for i, name in enumerate(names)}, **extra})
     with temp_folder("rows") as folder:
         path = folder / "rows.parquet"
         pq.write_table(table, path)

@@ -21,6 +21,7 @@ class FeatureSet(Record):
         row_count: The number of training rows.
         types: The types of the raw columns in the training spans, in the words of a schema; without those that had several.
         optional: The raw columns in which a value may be missing, by the schema or by the training rows.
+        weight: The column with the weights of the training rows, which are stored with them; None if all weigh alike.
     """
 
     snapshot: str
@@ -34,6 +35,7 @@ class FeatureSet(Record):
     row_count: int
     types: Mapping[str, str] = {}
     optional: tuple[str, ...] = ()
+    weight: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Model(Section):
             estimator of the champion as `previous`, and returns a fitted estimator or an ONNX model.
         params: The parameters of the class or function.
         early_stopping: When to stop boosting; None to run all iterations.
+        weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
     """
 
     estimator: str | None = None
@@ -66,6 +67,7 @@ class Model(Section):
     train: str | None = None
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
+    weight: str | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Model":
@@ -150,6 +152,13 @@ class Pipeline(Section):
         if facts_of(self.tuning_metric).problem != self.gate.problem:
             raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
         return self
+
+    @property
+    def used_features(self) -> Features:
+        """The `features` section, without the column of weights."""
+        if self.model.weight is None or self.model.weight in self.features.drop:
+            return self.features
+        return self.features.model_copy(update={"drop": (*self.features.drop, self.model.weight)})
 
     @property
     def tuning_metric(self) -> MetricName:

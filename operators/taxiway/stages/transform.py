@@ -21,17 +21,20 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     made = fit_transform(
         snapshot,
         context.schema(),
-        pipeline.features,
+        pipeline.used_features,
         label=pipeline.source.label,
         problem=pipeline.gate.problem,
         accepts_missing=accepts_missing(build_estimator(pipeline.model, {}, pipeline.gate.problem)),
         store=context.store,
         recorder=context.recorder,
+        weight=pipeline.model.weight,
     )
     require_classes([name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics], made.classes)
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
-    chosen = [name for names in choose_columns(context.schema(), pipeline.features, pipeline.source.label) for name in names]
+    chosen = [
+        name for names in choose_columns(context.schema(), pipeline.used_features, pipeline.source.label) for name in names
+    ]
     empty = [name for name in chosen if name not in made.columns]
     if empty:
         context.log.warning("without a value in the training spans, and so not in the model: %s", ", ".join(map(quoted, empty)))

@@ -27,7 +27,7 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         store=context.store,
         today=context.clock().date(),
         suite=Path(pipeline.suite) if pipeline.suite else None,
-        used_features=[name for kind in choose_columns(schema, pipeline.features, label) for name in kind],
+        used_features=[name for kind in choose_columns(schema, pipeline.used_features, label) for name in kind],
         history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
     )
     if report.status is Status.PASS:  # data that failed must not become the baseline of later spans

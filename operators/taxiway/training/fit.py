@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TRIAL_ROWS_PER_CLASS = 20
 _TRIAL_ROWS = 200
+_HELD_WEIGHTS = {"lightgbm": "eval_sample_weight", "xgboost": "sample_weight_eval_set"}
+"""The name of the argument with the weights of the rows that are held out."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class TrainingRows:
         matrix: The transformed features (n, features).
         labels: The label of each row.
         name: The name of the label.
+        weights: The weight of each row; None if all weigh alike.
     """
 
     matrix: "Matrix"
     labels: Any
     name: str
+    weights: Any = None
 
     @classmethod
     def made_up(cls, problem: Problem) -> "TrainingRows":
@@ -52,7 +56,8 @@ class TrainingRows:
             chosen = np.arange(min(len(codes), _TRIAL_ROWS))
         else:
             chosen = np.flatnonzero(pd.Series(codes).groupby(codes).cumcount().to_numpy() < _TRIAL_ROWS_PER_CLASS)
-        return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name)
+        weights = None if self.weights is None else self.weights[chosen]
+        return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name, weights)
 
 
 def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
@@ -69,7 +74,7 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
     """
     try:
         if early_stopping is None:
-            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels))
+            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **_weighted(estimator, rows.weights))
         else:
             _fit_until_no_better(estimator, rows, early_stopping)
     except (MemoryError, TaxiwayError, OSError):
@@ -87,8 +92,9 @@ def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[s
 
     learned, held = _split(rows, VALIDATION, stratified=bool(classes))
     labels = np.unique(rows.labels, return_inverse=True)[1] if classes else np.asarray(rows.labels, dtype=float)
+    weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
     return TrainingData(
-        rows.matrix[learned], labels[learned], rows.matrix[held], labels[held], columns=columns, classes=classes, seed=SEED
+        *(rows.matrix[learned], labels[learned], rows.matrix[held], labels[held]), columns, classes, SEED, *weights
     )
 
 
@@ -106,7 +112,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
         estimator.set_params(n_iter_no_change=stopping.rounds, validation_fraction=stopping.fraction, **own)
-        estimator.fit(rows.matrix, rows.labels)
+        estimator.fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
         return
     library = _library(estimator)
     if library not in ("xgboost", "lightgbm"):
@@ -117,15 +123,40 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         )
     learned, held = _split(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
     labels = _labels_for(estimator, rows.labels)
-    evaluated = [(rows.matrix[held], labels[held])]
+    options = {"eval_set": [(rows.matrix[held], labels[held])]}
+    if rows.weights is not None:
+        options |= {"sample_weight": rows.weights[learned], _HELD_WEIGHTS[library]: [rows.weights[held]]}
     if library == "xgboost":
         estimator.set_params(early_stopping_rounds=stopping.rounds)
-        estimator.fit(rows.matrix[learned], labels[learned], eval_set=evaluated, verbose=False)
+        estimator.fit(rows.matrix[learned], labels[learned], verbose=False, **options)
     else:
         import lightgbm
 
         callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False)]
-        estimator.fit(rows.matrix[learned], labels[learned], eval_set=evaluated, callbacks=callbacks)
+        estimator.fit(rows.matrix[learned], labels[learned], callbacks=callbacks, **options)
+
+
+def _weighted(estimator: Any, weights: Any) -> dict[str, Any]:
+    """The argument of `fit` with the weights, if there are any.
+
+    Raises:
+        ConfigError: The estimator takes none.
+    """
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import has_fit_parameter
+
+    if weights is None:
+        return {}
+    name, last = "sample_weight", estimator
+    while isinstance(last, Pipeline):
+        name, last = f"{last.steps[-1][0]}__{name}", last.steps[-1][1]
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ConfigError(
+            f"model.weight: {type(last).__name__} takes no sample_weight; remove the key, or use an estimator that does, such as "
+            "HistGradientBoostingClassifier",
+            key="model.weight",
+        )
+    return {name: weights}
 
 
 def _split(rows: TrainingRows, fraction: float, *, stratified: bool) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":

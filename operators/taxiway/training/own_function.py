@@ -35,6 +35,8 @@ class TrainingData:
         columns: The names of the features.
         classes: The classes as text; empty for a regression.
         seed: A number for the random generators, the same in every run.
+        weights: The weights of the rows to learn from, with `model.weight`; None if all weigh alike.
+        validation_weights: The weights of the held-out rows.
     """
 
     matrix: "Floats"
@@ -44,6 +46,8 @@ class TrainingData:
     columns: tuple[str, ...]
     classes: tuple[str, ...]
     seed: int
+    weights: Any = None
+    validation_weights: Any = None
 
 
 class OwnTraining:

@@ -99,9 +99,9 @@ def train(
     estimator = build_estimator(model, overrides, "classification" if features.classes else "regression")
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
-    names = [name for name in table.column_names if name != "label"]
-    matrix = table.drop_columns(["label"]).to_pandas().to_numpy()
-    rows = TrainingRows(matrix, table.column("label").to_numpy(), features.label)
+    names = [name for name in table.column_names if name not in ("label", "weight")]
+    weights = table.column("weight").to_numpy() if features.weight is not None else None
+    rows = TrainingRows(table.select(names).to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
     started = time.monotonic()

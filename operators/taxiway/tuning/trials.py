@@ -83,12 +83,13 @@ def plan_sweep(
     features = transform(
         tuning,
         schema,
-        pipeline.features,
+        pipeline.used_features,
         label=pipeline.source.label,
         problem=problem,
         accepts_missing=accepts_missing(unfitted),
         store=store,
         recorder=InMemoryRecorder(),  # only the feature set of the final model is reported to the run
+        weight=pipeline.model.weight,
     )
     plan = SweepPlan(
         snapshot=store.put(tuning).digest,

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from taxiway import run
+from taxiway.errors import DataError
+from taxiway.lineage.run_records import RunRecords
+from taxiway.records import Status
 
 PIPELINE = """pipeline: warm
 team: own
@@ -52,3 +56,41 @@ def test_a_function_starts_from_the_champion_and_is_called_once_for_a_span(tmp_p
     assert outcomes == [("2", "FIRST_CHAMPION", 1), ("3", "PROMOTED", 2)]
     # 540 of 600 rows were learned from by the first; the rest was held out.
     assert (tmp_path / "calls").read_text().split() == ["None", "541.0"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.r_[np.nan, np.ones(599)], "the weight w is missing, negative or no number in 1 of 600 training rows"),
+        (np.r_[-1, np.ones(599)], "the weight w is missing, negative or no number in 1 of 600 training rows"),
+        (np.zeros(600), "the weight w is 0 in all training rows"),
+    ],
+)
+def test_weights_that_cannot_be_are_a_sentence(tmp_path: Path, weights: np.ndarray, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        weighted(tmp_path, weights)
+
+
+def test_a_column_of_weights_is_no_feature_and_changes_what_is_learned(tmp_path: Path) -> None:
+    """The weights are those of the rows with the opposite label only: the model learns the opposite, and fails."""
+    found = weighted(tmp_path, None)
+    assert found.features is not None
+    assert (found.features.numeric, found.features.weight) == (("x",), "w")
+    assert found.verdict is not None
+    assert found.verdict.status is Status.FAIL
+
+
+def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
+    """A run whose first half of the rows is labelled the wrong way round; without weights, only these count."""
+    rng = np.random.default_rng(6)
+    (tmp_path / "data").mkdir()
+    for span in (1, 2):
+        x, wrong = rng.normal(size=600), np.arange(600) < 300
+        given = wrong.astype(float) if weights is None else weights
+        pd.DataFrame({"x": x, "y": (x > 0) ^ (wrong if span == 1 else False), "w": given}).to_parquet(
+            tmp_path / "data" / f"{span}.parquet"
+        )
+    text = PIPELINE.replace("train: warm.py:train", "estimator: sklearn.linear_model.LogisticRegression\n  weight: w")
+    (tmp_path / "warm.pipeline.yaml").write_text(text)
+    (tmp_path / "warm.schema.yaml").write_text(f"{SCHEMA}  w: {{type: number, presence: optional}}\n")
+    return run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")

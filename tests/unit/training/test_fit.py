@@ -21,6 +21,11 @@ BOOSTING: list[tuple[Problem, str, dict[str, Any]]] = [
 ]
 
 
+FEW = {path: {"n_estimators": 30} for _, path, _ in BOOSTING if "Hist" not in path} | {
+    path: {"max_iter": 30} for _, path, _ in BOOSTING if "Hist" in path
+}
+
+
 def noisy(problem: Problem) -> TrainingRows:
     """Rows whose labels are mostly noise, so that boosting soon gets worse on other rows."""
     rng = np.random.default_rng(4)
@@ -69,3 +74,36 @@ def test_few_rows_have_every_class_of_a_label_with_few(count: int) -> None:
     rows = TrainingRows(np.zeros((6000, 1)), np.arange(6000) % count, "y").few()
     assert len(rows.labels) <= 1000
     assert len(set(rows.labels)) == min(count, 200)
+
+
+@pytest.mark.parametrize(
+    ("problem", "path", "params"),
+    [
+        *BOOSTING,
+        ("classification", "sklearn.linear_model.LogisticRegression", {}),
+        ("regression", "sklearn.linear_model.Ridge", {}),
+    ],
+    ids=lambda value: str(value).rpartition(".")[2][:30],
+)
+def test_a_row_without_weight_is_a_row_that_is_not_there(problem: Problem, path: str, params: dict[str, Any]) -> None:
+    """Half of the rows have the opposite label and the weight 0: nothing is learned from them, not even when to stop."""
+    rows = noisy(problem)
+    opposite = -rows.labels if problem == "regression" else np.where(rows.labels == "yes", "no", "yes")
+    weights = np.repeat([1.0, 0.0], len(rows.labels))
+    both = TrainingRows(np.vstack([rows.matrix, rows.matrix]), np.concatenate([rows.labels, opposite]), "y", weights)
+    estimator = build_estimator(Model(estimator=path, params={**params, **FEW.get(path, {})}), {}, problem)
+    fit(estimator, both)
+    right = estimator.predict(rows.matrix)
+    if problem == "regression":
+        assert np.corrcoef(right, rows.labels)[0, 1] > 0.2
+    else:
+        labels = np.unique(rows.labels, return_inverse=True)[1] if "xgboost" in path else rows.labels
+        assert (right == labels).mean() > 0.55
+
+
+def test_an_estimator_that_takes_no_weights_says_so() -> None:
+    rows = noisy("classification")
+    weighted = TrainingRows(rows.matrix, rows.labels, "y", np.ones(len(rows.labels)))
+    estimator = build_estimator(Model(estimator="sklearn.neighbors.KNeighborsClassifier"), {}, "classification")
+    with pytest.raises(ConfigError, match="KNeighborsClassifier takes no sample_weight"):
+        fit(estimator, weighted)
