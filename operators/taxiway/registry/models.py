@@ -181,7 +181,6 @@ def download_version(client: "MlflowClient", version: "ModelVersion", folder: Pa
     files = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri))
     registered, name = version.tags.get(tags.FILES), f"{version.name} version {version.version}"
     if registered is None:
-        check_model(files)
         if needs_native_types(files):
             raise UntrustedModelError(
                 f"{name} needs types that are trusted only with a digest of the files, and the registry has none; train the model again"

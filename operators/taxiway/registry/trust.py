@@ -107,9 +107,12 @@ def check_model(folder: Path) -> None:
 
 
 def needs_native_types(folder: Path) -> bool:
-    """Whether a saved model that `check_model` accepts has types of `NATIVE_TYPES`."""
-    sklearn = _read_mlmodel(folder)["flavors"]["sklearn"]
-    return not NATIVE_TYPES.isdisjoint(untrusted_types(folder / _file_name(folder, sklearn)))
+    """Whether a saved model has types of `NATIVE_TYPES`; not if it is no skops file, which is for its loader to judge."""
+    try:
+        sklearn = _read_mlmodel(folder)["flavors"]["sklearn"]
+        return not NATIVE_TYPES.isdisjoint(untrusted_types(folder / _file_name(folder, sklearn)))
+    except Exception:  # of a file that may hold anything
+        return False
 
 
 def check_parameters(model: Any, name: str) -> None:

@@ -39,6 +39,9 @@ class RegisteredVersion:
     candidate: bool = False
     classes: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))  # from JSON, it is a list
+
 
 def champion_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
     """The version with the alias `champion`; None if there is none.
