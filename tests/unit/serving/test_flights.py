@@ -28,6 +28,7 @@ from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.shadow import Shadow
+from taxiway.tracking.tags import CLASSES
 
 MODEL = "serving_tests.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]
@@ -66,7 +67,13 @@ def served(
             registry,
             run,
             MODEL,
-            ModelToSave(RowModel.of(pipeline, columns, ("False", "True")), flights[NUMERIC + CATEGORICAL], key, {}, {}),
+            ModelToSave(
+                RowModel.of(pipeline, columns, ("False", "True")),
+                flights[NUMERIC + CATEGORICAL],
+                key,
+                {CLASSES: json.dumps(["False", "True"])},
+                {},
+            ),
         )
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
@@ -85,6 +92,14 @@ def test_the_gateway_answers_as_the_model_does(served: Running, flights: pd.Data
     answers = served.admin.predict(MODEL, records(flights))
     expected = champion.predict_proba(raw_frame(flights.head(REQUESTS), NUMERIC, CATEGORICAL))
     assert answers == expected.tolist()
+
+
+def test_an_answer_names_the_classes_in_the_order_of_the_probabilities(
+    served: Running, flights: pd.DataFrame, champion: Pipeline
+) -> None:
+    answer = served.post(MODEL, {"dataframe_records": records(flights)[:2]}).json()
+    assert answer["classes"] == [str(value) for value in champion[-1].classes_]
+    assert len(answer["predictions"]) == 2
 
 
 def test_a_gap_is_answered_alike_alone_and_beside_the_requests_of_others(
