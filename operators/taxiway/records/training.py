@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from taxiway.records.base import Migration, Record, without
+from taxiway.records.evaluation import BaselineName
 
 
 class FeatureSet(Record):
@@ -54,6 +55,7 @@ class Candidate(Record):
         estimator: The name of the estimator.
         params: The parameters of the estimator, as JSON text with sorted keys.
         sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
+        model_bytes: The size of the saved model; None for versions that were registered by older versions of Taxiway.
     """
 
     record_version: ClassVar[int] = 2
@@ -68,6 +70,25 @@ class Candidate(Record):
     estimator: str
     params: str
     sweep: str | None = None
+    model_bytes: int | None = None
+
+
+class BaselineModel(Record):
+    """A fitted baseline, which is in the store.
+
+    Attributes:
+        name: The baseline.
+        snapshot: The digest of the snapshot with its training rows.
+        model: The digest of the fitted scikit-learn object (skops).
+        model_bytes: Its size.
+        rows: The number of rows that it was fitted on.
+    """
+
+    name: BaselineName
+    snapshot: str
+    model: str
+    model_bytes: int
+    rows: int
 
 
 class SweepPlan(Record):

@@ -12,6 +12,7 @@ from taxiway.records.recorder import Recorder
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
+from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
 from taxiway.training.libraries import packages_of
@@ -67,7 +68,7 @@ def train(
         model: The `model` section.
         overrides: Parameters that replace those of `model.params`.
         store: Where rows and transform are.
-        recorder: Where to report parameters and duration (seconds).
+        recorder: Where to report parameters and costs; see `measured_costs`.
         check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
 
     Returns:
@@ -77,8 +78,6 @@ def train(
         ConfigError: The estimator or a parameter is not valid.
         FitError: The estimator could not be fitted.
     """
-    import time
-
     import pyarrow.parquet as pq
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline
@@ -94,9 +93,9 @@ def train(
         first = clone(estimator)
         fit(first, rows.few())
         check(Pipeline([("transform", transform), ("model", first)]))
-    started = time.monotonic()
-    fit(estimator, rows, model.early_stopping)
-    recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
+    with measured_costs() as costs:
+        fit(estimator, rows, model.early_stopping)
+    recorder.metrics({**costs, "train.rows": features.row_count})
     return Pipeline([("transform", transform), ("model", estimator)])
 
 
