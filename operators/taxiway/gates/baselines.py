@@ -36,7 +36,7 @@ def baseline_reasons(candidate: Candidate, evaluation: Evaluation, facts: Metric
 
 def _about_linear(linear: Baseline, candidate: Candidate, evaluation: Evaluation, facts: MetricFacts) -> str:
     improvement = as_improvement(linear.difference, facts.sign)
-    digits = decimals(ends(improvement), (0.0,), scale=max(map(abs, ends(improvement))))
+    digits = decimals(ends(improvement), (0.0,), scale=max(map(abs, ends(linear.score))))
     found = f"{level(evaluation.confidence)} of the improvement {interval_text(improvement, f'+.{digits}f')}"
     name = _NAMES["linear", facts.problem]
     return f"; {_finding(improvement, name)} ({found}){_size(candidate, linear, name)}"
