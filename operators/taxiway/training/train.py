@@ -1,6 +1,7 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ from taxiway.records.recorder import Recorder
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
+from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import packages_of
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
+
+_log = logging.getLogger(__name__)
 
 
 def candidate_key(features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any]) -> StageKey:
@@ -96,7 +101,20 @@ def train(
     with measured_costs() as costs:
         fit(estimator, rows, model.early_stopping)
     recorder.metrics({**costs, "train.rows": features.row_count})
+    _record_history(estimator, recorder)
     return Pipeline([("transform", transform), ("model", estimator)])
+
+
+def _record_history(estimator: Any, recorder: Recorder) -> None:
+    """Report how the losses developed, and what is wrong with them; nothing is decided by it."""
+    curves = curves_of(estimator)
+    if not curves:
+        return
+    recorder.history({curve.name: curve.steps() for curve in curves})
+    found = [message for curve in curves for message in findings(curve)]
+    for message in found:
+        _log.warning("%s", message)
+    recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":
