@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.features.encoding import predict_rows
+from taxiway.messages import error_line
 from taxiway.records import Baseline, BaselineModel, Interval, MetricValue
 from taxiway.records.evaluation import BaselineName
 from taxiway.spec.metrics import metric_key
@@ -38,8 +39,8 @@ def score_baselines(
         try:
             answers = predict_rows(baseline.predict, frame)
             scored[name] = (baseline.record, predictions_of(answers, baseline.classes, classes, positive))
-        except Exception:  # of any library, about any rows
-            _log.warning("the candidate is not compared with a %s model, which could not predict", name, exc_info=True)
+        except Exception as error:  # of any library, about any rows
+            _log.warning("the candidate is not compared with a %s model, which could not predict: %s", name, error_line(error))
     return scored
 
 
@@ -88,8 +89,8 @@ def _values(predictions: Predictions, comparison: Comparison, metrics: Sequence[
     for name in metrics:
         try:
             value = float(comparison.metric(name)(predictions, comparison.labels, ones)[0])
-        except Exception:  # a team's own metric may raise anything
-            _log.warning("%s cannot be computed for a baseline", name, exc_info=True)
+        except Exception as error:  # a team's own metric may raise anything
+            _log.warning("%s cannot be computed for a baseline: %s", name, error_line(error))
             continue
         if math.isfinite(value):
             found.append(MetricValue(metric=name, value=value))

@@ -13,7 +13,7 @@ from taxiway.evaluation.metrics.own import own_metric
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unlearned
-from taxiway.messages import listed
+from taxiway.messages import error_line, listed
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import PairedIntervals, compare, within
 
@@ -93,10 +93,10 @@ def _or_nan(compute: MetricFunction, baselines: Sequence[Predictions]) -> Metric
     def computed(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
         try:
             return compute(predictions, labels, weights)
-        except Exception:  # a team's own metric may raise anything
+        except Exception as error:  # a team's own metric may raise anything
             if all(predictions is not baseline for baseline in baselines):
                 raise
-            _log.warning("a metric cannot be computed for a baseline", exc_info=True)
+            _log.warning("a metric cannot be computed for a baseline: %s", error_line(error))
             return np.full(len(weights), np.nan)
 
     return computed

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.encoding import predict_rows
+from taxiway.messages import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,8 @@ def predict_times(models: "Mapping[str, Callable[[pd.DataFrame], Any]]", frame: 
     for name, predict in models.items():
         try:
             found[name] = 1_000 * median(_seconds(predict, rows) for _ in range(_CALLS)) / len(rows)
-        except Exception:  # of any library
-            _log.warning("%s could not be measured", name, exc_info=True)
+        except Exception as error:  # of any library
+            _log.warning("%s could not be measured: %s", name, error_line(error))
     return found
 
 

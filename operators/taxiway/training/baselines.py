@@ -10,6 +10,7 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.transform import build_transform, dump_fitted, load_fitted
+from taxiway.messages import error_line
 from taxiway.records import BaselineModel, FeatureSet, Snapshot
 from taxiway.records.evaluation import BaselineName
 from taxiway.store import StageKey, Store, keep, made_before
@@ -88,8 +89,8 @@ def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store
                 key,
                 BaselineModel(name=name, snapshot=features.snapshot, model=model, model_bytes=size, rows=len(rows()[1])),
             )
-    except Exception:  # of any library, about any rows
-        _log.warning("the candidate is not compared with a %s model, which could not be fitted", name, exc_info=True)
+    except Exception as error:  # of any library, about any rows
+        _log.warning("the candidate is not compared with a %s model, which could not be fitted: %s", name, error_line(error))
         return None
     return FittedBaseline(
         made, pipeline, tuple(features.classes[int(at)] for at in pipeline.classes_) if features.classes else ()

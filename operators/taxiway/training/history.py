@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from taxiway.messages import error_line
+
 _log = logging.getLogger(__name__)
 _MOST_STEPS = 1_000
 _PATIENCE = 10
@@ -56,8 +58,8 @@ def curves_of(estimator: Any) -> tuple[Curve, ...]:
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     try:
         return tuple(curve for curve in _curves(last) if len(curve.values))
-    except Exception:  # of any library
-        _log.warning("the history of %s could not be read", type(last).__name__, exc_info=True)
+    except Exception as error:  # of any library
+        _log.warning("the history of %s could not be read: %s", type(last).__name__, error_line(error))
         return ()
 
 

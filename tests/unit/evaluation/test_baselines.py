@@ -96,5 +96,5 @@ def test_a_baseline_that_cannot_predict_decides_nothing(tmp_path: Path, caplog: 
         baselines=(broken,),
     )
     assert (found.baselines, len(found.metrics)) == ((), 2)
-    assert "not compared with a linear model, which could not predict" in caplog.text
+    assert "a linear model, which could not predict: ValueError: not for 2000 rows" in caplog.text
     assert "baseline.linear.predict_ms_per_row" not in recorder.values

@@ -107,4 +107,4 @@ def test_a_baseline_that_cannot_be_fitted_is_left_out(tmp_path: Path, caplog: py
     given = made(tmp_path, rows_with(lambda signal: signal < np.inf), ("False", "True"))
     (dummy,) = fit_baselines(*given)
     assert (dummy.record.name, dummy.classes) == ("dummy", ("True",))
-    assert "not compared with a linear model, which could not be fitted" in caplog.text
+    assert "not compared with a linear model, which could not be fitted: ValueError: " in caplog.text
