@@ -65,7 +65,6 @@ def baseline_results(
             difference=difference,
             others=_values(predictions, comparison, others),
             rows=record.rows,
-            model_bytes=record.model_bytes,
         )
         for (record, predictions), (score, difference) in zip(scored.values(), against, strict=True)
         if all(map(math.isfinite, (score.value, score.low, score.high, difference.low, difference.high)))

@@ -91,7 +91,7 @@ def evaluate(
     )
     of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
     of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
-    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | _timed(candidate, baselines, frame))
+    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | _costs(candidate, baselines, frame))
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
@@ -136,13 +136,12 @@ def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[
     return tuple(results), baselines
 
 
-def _timed(candidate: LoadedModel, baselines: Sequence[FittedBaseline], frame: "pd.DataFrame") -> dict[str, float]:
-    """How long predictions take; not in the record, because it is different each time."""
+def _costs(candidate: LoadedModel, baselines: Sequence[FittedBaseline], frame: "pd.DataFrame") -> dict[str, float]:
+    """How long predictions take, and the size of the linear model; not in the record, because neither is the same each time."""
+    linear = {f"baseline.{one.record.name}": one for one in baselines if one.record.name == "linear"}
     models = {"predict.ms_per_row": predict_function(candidate.predictor)}
-    models |= {
-        f"baseline.{one.record.name}.predict_ms_per_row": one.predict for one in baselines if one.record.name == "linear"
-    }
-    return predict_times(models, frame)
+    models |= {f"{name}.predict_ms_per_row": one.predict for name, one in linear.items()}
+    return predict_times(models, frame) | {f"{name}.model_bytes": one.record.model_bytes for name, one in linear.items()}
 
 
 def _class_rows(comparison: Comparison) -> dict[str, int]:

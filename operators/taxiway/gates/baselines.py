@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from taxiway.gates.wording import as_improvement, decimals, ends, interval_text, level
-from taxiway.records import Baseline, Candidate, Evaluation, Interval, Reason, Status
+from taxiway.records import Baseline, Evaluation, Interval, Reason, Status
 from taxiway.spec.metrics import MetricFacts
 
 _NAMES = {
@@ -14,11 +14,10 @@ _NAMES = {
 }
 
 
-def baseline_reasons(candidate: Candidate, evaluation: Evaluation, facts: MetricFacts) -> Iterator[Reason]:
+def baseline_reasons(evaluation: Evaluation, facts: MetricFacts) -> Iterator[Reason]:
     """What the complexity of the candidate buys, in one reason; none if the evaluation has no baselines.
 
     Args:
-        candidate: The candidate, with the size of its model.
         evaluation: The evaluation.
         facts: The facts about the comparison metric.
     """
@@ -29,29 +28,20 @@ def baseline_reasons(candidate: Candidate, evaluation: Evaluation, facts: Metric
         values = [value for interval in (result.candidate, *(one.score for one in baselines)) for value in ends(interval)]
         digits = decimals(values, scale=max(map(abs, values)))
         scores = ", ".join(f"{_NAMES[one.name, facts.problem]} {one.score.value:.{digits}f}" for one in baselines)
-        linear = "".join(_about_linear(one, candidate, evaluation, facts) for one in baselines if one.name == "linear")
+        linear = "".join(_about_linear(one, evaluation, facts) for one in baselines if one.name == "linear")
         message = f"{result.metric} {result.candidate.value:.{digits}f}; {scores}{linear}"
         yield Reason(status=Status.NOT_APPLICABLE, message=message)
 
 
-def _about_linear(linear: Baseline, candidate: Candidate, evaluation: Evaluation, facts: MetricFacts) -> str:
+def _about_linear(linear: Baseline, evaluation: Evaluation, facts: MetricFacts) -> str:
     improvement = as_improvement(linear.difference, facts.sign)
     digits = decimals(ends(improvement), (0.0,), scale=max(map(abs, ends(linear.score))))
     found = f"{level(evaluation.confidence)} of the improvement {interval_text(improvement, f'+.{digits}f')}"
     name = _NAMES["linear", facts.problem]
-    return f"; {_finding(improvement, name)} ({found}){_size(candidate, linear, name)}"
+    return f"; {_finding(improvement, name)} ({found})"
 
 
 def _finding(improvement: Interval, name: str) -> str:
     if improvement.low > 0:
         return f"better than {name}"
     return f"worse than {name}" if improvement.high < 0 else f"{name} is as good within the noise"
-
-
-def _size(candidate: Candidate, linear: Baseline, name: str) -> str:
-    """How many times larger or smaller the saved candidate is than the linear model."""
-    if candidate.model_bytes is None:
-        return ""
-    ratio = candidate.model_bytes / linear.model_bytes
-    what = f"{ratio:.2g} times larger" if ratio >= 1 else f"{1 / ratio:.2g} times smaller"
-    return f"; the saved model is {what} than {name}" if f"{max(ratio, 1 / ratio):.2g}" != "1" else ""

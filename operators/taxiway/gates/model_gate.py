@@ -72,7 +72,7 @@ def decide(
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
-        *baseline_reasons(candidate, evaluation, gate.facts(gate.against_champion.metric)),
+        *baseline_reasons(evaluation, gate.facts(gate.against_champion.metric)),
     )
     return Verdict(
         model=candidate.model,

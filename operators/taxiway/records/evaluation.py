@@ -67,7 +67,6 @@ class Baseline(Record):
         difference: Candidate minus baseline.
         others: The other metrics that could be computed for the baseline.
         rows: The number of rows that it was fitted on.
-        model_bytes: The size of the fitted model.
     """
 
     name: BaselineName
@@ -76,7 +75,6 @@ class Baseline(Record):
     difference: Interval
     others: tuple[MetricValue, ...] = ()
     rows: int
-    model_bytes: int
 
 
 class SliceResult(Record):

@@ -55,7 +55,6 @@ class Candidate(Record):
         estimator: The name of the estimator.
         params: The parameters of the estimator, as JSON text with sorted keys.
         sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
-        model_bytes: The size of the saved model; None for versions that were registered by older versions of Taxiway.
     """
 
     record_version: ClassVar[int] = 2
@@ -70,7 +69,6 @@ class Candidate(Record):
     estimator: str
     params: str
     sweep: str | None = None
-    model_bytes: int | None = None
 
 
 class BaselineModel(Record):

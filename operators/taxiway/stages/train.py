@@ -56,10 +56,10 @@ def train(
         estimator=pipeline.model.estimator or Path(str(pipeline.model.build)).name,
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
-        model_bytes=size_of(context.registry, pipeline.name, version),
     )
-    if made.model_bytes is not None:
-        context.recorder.metrics({"model.bytes": made.model_bytes})
+    size = size_of(context.registry, pipeline.name, version)
+    if size is not None:
+        context.recorder.metrics({"model.bytes": size})
     context.recorder.record(made)
     context.recorder.tags({tags.VERSION: str(version)})
     return made

@@ -88,10 +88,14 @@ def test_a_candidate_is_compared_with_simple_models_once(site: Site, installatio
     experiment = installation.client.get_experiment_by_name(pipeline.experiment)
     assert experiment is not None
     oldest = installation.client.search_runs([experiment.experiment_id])[-1].data.metrics
-    assert oldest["model.bytes"] == first.candidate.model_bytes
+    version = installation.client.get_model_version(first.candidate.model, str(first.candidate.version))
+    assert oldest["model.bytes"] == int(version.tags["taxiway.model_bytes"]) > 1_000
     assert oldest["baseline.linear.roc_auc"] == evaluation.baselines[0].score.value
     costs = {f"train.{name}" for name in ("seconds", "cpu_seconds", "energy_wh", "peak_memory_mb")}
-    assert all(oldest[name] > 0 for name in (*costs, "predict.ms_per_row", "baseline.linear.predict_ms_per_row"))
+    assert all(
+        oldest[name] > 0
+        for name in (*costs, "predict.ms_per_row", "baseline.linear.predict_ms_per_row", "baseline.linear.model_bytes")
+    )
     assert oldest["train.energy_wh"] == pytest.approx(oldest["train.cpu_seconds"] * 12 / 3600)
 
 

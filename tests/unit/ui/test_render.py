@@ -118,7 +118,7 @@ def hostile_records() -> RunRecords:
             confidence=0.99,
             metrics=(metric,),
             slices=(slice_,),
-            baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400, model_bytes=1),),
+            baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
         ),
         verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
         shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
