@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
+_MOST_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
 
 
@@ -103,6 +104,12 @@ def clipped(text: str, characters: int) -> str:
     """At most so many `characters` of a text that somebody else wrote, with what is not Unicode replaced by question marks."""
     shown = text if len(text) <= characters else f"{text[:characters]}..."
     return shown.encode("utf-8", "replace").decode()
+
+
+def error_line(error: BaseException) -> str:
+    """The type of an exception and the first line of its message, at most 200 characters: `ValueError: Input X contains NaN.`."""
+    lines = str(error).splitlines()
+    return clipped(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, _MOST_OF_AN_ERROR)
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:

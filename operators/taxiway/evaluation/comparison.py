@@ -1,5 +1,6 @@
 """The predictions of candidate and champion for the same rows, and the intervals of their metrics."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.metrics.by_name import MetricFunction
 from taxiway.evaluation.metrics.own import own_metric
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unlearned
-from taxiway.messages import listed
+from taxiway.messages import error_line, listed
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import PairedIntervals, compare, within
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,26 @@ class Comparison:
     champion: Predictions | None
     groups: "Indices | None"
 
-    def intervals(self, metric: str, confidence: float) -> PairedIntervals:
-        """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values."""
-        facts, own = self.gate.facts(metric), self.gate.metrics.get(metric)
-        compute = partial(own_metric, metric, own, self.classes, self.rows) if own else metric_of(metric, self.classes).compute
-        found = compare(compute, self.labels, self.candidate, self.champion, confidence, self.groups)
+    def intervals(self, metric: str, confidence: float, baselines: Sequence[Predictions] = ()) -> PairedIntervals:
+        """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values.
+
+        Args:
+            metric: The metric.
+            confidence: The confidence of the intervals.
+            baselines: More predictions to compare those of the candidate with. If the metric cannot be computed for them, it is NaN.
+        """
+        facts, compute = self.gate.facts(metric), self.metric(metric)
+        found = compare(
+            _or_nan(compute, baselines), self.labels, self.candidate, self.champion, confidence, self.groups, baselines
+        )
         champion = within(found.champion, facts.low, facts.high) if found.champion else None
-        return PairedIntervals(within(found.candidate, facts.low, facts.high), champion, found.difference)
+        others = tuple((within(score, facts.low, facts.high), difference) for score, difference in found.others)
+        return PairedIntervals(within(found.candidate, facts.low, facts.high), champion, found.difference, others)
+
+    def metric(self, name: str) -> MetricFunction:
+        """A metric of the gate, as a function of predictions for the rows, labels and weights."""
+        own = self.gate.metrics.get(name)
+        return partial(own_metric, name, own, self.classes, self.rows) if own else metric_of(name, self.classes).compute
 
     def take(self, rows: "Indices") -> "Comparison":
         """The comparison on some rows."""
@@ -67,6 +84,22 @@ class Comparison:
             self.champion.take(rows) if self.champion else None,
             None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1],
         )
+
+
+def _or_nan(compute: MetricFunction, baselines: Sequence[Predictions]) -> MetricFunction:
+    """A metric that is NaN if it cannot be computed for one of the baselines, by which nothing is decided."""
+    import numpy as np
+
+    def computed(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+        try:
+            return compute(predictions, labels, weights)
+        except Exception as error:  # a team's own metric may raise anything
+            if all(predictions is not baseline for baseline in baselines):
+                raise
+            _log.warning("a metric cannot be computed for a baseline: %s", error_line(error))
+            return np.full(len(weights), np.nan)
+
+    return computed
 
 
 def all_classes(candidate: LoadedModel, champion: LoadedModel | None, labels: "pd.Series[Any]") -> tuple[str, ...]:

@@ -1,23 +1,27 @@
 """Score candidate and champion on the evaluation rows of a snapshot."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.evaluation.baselines import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
 from taxiway.evaluation.predictions import positive_class
-from taxiway.evaluation.scoring import LoadedModel, missing_columns, score
+from taxiway.evaluation.scoring import LoadedModel, missing_columns, model_frame, score, score_frame
 from taxiway.evaluation.slices import results_by_slice
+from taxiway.evaluation.timing import predict_times
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
-from taxiway.features.signature import signature_columns
-from taxiway.records import ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
+from taxiway.features.signature import predict_function, signature_columns
+from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem, metric_key
 from taxiway.store import Store
+from taxiway.training.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +45,7 @@ def evaluate(
     gate: Gate,
     store: Store,
     recorder: Recorder,
+    baselines: Sequence[FittedBaseline] = (),
 ) -> Evaluation:
     """Evaluate candidate and champion on the same rows.
 
@@ -56,14 +61,17 @@ def evaluate(
         label: The label.
         gate: The `gate` section.
         store: Where the rows are.
-        recorder: Where to report the metrics, and the pictures of the candidate.
+        recorder: Where to report the metrics, how long predictions take, and the pictures of the candidate.
+        baselines: Simple models of the candidate's columns, to compare it with.
 
     Raises:
         DataError: A label is missing, or the models have no class in common, or the candidate none with the labels.
     """
     rows = read_rows(snapshot.evaluation, store)
-    comparison = _compared(candidate, champion, rows, snapshot, label, gate)
-    metrics = _results(comparison, gate)
+    frame = model_frame(candidate, rows)
+    comparison = _compared(candidate, champion, rows, frame, snapshot, label, gate)
+    scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
+    metrics, simple = _results(comparison, gate, scored)
     evaluation = Evaluation(
         snapshot=snapshot.digest,
         model=model,
@@ -79,19 +87,26 @@ def evaluate(
         champion_unlearned=_unlearned(champion, comparison) if champion else (),
         without_rows=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
         groups=_groups(comparison, gate),
+        baselines=simple,
     )
     of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
     of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
-    recorder.metrics(of_candidate | of_champion)
+    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | _costs(candidate, baselines, frame))
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
 
 
 def _compared(
-    candidate: LoadedModel, champion: LoadedModel | None, rows: "pd.DataFrame", snapshot: Snapshot, label: str, gate: Gate
+    candidate: LoadedModel,
+    champion: LoadedModel | None,
+    rows: "pd.DataFrame",
+    frame: "pd.DataFrame",
+    snapshot: Snapshot,
+    label: str,
+    gate: Gate,
 ) -> Comparison:
-    """The predictions of both for the rows."""
+    """The predictions of both for the rows; `frame` has the columns of the candidate."""
     classes = all_classes(candidate, champion, rows[label])
     positive = positive_class(candidate.classes)
     return Comparison(
@@ -99,21 +114,34 @@ def _compared(
         rows,
         classes,
         true_labels(rows[label], classes, snapshot.evaluation),
-        score(candidate, rows, classes, positive),
+        score_frame(candidate, frame, classes, positive),
         score(champion, rows, classes, positive) if champion else None,
         row_groups(rows, gate.group_by) if gate.group_by else None,
     )
 
 
-def _results(comparison: Comparison, gate: Gate) -> tuple[MetricResult, ...]:
-    """The metrics of the gate, and the one that is always reported, on all rows."""
-    results = []
-    for name in sorted({_ALWAYS[gate.problem], *gate.metrics_used}):
-        found = comparison.intervals(name, gate.confidence)
+def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:
+    """The metrics of the gate, and the one that is always reported, on all rows; and the baselines, by the comparison metric."""
+    main, results = gate.against_champion.metric, []
+    names = sorted({_ALWAYS[gate.problem], *gate.metrics_used})
+    baselines: tuple[Baseline, ...] = ()
+    for name in names:
+        simple = [predictions for _, predictions in scored.values()] if name == main else []
+        found = comparison.intervals(name, gate.confidence, simple)
         results.append(
             MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
         )
-    return tuple(results)
+        if name == main:
+            baselines = baseline_results(scored, found.others, comparison, names)
+    return tuple(results), baselines
+
+
+def _costs(candidate: LoadedModel, baselines: Sequence[FittedBaseline], frame: "pd.DataFrame") -> dict[str, float]:
+    """How long predictions take, and the size of the linear model; not in the record, because neither is the same each time."""
+    linear = {f"baseline.{one.record.name}": one for one in baselines if one.record.name == "linear"}
+    models = {"predict.ms_per_row": predict_function(candidate.predictor)}
+    models |= {f"{name}.predict_ms_per_row": one.predict for name, one in linear.items()}
+    return predict_times(models, frame) | {f"{name}.model_bytes": one.record.model_bytes for name, one in linear.items()}
 
 
 def _class_rows(comparison: Comparison) -> dict[str, int]:

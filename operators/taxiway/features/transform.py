@@ -119,7 +119,7 @@ def _fit(
         raise DataError("no column of features has a value in the training spans; a model needs one")
     labels = rows[label]
     classes = learnable_classes(labels, problem, snapshot.training)
-    fitted = _build(numeric, categorical, accepts_missing=accepts_missing)
+    fitted = build_transform(numeric, categorical, accepts_missing=accepts_missing)
     columns = (*numeric, *categorical)
     types = column_types(snapshot.training, store, columns)
     matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical, types))
@@ -131,7 +131,7 @@ def _fit(
         categorical=categorical,
         label=label,
         classes=classes,
-        transform=dump_fitted(fitted, store),
+        transform=dump_fitted(fitted, store)[0],
         rows=_store_rows(matrix, names, labels, weights_of(rows[weight]) if weight else None, store),
         row_count=len(rows),
         types=types,
@@ -196,22 +196,39 @@ def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tupl
     return chosen[0], chosen[1]
 
 
-def dump_fitted(fitted: Any, store: Store) -> str:
-    """Store a fitted scikit-learn object with skops; returns its digest."""
+def dump_fitted(fitted: Any, store: Store) -> tuple[str, int]:
+    """Store a fitted scikit-learn object with skops; returns its digest, and its size in bytes."""
     import skops.io
 
-    return store.put_bytes(skops.io.dumps(fitted))
+    content = skops.io.dumps(fitted)
+    return store.put_bytes(content), len(content)
 
 
 def load_fitted(digest: str, store: Store) -> Any:
-    """Load a fitted transform from the store. It is trusted, because Taxiway wrote the file of this digest."""
+    """Load a fitted scikit-learn object from the store. It is trusted, because Taxiway wrote the file of this digest."""
     import skops.io
 
     with store.local_file(digest) as path:
         return skops.io.load(path, trusted=["numpy.dtype"])
 
 
-def _build(numeric: tuple[str, ...], categorical: tuple[str, ...], *, accepts_missing: bool) -> Any:
+def build_transform(
+    numeric: tuple[str, ...],
+    categorical: tuple[str, ...],
+    *,
+    accepts_missing: bool,
+    sparse: bool = False,
+    max_categories: int | None = None,
+) -> Any:
+    """The unfitted transform of raw columns to features.
+
+    Args:
+        numeric: The columns of numbers.
+        categorical: The columns of categories.
+        accepts_missing: See `transform`.
+        sparse: Whether one-hot encoded categories may be a sparse matrix.
+        max_categories: The most columns that a one-hot encoded column becomes; None for no limit.
+    """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -229,7 +246,12 @@ def _build(numeric: tuple[str, ...], categorical: tuple[str, ...], *, accepts_mi
         )
     else:
         numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-        categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=MIN_CATEGORY_ROWS, sparse_output=False)
+        categories = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            min_frequency=MIN_CATEGORY_ROWS,
+            max_categories=max_categories,
+            sparse_output=sparse,
+        )
     return ColumnTransformer(
         [("numeric", numbers, list(numeric)), ("categorical", categories, list(categorical))], verbose_feature_names_out=True
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
-from taxiway.gates.wording import decimals, ends, interval_text, level
+from taxiway.gates.baselines import baseline_reasons
+from taxiway.gates.wording import as_improvement, decimals, ends, interval_text, level
 from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
@@ -71,6 +72,7 @@ def decide(
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
         *comparison,
+        *baseline_reasons(evaluation, gate.facts(gate.against_champion.metric)),
     )
     return Verdict(
         model=candidate.model,
@@ -220,7 +222,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if result.champion is None or result.difference is None:
         yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
-    improvement = _improvement(result.difference, sign)
+    improvement = as_improvement(result.difference, sign)
     size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
     digits = decimals((*ends(improvement), *ends(result.candidate), *ends(result.champion)), scale=size)
     signed = f"+.{decimals(ends(improvement), (rule.min_improvement,), least=digits)}f"
@@ -279,7 +281,7 @@ def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
 def _exceeds_drop(slice_: SliceResult, gate: Gate, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    best_case = _improvement(slice_.difference, gate.facts(slice_.metric).sign).high
+    best_case = as_improvement(slice_.difference, gate.facts(slice_.metric).sign).high
     return best_case < -max_drop
 
 
@@ -309,13 +311,6 @@ def _position(interval: Interval, bound: float, status: Status) -> str:
 
 def _largest_magnitude(interval: Interval) -> float:
     return max(map(abs, ends(interval)))
-
-
-def _improvement(difference: Interval, sign: int) -> Interval:
-    """The difference, negated for a metric of which lower values are better."""
-    if sign > 0:
-        return difference
-    return Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
 
 
 def _fail(message: str) -> Reason:

@@ -55,5 +55,12 @@ def ends(interval: Interval) -> tuple[float, float, float]:
     return interval.value, interval.low, interval.high
 
 
+def as_improvement(difference: Interval, sign: int) -> Interval:
+    """The difference, negated for a metric of which lower values are better."""
+    if sign > 0:
+        return difference
+    return Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
+
+
 def _side(value: float, bound: float) -> int:
     return (value > bound) - (value < bound)

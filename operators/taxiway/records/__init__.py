@@ -21,11 +21,23 @@ from taxiway.records.data import (
     span_order,
 )
 from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
-from taxiway.records.evaluation import ClassRows, ColumnAlone, Evaluation, Interval, MetricResult, RowGroups, SliceResult
-from taxiway.records.training import Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
+from taxiway.records.evaluation import (
+    Baseline,
+    ClassRows,
+    ColumnAlone,
+    Evaluation,
+    Interval,
+    MetricResult,
+    MetricValue,
+    RowGroups,
+    SliceResult,
+)
+from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
     "Anomaly",
+    "Baseline",
+    "BaselineModel",
     "Candidate",
     "ClassRows",
     "ColumnAlone",
@@ -35,6 +47,7 @@ __all__ = [
     "Interval",
     "JoinMatch",
     "MetricResult",
+    "MetricValue",
     "Outcome",
     "Promotion",
     "Reason",

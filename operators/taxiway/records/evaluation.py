@@ -9,6 +9,8 @@ from taxiway.records.base import Migration, Record, renamed, without
 
 Version = Annotated[int, Field(ge=1)]
 """The number of a model version in the registry."""
+BaselineName = Literal["dummy", "linear"]
+"""`dummy` predicts the same for every row: the shares of the classes, or the mean. `linear` is a logistic or a ridge regression."""
 
 
 class Interval(Record):
@@ -41,6 +43,38 @@ class MetricResult(Record):
     candidate: Interval
     champion: Interval | None
     difference: Interval | None
+
+
+class MetricValue(Record):
+    """The value of a metric on all evaluation rows.
+
+    Attributes:
+        metric: The name of the metric.
+        value: Its value.
+    """
+
+    metric: str
+    value: float
+
+
+class Baseline(Record):
+    """A simple model, scored on the same rows as the candidate.
+
+    Attributes:
+        name: The baseline.
+        metric: The comparison metric of the gate.
+        score: Its value for the baseline.
+        difference: Candidate minus baseline.
+        others: The other metrics that could be computed for the baseline.
+        rows: The number of rows that it was fitted on.
+    """
+
+    name: BaselineName
+    metric: str
+    score: Interval
+    difference: Interval
+    others: tuple[MetricValue, ...] = ()
+    rows: int
 
 
 class SliceResult(Record):
@@ -128,6 +162,7 @@ class Evaluation(Record):
         champion_unlearned: The same for the champion.
         without_rows: The classes of the candidate that no evaluation row has.
         groups: The groups of rows that were resampled together; None if each row was on its own.
+        baselines: The simple models that the candidate was compared with.
     """
 
     record_version: ClassVar[int] = 3
@@ -147,3 +182,4 @@ class Evaluation(Record):
     champion_unlearned: tuple[ClassRows, ...] = ()
     without_rows: tuple[str, ...] = ()
     groups: RowGroups | None = None
+    baselines: tuple[Baseline, ...] = ()

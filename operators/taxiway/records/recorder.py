@@ -17,6 +17,9 @@ class Recorder(Protocol):
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics by name."""
 
+    def history(self, values: Mapping[str, Mapping[int, float]]) -> None:
+        """Log metrics by name with a value for each step."""
+
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters by name."""
 
@@ -86,6 +89,9 @@ class InMemoryRecorder:
         self.records: list[Record] = []
 
     def metrics(self, values: Mapping[str, float]) -> None:
+        self.values |= values
+
+    def history(self, values: Mapping[str, Mapping[int, float]]) -> None:
         self.values |= values
 
     def params(self, values: Mapping[str, Any]) -> None:

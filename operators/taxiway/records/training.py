@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from taxiway.records.base import Migration, Record, without
+from taxiway.records.evaluation import BaselineName
 
 
 class FeatureSet(Record):
@@ -70,6 +71,24 @@ class Candidate(Record):
     estimator: str
     params: str
     sweep: str | None = None
+
+
+class BaselineModel(Record):
+    """A fitted baseline, which is in the store.
+
+    Attributes:
+        name: The baseline.
+        snapshot: The digest of the snapshot with its training rows.
+        model: The digest of the fitted scikit-learn object (skops).
+        model_bytes: Its size.
+        rows: The number of rows that it was fitted on.
+    """
+
+    name: BaselineName
+    snapshot: str
+    model: str
+    model_bytes: int
+    rows: int
 
 
 class SweepPlan(Record):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops", "taxiway")
+_MODEL_FILE = "model.skops"  # where MLflow puts what it saves with skops
 EXAMPLE_ROWS = 3
 """The number of rows in a model's input example."""
 _MLFLOW_TYPES = {
@@ -113,7 +114,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
     with temp_folder("model") as folder:
         path = folder / "model"
         _save(to_save, path, trusted, run_id=run_id, model_id=logged.model_id)
-        files = digest_of_folder(path)
+        files, size = digest_of_folder(path), (path / _MODEL_FILE).stat().st_size
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -123,7 +124,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         source=f"models:/{logged.model_id}",
         run_id=run_id,
         model_id=logged.model_id,
-        tags={**to_save.tags, tags.CANDIDATE: to_save.key, tags.FILES: files},
+        tags={**to_save.tags, tags.CANDIDATE: to_save.key, tags.FILES: files, tags.MODEL_BYTES: str(size)},
         await_creation_for=0,  # over HTTP the version exists at once; waiting would only log
     )
     return int(created.version)
@@ -137,6 +138,12 @@ def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, .
 def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
     """The classes in the tags of a model version; empty for a regression, and for a version of somebody else."""
     return tuple(json.loads(version_tags.get(tags.CLASSES, "[]")))
+
+
+def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
+    """The size of the file with the model in bytes; None if it was registered by an older Taxiway, or by somebody else."""
+    size = client.get_model_version(model, str(version)).tags.get(tags.MODEL_BYTES, "")
+    return int(size) if size.isdecimal() else None
 
 
 def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":

@@ -33,7 +33,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.models import find_version
+    from taxiway.registry.models import find_version, size_of
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -58,6 +58,9 @@ def train(
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
     )
+    size = size_of(context.registry, pipeline.name, version)
+    if size is not None:
+        context.recorder.metrics({"model.bytes": size})
     context.recorder.record(made)
     context.recorder.tags({tags.VERSION: str(version)})
     return made

@@ -1,8 +1,14 @@
 """Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
-from taxiway.records import Candidate, DataReport, Evaluation, Snapshot, Status, Verdict
+from typing import TYPE_CHECKING
+
+from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
+from taxiway.records import Candidate, DataReport, Evaluation, FeatureSet, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from taxiway.training.baselines import FittedBaseline
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -83,4 +89,16 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
         gate=context.pipeline.gate,
         store=context.store,
         recorder=context.recorder,
+        baselines=_baselines(context, candidate, snapshot),
     )
+
+
+def _baselines(context: StageContext, candidate: Candidate, snapshot: Snapshot) -> "tuple[FittedBaseline, ...]":
+    from taxiway.training.baselines import fit_baselines
+
+    try:
+        features = context.store.get(FeatureSet, candidate.features)
+    except (NotStoredError, UnreadableRecordError, CorruptArtifactError) as error:
+        context.log.warning("the candidate is not compared with simple models: %s", error)
+        return ()
+    return fit_baselines(features, snapshot, context.store)

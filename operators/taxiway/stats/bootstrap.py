@@ -1,7 +1,7 @@
 """Confidence intervals by the paired bootstrap: the same resampled rows for candidate and champion."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,19 @@ _BATCH_CELLS = 2_000_000
 
 @dataclass(frozen=True)
 class PairedIntervals:
-    """The intervals of one metric; those of the champion and of the difference are None without a champion."""
+    """The intervals of one metric.
+
+    Attributes:
+        candidate: Of the candidate.
+        champion: Of the champion; None without one.
+        difference: Of candidate minus champion; None without a champion.
+        others: For each of the others its interval, and that of candidate minus it.
+    """
 
     candidate: Interval
     champion: Interval | None
     difference: Interval | None
+    others: tuple[tuple[Interval, Interval], ...] = ()
 
 
 def compare(
@@ -35,6 +43,7 @@ def compare(
     champion: Any,
     confidence: float,
     groups: "NDArray[np.intp] | None" = None,
+    others: Sequence[Any] = (),
 ) -> PairedIntervals:
     """Estimate a metric with two-sided bootstrap standard intervals (Efron 1979).
 
@@ -49,13 +58,14 @@ def compare(
         champion: The champion's predictions for the rows; None without a champion.
         confidence: The confidence level, such as 0.99.
         groups: The number of each row's group, from 0; None if each row is on its own.
+        others: More predictions to compare those of the candidate with, on the same replicates.
 
     Returns:
         The intervals; NaN bounds if the metric cannot be computed for some replicate, as with only one class.
     """
     import numpy as np
 
-    sides = [candidate] if champion is None else [candidate, champion]
+    sides = [candidate, *([] if champion is None else [champion]), *others]
     ones = np.ones((1, len(labels)))
     values = np.array([metric(side, labels, ones)[0] for side in sides])
     draws = np.hstack(
@@ -67,10 +77,12 @@ def compare(
         margin = z * float(np.std(drawn, ddof=1))
         return Interval(value=float(value), low=float(value) - margin, high=float(value) + margin, rows=len(labels))
 
-    first = interval(values[0], draws[0])
+    first, *rest = (interval(*side) for side in zip(values, draws, strict=True))
+    differences = [interval(values[0] - value, draws[0] - drawn) for value, drawn in zip(values[1:], draws[1:], strict=True)]
+    against = tuple(zip(rest, differences, strict=True))
     if champion is None:
-        return PairedIntervals(first, None, None)
-    return PairedIntervals(first, interval(values[1], draws[1]), interval(values[0] - values[1], draws[0] - draws[1]))
+        return PairedIntervals(first, None, None, against)
+    return PairedIntervals(first, *against[0], against[1:])
 
 
 def within(interval: Interval, low: float, high: float) -> Interval:

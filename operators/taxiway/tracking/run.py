@@ -15,6 +15,9 @@ from taxiway.tracking.paging import all_pages
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_MOST_METRICS = 1_000
+"""The most that MLflow accepts in a request."""
+
 
 class MlflowRun:
     """The MLflow run of a DAG run, as a Recorder.
@@ -107,6 +110,15 @@ class MlflowRun:
 
         now = int(time.time() * 1000)
         self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
+
+    def history(self, values: Mapping[str, Mapping[int, float]]) -> None:
+        """Log metrics with steps, 1,000 values in a request. Their time is the start of the run, so that a repetition adds nothing."""
+        from mlflow.entities import Metric
+
+        start = self.client.get_run(self.run_id).info.start_time
+        logged = [Metric(name, value, start, step) for name, steps in values.items() for step, value in steps.items()]
+        for at in range(0, len(logged), _MOST_METRICS):
+            self.client.log_batch(self.run_id, metrics=logged[at : at + _MOST_METRICS])
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters. MLflow cannot change one, so a cleared task's new value becomes a tag `taxiway.changed.NAME`."""

@@ -1,6 +1,7 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,22 @@ from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
+from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.store import StageKey, Store
+from taxiway.tracking import tags
+from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, training_data
+from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import packages_of
 from taxiway.training.own_function import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
+
+_log = logging.getLogger(__name__)
 
 
 def candidate_key(
@@ -79,7 +86,7 @@ def train(
         model: The `model` section.
         overrides: Parameters that replace those of `model.params`.
         store: Where rows and transform are.
-        recorder: Where to report parameters and duration (seconds).
+        recorder: Where to report parameters and costs; see `measured_costs`.
         check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
         previous: Returns the champion's fitted estimator for a function that asks for it; None if there is none.
 
@@ -90,13 +97,12 @@ def train(
         ConfigError: The estimator or a parameter is not valid.
         FitError: The estimator could not be fitted.
     """
-    import time
-
     import pyarrow.parquet as pq
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
-    estimator = build_estimator(model, overrides, "classification" if features.classes else "regression")
+    problem: Problem = "classification" if features.classes else "regression"
+    estimator = build_estimator(model, overrides, problem)
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
     names = [name for name in table.column_names if name not in ("label", "weight")]
@@ -104,22 +110,31 @@ def train(
     rows = TrainingRows(table.select(names).to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    started = time.monotonic()
-    if isinstance(estimator, OwnTraining):
-        estimator = estimator.fit(
-            training_data(rows, features.classes, tuple(names)),
-            "classification" if features.classes else "regression",
-            previous,
-        )
-    else:
-        if check is not None:
-            first = clone(estimator)
-            fit(first, rows.few())
-            check(Pipeline([("transform", transform), ("model", first)]))
-        fit(estimator, rows, model.early_stopping)
+    if check is not None and not isinstance(estimator, OwnTraining):
+        first = clone(estimator)
+        fit(first, rows.few())
+        check(Pipeline([("transform", transform), ("model", first)]))
+    with measured_costs() as costs:
+        if isinstance(estimator, OwnTraining):
+            estimator = estimator.fit(training_data(rows, features.classes, tuple(names)), problem, previous)
+        else:
+            fit(estimator, rows, model.early_stopping)
     require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
-    recorder.metrics({"train.seconds": time.monotonic() - started, "train.rows": features.row_count})
+    recorder.metrics({**costs, "train.rows": features.row_count})
+    _record_history(estimator, recorder)
     return Pipeline([("transform", transform), ("model", estimator)])
+
+
+def _record_history(estimator: Any, recorder: Recorder) -> None:
+    """Report how the losses developed, and what is wrong with them; nothing is decided by it."""
+    curves = curves_of(estimator)
+    if not curves:
+        return
+    recorder.history({curve.name: curve.steps() for curve in curves})
+    found = [message for curve in curves for message in findings(curve)]
+    for message in found:
+        _log.warning("%s", message)
+    recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":

@@ -9,6 +9,7 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import (
     Anomaly,
+    BaselineModel,
     Candidate,
     DataReport,
     Evaluation,
@@ -126,6 +127,7 @@ CANDIDATE = Candidate(
     estimator="sklearn.linear_model.LogisticRegression",
     params='{"C": 1.0}',
 )
+BASELINE = BaselineModel(name="linear", snapshot=SNAPSHOT.digest, model=TRANSFORM, model_bytes=4_321, rows=400)
 TRIAL = Trial(params='{"C": 1.0}', metric="roc_auc", score=0.7, rows=300)
 FAILED = Trial(params='{"C": -1.0}', metric="roc_auc", score=None, rows=300, error="C must be positive")
 PLAN = SweepPlan(snapshot=SNAPSHOT.digest, features=FEATURES.digest, metric="roc_auc", trials=(TRIAL.params, FAILED.params))
@@ -234,6 +236,7 @@ SAMPLES: dict[str, Record] = {
         REPORT,
         FEATURES,
         CANDIDATE,
+        BASELINE,
         PLAN,
         TRIAL,
         Trials(plan=PLAN.digest, trials=(TRIAL, FAILED)),

@@ -43,11 +43,12 @@ def test_this_version_writes_what_its_golden_files_hold(kind: str) -> None:
     assert SAMPLES[kind].to_json() == (GOLDEN / "0.1" / f"{kind}.json").read_text()
 
 
-@pytest.mark.parametrize("written_by", ["0.1.dev1", "0.1.dev2"])
-@pytest.mark.parametrize("kind", SAMPLES)
-def test_an_old_record_says_the_same_as_a_new_one(kind: str, written_by: str) -> None:
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.parent.name != "0.1"], ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_an_old_record_says_the_same_as_a_new_one(path: Path) -> None:
     """But for the digests in it: those that it names stay as they were."""
-    old, new = (content(record) for record in (read(GOLDEN / written_by / f"{kind}.json"), SAMPLES[kind]))
+    old, new = (content(record) for record in (read(path), SAMPLES[path.stem]))
     assert old == new
 
 

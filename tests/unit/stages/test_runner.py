@@ -15,7 +15,7 @@ from taxiway.cli import main
 from taxiway.data.profiling.profile import Profile
 from taxiway.errors import ConfigError, DataError, TransientError
 from taxiway.lineage.outcomes import processed_spans, summaries
-from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Status, Trial
+from taxiway.records import Evaluation, FeatureSet, Outcome, Record, RunSummary, Status, Trial
 from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.spec.pipeline import Pipeline
@@ -72,6 +72,31 @@ def test_spans_are_decided_one_after_another(site: Site, installation: Installat
     again = run_in(installation, pipeline, watcher=seen)
     assert again.snapshot is None
     assert "every span with 1 before it already has a decision" in seen.reasons[-1]
+
+
+def test_a_candidate_is_compared_with_simple_models_once(site: Site, installation: Installation) -> None:
+    """A retry finds the same records, although times differ from run to run."""
+    pipeline = site.pipeline(model={"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 5}})
+    first, again = (run_in(installation, pipeline, until="validate_model") for _ in range(2))
+    assert first.verdict is not None
+    assert first.verdict == again.verdict
+    assert [one.status for one in first.verdict.reasons if "; logistic regression 0." in one.message] == [Status.NOT_APPLICABLE]
+    evaluation = installation.store.get(Evaluation, first.verdict.evaluation)
+    assert [one.name for one in evaluation.baselines] == ["linear", "dummy"]
+    assert len(installation.store.list_refs("cache/baseline")) == 2
+    assert first.candidate is not None
+    experiment = installation.client.get_experiment_by_name(pipeline.experiment)
+    assert experiment is not None
+    oldest = installation.client.search_runs([experiment.experiment_id])[-1].data.metrics
+    version = installation.client.get_model_version(first.candidate.model, str(first.candidate.version))
+    assert oldest["model.bytes"] == int(version.tags["taxiway.model_bytes"]) > 1_000
+    assert oldest["baseline.linear.roc_auc"] == evaluation.baselines[0].score.value
+    costs = {f"train.{name}" for name in ("seconds", "cpu_seconds", "energy_wh", "peak_memory_mb")}
+    assert all(
+        oldest[name] > 0
+        for name in (*costs, "predict.ms_per_row", "baseline.linear.predict_ms_per_row", "baseline.linear.model_bytes")
+    )
+    assert oldest["train.energy_wh"] == pytest.approx(oldest["train.cpu_seconds"] * 12 / 3600)
 
 
 def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site, installation: Installation) -> None:

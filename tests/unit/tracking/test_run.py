@@ -1,6 +1,7 @@
 """One MLflow run per DAG run, and its outcome."""
 
 import json
+import math
 import uuid
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def test_files_are_artifacts_of_the_run_and_a_retry_replaces_them(client: Mlflow
         run.files("evaluation", {"a.csv": content, "b.csv": content})
     kept = Path(client.download_artifacts(run.run_id, "evaluation", str(tmp_path)))
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == {"a.csv": b"two", "b.csv": b"two"}
+
+
+def test_a_history_is_logged_once_whatever_its_length(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "history", f"d/{uuid.uuid4()}", {})
+    steps = {step: 1 / (step + 1) for step in range(700)}
+    for _ in range(2):
+        run.history({"history.training.loss": steps, "history.validation.loss": {**steps, 699: math.nan}})
+    found = client.get_metric_history(run.run_id, "history.training.loss")
+    assert sorted((one.step, one.value) for one in found) == list(steps.items())
+    assert math.isnan(client.get_run(run.run_id).data.metrics["history.validation.loss"])
+    run.history({})
 
 
 def test_repeated_writes_are_recorded_once(client: MlflowClient) -> None:

@@ -225,3 +225,17 @@ def test_what_an_estimator_says_of_the_rows_is_said_with_the_label(snapshot_and_
         FitError, match=r"HistGradientBoostingClassifier could not be fitted to the label late on .*max_leaf_nodes"
     ):
         train(made, BOOSTING, {"max_leaf_nodes": 1}, store=store, recorder=InMemoryRecorder())
+
+
+def test_the_history_of_the_training_is_reported_and_judged(
+    snapshot_and_store: tuple[Snapshot, Store], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A learning rate that is far too high never makes the loss fall."""
+    _, store = snapshot_and_store
+    for rate, words in ((0.05, "none"), (5.0, "the training loss is never better than in the first of 13 iterations")):
+        params = {"max_iter": 12, "learning_rate": rate, "early_stopping": True, "n_iter_no_change": 50}
+        model, recorder = Model(estimator=str(BOOSTING.estimator), params=params), InMemoryRecorder()
+        train(features_for(snapshot_and_store, model), model, {}, store=store, recorder=recorder)
+        assert list(recorder.values["history.validation.loss"]) == list(range(13))
+        assert recorder.values["taxiway.training_findings"].startswith(words)
+        assert ("the validation loss is never better" in caplog.text) is (words != "none")

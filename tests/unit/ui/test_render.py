@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import (
     Anomaly,
+    Baseline,
     Candidate,
     DataReport,
     Evaluation,
@@ -110,7 +111,14 @@ def hostile_records() -> RunRecords:
             ),
         ),
         evaluation=Evaluation(
-            snapshot="s", model=HOSTILE, candidate=2, champion=1, confidence=0.99, metrics=(metric,), slices=(slice_,)
+            snapshot="s",
+            model=HOSTILE,
+            candidate=2,
+            champion=1,
+            confidence=0.99,
+            metrics=(metric,),
+            slices=(slice_,),
+            baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
         ),
         verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
         shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),

@@ -1,0 +1,128 @@
+"""Histories of training: what each library keeps, and the rules that find something wrong in them."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.history import Curve, curves_of, exploded, findings, not_improving, overfitted
+
+STOPPING = EarlyStopping(rounds=5, fraction=0.2)
+PATHS = {
+    "xgboost.XGBClassifier": ({"n_estimators": 80}, STOPPING, {"history.validation.logloss": 1}),
+    "lightgbm.LGBMClassifier": ({"n_estimators": 80, "verbose": -1}, STOPPING, {"history.validation.binary_logloss": 1}),
+    "sklearn.ensemble.HistGradientBoostingClassifier": (
+        {"max_iter": 80},
+        STOPPING,
+        {"history.training.loss": 0, "history.validation.loss": 0},
+    ),
+    "sklearn.ensemble.GradientBoostingClassifier": ({"n_estimators": 12}, None, {"history.training.loss": 1}),
+    "sklearn.neural_network.MLPClassifier": (
+        {"max_iter": 30},
+        STOPPING,
+        {"history.training.loss": 1, "history.validation.score": 1},
+    ),
+}
+
+
+def fitted(path: str, params: dict[str, Any], stopping: EarlyStopping | None) -> Any:
+    estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
+    rows = TrainingRows.made_up("classification")
+    fit(estimator, rows, stopping)
+    return estimator
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("path", PATHS)
+def test_the_curves_are_those_that_the_library_keeps(path: str) -> None:
+    params, stopping, expected = PATHS[path]
+    curves = curves_of(fitted(path, params, stopping))
+    assert {curve.name: curve.first for curve in curves} == expected
+    for curve in curves:
+        assert curve.values[-1] != curve.values[0]
+        improved = curve.values[len(curve.values) // 2] - curve.values[0]
+        assert (improved > 0) is curve.higher_is_better, "losses fall and scores rise"
+
+
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+def test_the_iterations_after_the_best_one_are_not_those_of_the_model(path: str) -> None:
+    """It uses the best iteration, so what comes after it is no overfitting."""
+    rng = np.random.default_rng(4)
+    matrix = rng.random((600, 4))
+    rows = TrainingRows(matrix, matrix[:, 0] + rng.normal(size=600) > 0.5, "y")
+    params = {"n_estimators": 500, "learning_rate": 0.5} | ({"verbose": -1} if "LGBM" in path else {})
+    estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
+    fit(estimator, rows, EarlyStopping(rounds=20, fraction=0.2))
+    (curve,) = curves_of(estimator)
+    assert curve.kept == 1 + int(np.argmin(curve.values))
+    assert overfitted(curve) is None
+    assert overfitted(Curve("validation", "logloss", curve.values)) is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "sklearn.linear_model.LogisticRegression"]
+)
+def test_an_estimator_without_a_history_has_no_curves(path: str) -> None:
+    assert curves_of(fitted(path, {}, None)) == ()
+
+
+def test_a_pipeline_has_the_history_of_its_last_step() -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    path = "sklearn.ensemble.GradientBoostingClassifier"
+    estimator = fitted(path, {"n_estimators": 3}, None)
+    assert curves_of(make_pipeline(StandardScaler(), estimator)) == curves_of(estimator)
+
+
+def loss(*values: float, **more: Any) -> Curve:
+    return Curve("validation", "loss", values, **more)
+
+
+@pytest.mark.parametrize(
+    ("curve", "words"),
+    [
+        (loss(1, 0.5, 0.49), None),
+        (loss(1, 0.5, 0.54), None),
+        (loss(1, 0.5, 0.56), "best in iteration 2, 0.5, and 0.56 in the last one, 3: 12.0% of the improvement is lost"),
+        (loss(-1, -2, -1.5), "50.0% of the improvement"),
+        (loss(1, 0.5, 0.56, first=0), "best in iteration 1, 0.5, and 0.56 in the last one, 2"),
+        (loss(1, 0.5, 0.9, kept=2), None),
+        (loss(0.5, 0.9, 0.7, higher_is_better=True), "50.0% of the improvement"),
+        (loss(1, 1.5, 2), None),
+        (Curve("training", "loss", (1, 0.5, 0.9)), None),
+    ],
+)
+def test_overfitting_is_an_improvement_that_is_lost_again(curve: Curve, words: str | None) -> None:
+    found = overfitted(curve)
+    assert (found is None) == (words is None)
+    assert words is None or words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("values", "fires"),
+    [([0.7] * 11, True), ([0.7] * 10, False), ([0.7] * 10 + [0.69], False), ([0.7, *range(1, 11)], True)],
+)
+def test_a_loss_that_never_falls_is_found_after_ten_iterations(values: list[float], fires: bool) -> None:
+    assert (not_improving(loss(*values)) is not None) is fires
+    assert (not_improving(loss(*(-value for value in values), higher_is_better=True)) is not None) is fires
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_is_found_and_nothing_else(value: float) -> None:
+    curve = loss(1, 0.5, value, *[0.9] * 20)
+    assert findings(curve) == [str(exploded(curve))]
+    assert f"is {value} in iteration 3" in str(exploded(curve))
+
+
+@pytest.mark.parametrize("length", [1, 999, 1_000, 1_001, 12_345])
+def test_a_long_history_is_thinned_but_keeps_its_end(length: int) -> None:
+    steps = loss(*np.arange(length, dtype=float)).steps()
+    assert len(steps) <= 1_000
+    assert len(steps) > 500 or len(steps) == length
+    assert steps[length] == length - 1
+    assert all(value == step - 1 for step, value in steps.items())
