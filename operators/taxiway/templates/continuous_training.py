@@ -129,8 +129,7 @@ def _reads(source: Source) -> str:
     window = source.window
     spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else f"{window} spans"
     if isinstance(source.split, Split):
-        held_out = f"{100 * source.split.evaluation:g}% of the values of `{source.split.by}`"
-        return f"trains on {spans}, except {held_out}, on which it is evaluated"
+        return f"trains on {spans}, except {source.split.rule.describe('`')}, on which it is evaluated"
     return (
         f"trains on {spans} and evaluates on the {'newest span after them' if isinstance(window, FixedWindow) else 'next one'}"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from taxiway.data.engine.duckdb_table import Column
 from taxiway.errors import ConfigError
+from taxiway.records.digests import digest_of_bytes
 
 TEXT, WHOLE = "text", "whole number"
 _LARGEST = "1e37"
@@ -69,6 +70,37 @@ def hash_sql(column: Column, view: str, salt: str) -> str:
     if column.type == "number":  # fractional numbers are hashed as text
         plain = f"coalesce(({plain})::VARCHAR, {view}.{column.sql}::VARCHAR)"
     return f"md5_number_upper('{salt}:' || coalesce(({plain})::VARCHAR, ''))"
+
+
+def row_hash_sql(columns: Sequence[Column], view: str, salt: str) -> str:
+    """A hash from 0 to 2**64 - 1 of all values of a row, the same in every file, format, run and version.
+
+    Equal numbers and moments of different types have the same hash. The order of the columns does not matter, nor does a column
+    without a value: a null, NaN or empty text.
+
+    Args:
+        columns: The columns.
+        view: The view of the columns.
+        salt: A text that makes the hashes of one use independent of those of another.
+    """
+    # Names from the data do not get into SQL, so a name is its digest.
+    named = sorted((digest_of_bytes(column.name.encode()), _value_text(column, view)) for column in columns)
+    values = ", ".join(f"'{name}' || nullif({text}, '')" for name, text in named)
+    return f"md5_number_upper('{salt}:' || concat_ws(chr(31), {values}))"
+
+
+def _value_text(column: Column, view: str) -> str:
+    """The value as text, null for null and NaN; text is the same for equal values of different types."""
+    name = f"{view}.{column.sql}"
+    if column.type in ("list", "other"):
+        return f"{name}::VARCHAR"
+    plain = f"({_plain(column, view)})::VARCHAR"
+    if column.type == "number":
+        number = f"{name}::DOUBLE" if column.storage.startswith("DECIMAL") else name
+        return f"CASE WHEN NOT isnan({number}) THEN coalesce({plain}, ({number})::VARCHAR) END"
+    if column.type in ("date", "datetime"):  # infinite ones, and those beyond 64 bits of microseconds
+        return f"coalesce(TRY({plain}), {name}::VARCHAR)"
+    return plain
 
 
 def threshold(fraction: float) -> str:
