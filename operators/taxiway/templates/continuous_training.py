@@ -8,7 +8,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.messages import number_text
+from taxiway.messages import counted, number_text
 from taxiway.operators import (
     CloseRunOperator,
     IngestOperator,
@@ -127,7 +127,7 @@ def _params() -> dict[str, Param]:
 
 def _reads(source: Source) -> str:
     window = source.window
-    spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else f"{window} spans"
+    spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else counted(window, "span")
     if isinstance(source.split, Split):
         return f"trains on {spans}, except {source.split.rule.describe('`')}, on which it is evaluated"
     return (

@@ -61,14 +61,16 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Split":
-        given = [name for name, column in self.columns if column is not None]
+        given = [key for key, column in self.columns if column is not None]
         if given == ["by", "stratify"]:
             raise ValueError(
                 f"it has by and stratify, but the rows of one value of {self.by} may have several values of {self.stratify}, so no "
                 "split keeps both; allowed: one of them"
             )
         if len(given) > 1:
-            raise ValueError(f"it has {' and '.join(given)}; allowed: at most one of by, stratify and by_time")
+            raise ValueError(
+                f"it has {', '.join(given[:-1])} and {given[-1]}; allowed: at most one of by, stratify and by_time"
+            )
         return self
 
     @property
@@ -107,11 +109,10 @@ def _section(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        problems = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        text = "; ".join(f"{key}: {problem}" if key else problem for key, problem in problems)
         keys = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        )
-        raise ValueError(f"{problems}; allowed keys: {keys}") from None
+        raise ValueError(f"{text}; allowed keys: {keys}" if any(key for key, _ in problems) else text) from None
 
 
 Window = Annotated[int | FixedWindow, BeforeValidator(_window)]

@@ -104,7 +104,7 @@ def changed(old: str, new: str) -> str:
         ("  split: {by: id, evaluation: 2}", ":6: source.split", "evaluation: Input should be less than 1; allowed keys: evaluation, by, stratify, by_time"),
         ("  split: {by: id}", ":6: source.split", "evaluation: Field required"),
         ("  split: {by: id, stratify: late, evaluation: 0.2}", ":6: source.split", "the rows of one value of id may have several values of late"),
-        ("  split: {by: id, by_time: at, evaluation: 0.2}", ":6: source.split", "it has by and by_time; allowed: at most one of by, stratify"),
+        ("  split: {by: id, by_time: at, evaluation: 0.2}", ":6: source.split: it has by and by_time; allowed: at most one of by, stratify and by_time"),
         ("  split: {stratify: late, by_time: at, evaluation: 0.2}", "it has stratify and by_time; allowed: at most one of by, stratify"),
         ("  split: {by_time: at, evaluation: 0.2}", ":3: source", "by_time: at, but window is not 1", "allowed: window: 1, or split: newest"),
         ("  window: {from: 2013-01, to: 2013-06}\n  split: {by_time: at, evaluation: 0.2}", "by_time: at, but window is not 1"),
