@@ -91,7 +91,7 @@ def test_any_rows_in_any_order_are_split_the_same_way_and_none_is_lost_or_on_bot
         assert Counter({tuple(row[at] for at in places): count for row, count in there.items()}) == found[side]
 
 
-@examples(15)
+@examples(8)
 @given(
     rows=st.lists(
         st.tuples(
@@ -134,6 +134,21 @@ def test_csv_json_lines_and_parquet_of_any_type_hold_out_the_same_rows(
     others = sides(numbered.cast(wide), RANDOM)[Subset.EVALUATION]
     assert {(row[0], row[3], row[4]) for row in others} == {(row[0], row[3], row[4]) for row in held}
     assert others.total() == held.total()
+
+
+@pytest.mark.parametrize("rule", [RANDOM, SplitRule(evaluation=0.2, by="x")])
+def test_a_number_of_any_type_is_on_the_same_side_and_nan_is_no_value(rule: SplitRule, sides: Callable[..., Sides]) -> None:
+    numbers = [None if at % 50 == 0 else at / 4 for at in range(500)]
+    held = [
+        {row[1] for row in sides(pa.table({"x": column, "n": range(500)}), rule)[Subset.EVALUATION]}
+        for column in (
+            pa.array(numbers),
+            pa.array(numbers, pa.float32()),
+            pa.array(numbers).cast(pa.decimal128(12, 5)),
+            pa.array([math.nan if number is None else number for number in numbers]),
+        )
+    ]
+    assert held[1:] == held[:1] * 3
 
 
 def times_as_dates(rows: Counter[Row]) -> Counter[Row]:
