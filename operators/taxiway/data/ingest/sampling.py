@@ -134,7 +134,7 @@ def _ranked(split: SplitRule, kept: str) -> tuple[str, str]:
         f"SELECT *, count(*) OVER (PARTITION BY {group}) AS total, count(*) OVER (PARTITION BY {group}, held) AS ties, "
         f"rank() OVER (PARTITION BY {group} ORDER BY held {order}) - 1 AS before FROM ({kept})"
     )
-    share = f"greatest(1, least(total - 1, round({split.evaluation!r} * total)))"
+    share = f"round({split.evaluation!r} * total)"
     if split.by_time is not None:
         return rows, f"before + ties < total AND (before + ties / 2 <= {share} OR before = 0)"
     # If the first rows of a stratum are too many equal ones, the fewest equal ones are held out instead of none.

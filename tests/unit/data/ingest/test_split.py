@@ -270,13 +270,23 @@ def test_by_time_says_which_columns_are_allowed_and_how_many_rows_have_no_time(s
     assert sides(pd.concat([rows, rows.assign(x=2.0, y=True)]), BY_TIME, label="y"), "a row that is left out needs no time"
 
 
-def test_strata_and_times_count_only_the_rows_that_are_read(sides: Callable[..., Sides]) -> None:
+def test_by_time_rows_of_the_newest_time_are_held_out_even_if_they_are_most(sides: Callable[..., Sides]) -> None:
+    rows = pd.DataFrame({"x": [1, 2, *[3] * 18], "n": range(20)})
+    held = sides(rows, BY_TIME)[Subset.EVALUATION]
+    assert {row[0] for row in held} == {3}
+    assert held.total() == 18
+
+
+@pytest.mark.parametrize("salt", ["split", "tuning", "other"])
+def test_strata_and_times_count_only_the_rows_that_are_read(salt: str, sides: Callable[..., Sides]) -> None:
     rows = pd.DataFrame({"n": range(4000), "label": ["a", "b"] * 2000, "y": [1.0, 1.0, None, None] * 1000})
+    read: dict[str, Any] = {"label": "y", "sample": SampleRule(fraction=0.5, by="n"), "salt": salt}
     for rule in (BY_LABEL, SplitRule(evaluation=0.2, by_time="n")):
-        found = sides(rows, rule, label="y", sample=SampleRule(fraction=0.5, by="n"))
-        total = sum(side.total() for side in found.values())
-        assert 800 < total < 1200
-        assert abs(found[Subset.EVALUATION].total() - 0.2 * total) <= 1
+        trained, held = sides(rows, rule, **read).values()
+        assert 800 < trained.total() + held.total() < 1200
+        for classes in ("a", "b") if rule is BY_LABEL else ("ab",):
+            counts = [sum(row[1] in classes for row in side) for side in (trained, held)]
+            assert abs(counts[1] - 0.2 * sum(counts)) <= 1
 
 
 @pytest.mark.parametrize("rule", [RANDOM, BY_LABEL, SplitRule(evaluation=0.2, by_time="n")], ids=["random", "strata", "time"])
