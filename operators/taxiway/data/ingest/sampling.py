@@ -28,9 +28,11 @@ class Subset(IntEnum):
 
 def split_text(split: SplitRule) -> str:
     """The keys of a split for errors: `source.split by customer with evaluation: 0.2`."""
-    columns = (("by", split.by), ("stratify", split.stratify), ("by_time", split.by_time))
-    text = "".join(f" {'by' if key == 'by' else f'with {key}:'} {name}" for key, name in columns if name is not None)
-    return f"source.split{text} {'and' if split.stratify or split.by_time else 'with'} evaluation: {split.evaluation:g}"
+    if split.by is not None:
+        return f"source.split by {split.by} with evaluation: {split.evaluation:g}"
+    columns = (("stratify", split.stratify), ("by_time", split.by_time))
+    named = "".join(f"{key}: {name} and " for key, name in columns if name is not None)
+    return f"source.split with {named}evaluation: {split.evaluation:g}"
 
 
 def other_column(split: SplitRule) -> str:
@@ -116,7 +118,7 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
     """
     rows = kept_query(sample, drawn)
     held = "false"
-    if split is not None and (split.stratify or split.by_time):
+    if split is not None and (split.stratify is not None or split.by_time is not None):
         rows, held = _ranked(split, rows)
     elif split is not None:
         held = f"held < {threshold(split.evaluation)}"
