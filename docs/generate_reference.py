@@ -142,14 +142,14 @@ PIPELINE_USED_BY = {
     "source.first": "`ingest`, the watcher of `new_span`: the name of the first period: `2013`, `2013-04`, `2013-W14`, `2013-04-01` or "
     "`2013-04-01T05`",
     "source.delay": "`ingest`, the watcher of `new_span`: how long after the end of a period its rows are available",
-    "source.window": "`ingest`: the number of spans to train on, before the one to evaluate on (with a split by a column: the number of "
+    "source.window": "`ingest`: the number of spans to train on, before the one to evaluate on (with a split of the rows: the number of "
     "spans to read); or `{from: SPAN, to: SPAN}`: the same training spans in every run, which evaluates on the newest span after them",
     "source.exclude": "`ingest`: names of spans that are never read, such as `[2013-04]`; the log lists them",
     "source.rows": "`ingest`: a condition in DuckDB's SQL on the columns of the source; only rows for which it is true are read. None: "
     "all rows",
     "source.join": "`ingest`: other tables, under names of your choice, whose columns are added to the rows; see below",
     "source.sample": "`ingest`; see below. None: all rows are read",
-    "source.split": "`ingest`: `newest`: evaluate on the whole newest span; or split by the values of a column, see below",
+    "source.split": "`ingest`: `newest`: evaluate on the whole newest span; or split the rows of each span, see below",
     "source.window.from": "`ingest`: the first span of a fixed window",
     "source.window.to": "`ingest`: the last span of a fixed window",
     "source.join.NAME.spans": "`ingest`: a pattern with the placeholders of `source.spans`, or with those that name the periods of `sql` "
@@ -174,7 +174,12 @@ PIPELINE_USED_BY = {
     "source.sample.stratify": "`ingest`: a column, such as the label; each of its values keeps at least its fraction of a span's rows, "
     "and at least one row",
     "source.split.by": "`ingest`: the column whose values are held out; all rows of a value are on the same side, in every span and run",
-    "source.split.evaluation": "`ingest`: the fraction of the values to hold out",
+    "source.split.stratify": "`ingest`: a column, such as the label; each of its values keeps its share of a span's rows among those held "
+    "out at random, and at least one row on each side if it has two or more different ones",
+    "source.split.by_time": "`ingest`: a column of dates, times or numbers that every row has; the newest rows by it are held out, and rows "
+    "of the same time stay together. Only with `window: 1`",
+    "source.split.evaluation": "`ingest`: the fraction to hold out: of the rows, at random by a hash of all their values, so that equal rows "
+    "are on the same side; with `by` of its values; with `by_time` of the newest rows",
     "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with 2 to 1,000 classes, which are texts, whole "
     "numbers or booleans; or a number if the gate's metrics are for a regression",
     "source.unlabelled": "`ingest`, `transform`, `validate_model`: what to do about rows whose label is missing: `fail` with an error, "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.data.ingest.row_filter import check_filter
+from taxiway.data.ingest.sampling import TIMES
 from taxiway.data.schema.file import Schema, label_text, load_schema
 from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.sources.find import check_source
@@ -122,6 +123,7 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
                 f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema\n'
                 f"    {allowed_values(column, known)}"
             )
+    yield from _split_by_time(file, pipeline.source, schema)
     if pipeline.source.rows is not None:
         try:
             check_filter(pipeline.source.rows, pipeline.source.own(schema.types))
@@ -176,12 +178,21 @@ def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
         if source.sample.stratify is not None:
             yield ["source", "sample", "stratify"], source.sample.stratify
     if isinstance(source.split, Split):
-        yield ["source", "split", "by"], source.split.by
+        yield from ((["source", "split", key], column) for key, column in source.split.columns if column is not None)
     for name, join in source.join.items():
         at = ["source", "join", name]
         yield from (([*at, "on"], column) for column in join.on)
         yield from (([*at, "as_of"], column) for column in join.as_of or {})
         yield from (([*at, "columns"], column) for column in join.joined_columns.values())
+
+
+def _split_by_time(file: Path, source: Source, schema: Schema) -> Iterator[str]:
+    feature = schema.feature(source.split.by_time) if isinstance(source.split, Split) and source.split.by_time else None
+    if feature is not None and feature.type not in TIMES:
+        yield (
+            f'{file.name}:{line_of(file, ["source", "split", "by_time"])}: source.split.by_time is "{feature.name}", whose type in the '
+            f"schema is {feature.type}\n    allowed: a column of type {', '.join(TIMES)}"
+        )
 
 
 def _label(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:

@@ -212,7 +212,7 @@ def new(
     """Draft PIPELINE, its schema and a page about it from existing data.
 
     The model is evaluated on the newest span. If the data is one file, its rows are split by a column that is unique for every row, or by
-    --split-by.
+    --split-by; without such a column, at random.
     """
     from taxiway.cli.new import new_pipeline
 

@@ -33,7 +33,7 @@ class Span(Record):
         version: The number of its correction; 0 for the first version.
         rows: The number of rows.
         content: The digest of the rows.
-        part: The part of the span, if a column splits each span; None for a whole span.
+        part: The part of the span, if each span is split; None for a whole span.
         original: The file that the rows were made from; None if they are the file itself.
     """
 
@@ -128,10 +128,29 @@ class SampleRule(Record):
 
 
 class SplitRule(Record):
-    """The split of a snapshot: about `evaluation` of the values of the column `by` are held out."""
+    """The split of a snapshot into training rows and rows held out for evaluation; see `spec.selection.Split`.
 
-    by: str
+    Attributes:
+        evaluation: The fraction that is held out.
+        by: The column of whose values this fraction is held out; None to hold out a fraction of the rows.
+        stratify: The column of whose values each keeps its share of the rows held out.
+        by_time: The column of times or numbers by which the newest rows are held out.
+    """
+
     evaluation: float
+    by: str | None = None
+    stratify: str | None = None
+    by_time: str | None = None
+
+    def describe(self, mark: str = "") -> str:
+        """`20% of the values of customer`, or which rows are held out otherwise; the column is between two `mark`."""
+        share = f"{100 * self.evaluation:g}%"
+        if self.by is not None:
+            return f"{share} of the values of {mark}{self.by}{mark}"
+        if self.by_time is not None:
+            return f"the newest {share} of the rows by {mark}{self.by_time}{mark}"
+        strata = f" for each value of {mark}{self.stratify}{mark}" if self.stratify is not None else ""
+        return f"a random {share} of the rows{strata}"
 
 
 class Snapshot(Record):
@@ -143,7 +162,7 @@ class Snapshot(Record):
         evaluation: The spans to evaluate on: the one after those, or with a `split`, the held-out parts of the same spans.
         joins: The matches with joined tables.
         sample: The sample; None for all rows.
-        split: The split by a column; None if the newest span is held out.
+        split: The split of each span; None if the newest span is held out.
         rows: The condition `source.rows`, which all rows meet; None for all rows.
         removed: How many rows of each span were removed by it, or because their label is missing; empty if nothing removes rows.
     """

@@ -8,7 +8,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
-from taxiway.messages import number_text
+from taxiway.messages import counted, number_text
 from taxiway.operators import (
     CloseRunOperator,
     IngestOperator,
@@ -127,10 +127,9 @@ def _params() -> dict[str, Param]:
 
 def _reads(source: Source) -> str:
     window = source.window
-    spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else f"{window} spans"
+    spans = f"the spans from {window.first} to {window.last}" if isinstance(window, FixedWindow) else counted(window, "span")
     if isinstance(source.split, Split):
-        held_out = f"{100 * source.split.evaluation:g}% of the values of `{source.split.by}`"
-        return f"trains on {spans}, except {held_out}, on which it is evaluated"
+        return f"trains on {spans}, except {source.split.rule.describe('`')}, on which it is evaluated"
     return (
         f"trains on {spans} and evaluates on the {'newest span after them' if isinstance(window, FixedWindow) else 'next one'}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.ingest.sampling import other_column, split_text
 from taxiway.data.ingest.snapshot import parted
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
@@ -34,8 +35,8 @@ TUNING_PARTS = ("tuning, to learn", "tuning, to score")
 def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
     """The training window of a snapshot as a snapshot of its own: trials train on its older spans and are scored on its newest.
 
-    If a column splits the spans, the training rows are split by it once more, so that no value is both trained and scored on. The
-    evaluation rows of the gate are not included, so no trial can read them.
+    If the spans are split, the training rows are split by the same rule once more, so that no value of `by` is both trained and scored
+    on. The evaluation rows of the gate are not included, so no trial can read them.
 
     Raises:
         ConfigError: The window has only one span.
@@ -45,8 +46,8 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
         learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
             raise DataError(
-                f"the sweep has no rows to {'score' if learned else 'train'} on: source.split by {snapshot.split.by} splits the training "
-                "rows once more, and they have too few values of it; split by a column with more values, or remove the sweep"
+                f"the sweep has no rows to {'score' if learned else 'train'} on: {split_text(snapshot.split)} splits the training rows "
+                f"once more, and they have too few values for it; {other_column(snapshot.split)}, or remove the sweep"
             )
         return Snapshot(pipeline=snapshot.pipeline, training=tuple(learned), evaluation=tuple(scored), split=snapshot.split)
     if len(snapshot.training) < 2:

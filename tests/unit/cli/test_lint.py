@@ -58,6 +58,18 @@ def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> No
         (
             "pipeline.yaml",
             "  label: late",
+            "  label: late\n  split: {stratify: lat, evaluation: 0.2}",
+            'late_arrivals.pipeline.yaml:9: source.split.stratify is "lat"',
+        ),
+        (
+            "pipeline.yaml",
+            "  window: 3",
+            "  window: 1\n  split: {by_time: carrier, evaluation: 0.2}",
+            "whose type in the schema is string\n    allowed: a column of type date, datetime, integer, number",
+        ),
+        (
+            "pipeline.yaml",
+            "  label: late",
             "  label: late\n  join:\n    w: {file: w.parquet, on: {orign: station}, columns: [temp], min_match_rate: 1}",
             'late_arrivals.pipeline.yaml:10: source.join.w.on is "orign"',
         ),

@@ -254,12 +254,41 @@ def test_one_file_becomes_a_champion_and_is_due_again_when_it_is_written_over(tm
     assert again.verdict.champion == 1
 
 
-def test_one_file_without_a_key_asks_for_a_column_to_split_by(tmp_path: Path) -> None:
-    rows = unlike(400).assign(customer=lambda r: r.id % 90)
+def test_one_file_without_a_key_is_split_at_random_and_says_so(tmp_path: Path) -> None:
+    rows = unlike(400).assign(customer=lambda r: r.id % 90, at=pd.date_range("2013-01-01", periods=400, freq="12h").date)
     rows.drop(columns="id").to_csv(tmp_path / "all.csv", index=False)
     arguments = ["m", "--from", str(tmp_path / "all.csv"), "--label", "late", "--team", "ours"]
     code, shown = new(tmp_path / "dags", tmp_path, *arguments)
-    assert (code, "with --split-by COLUMN; columns with many values: customer (90 values)" in shown) == (1, True), shown
+    assert code == 0, shown
+    held_out = (
+        "no column is unique for every row, so a random 20% of the rows for each value of late is held out for evaluation"
+    )
+    again = "draft it again with --split-by COLUMN; columns with many values: customer (90 values)"
+    assert f"note: the data is one span: {held_out}" in shown
+    assert again in shown
+    text = (tmp_path / "dags" / "ours" / "m.pipeline.yaml").read_text()
+    assert f"# N{held_out[1:]}.\n" in text
+    assert '# split: {by_time: "at", evaluation: 0.2} evaluates on the newest rows instead.\n' in text
+    page = (tmp_path / "dags" / "ours" / "m.md").read_text()
+    assert again.replace("--split-by COLUMN", "`--split-by COLUMN`") in page
+    assert '`split: {by_time: "at", evaluation: 0.2}` evaluates on the newest rows instead.' in page
+    source = read_pipeline(tmp_path / "dags" / "ours" / "m.pipeline.yaml").source
+    assert (source.window, source.split) == (1, Split(stratify="late", evaluation=0.2))
+
+
+def test_a_number_without_a_key_is_split_at_random_without_strata(tmp_path: Path) -> None:
+    rows = unlike(400).drop(columns="id").assign(a=pd.Timestamp("2013-01-01"), x=lambda r: r.x.round(1))
+    rows.to_parquet(tmp_path / "all.parquet")
+    source = drafted(tmp_path / "dags", tmp_path, str(tmp_path / "all.parquet"), "x").source
+    assert source.split == Split(evaluation=0.2)
+    text = (tmp_path / "dags" / "ours" / "drafted.pipeline.yaml").read_text()
+    assert "by_time" not in text, "a date that is the same in all rows does not span time"
+
+
+def test_rows_of_one_customer_stay_together_if_a_person_says_so(tmp_path: Path) -> None:
+    rows = unlike(400).assign(customer=lambda r: r.id % 90)
+    rows.drop(columns="id").to_csv(tmp_path / "all.csv", index=False)
+    arguments = ["m", "--from", str(tmp_path / "all.csv"), "--label", "late", "--team", "ours"]
     code, shown = new(tmp_path / "dags", tmp_path, *arguments, "--split-by", "custmer")
     assert (code, 'did you mean "customer"' in shown) == (1, True), shown
     code, shown = new(tmp_path / "dags", tmp_path, *arguments, "--split-by", "customer")

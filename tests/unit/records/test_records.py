@@ -17,6 +17,7 @@ from taxiway.records import (
     Severity,
     Snapshot,
     Span,
+    SplitRule,
     Status,
     Waiver,
     worst,
@@ -120,3 +121,12 @@ def _anomaly(kind: str, column: str, severity: Severity = Severity.ERROR) -> Ano
 def test_a_change_is_described_as_yaml_that_reads_as_the_value(values: list[str | int | bool]) -> None:
     text = SchemaChange(path=("features", "zip", "domain"), value=values).describe()
     assert yaml.safe_load(text) == {"features.zip.domain": values}
+
+
+def test_a_split_by_a_column_keeps_the_digest_that_it_had_when_it_was_the_only_kind() -> None:
+    stored = '{"by":"id","evaluation":0.2,"record":"SplitRule","record_version":1}'
+    assert SplitRule(by="id", evaluation=0.2).to_json() == stored
+    assert SplitRule.from_json(stored) == SplitRule(by="id", evaluation=0.2)
+    rules = [SplitRule(evaluation=0.2), *(SplitRule(evaluation=0.2, **{key: "c"}) for key in ("by", "stratify", "by_time"))]
+    assert len({rule.digest for rule in rules}) == len(rules)
+    assert [SplitRule.from_json(rule.to_json()) for rule in rules] == rules

@@ -41,6 +41,14 @@ def many_valued(profile: Profile, label: str) -> list[str]:
     return [f"{c.name} ({'' if c.distinct.value <= _EXACT else 'about '}{c.distinct.value:,.0f} values)" for c in found[:5]]
 
 
+def time_column(profile: Profile) -> str | None:
+    """The only column of dates or times, if every row has one and there are many; else None."""
+    found = [column for column in profile.columns if column.type in _TIMES]
+    if len(found) != 1 or found[0].present < found[0].rows or found[0].distinct.value <= MOST_CODES:
+        return None
+    return found[0].name
+
+
 def why_unread(column: ColumnProfile) -> str:
     """Why a column is not in the schema."""
     types = column.storage.split(" or ")

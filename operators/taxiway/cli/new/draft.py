@@ -10,7 +10,6 @@ from taxiway.cli.new.columns import (
     changes_of_columns,
     find_key,
     left_out,
-    many_valued,
     no_features,
     not_blocking,
     why_unread,
@@ -19,6 +18,7 @@ from taxiway.cli.new.columns import (
 )
 from taxiway.cli.new.label import Label, label_of
 from taxiway.cli.new.rows import leaking_columns, zeros_remark
+from taxiway.cli.new.split import EVALUATION, DraftSplit, draft_split
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
 from taxiway.data.formats.convert import ReadOptions, known_format
@@ -33,15 +33,13 @@ from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.read_file import common_types, read_file
 from taxiway.data.sources.reader import FoundSpan, Note, ignore
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError
 from taxiway.evaluation.leakage import CERTAIN
 from taxiway.records import ColumnAlone, Span
 from taxiway.spec.metrics import Problem
 from taxiway.spec.source.span_pattern import SpanPattern
 from taxiway.store import Store, temp_folder
 
-EVALUATION = 0.2
-"""The fraction of the values of a column that a drafted split holds out."""
 _MIN_ROWS = 300
 _NAMES = ("string", "integer")
 _CAUTION = 0.7
@@ -57,7 +55,7 @@ class Draft:
         spans: All spans of the pattern.
         schema: The inferred schema.
         label: How the label is read.
-        split_by: The column by which each span is split; None to evaluate on the newest span.
+        split: How rows are held out for evaluation.
         drop: Columns that the model does not use, and why.
         suspects: Columns that alone nearly give the label away, the best first; some are also in `drop`.
         not_taken: Columns of types that no model takes, and what to do about each.
@@ -71,7 +69,7 @@ class Draft:
     spans: tuple[Span, ...]
     schema: Schema
     label: Label
-    split_by: str | None
+    split: DraftSplit
     drop: Mapping[str, str]
     suspects: tuple[ColumnAlone, ...]
     not_taken: Mapping[str, str]
@@ -106,7 +104,7 @@ class Draft:
     @property
     def window(self) -> int:
         """The number of spans to train on: three, or as many as there are with labels."""
-        return min(WINDOW, len(self._usable_rows) - (self.split_by is None))
+        return min(WINDOW, len(self._usable_rows) - (self.split.rule is None))
 
     @property
     def _usable_rows(self) -> tuple[int, ...]:
@@ -126,7 +124,7 @@ class Draft:
     def evaluation_rows(self) -> int:
         """The evaluation rows of the run that has the fewest."""
         rows = self._usable_rows
-        if self.split_by is None:
+        if self.split.rule is None:
             return min(rows[self.window :])
         return int(EVALUATION * min(sum(rows[at : at + self.window]) for at in range(len(rows) - self.window + 1)))
 
@@ -157,14 +155,14 @@ def draft_pipeline(
     Args:
         pattern: The pattern.
         label: The column to predict.
-        split_by: The column by which each span is split; None to evaluate on the newest span, or to find a column if there is only one span.
+        split_by: The column by which each span is split; None to evaluate on the newest span, or to choose a split if there is only one span.
         problem: Classification or regression; None to find out from the label.
         options: How the files are read. Text files are read twice, because their types are those of all spans together.
         note: Called with each note on what is doubtful about a file.
         progress: Called with what is done now.
 
     Raises:
-        ConfigError: The pattern matches no file, or there is one span and no column to split it by.
+        ConfigError: The pattern matches no file, or there is no column `split_by`.
         DataError: The label cannot be predicted.
     """
     with storage_errors(pattern):
@@ -197,12 +195,12 @@ def _draft(
     read = label_of(spans, store, schema, label, problem)
     key = find_key(whole, spans, store, schema)
     labelled = [span for span, rows in zip(spans, read.rows, strict=True) if rows]
-    by = _split_column(split_by, key, whole, schema, one_span=len(labelled) == 1)
+    split = draft_split(split_by, key, whole, schema, read, one_span=len(labelled) == 1)
     roles = {label, *key}
     remarks = _remarks(spans[-1], profiles[-1], schema, store) | _zeros(whole, spans, schema, store)
     drop = left_out(whole, roles, schema, remarks)
-    if by in {f.name for f in schema.features if f.type in _NAMES} - roles:
-        drop.setdefault(str(by), "the rows are split by it")
+    if split.by in {f.name for f in schema.features if f.type in _NAMES} - roles:
+        drop.setdefault(str(split.by), "the rows are split by it")
     suspects = leaking_columns(labelled[-1], store, read, schema, roles | drop.keys())
     drop |= _certain(suspects, schema, roles | drop.keys())
     return Draft(
@@ -210,7 +208,7 @@ def _draft(
         spans=spans,
         schema=_drafted(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
         label=read,
-        split_by=by,
+        split=split,
         drop=drop,
         suspects=suspects,
         not_taken=no_features(schema, roles),
@@ -243,29 +241,6 @@ def _drafted(schema: Schema, profiles: list[Profile], key: tuple[str, ...], role
     features = tuple(with_codes(feature, profiles) if feature.name not in key else feature for feature in schema.features)
     drafted = schema.model_copy(update={"key": key, "features": features})
     return not_blocking(with_drift(drafted, profiles, roles | infinite), infinite)
-
-
-def _split_column(given: str | None, key: tuple[str, ...], profile: Profile, schema: Schema, *, one_span: bool) -> str | None:
-    """The column to split the rows of each span by; None to evaluate on the newest span.
-
-    Raises:
-        ConfigError: The given column does not exist, or there is no column to split the only span by.
-    """
-    if given is not None:
-        names = [feature.name for feature in schema.features if feature.name != schema.label]
-        if given not in names:
-            raise ConfigError(f'--split-by is "{given}"; {allowed_values(given, names)}')
-        return given
-    if not one_span:
-        return None
-    if key:
-        return key[0]
-    candidates = many_valued(profile, str(schema.label))
-    raise ConfigError(
-        "there is only one span to learn from, so its rows must be split into training and evaluation rows, and no column is unique for every row; give the column "
-        "whose values say which rows belong together, such as a customer, with --split-by COLUMN"
-        f"{'; columns with many values: ' + ', '.join(candidates) if candidates else ''}; or add a column with the number of the row to the data"
-    )
 
 
 def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str]) -> dict[str, str]:

@@ -52,14 +52,21 @@ Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.
 
 def _evaluated(draft: Draft) -> str:
     window = counted(draft.window, "span")
+    if draft.split.rule is None:
+        return f"It is trained on {window} and evaluated on the next."
+    where = "The data is one span" if draft.is_one_span else f"It is trained and evaluated on {window}"
+    sentences = [f"{where}: {draft.split.held_out('`')}", draft.split.together]
     if draft.is_one_span:
-        return (
-            f"The data is one span, whose rows are split by `{draft.split_by}`: a fifth of its values is held out for evaluation. "
-            f"{due_again(draft)}. The same values stay held out."
-        )
-    if draft.split_by:
-        return f"It is trained and evaluated on {window}, whose rows are split by `{draft.split_by}`: a fifth of its values is held out."
-    return f"It is trained on {window} and evaluated on the next."
+        sentences += [due_again(draft), _stays(draft)]
+    return ". ".join(sentences) + "."
+
+
+def _stays(draft: Draft) -> str:
+    """What becomes of the rows on both sides when rows are added."""
+    rule = draft.split.rule
+    if rule is not None and rule.stratify is not None:
+        return "Most rows stay on their side then; a few may change it, so that each class keeps its share"
+    return f"The same {'rows' if draft.split.is_random else 'values'} stay held out"
 
 
 def _spans(draft: Draft) -> str:
@@ -123,6 +130,8 @@ def _to_review(name: str, draft: Draft) -> Iterator[str]:
             f"`{draft.label.name}` is missing in {counted(draft.label.missing, 'row')}, so `source.unlabelled` is `{draft.unlabelled}`: "
             f"{unlabelled_text(draft)}."
         )
+    for alternative in draft.split.alternatives("`"):
+        yield f"{alternative}."
     for alone in draft.suspects:
         kept = "It was dropped for that reason" if alone.column in draft.drop else "Drop it if it is only known after the label"
         yield f"{alone.describe()}. {kept}."

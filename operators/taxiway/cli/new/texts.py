@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.cli.new.columns import MOST_CODES
-from taxiway.cli.new.draft import EVALUATION, Draft
+from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
 from taxiway.data.schema.file import schema_to_yaml
@@ -17,10 +17,9 @@ _ENDLESS_COMMENTS = 40
 
 def warnings_of(draft: Draft) -> Iterator[str]:
     """What to know about a draft before its first run."""
-    if draft.is_one_span:
-        yield f"the data is one span, so its rows are split by {draft.split_by}: {EVALUATION:.0%} of its values are held out for evaluation"
-    elif draft.split_by:
-        yield f"the rows of each span are split by {draft.split_by}: {EVALUATION:.0%} of its values are held out for evaluation"
+    if draft.split.rule is not None:
+        where = "the data is one span: " if draft.is_one_span else "in each span, "
+        yield where + ". ".join([draft.split.held_out(), draft.split.together, *draft.split.alternatives()])
     label = draft.label
     yield f"{label.name}: {label.reading()}"
     if label.missing:
@@ -103,7 +102,7 @@ def _source(draft: Draft, data_root: str) -> str:
         lines.append(f"  # One span. {due_again(draft)}.")
     lines.append(f"  spans: {json_for_yaml(source_pattern(draft.pattern, data_root))}")
     lines += _reading(draft.options)
-    if draft.split_by is None:
+    if draft.split.rule is None:
         lines.append(
             f"  window: {draft.window}                                   # train on this many spans, evaluate on the next"
         )
@@ -111,9 +110,17 @@ def _source(draft: Draft, data_root: str) -> str:
         lines.append(
             f"  window: {draft.window}                                   # {'the only span' if draft.is_one_span else 'read this many spans'}"
         )
-        lines.append("  # All rows of a value are either trained on or evaluated on.")
-        lines.append(f"  split: {{by: {json_for_yaml(draft.split_by)}, evaluation: {EVALUATION:g}}}")
+        lines += [f"  # {_comment(remark)}." for remark in _split_remarks(draft)]
+        lines.append(f"  split: {draft.split.yaml()}")
     return "\n".join(lines)
+
+
+def _split_remarks(draft: Draft) -> Iterator[str]:
+    """Why the rows are split in this way, and what to split by instead."""
+    if draft.split.is_random:
+        yield f"N{draft.split.held_out()[1:]}"
+    yield draft.split.together
+    yield from draft.split.alternatives()
 
 
 def _unlabelled(draft: Draft) -> str:

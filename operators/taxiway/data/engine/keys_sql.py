@@ -9,8 +9,10 @@ from typing import Any
 
 from taxiway.data.engine.duckdb_table import Column
 from taxiway.errors import ConfigError
+from taxiway.records.digests import digest_of_bytes
 
 TEXT, WHOLE = "text", "whole number"
+_NO_KEYS = ("list", "other")
 _LARGEST = "1e37"
 _SPACES = "e' \\t\\r\\n'"
 
@@ -58,17 +60,52 @@ def moment_sql(column: Column) -> tuple[str, str]:
 
 
 def hash_sql(column: Column, view: str, salt: str) -> str:
-    """A hash from 0 to 2**64 - 1 for each value, the same in every file, run and version; also for null.
+    """A hash from 0 to 2**64 - 1 for each value, the same in every file, format, run and version; also for null, and the same for NaN.
+
+    Equal numbers and moments of different types have the same hash.
 
     Args:
         column: The column.
         view: The view of the column.
         salt: A text that makes the hashes of one use independent of those of another.
+
+    Raises:
+        ConfigError: The column cannot be a key.
     """
-    plain = _plain(column, view)
-    if column.type == "number":  # fractional numbers are hashed as text
-        plain = f"coalesce(({plain})::VARCHAR, {view}.{column.sql}::VARCHAR)"
-    return f"md5_number_upper('{salt}:' || coalesce(({plain})::VARCHAR, ''))"
+    if column.type in _NO_KEYS:
+        raise _no_key(column)
+    return f"md5_number_upper('{salt}:' || coalesce({_value_text(column, view)}, ''))"
+
+
+def row_hash_sql(columns: Sequence[Column], view: str, salt: str) -> str:
+    """A hash from 0 to 2**64 - 1 of all values of a row, the same in every file, format, run and version.
+
+    Equal numbers and moments of different types have the same hash. The order of the columns does not matter, nor does a column
+    without a value: a null, NaN or empty text.
+
+    Args:
+        columns: The columns.
+        view: The view of the columns.
+        salt: A text that makes the hashes of one use independent of those of another.
+    """
+    # Names from the data do not get into SQL, so a name is its digest.
+    named = sorted((digest_of_bytes(column.name.encode()), _value_text(column, view)) for column in columns)
+    values = ", ".join(f"'{name}' || nullif({text}, '')" for name, text in named)
+    return f"md5_number_upper('{salt}:' || concat_ws(chr(31), {values}))"
+
+
+def _value_text(column: Column, view: str) -> str:
+    """The value as text, null for null and NaN; the text is the same for equal values of different types."""
+    name = f"{view}.{column.sql}"
+    if column.type in _NO_KEYS:
+        return f"{name}::VARCHAR"
+    plain = f"({_plain(column, view)})::VARCHAR"
+    if column.type == "number":
+        number = f"{name}::DOUBLE" if column.storage.startswith("DECIMAL") else name
+        return f"CASE WHEN NOT isnan({number}) THEN coalesce({plain}, ({number})::VARCHAR) END"
+    if column.type in ("date", "datetime"):  # infinite ones, and those beyond 64 bits of microseconds
+        return f"coalesce(TRY({plain}), {name}::VARCHAR)"
+    return plain
 
 
 def threshold(fraction: float) -> str:
@@ -87,9 +124,13 @@ def _plain(column: Column, view: str = "") -> str:
         return f"epoch_ns({name})::HUGEINT" if column.storage.endswith("_NS") else f"epoch_us({name})::HUGEINT * 1000"
     if column.type == "date":
         return f"epoch_us({name})::HUGEINT * 1000"
-    if column.type in ("list", "other"):
-        raise ConfigError(f"{column.name} is {column.storage} and cannot be a key; allowed: text, numbers, dates, booleans")
+    if column.type in _NO_KEYS:
+        raise _no_key(column)
     return name
+
+
+def _no_key(column: Column) -> ConfigError:
+    return ConfigError(f"{column.name} is {column.storage} and cannot be a key; allowed: text, numbers, dates, booleans")
 
 
 def _rewritten(text: str, step: str | Mapping[str, Any]) -> str:

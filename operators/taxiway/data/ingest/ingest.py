@@ -34,7 +34,7 @@ def ingest(
         source: The source, as people know it.
         store: Where to put the rows.
         read: Writes the Parquet file of a span to a folder; by default `read_file`.
-        reading: A filter, joins, a sample and a split by a column, which are applied to the rows; by default none.
+        reading: A filter, joins, a sample and a split, which are applied to the rows; by default none.
         note: Called with each note on what is doubtful about the file of a joined table.
 
     Raises:

@@ -14,8 +14,9 @@ from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.data.ingest.join import JoinedTable, joined_columns, match
-from taxiway.data.ingest.sampling import Subset, drawn_columns, subset_sql
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.data.ingest.sampling import Subset, drawn_columns, kept_query, subset_query
+from taxiway.errors import ConfigError, DataError, allowed_values
+from taxiway.messages import counted
 from taxiway.records import JoinMatch, SampleRule, SplitRule
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class RowRules:
         joined: The tables to join.
         sample: Which rows to read; None for all.
         split: Which rows to hold out for evaluation; None for none.
-        salt: A text that makes this split independent of other splits by the same column.
+        salt: A text that makes this split independent of other splits by the same values.
         label: The label, to leave out rows in which it is missing; None to keep them. Without this column, all rows are kept.
     """
 
@@ -116,12 +117,16 @@ def materialize_rows(file: Path, rules: RowRules, folder: Path, *, label: str) -
         label: The name of the file in errors.
 
     Raises:
-        ConfigError: A column of a rule is missing, or a column of a joined table exists already.
-        DataError: The file cannot be read, or a key of a joined table occurs in more than one row.
+        ConfigError: A column of a rule is missing or has a type that is not allowed, or a column of a joined table exists already.
+        DataError: The file cannot be read, a key of a joined table occurs in more than one row, or a row has no time to split by.
         TransientError: Memory and disk are not sufficient.
     """
     with _joined(file, rules, folder, label) as (span, catalog, matches):
-        files = _write_split_files(span, _subset_query(catalog, rules, label), catalog)
+        drawn = _drawn_query(span, catalog, rules)
+        if rules.split is not None and rules.split.by_time is not None:
+            _check_times(span, rules.split.by_time, kept_query(rules.sample, drawn))
+        query = f"{subset_query(rules.sample, rules.split, drawn)} ORDER BY row_number"
+        files = _write_split_files(span, f"SELECT subset FROM ({query})", catalog)
         return MaterializedRows(files, matches, _count_unlabelled(span, catalog, rules.label) or 0)
 
 
@@ -191,14 +196,14 @@ def _write_joined_columns(span: _SpanView, number: int, columns: dict[str, Colum
     return path
 
 
-def _subset_query(catalog: _ColumnCatalog, rules: RowRules, label: str) -> str:
-    """The query for each row's subset, in the order of rows."""
+def _drawn_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -> str:
+    """The query for what the sample and the split need of each row."""
     used: list[str] = []
 
     def find(name: str) -> tuple[str, Column]:
         if name not in catalog.locations:
             raise ConfigError(
-                f'source.sample or source.split names the column "{name}", but {label} has no such column\n    '
+                f'source.sample or source.split names the column "{name}", but {span.label} has no such column\n    '
                 f"{allowed_values(name, catalog.locations)}"
             )
         view = catalog.locations[name][0]
@@ -207,11 +212,22 @@ def _subset_query(catalog: _ColumnCatalog, rules: RowRules, label: str) -> str:
         return catalog.locations[name]
 
     labelled = "true" if rules.label is None or rules.label not in catalog.locations else _labelled(*find(rules.label))
-    drawn = ", ".join(["span.row_number AS row_number", *drawn_columns(rules.sample, rules.split, find, rules.salt, labelled)])
+    own = tuple(span.columns.values())
+    drawn = drawn_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
     # The first column of a joined file is the number of the row in the span.
     joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row_number" for view in used)
-    subset = subset_sql(rules.sample, rules.split)
-    return f"SELECT ({subset})::TINYINT AS subset FROM (SELECT {drawn} FROM span {joins}) ORDER BY row_number"
+    return f"SELECT {', '.join(['span.row_number AS row_number', *drawn])} FROM span {joins}"
+
+
+def _check_times(span: _SpanView, column: str, kept: str) -> None:
+    """Raise DataError if rows that are kept have no time."""
+    query = f"SELECT count(*), count(*) FILTER (held IS NULL) FROM ({kept}) WHERE kept"
+    ((rows, missing),) = run(span.connection, query, span.label)
+    if missing:
+        raise DataError(
+            f"source.split.by_time is {column}, which is missing in {missing:,} of {counted(rows, 'row')} of {span.label}, so they are "
+            "neither early nor late; leave them out with source.rows, or split without by_time"
+        )
 
 
 def _write_split_files(span: _SpanView, query: str, catalog: _ColumnCatalog) -> tuple[SplitFile, ...]:

@@ -11,7 +11,7 @@ from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
 from taxiway.data.ingest.row_filter import filter_rows
-from taxiway.data.ingest.sampling import Subset
+from taxiway.data.ingest.sampling import Subset, other_column, split_text
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
@@ -71,7 +71,7 @@ def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...], types: Call
     return ReadSpec(
         join_tables,
         SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify) if sample else None,
-        SplitRule(by=split.by, evaluation=split.evaluation) if isinstance(split, Split) else None,
+        split.rule if isinstance(split, Split) else None,
         source.rows,
         source.label if source.unlabelled == "drop" else None,
         lambda: source.own(types()),
@@ -215,7 +215,7 @@ def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store:
 
 
 def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: str) -> Snapshot:
-    """The snapshot of all spans of a run. Without a split by a column, the last span is evaluated on.
+    """The snapshot of all spans of a run. Without a split, the last span is evaluated on.
 
     Args:
         made: The spans and match rates.
@@ -230,13 +230,11 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
     if reading.split is None:
         training, evaluation = training[:-1], training[-1:]
     else:
-        rule = f"source.split by {reading.split.by} with evaluation: {reading.split.evaluation:g}"
+        rule, other = split_text(reading.split), other_column(reading.split)
         if not training:
-            raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or split by a column with more values")
+            raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or {other}")
         if not evaluation or evaluation[-1].name != newest:
-            raise DataError(
-                f"{rule} leaves no rows of {newest} to evaluate on; raise evaluation, or split by a column with more values"
-            )
+            raise DataError(f"{rule} leaves no rows of {newest} to evaluate on; raise evaluation, or {other}")
     return Snapshot(
         pipeline=pipeline,
         training=tuple(training),
@@ -252,13 +250,13 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
 def parted(
     spans: Sequence[Span], split: SplitRule, names: tuple[str, str], salt: str, store: Store
 ) -> tuple[list[Span], list[Span]]:
-    """Split stored spans once more by the same column.
+    """Split stored spans once more by the same rule.
 
     Args:
         spans: The spans.
-        split: The column and the fraction to hold out.
+        split: Which rows to hold out.
         names: The names of the two parts: the rows that stay, and those held out.
-        salt: A text that makes this split independent of other splits by the same column.
+        salt: A text that makes this split independent of other splits by the same values.
         store: Where the rows are, and where the new files go.
 
     Returns:

@@ -14,11 +14,11 @@ from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 from taxiway.spec.source.join import Join
 from taxiway.spec.source.period_query import PeriodQuery
 from taxiway.spec.source.periods import Every, period_of
-from taxiway.spec.source.selection import FixedWindow, Sample, SplitBy, Window
+from taxiway.spec.source.selection import FixedWindow, Sample, Split, SplitBy, Window
 from taxiway.spec.source.span_name import SpanName, name_form
 from taxiway.spec.source.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
 
-_ONE_SPAN = "window: 1 with split: {by: COLUMN, evaluation: 0.2}"
+_ONE_SPAN = "window: 1 with split: {evaluation: 0.2}"
 _FUNCTION = re.compile(r"[^:]+:[A-Za-z_]\w*")
 
 
@@ -45,7 +45,7 @@ class SourceKeys(Section, ABC):
         rows: A condition in SQL on the columns of the source; only rows for which it is true are read. None for all rows.
         join: Tables to join, by name.
         sample: Which rows to read; None for all.
-        split: `newest` to evaluate on the newest span, or a split of every span in the window by a column.
+        split: `newest` to evaluate on the newest span, or a split of the rows of every span in the window.
         label: The column to predict.
         unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until all labels are known.
     """
@@ -128,6 +128,15 @@ class SourceKeys(Section, ABC):
         yield from (("exclude", name) for name in self.exclude)
         if isinstance(self.window, FixedWindow):
             yield from (("window", name) for name in (self.window.first, self.window.last))
+
+    @model_validator(mode="after")
+    def _split_by_time_reads_one_span(self) -> Self:
+        if isinstance(self.split, Split) and self.split.by_time is not None and self.window != 1:
+            raise ValueError(
+                f"split is by_time: {self.split.by_time}, but window is not 1, so the newest rows of a span would be older than the next "
+                "span; allowed: window: 1, or split: newest to evaluate on the newest span"
+            )
+        return self
 
     @model_validator(mode="after")
     def _joins_fit(self) -> Self:

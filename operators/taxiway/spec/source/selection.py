@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from taxiway.records import span_order
+from taxiway.records import SplitRule, span_order
 from taxiway.spec.base import Number, Section
 from taxiway.spec.source.span_name import SpanName
 
@@ -43,15 +43,45 @@ class Sample(Section):
 
 
 class Split(Section):
-    """Hold out the rows of some values of a column for evaluation, in every span that a run reads.
+    """Hold out some rows for evaluation, in every span that a run reads; at random unless `by` or `by_time` is given.
+
+    At most one of `by`, `stratify` and `by_time` is given.
 
     Attributes:
-        by: The column; all rows of a value are either trained on or evaluated on, the same in every run.
-        evaluation: The fraction of the values of `by` that are held out, by a hash of the value.
+        evaluation: The fraction that is held out: of the rows, by a hash of all their values; or of the values of `by`.
+        by: The column; all rows of a value are either trained on or evaluated on, by a hash of the value.
+        stratify: A column, such as the label; each of its values keeps its share of the rows held out, and at least one if it can.
+        by_time: A column of dates, times or numbers; the newest rows by it are held out.
     """
 
-    by: str
     evaluation: Number = Field(gt=0, lt=1)
+    by: str | None = None
+    stratify: str | None = None
+    by_time: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Split":
+        given = [key for key, column in self.columns if column is not None]
+        if given == ["by", "stratify"]:
+            raise ValueError(
+                f"it has by and stratify, but the rows of one value of {self.by} may have several values of {self.stratify}, so no "
+                "split keeps both; allowed: one of them"
+            )
+        if len(given) > 1:
+            raise ValueError(
+                f"it has {', '.join(given[:-1])} and {given[-1]}; allowed: at most one of by, stratify and by_time"
+            )
+        return self
+
+    @property
+    def columns(self) -> tuple[tuple[str, str | None], ...]:
+        """The keys for a column, and the column of each; None if it is not given."""
+        return (("by", self.by), ("stratify", self.stratify), ("by_time", self.by_time))
+
+    @property
+    def rule(self) -> SplitRule:
+        """The split as it is recorded with a snapshot."""
+        return SplitRule(evaluation=self.evaluation, by=self.by, stratify=self.stratify, by_time=self.by_time)
 
 
 def _window(value: Any) -> Any:
@@ -69,7 +99,9 @@ def _split(value: Any) -> Any:
         return _section(Split, value)
     if value == "newest" or isinstance(value, Split):
         return value
-    raise ValueError("allowed: newest, or {by: COLUMN, evaluation: FRACTION}")
+    raise ValueError(
+        "allowed: newest, or {evaluation: FRACTION}, to which by, stratify or by_time with the name of a column may be added"
+    )
 
 
 def _section(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
@@ -77,11 +109,10 @@ def _section(model: type[BaseModel], value: dict[str, Any]) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        problems = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        text = "; ".join(f"{key}: {problem}" if key else problem for key, problem in problems)
         keys = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        )
-        raise ValueError(f"{problems}; allowed keys: {keys}") from None
+        raise ValueError(f"{text}; allowed keys: {keys}" if any(key for key, _ in problems) else text) from None
 
 
 Window = Annotated[int | FixedWindow, BeforeValidator(_window)]

@@ -88,7 +88,9 @@ SELECTION = st.fixed_dictionaries(
         "window": st.integers(1, 10_000) | st.just({"from": "2013-01", "to": "2013-06"}),
         "exclude": st.lists(st.sampled_from(["2013-01", "2013-04"]), max_size=2),
         "sample": st.fixed_dictionaries({"fraction": st.floats(0.01, 0.99), "by": st.text()}),
-        "split": st.just("newest") | st.fixed_dictionaries({"by": st.text(), "evaluation": st.floats(0.01, 0.99)}),
+        "split": st.just("newest")
+        | st.fixed_dictionaries({"evaluation": st.floats(0.01, 0.99)}, optional={"by": st.text()})
+        | st.fixed_dictionaries({"evaluation": st.floats(0.01, 0.99), "stratify": st.text()}),
         "join": st.just({"planes": {"file": "{data}/planes.csv", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}}),
     },
 )
@@ -174,7 +176,7 @@ MISTAKES = [
     ({**FILES, "spans": "{data}/{YYY}.csv"}, ':2: source.spans is "{data}/{YYY}.csv"; {YYY} is not a placeholder; allowed:'),
     (
         {**FILES, "spans": "{data}/all.csv"},
-        ":1: source: spans is {data}/all.csv, which is one span; allowed: window: 1 with split",
+        ":1: source: spans is {data}/all.csv, which is one span; allowed: window: 1 with split: {evaluation: 0.2}, to",
     ),
     (
         {**FILES, "spans": "all.csv", "split": {"by": "id", "evaluation": 0.2}},

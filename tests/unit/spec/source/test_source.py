@@ -7,6 +7,7 @@ import pytest
 from minimal import REST, SOURCE
 
 from taxiway.errors import ConfigError
+from taxiway.records import SplitRule
 from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.spec.source import Source, read_source, source_from_json
 from taxiway.spec.source.selection import FixedWindow, Split
@@ -66,6 +67,23 @@ def test_a_split_by_a_column_needs_no_span_to_hold_out(tmp_path: Path) -> None:
     assert (source.split, source.holds_out_newest) == (Split(by="customer", evaluation=0.2), False)
 
 
+@pytest.mark.parametrize(
+    ("keys", "described"),
+    [
+        ({}, "a random 12.5% of the rows"),
+        ({"by": "customer"}, "12.5% of the values of customer"),
+        ({"stratify": "late"}, "a random 12.5% of the rows for each value of late"),
+        ({"by_time": "at"}, "the newest 12.5% of the rows by at"),
+    ],
+)
+def test_a_split_is_recorded_with_its_keys_and_described(keys: dict[str, str], described: str) -> None:
+    source = read_source({"spans": "/all.csv", "label": "y", "window": 1, "split": {"evaluation": 0.125, **keys}})
+    assert isinstance(source.split, Split)
+    assert source.split.rule == SplitRule(evaluation=0.125, **keys)
+    assert source.split.rule.describe() == described
+    assert source_from_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source
+
+
 def changed(old: str, new: str) -> str:
     assert old in JOIN
     return JOIN.replace(old, new)
@@ -82,8 +100,14 @@ def changed(old: str, new: str) -> str:
         ("  sample: {fraction: 1, by: id}", ":6: source.sample.fraction is 1; input should be less than 1"),
         ("  sample: {fraction: 0.1}", "source.sample.by is missing"),
         ("  sample: {fraction: 0.1, by: id, strat: late}", "source.sample.strat is not an allowed key", 'did you mean "stratify"?'),
-        ("  split: random", ":6: source.split is", "allowed: newest, or {by: COLUMN, evaluation: FRACTION}"),
-        ("  split: {by: id, evaluation: 2}", ":6: source.split", "evaluation: Input should be less than 1; allowed keys: by, evaluation"),
+        ("  split: random", ":6: source.split is", "allowed: newest, or {evaluation: FRACTION}, to which by, stratify or by_time"),
+        ("  split: {by: id, evaluation: 2}", ":6: source.split", "evaluation: Input should be less than 1; allowed keys: evaluation, by, stratify, by_time"),
+        ("  split: {by: id}", ":6: source.split", "evaluation: Field required"),
+        ("  split: {by: id, stratify: late, evaluation: 0.2}", ":6: source.split", "the rows of one value of id may have several values of late"),
+        ("  split: {by: id, by_time: at, evaluation: 0.2}", ":6: source.split: it has by and by_time; allowed: at most one of by, stratify and by_time"),
+        ("  split: {stratify: late, by_time: at, evaluation: 0.2}", "it has stratify and by_time; allowed: at most one of by, stratify"),
+        ("  split: {by_time: at, evaluation: 0.2}", ":3: source", "by_time: at, but window is not 1", "allowed: window: 1, or split: newest"),
+        ("  window: {from: 2013-01, to: 2013-06}\n  split: {by_time: at, evaluation: 0.2}", "by_time: at, but window is not 1"),
         (changed("min_match_rate", "min_mach"), ":16: source.join.weather.min_mach is not an allowed key", 'did you mean "min_match_rate"?'),
         (changed("min_match_rate: 0.95", "min_match_rate: 95"), ":16: source.join.weather.min_match_rate is 95; input should be less than or equal"),
         (changed("      on: {origin: station}\n", ""), "source.join.weather.on is missing"),
@@ -102,7 +126,7 @@ def changed(old: str, new: str) -> str:
             "join.again and join.weather both add a column weather_temp; add a prefix",
         ),
     ],
-    ids=range(24),
+    ids=range(30),
 )  # fmt: skip
 def test_a_mistake_names_its_line_and_the_remedy(tmp_path: Path, case: tuple[str, ...]) -> None:
     source, *expected = case
