@@ -106,9 +106,9 @@ def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
     """Fit the estimator on made-up rows, and check that it can be saved; nothing if it cannot be fitted to such rows."""
     if isinstance(estimator, OwnTraining):
         return
-    made_up = TrainingRows.made_up(pipeline.gate.problem)
+    made_up = TrainingRows.made_up(pipeline.gate.problem, weighted=pipeline.model.weight is not None)
     try:
-        fit(estimator, made_up)
+        fit(estimator, made_up, pipeline.model.early_stopping)
     except FitError:
         return
     check_savable(estimator)

@@ -15,7 +15,7 @@ from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unlearned
 from taxiway.messages import error_line, listed
 from taxiway.spec.gate import Gate
-from taxiway.stats.bootstrap import PairedIntervals, compare, within
+from taxiway.stats.bootstrap import LEAST_GROUPS, PairedIntervals, compare, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +70,11 @@ class Comparison:
         """A metric of the gate, as a function of predictions for the rows, labels and weights."""
         own = self.gate.metrics.get(name)
         return partial(own_metric, name, own, self.classes, self.rows) if own else metric_of(name, self.classes).compute
+
+    @property
+    def has_enough_groups(self) -> bool:
+        """Whether there are enough groups of rows for an interval; also if each row is on its own."""
+        return self.groups is None or int(self.groups.max()) + 1 >= LEAST_GROUPS
 
     def take(self, rows: "Indices") -> "Comparison":
         """The comparison on some rows."""

@@ -22,7 +22,7 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         gate: The gate section of the pipeline.
 
     Returns:
-        One result for each value of each column; without a difference if the slice has too few rows, or only one label.
+        One result for each value of each column; without a difference if the slice has too few rows or groups of rows, or only one label.
 
     Raises:
         DataError: A column of `gate.slices.by` is missing in the rows.
@@ -36,11 +36,11 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         )
     metric, min_rows = gate.against_champion.metric, gate.slices.min_rows
     slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
-    large = sum(len(index) >= min_rows for _, _, index in slices)
+    usable = [len(index) >= min_rows and comparison.take(index).has_enough_groups for _, _, index in slices]
+    large = sum(usable)
     confidence = 1 - (1 - gate.confidence) / max(large, 1)
     results = []
-    for column, value, index in slices:
-        enough = len(index) >= min_rows
+    for (column, value, index), enough in zip(slices, usable, strict=True):
         difference = _difference(metric, comparison.take(index), confidence) if enough else None
         results.append(
             SliceResult(

@@ -3,6 +3,7 @@
 This module imports scikit-learn, because a saved model names its class; import it inside of functions.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that skops looks up by its name
@@ -86,23 +87,35 @@ def content_of(made: Any) -> bytes | None:
         onnx.checker.check_model(model)
     except Exception as error:  # of protobuf, or of the checker
         raise FitError(f"the ONNX model is not valid: {str(error)[:500]}") from error
-    strange = sorted({node.domain for node in model.graph.node} - _DOMAINS | {f.domain for f in model.functions})
+    graphs = list(_graphs(model.graph))
+    domains = {node.domain for graph in graphs for node in graph.node}
+    strange = sorted((domains - _DOMAINS) | {function.domain for function in model.functions})
     if strange:
         raise FitError(f"the ONNX model has operators of {', '.join(strange)}; allowed: those of ONNX and of its ML domain")
-    if b"external" in content and any(tensor.data_location for tensor in _tensors(model.graph)):
+    if any(tensor.data_location for graph in graphs for tensor in _tensors(graph)):
         raise FitError("the ONNX model keeps tensors in other files; save it with them inside, as onnx.save does by default")
     if len(model.graph.input) - len({i.name for i in model.graph.input} & {t.name for t in model.graph.initializer}) != 1:
         raise FitError(f"the ONNX model has {len(model.graph.input)} inputs; allowed: one, of the shape (rows, features)")
     return content
 
 
-def _tensors(graph: Any) -> list[Any]:
-    """The tensors of a graph, also of those inside its nodes."""
-    found = list(graph.initializer)
+def _graphs(graph: Any) -> Iterator[Any]:
+    """A graph and those inside its nodes, at any depth."""
+    yield graph
     for node in graph.node:
         for attribute in node.attribute:
-            found += [attribute.t, *attribute.tensors]
             for inner in (attribute.g, *attribute.graphs):
-                if inner.node or inner.initializer:
-                    found += _tensors(inner)
-    return found
+                if inner.node or inner.initializer or inner.sparse_initializer:
+                    yield from _graphs(inner)
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """The tensors of a graph itself and of the attributes of its nodes."""
+    sparse = list(graph.sparse_initializer)
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+    for tensor in sparse:
+        yield from (tensor.values, tensor.indices)

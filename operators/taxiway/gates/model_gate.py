@@ -24,11 +24,10 @@ from taxiway.records import (
     worst,
 )
 from taxiway.spec.gate import Gate
+from taxiway.stats.bootstrap import LEAST_GROUPS
 
 _SHOWN_ALONE = 3
 _SHOWN_CLASSES = 5
-_LEAST_GROUPS = 20
-"""With fewer groups, intervals by the cluster bootstrap are too narrow (Cameron, Gelbach and Miller 2008)."""
 
 
 def decide(
@@ -145,12 +144,12 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
         yield Reason(status=Status.UNDECIDED, message=message)
     found = evaluation.groups
-    if found is not None and found.groups >= _LEAST_GROUPS:
+    if found is not None and found.groups >= LEAST_GROUPS:
         yield _pass(
-            f"{found.groups:,} groups of rows by {found.column} (required: at least {_LEAST_GROUPS}); intervals are of whole groups"
+            f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); intervals are of whole groups"
         )
     elif found is not None:
-        message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {_LEAST_GROUPS}"
+        message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}"
         yield Reason(status=Status.UNDECIDED, message=message)
 
 
@@ -258,7 +257,14 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     yield from (_fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
         few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
-        skipped = {"had too few rows": few_rows, "had too few different labels": len(evaluation.slices) - compared - few_rows}
+        skipped = {
+            "had too few rows": few_rows,
+            "had too few groups of rows or different labels" if gate.group_by else "had too few different labels": len(
+                evaluation.slices
+            )
+            - compared
+            - few_rows,
+        }
         word = "drop" if gate.facts(gate.against_champion.metric).sign > 0 else "rise"
         yield _pass(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "

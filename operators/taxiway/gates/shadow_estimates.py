@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.labels import DECISION_THRESHOLD
@@ -34,7 +35,25 @@ def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any
     ]
 
 
-def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confidence: float) -> Interval | None:
+@dataclass(frozen=True)
+class PairClasses:
+    """The classes of both versions as text, in the order of their probabilities; empty if they are not known."""
+
+    champion: Sequence[str] = ()
+    challenger: Sequence[str] = ()
+
+    @property
+    def differ(self) -> bool:
+        """Whether positions mean other classes in the two answers."""
+        return bool(self.champion and self.challenger) and tuple(self.champion) != tuple(self.challenger)
+
+
+_SAME = PairClasses()
+
+
+def agreement_of(
+    answered_by_both: Sequence[Pair], within: float | None, confidence: float, classes: PairClasses = _SAME
+) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
     Two predictions are the same if their probabilities give the same class, their labels are equal, or their numbers are close.
@@ -44,13 +63,16 @@ def agreement_of(answered_by_both: Sequence[Pair], within: float | None, confide
         within: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
             numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
+        classes: The classes of both versions, if they are known.
     """
     rows = _paired_predictions(answered_by_both)
-    return proportion(sum(_agree(a, b, within) for a, b in rows), len(rows), confidence) if rows else None
+    return proportion(sum(_agree(a, b, within, classes) for a, b in rows), len(rows), confidence) if rows else None
 
 
-def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
+def _agree(champion: Any, challenger: Any, within: float | None, classes: PairClasses) -> bool:
     champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
+    if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
+        return classes.champion[_predicted_class(champion)] == classes.challenger[_predicted_class(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and _predicted_class(champion) == _predicted_class(challenger)
     if _is_number(champion) and _is_number(challenger):
@@ -62,16 +84,17 @@ def _agree(champion: Any, challenger: Any, within: float | None) -> bool:
     return bool(champion == challenger)
 
 
-def score_shift_of(answered_by_both: Sequence[Pair], confidence: float) -> Interval | None:
+def score_shift_of(answered_by_both: Sequence[Pair], confidence: float, classes: PairClasses = _SAME) -> Interval | None:
     """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
 
     With two classes, the score is the probability of the second one. With more, it is the probability of the class that the champion
-    predicted. In a regression, it is the predicted number.
+    predicted, and 0 if the challenger has not learned it. In a regression, it is the predicted number.
     """
     import numpy as np
     from scipy.stats import t
 
-    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b)) for a, b in _paired_predictions(answered_by_both)]
+    rows = _paired_predictions(answered_by_both)
+    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b), classes) for a, b in rows]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None
@@ -80,8 +103,13 @@ def score_shift_of(answered_by_both: Sequence[Pair], confidence: float) -> Inter
     return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
 
 
-def _scores(champion: Any, challenger: Any) -> tuple[float, float] | None:
+def _scores(champion: Any, challenger: Any, classes: PairClasses) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
+    if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
+        at = _predicted_class(champion)
+        name = classes.champion[at]
+        learned = name in classes.challenger
+        return float(champion[at]), float(challenger[list(classes.challenger).index(name)]) if learned else 0.0
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
         class_index = 1 if len(champion) == 2 else _predicted_class(champion)
         return float(champion[class_index]), float(challenger[class_index])

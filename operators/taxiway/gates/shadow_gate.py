@@ -5,7 +5,7 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 
 from collections.abc import Sequence
 
-from taxiway.gates.shadow_estimates import agreement_of, latency_ratios, proportion, score_shift_of
+from taxiway.gates.shadow_estimates import PairClasses, agreement_of, latency_ratios, proportion, score_shift_of
 from taxiway.gates.wording import decimals, ends, interval_text, level, percent_text
 from taxiway.messages import number_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
@@ -21,7 +21,14 @@ _SMALLEST_SHIFT = 1e-9
 
 
 def decide(
-    pairs: PairedLog, *, model: str, version: int, champion: int, requirements: Shadow, confidence: float
+    pairs: PairedLog,
+    *,
+    model: str,
+    version: int,
+    champion: int,
+    requirements: Shadow,
+    confidence: float,
+    classes: PairClasses = PairClasses(),  # noqa: B008 it is frozen
 ) -> ShadowReport:
     """Decide whether a challenger answered live requests like the champion.
 
@@ -36,6 +43,7 @@ def decide(
         champion: The champion's version.
         requirements: The `shadow` section of the pipeline file.
         confidence: The two-sided confidence level of the intervals, such as 0.99.
+        classes: The classes of both versions; predicted classes are compared by name if these differ.
 
     Returns:
         The report with its reasons. The score shift and the median latency are reported without a limit.
@@ -48,8 +56,8 @@ def decide(
     usable = [pair for pair in pairs.pairs if pair.champion.version == champion]
     answered_by_both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
     agreement, shift = (
-        agreement_of(answered_by_both, requirements.agree_within, confidence),
-        score_shift_of(answered_by_both, confidence),
+        agreement_of(answered_by_both, requirements.agree_within, confidence, classes),
+        score_shift_of(answered_by_both, confidence, classes),
     )
     p50, p99 = latency_ratios(answered_by_both, confidence)
     basis = (

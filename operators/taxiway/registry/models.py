@@ -137,7 +137,10 @@ def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, .
 
 def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
     """The classes in the tags of a model version; empty for a regression, and for a version of somebody else."""
-    return tuple(json.loads(version_tags.get(tags.CLASSES, "[]")))
+    try:
+        return tuple(map(str, json.loads(version_tags.get(tags.CLASSES, "[]"))))
+    except (ValueError, TypeError):  # not written by Taxiway
+        return ()
 
 
 def size_of(client: "MlflowClient", model: str, version: int) -> int | None:

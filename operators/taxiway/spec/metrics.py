@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.records.digests import digest_of_bytes
 
 Problem = Literal["classification", "regression"]
 
@@ -159,6 +160,8 @@ def metric_key(metric: str) -> str:
         return name
     parsed = parse_metric(metric)
     allowed = re.sub(r"[^\w.\- ]", "_", parsed.value)
+    if allowed != parsed.value:  # two classes could become one
+        allowed += f"_{digest_of_bytes(parsed.value.encode())[:6]}"
     return f"{parsed.name}.{parsed.parameter}.{allowed}"
 
 

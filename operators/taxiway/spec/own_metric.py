@@ -31,7 +31,7 @@ class OwnMetric(Section):
     """
 
     function: str | None = None
-    costs: Mapping[ClassName, Mapping[ClassName, Number]] = Field(default_factory=dict)
+    costs: Mapping[ClassName, Mapping[ClassName, Annotated[Number, Field(allow_inf_nan=False)]]] = Field(default_factory=dict)
     times: str | None = None
     better: Literal["higher", "lower"] = "lower"
     problem: Problem = "classification"

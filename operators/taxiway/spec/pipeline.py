@@ -70,7 +70,7 @@ class Model(Section):
     weight: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "Model":
+    def _one_kind(self) -> "Model":
         if [self.estimator, self.build, self.train].count(None) != 2:
             raise ValueError(
                 "allowed: exactly one of estimator (module.Class), build (module:function) and train (module:function)"

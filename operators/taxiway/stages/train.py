@@ -99,7 +99,7 @@ def _train(
         store=context.store,
         recorder=context.recorder,
         check=lambda first: check_savable(row_model(first, features)),
-        previous=lambda: _estimator_of(context, previous) if previous is not None else None,
+        previous=lambda: _loaded(context, previous) if previous is not None else None,
     )
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     described = {
@@ -117,9 +117,7 @@ def _train(
     return version
 
 
-def _estimator_of(context: StageContext, version: int) -> Any:
-    """The fitted estimator of a version, without its transform."""
+def _loaded(context: StageContext, version: int) -> Any:
     from taxiway.registry.models import load_trusted
 
-    model = load_trusted(context.registry.tracking_uri, context.pipeline.name, version).get_raw_model()
-    return model.estimator.steps[-1][1]
+    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version).get_raw_model()

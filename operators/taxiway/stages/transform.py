@@ -29,7 +29,8 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         recorder=context.recorder,
         weight=pipeline.model.weight,
     )
-    require_classes([name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics], made.classes)
+    names = [name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics]
+    require_classes([*names, pipeline.tuning_metric] if pipeline.sweep is not None else names, made.classes)
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
     chosen = [

@@ -38,24 +38,31 @@ class TrainingRows:
     weights: Any = None
 
     @classmethod
-    def made_up(cls, problem: Problem) -> "TrainingRows":
+    def made_up(cls, problem: Problem, *, weighted: bool = False) -> "TrainingRows":
         """Rows of four numbers in 0 to 1, with labels of two classes or positive numbers that depend on them."""
         import numpy as np
 
         matrix = np.random.default_rng(SEED).random((_TRIAL_ROWS, 4))
         numbers = matrix.sum(axis=1) + 0.1
-        return cls(matrix, numbers if problem == "regression" else numbers > np.median(numbers), "made up")
+        return cls(
+            matrix,
+            numbers if problem == "regression" else numbers > np.median(numbers),
+            "made up",
+            np.ones(_TRIAL_ROWS) if weighted else None,
+        )
 
     def few(self) -> "TrainingRows":
         """At most 200 rows, or 20 of each class of a label with few classes: enough to see what a fitted estimator consists of."""
         import numpy as np
         import pandas as pd
 
-        codes, values = pd.factorize(self.labels)
+        counted = np.arange(len(self.labels)) if self.weights is None else np.flatnonzero(self.weights > 0)
+        codes, values = pd.factorize(self.labels[counted])
         if len(values) > len(codes) / _TRIAL_ROWS_PER_CLASS:
             chosen = np.arange(min(len(codes), _TRIAL_ROWS))
         else:
             chosen = np.flatnonzero(pd.Series(codes).groupby(codes).cumcount().to_numpy() < _TRIAL_ROWS_PER_CLASS)
+        chosen = counted[chosen]
         weights = None if self.weights is None else self.weights[chosen]
         return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name, weights)
 
@@ -160,14 +167,22 @@ def _weighted(estimator: Any, weights: Any) -> dict[str, Any]:
 
 
 def _split(rows: TrainingRows, fraction: float, *, stratified: bool) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
-    """The positions of the rows to learn from, and of those held out; with each class in both if its rows allow it."""
+    """The positions of the rows to learn from, which have every class, and of those held out, which have as many as possible."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
-    _, counts = np.unique(rows.labels, return_counts=True)
-    by = rows.labels if stratified and counts.min() >= 2 and fraction * len(rows.labels) >= len(counts) else None
-    learned, held = train_test_split(np.arange(len(rows.labels)), test_size=fraction, random_state=SEED, stratify=by)
-    return learned, held
+    positions = np.arange(len(rows.labels))
+    if not stratified:
+        learned, held = train_test_split(positions, test_size=fraction, random_state=SEED)
+        return learned, held
+    codes, counts = np.unique(rows.labels, return_inverse=True, return_counts=True)[1:]
+    common = positions[counts[codes] >= 2]
+    by = codes[common] if fraction * len(common) >= (counts >= 2).sum() else None
+    learned, held = train_test_split(common, test_size=fraction, random_state=SEED, stratify=by)
+    # Every class has to be learned, so what would leave one out stays with the training rows.
+    missing = np.setdiff1d(codes, codes[learned])
+    back = np.isin(codes[held], missing)
+    return np.concatenate([positions[counts[codes] < 2], learned, held[back]]), held[~back]
 
 
 def _library(estimator: Any) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = {"lightgbm": ("lightgbm",), "onnx": ("onnxruntime",), "xgboost": ("xgboost", "xgboost-cpu")}
-_ONNX_TYPE = "taxiway.features.onnx_model.OnnxModel"
 """The packages that may have a library."""
+_ONNX_TYPE = "taxiway.features.onnx_model.OnnxModel"
 
 
 def packages_of(paths: Iterable[str]) -> tuple[str, ...]:
@@ -13,6 +13,11 @@ def packages_of(paths: Iterable[str]) -> tuple[str, ...]:
     firsts = {"onnx" if path == _ONNX_TYPE else path.partition(".")[0] for path in paths}
     libraries = sorted(firsts & _PACKAGES.keys())
     return tuple(package for library in libraries for package in _PACKAGES[library] if _is_installed(package))
+
+
+def any_packages() -> tuple[str, ...]:
+    """The installed packages of all libraries, for functions that may use any of them."""
+    return packages_of([*_PACKAGES, _ONNX_TYPE])
 
 
 def _is_installed(package: str) -> bool:

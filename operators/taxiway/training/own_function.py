@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VALIDATION = 0.1
 """The fraction of the training rows that are held out for the function to watch."""
 _MAX_ERROR = 500
+_ROUNDING = 1e-6
+_SUM_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,15 @@ class OwnTraining:
             raise ConfigError(
                 f"model.train: {self._name} is not a function; allowed: a function of data, params and, if it wants, previous"
             )
-        self.takes_previous = "previous" in inspect.signature(self._function).parameters
+        try:
+            signature = inspect.signature(self._function)
+            self.takes_previous = "previous" in signature.parameters
+            signature.bind(None, {}, **({"previous": None} if self.takes_previous else {}))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"model.train: {self._name} cannot be called with (data, params){': ' + str(error)}; allowed: a function of data, params and, "
+                "if it wants the champion, previous"
+            ) from error
 
     def fit(self, data: TrainingData, problem: Problem, previous: Callable[[], Any]) -> Any:
         """Call the function, and turn what it returns into an estimator.
@@ -133,11 +143,18 @@ def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: st
     except Exception as error:  # of any library
         raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', _MAX_ERROR)}") from error
     wanted = (len(matrix), classes) if classes else (len(matrix),)
-    if found.shape != wanted and not (not classes and found.shape == (len(matrix), 1)):
+    if found.shape != wanted:
         raise FitError(f"{name} predicts an array of the shape {found.shape} for {len(matrix):,} rows; required: {wanted}")
     wrong = int((~np.isfinite(found)).any(axis=1).sum()) if classes else int((~np.isfinite(found)).sum())
     if wrong:
         raise FitError(
             f"{name} predicts NaN or infinity for {wrong:,} of {len(matrix):,} training rows; nothing was registered. A smaller learning "
             "rate, or features without extreme values, may help"
+        )
+    if classes and (
+        found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING or abs(found.sum(axis=1) - 1).max() > _SUM_ROUNDING
+    ):
+        raise FitError(
+            f"{name} predicts values from {found.min():.3g} to {found.max():.3g}, with sums from {found.sum(axis=1).min():.3g} to "
+            f"{found.sum(axis=1).max():.3g}; required: probabilities, which add up to 1. A network may have to end with a softmax"
         )

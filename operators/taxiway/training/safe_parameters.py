@@ -6,6 +6,7 @@ a cache (`Pipeline(memory="...")`), or to evaluate text as an expression (`GridS
 
 import functools
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
@@ -45,6 +46,8 @@ _MEMBERS = _NAMED | {
 """Attributes whose methods scikit-learn calls."""
 _METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "predict_proba", "transform"})
 
+_WORD = re.compile(r"[\w.:@,+-]*", re.ASCII)
+"""Texts that cannot be more than one value: LightGBM joins its parameters into one text, separated by blanks."""
 _BOOSTING_OTHERS = frozenset(
     {
         *("bagging_fraction", "bagging_freq", "bagging_seed", "cat_l2", "cat_smooth", "deterministic", "extra_trees"),
@@ -161,6 +164,13 @@ def _problems_of_boosting(part: Any) -> Iterator[str]:
         strange = [leaf for leaf in _leaves(value) if not isinstance(leaf, str | bool | Real)]
         if strange:
             yield f"{name}.{parameter} has a {type(strange[0]).__name__}; allowed: numbers, texts and booleans"
+        texts = [leaf for leaf in (*_leaves(value), *_keys(value)) if isinstance(leaf, str) and not _WORD.fullmatch(leaf)]
+        if texts:
+            yield f"{name}.{parameter} has the text {quoted(texts[0])}; allowed: letters, digits and . : @ , + - _ without blanks"
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    return iter(value) if isinstance(value, Mapping) else iter(())
 
 
 def _signature(kind: type) -> Iterable[str]:

@@ -1,11 +1,13 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
+import contextlib
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.errors import FitError
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.digests import digest_of_file
@@ -19,7 +21,7 @@ from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, training_data
 from taxiway.training.history import curves_of, findings
-from taxiway.training.libraries import packages_of
+from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_function import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def candidate_key(
         {"features": features.digest, "report": report},
         {"model": described, "overrides": dict(overrides)},
         code=_code_digest(model),
-        packages=("scikit-learn", "numpy", "skops", *packages_of([model.estimator or ""])),
+        packages=("scikit-learn", "numpy", "skops", *(packages_of([model.estimator]) if model.estimator else any_packages())),
     )
 
 
@@ -77,7 +79,7 @@ def train(
     store: Store,
     recorder: Recorder,
     check: Callable[[Any], object] | None = None,
-    previous: Callable[[], Any] = lambda: None,
+    previous: "Callable[[], RowModel | None]" = lambda: None,
 ) -> Any:
     """Fit the estimator on the rows of a feature set. The result is deterministic.
 
@@ -88,7 +90,7 @@ def train(
         store: Where rows and transform are.
         recorder: Where to report parameters and costs; see `measured_costs`.
         check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
-        previous: Returns the champion's fitted estimator for a function that asks for it; None if there is none.
+        previous: Returns the champion, for a function that asks for its estimator; None if there is none.
 
     Returns:
         A fitted scikit-learn Pipeline from raw columns to probabilities of the classes, or to numbers for a regression.
@@ -112,11 +114,16 @@ def train(
     transform = load_fitted(features.transform, store)
     if check is not None and not isinstance(estimator, OwnTraining):
         first = clone(estimator)
-        fit(first, rows.few())
-        check(Pipeline([("transform", transform), ("model", first)]))
+        with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
+            fit(first, rows.few())
+            check(Pipeline([("transform", transform), ("model", first)]))
     with measured_costs() as costs:
         if isinstance(estimator, OwnTraining):
-            estimator = estimator.fit(training_data(rows, features.classes, tuple(names)), problem, previous)
+            estimator = estimator.fit(
+                training_data(rows, features.classes, tuple(names)),
+                problem,
+                lambda: _to_start_from(previous(), names, features),
+            )
         else:
             fit(estimator, rows, model.early_stopping)
     require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
@@ -135,6 +142,17 @@ def _record_history(estimator: Any, recorder: Recorder) -> None:
     for message in found:
         _log.warning("%s", message)
     recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})
+
+
+def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: FeatureSet) -> Any:
+    """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
+    if champion is None:
+        return None
+    transform, estimator = (step for _, step in champion.estimator.steps)
+    if [*map(str, transform.get_feature_names_out())] != [*names] or tuple(champion.classes) != features.classes:
+        _log.warning("previous is None: the champion has other features or classes than this training data")
+        return None
+    return estimator
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":

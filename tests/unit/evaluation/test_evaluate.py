@@ -209,6 +209,20 @@ def test_rows_of_a_group_are_resampled_together(tmp_path: Path) -> None:
         run(snapshot, store, model, gate=GATE.model_copy(update={"group_by": "day"}))
 
 
+def test_a_slice_of_few_groups_is_not_compared(tmp_path: Path) -> None:
+    """An interval of one group would have no width, and any difference would be a drop."""
+    snapshot, store, _ = made(tmp_path, lambda late: late)
+    for path in (tmp_path / "source").iterdir():
+        rows = pd.read_parquet(path)
+        rows.assign(day=np.where(np.arange(len(rows)) < 600, 1, 2), hour=np.arange(len(rows)) % 40).to_parquet(path)
+    snapshot = ingest(find_spans(f"{tmp_path}/source/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store)
+    better, worse = LoadedModel(2, Scorer(), ("False", "True")), LoadedModel(1, Scorer(), ("False", "True"))
+    slices = GATE.slices.model_copy(update={"by": ("day",), "min_rows": 50}) if GATE.slices else None
+    for group, compared in (("day", False), ("hour", True)):
+        found = run(snapshot, store, better, worse, GATE.model_copy(update={"slices": slices, "group_by": group}))
+        assert [slice_.difference is not None for slice_ in found.slices] == [compared, compared], group
+
+
 def test_a_missing_label_is_said(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: pd.Series(late).astype("object").where(np.arange(2000) > 2, None))
     with pytest.raises(DataError, match="y is missing in 3 evaluation rows"):

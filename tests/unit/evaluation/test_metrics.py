@@ -38,7 +38,8 @@ def _brier(y, p, w):
 
 def _calibration(y, p, w):
     """As in Guo et al. 2017, bin by bin."""
-    confidence, right, error = p.max(axis=1), p.argmax(axis=1) == y, 0.0
+    chosen = predicted_classes(p)
+    confidence, right, error = p[np.arange(len(y)), chosen], chosen == y, 0.0
     for low in range(15):
         inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
         if w[inside].sum() > 0:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from helping import examples
+from taxiway.gates.shadow_estimates import PairClasses, agreement_of, score_shift_of
 from taxiway.gates.shadow_gate import decide, not_applicable
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
@@ -291,3 +292,25 @@ def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
         assert (report.status is Status.PASS) == keeps
     if count < 100:
         assert report.status is Status.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("challenger", "classes", "agreement", "shift"),
+    [
+        ((0.2, 0.8), ("a", "b"), 1.0, -0.1),
+        ((0.2, 0.8), ("a", "c"), 0.0, -0.9),  # another class at the same position, and b is not learned
+        ((0.8, 0.2), ("b", "a"), 1.0, -0.1),
+        ((0.1, 0.7, 0.2), ("a", "b", "c"), 1.0, -0.2),
+        ((0.1, 0.3, 0.6), ("a", "b", "c"), 0.0, -0.6),
+    ],
+)
+def test_predicted_classes_are_compared_by_name(
+    challenger: tuple[float, ...], classes: tuple[str, ...], agreement: float, shift: float
+) -> None:
+    """The champion says b with 0.9; versions of different windows may have learned different classes."""
+    pairs = [pair(number, (0.1, 0.9), challenger) for number in range(4)]
+    known = PairClasses(("a", "b"), classes)
+    found, moved = agreement_of(pairs, None, 0.99, known), score_shift_of(pairs, 0.99, known)
+    assert found is not None
+    assert moved is not None
+    assert (found.value, moved.value) == (agreement, pytest.approx(shift))

@@ -106,6 +106,8 @@ def test_a_custom_kernel_is_refused_with_its_type() -> None:
     [
         ("lightgbm.LGBMRegressor", {"forcedsplits_filename": "/etc/passwd"}, 'has no parameter "forcedsplits_filename"'),
         ("lightgbm.LGBMRegressor", {"input_model": "model.txt"}, 'has no parameter "input_model"'),
+        ("lightgbm.LGBMRegressor", {"objective": "poisson forcedsplits_filename=x"}, "without blanks"),
+        ("lightgbm.LGBMRegressor", {"metric": ["l1 input_model=x"]}, "without blanks"),
         ("xgboost.XGBRegressor", {"callbacks": [print]}, "callbacks has a builtin_function_or_method"),
         ("xgboost.XGBRegressor", {"objective": abs}, "objective has a builtin_function_or_method"),
     ],

@@ -107,3 +107,27 @@ def test_an_estimator_that_takes_no_weights_says_so() -> None:
     estimator = build_estimator(Model(estimator="sklearn.neighbors.KNeighborsClassifier"), {}, "classification")
     with pytest.raises(ConfigError, match="KNeighborsClassifier takes no sample_weight"):
         fit(estimator, weighted)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+def test_a_class_of_one_row_is_learned_wherever_the_row_is(path: str, at: int) -> None:
+    """It is never held out, so that every class is known, and the others are still stratified."""
+    names = ["a", "b", "c"]
+    rare = names.pop(at)
+    rng = np.random.default_rng(7)
+    for place in range(0, 300, 60):
+        labels = np.array(names)[rng.integers(0, 2, 300)]
+        labels[place] = rare
+        params = {"n_estimators": 3, **({"verbose": -1} if "lightgbm" in path else {})}
+        estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
+        fit(estimator, TrainingRows(rng.random((300, 2)), labels, "y"), EarlyStopping(rounds=2))
+        assert estimator.predict_proba(rng.random((4, 2))).shape == (4, 3)
+
+
+def test_few_rows_are_those_that_count() -> None:
+    """The first half of the rows weighs nothing."""
+    weights = np.repeat([0.0, 1.0], 3000)
+    few = TrainingRows(np.zeros((6000, 1)), np.arange(6000) % 2, "y", weights).few()
+    assert few.weights is not None
+    assert few.weights.min() == 1

@@ -45,7 +45,7 @@ def linear(weights: np.ndarray, *, softmax: bool = True, **changes: Any) -> Any:
         initializer.ClearField("raw_data")
         initializer.data_location = TensorProto.EXTERNAL
         entry = initializer.external_data.add()
-        entry.key, entry.value = "location", "../../etc/passwd"
+        entry.key, entry.value = "location", "weights.bin"  # in the working folder, where the checker finds it
     kind, out = TensorProto.FLOAT, "answers" if softmax else "scores"
     inputs = [helper.make_tensor_value_info("rows", kind, [None, len(weights)])]
     if changes.get("inputs"):
@@ -140,11 +140,15 @@ def test_an_onnx_model_is_an_estimator_that_is_saved_as_data(tmp_path: Path, sof
     ("changes", "words"),
     [
         ({"domain": "evil"}, "has operators of evil"),
-        ({"external": True}, "not valid|in other files"),
+        ({"external": True}, "in other files"),
         ({"inputs": True}, "has 2 inputs; allowed: one"),
     ],
 )
-def test_an_onnx_model_that_reads_files_or_runs_other_code_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_an_onnx_model_that_reads_files_or_runs_other_code_is_refused(
+    changes: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(32))
     with pytest.raises(FitError, match=words):
         content_of(linear(np.ones((4, 2)), **changes))
 
@@ -153,15 +157,48 @@ def test_an_onnx_model_that_reads_files_or_runs_other_code_is_refused(changes: d
     ("weights", "classes", "words"),
     [
         (np.full((4, 2), np.nan), 2, "predicts NaN or infinity for 200 of 200 training rows"),
+        (np.eye(4, 2) * 9, 2, "required: probabilities, which add up to 1"),
         (np.ones((4, 3)), 2, r"an array of the shape \(200, 3\) for 200 rows"),
         (np.ones((5, 2)), 2, "it cannot predict"),
     ],
 )
 def test_predictions_that_nobody_can_use_are_refused(weights: np.ndarray, classes: int, words: str) -> None:
-    content = content_of(linear(weights))
+    content = content_of(linear(weights, softmax=9 not in weights))
     assert content is not None
     with pytest.raises(FitError, match=words):
         require_predictions(OnnxModel(content), TrainingRows.made_up("classification").matrix, classes, "it")
+
+
+def test_an_operator_of_another_domain_is_refused_inside_a_branch_too() -> None:
+    kind = TensorProto.FLOAT
+    out = helper.make_tensor_value_info("inner", kind, [None, 2])
+    branch = helper.make_graph([helper.make_node("Gelu", ["rows"], ["inner"], domain="com.microsoft")], "b", [], [out])
+    other = helper.make_graph([helper.make_node("Identity", ["rows"], ["inner"])], "b", [], [out])
+    graph = helper.make_graph(
+        [helper.make_node("If", ["yes"], ["answers"], then_branch=branch, else_branch=other)],
+        "g",
+        [helper.make_tensor_value_info("rows", kind, [None, 2])],
+        [helper.make_tensor_value_info("answers", kind, [None, 2])],
+        [numpy_helper.from_array(np.array(True), "yes")],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    with pytest.raises(FitError, match=r"has operators of com\.microsoft"):
+        content_of(helper.make_model(graph, opset_imports=opsets, ir_version=9))
+
+
+def test_a_regression_of_a_column_of_numbers_is_refused() -> None:
+    from sklearn.linear_model import LinearRegression
+
+    rows = TrainingRows.made_up("regression")
+    with pytest.raises(FitError, match=r"an array of the shape \(200, 1\)"):
+        require_predictions(LinearRegression().fit(rows.matrix, rows.labels[:, None]), rows.matrix, 0, "it")
+
+
+@pytest.mark.parametrize("text", ["train = dict", "def train(data):\n    return data"])
+def test_a_function_that_cannot_be_called_so_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(ConfigError, match=r"own\.py:train cannot be called with \(data, params\)"):
+        build_estimator(Model(train=f"{tmp_path / 'own.py'}:train"), {}, "classification")
 
 
 def test_the_section_has_one_way_to_train(tmp_path: Path) -> None:

@@ -48,15 +48,16 @@ def top_k_accuracy(predictions: Predictions, labels: "Floats", weights: "Floats"
 
 
 def expected_calibration_error(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
-    """How far the probability of the most probable class is from how often it is right (Guo et al. 2017).
+    """How far the probability of the predicted class is from how often it is right (Guo et al. 2017).
 
     The rows are put into 15 bins of equal width by that probability; the error is the mean over the rows of the absolute difference of
     accuracy and mean probability in their bin.
     """
     import numpy as np
 
-    confidence = predictions.values.max(axis=1)
-    right = predictions.values.argmax(axis=1) == labels
+    assert predictions.predicted is not None
+    confidence = predictions.values[np.arange(len(labels)), predictions.predicted]
+    right = predictions.predicted == labels
     bins = np.clip(np.ceil(confidence * _BINS).astype(np.intp) - 1, 0, _BINS - 1)
     gaps = sums_by(bins, weights * (right - confidence), _BINS)
     found: Floats = abs(gaps).sum(axis=1) / weights.sum(axis=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.credentials import without_credentials
-from taxiway.errors import RequestError, TransientError
+from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
 from taxiway.registry.models import classes_in
@@ -82,6 +82,7 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
 
     Raises:
         RequestError: 404 if the version does not exist any more.
+        ModelRefusedError: The files are not those that were registered.
         TransientError: The files cannot be downloaded now.
     """
     from mlflow import MlflowClient
@@ -94,6 +95,8 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
         registered = client.get_model_version(version.model, str(version.version))
     try:
         return download(client, registered, folder)
+    except UntrustedModelError as error:
+        raise ModelRefusedError(str(error)) from error
     except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
         why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
