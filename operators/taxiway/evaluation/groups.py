@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def row_groups(rows: "pd.DataFrame", column: str) -> "NDArray[np.intp]":
-    """The number of each row's group, from 0: rows with the same value of a column. A row without a value is a group of its own.
+    """The number of each row's group, from 0: rows with the same value of a column. Rows without a value are one group.
 
     Raises:
         DataError: The rows do not have the column.
@@ -24,8 +24,5 @@ def row_groups(rows: "pd.DataFrame", column: str) -> "NDArray[np.intp]":
             f'gate.group_by is "{column}", missing in the evaluation rows; {allowed_values(column, rows.columns)}',
             key="gate.group_by",
         )
-    codes, values = pd.factorize(rows[column])
-    alone = codes < 0
-    found = codes.astype(np.intp)
-    found[alone] = len(values) + np.arange(alone.sum())
+    found: NDArray[np.intp] = pd.factorize(rows[column], use_na_sentinel=False)[0].astype(np.intp)
     return found

@@ -4,6 +4,7 @@ The gate needs a passed DataReport of exactly the rows that the candidate was tr
 Without one the verdict is FAIL, whatever the metrics are.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import date
 
@@ -308,6 +309,10 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
 def _position(interval: Interval, bound: float, status: Status) -> str:
     """Where an interval lies: `above the threshold 0.6`."""
     threshold = f"the threshold {number_text(bound)}"
+    if math.isnan(interval.value):
+        return "not a number on these rows, so nothing can be decided"
+    if math.isnan(interval.low):
+        return "its interval is not known, because it is not a number on some of the rows that are drawn"
     if status is Status.UNDECIDED:
         return f"the interval includes {threshold}"
     if interval.low >= bound:

@@ -1,10 +1,11 @@
 """The `gate` section: the requirements for promoting a model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import inf
 
 from pydantic import Field, ValidationError, model_validator
 
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.base import (
     Name,
     Number,
@@ -74,9 +75,7 @@ class Gate(Section):
             if name.partition("(")[0] not in METRIC_FACTS and name not in self.metrics
         ]
         taken = sorted(self.metrics.keys() & METRIC_FACTS.keys())
-        unknown += [
-            mistake("is one of Taxiway's own metrics; give yours another name", name, "metrics", name) for name in taken
-        ]
+        unknown += [mistake("allowed: a name that no metric of Taxiway has", name, "metrics", name) for name in taken]
         if unknown:
             raise ValidationError.from_exception_data("Gate", unknown)
         return self
@@ -117,6 +116,17 @@ class Gate(Section):
     def problem(self) -> Problem:
         """Classification or regression, by the metrics."""
         return self.facts(self.against_champion.metric).problem
+
+    def require_known_classes(self, classes: Collection[str]) -> None:
+        """Check that the classes of costs are among those that the label may have.
+
+        Raises:
+            ConfigError: One is not.
+        """
+        for name, metric in self.metrics.items():
+            for one in {*metric.costs, *(predicted for costs in metric.costs.values() for predicted in costs)}:
+                if one not in classes:
+                    raise ConfigError(f'gate.metrics.{name}.costs has the class "{one}"; {allowed_values(one, classes)}')
 
     def facts(self, metric: str) -> MetricFacts:
         """The facts about one of Taxiway's metrics, or one of `metrics`."""

@@ -48,5 +48,8 @@ class OwnMetric(Section):
 
     @property
     def facts(self) -> MetricFacts:
-        """The facts about it; it may have any value."""
+        """The facts about it; a function may have any value."""
+        if self.costs and self.times is None:
+            every = [0.0, *(cost for costs in self.costs.values() for cost in costs.values())]
+            return MetricFacts(self.problem, -1, min(every), max(every))
         return MetricFacts(self.problem, 1 if self.better == "higher" else -1, -inf, inf)

@@ -45,7 +45,7 @@ class EarlyStopping(Section):
     """
 
     rounds: int = Field(default=20, ge=1, strict=True)
-    fraction: Number = Field(default=0.1, gt=0, lt=1)
+    fraction: Number = Field(default=0.1, gt=0, le=0.5)
 
 
 class Model(Section):

@@ -13,6 +13,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         DataError: The labels do not fit the problem of the pipeline.
         ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
+    from taxiway.features.encoding import category_text
     from taxiway.features.transform import choose_columns
     from taxiway.features.transform import transform as fit_transform
     from taxiway.training.estimator import accepts_missing, build_estimator
@@ -31,6 +32,9 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     )
     names = [name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics]
     require_classes([*names, pipeline.tuning_metric] if pipeline.sweep is not None else names, made.classes)
+    label = context.schema().feature(pipeline.source.label)
+    domain = [category_text(value) for value in label.domain or ()] if label is not None else []
+    pipeline.gate.require_known_classes({*made.classes, *domain})
     numeric, categorical = len(made.numeric), len(made.categorical)
     context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
     chosen = [

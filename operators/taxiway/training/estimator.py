@@ -51,6 +51,8 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         )
     if estimator.get_params().get("random_state", 0) is None:
         estimator.set_params(random_state=SEED)
+    if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
+        estimator.set_params(verbose=-1)  # it prints a line for each tree that could not be split further
     return estimator
 
 

@@ -1,5 +1,6 @@
 """Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,9 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         import lightgbm
 
         callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False)]
-        estimator.fit(rows.matrix[learned], labels[learned], callbacks=callbacks, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # older versions have no other name for the rows that are held out
+            estimator.fit(rows.matrix[learned], labels[learned], callbacks=callbacks, **options)
 
 
 def _weighted(estimator: Any, weights: Any) -> dict[str, Any]:

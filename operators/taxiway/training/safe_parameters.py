@@ -48,7 +48,7 @@ _METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "pred
 
 _WORD = re.compile(r"[\w.:@,+-]*", re.ASCII)
 """Texts that cannot be more than one value: LightGBM joins its parameters into one text, separated by blanks."""
-_BOOSTING_OTHERS = frozenset(
+_LIGHTGBM_OTHERS = frozenset(
     {
         *("bagging_fraction", "bagging_freq", "bagging_seed", "cat_l2", "cat_smooth", "deterministic", "extra_trees"),
         *(
@@ -74,7 +74,13 @@ _BOOSTING_OTHERS = frozenset(
         *("alpha", "quantile_alpha", "top_rate", "other_rate", "max_drop", "skip_drop", "uniform_drop", "xgboost_dart_mode"),
     }
 )
-"""Parameters of LightGBM and XGBoost beyond those that their classes name. They touch no file."""
+_XGBOOST_OTHERS = frozenset(
+    {
+        *("huber_slope", "normalize_type", "one_drop", "quantile_alpha", "rate_drop", "sample_type", "seed", "skip_drop"),
+        "tweedie_variance_power",
+    }
+)
+"""Parameters beyond those that their classes name. They touch no file."""
 
 _CALLABLES = frozenset({"sklearn.utils.validation.check_array"})
 """Functions beside NumPy's and SciPy's universal functions that an estimator may call."""
@@ -100,7 +106,8 @@ def parameter_names(kind: type) -> set[str]:
     """The parameters that an estimator may be given: those that its class names, and for XGBoost and LightGBM some others."""
     if not _is_boosting(kind):
         return set(inspect.signature(kind).parameters)
-    return {parameter for base in kind.__mro__ for parameter in _signature(base)} - {"self", "kwargs"} | _BOOSTING_OTHERS
+    named = {parameter for base in kind.__mro__ for parameter in _signature(base)} - {"self", "kwargs"}
+    return named | (_LIGHTGBM_OTHERS if kind.__module__.startswith("lightgbm") else _XGBOOST_OTHERS)
 
 
 def _is_boosting(kind: type) -> bool:

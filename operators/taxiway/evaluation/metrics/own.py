@@ -42,7 +42,7 @@ def own_metric(
         weights: How often each row is drawn (replicates, n).
 
     Raises:
-        ConfigError: The function raises an error or returns something else than numbers, or a class of the costs does not exist.
+        ConfigError: The function raises an error, or returns something else than numbers.
         DataError: The rows do not have the column `times`, or a row has no number in it.
     """
     if metric.costs:
@@ -64,10 +64,8 @@ def _costs(
     table = np.zeros((len(classes), len(classes)))
     for label, costs in metric.costs.items():
         for predicted, cost in costs.items():
-            for one in (label, predicted):
-                if one not in classes:
-                    raise ConfigError(f'gate.metrics.{name}.costs has the class "{one}"; {allowed_values(one, classes)}')
-            table[classes.index(label), classes.index(predicted)] = cost
+            if label in classes and predicted in classes:  # a class may be missing in a window
+                table[classes.index(label), classes.index(predicted)] = cost
     assert predictions.predicted is not None
     each: Floats = table[labels.astype(np.intp), predictions.predicted]
     return each if metric.times is None else each * _column(name, metric.times, rows)
@@ -106,10 +104,18 @@ def _of_function(
     def call(chosen: Any) -> Any:
         try:
             returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
-            return np.asarray([] if returned is None else returned, dtype=float)
         except (Exception, SystemExit) as error:  # a team's code may raise anything
             why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR)
             raise ConfigError(f"gate.metrics.{name}: {metric.function} raised {why}") from error
+        try:
+            if returned is not None:
+                return np.asarray(returned, dtype=float)
+        except (TypeError, ValueError):
+            pass
+        raise ConfigError(
+            f"gate.metrics.{name}: {metric.function} returned a {type(returned).__name__} that is no number; allowed: one number for each row, "
+            "or one number"
+        )
 
     everything = np.arange(len(labels))
     found = call(everything)
