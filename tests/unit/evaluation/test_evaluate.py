@@ -15,6 +15,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import DataError
 from taxiway.evaluation.evaluate import evaluate
+from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.records import Evaluation, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
@@ -207,6 +208,11 @@ def test_rows_of_a_group_are_resampled_together(tmp_path: Path) -> None:
     assert together.metrics[0].candidate != apart.metrics[0].candidate
     with pytest.raises(DataError, match=r'gate\.group_by is "day", missing in the evaluation rows; allowed: a, b, y'):
         run(snapshot, store, model, gate=GATE.model_copy(update={"group_by": "day"}))
+
+
+def test_rows_without_a_group_are_one_group() -> None:
+    rows = pd.DataFrame({"day": ["x", None, "y", None, "x", float("nan")]})
+    assert row_groups(rows, "day").tolist() == [0, 1, 2, 1, 0, 1]
 
 
 def test_a_slice_of_few_groups_is_not_compared(tmp_path: Path) -> None:

@@ -310,3 +310,16 @@ def test_few_groups_of_rows_decide_nothing(groups: int, status: Status) -> None:
     grouped = evaluation().model_copy(update={"groups": RowGroups(column="day", groups=groups)})
     verdict = judge(CANDIDATE, REPORT, grouped, GATE)
     assert next(reason.status for reason in verdict.reasons if "by day" in reason.message) is status
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [((float("nan"),) * 3, "not a number on these rows"), ((0.7, *(float("nan"),) * 2), "its interval is not known")],
+)
+def test_a_metric_that_is_not_a_number_decides_nothing_and_says_so(ends: tuple[float, float, float], words: str) -> None:
+    value, low, high = ends
+    unknown = Interval(value=value, low=low, high=high, rows=1000)
+    result = evaluation().metrics[0].model_copy(update={"candidate": unknown})
+    verdict = judge(CANDIDATE, REPORT, evaluation().model_copy(update={"metrics": (result,)}), GATE)
+    (reason,) = (reason for reason in verdict.reasons if words in reason.message)
+    assert reason.status is Status.UNDECIDED

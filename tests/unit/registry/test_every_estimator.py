@@ -108,6 +108,7 @@ def test_a_custom_kernel_is_refused_with_its_type() -> None:
         ("lightgbm.LGBMRegressor", {"input_model": "model.txt"}, 'has no parameter "input_model"'),
         ("lightgbm.LGBMRegressor", {"objective": "poisson forcedsplits_filename=x"}, "without blanks"),
         ("lightgbm.LGBMRegressor", {"metric": ["l1 input_model=x"]}, "without blanks"),
+        ("xgboost.XGBRegressor", {"lambda_l1": 1}, 'has no parameter "lambda_l1"'),
         ("xgboost.XGBRegressor", {"callbacks": [print]}, "callbacks has a builtin_function_or_method"),
         ("xgboost.XGBRegressor", {"objective": abs}, "objective has a builtin_function_or_method"),
     ],

@@ -67,7 +67,11 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "schema: lat.schema.yaml",
             ['schema is "lat.schema.yaml"', 'did you mean "late.schema.yaml"?'],
         ),
-        ("model:\n", "model:\n  build: a:b\n", ["late.pipeline.yaml:7: model", "exactly one of estimator", "build (module:function) and train"]),
+        (
+            "model:\n",
+            "model:\n  build: a:b\n",
+            ["late.pipeline.yaml:7: model", "exactly one of estimator", "build (module:function) and train"],
+        ),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
         (
