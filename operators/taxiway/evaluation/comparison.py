@@ -12,7 +12,7 @@ from taxiway.evaluation.metrics.by_name import MetricFunction
 from taxiway.evaluation.metrics.own import own_metric
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
-from taxiway.features.labels import label_classes, with_unlearned
+from taxiway.features.labels import label_classes, with_unseen
 from taxiway.messages import error_line, listed
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import LEAST_GROUPS, PairedIntervals, compare, within
@@ -125,7 +125,7 @@ def all_classes(candidate: LoadedModel, champion: LoadedModel | None, labels: "p
             f"{candidate.version}, which has learned {listed(candidate.classes)}; the label has probably been recoded at the source"
         )
     theirs = champion.classes if champion else ()
-    return with_unlearned((*candidate.classes, *(name for name in theirs if name not in candidate.classes)), labels)
+    return with_unseen((*candidate.classes, *(name for name in theirs if name not in candidate.classes)), labels)
 
 
 def _kind(classes: Sequence[str]) -> str:

@@ -83,9 +83,9 @@ def evaluate(
         candidate_without=missing_columns(candidate, rows),
         champion_without=missing_columns(champion, rows) if champion else (),
         alone=_alone(candidate, rows, comparison.labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
-        unlearned=_unlearned(candidate, comparison),
-        champion_unlearned=_unlearned(champion, comparison) if champion else (),
-        without_rows=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
+        unseen_classes=_unseen_classes(candidate, comparison),
+        champion_unseen_classes=_unseen_classes(champion, comparison) if champion else (),
+        absent_classes=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
         groups=_groups(comparison, gate),
         baselines=simple,
     )
@@ -149,7 +149,7 @@ def _class_rows(comparison: Comparison) -> dict[str, int]:
     return {name: int((comparison.labels == at).sum()) for at, name in enumerate(comparison.classes)}
 
 
-def _unlearned(model: LoadedModel, comparison: Comparison) -> tuple[ClassRows, ...]:
+def _unseen_classes(model: LoadedModel, comparison: Comparison) -> tuple[ClassRows, ...]:
     """The classes of evaluation rows that a model has not learned."""
     counts = _class_rows(comparison)
     return tuple(ClassRows(name=name, rows=rows) for name, rows in counts.items() if rows and name not in model.classes)

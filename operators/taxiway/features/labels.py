@@ -123,7 +123,7 @@ def label_numbers(labels: "pd.Series[Any]") -> "Floats":
     return numbers
 
 
-def with_unlearned(classes: tuple[str, ...], labels: "pd.Series[Any]") -> tuple[str, ...]:
+def with_unseen(classes: tuple[str, ...], labels: "pd.Series[Any]") -> tuple[str, ...]:
     """The classes of a model, and after them those of the labels that it has not learned; empty for a regression."""
     return (*classes, *(value for value in label_classes(labels) if value not in classes)) if classes else ()
 

@@ -27,7 +27,7 @@ from taxiway.records import (
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import LEAST_GROUPS
 
-_SHOWN_ALONE = 3
+_MAX_SUSPICIOUS_COLUMNS = 3
 _SHOWN_CLASSES = 5
 
 
@@ -66,8 +66,8 @@ def decide(
     reasons = (
         *_data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
-        *_scored_without(evaluation),
-        *_classes(evaluation),
+        *_missing_columns(evaluation),
+        *_unseen_and_absent_classes(evaluation),
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
@@ -147,7 +147,7 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     found = evaluation.groups
     if found is not None and found.groups >= LEAST_GROUPS:
         yield _pass(
-            f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); intervals are of whole groups"
+            f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
         )
     elif found is not None:
         message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}"
@@ -162,11 +162,11 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield Reason(
             status=status,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {level(evaluation.confidence)} "
-            f"{interval_text(score, f'.{digits}f')}): {_position(score, threshold, status)}",
+            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}",
         )
 
 
-def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
+def _missing_columns(evaluation: Evaluation) -> Iterator[Reason]:
     models = {
         f"version {evaluation.candidate}": evaluation.candidate_without,
         f"champion version {evaluation.champion}": evaluation.champion_without,
@@ -177,12 +177,12 @@ def _scored_without(evaluation: Evaluation) -> Iterator[Reason]:
             yield Reason(status=Status.NOT_APPLICABLE, message=message)
 
 
-def _classes(evaluation: Evaluation) -> Iterator[Reason]:
+def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
     """What was done about classes that appeared or vanished; it decides nothing by itself."""
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     models = {
-        f"version {evaluation.candidate}": evaluation.unlearned,
-        f"champion version {evaluation.champion}": evaluation.champion_unlearned,
+        f"version {evaluation.candidate}": evaluation.unseen_classes,
+        f"champion version {evaluation.champion}": evaluation.champion_unseen_classes,
     }
     for model, classes in models.items():
         if classes:
@@ -193,16 +193,16 @@ def _classes(evaluation: Evaluation) -> Iterator[Reason]:
                 message=f"{model} has not learned the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
                 f"({counts}{more}): they count as its errors, with a probability of 0 for their class",
             )
-    if evaluation.without_rows:
+    if evaluation.absent_classes:
         yield Reason(
             status=Status.NOT_APPLICABLE,
-            message=f"no evaluation row has the class {listed(evaluation.without_rows)}: nothing is known of how well it is predicted",
+            message=f"no evaluation row has the class {listed(evaluation.absent_classes)}: nothing is known of how well it is predicted",
         )
 
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
     """A warning that decides nothing: real problems are rarely solved, but a column may give the label away."""
-    alone = "; ".join(column.describe() for column in evaluation.alone[:_SHOWN_ALONE])
+    alone = "; ".join(column.describe() for column in evaluation.alone[:_MAX_SUSPICIOUS_COLUMNS])
     first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
     for result in evaluation.metrics:
         if is_almost_perfect(result):
@@ -260,7 +260,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
         skipped = {
             "had too few rows": few_rows,
-            "had too few groups of rows or different labels" if gate.group_by else "had too few different labels": len(
+            "had too few groups, or too few different labels" if gate.group_by else "had too few different labels": len(
                 evaluation.slices
             )
             - compared
@@ -306,13 +306,13 @@ def _result(evaluation: Evaluation, name: str) -> MetricResult:
     raise KeyError(f"the evaluation has no metric {name}; it has {[r.metric for r in evaluation.metrics]}")
 
 
-def _position(interval: Interval, bound: float, status: Status) -> str:
+def _describe_position(interval: Interval, bound: float, status: Status) -> str:
     """Where an interval lies: `above the threshold 0.6`."""
     threshold = f"the threshold {number_text(bound)}"
     if math.isnan(interval.value):
         return "not a number on these rows, so nothing can be decided"
     if math.isnan(interval.low):
-        return "its interval is not known, because it is not a number on some of the rows that are drawn"
+        return "its interval is not known, because the metric is not a number on some bootstrap samples"
     if status is Status.UNDECIDED:
         return f"the interval includes {threshold}"
     if interval.low >= bound:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RESAMPLES = 1000
-_TIMES_IN_MEMORY = 500_000
+_MAX_VALUES_PER_CHUNK = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
 
@@ -36,23 +36,23 @@ def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any
 
 
 @dataclass(frozen=True)
-class PairClasses:
-    """The classes of both versions as text, in the order of their probabilities; empty if they are not known."""
+class VersionClasses:
+    """The class names of both versions, in the order of the probabilities in their answers; empty if they are not known."""
 
     champion: Sequence[str] = ()
     challenger: Sequence[str] = ()
 
     @property
     def differ(self) -> bool:
-        """Whether positions mean other classes in the two answers."""
+        """Whether the classes of both are known, and are others or in another order."""
         return bool(self.champion and self.challenger) and tuple(self.champion) != tuple(self.challenger)
 
 
-_SAME = PairClasses()
+_UNKNOWN_CLASSES = VersionClasses()
 
 
 def agreement_of(
-    answered_by_both: Sequence[Pair], within: float | None, confidence: float, classes: PairClasses = _SAME
+    answered_by_both: Sequence[Pair], within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
@@ -69,12 +69,12 @@ def agreement_of(
     return proportion(sum(_agree(a, b, within, classes) for a, b in rows), len(rows), confidence) if rows else None
 
 
-def _agree(champion: Any, challenger: Any, within: float | None, classes: PairClasses) -> bool:
+def _agree(champion: Any, challenger: Any, within: float | None, classes: VersionClasses) -> bool:
     champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
-        return classes.champion[_predicted_class(champion)] == classes.challenger[_predicted_class(challenger)]
+        return classes.champion[_predicted_class_index(champion)] == classes.challenger[_predicted_class_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
-        return len(champion) == len(challenger) and _predicted_class(champion) == _predicted_class(challenger)
+        return len(champion) == len(challenger) and _predicted_class_index(champion) == _predicted_class_index(challenger)
     if _is_number(champion) and _is_number(challenger):
         if within is not None:
             return bool(abs(champion - challenger) <= within)
@@ -84,10 +84,12 @@ def _agree(champion: Any, challenger: Any, within: float | None, classes: PairCl
     return bool(champion == challenger)
 
 
-def score_shift_of(answered_by_both: Sequence[Pair], confidence: float, classes: PairClasses = _SAME) -> Interval | None:
+def score_shift_of(
+    answered_by_both: Sequence[Pair], confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+) -> Interval | None:
     """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
 
-    With two classes, the score is the probability of the second one. With more, it is the probability of the class that the champion
+    With two classes in the same order, the score is the probability of the second one. Otherwise it is the probability of the class that the champion
     predicted, and 0 if the challenger has not learned it. In a regression, it is the predicted number.
     """
     import numpy as np
@@ -103,15 +105,15 @@ def score_shift_of(answered_by_both: Sequence[Pair], confidence: float, classes:
     return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
 
 
-def _scores(champion: Any, challenger: Any, classes: PairClasses) -> tuple[float, float] | None:
+def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
-        at = _predicted_class(champion)
+        at = _predicted_class_index(champion)
         name = classes.champion[at]
         learned = name in classes.challenger
         return float(champion[at]), float(challenger[list(classes.challenger).index(name)]) if learned else 0.0
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
-        class_index = 1 if len(champion) == 2 else _predicted_class(champion)
+        class_index = 1 if len(champion) == 2 else _predicted_class_index(champion)
         return float(champion[class_index]), float(challenger[class_index])
     # Integers are labels: MLflow returns integer classes as they are.
     if isinstance(champion, float) and isinstance(challenger, float):
@@ -131,7 +133,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _predicted_class(probabilities: list[float]) -> int:
+def _predicted_class_index(probabilities: list[float]) -> int:
     """As `taxiway.features.labels.predicted_classes`."""
     if len(probabilities) == 2:
         return int(probabilities[1] >= DECISION_THRESHOLD)
@@ -155,8 +157,8 @@ def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple
         return None, None
     times = np.array(list(by_call.values()))
     random = np.random.default_rng(0)
-    together = max(1, _TIMES_IN_MEMORY // len(times))  # resamples, which NumPy sorts many times faster than one by one
-    drawn = [min(together, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, together)]
+    chunk_size = max(1, _MAX_VALUES_PER_CHUNK // len(times))  # resamples, which NumPy sorts many times faster than one by one
+    drawn = [min(chunk_size, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, chunk_size)]
     resampled = np.concatenate([_ratios(times[random.integers(0, len(times), (count, len(times)))]) for count in drawn])
     tail = (1 - confidence) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)

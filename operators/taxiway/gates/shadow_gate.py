@@ -5,7 +5,7 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 
 from collections.abc import Sequence
 
-from taxiway.gates.shadow_estimates import PairClasses, agreement_of, latency_ratios, proportion, score_shift_of
+from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, latency_ratios, proportion, score_shift_of
 from taxiway.gates.wording import decimals, ends, interval_text, level, percent_text
 from taxiway.messages import number_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
@@ -28,7 +28,7 @@ def decide(
     champion: int,
     requirements: Shadow,
     confidence: float,
-    classes: PairClasses = PairClasses(),  # noqa: B008 it is frozen
+    classes: VersionClasses = VersionClasses(),  # noqa: B008 it is frozen
 ) -> ShadowReport:
     """Decide whether a challenger answered live requests like the champion.
 

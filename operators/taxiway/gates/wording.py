@@ -16,7 +16,7 @@ def decimals(values: Sequence[float], bounds: Sequence[float] = (), *, least: in
         values: The values.
         bounds: Each value is written on its side of each of these.
         least: The smallest number of decimals.
-        scale: The size of the numbers that the values are compared with; if it is small, three of its digits are significant.
+        scale: The largest magnitude of the values; if it is small, they get enough decimals for three significant digits.
     """
     start = least
     if 0 < scale < math.inf:

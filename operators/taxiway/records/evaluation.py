@@ -158,9 +158,9 @@ class Evaluation(Record):
             in them.
         champion_without: The same for the champion.
         alone: If the candidate is almost perfect, the columns that may give the label away.
-        unlearned: The classes of evaluation rows that the candidate has not learned; it was scored with a probability of 0 for them.
-        champion_unlearned: The same for the champion.
-        without_rows: The classes of the candidate that no evaluation row has.
+        unseen_classes: The classes of evaluation rows that the candidate has not learned; it was scored with a probability of 0 for them.
+        champion_unseen_classes: The same for the champion.
+        absent_classes: The classes of the candidate that no evaluation row has.
         groups: The groups of rows that were resampled together; None if each row was on its own.
         baselines: The simple models that the candidate was compared with.
     """
@@ -178,8 +178,8 @@ class Evaluation(Record):
     candidate_without: tuple[str, ...] = ()
     champion_without: tuple[str, ...] = ()
     alone: tuple[ColumnAlone, ...] = ()
-    unlearned: tuple[ClassRows, ...] = ()
-    champion_unlearned: tuple[ClassRows, ...] = ()
-    without_rows: tuple[str, ...] = ()
+    unseen_classes: tuple[ClassRows, ...] = ()
+    champion_unseen_classes: tuple[ClassRows, ...] = ()
+    absent_classes: tuple[str, ...] = ()
     groups: RowGroups | None = None
     baselines: tuple[Baseline, ...] = ()

@@ -141,7 +141,7 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
 
 
 def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.gates.shadow_estimates import PairClasses
+    from taxiway.gates.shadow_estimates import VersionClasses
     from taxiway.gates.shadow_gate import decide
     from taxiway.registry.models import classes_of, load_trusted
     from taxiway.serving.answer_check import check_shadow
@@ -155,7 +155,9 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
         champion=verdict.champion,
         requirements=context.pipeline.shadow,
         confidence=context.pipeline.gate.confidence,
-        classes=PairClasses(*(classes_of(context.registry, verdict.model, at) for at in (verdict.champion, verdict.version))),
+        classes=VersionClasses(
+            *(classes_of(context.registry, verdict.model, at) for at in (verdict.champion, verdict.version))
+        ),
     )
     return check_shadow(report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model))
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.ingest.sampling import other_column, split_text
+from taxiway.data.ingest.sampling import describe_split, empty_split_hint
 from taxiway.data.ingest.snapshot import parted
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.predictions import positive_class, predictions_of
 from taxiway.features.encoding import predict_rows, raw_frame
-from taxiway.features.labels import true_labels, with_unlearned
+from taxiway.features.labels import true_labels, with_unseen
 from taxiway.features.transform import transform
 from taxiway.messages import counted
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
@@ -46,8 +46,8 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
         learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
             raise DataError(
-                f"the sweep has no rows to {'score' if learned else 'train'} on: {split_text(snapshot.split)} splits the training rows "
-                f"once more, and they have too few values for it; {other_column(snapshot.split)}, or remove the sweep"
+                f"the sweep has no rows to {'score' if learned else 'train'} on: {describe_split(snapshot.split)} splits the training rows "
+                f"once more, and they have too few values for it; {empty_split_hint(snapshot.split)}, or remove the sweep"
             )
         return Snapshot(pipeline=snapshot.pipeline, training=tuple(learned), evaluation=tuple(scored), split=snapshot.split)
     if len(snapshot.training) < 2:
@@ -136,7 +136,7 @@ def run_trial(
     if before is not None and before.score is not None:
         recorder.tags({tags.TRIAL_REUSED: "score reused from an earlier run on the same rows"})
         return before
-    classes = with_unlearned(features.classes, rows[features.label])
+    classes = with_unseen(features.classes, rows[features.label])
     labels = true_labels(rows[features.label], classes)
     score, error = math.nan, None
     try:

@@ -176,7 +176,7 @@ def test_three_classes_have_metrics_slices_and_pictures(tmp_path: Path) -> None:
     expected = roc_auc_score(rows["y"], Colours().predict(rows), multi_class="ovr")
     assert values["roc_auc"].candidate.value == pytest.approx(expected)
     assert [s.difference is not None for s in found.slices] == [True, True]
-    assert (found.unlearned, found.without_rows) == ((), ())
+    assert (found.unseen_classes, found.absent_classes) == ((), ())
     matrix = pd.read_csv(io.BytesIO(recorder.values["evaluation/confusion_matrix.csv"]))
     assert matrix["label"].tolist() == list(classes)
     assert matrix.drop(columns="label").to_numpy().sum() == len(rows)
@@ -187,11 +187,11 @@ def test_classes_that_appear_and_vanish_are_counted(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: np.where(late, "red", np.where(np.arange(2000) < 300, "grey", "blue")))
     candidate, champion = LoadedModel(2, Colours(), ("blue", "green", "red")), LoadedModel(1, Scorer(), ("blue", "red"))
     found = run(snapshot, store, candidate, champion, COLOURS)
-    assert [(c.name, c.rows > 100) for c in found.unlearned] == [("grey", True)]
-    assert found.champion_unlearned == found.unlearned
-    assert found.without_rows == ("green",)
+    assert [(c.name, c.rows > 100) for c in found.unseen_classes] == [("grey", True)]
+    assert found.champion_unseen_classes == found.unseen_classes
+    assert found.absent_classes == ("green",)
     accuracy = next(m for m in found.metrics if m.metric == "accuracy")
-    assert accuracy.candidate.high < 1 - found.unlearned[0].rows / 2000 + 0.05
+    assert accuracy.candidate.high < 1 - found.unseen_classes[0].rows / 2000 + 0.05
 
 
 def test_rows_of_a_group_are_resampled_together(tmp_path: Path) -> None:

@@ -295,7 +295,7 @@ def test_pass_means_that_no_reason_fails_or_is_open(auc: float, width: float, ga
 def test_classes_that_appear_and_vanish_are_told_and_decide_nothing() -> None:
     new, gone = (ClassRows(name="grey", rows=31), ClassRows(name="pink", rows=2)), ("green",)
     plain = evaluation()
-    changed = plain.model_copy(update={"unlearned": new, "champion_unlearned": new[:1], "without_rows": gone})
+    changed = plain.model_copy(update={"unseen_classes": new, "champion_unseen_classes": new[:1], "absent_classes": gone})
     verdict = judge(CANDIDATE, REPORT, changed, GATE)
     assert verdict.status is judge(CANDIDATE, REPORT, plain, GATE).status
     messages = [reason.message for reason in verdict.reasons]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from helping import examples
-from taxiway.gates.shadow_estimates import PairClasses, agreement_of, score_shift_of
+from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, score_shift_of
 from taxiway.gates.shadow_gate import decide, not_applicable
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
@@ -309,7 +309,7 @@ def test_predicted_classes_are_compared_by_name(
 ) -> None:
     """The champion says b with 0.9; versions of different windows may have learned different classes."""
     pairs = [pair(number, (0.1, 0.9), challenger) for number in range(4)]
-    known = PairClasses(("a", "b"), classes)
+    known = VersionClasses(("a", "b"), classes)
     found, moved = agreement_of(pairs, None, 0.99, known), score_shift_of(pairs, 0.99, known)
     assert found is not None
     assert moved is not None

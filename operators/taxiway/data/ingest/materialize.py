@@ -14,7 +14,7 @@ from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.data.ingest.join import JoinedTable, joined_columns, match
-from taxiway.data.ingest.sampling import Subset, drawn_columns, kept_query, subset_query
+from taxiway.data.ingest.sampling import Subset, kept_query, sampling_columns, subset_query
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.messages import counted
 from taxiway.records import JoinMatch, SampleRule, SplitRule
@@ -213,7 +213,7 @@ def _drawn_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -> s
 
     labelled = "true" if rules.label is None or rules.label not in catalog.locations else _labelled(*find(rules.label))
     own = tuple(span.columns.values())
-    drawn = drawn_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
+    drawn = sampling_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
     # The first column of a joined file is the number of the row in the span.
     joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row_number" for view in used)
     return f"SELECT {', '.join(['span.row_number AS row_number', *drawn])} FROM span {joins}"

@@ -1,7 +1,7 @@
-"""SQL for sampling and splitting rows: by a hash of a column's value, by one of all values of a row, or by time.
+"""SQL for sampling and splitting rows: by the hash of a column, by the hash of the whole row, or by time.
 
-A hash depends only on the values, so a value or a row is sampled and split the same way in every run, also when the data grows. The
-rank of a row, by which strata and times are split, also depends on the other rows of its file.
+A hash depends only on the values, so a value or a row is sampled and split the same way in every run, also when the data grows.
+Stratified samples and splits, and splits by time, also depend on the other rows of the file.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ TIMES = ("date", "datetime", "integer", "number")
 
 
 class Subset(IntEnum):
-    """What becomes of a row."""
+    """The subset that a row belongs to."""
 
     LEFT_OUT = -1
     TRAINING = 0
     EVALUATION = 1
 
 
-def split_text(split: SplitRule) -> str:
+def describe_split(split: SplitRule) -> str:
     """The keys of a split for errors: `source.split by customer with evaluation: 0.2`."""
     if split.by is not None:
         return f"source.split by {split.by} with evaluation: {split.evaluation:g}"
@@ -35,7 +35,7 @@ def split_text(split: SplitRule) -> str:
     return f"source.split with {named}evaluation: {split.evaluation:g}"
 
 
-def other_column(split: SplitRule) -> str:
+def empty_split_hint(split: SplitRule) -> str:
     """What to split by if a split leaves no rows on one side."""
     if split.by is not None:
         return "split by a column with more values"
@@ -44,7 +44,7 @@ def other_column(split: SplitRule) -> str:
     return "split by a column with more values" if split.by_time is not None else "read more rows"
 
 
-def drawn_columns(
+def sampling_columns(
     sample: SampleRule | None, split: SplitRule | None, find: Find, own: Sequence[Column], salt: str, labelled: str = "true"
 ) -> tuple[str, ...]:
     """The columns that `subset_query` needs, as SQL: `labelled`, `drawn`, `stratum`, `held` and `part`.
@@ -94,7 +94,7 @@ def _split_columns(split: SplitRule, find: Find, own: Sequence[Column], salt: st
 
 
 def kept_query(sample: SampleRule | None, drawn: str) -> str:
-    """SQL that adds to a query with the columns of `drawn_columns` whether each row is `kept`: labelled, and in the sample.
+    """SQL that adds to a query with the columns of `sampling_columns` whether each row is `kept`: labelled, and in the sample.
 
     Rows that are not `labelled` count for no stratum. Each stratum keeps at least its fraction of the rows, and at least one row:
     those with the smallest hashes are added.
@@ -114,7 +114,7 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
     Args:
         sample: The sample; None for all rows.
         split: The split; None for none.
-        drawn: A query with `row_number` and the columns of `drawn_columns`.
+        drawn: A query with `row_number` and the columns of `sampling_columns`.
     """
     rows = kept_query(sample, drawn)
     held = "false"

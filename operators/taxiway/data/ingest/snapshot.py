@@ -11,7 +11,7 @@ from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
 from taxiway.data.ingest.row_filter import filter_rows
-from taxiway.data.ingest.sampling import Subset, other_column, split_text
+from taxiway.data.ingest.sampling import Subset, describe_split, empty_split_hint
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
@@ -230,7 +230,7 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
     if reading.split is None:
         training, evaluation = training[:-1], training[-1:]
     else:
-        rule, other = split_text(reading.split), other_column(reading.split)
+        rule, other = describe_split(reading.split), empty_split_hint(reading.split)
         if not training:
             raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or {other}")
         if not evaluation or evaluation[-1].name != newest:

@@ -22,7 +22,7 @@ from taxiway.serving.workers.base import ModelSource, Outcome
 log = logging.getLogger(__name__)
 
 _MAX_NAMED_COLUMNS = 10
-_MAX_ERROR = 1000
+_MAX_ERROR_CHARS = 1000
 _PARENT_POLL_S = 1.0
 _model: Any | None = None  # the model of this process, once it is loaded
 
@@ -103,10 +103,10 @@ def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
     order = sorted(range(len(batch)), key=lambda i: batch[i].columns)
     for _, group in groupby(order, key=lambda i: batch[i].columns):
         members = list(group)
-        together = _predict_call(model, [batch[i] for i in members], calls)
-        if any(outcome.status != 200 for outcome in together) and len(members) > 1:
-            together = [_predict_call(model, [batch[i]], calls + n)[0] for n, i in enumerate(members)]
-        for i, outcome in zip(members, together, strict=True):
+        group_outcomes = _predict_call(model, [batch[i] for i in members], calls)
+        if any(outcome.status != 200 for outcome in group_outcomes) and len(members) > 1:
+            group_outcomes = [_predict_call(model, [batch[i]], calls + n)[0] for n, i in enumerate(members)]
+        for i, outcome in zip(members, group_outcomes, strict=True):
             outcomes[i] = outcome
         calls += len(members)
     return [outcome for outcome in outcomes if outcome is not None]
@@ -126,7 +126,7 @@ def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
         spent = (time.perf_counter() - began) * 1000
         return [Outcome(200, answer, "", spent, call) for answer in answers]
     spent = (time.perf_counter() - began) * 1000
-    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR), spent, call) for _ in requests]
+    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR_CHARS), spent, call) for _ in requests]
 
 
 def _answers(model: Any, requests: list[Rows]) -> list[str]:

@@ -22,7 +22,7 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.messages import number_text, number_texts, percent, quoted
 from taxiway.records import Anomaly, SchemaChange, Severity
 
-_MANY_ROWS = 0.1
+_MIN_SHARE_CHANGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema,
             continue
         before = others.column(feature.name)
         if before is None or before.present or column.present or not fits(feature, before):
-            results.add(_judged(before, column, feature, limit, compared, results))
+            results.add(_compare_column(before, column, feature, limit, compared, results))
 
 
 def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
@@ -136,16 +136,16 @@ def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature,
 
 
 def _changed_most(before: ColumnProfile, now: ColumnProfile) -> str:
-    """The integer whose share changed most, if a median cannot show it: such as a new mark for missing values."""
+    """The integer whose share changed most, if by at least 10 points: such as a new sentinel value for missing ones."""
     if not (before.values and before.values_complete and now.values and now.values_complete):
         return ""
     change = l_infinity(before, now)
-    if change.distance < _MANY_ROWS:
+    if change.distance < _MIN_SHARE_CHANGE:
         return ""
     return f", and the share of {change.value} from {percent(change.share_a)} to {percent(change.share_b)}"
 
 
-def _judged(
+def _compare_column(
     before: ColumnProfile | None,
     now: ColumnProfile,
     feature: Feature,

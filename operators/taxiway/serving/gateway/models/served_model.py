@@ -26,8 +26,8 @@ _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say 
 class ServedModel:
     """One model of the registry. All its methods run in the gateway's event loop.
 
-    When the champion has answered a batch, the batch is logged, and its predict calls are mirrored to the challenger if its queue
-    has room. Both versions make the same predict calls, so their latencies are comparable.
+    When the champion has answered a batch, its predict calls are queued for the challenger if the challenger's queue has room (but not
+    refused or unavailable ones), and the batch is logged. Both versions make the same predict calls, so their latencies are comparable.
 
     Args:
         name: The registered model.
@@ -98,15 +98,15 @@ class ServedModel:
                 group.create_task(self._watch(name, check))
 
     async def _start_from_copy(self) -> None:
-        while not await self._succeeds("saved copy", self.champion.start_from_copy):
+        while not await self._run_check("saved copy", self.champion.start_from_copy):
             await asyncio.sleep(self._settings.poll_s)
 
     async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._succeeds(name, check)
+            await self._run_check(name, check)
             await asyncio.sleep(self._settings.poll_s)
 
-    async def _succeeds(self, name: str, check: Callable[[], Awaitable[None]]) -> bool:
+    async def _run_check(self, name: str, check: Callable[[], Awaitable[None]]) -> bool:
         """Run a check once; if it raises, that is a problem of the model."""
         problem = f"check of the {name}"
         try:
@@ -114,7 +114,7 @@ class ServedModel:
         except RequestError as error:
             self._problems.begin(problem, error.message)
         except Exception as error:
-            message = f"the {problem} failed and is repeated: {type(error).__name__}: {error}"
+            message = f"the {problem} failed and will be retried: {type(error).__name__}: {error}"
             self._problems.begin(problem, message, error=error)
         else:
             self._problems.end(problem)
@@ -152,14 +152,14 @@ class ServedModel:
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
         """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
         try:
-            rows = [row for answered in by_call(batch) for row in self._mirrored(version, answered)]
+            rows = [row for answered in by_call(batch) for row in self._mirror_call(version, answered)]
             logged = self._log.add(rows)
         except Exception as error:
             resolve(version, batch, error)
             raise
         logged.add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
 
-    def _mirrored(self, version: int, answered: Batch) -> list[LoggedRequest]:
+    def _mirror_call(self, version: int, answered: Batch) -> list[LoggedRequest]:
         """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
         requests = [request for request, _ in answered]
         status = answered[0][1].status  # all outcomes of a predict call have the same status
