@@ -151,7 +151,7 @@ def _check_values(name: str, kind: str, classes: Sequence[str], rows: int, probl
         raise DataError(f"the label {name} has the type {kind}; allowed with --problem regression: integers and numbers")
     as_classes = problem == "classification" or not is_number
     if len(classes) < 2 or (as_classes and len(classes) > min(MAX_CLASSES, rows / 3)):
-        got = f"the values {listed(classes[:5], len(classes))}" if classes else "no value"
+        got = f"the values {listed(classes[:5], len(classes))}" if classes else "no values"
         raise DataError(
             f"the label {name} has the type {kind} and {got} in {rows:,} rows; allowed: a label with 2 to {MAX_CLASSES:,} classes, each of "
             "several rows, or a number"
