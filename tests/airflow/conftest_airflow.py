@@ -145,7 +145,7 @@ class Running:
             return found if len(found) >= count else ()
 
         found: tuple[RunSummary, ...] = until(
-            enough, f"{count} runs of {pipeline} came to something", progress=lambda: self.states(pipeline), every_s=1
+            enough, f"{count} runs of {pipeline} have an outcome", progress=lambda: self.states(pipeline), every_s=1
         )
         return found
 

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.by_name import MetricFunction
-from taxiway.evaluation.metrics.own import own_metric
+from taxiway.evaluation.metrics.own import OwnMetricFunction
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unseen
@@ -69,7 +68,7 @@ class Comparison:
     def metric(self, name: str) -> MetricFunction:
         """A metric of the gate, as a function of predictions for the rows, labels and weights."""
         own = self.gate.metrics.get(name)
-        return partial(own_metric, name, own, self.classes, self.rows) if own else metric_of(name, self.classes).compute
+        return OwnMetricFunction(name, own, self.classes, self.rows) if own else metric_of(name, self.classes).compute
 
     @property
     def has_enough_groups(self) -> bool:

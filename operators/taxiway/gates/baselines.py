@@ -1,4 +1,4 @@
-"""What the model gate says about the comparison with simple models. It decides nothing."""
+"""The model gate's reason about the comparison with simple models, which does not change the verdict."""
 
 from collections.abc import Iterator
 

@@ -107,7 +107,7 @@ def check_model(folder: Path) -> None:
 
 
 def needs_native_types(folder: Path) -> bool:
-    """Whether a saved model has types of `NATIVE_TYPES`; not if it is no skops file, which is for its loader to judge."""
+    """Whether a saved model has types of `NATIVE_TYPES`. False if it is not a skops file; its loader then decides."""
     try:
         sklearn = _read_mlmodel(folder)["flavors"]["sklearn"]
         return not NATIVE_TYPES.isdisjoint(untrusted_types(folder / _file_name(folder, sklearn)))

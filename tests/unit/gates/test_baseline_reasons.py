@@ -1,4 +1,4 @@
-"""What the verdict says of a guess and of a linear model: one line, which decides nothing."""
+"""The verdict's reason about the dummy and the linear baseline, which does not change its status."""
 
 import pytest
 from gates.test_model_gate import CANDIDATE, GATE, REPORT, evaluation, judge

@@ -35,7 +35,7 @@ NO_PROBABILITIES = {
     *("LinearSVC", "NuSVC", "OneVsOneClassifier", "OutputCodeClassifier", "PassiveAggressiveClassifier", "Perceptron"),
     *("RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "SVC"),
 }
-# For several labels at once, or one feature; what scikit-learn says about it is the error.
+# For several labels at once, or a single feature; the error is the one of scikit-learn.
 OTHER_TASKS = {
     *("CCA", "ClassifierChain", "IsotonicRegression", "MultiOutputClassifier", "MultiOutputRegressor", "MultiTaskElasticNet"),
     *("MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV", "PLSCanonical", "RegressorChain"),

@@ -1,4 +1,4 @@
-"""How a drafted pipeline holds out rows for evaluation, and what the draft says about it."""
+"""Chooses the split of training and evaluation rows for `taxiway new`, and describes it in the draft."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

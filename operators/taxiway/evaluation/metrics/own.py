@@ -1,6 +1,7 @@
 """Metrics of a team's own: a function in its folder, or a table of costs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError, allowed_values
@@ -18,122 +19,113 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MAX_ERROR = 500
+_MAX_ERROR_CHARS = 500
 
 
-def own_metric(
-    name: str,
-    metric: OwnMetric,
-    classes: Sequence[str],
-    rows: "pd.DataFrame",
-    predictions: Predictions,
-    labels: "Floats",
-    weights: "Floats",
-) -> "Floats":
-    """A metric of `gate.metrics`, for each replicate of the weights.
+@dataclass(frozen=True)
+class OwnMetricFunction:
+    """A metric of `gate.metrics` for some rows, called as Taxiway's own metrics are.
 
-    Args:
+    Attributes:
         name: Its name.
         metric: Its definition.
         classes: All classes; empty for a regression.
         rows: The evaluation rows (n).
-        predictions: The predictions for them.
-        labels: Their labels: positions of classes, or numbers.
-        weights: How often each row is drawn (replicates, n).
-
-    Raises:
-        ConfigError: The function raises an error, or returns something else than numbers.
-        DataError: The rows do not have the column `times`, or a row has no number in it.
     """
-    if metric.costs:
-        return mean(_costs(name, metric, classes, rows, predictions, labels), weights)
-    return _of_function(name, metric, classes, rows, predictions, labels, weights)
 
+    name: str
+    metric: OwnMetric
+    classes: Sequence[str]
+    rows: "pd.DataFrame"
 
-def _costs(
-    name: str,
-    metric: OwnMetric,
-    classes: Sequence[str],
-    rows: "pd.DataFrame",
-    predictions: Predictions,
-    labels: "Floats",
-) -> "Floats":
-    """The cost of each row."""
-    import numpy as np
+    def __call__(self, predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+        """The metric for each replicate.
 
-    table = np.zeros((len(classes), len(classes)))
-    for label, costs in metric.costs.items():
-        for predicted, cost in costs.items():
-            if label in classes and predicted in classes:  # a class may be missing in a window
-                table[classes.index(label), classes.index(predicted)] = cost
-    assert predictions.predicted is not None
-    each: Floats = table[labels.astype(np.intp), predictions.predicted]
-    return each if metric.times is None else each * _column(name, metric.times, rows)
+        Args:
+            predictions: The predictions for the rows.
+            labels: Their labels: positions of classes, or numbers.
+            weights: How often each row is drawn (replicates, n).
 
+        Raises:
+            ConfigError: The function raises an error, or returns something else than numbers.
+            DataError: The rows do not have the column `times`, or a row has no number in it.
+        """
+        if self.metric.costs:
+            return mean(self._costs(predictions, labels), weights)
+        return self._of_function(predictions, labels, weights)
 
-def _column(name: str, column: str, rows: "pd.DataFrame") -> "Floats":
-    import numpy as np
-    import pandas as pd
+    def _costs(self, predictions: Predictions, labels: "Floats") -> "Floats":
+        """The cost of each row."""
+        import numpy as np
 
-    if column not in rows:
-        raise DataError(
-            f'gate.metrics.{name}.times is "{column}", missing in the evaluation rows; {allowed_values(column, rows.columns)}'
+        table = np.zeros((len(self.classes), len(self.classes)))
+        for label, costs in self.metric.costs.items():
+            for predicted, cost in costs.items():
+                if label in self.classes and predicted in self.classes:  # a class may be missing in a window
+                    table[self.classes.index(label), self.classes.index(predicted)] = cost
+        assert predictions.predicted is not None
+        each: Floats = table[labels.astype(np.intp), predictions.predicted]
+        return each if self.metric.times is None else each * self._column(self.metric.times)
+
+    def _column(self, column: str) -> "Floats":
+        import numpy as np
+        import pandas as pd
+
+        key = f"gate.metrics.{self.name}.times"
+        if column not in self.rows:
+            raise DataError(f'{key} is "{column}", missing in the evaluation rows; {allowed_values(column, self.rows.columns)}')
+        numbers: Floats = pd.to_numeric(self.rows[column], errors="coerce").to_numpy(dtype=float)
+        missing = int((~np.isfinite(numbers)).sum())
+        if missing:
+            raise DataError(f"{key}: {column} is not a number in {missing:,} of {len(self.rows):,} evaluation rows")
+        return numbers
+
+    def _of_function(self, predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+        import numpy as np
+
+        function = look_up(str(self.metric.function), ":", f"gate.metrics.{self.name}")
+        truth, predicted = self._as_source(labels, predictions)
+        probabilities = {PROBABILITY.format(one): predictions.values[:, at] for at, one in enumerate(self.classes)}
+        seen = self.rows.assign(**probabilities)
+
+        def call(chosen: Any) -> Any:
+            try:
+                returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
+            except (Exception, SystemExit) as error:  # a team's code may raise anything
+                why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR_CHARS)
+                raise ConfigError(f"gate.metrics.{self.name}: {self.metric.function} raised {why}") from error
+            return self._as_numbers(returned)
+
+        everything = np.arange(len(labels))
+        found = call(everything)
+        if found.shape == labels.shape:
+            return mean(found, weights)
+        if found.shape != ():
+            raise ConfigError(
+                f"gate.metrics.{self.name}: {self.metric.function} returned an array of the shape {found.shape} for {len(labels):,} rows; "
+                "allowed: one number for each row, or one number"
+            )
+        return np.array([float(call(np.repeat(everything, each.astype(np.intp)))) for each in weights])
+
+    def _as_numbers(self, returned: Any) -> "Floats":
+        import numpy as np
+
+        refusal = ConfigError(
+            f"gate.metrics.{self.name}: {self.metric.function} returned a {type(returned).__name__} that is no number; allowed: one number "
+            "for each row, or one number"
         )
-    numbers: Floats = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=float)
-    missing = int((~np.isfinite(numbers)).sum())
-    if missing:
-        raise DataError(f"gate.metrics.{name}.times: {column} is not a number in {missing:,} of {len(rows):,} evaluation rows")
-    return numbers
-
-
-def _of_function(
-    name: str,
-    metric: OwnMetric,
-    classes: Sequence[str],
-    rows: "pd.DataFrame",
-    predictions: Predictions,
-    labels: "Floats",
-    weights: "Floats",
-) -> "Floats":
-    import numpy as np
-
-    function = look_up(str(metric.function), ":", f"gate.metrics.{name}")
-    truth, predicted = _as_source(classes, labels, predictions)
-    seen = rows.assign(**{PROBABILITY.format(one): predictions.values[:, at] for at, one in enumerate(classes)})
-
-    def call(chosen: Any) -> Any:
+        if returned is None:  # NumPy would make NaN of it
+            raise refusal
         try:
-            returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
-        except (Exception, SystemExit) as error:  # a team's code may raise anything
-            why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR)
-            raise ConfigError(f"gate.metrics.{name}: {metric.function} raised {why}") from error
-        try:
-            if returned is not None:
-                return np.asarray(returned, dtype=float)
-        except (TypeError, ValueError):
-            pass
-        raise ConfigError(
-            f"gate.metrics.{name}: {metric.function} returned a {type(returned).__name__} that is no number; allowed: one number for each row, "
-            "or one number"
-        )
+            return np.asarray(returned, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise refusal from error
 
-    everything = np.arange(len(labels))
-    found = call(everything)
-    if found.shape == labels.shape:
-        return mean(found, weights)
-    if found.shape != ():
-        raise ConfigError(
-            f"gate.metrics.{name}: {metric.function} returned an array of the shape {found.shape} for {len(labels):,} rows; allowed: one "
-            "number for each row, or one number"
-        )
-    return np.array([float(call(np.repeat(everything, each.astype(np.intp)))) for each in weights])
+    def _as_source(self, labels: "Floats", predictions: Predictions) -> tuple[Any, Any]:
+        """Labels and predictions as the team knows them: classes as text, or numbers."""
+        import numpy as np
 
-
-def _as_source(classes: Sequence[str], labels: "Floats", predictions: Predictions) -> tuple[Any, Any]:
-    """Labels and predictions as the team knows them: classes as text, or numbers."""
-    import numpy as np
-
-    if not classes:
-        return labels, predictions.values
-    names = np.array(classes, dtype=object)
-    return names[labels.astype(np.intp)], names[predictions.predicted]
+        if not self.classes:
+            return labels, predictions.values
+        names = np.array(self.classes, dtype=object)
+        return names[labels.astype(np.intp)], names[predictions.predicted]

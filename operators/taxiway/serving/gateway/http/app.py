@@ -245,7 +245,7 @@ async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Re
     headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by.version)}
     if outcome.status != 200:
         return refusal(outcome.status, outcome.error, headers)
-    # The order of the probabilities; without it, nobody could tell which class is meant.
+    # The names of the classes, in the order of the probabilities.
     classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
     return Response(f'{{"predictions": {outcome.predictions}{classes}}}', media_type="application/json", headers=headers)
 
