@@ -46,10 +46,11 @@ def _measured(path: str, params: dict[str, Any], matrix: Any, labels: Any, round
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from taxiway.features.build import build_transform
+    from taxiway.features.columns import FeatureColumns
     from taxiway.features.encoding import predict_rows, raw_frame
     from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
-    from taxiway.features.transform import build_transform
     from taxiway.spec.pipeline import Model
     from taxiway.training.estimator import accepts_missing, build_estimator
     from taxiway.training.fit import TrainingRows, fit
@@ -59,7 +60,7 @@ def _measured(path: str, params: dict[str, Any], matrix: Any, labels: Any, round
     alone = seconds(lambda: plain.fit(matrix, labels), rounds)
     ours = seconds(lambda: fit(estimator, rows), rounds)
     frame = pd.DataFrame(matrix, columns=list(FEATURES))
-    transform = build_transform(FEATURES, (), accepts_missing=accepts_missing(estimator)).fit(frame)
+    transform = build_transform(FeatureColumns(FEATURES, ()), accepts_missing=accepts_missing(estimator)).fit(frame)
     saved = RowModel.of(Pipeline([("transform", transform), ("model", estimator)]), ModelColumns(FEATURES, ()), ("no", "yes"))
     bare = seconds(lambda: estimator.predict_proba(matrix), rounds)
     served = seconds(lambda: predict_rows(saved.predict_frame, raw_frame(frame, FEATURES, ())), rounds)

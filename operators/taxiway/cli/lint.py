@@ -14,7 +14,7 @@ from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.sources.find import check_source
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, FitError, UntrustedModelError, allowed_values
-from taxiway.features.transform import choose_columns
+from taxiway.features.columns import FeatureColumns, choose_columns
 from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
@@ -146,7 +146,7 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
 def _unusable_features(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     """Features that the pipeline names although their lifecycle stage excludes them from models; `auto` leaves them out."""
     today = datetime.now(UTC).date()
-    for kind in ("numeric", "categorical"):
+    for kind in FeatureColumns._fields:
         named = getattr(pipeline.features, kind)
         for feature in schema.features if named != "auto" else ():
             if feature.name not in named or feature.name in pipeline.features.drop:

@@ -8,7 +8,7 @@ from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import Schema
 from taxiway.data.validation.checks.lifecycle import missing_meaning, stage_anomaly
 from taxiway.errors import ConfigError
-from taxiway.features.transform import choose_columns
+from taxiway.features.columns import choose_columns
 from taxiway.spec.pipeline_file import read_pipeline
 
 _NAMED = 3
@@ -30,7 +30,7 @@ def notes(files: Iterable[Path]) -> list[str]:
             pipeline = read_pipeline(file)
             path = Path(pipeline.schema_file)
             schema = schemas[path] if path in schemas else load_schema(path)
-            used = {name for kind in choose_columns(schema, pipeline.used_features, pipeline.source.label) for name in kind}
+            used = {*choose_columns(schema, pipeline.used_features, pipeline.source.label).names}
         except ConfigError:
             continue
         schemas[path] = schema

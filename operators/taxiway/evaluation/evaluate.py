@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.schema.model import DATE_TYPES
 from taxiway.evaluation.baselines import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
 from taxiway.evaluation.groups import row_groups
@@ -165,4 +166,5 @@ def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: 
     """The columns of an almost perfect model that may give the label away."""
     columns = signature_columns(model.predictor)
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
-    return columns_alone(raw_frame(rows, numeric, categorical), labels, problem)
+    dates = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES}
+    return columns_alone(raw_frame(rows, numeric, categorical, dates), labels, problem)

@@ -5,7 +5,7 @@ prediction for a row therefore depends only on that row and the model, not on th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_DAY = _EPOCH.toordinal()
+_DAY_SECONDS = 86_400
 _NO_TYPES: Mapping[str, str] = {}
 
 
@@ -35,8 +38,9 @@ def raw_frame(
     Args:
         rows: The rows by column, from a table or as lists of JSON values from requests; both give the same result. Other columns
             are left out.
-        numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, missing values become NaN.
-        categorical: The columns of categories; see `category_text`. Missing values become None.
+        numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, dates and times become seconds since 1970 in UTC,
+            missing values become NaN.
+        categorical: The columns of categories and of free text; see `category_text`. Missing values become None.
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
             `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
         unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, instead of an error.
@@ -91,14 +95,39 @@ def category_text(value: Any) -> str:
 def _numbers(name: str, values: Any, kind: str | None) -> Any:
     import numpy as np
 
-    if isinstance(getattr(values, "dtype", None), np.dtype) and values.dtype.kind in "biuf":
-        return np.asarray(values, dtype="float64")
+    is_date = kind in ("date", "datetime")
+    if isinstance(getattr(values, "dtype", None), np.dtype):
+        if values.dtype.kind in "biuf" and not is_date:
+            return np.asarray(values, dtype="float64")
+        if values.dtype.kind == "M":
+            return _seconds_of(np.asarray(values))
     cells, missing_cells = _cells(values)
     numbers = [
-        np.nan if missing else _number(name, row, cell, kind)
+        np.nan if missing else _seconds(name, row, cell, str(kind)) if is_date else _number(name, row, cell, kind)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return np.array(numbers, dtype="float64")
+
+
+def _seconds_of(times: Any) -> Any:
+    """The seconds since 1970 of times of NumPy's type; NaN for missing ones."""
+    import numpy as np
+
+    micros = times.astype("datetime64[us]")
+    return np.where(np.isnat(micros), np.nan, micros.astype("int64") / 1e6)
+
+
+def _seconds(name: str, row: int, cell: Any, kind: str) -> float:
+    """The seconds since 1970 of a date or time, which is in UTC if it has no zone."""
+    try:
+        moment = typed(cell, kind)
+    except UnfitError as unfit:
+        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+    if hasattr(moment, "to_pydatetime"):  # of pandas, which may have nanoseconds
+        moment = moment.to_pydatetime(warn=False)
+    if not isinstance(moment, datetime):
+        return float((moment.toordinal() - _EPOCH_DAY) * _DAY_SECONDS)
+    return float((moment - (_EPOCH if moment.tzinfo is None else _EPOCH.replace(tzinfo=UTC))).total_seconds())
 
 
 def _number(name: str, row: int, cell: Any, kind: str | None) -> float:

@@ -1,23 +1,29 @@
 """Fit the transform on the training rows."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taxiway.data.engine.read_rows import column_types, read_rows
 from taxiway.data.schema.file import Schema
-from taxiway.errors import ConfigError, DataError, allowed_values
-from taxiway.features.encoding import raw_frame
+from taxiway.data.schema.model import DATE_TYPES
+from taxiway.errors import DataError
+from taxiway.features.build import MIN_CATEGORY_ROWS, TRANSFORM_TYPES, build_transform, many_valued
+from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text
+from taxiway.features.encoding import category_text, raw_frame
 from taxiway.features.labels import learnable_classes
+from taxiway.features.own_transform import OwnTransform, feature_names
+from taxiway.messages import listed
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Features
+from taxiway.spec.python_refs import code_digest
 from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MIN_CATEGORY_ROWS = 20
-_RULE = 6  # version of read_rows, raw_frame and the transformers here; see StageKey
+_RULE = 7  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
 def transform(
@@ -31,11 +37,12 @@ def transform(
     store: Store,
     recorder: Recorder,
     weight: str | None = None,
+    check: Callable[[Any], object] = id,
 ) -> FeatureSet:
     """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
-    Categories with fewer than 20 rows are grouped into one. A column without a value in the training spans is left out. Only training
-    spans are read. The result is cached by its inputs, because skops never writes the same bytes twice.
+    See `build_transform` for what becomes of the columns. One without a value in the training spans is left out. Only training spans
+    are read. The result is cached by its inputs, because skops never writes the same bytes twice.
 
     Args:
         snapshot: The snapshot.
@@ -43,36 +50,31 @@ def transform(
         features: Which columns to use.
         label: The label.
         problem: Classification or regression.
-        accepts_missing: Whether the estimator accepts missing values. If so, numbers are passed through and categories become
-            ordinal numbers; otherwise numbers are imputed and scaled, and categories are one-hot encoded.
+        accepts_missing: Whether the estimator accepts missing values.
         store: Where rows and results are.
         recorder: Where to report the number of features.
         weight: The column with the weights of the training rows; None if all weigh alike.
+        check: Called with a fitted transform of the team's own; it raises an error if it cannot be saved as data.
 
     Raises:
-        ConfigError: A column is not in the schema, or no column is left.
+        ConfigError: A column is not in the schema, no column is left, or the transform of `features.build` cannot be used.
         DataError: The labels do not fit the problem, no column has a value, or a weight is missing or negative.
     """
-    numeric, categorical = choose_columns(schema, features, label)
-    key = _key(snapshot, schema, (numeric, categorical), label, problem, accepts_missing=accepts_missing, weight=weight)
+    columns = choose_columns(schema, features, label)
+    key = _key(snapshot, schema, columns, features, label, problem, accepts_missing=accepts_missing, weight=weight)
     made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
     if made is None:
-        made = keep(
-            store,
-            key,
-            _fit(
-                snapshot,
-                schema,
-                numeric,
-                categorical,
-                label=label,
-                problem=problem,
-                accepts_missing=accepts_missing,
-                store=store,
-                weight=weight,
-            ),
+        read = [*columns.names, label, *([weight] if weight else [])]
+        rows = read_rows(snapshot.training, store, read)
+        columns = with_free_text(columns.with_values(rows), features, rows)
+        fitted = _fit(
+            rows, columns, features, snapshot, label, problem, accepts_missing=accepts_missing, store=store, check=check
         )
-    recorder.params({"features.numeric": len(made.numeric), "features.categorical": len(made.categorical)})
+        made = keep(store, key, _stored(fitted, rows, snapshot, schema, label=label, weight=weight, store=store))
+    counts = {kind: len(getattr(made, kind)) for kind in FeatureColumns._fields}
+    recorder.params(
+        {f"features.{kind}": count for kind, count in counts.items() if count or kind in ("numeric", "categorical")}
+    )
     recorder.record(made)
     return made
 
@@ -80,7 +82,8 @@ def transform(
 def _key(
     snapshot: Snapshot,
     schema: Schema,
-    columns: tuple[tuple[str, ...], tuple[str, ...]],
+    columns: FeatureColumns,
+    features: Features,
     label: str,
     problem: Problem,
     *,
@@ -89,6 +92,7 @@ def _key(
 ) -> StageKey:
     params = {
         "columns": columns,
+        "free_text": (features.categorical, features.text) == ("auto", "auto"),
         "label": label,
         "problem": problem,
         "accepts_missing": accepts_missing,
@@ -97,45 +101,87 @@ def _key(
         **({"weight": weight} if weight is not None else {}),
     }
     return StageKey(
-        "transform", {"snapshot": snapshot.digest, "schema": schema.digest}, params, packages=("scikit-learn", "skops")
+        "transform",
+        {"snapshot": snapshot.digest, "schema": schema.digest},
+        params,
+        code=code_digest(features.build, "features.build"),
+        packages=("scikit-learn", "skops"),
     )
 
 
+class _Fitted(NamedTuple):
+    """A fitted transform, with the rows that it was fitted on."""
+
+    transform: Any
+    columns: FeatureColumns
+    types: dict[str, str]
+    classes: tuple[str, ...]
+    matrix: Any
+    names: list[str]
+
+
 def _fit(
+    rows: "pd.DataFrame",
+    columns: FeatureColumns,
+    features: Features,
     snapshot: Snapshot,
-    schema: Schema,
-    numeric: tuple[str, ...],
-    categorical: tuple[str, ...],
-    *,
     label: str,
     problem: Problem,
+    *,
     accepts_missing: bool,
     store: Store,
-    weight: str | None,
-) -> FeatureSet:
-    rows = read_rows(snapshot.training, store, [*numeric, *categorical, label, *([weight] if weight else [])])
-    numeric, categorical = (tuple(name for name in names if rows[name].notna().any()) for names in (numeric, categorical))
-    if not numeric and not categorical:
+    check: Callable[[Any], object],
+) -> _Fitted:
+    if not columns.names:
         raise DataError("no column of features has a value in the training spans; a model needs one")
-    labels = rows[label]
-    classes = learnable_classes(labels, problem, snapshot.training)
-    fitted = build_transform(numeric, categorical, accepts_missing=accepts_missing)
-    columns = (*numeric, *categorical)
-    types = column_types(snapshot.training, store, columns)
-    matrix = fitted.fit_transform(raw_frame(rows, numeric, categorical, types))
-    names = [str(name) for name in fitted.get_feature_names_out()]
+    classes = learnable_classes(rows[label], problem, snapshot.training)
+    types = column_types(snapshot.training, store, columns.names)
+    types |= {name: "datetime" for name in columns.dates if types.get(name) not in DATE_TYPES}
+    frame = raw_frame(rows, columns.numeric + columns.dates, columns.categorical + columns.text, types)
+    if features.build is not None:
+        own = OwnTransform(features.build, columns, check)
+        transform, matrix = own.fit(frame, rows[label], accepts_missing=accepts_missing)
+    else:
+        many = many_valued(frame, columns.categorical, classes)
+        transform = build_transform(columns, accepts_missing=accepts_missing, many_valued=many, classes=classes)
+        matrix = transform.fit_transform(frame, _targets(rows[label], classes))
+    names = feature_names(transform, matrix.shape[1])
+    if not names:
+        raise DataError(
+            f"no feature can be made of the columns {listed(columns.names)}: they hold dates whose parts do not recur, or text without "
+            "words; a model needs a feature"
+        )
+    return _Fitted(transform, columns, types, classes, matrix, names)
+
+
+def _targets(labels: "pd.Series[Any]", classes: tuple[str, ...]) -> Any:
+    """The labels that means are taken of: numbers, or 0 and 1."""
+    return labels.to_numpy(dtype=float) if not classes else (labels.map(category_text) == classes[-1]).to_numpy(dtype=float)
+
+
+def _stored(
+    fitted: _Fitted,
+    rows: "pd.DataFrame",
+    snapshot: Snapshot,
+    schema: Schema,
+    *,
+    label: str,
+    weight: str | None,
+    store: Store,
+) -> FeatureSet:
+    weights, columns = weights_of(rows[weight]) if weight else None, fitted.columns
+    numbers, texts = columns.numeric + columns.dates, columns.categorical + columns.text
     return FeatureSet(
         snapshot=snapshot.digest,
         schema_version=schema.digest,
-        numeric=numeric,
-        categorical=categorical,
+        **columns._asdict(),
         label=label,
-        classes=classes,
-        transform=dump_fitted(fitted, store)[0],
-        rows=_store_rows(matrix, names, labels, weights_of(rows[weight]) if weight else None, store),
+        classes=fitted.classes,
+        transform=dump_fitted(fitted.transform, store)[0],
+        rows=_store_rows(fitted.matrix, fitted.names, rows[label], weights, store),
         row_count=len(rows),
-        types=types,
-        optional=tuple(name for name in columns if rows[name].isna().any() or _may_be_missing(schema, name)),
+        types=fitted.types,
+        optional=tuple(name for name in (*numbers, *texts) if rows[name].isna().any() or _may_be_missing(schema, name)),
         weight=weight,
     )
 
@@ -170,32 +216,6 @@ def _may_be_missing(schema: Schema, name: str) -> bool:
     return feature is None or feature.presence < 1
 
 
-def choose_columns(schema: Schema, features: Features, label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The numeric and the categorical columns of the model.
-
-    Args:
-        schema: The schema.
-        features: The `features` section: listed columns keep their order, `auto` gives the order of the schema.
-        label: The label, which is never a feature.
-
-    Raises:
-        ConfigError: A column is not in the schema, or no column is left.
-    """
-    known = schema.offered(label)
-    chosen = []
-    for columns, auto in ((features.numeric, schema.numeric(label)), (features.categorical, schema.categorical(label))):
-        names = auto if columns == "auto" else columns
-        chosen.append(tuple(name for name in names if name not in features.drop))
-    for name in (*chosen[0], *chosen[1], *features.drop):
-        if name not in known:
-            raise ConfigError(
-                f'features has the column "{name}", which is not a feature column of the schema; {allowed_values(name, known)}'
-            )
-    if not chosen[0] and not chosen[1]:
-        raise ConfigError("features leaves no columns for the model; remove columns from features.drop")
-    return chosen[0], chosen[1]
-
-
 def dump_fitted(fitted: Any, store: Store) -> tuple[str, int]:
     """Store a fitted scikit-learn object with skops; returns its digest, and its size in bytes."""
     import skops.io
@@ -209,52 +229,7 @@ def load_fitted(digest: str, store: Store) -> Any:
     import skops.io
 
     with store.local_file(digest) as path:
-        return skops.io.load(path, trusted=["numpy.dtype"])
-
-
-def build_transform(
-    numeric: tuple[str, ...],
-    categorical: tuple[str, ...],
-    *,
-    accepts_missing: bool,
-    sparse: bool = False,
-    max_categories: int | None = None,
-) -> Any:
-    """The unfitted transform of raw columns to features.
-
-    Args:
-        numeric: The columns of numbers.
-        categorical: The columns of categories.
-        accepts_missing: See `transform`.
-        sparse: Whether one-hot encoded categories may be a sparse matrix.
-        max_categories: The most columns that a one-hot encoded column becomes; None for no limit.
-    """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-
-    numbers: Any
-    categories: Any
-    if accepts_missing:
-        numbers = "passthrough"
-        categories = OrdinalEncoder(
-            handle_unknown="use_encoded_value",
-            unknown_value=-1,
-            encoded_missing_value=-2,
-            min_frequency=MIN_CATEGORY_ROWS,
-        )
-    else:
-        numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-        categories = OneHotEncoder(
-            handle_unknown="infrequent_if_exist",
-            min_frequency=MIN_CATEGORY_ROWS,
-            max_categories=max_categories,
-            sparse_output=sparse,
-        )
-    return ColumnTransformer(
-        [("numeric", numbers, list(numeric)), ("categorical", categories, list(categorical))], verbose_feature_names_out=True
-    )
+        return skops.io.load(path, trusted=sorted(TRANSFORM_TYPES))
 
 
 def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", weights: Any, store: Store) -> str:
@@ -262,7 +237,8 @@ def _store_rows(matrix: Any, names: list[str], labels: "pd.Series[Any]", weights
     import pyarrow.parquet as pq
 
     extra = {"label": pa.array(labels), **({} if weights is None else {"weight": pa.array(weights)})}
-    table = pa.table({**{name: matrix[:, i] for i, name in enumerate(names)}, **extra})
+    columns = [matrix[:, at] for at in range(len(names))]
+    table = pa.Table.from_arrays([*map(pa.array, columns), *extra.values()], names=[*names, *extra])  # names may repeat
     with temp_folder("rows") as folder:
         path = folder / "rows.parquet"
         pq.write_table(table, path)

@@ -23,6 +23,8 @@ class FeatureSet(Record):
         types: The types of the raw columns in the training spans, in the words of a schema; without those that had several.
         optional: The raw columns in which a value may be missing, by the schema or by the training rows.
         weight: The column with the weights of the training rows, which are stored with them; None if all weigh alike.
+        text: The names of the raw columns of free text.
+        dates: The names of the raw columns of dates and times.
     """
 
     snapshot: str
@@ -37,11 +39,29 @@ class FeatureSet(Record):
     types: Mapping[str, str] = {}
     optional: tuple[str, ...] = ()
     weight: str | None = None
+    text: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the raw columns that a model of this feature set takes."""
-        return self.numeric + self.categorical
+        return self.as_numbers + self.as_text
+
+    def describe(self) -> str:
+        """`11 numeric, 3 categorical, 1 text and 2 date columns`; kinds without a column are left out."""
+        kinds = (("numeric", self.numeric), ("categorical", self.categorical), ("text", self.text), ("date", self.dates))
+        *most, last = [f"{len(names)} {kind}" for kind, names in kinds if names] or ["no"]
+        return f"{', '.join(most)}{' and ' if most else ''}{last} column{'' if len(self.columns) == 1 else 's'}"
+
+    @property
+    def as_numbers(self) -> tuple[str, ...]:
+        """The raw columns that the model gets as numbers: numeric ones, and dates as seconds since 1970."""
+        return self.numeric + self.dates
+
+    @property
+    def as_text(self) -> tuple[str, ...]:
+        """The raw columns that the model gets as text: categories, and free text."""
+        return self.categorical + self.text
 
 
 class Candidate(Record):

@@ -10,16 +10,16 @@ from typing import Any
 import yaml
 
 from taxiway.errors import UntrustedModelError
+from taxiway.features.build import TRANSFORM_TYPES
 from taxiway.messages import listed, quoted
 from taxiway.spec.yaml_nesting import check_nesting
 from taxiway.training.safe_parameters import unsafe_parameters
 
 # The types that scikit-learn's estimators need beyond those that skops trusts, as skops.io.get_untrusted_types lists them. None of
 # them can call anything that is not on a list itself.
-TRUSTED_TYPES = frozenset(
+TRUSTED_TYPES = TRANSFORM_TYPES | frozenset(
     {
         "functools.partial",
-        "numpy.dtype",
         "sklearn._loss.link.Interval",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.loss.HalfBinomialLoss",

@@ -28,12 +28,19 @@ class Features(Section):
     Attributes:
         numeric: The numeric columns; `auto` for all integer and number columns of the schema, except `drop` and the label.
         categorical: The categorical columns; `auto` for all string and boolean columns, with the same exceptions.
+        text: The columns of free text; `auto` for those of `categorical: auto` that hold it in the training rows.
+        dates: The columns of dates and times; `auto` for all of them in the schema, with the same exceptions.
         drop: Columns to leave out.
+        build: A function that takes the columns by kind and returns an unfitted scikit-learn transformer: `FILE.py:function` with a
+            Python file in the folder of the pipeline file, or `package.module:function`. None for Taxiway's own transform.
     """
 
     numeric: Columns = "auto"
     categorical: Columns = "auto"
+    text: Columns = "auto"
+    dates: Columns = "auto"
     drop: tuple[str, ...] = ()
+    build: str | None = None
 
 
 class EarlyStopping(Section):

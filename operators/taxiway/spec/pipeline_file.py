@@ -75,6 +75,9 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
         found["suite"] = _find(file, ("suite",), pipeline.suite, ".json")
     if pipeline.template != CONTINUOUS_TRAINING:
         found["template"] = _find(file, ("template",), pipeline.template, ".py")
+    if pipeline.features.build is not None:
+        build = _find_function(file, ("features", "build"), pipeline.features.build)
+        found["features"] = pipeline.features.model_copy(update={"build": build})
     if pipeline.model.build is not None:
         build = _find_function(file, ("model", "build"), pipeline.model.build)
         found["model"] = pipeline.model.model_copy(update={"build": build})

@@ -1,5 +1,6 @@
 """Import Python objects that a pipeline file names: from installed packages, or from a file in its folder."""
 
+import inspect
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -8,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records.digests import digest_of_bytes
+from taxiway.records.digests import digest_of_bytes, digest_of_file
 
 
 def load_python(path: Path) -> ModuleType:
@@ -59,3 +60,19 @@ def look_up(path: str, separator: str, key: str) -> Any:
         public = [n for n in dir(module) if not n.startswith("_")]
         raise ConfigError(f'{key}: {module_name} has no "{name}"; {allowed_values(name, public)}')
     return getattr(module, name)
+
+
+def code_digest(path: str | None, key: str) -> dict[str, str]:
+    """The digest of the file that defines a function, by the function's key; empty without a function, or without a file of it.
+
+    The files that it imports are not part of it.
+
+    Args:
+        path: `FILE.py:function` or `package.module:function`; None for none.
+        key: The key in the pipeline file.
+    """
+    if path is None:
+        return {}
+    source = path.rpartition(":")[0]
+    file = source if source.endswith(".py") else inspect.getsourcefile(inspect.unwrap(look_up(path, ":", key)))
+    return {key: digest_of_file(Path(file))} if file else {}

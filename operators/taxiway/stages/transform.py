@@ -13,9 +13,10 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         DataError: The labels do not fit the problem of the pipeline.
         ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
+    from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
-    from taxiway.features.transform import choose_columns
     from taxiway.features.transform import transform as fit_transform
+    from taxiway.registry.models import check_savable
     from taxiway.training.estimator import accepts_missing, build_estimator
 
     pipeline = context.pipeline
@@ -29,17 +30,15 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         store=context.store,
         recorder=context.recorder,
         weight=pipeline.model.weight,
+        check=check_savable,
     )
     names = [name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics]
     require_classes([*names, pipeline.tuning_metric] if pipeline.sweep is not None else names, made.classes)
     label = context.schema().feature(pipeline.source.label)
     domain = [category_text(value) for value in label.domain or ()] if label is not None else []
     pipeline.gate.require_known_classes({*made.classes, *domain})
-    numeric, categorical = len(made.numeric), len(made.categorical)
-    context.log.info("%s rows, %d numeric and %d categorical columns", f"{made.row_count:,}", numeric, categorical)
-    chosen = [
-        name for names in choose_columns(context.schema(), pipeline.used_features, pipeline.source.label) for name in names
-    ]
+    context.log.info("%s rows, %s", f"{made.row_count:,}", made.describe())
+    chosen = choose_columns(context.schema(), pipeline.used_features, pipeline.source.label).names
     empty = [name for name in chosen if name not in made.columns]
     if empty:
         context.log.warning("without a value in the training spans, and so not in the model: %s", ", ".join(map(quoted, empty)))

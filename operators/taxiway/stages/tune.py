@@ -44,9 +44,10 @@ def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str
     Raises:
         ConfigError: `overrides` set a parameter that is searched, or one that the estimator does not have.
     """
+    from taxiway.registry.models import check_savable
     from taxiway.tuning.trials import plan_sweep as plan_trials
 
-    plan = plan_trials(context.pipeline, snapshot, context.schema(), overrides, store=context.store)
+    plan = plan_trials(context.pipeline, snapshot, context.schema(), overrides, store=context.store, check=check_savable)
     context.recorder.record(plan)
     context.log.info("%d trials, scored by %s", len(plan.trials), plan.metric)
     return plan

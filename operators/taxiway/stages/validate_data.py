@@ -18,7 +18,7 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     """
     from taxiway.data.validation.profile_history import load_profile_history, record_profiles
     from taxiway.data.validation.validate import validate_snapshot
-    from taxiway.features.transform import choose_columns
+    from taxiway.features.columns import choose_columns
 
     pipeline, schema, label = context.pipeline, context.schema(), context.pipeline.source.label
     report = validate_snapshot(
@@ -27,7 +27,7 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         store=context.store,
         today=context.clock().date(),
         suite=Path(pipeline.suite) if pipeline.suite else None,
-        used_features=[name for kind in choose_columns(schema, pipeline.used_features, label) for name in kind],
+        used_features=choose_columns(schema, pipeline.used_features, label).names,
         history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
     )
     if report.status is Status.PASS:  # data that failed must not become the baseline of later spans

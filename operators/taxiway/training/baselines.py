@@ -7,9 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.features.build import build_transform
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
-from taxiway.features.transform import build_transform, dump_fitted, load_fitted
+from taxiway.features.transform import dump_fitted, load_fitted
 from taxiway.messages import error_line
 from taxiway.records import BaselineModel, FeatureSet, Snapshot
 from taxiway.records.evaluation import BaselineName
@@ -100,7 +102,7 @@ def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store
 def _key(name: BaselineName, features: FeatureSet) -> StageKey:
     params = {
         "name": name,
-        "columns": (features.numeric, features.categorical),
+        "columns": (features.numeric, features.categorical, features.text, features.dates),
         "types": dict(features.types),
         "label": features.label,
         "classes": features.classes,
@@ -118,7 +120,7 @@ def _training_rows(features: FeatureSet, snapshot: Snapshot, store: Store) -> "t
     most = min(_MOST_ROWS, _MOST_CELLS // max(len(features.columns), len(features.classes)))
     if len(rows) > most:
         rows = rows.iloc[np.sort(np.random.default_rng(SEED).choice(len(rows), most, replace=False))].reset_index(drop=True)
-    frame = raw_frame(rows, features.numeric, features.categorical, features.types)
+    frame = raw_frame(rows, features.as_numbers, features.as_text, features.types)
     return frame, true_labels(rows[features.label], features.classes)
 
 
@@ -148,9 +150,8 @@ def _linear(features: FeatureSet) -> Any:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    transform = build_transform(
-        features.numeric, features.categorical, accepts_missing=False, sparse=True, max_categories=_MOST_CATEGORIES
-    )
+    columns = FeatureColumns(features.numeric, features.categorical, features.text, features.dates)
+    transform = build_transform(columns, accepts_missing=False, sparse=True, max_categories=_MOST_CATEGORIES)
     return make_pipeline(transform, _classifier() if features.classes else Ridge())
 
 

@@ -1,20 +1,19 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
 import contextlib
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
+from taxiway.features.own_transform import feature_names
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
-from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
-from taxiway.spec.python_refs import look_up
+from taxiway.spec.python_refs import code_digest
 from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
@@ -54,21 +53,9 @@ def candidate_key(
         "train",
         {"features": features.digest, "report": report},
         {"model": described, "overrides": dict(overrides)},
-        code=_code_digest(model),
+        code={**code_digest(model.build, "build"), **code_digest(model.train, "train")},
         packages=("scikit-learn", "numpy", "skops", *(packages_of([model.estimator]) if model.estimator else any_packages())),
     )
-
-
-def _code_digest(model: Model) -> dict[str, str]:
-    """The digest of the file with the function of `build` or `train`; empty without one."""
-    key, function = ("build", model.build) if model.build is not None else ("train", model.train)
-    if function is None:
-        return {}
-    source = function.rpartition(":")[0]
-    if source.endswith(".py"):
-        return {key: digest_of_file(Path(source))}
-    file = inspect.getsourcefile(inspect.unwrap(look_up(function, ":", "model")))
-    return {key: digest_of_file(Path(file))} if file else {}
 
 
 def train(
@@ -107,9 +94,10 @@ def train(
     estimator = build_estimator(model, overrides, problem)
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
-    names = [name for name in table.column_names if name not in ("label", "weight")]
     weights = table.column("weight").to_numpy() if features.weight is not None else None
-    rows = TrainingRows(table.select(names).to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
+    made = table.drop_columns(["label", *(["weight"] if weights is not None else [])])
+    names = made.column_names
+    rows = TrainingRows(made.to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
     if check is not None and not isinstance(estimator, OwnTraining):
@@ -149,7 +137,7 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     if champion is None:
         return None
     transform, estimator = (step for _, step in champion.estimator.steps)
-    if [*map(str, transform.get_feature_names_out())] != [*names] or tuple(champion.classes) != features.classes:
+    if feature_names(transform, len(names)) != [*names] or tuple(champion.classes) != features.classes:
         _log.warning("previous is None: the champion has other features or classes than this training data")
         return None
     return estimator
@@ -160,5 +148,5 @@ def row_model(fitted: Any, features: FeatureSet) -> "RowModel":
     from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
 
-    columns = ModelColumns(features.numeric, features.categorical, features.types, features.optional)
+    columns = ModelColumns(features.as_numbers, features.as_text, features.types, features.optional)
     return RowModel.of(fitted, columns, features.classes)

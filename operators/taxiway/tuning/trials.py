@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,13 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
 
 
 def plan_sweep(
-    pipeline: Pipeline, snapshot: Snapshot, schema: Schema, overrides: Mapping[str, Any], *, store: Store
+    pipeline: Pipeline,
+    snapshot: Snapshot,
+    schema: Schema,
+    overrides: Mapping[str, Any],
+    *,
+    store: Store,
+    check: Callable[[Any], object] = id,
 ) -> SweepPlan:
     """Plan the trials of a pipeline's sweep, and fit the transform that they share. Both are stored.
 
@@ -68,6 +74,7 @@ def plan_sweep(
         schema: Its schema.
         overrides: Parameters that replace those of `model.params`.
         store: Where rows and records are.
+        check: See `transform`.
 
     Raises:
         ConfigError: `overrides` has a parameter of the search space, or the estimator does not have a parameter.
@@ -91,6 +98,7 @@ def plan_sweep(
         store=store,
         recorder=InMemoryRecorder(),  # only the feature set of the final model is reported to the run
         weight=pipeline.model.weight,
+        check=check,
     )
     plan = SweepPlan(
         snapshot=store.put(tuning).digest,
@@ -144,7 +152,7 @@ def run_trial(
     except FitError as failed:
         error = str(failed)
     else:
-        raw = raw_frame(rows, features.numeric, features.categorical, features.types)
+        raw = raw_frame(rows, features.as_numbers, features.as_text, features.types)
         answers = predict_rows(fitted.predict_proba if features.classes else fitted.predict, raw)
         predictions = predictions_of(answers, features.classes, classes, positive_class(features.classes))
         score = float(metric_of(metric, classes).compute(predictions, labels, _ones(len(rows)))[0])

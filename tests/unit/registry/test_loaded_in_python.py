@@ -26,9 +26,10 @@ from taxiway.errors import DataError
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.evaluation.scoring import score as scored
 from taxiway.features import raw_frame
+from taxiway.features.build import build_transform
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, signature_columns
-from taxiway.features.transform import build_transform
 from taxiway.records import Span
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.protocol import read_rows as rows_of_body
@@ -146,9 +147,9 @@ def champion(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     columns = ModelColumns(NUMERIC, CATEGORICAL, types, tuple(n for n in (*NUMERIC, *CATEGORICAL) if n not in REQUIRED))
     frame = raw_frame(rows, NUMERIC, CATEGORICAL, types)
     label = np.where(rows["wet"].isna() | (rows["plan"] == "basic") | (rows["gate"] == 2), "stays", "leaves")
-    fitted = make_pipeline(build_transform(NUMERIC, CATEGORICAL, accepts_missing=False), LogisticRegression(max_iter=300)).fit(
-        frame, label
-    )
+    fitted = make_pipeline(
+        build_transform(FeatureColumns(NUMERIC, CATEGORICAL), accepts_missing=False), LogisticRegression(max_iter=300)
+    ).fit(frame, label)
     client = MlflowClient(mlflow_url)
     run = MlflowRun.find_or_make(client, "python/loaded", "loaded/1", {})
     to_save = ModelToSave(RowModel.of(fitted, columns, ("leaves", "stays")), rows, "key", {}, {})

@@ -14,9 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from taxiway.errors import DataError, SignatureError
+from taxiway.features.build import build_transform
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.signature import signature_columns
-from taxiway.features.transform import build_transform
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 
@@ -37,7 +38,7 @@ def rows() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def model(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A model as older versions of Taxiway saved it: its signature has doubles and strings, and any value is a category."""
-    fitted = make_pipeline(build_transform(("x",), CATEGORIES, accepts_missing=False), LogisticRegression())
+    fitted = make_pipeline(build_transform(FeatureColumns(("x",), CATEGORIES), accepts_missing=False), LogisticRegression())
     fitted.fit(raw_frame(rows, ["x"], CATEGORIES), rows["wet"] ^ (rows["gate"] == 2))
     columns = [ColSpec("double", "x", required=False)]
     columns += [ColSpec("string", name, required=False) for name in CATEGORIES]

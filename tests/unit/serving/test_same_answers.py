@@ -25,9 +25,10 @@ from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
+from taxiway.features.build import build_transform
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, predict_function
-from taxiway.features.transform import build_transform
 from taxiway.records import Span
 from taxiway.registry.models import signature_of
 from taxiway.registry.trust import TRUSTED_TYPES
@@ -125,7 +126,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     columns = ModelColumns(NUMERIC, CATEGORICAL, TYPES, tuple(COLUMNS))
     frame = raw_frame(rows, NUMERIC, CATEGORICAL, TYPES)
     label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL) % 3 > 0
-    fitted = make_pipeline(build_transform(NUMERIC, CATEGORICAL, accepts_missing=trees), estimator).fit(frame, label)
+    fitted = make_pipeline(build_transform(FeatureColumns(NUMERIC, CATEGORICAL), accepts_missing=trees), estimator).fit(
+        frame, label
+    )
     path = tmp_path_factory.mktemp("model") / "model"
     mlflow.sklearn.save_model(
         RowModel.of(fitted, columns, CLASSES),

@@ -72,8 +72,7 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
 def _add_training(tree: Tree, found: ModelLineage) -> None:
     records = found.records
     if records.features is not None:
-        columns = f"{len(records.features.numeric)} numeric, {len(records.features.categorical)} categorical columns"
-        tree.add(f"features: {columns}, transform {records.features.transform}")
+        tree.add(f"features: {records.features.describe()}, transform {records.features.transform}")
     if records.candidate is not None:
         tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}"))
     if records.sweep is not None:

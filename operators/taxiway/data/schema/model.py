@@ -32,6 +32,7 @@ FeatureType = Literal["boolean", "date", "datetime", "integer", "list", "number"
 TYPES: tuple[str, ...] = get_args(FeatureType)
 NUMERIC_TYPES = ("integer", "number")
 CATEGORICAL_TYPES = ("boolean", "string")
+DATE_TYPES = ("date", "datetime")
 TRAINING, SERVING = "TRAINING", "SERVING"
 
 KINDS = (
@@ -227,6 +228,10 @@ class Schema(Record):
         """The string and boolean columns that a model uses by default; see `offered`."""
         return self._taken(CATEGORICAL_TYPES, label)
 
+    def dates(self, label: str) -> tuple[str, ...]:
+        """The date and datetime columns that a model uses by default; see `offered`."""
+        return self._taken(DATE_TYPES, label)
+
     @property
     def types(self) -> dict[str, str]:
         """The type of each column: text is read from text files as text even if all values are digits."""
@@ -235,9 +240,10 @@ class Schema(Record):
     def offered(self, label: str) -> tuple[str, ...]:
         """The columns that a model can use: expected in serving, and neither label nor key.
 
-        Defaults (`numeric`, `categorical`) also leave out planned and alpha features.
+        Defaults (`numeric`, `categorical`, `dates`) also leave out planned and alpha features.
         """
-        kept = [f for f in self.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.expected_in(SERVING)]
+        types = (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES)
+        kept = [f for f in self.features if f.type in types and f.expected_in(SERVING)]
         return tuple(feature.name for feature in kept if feature.name not in (label, self.label, *self.key))
 
     def _taken(self, types: tuple[str, ...], label: str) -> tuple[str, ...]:

@@ -1,0 +1,101 @@
+"""The transform that Taxiway builds: from the raw columns to the numbers that an estimator takes."""
+
+from typing import TYPE_CHECKING, Any
+
+from taxiway.features.columns import MOST_CATEGORIES, FeatureColumns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_CATEGORY_ROWS = 20
+TRANSFORM_TYPES = frozenset({"numpy.dtype", "taxiway.features.dates.DateParts", "taxiway.features.text.TextVectors"})
+"""The types of a fitted transform beyond those that skops trusts."""
+_SEED = 20130101
+
+
+def many_valued(frame: "pd.DataFrame", categorical: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of categories that are encoded by the mean label: those with more than 255 frequent values.
+
+    With more than two classes there are none, because each would need a mean of its own.
+
+    Args:
+        frame: The training rows, from `raw_frame`.
+        categorical: The columns of categories.
+        classes: The classes; empty for a regression.
+    """
+    if len(classes) > 2:
+        return ()
+    return tuple(name for name in categorical if (frame[name].value_counts() >= MIN_CATEGORY_ROWS).sum() > MOST_CATEGORIES)
+
+
+def build_transform(
+    columns: FeatureColumns,
+    *,
+    accepts_missing: bool,
+    many_valued: tuple[str, ...] = (),
+    classes: tuple[str, ...] = (),
+    sparse: bool = False,
+    max_categories: int = MOST_CATEGORIES,
+) -> Any:
+    """The unfitted transform of raw columns to features.
+
+    If the estimator accepts missing values, numbers are passed through, categories become ordinal numbers, and dates their parts.
+    Otherwise numbers are imputed and scaled, and categories and the parts of dates are one-hot encoded. Categories with fewer than 20
+    rows are grouped into one. Columns of very many categories become the mean label of their category, shrunk to that of all rows
+    and computed on other rows (Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", 2001). Free text
+    becomes up to 30 numbers; see `TextVectors`.
+
+    Args:
+        columns: The raw columns.
+        accepts_missing: Whether the estimator accepts missing values.
+        many_valued: The categorical columns to encode by the mean label.
+        classes: The classes; empty for a regression.
+        sparse: Whether one-hot encoded categories may be a sparse matrix.
+        max_categories: The most columns that a one-hot encoded column becomes.
+    """
+    from sklearn.compose import ColumnTransformer
+
+    few = [name for name in columns.categorical if name not in many_valued]
+    numbers, categories, dates, texts, means = _parts(accepts_missing, classes, sparse=sparse, max_categories=max_categories)
+    parts = [("numeric", numbers, list(columns.numeric)), ("categorical", categories, few)]
+    # Only what there is: the names of the steps are stored with the model.
+    parts += [("many_valued", means, list(many_valued))] if many_valued else []
+    parts += [("dates", dates, list(columns.dates))] if columns.dates else []
+    parts += [("text", texts, list(columns.text))] if columns.text else []
+    return ColumnTransformer(parts, verbose_feature_names_out=True)
+
+
+def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max_categories: int) -> tuple[Any, ...]:
+    """The transformers of numbers, categories, dates, texts, and categories by the mean label."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+
+    from taxiway.features.dates import DateParts
+    from taxiway.features.text import TextVectors
+
+    means = TargetEncoder(target_type="binary" if classes else "continuous", random_state=_SEED)
+    if accepts_missing:
+        ordinal = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=-1,
+            encoded_missing_value=-2,
+            min_frequency=MIN_CATEGORY_ROWS,
+        )
+        return "passthrough", ordinal, DateParts(), TextVectors(), means
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    categories = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=MIN_CATEGORY_ROWS,
+        max_categories=max_categories,
+        sparse_output=sparse,
+    )
+    from sklearn.base import clone
+
+    return (
+        numbers,
+        categories,
+        make_pipeline(DateParts(), clone(categories)),
+        make_pipeline(TextVectors(), StandardScaler()),
+        make_pipeline(means, StandardScaler()),
+    )

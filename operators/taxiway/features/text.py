@@ -1,0 +1,113 @@
+"""Numbers made from free text.
+
+This module imports scikit-learn, because a saved model names its class; import it inside of functions.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import BaseEstimator, TransformerMixin  # noqa: TID253 the bases of a class that skops looks up by its name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_SEED = 20130101
+_MOST_TERMS = 20_000
+_MOST_NUMBERS = 30
+_LEAST_ROWS = 3
+_MOST_ROWS = 0.8
+_LEAST_WORDS = 3
+_SAMPLE = 10_000
+
+
+class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Turns each column of free text into at most 30 numbers.
+
+    Words and pairs of words are weighted by TF-IDF (Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988).
+    If there are more than 30, they are reduced by a truncated singular value decomposition, known as latent semantic analysis
+    (Deerwester et al., "Indexing by latent semantic analysis", 1990). Terms in fewer than three rows, or in more than 80% of them,
+    are left out. A missing text is an empty one.
+
+    Attributes:
+        vectorizers_: The fitted vectorizer of each column; None for a column without terms.
+        reductions_: The fitted decomposition of each column; None for one with at most 30 terms.
+    """
+
+    def fit(self, texts: "pd.DataFrame", y: Any = None) -> "TextVectors":  # noqa: ARG002 scikit-learn passes the labels
+        """Learn the terms and their weights.
+
+        Args:
+            texts: The texts by column, with None for a missing one.
+            y: Not used.
+        """
+        from sklearn.decomposition import TruncatedSVD
+
+        self.vectorizers_: list[Any] = []
+        self.reductions_: list[Any] = []
+        for name in texts:
+            vectorizer = _vectorizer(texts[name])
+            terms = 0 if vectorizer is None else len(vectorizer.vocabulary_)
+            reduction = None
+            if vectorizer is not None and terms > _MOST_NUMBERS:
+                reduction = TruncatedSVD(_MOST_NUMBERS, random_state=_SEED).fit(vectorizer.transform(_filled(texts[name])))
+            self.vectorizers_.append(vectorizer)
+            self.reductions_.append(reduction)
+        return self
+
+    def transform(self, texts: "pd.DataFrame") -> "Floats":
+        """The numbers for the texts (rows, numbers)."""
+        import numpy as np
+
+        columns = [np.empty((len(texts), 0))]
+        for name, vectorizer, reduction in zip(texts, self.vectorizers_, self.reductions_, strict=True):
+            if vectorizer is None:
+                continue
+            weights = vectorizer.transform(_filled(texts[name]))
+            columns.append(weights.toarray() if reduction is None else reduction.transform(weights))
+        return np.hstack(columns)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """The names of the numbers: `review=terrible` for a term, `review.1` for a dimension of many terms."""
+        import numpy as np
+
+        names: list[str] = []
+        for name, vectorizer, reduction in zip(input_features, self.vectorizers_, self.reductions_, strict=True):
+            if reduction is not None:
+                names += [f"{name}.{at}" for at in range(1, _MOST_NUMBERS + 1)]
+            elif vectorizer is not None:
+                names += [f"{name}={term}" for term in vectorizer.get_feature_names_out()]
+        return np.array(names, dtype="object")
+
+
+def is_free_text(values: "pd.Series[Any]", least_distinct: int) -> bool:
+    """Whether a column of texts holds free text: many different values, of three words or more on average.
+
+    Args:
+        values: The values. Of more than 10,000, evenly spaced ones are looked at.
+        least_distinct: Fewer different values are categories, whatever their length.
+    """
+    known = values.dropna()
+    known = known.iloc[:: max(1, len(known) // _SAMPLE)].astype(str)
+    if known.nunique() <= least_distinct:
+        return False
+    return sum(len(text.split()) for text in known) / len(known) >= _LEAST_WORDS
+
+
+def _vectorizer(column: "pd.Series[Any]") -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    least = min(_LEAST_ROWS, max(1, len(column) // _LEAST_ROWS))
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, 2), min_df=least, max_df=_MOST_ROWS, max_features=_MOST_TERMS, sublinear_tf=True
+    )
+    try:
+        return vectorizer.fit(_filled(column))
+    except ValueError:  # no term is left
+        return None
+
+
+def _filled(column: "pd.Series[Any]") -> list[str]:
+    return ["" if text is None else text for text in column]
