@@ -186,6 +186,12 @@ PIPELINE_USED_BY = {
     "`drop` them, or `wait` until no label of the span is missing",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
+    "features.text": "`transform`: columns of free text, which become up to 30 numbers each; `auto`: those of `categorical: auto` with "
+    "more than 255 different values of three words or more on average",
+    "features.dates": "`transform`: columns of dates and times, from which the parts that recur are taken; `auto`: the schema's, without "
+    "label and key",
+    "features.build": "`transform`: `FILE.py:function` in the same folder, or `package.module:function`; called with the names of the "
+    "columns by kind, it returns an unfitted scikit-learn transformer. None: Taxiway's own transform",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
     "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "

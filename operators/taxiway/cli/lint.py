@@ -15,6 +15,7 @@ from taxiway.data.sources.find import check_source
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, FitError, UntrustedModelError, allowed_values
 from taxiway.features.columns import FeatureColumns, choose_columns
+from taxiway.features.own_transform import OwnTransform
 from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
@@ -137,8 +138,10 @@ def _columns(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             )
         yield from _label(file, pipeline, schema)
         try:
-            choose_columns(schema, pipeline.used_features, pipeline.source.label)
-        except ConfigError as error:
+            chosen = choose_columns(schema, pipeline.used_features, pipeline.source.label)
+            if pipeline.features.build is not None:
+                OwnTransform(pipeline.features.build, chosen, check_savable)
+        except (ConfigError, UntrustedModelError) as error:
             yield f"{file.name}:{line_of(file, ['features'])}: {error}"
         yield from _unusable_features(file, pipeline, schema)
 

@@ -23,26 +23,29 @@ class OwnTransform:
     Args:
         path: `FILE.py:function` or `package.module:function`.
         columns: The raw columns, which the function gets.
-        check: Called with the transformer, unfitted and fitted; it raises an error if it cannot be saved as data.
+        check: Called with the transformer, unfitted and fitted, and what it is; it raises an error if it cannot be saved as data.
+            None: it is not checked.
 
     Raises:
         ConfigError: There is no such function, it raised an error, or it does not return a transformer.
     """
 
-    def __init__(self, path: str, columns: FeatureColumns, check: Callable[[Any], object]) -> None:
+    def __init__(self, path: str, columns: FeatureColumns, check: Callable[[Any, str], object] | None) -> None:
         self._name = f"features.build: {Path(path.rpartition(':')[0]).name}:{path.rpartition(':')[2]}"
-        self._check = check
+        self._check = check if check is not None else _no_check
         function = look_up(path, ":", "features.build")
         try:
             self.transformer = function(columns)
         except (Exception, SystemExit) as error:  # a team's code may raise anything
             raise ConfigError(f"{self._name} raised {_line(error)}", key="features.build") from error
-        if not all(hasattr(self.transformer, method) for method in ("fit_transform", "transform", "get_params")):
+        if isinstance(self.transformer, type) or not all(
+            hasattr(self.transformer, method) for method in ("fit_transform", "transform", "get_params")
+        ):
             raise ConfigError(
                 f"{self._name} returned a {type(self.transformer).__name__}; allowed: a transformer of scikit-learn, such as a ColumnTransformer",
                 key="features.build",
             )
-        check(self.transformer)
+        self._check(self.transformer, self._name)
 
     def fit(self, frame: "pd.DataFrame", labels: "pd.Series[Any]", *, accepts_missing: bool) -> tuple[Any, Any]:
         """Fit the transformer.
@@ -61,7 +64,7 @@ class OwnTransform:
         """
         try:
             matrix = self._dense(self.transformer.fit_transform(frame.copy(), labels.to_numpy()), len(frame))
-            self._check(self.transformer)
+            self._check(self.transformer, self._name)
             first = frame.head(_COMPARED_ROWS)
             together = self._dense(self.transformer.transform(first.copy()), len(first))
             alone = [self._dense(self.transformer.transform(first.iloc[[at]].copy()), 1) for at in range(len(first))]
@@ -87,6 +90,8 @@ class OwnTransform:
             matrix = np.asarray(found, dtype="float64")
         except (TypeError, ValueError):
             raise ConfigError(f"{self._name} makes values that are not numbers; encode texts and dates") from None
+        if matrix.ndim == 2 and not matrix.shape[1]:
+            raise ConfigError(f"{self._name} makes no features; allowed: at least one")
         if matrix.ndim != 2 or len(matrix) != rows:
             raise ConfigError(
                 f"{self._name} makes an array of the shape {matrix.shape} of {rows:,} rows; allowed: one row for each"
@@ -122,6 +127,10 @@ def feature_names(transform: Any, count: int) -> list[str]:
     except Exception:  # of any transformer
         names = []
     return names if len(names) == count else [f"feature_{at}" for at in range(1, count + 1)]
+
+
+def _no_check(transformer: Any, name: str) -> None:
+    """Where transformers are not saved."""
 
 
 def _line(error: BaseException) -> str:

@@ -24,17 +24,24 @@ _SAMPLE = 10_000
 
 
 class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Turns each column of free text into at most 30 numbers.
+    """Turns each column of free text into numbers: at most 30, unless it is given a vectorizer.
 
-    Words and pairs of words are weighted by TF-IDF (Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988).
+    By default, words and pairs of words are weighted by TF-IDF (Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988).
     If there are more than 30, they are reduced by a truncated singular value decomposition, known as latent semantic analysis
     (Deerwester et al., "Indexing by latent semantic analysis", 1990). Terms in fewer than three rows, or in more than 80% of them,
     are left out. A missing text is an empty one.
 
+    Args:
+        vectorizer: An unfitted text vectorizer of scikit-learn, whose weights are used as they are; None for the default.
+
     Attributes:
         vectorizers_: The fitted vectorizer of each column; None for a column without terms.
         reductions_: The fitted decomposition of each column; None for one with at most 30 terms.
+        sizes_: How many numbers each column becomes.
     """
+
+    def __init__(self, vectorizer: Any = None) -> None:
+        self.vectorizer = vectorizer
 
     def fit(self, texts: "pd.DataFrame", y: Any = None) -> "TextVectors":  # noqa: ARG002 scikit-learn passes the labels
         """Learn the terms and their weights.
@@ -43,18 +50,17 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
             texts: The texts by column, with None for a missing one.
             y: Not used.
         """
-        from sklearn.decomposition import TruncatedSVD
-
         self.vectorizers_: list[Any] = []
         self.reductions_: list[Any] = []
+        self.sizes_: list[int] = []
         for name in texts:
-            vectorizer = _vectorizer(texts[name])
-            terms = 0 if vectorizer is None else len(vectorizer.vocabulary_)
-            reduction = None
-            if vectorizer is not None and terms > _MOST_NUMBERS:
-                reduction = TruncatedSVD(_MOST_NUMBERS, random_state=_SEED).fit(vectorizer.transform(_filled(texts[name])))
+            column = _filled(texts[name])
+            vectorizer = _fitted(column, self.vectorizer)
+            weights = None if vectorizer is None else vectorizer.transform(column)
+            reduction = _reduction(weights) if self.vectorizer is None else None
             self.vectorizers_.append(vectorizer)
             self.reductions_.append(reduction)
+            self.sizes_.append(0 if weights is None else weights.shape[1] if reduction is None else _MOST_NUMBERS)
         return self
 
     def transform(self, texts: "pd.DataFrame") -> "Floats":
@@ -74,11 +80,13 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         import numpy as np
 
         names: list[str] = []
-        for name, vectorizer, reduction in zip(input_features, self.vectorizers_, self.reductions_, strict=True):
-            if reduction is not None:
-                names += [f"{name}.{at}" for at in range(1, _MOST_NUMBERS + 1)]
-            elif vectorizer is not None:
+        for name, vectorizer, reduction, size in zip(
+            input_features, self.vectorizers_, self.reductions_, self.sizes_, strict=True
+        ):
+            if reduction is None and hasattr(vectorizer, "get_feature_names_out"):
                 names += [f"{name}={term}" for term in vectorizer.get_feature_names_out()]
+            else:
+                names += [f"{name}.{at}" for at in range(1, size + 1)]
         return np.array(names, dtype="object")
 
 
@@ -96,18 +104,29 @@ def is_free_text(values: "pd.Series[Any]", least_distinct: int) -> bool:
     return sum(len(text.split()) for text in known) / len(known) >= _LEAST_WORDS
 
 
-def _vectorizer(column: "pd.Series[Any]") -> Any:
+def _fitted(column: list[str], unfitted: Any) -> Any:
+    """The fitted vectorizer of a column; None if no term is left."""
+    from sklearn.base import clone
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    if unfitted is not None:
+        return clone(unfitted).fit(column)
     least = min(_LEAST_ROWS, max(1, len(column) // _LEAST_ROWS))
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), min_df=least, max_df=_MOST_ROWS, max_features=_MOST_TERMS, sublinear_tf=True
-    )
     try:
-        return vectorizer.fit(_filled(column))
-    except ValueError:  # no term is left
+        return TfidfVectorizer(
+            ngram_range=(1, 2), min_df=least, max_df=_MOST_ROWS, max_features=_MOST_TERMS, sublinear_tf=True
+        ).fit(column)
+    except ValueError:
         return None
 
 
+def _reduction(weights: Any) -> Any:
+    from sklearn.decomposition import TruncatedSVD
+
+    if weights is None or weights.shape[1] <= _MOST_NUMBERS:
+        return None
+    return TruncatedSVD(_MOST_NUMBERS, random_state=_SEED).fit(weights)
+
+
 def _filled(column: "pd.Series[Any]") -> list[str]:
-    return ["" if text is None else text for text in column]
+    return [text if isinstance(text, str) else "" for text in column]  # scikit-learn may have made NaN of None

@@ -37,7 +37,7 @@ def transform(
     store: Store,
     recorder: Recorder,
     weight: str | None = None,
-    check: Callable[[Any], object] = id,
+    check: Callable[[Any, str], object] | None = None,
 ) -> FeatureSet:
     """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
@@ -130,7 +130,7 @@ def _fit(
     *,
     accepts_missing: bool,
     store: Store,
-    check: Callable[[Any], object],
+    check: Callable[[Any, str], object] | None,
 ) -> _Fitted:
     if not columns.names:
         raise DataError("no column of features has a value in the training spans; a model needs one")

@@ -259,15 +259,19 @@ def signature_of(columns: "ModelColumns", classes: Sequence[str]) -> "ModelSigna
     return signature
 
 
-def check_savable(model: Any) -> list[str]:
-    """Check that a fitted model can be saved as data and loaded again; returns the types that must be trusted for it.
+def check_savable(model: Any, name: str = "the fitted model") -> list[str]:
+    """Check that a model can be saved as data and loaded again; returns the types that must be trusted for it.
+
+    Args:
+        model: The model, or a part of it, fitted or not.
+        name: What it is, for the error.
 
     Raises:
         UntrustedModelError: It needs types that Taxiway does not load, or has parameters that are not harmless.
     """
     import skops.io
 
-    check_parameters(model, "the fitted model")
+    check_parameters(model, name)
     with temp_folder("model") as folder:
         path = folder / "model.skops"
         skops.io.dump(model, path)
@@ -275,8 +279,7 @@ def check_savable(model: Any) -> list[str]:
     beyond = sorted(set(needed) - TRUSTED_TYPES - NATIVE_TYPES)
     if beyond:
         raise UntrustedModelError(
-            f"the fitted model needs types that Taxiway does not trust: {', '.join(beyond)}; "
-            "nothing was registered; use another estimator"
+            f"{name} needs types that Taxiway does not trust: {', '.join(beyond)}; nothing was registered; use other types"
         )
     return needed
 

@@ -127,8 +127,7 @@ def check_parameters(model: Any, name: str) -> None:
     """
     if unsafe := unsafe_parameters(model):
         raise UntrustedModelError(
-            f"{name} has parameters that could read files, write caches or call code: {'; '.join(unsafe)}. Train it with other "
-            "parameters"
+            f"{name} has parameters that could read files, write caches or call code: {'; '.join(unsafe)}. Use other parameters"
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from taxiway.lineage.run_records import RunRecords
-from taxiway.records import Record, ShadowReport, Trials
+from taxiway.records import Evaluation, Record, ShadowReport, Trials
 from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import IngestPlan, ingest
 
@@ -69,7 +69,7 @@ def _validate_model(context: StageContext, progress: Progress) -> None:
     found = progress.records
     verdict = validate_model(context, needed(found.candidate), needed(found.snapshot), needed(found.report))
     if verdict is not None:
-        _keep(context, progress, verdict=verdict)
+        _keep(context, progress, verdict=verdict, evaluation=context.store.get(Evaluation, verdict.evaluation))
         progress.failure = failure_reason(verdict)
 
 

@@ -41,7 +41,8 @@ _NAMED = frozenset({"estimators", "steps", "transformer_list", "transformers", "
 """Attributes with pairs of a name and an estimator."""
 _MEMBERS = _NAMED | {
     *("best_estimator_", "estimator", "estimator_", "estimators_", "final_estimator", "final_estimator_", "init_"),
-    *("named_estimators_", "reductions_", "regressor", "regressor_", "transformer", "transformer_", "vectorizers_"),
+    *("named_estimators_", "reductions_", "regressor", "regressor_", "transformer", "transformer_"),
+    *("vectorizer", "vectorizers_"),
 }
 """Attributes whose methods scikit-learn calls."""
 _METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "predict_proba", "transform"})

@@ -64,7 +64,7 @@ def plan_sweep(
     overrides: Mapping[str, Any],
     *,
     store: Store,
-    check: Callable[[Any], object] = id,
+    check: Callable[[Any, str], object] | None = None,
 ) -> SweepPlan:
     """Plan the trials of a pipeline's sweep, and fit the transform that they share. Both are stored.
 

@@ -198,6 +198,18 @@ def test_a_template_of_the_teams_own_is_read(team: Path, text: str, expected: st
     assert (code, expected in shown) == (1 if expected else 0, True), shown
 
 
+def test_a_transform_that_cannot_be_saved_is_reported(team: Path) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "  numeric: auto\n", "  numeric: auto\n  build: mine.py:build\n")
+    _, shown = lint(team)
+    assert "late_arrivals.pipeline.yaml:13: features.build" in shown
+    (team / "mine.py").write_text(
+        "from sklearn.preprocessing import FunctionTransformer\n\n\ndef build(columns):\n"
+        "    return FunctionTransformer(len(columns.numeric).__add__)\n"
+    )
+    _, shown = lint(team)
+    assert "late_arrivals.pipeline.yaml:11: features.build: mine.py:build has parameters that could read files" in shown
+
+
 def test_a_sweep_over_an_unknown_parameter_is_reported(team: Path) -> None:
     space = "sweep: {search: grid, space: {max_lef_nodes: [15, 31]}}\ngate:"
     change(team / "late_arrivals.pipeline.yaml", "gate:", space)

@@ -466,14 +466,16 @@ def test_codes_with_zeros_before_them_in_one_month_only_are_remarked_on(tmp_path
     )
 
 
-def test_dates_are_listed_with_what_to_do_about_them(tmp_path: Path) -> None:
+def test_dates_are_features_and_said_to_be(tmp_path: Path) -> None:
     rows = unlike(400).assign(at="2024-05-01", since=lambda r: "2024-05-01 10:00:" + (r.id % 60).astype(str).str.zfill(2))
     rows["price"] = [f"{at},{at % 100:02d}" for at in rows.id]
     rows.to_csv(tmp_path / "all.csv", index=False, sep=";")
     drafted(tmp_path / "dags", tmp_path, str(tmp_path / "all.csv"), "late")
     page = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
-    assert "* `at`: a date, which models do not take; compute a number from it at the source" in page
-    assert "* `since`: a datetime, which models do not take" in page
+    pipeline = (tmp_path / "dags" / "ours" / "drafted.pipeline.yaml").read_text()
+    assert "  # at: a date, from which the model gets the parts that recur, such as the weekday\n" in pipeline
+    typical = draft_pipeline(str(tmp_path / "all.csv"), "late").typical
+    assert (typical["at"], str(typical["since"])[:17]) == ("2024-05-01", "2024-05-01T10:00:")
     assert "look like numbers with a decimal comma; in CSV, csv: {decimal: ','" in page
     assert "memorize" not in page
 

@@ -1,9 +1,10 @@
 """A row is answered as the evaluation scored it, whoever shares its request, its batch and its predict call."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from taxiway.serving.workers import process as worker
 
 # 2 ** 53 + 1 has no float of its own: where pandas makes floats of a column with gaps, it would be another customer.
 LARGE = 2**53 + 1
+WORDS = [f"{first}{last}" for first in ("late", "left", "at", "on") for last in ("", "ly", "ness", "ing")]
 # What a file holds of each column.
 COLUMNS = {
     "distance": pa.float64(),
@@ -54,9 +56,14 @@ COLUMNS = {
     "fee": pa.decimal128(10, 2),
     "day": pa.date32(),
     "seen_at": pa.timestamp("us"),
+    "left_at": pa.timestamp("us", tz="UTC"),
+    "born": pa.date32(),
+    "note": pa.string(),
 }
 NUMERIC = ("distance", "seats", "rain", "speed", "price", "stops")
 CATEGORICAL = ("carrier", "wet", "gate", "customer", "fare", "fee", "day", "seen_at")
+DATES, TEXT = ("left_at", "born"), ("note",)
+AS_NUMBERS, AS_TEXT = NUMERIC + DATES, CATEGORICAL + TEXT
 TYPES = {
     **dict.fromkeys(("distance", "fare", "speed", "price", "fee"), "number"),
     **dict.fromkeys(("seats", "gate", "customer", "stops"), "integer"),
@@ -65,6 +72,9 @@ TYPES = {
     "wet": "boolean",
     "day": "date",
     "seen_at": "datetime",
+    "left_at": "datetime",
+    "born": "date",
+    "note": "string",
 }
 CLASSES = ("False", "True")
 DAYS = [date(2013, 6, 1), date(2013, 12, 24)]
@@ -84,6 +94,9 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
     "fee": st.sampled_from([Decimal("1.00"), Decimal("1.50"), Decimal("0.10")]),
     "day": st.sampled_from([*DAYS, date(1899, 1, 1)]),
     "seen_at": st.sampled_from(MOMENTS),
+    "left_at": st.datetimes(datetime(1600, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC)),
+    "born": st.dates(date(1600, 1, 1), date(2500, 1, 1)),
+    "note": st.sampled_from(["late again", "left on time, at last", "", "again"]) | st.text(max_size=8),
 }
 ROWS = st.lists(st.fixed_dictionaries({name: st.none() | cells for name, cells in CELLS.items()}), min_size=1, max_size=40)
 
@@ -106,6 +119,9 @@ def learned(rows: int = 1200) -> pd.DataFrame:
         "fee": [Decimal(int(cents)) / 100 for cents in chance.choice([100, 150], rows)],
         "day": [DAYS[place] for place in chance.integers(0, 2, rows)],
         "seen_at": [MOMENTS[place] for place in chance.integers(0, 2, rows)],
+        "left_at": [datetime(2013, 1, 1, tzinfo=UTC) + timedelta(hours=int(hour)) for hour in chance.integers(0, 8000, rows)],
+        "born": [date(1950, 1, 1) + timedelta(days=int(day)) for day in chance.integers(0, 9000, rows)],
+        "note": [" ".join(chance.choice(WORDS, 4)) for _ in range(rows)],
     }
     return pd.DataFrame(
         {
@@ -123,12 +139,13 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     trees = request.param == "trees"
     estimator = HistGradientBoostingClassifier(max_iter=12) if trees else LogisticRegression(max_iter=300)
     rows = learned()
-    columns = ModelColumns(NUMERIC, CATEGORICAL, TYPES, tuple(COLUMNS))
-    frame = raw_frame(rows, NUMERIC, CATEGORICAL, TYPES)
-    label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL) % 3 > 0
-    fitted = make_pipeline(build_transform(FeatureColumns(NUMERIC, CATEGORICAL), accepts_missing=trees), estimator).fit(
-        frame, label
-    )
+    columns = ModelColumns(AS_NUMBERS, AS_TEXT, TYPES, tuple(COLUMNS))
+    frame = raw_frame(rows, AS_NUMBERS, AS_TEXT, TYPES)
+    label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL)
+    label = (label + (frame["left_at"] % 86_400 < 40_000) + frame["note"].str.contains("late", na=False)) % 3 > 0
+    fitted = make_pipeline(
+        build_transform(FeatureColumns(NUMERIC, CATEGORICAL, TEXT, DATES), accepts_missing=trees), estimator
+    ).fit(frame, label)
     path = tmp_path_factory.mktemp("model") / "model"
     mlflow.sklearn.save_model(
         RowModel.of(fitted, columns, CLASSES),
@@ -232,7 +249,9 @@ def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(mode
     rows = learned(1008)
     cells = {name: rows[name].tolist() for name in COLUMNS}
     frame: dict[str, Any] = {name: pd.Series(cells[name], dtype="float64") for name in NUMERIC}
-    for name in CATEGORICAL:
+    for name in DATES:
+        frame[name] = [math.nan if cell is None else pd.Timestamp(cell).timestamp() for cell in cells[name]]
+    for name in AS_TEXT:
         texts = [None if cell is None else _by_hand(cell) for cell in cells[name]]
         frame[name] = pd.Series(texts, dtype="object")
     oracle = predict_function(model)(pd.DataFrame(frame))

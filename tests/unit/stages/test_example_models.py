@@ -37,3 +37,7 @@ def test_incomes_by_xgboost_are_judged_by_what_mistakes_cost(tmp_path: Path) -> 
     assert "missed_gains" in reasons
     assert "recall(class=>50K)" in reasons
     assert "roc_auc" in reasons
+
+
+def test_survivors_by_their_names(tmp_path: Path) -> None:
+    assert "roc_auc" in reasons_of("survival", tmp_path)

@@ -1,13 +1,14 @@
 """What the profiles of the spans tell about columns: the key, what the model leaves out, closed lists of codes, drift limits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from taxiway.cli.new.rows import is_unique
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift, Range
-from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Feature, Schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, NUMERIC_TYPES, Feature, Schema
 from taxiway.data.schema.remarks import PANDAS_INDEX, is_look, is_pandas_index
 from taxiway.messages import counted
 from taxiway.records import Severity, Span
@@ -19,7 +20,6 @@ _MANY_VALUES = 500
 _NEARLY_UNIQUE = 0.9
 _EXACT = 1024
 _SPLITTING = ("integer", "string", "number")
-_TIMES = ("date", "datetime")
 
 
 def find_key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Schema) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def many_valued(profile: Profile, label: str) -> list[str]:
 
 def time_column(profile: Profile) -> str | None:
     """The only column of dates or times, if every row has one and there are many; else None."""
-    found = [column for column in profile.columns if column.type in _TIMES]
+    found = [column for column in profile.columns if column.type in DATE_TYPES]
     if len(found) != 1 or found[0].present < found[0].rows or found[0].distinct.value <= MOST_CODES:
         return None
     return found[0].name
@@ -57,8 +57,10 @@ def why_unread(column: ColumnProfile) -> str:
     return f"type {column.storage}, for which there are no statistics"
 
 
-def left_out(profile: Profile, roles: set[str], schema: Schema, remarks: Mapping[str, str]) -> dict[str, str]:
-    """Columns of the types that models take, which the draft leaves out of the model, and why."""
+def left_out(
+    profile: Profile, roles: set[str], schema: Schema, remarks: Mapping[str, str], texts: Collection[str]
+) -> dict[str, str]:
+    """Columns of the types that models take, which the draft leaves out of the model, and why; free text, `texts`, stays."""
     found = {}
     usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES)} - roles
     for column in profile.columns:
@@ -66,8 +68,8 @@ def left_out(profile: Profile, roles: set[str], schema: Schema, remarks: Mapping
             continue
         if is_pandas_index(column.name):
             found[column.name] = PANDAS_INDEX
-        elif column.type == "string" and column.distinct.value > _MANY_VALUES:
-            many = f"about {column.distinct.value:,.0f} distinct values; the model would memorize them"
+        elif column.type == "string" and column.distinct.value > _MANY_VALUES and column.name not in texts:
+            many = f"about {column.distinct.value:,.0f} distinct values; the model might memorize them"
             remark = remarks.get(column.name, "")
             found[column.name] = remark if is_look(remark) else many
         elif column.above or column.below:
@@ -85,11 +87,7 @@ def no_features(schema: Schema, roles: set[str]) -> dict[str, str]:
     for feature in schema.features:
         if feature.name in roles:
             continue
-        if feature.type in _TIMES:
-            found[feature.name] = (
-                f"a {feature.type}, which models do not take; compute a number from it at the source, such as the days since then, or its month"
-            )
-        elif feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
+        if feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES):
             found[feature.name] = f"a {feature.type}, which models do not take; compute numbers or texts from it at the source"
     return found
 
@@ -181,3 +179,29 @@ def _is_constant(column: ColumnProfile) -> bool:
     if column.type in CATEGORICAL_TYPES:
         return column.values_complete and len(column.values) <= 1
     return column.minimum == column.maximum
+
+
+def typical_values(profile: Profile, schema: Schema, without: set[str]) -> dict[str, str | float | bool | None]:
+    """For each column of the model, its most frequent value or its median."""
+    found: dict[str, str | float | bool | None] = {}
+    for feature in schema.features:
+        column = profile.column(feature.name)
+        if feature.name in without or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES):
+            continue
+        if column is None or not column.present:
+            found[feature.name] = None
+        elif feature.type in NUMERIC_TYPES:
+            middle = column.quantiles[len(column.quantiles) // 2]
+            found[feature.name] = int(middle) if feature.type == "integer" else middle
+        elif feature.type in DATE_TYPES:
+            found[feature.name] = _date_text(column.quantiles[len(column.quantiles) // 2], feature.type)
+        elif feature.type == "boolean":
+            found[feature.name] = column.values[0].value == "true"
+        else:
+            found[feature.name] = column.values[0].value if column.values else None
+    return found
+
+
+def _date_text(seconds: float, kind: str) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+    return moment.date().isoformat() if kind == "date" else moment.replace(tzinfo=None).isoformat()

@@ -12,12 +12,13 @@ from taxiway.cli.new.columns import (
     left_out,
     no_features,
     not_blocking,
+    typical_values,
     why_unread,
     with_codes,
     with_drift,
 )
 from taxiway.cli.new.label import Label, label_of
-from taxiway.cli.new.rows import leaking_columns, zeros_remark
+from taxiway.cli.new.rows import free_text_columns, leaking_columns, zeros_remark
 from taxiway.cli.new.split import EVALUATION, DraftSplit, draft_split
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
@@ -28,7 +29,7 @@ from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.infer import infer_from, with_integers
-from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, NUMERIC_TYPES, Schema
 from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.read_file import common_types, read_file
@@ -58,6 +59,7 @@ class Draft:
         split: How rows are held out for evaluation.
         drop: Columns that the model does not use, and why.
         suspects: Columns that alone nearly give the label away, the best first; some are also in `drop`.
+        texts: Columns of free text, which the model uses.
         not_taken: Columns of types that no model takes, and what to do about each.
         unread: Columns without statistics, which are not in the schema, and why.
         remarks: What to look at in columns of the schema.
@@ -72,6 +74,7 @@ class Draft:
     split: DraftSplit
     drop: Mapping[str, str]
     suspects: tuple[ColumnAlone, ...]
+    texts: tuple[str, ...]
     not_taken: Mapping[str, str]
     unread: Mapping[str, str]
     remarks: Mapping[str, str]
@@ -198,7 +201,8 @@ def _draft(
     split = draft_split(split_by, key, whole, schema, read, one_span=len(labelled) == 1)
     roles = {label, *key}
     remarks = _remarks(spans[-1], profiles[-1], schema, store) | _zeros(whole, spans, schema, store)
-    drop = left_out(whole, roles, schema, remarks)
+    texts = free_text_columns(labelled[-1], store, whole, roles)
+    drop = left_out(whole, roles, schema, remarks, texts)
     if split.by in {f.name for f in schema.features if f.type in _NAMES} - roles:
         drop.setdefault(str(split.by), "the rows are split by it")
     suspects = leaking_columns(labelled[-1], store, read, schema, roles | drop.keys())
@@ -211,10 +215,11 @@ def _draft(
         split=split,
         drop=drop,
         suspects=suspects,
+        texts=tuple(name for name in texts if name not in drop),
         not_taken=no_features(schema, roles),
         unread=unread,
         remarks=changes_of_columns(spans, profiles) | remarks,
-        typical=_typical(profiles[-1], schema, roles | drop.keys()),
+        typical=typical_values(profiles[-1], schema, roles | drop.keys()),
         options=options,
     )
 
@@ -250,7 +255,7 @@ def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str])
         for alone in suspects
         if alone.value >= CERTAIN
     }
-    usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES)} - taken
+    usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES)} - taken
     return found if usable - found.keys() else {}
 
 
@@ -270,23 +275,4 @@ def _zeros(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Sto
             continue
         if remark := zeros_remark(feature.name, spans, store):
             found[feature.name] = remark
-    return found
-
-
-def _typical(profile: Profile, schema: Schema, without: set[str]) -> dict[str, str | float | bool | None]:
-    """For each column of the model, its most frequent value or its median."""
-    found: dict[str, str | float | bool | None] = {}
-    for feature in schema.features:
-        column = profile.column(feature.name)
-        if feature.name in without or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES):
-            continue
-        if column is None or not column.present:
-            found[feature.name] = None
-        elif feature.type in NUMERIC_TYPES:
-            middle = column.quantiles[len(column.quantiles) // 2]
-            found[feature.name] = int(middle) if feature.type == "integer" else middle
-        elif feature.type == "boolean":
-            found[feature.name] = column.values[0].value == "true"
-        else:
-            found[feature.name] = column.values[0].value if column.values else None
     return found

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 from taxiway.cli.new.label import Label
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
 from taxiway.data.schema.remarks import padding_remark
 from taxiway.evaluation.leakage import columns_alone
+from taxiway.features.columns import MOST_CATEGORIES
 from taxiway.records import ColumnAlone, Span
 from taxiway.store import Store
 
@@ -29,6 +31,19 @@ def is_unique(column: str, spans: tuple[Span, ...], store: Store) -> bool:
 def zeros_remark(column: str, spans: tuple[Span, ...], store: Store) -> str:
     """The remark on codes of a column that differ only by zeros before them, in one span or in two; empty if there are none."""
     return padding_remark(map(str, read_rows(spans, store, [column])[column].dropna().unique()))
+
+
+def free_text_columns(span: Span, store: Store, profile: Profile, without: set[str]) -> tuple[str, ...]:
+    """The columns of a span that hold free text, from which a model gets the weights of words."""
+    many = [
+        c.name for c in profile.columns if c.type == "string" and c.distinct.value > MOST_CATEGORIES and c.name not in without
+    ]
+    from taxiway.features.text import is_free_text
+
+    if not many:
+        return ()
+    rows = _sampled(span, store, many)
+    return tuple(name for name in many if name in rows and is_free_text(rows[name], MOST_CATEGORIES))
 
 
 def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:

@@ -9,6 +9,7 @@ from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
 from taxiway.data.schema.file import schema_to_yaml
+from taxiway.data.schema.model import DATE_TYPES
 from taxiway.messages import counted, json_for_yaml, listed
 
 _WIDE = 0.05
@@ -137,6 +138,11 @@ def _feature_comments(draft: Draft) -> Iterator[str]:
     for alone in draft.suspects:
         if alone.column not in draft.drop:
             yield f"{alone.describe()}: drop it if it is only known after the label"
+    for column in draft.texts:
+        yield f"{column}: free text, from which the model gets up to 30 numbers"
+    for feature in draft.schema.features:
+        if feature.type in DATE_TYPES and feature.name not in draft.drop:
+            yield f"{feature.name}: a {feature.type}, from which the model gets the parts that recur, such as the weekday"
     for column, reason in [*draft.not_taken.items()][:_ENDLESS_COMMENTS]:
         yield f"{column} is {reason}"
 
