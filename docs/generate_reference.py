@@ -132,6 +132,9 @@ PIPELINE_USED_BY = {
     "source.csv.encoding": "`ingest`: the encoding, such as `latin-1`. None: UTF-8, or what a byte order mark declares",
     "source.csv.skip": "`ingest`: the number of lines before the header",
     "source.csv.null": "`ingest`: texts that are missing values in every column",
+    "source.file": "`ingest`, the watcher of `new_span`: one table, as in `spans` without placeholders; its rows are divided into spans by `time`",
+    "source.time": "`ingest`: a column of dates or times; a span is a period that has ended and of which the table has rows. Rows without a "
+    "value are in no span",
     "source.sql": "`ingest`: a query for the rows of one period, with `{begin}` and `{end}`, which are bound as timestamps",
     "source.connection": "`ingest`: the Airflow connection of the database for `sql`",
     "source.version": "`ingest`: a query that returns one integer for `{begin}` and `{end}`; if the integer changes, the period is "

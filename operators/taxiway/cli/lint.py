@@ -20,7 +20,7 @@ from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
-from taxiway.spec.source import Source
+from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
@@ -176,6 +176,8 @@ def _other_columns(pipeline: Pipeline) -> Iterator[tuple[list[str], str]]:
 def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
     """Every column that the section `source` names, with the key that names it."""
     yield ["source", "label"], source.label
+    if isinstance(source, TableSource):
+        yield ["source", "time"], source.time
     if source.sample is not None:
         yield ["source", "sample", "by"], source.sample.by
         if source.sample.stratify is not None:

@@ -4,7 +4,7 @@ from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.pipeline import Features, Model, Pipeline
 from taxiway.spec.pipeline_file import read_pipeline, read_team
 from taxiway.spec.shadow import Shadow
-from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource
+from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource, TableSource
 from taxiway.spec.source.join import Join
 from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
@@ -28,6 +28,7 @@ __all__ = [
     "Split",
     "SqlSource",
     "Sweep",
+    "TableSource",
     "Team",
     "read_pipeline",
     "read_team",

@@ -15,6 +15,8 @@ from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Outcome, SplitRule, Status
 from taxiway.store import Store
 
+HOURS = 59 * 24  # of two months
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "sources"
 Rows = set[tuple[Any, ...]]
 
 
@@ -71,6 +73,21 @@ def test_a_table_without_a_key_becomes_a_champion_and_its_rows_keep_their_side_a
     assert not trained_now & evaluated_now
     assert trained < trained_now
     assert evaluated < evaluated_now
+
+
+def test_a_table_is_decided_month_by_month_and_a_month_again_if_its_rows_change(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"order_id": range(HOURS), "amount": rng.uniform(0, 900, HOURS).round(2), "country": "NO"})
+    rows["returned"] = rng.random(HOURS) < rows["amount"] / 900
+    rows["ordered_at"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(rows.index * 60, unit="min")
+    table, home, decided = tmp_path / "all_orders.csv", tmp_path / "home", []
+    later = rows.assign(ordered_at=rows["ordered_at"] + pd.Timedelta(days=59), order_id=rows["order_id"] + HOURS)
+    corrected = later.assign(amount=later["amount"].where(later["ordered_at"] > "2026-03-10", 1.0))
+    for at, content in enumerate((rows, rows, pd.concat([rows, later]), pd.concat([rows, corrected]))):
+        written(content, table, 1e9 + at)
+        found = run(EXAMPLES / "by_table.pipeline.yaml", data=str(tmp_path), home=home)
+        decided.append(found.summary.span.name if found.summary is not None else None)
+    assert decided == ["2026-02", None, "2026-03", "2026-03"]
 
 
 def test_penguins_without_a_key_become_a_champion(tmp_path: Path) -> None:

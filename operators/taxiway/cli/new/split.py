@@ -67,6 +67,8 @@ class DraftSplit:
         if self.time is not None:
             split = f"split: {{by_time: {json_for_yaml(self.time)}, evaluation: {EVALUATION:g}}}"
             yield f"{mark}{split}{mark} evaluates on the newest rows instead"
+            spans = f"file: PATH, time: {json_for_yaml(self.time)}, every: month"
+            yield f"{mark}{spans}{mark} in place of spans divides the table into months, of which the newest is evaluated on"
 
 
 def draft_split(

@@ -58,7 +58,7 @@ def _seconds(column: Column) -> str:
         moment, finite = column.sql, f"isfinite({column.sql}) THEN ({column.sql} - DATE '1970-01-01') * 86400.0::DOUBLE"
         far = ""
     else:
-        moment = _in_microseconds(column)
+        moment = moment_sql(column)
         finite = f"{_is_exact(moment)} THEN epoch({moment})::DOUBLE"
         far = f"WHEN isfinite({moment}) THEN floor(epoch_us({moment}) // 1000000)::DOUBLE "
     infinite = f"WHEN {moment} > DATE '1970-01-01' THEN 'inf'::DOUBLE WHEN {moment} IS NOT NULL THEN '-inf'::DOUBLE"
@@ -69,8 +69,8 @@ def _is_exact(moment: str) -> str:
     return f"epoch_us({moment}) BETWEEN -{EXACT_IN_DOUBLES} AND {EXACT_IN_DOUBLES}"
 
 
-def _in_microseconds(column: Column) -> str:
-    """The column as a type that DuckDB's functions know: they know no nanoseconds with a time zone."""
+def moment_sql(column: Column) -> str:
+    """A column of dates or times as a type that DuckDB's functions know: they know no nanoseconds with a time zone."""
     return f"{column.sql}::TIMESTAMPTZ" if column.storage == "TIMESTAMPTZ_NS" else column.sql
 
 
@@ -93,7 +93,7 @@ def hash_of_value_sql(column: Column) -> str:
     if column.type == "number":
         return f"CASE WHEN NOT isnan({name}) THEN hash({plain}) END"
     if column.type == "datetime":
-        moment = _in_microseconds(column)
+        moment = moment_sql(column)
         nanos = f"WHEN epoch_ns({name}) % 1000 <> 0 THEN hash(epoch_ns({name})) " if column.storage.endswith("_NS") else ""
         exact = f"WHEN {_is_exact(moment)} OR isinf({moment}) THEN hash({plain})"
         return f"CASE {nanos}{exact} WHEN {name} IS NOT NULL THEN hash(epoch_us({moment})) END"

@@ -8,8 +8,9 @@ from taxiway.data.sources.files import FileReader
 from taxiway.data.sources.function import FunctionReader
 from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader, ignore
 from taxiway.data.sources.sql import SqlReader
+from taxiway.data.sources.table import TableReader
 from taxiway.errors import ConfigError
-from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource
+from taxiway.spec.source import FileSource, FunctionSource, Source, SqlSource, TableSource
 from taxiway.spec.source.span_pattern import DATA
 from taxiway.store import SpanKey
 
@@ -18,6 +19,8 @@ def _reader(source: Source) -> SourceReader:
     match source:
         case FileSource():
             return FileReader(source)
+        case TableSource():
+            return TableReader(source)
         case SqlSource():
             return SqlReader(source)
         case FunctionSource():
@@ -50,7 +53,7 @@ def located(source: Source, data: str | None) -> Source:
 def spans_of(source: Source, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
     """The spans at the source, oldest first: matching files, or periods that had ended at `now - delay`.
 
-    No database or function is called. A period gets the newest version that already has a decision; see `with_versions`.
+    No database or function is called; a table by `file` is read if it has changed. A period gets the newest version that already has a decision; see `with_versions`.
 
     Args:
         source: The source, with `{data}` filled in.

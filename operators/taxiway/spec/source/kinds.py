@@ -1,20 +1,18 @@
-"""The kinds of sources, one class for each, and the keys that they share."""
+"""The kinds of sources, one class for each."""
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from abc import ABC
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from taxiway.spec.base import Duration, Format, Name, Section, mistake
+from taxiway.spec.base import Duration, Format, mistake
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
-from taxiway.spec.source.join import Join
+from taxiway.spec.source.keys import SourceKeys
 from taxiway.spec.source.period_query import PeriodQuery
 from taxiway.spec.source.periods import Every, period_of
-from taxiway.spec.source.selection import FixedWindow, Sample, Split, SplitBy, Window
 from taxiway.spec.source.span_name import SpanName, name_form
 from taxiway.spec.source.span_pattern import PatternText, pattern_in_file, placeholders_of, with_data
 
@@ -28,80 +26,8 @@ def _function(value: str) -> str:
     return value
 
 
-def _condition(value: str) -> str:
-    if not value.strip():
-        raise ValueError("allowed: a condition in SQL over the columns of a row, such as amount > 0")
-    return value
-
-
-class SourceKeys(Section, ABC):
-    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
-
-    A source has exactly one of the keys `spans`, `sql` and `function`. Rows are filtered first, then joined, sampled and split.
-
-    Attributes:
-        window: The number of spans to train on, before the span to evaluate on; or a fixed window.
-        exclude: Spans that are never read.
-        rows: A condition in SQL on the columns of the source; only rows for which it is true are read. None for all rows.
-        join: Tables to join, by name.
-        sample: Which rows to read; None for all.
-        split: `newest` to evaluate on the newest span, or a split of the rows of every span in the window.
-        label: The column to predict.
-        unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until all labels are known.
-    """
-
-    key: ClassVar[str]
-    """The key that only sources of this kind have."""
-    wanted: ClassVar[str]
-    """How errors describe this kind of source."""
-
-    window: Window = 3
-    exclude: tuple[SpanName, ...] = ()
-    rows: Annotated[str, AfterValidator(_condition)] | None = None
-    join: Mapping[Name, Join] = Field(default_factory=dict)
-    sample: Sample | None = None
-    split: SplitBy = "newest"
-    label: str
-    unlabelled: Literal["fail", "drop", "wait"] = "fail"
-
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """The text that identifies the source in messages."""
-
-    @property
-    @abstractmethod
-    def named_by(self) -> Every | None:
-        """The length of the periods that name the spans; None if spans are numbers."""
-
-    @property
-    @abstractmethod
-    def _names(self) -> str:
-        """The allowed names of spans, for errors."""
-
-    @property
-    @abstractmethod
-    def _joinable(self) -> str:
-        """How the spans are named and what can be joined to them, for errors."""
-
-    @property
-    def holds_out_newest(self) -> bool:
-        """Whether the whole target span is evaluated on, so that it is not part of the window."""
-        return self.split == "newest"
-
-    def own(self, types: Mapping[str, str]) -> dict[str, str]:
-        """Those of some columns that do not come from joined tables: the ones that `rows` may name."""
-        joined = {column for join in self.join.values() for column in join.joined_columns.values()}
-        return {name: kind for name, kind in types.items() if name not in joined}
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The paths, URLs and patterns of the source and of its joined tables; they may begin with `{data}`."""
-        return tuple(join.path for join in self.join.values())
-
-    def with_data(self, data: str) -> Self:
-        """A copy with `{data}` in its paths replaced by a folder or URL."""
-        return self.model_copy(update={"join": {name: join.with_data(data) for name, join in self.join.items()}})
+class _Kind(SourceKeys, ABC):
+    """A source of one kind, which has no keys of another."""
 
     @model_validator(mode="before")
     @classmethod
@@ -110,48 +36,14 @@ class SourceKeys(Section, ABC):
         for key in value if isinstance(value, dict) else ():
             kinds = [kind.key for kind in KINDS if key in kind.model_fields]
             if kinds and cls.key not in kinds and key not in cls.model_fields:
-                problem = f"{key} is for a source with {' or '.join(kinds)}, but this source has {cls.key}; remove {key}"
+                problem = f"{key} is for a source with {joined(kinds, ' or ')}, but this source has {cls.key}; remove {key}"
                 mistakes.append(mistake(problem, value[key], key))
         if mistakes:
             raise ValidationError.from_exception_data(cls.__name__, mistakes)
         return value
 
-    @model_validator(mode="after")
-    def _names_are_those_of_spans(self) -> Self:
-        example, expression = name_form(self.named_by)
-        for key, name in self._named():
-            if not expression.fullmatch(name):
-                raise ValueError(f'{key} has the span "{name}"; allowed: {self._names}, such as {example}')
-        return self
 
-    def _named(self) -> Iterator[tuple[str, str]]:
-        yield from (("exclude", name) for name in self.exclude)
-        if isinstance(self.window, FixedWindow):
-            yield from (("window", name) for name in (self.window.first, self.window.last))
-
-    @model_validator(mode="after")
-    def _split_by_time_reads_one_span(self) -> Self:
-        if isinstance(self.split, Split) and self.split.by_time is not None and self.window != 1:
-            raise ValueError(
-                f"split is by_time: {self.split.by_time}, but window is not 1, so the newest rows of a span would be older than the next "
-                "span; allowed: window: 1, or split: newest to evaluate on the newest span"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _joins_fit(self) -> Self:
-        taken: dict[str, str] = {}
-        for name, join in self.join.items():
-            if join.pattern is not None and join.pattern.every != self.named_by:
-                raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
-            for column in join.joined_columns.values():
-                if column in taken:
-                    raise ValueError(f"join.{name} and {taken[column]} both add a column {column}; add a prefix to one of them")
-                taken[column] = f"join.{name}"
-        return self
-
-
-class FileSource(SourceKeys):
+class FileSource(_Kind):
     """A source of files by span.
 
     Attributes:
@@ -206,7 +98,74 @@ class FileSource(SourceKeys):
         return self
 
 
-class PeriodSource(SourceKeys, ABC):
+class TableSource(_Kind):
+    """A source of one table, whose rows are divided into spans by a column of dates or times.
+
+    Attributes:
+        file: The path or fsspec URL of the table, or a pattern with * whose files are one table. {data} is the folder or URL of
+            data that the installation sets.
+        time: The column. Times without a time zone are in UTC. Rows without one are in no span.
+        every: The length of the periods that are the spans. A period is read when it has ended, if the table has rows of it.
+        delay: How long after its end a period is read.
+        format: The format of the table; None if its extension shows it.
+        csv: How a CSV file is written, where that cannot be detected.
+    """
+
+    key: ClassVar[str] = "file"
+    wanted: ClassVar[str] = "one table by file: PATH with time: COLUMN"
+
+    file: PatternText
+    time: str = Field(description="a column of dates or times")
+    every: Every = Field(description="the length of each period: hour, day, week, month, quarter or year")
+    delay: Duration = Field(default=timedelta())
+    format: Format | None = None
+    csv: CsvOptions = DETECTED
+
+    @field_validator("file")
+    @classmethod
+    def _file_is_one_table(cls, file: str) -> str:
+        if not pattern_in_file(file).is_one_span or "VERSION" in pattern_in_file(file).names:
+            raise ValueError(
+                f"file is {file}, which has placeholders; allowed: the path of one table, whose rows are divided by time; use spans for "
+                "a file for each period"
+            )
+        return file
+
+    @property
+    def text(self) -> str:
+        """The path, and the column."""
+        return f"{self.file} by {self.time}"
+
+    @property
+    def named_by(self) -> Every:
+        """The length of the periods."""
+        return self.every
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path of the table, and the paths of joined tables."""
+        return (self.file, *super().paths)
+
+    def with_data(self, data: str) -> Self:
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
+        return super().with_data(data).model_copy(update={"file": with_data(self.file, data)})
+
+    @property
+    def _names(self) -> str:
+        return f"the name of a period of one {self.every}"
+
+    @property
+    def _joinable(self) -> str:
+        return _joinable_to_periods(self.every)
+
+
+def _joinable_to_periods(every: Every) -> str:
+    needed = f"{', '.join(placeholders_of(every))} in it, or "
+    example, _ = name_form(every)
+    return f"but the spans of the source are periods of one {every}, such as {example}; allowed: {needed}"
+
+
+class PeriodSource(_Kind, ABC):
     """A source that is read by period. Its spans are the periods, in UTC, from `first` on.
 
     Attributes:
@@ -237,9 +196,7 @@ class PeriodSource(SourceKeys, ABC):
 
     @property
     def _joinable(self) -> str:
-        needed = f"{', '.join(placeholders_of(self.every))} in it, or "
-        example, _ = name_form(self.every)
-        return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
+        return _joinable_to_periods(self.every)
 
 
 class SqlSource(PeriodSource):
@@ -284,5 +241,10 @@ class FunctionSource(PeriodSource):
         return f"{Path(file).name}:{name}"
 
 
-KINDS: tuple[type[SourceKeys], ...] = (FileSource, SqlSource, FunctionSource)
+KINDS: tuple[type[SourceKeys], ...] = (FileSource, TableSource, SqlSource, FunctionSource)
 """The classes of all kinds."""
+
+
+def joined(words: list[str], last: str) -> str:
+    """Words with commas, and another separator before the last: `file, sql or function`."""
+    return f"{', '.join(words[:-1])}{last}{words[-1]}" if words[1:] else words[0]

@@ -51,6 +51,11 @@ def ended_periods(first: str, every: Every, until: datetime) -> Iterator[Period]
         period = Period(_name(period.ends, every), period.ends, _after(period.ends, every))
 
 
+def period_at(moment: datetime, every: Every) -> Period:
+    """The period that a moment is in."""
+    return period_of(_name(moment.astimezone(UTC), every), every)
+
+
 def newest_ended(every: Every, until: datetime) -> str:
     """The name of the period that ended last by `until`."""
     # The period of `until` begins when the one before it ends.

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter, Validatio
 from pydantic_core import InitErrorDetails
 
 from taxiway.spec.base import mistake
-from taxiway.spec.source.kinds import KINDS, FileSource, FunctionSource, SourceKeys, SqlSource
+from taxiway.spec.source.keys import SourceKeys
+from taxiway.spec.source.kinds import KINDS, FileSource, FunctionSource, SqlSource, TableSource, joined
 
 
 def _kind_of(value: Any) -> str | None:
@@ -24,12 +25,12 @@ def _has_one_kind(value: Any) -> Any:
         return value
     keys = [kind.key for kind in KINDS]
     if not isinstance(value, dict):
-        raise ValueError(f"allowed: a mapping with exactly one of {_listed(keys, ' and ')}")  # noqa: TRY004 pydantic's
+        raise ValueError(f"allowed: a mapping with exactly one of {joined(keys, ' and ')}")  # noqa: TRY004 pydantic's
     given = [key for key in keys if key in value]
     if len(given) == 1:
         return value
-    problem = f"{' and '.join(given)} are given" if given else f"none of {_listed(keys, ' and ')} is given"
-    problem = f"{problem}; allowed: exactly one of {_listed([kind.wanted for kind in KINDS], ', or ')}"
+    problem = f"{' and '.join(given)} are given" if given else f"none of {joined(keys, ' and ')} is given"
+    problem = f"{problem}; allowed: exactly one of {joined([kind.wanted for kind in KINDS], ', or ')}"
     # Also report unknown keys, because one of them may be a misspelled kind.
     known = {key for kind in KINDS for key in kind.model_fields}
     unknown = [InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value[key]) for key in value if key not in known]
@@ -38,6 +39,7 @@ def _has_one_kind(value: Any) -> Any:
 
 Source = Annotated[
     Annotated[FileSource, Tag("FileSource")]
+    | Annotated[TableSource, Tag("TableSource")]
     | Annotated[SqlSource, Tag("SqlSource")]
     | Annotated[FunctionSource, Tag("FunctionSource")],
     Discriminator(_kind_of),
@@ -59,7 +61,3 @@ def read_source(content: Mapping[str, Any]) -> Source:
 def source_from_json(text: str) -> Source:
     """The source in the JSON of `model_dump_json(by_alias=True)`. Raises pydantic's ValidationError if it is not valid."""
     return _sources().validate_json(text)
-
-
-def _listed(words: list[str], last: str) -> str:
-    return f"{', '.join(words[:-1])}{last}{words[-1]}"

@@ -125,19 +125,19 @@ def without(content: dict[str, Any], key: str) -> dict[str, Any]:
 MISTAKES = [
     (
         {"label": "y"},
-        ":1: source is {'label': 'y'}; none of spans, sql and function is given; allowed: exactly one of files by spans",
+        ":1: source is {'label': 'y'}; none of spans, file, sql and function is given; allowed: exactly one of files by spans",
     ),
     ({**FILES, "sql": SQL}, ":1: source: spans and sql are given; allowed: exactly one of files by"),
     ({**QUERY, "function": "rows.py:read"}, ":1: source: sql and function are given; allowed: exactly one of"),
     (
         {**QUERY, "format": "csv"},
-        ':7: source.format is "csv"; format is for a source with spans, but this source has sql; remove format',
+        ':7: source.format is "csv"; format is for a source with spans or file, but this source has sql; remove format',
     ),
     (
         {**FILES, "every": "month"},
-        ':4: source.every is "month"; every is for a source with sql or function, but this source has spans; remove',
+        ':4: source.every is "month"; every is for a source with file, sql or function, but this source has spans; remove',
     ),
-    ({**FILES, "delay": "1d"}, ':4: source.delay is "1d"; delay is for a source with sql or function'),
+    ({**FILES, "delay": "1d"}, ':4: source.delay is "1d"; delay is for a source with file, sql or function'),
     (
         {**FILES, "version": SQL},
         ":4: source.version: version is for a source with sql, but this source has spans; remove version",
@@ -195,7 +195,7 @@ MISTAKES = [
         "none of spans",
     ),
     ({"function": "rows.py:read", "label": 5}, ":3: source.label is 5", "source.every is missing", "source.first is missing"),
-    ("{YYYY}.csv", ':1: source is "{YYYY}.csv"; allowed: a mapping with exactly one of spans, sql and function'),
+    ("{YYYY}.csv", ':1: source is "{YYYY}.csv"; allowed: a mapping with exactly one of spans, file, sql and function'),
 ]
 
 
@@ -222,6 +222,6 @@ def test_keys_of_this_kind_only_are_suggested(tmp_path: Path) -> None:
 def test_in_python_a_key_of_another_kind_is_refused_with_the_kind_that_it_goes_with() -> None:
     keys: dict[str, Any] = {**FILES, "every": "month"}
     with pytest.raises(
-        ValidationError, match="every is for a source with sql or function, but this source has spans; remove every"
+        ValidationError, match="every is for a source with file, sql or function, but this source has spans; remove every"
     ):
         FileSource(**keys)

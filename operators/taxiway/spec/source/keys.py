@@ -1,0 +1,123 @@
+"""The keys of the `source` section that sources of any kind have."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from taxiway.spec.base import Name, Section
+from taxiway.spec.source.join import Join
+from taxiway.spec.source.periods import Every
+from taxiway.spec.source.selection import FixedWindow, Sample, Split, SplitBy, Window
+from taxiway.spec.source.span_name import SpanName, name_form
+
+
+def _condition(value: str) -> str:
+    if not value.strip():
+        raise ValueError("allowed: a condition in SQL over the columns of a row, such as amount > 0")
+    return value
+
+
+class SourceKeys(Section, ABC):
+    """The keys of a source of any kind: where the labelled rows come from, and which of them a run reads.
+
+    A source has exactly one of the keys `spans`, `file`, `sql` and `function`. Rows are filtered first, then joined, sampled and split.
+
+    Attributes:
+        window: The number of spans to train on, before the span to evaluate on; or a fixed window.
+        exclude: Spans that are never read.
+        rows: A condition in SQL on the columns of the source; only rows for which it is true are read. None for all rows.
+        join: Tables to join, by name.
+        sample: Which rows to read; None for all.
+        split: `newest` to evaluate on the newest span, or a split of the rows of every span in the window.
+        label: The column to predict.
+        unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until all labels are known.
+    """
+
+    key: ClassVar[str]
+    """The key that only sources of this kind have."""
+    wanted: ClassVar[str]
+    """How errors describe this kind of source."""
+
+    window: Window = 3
+    exclude: tuple[SpanName, ...] = ()
+    rows: Annotated[str, AfterValidator(_condition)] | None = None
+    join: Mapping[Name, Join] = Field(default_factory=dict)
+    sample: Sample | None = None
+    split: SplitBy = "newest"
+    label: str
+    unlabelled: Literal["fail", "drop", "wait"] = "fail"
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The text that identifies the source in messages."""
+
+    @property
+    @abstractmethod
+    def named_by(self) -> Every | None:
+        """The length of the periods that name the spans; None if spans are numbers."""
+
+    @property
+    @abstractmethod
+    def _names(self) -> str:
+        """The allowed names of spans, for errors."""
+
+    @property
+    @abstractmethod
+    def _joinable(self) -> str:
+        """How the spans are named and what can be joined to them, for errors."""
+
+    @property
+    def holds_out_newest(self) -> bool:
+        """Whether the whole target span is evaluated on, so that it is not part of the window."""
+        return self.split == "newest"
+
+    def own(self, types: Mapping[str, str]) -> dict[str, str]:
+        """Those of some columns that do not come from joined tables: the ones that `rows` may name."""
+        joined = {column for join in self.join.values() for column in join.joined_columns.values()}
+        return {name: kind for name, kind in types.items() if name not in joined}
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths, URLs and patterns of the source and of its joined tables; they may begin with `{data}`."""
+        return tuple(join.path for join in self.join.values())
+
+    def with_data(self, data: str) -> Self:
+        """A copy with `{data}` in its paths replaced by a folder or URL."""
+        return self.model_copy(update={"join": {name: join.with_data(data) for name, join in self.join.items()}})
+
+    @model_validator(mode="after")
+    def _names_are_those_of_spans(self) -> Self:
+        example, expression = name_form(self.named_by)
+        for key, name in self._named():
+            if not expression.fullmatch(name):
+                raise ValueError(f'{key} has the span "{name}"; allowed: {self._names}, such as {example}')
+        return self
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        yield from (("exclude", name) for name in self.exclude)
+        if isinstance(self.window, FixedWindow):
+            yield from (("window", name) for name in (self.window.first, self.window.last))
+
+    @model_validator(mode="after")
+    def _split_by_time_reads_one_span(self) -> Self:
+        if isinstance(self.split, Split) and self.split.by_time is not None and self.window != 1:
+            raise ValueError(
+                f"split is by_time: {self.split.by_time}, but window is not 1, so the newest rows of a span would be older than the next "
+                "span; allowed: window: 1, or split: newest to evaluate on the newest span"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _joins_fit(self) -> Self:
+        taken: dict[str, str] = {}
+        for name, join in self.join.items():
+            if join.pattern is not None and join.pattern.every != self.named_by:
+                raise ValueError(f"join.{name}.spans is {join.spans}, {self._joinable}file: one table for all spans")
+            for column in join.joined_columns.values():
+                if column in taken:
+                    raise ValueError(f"join.{name} and {taken[column]} both add a column {column}; add a prefix to one of them")
+                taken[column] = f"join.{name}"
+        return self

@@ -1,0 +1,146 @@
+"""One table is divided into the periods of a column: every row is in one span, and only spans whose rows change are due again."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from helping import examples
+from taxiway.data.sources.find import reader_of, source_state, spans_of
+from taxiway.data.sources.reader import FoundSpan
+from taxiway.errors import ConfigError
+from taxiway.spec.source import read_source, source_from_json
+from taxiway.spec.source.periods import Every, period_at
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+OFFSETS = {"year": "Y", "quarter": "Q", "month": "M", "week": "W-SUN", "day": "D", "hour": "h"}
+
+
+def spans(path: Path, every: Every = "month", **keys: object) -> tuple[FoundSpan, ...]:
+    source = read_source({"file": str(path), "time": "at", "every": every, "label": "y", "window": 1, **keys})
+    return spans_of(source, decided=(), now=NOW)
+
+
+def rows_of(path: Path, folder: Path, every: Every = "month", notes: list[str] | None = None) -> dict[str, pd.DataFrame]:
+    source = read_source({"file": str(path), "time": "at", "every": every, "label": "y", "window": 1})
+    read = reader_of(source, no_database, note=(notes if notes is not None else []).append)
+    found = {}
+    for span in spans(path, every):
+        (folder / span.name).mkdir(parents=True)
+        found[span.name] = pq.read_table(read(span, folder / span.name)).to_pandas()
+    return found
+
+
+def no_database(name: str) -> None:
+    raise AssertionError(name)
+
+
+def written(path: Path, rows: pd.DataFrame, time: float = 1e9) -> Path:
+    if path.suffix == ".csv":
+        rows.to_csv(path, index=False)
+    else:
+        rows.to_parquet(path)
+    os.utime(path, (time, time))
+    return path
+
+
+def orders(*days: str) -> pd.DataFrame:
+    return pd.DataFrame({"at": pd.to_datetime(list(days)), "y": range(len(days))})
+
+
+@examples(20)
+@given(
+    moments=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2026, 11, 25)), min_size=1, max_size=12),
+    every=st.sampled_from([*OFFSETS]),
+    zoned=st.booleans(),
+)
+def test_every_row_is_in_the_span_of_its_period(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime], every: Every, zoned: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("table")
+    rows = pd.DataFrame({"at": pd.Series(moments, dtype="datetime64[us]"), "y": range(len(moments))})
+    if zoned:
+        rows["at"] = rows["at"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")
+    found = rows_of(written(folder / "rows.parquet", rows), folder, every)
+    oracle: dict[str, list[int]] = {}
+    for moment, y in zip(moments, rows["y"], strict=True):
+        period = period_at(moment.replace(tzinfo=UTC), every)
+        assert period.begins <= moment.replace(tzinfo=UTC) < period.ends
+        if period.ends <= NOW:
+            oracle.setdefault(period.name, []).append(y)
+    assert {name: span["y"].tolist() for name, span in found.items()} == oracle
+    assert [*found] == sorted(oracle)
+    wanted = pd.Series(moments, dtype="datetime64[us]").dt.to_period(OFFSETS[every])
+    assert len(set(wanted)) >= len(oracle)
+
+
+def test_a_span_is_due_again_only_if_its_own_rows_change(tmp_path: Path) -> None:
+    first = orders("2026-01-05", "2026-01-31", "2026-02-01", "2026-02-28")
+    before = {span.name: span.version for span in spans(written(tmp_path / "all.csv", first))}
+    appended = pd.concat([first[::-1], orders("2026-03-09")])
+    after = {span.name: span.version for span in spans(written(tmp_path / "all.csv", appended, 2e9))}
+    assert after == {**before, "2026-03": after["2026-03"]}
+    # An integer becomes a fraction in another span, so that the column has another type.
+    changed = appended.assign(y=appended["y"].astype(float).where(appended["at"] < "2026-03-01", 0.5))
+    again = {span.name: span.version for span in spans(written(tmp_path / "all.csv", changed, 3e9))}
+    assert {name for name in again if again[name] != after[name]} == {"2026-03"}
+    assert min(before.values()) > 0
+
+
+def test_a_period_is_a_span_once_it_has_ended(tmp_path: Path) -> None:
+    table = written(tmp_path / "all.parquet", orders("2026-10-01", "2026-11-01", "2026-11-25"))
+    assert [span.name for span in spans(table)] == ["2026-10"]
+    assert [span.name for span in spans(table, "day")] == ["2026-10-01", "2026-11-01", "2026-11-25"]
+    assert [span.name for span in spans(table, "day", delay="1d")] == ["2026-10-01", "2026-11-01"]
+
+
+def test_rows_without_a_time_are_in_no_span_and_that_is_said(tmp_path: Path) -> None:
+    table = written(tmp_path / "all.csv", pd.concat([orders("2026-01-05"), pd.DataFrame({"at": [None, None], "y": [1, 2]})]))
+    notes: list[str] = []
+    assert [len(rows) for rows in rows_of(table, tmp_path / "read", notes=notes).values()] == [1]
+    assert notes == [f"{table}: 2 rows without at are in no span"]
+
+
+def test_no_file_is_no_span_and_a_new_one_changes_the_state(tmp_path: Path) -> None:
+    source = read_source({"file": str(tmp_path / "all.csv"), "time": "at", "every": "day", "label": "y", "window": 1})
+    assert source_from_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source  # as the trigger gets it
+    assert spans_of(source, decided=(), now=NOW) == ()
+    states = [source_state(source, now=NOW)]
+    written(tmp_path / "all.csv", orders("2026-01-05"))
+    states.append(source_state(source, now=NOW))
+    written(tmp_path / "all.csv", orders("2026-01-06"), 2e9)
+    states.append(source_state(source, now=NOW))
+    states.append(source_state(source, now=NOW + timedelta(days=1)))
+    assert len(set(states)) == len(states)
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ("when", 'source.time is "when", which is not a column of .*all.csv; allowed: at, y'),
+        ("y", 'source.time is "y", which has the type BIGINT in .*all.csv; allowed: a column of dates or times'),
+    ],
+)
+def test_a_column_that_is_no_time_is_named(tmp_path: Path, time: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        spans(written(tmp_path / "all.csv", orders("2026-01-05")), time=time)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"file": "all_{YYYY}.csv"}, "file is all_{YYYY}.csv, which has placeholders; allowed: the path of one table"),
+        ({"file": "all.csv", "time": None}, "time"),
+        ({"file": "all.csv", "first": "2026-01"}, "first is for a source with sql or function, but this source has file"),
+        ({"file": "all.csv", "exclude": ["1"]}, 'exclude has the span "1"; allowed: the name of a period of one month'),
+    ],
+)
+def test_keys_that_do_not_fit_are_named(keys: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        read_source({"time": "at", "every": "month", "label": "y", **keys})
