@@ -23,7 +23,7 @@ from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
-from taxiway.training.own_function import OwnTraining
+from taxiway.training.own_training import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag

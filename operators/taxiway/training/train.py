@@ -12,6 +12,7 @@ from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
+from taxiway.spec.command import own_files, without_folders
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
@@ -22,7 +23,7 @@ from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, training_data
 from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import any_packages, packages_of
-from taxiway.training.own_function import OwnTraining, require_predictions
+from taxiway.training.own_training import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
@@ -38,8 +39,8 @@ def candidate_key(
     Args:
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
-        model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, but not
-            its path or the files that it imports.
+        model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, and for
+            `command` that of the files that it names, but not their paths or the files that they import.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
     """
@@ -48,6 +49,8 @@ def candidate_key(
         **model.model_dump(mode="json", exclude_defaults=True),
         **{name: path for name, path in functions.items() if path},
     }
+    if model.command is not None:
+        described["command"] = list(without_folders(model.command))
     if previous is not None:
         described["previous"] = previous
     return StageKey(
@@ -60,7 +63,9 @@ def candidate_key(
 
 
 def _code_digest(model: Model) -> dict[str, str]:
-    """The digest of the file with the function of `build` or `train`; empty without one."""
+    """The digests of the file with the function of `build` or `train`, or of the files that `command` names."""
+    if model.command is not None:
+        return {key: digest_of_file(path) for key, path in own_files(model.command).items()}
     key, function = ("build", model.build) if model.build is not None else ("train", model.train)
     if function is None:
         return {}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from taxiway import run
 from taxiway.errors import DataError
@@ -94,3 +95,35 @@ def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
     (tmp_path / "warm.pipeline.yaml").write_text(text)
     (tmp_path / "warm.schema.yaml").write_text(f"{SCHEMA}  w: {{type: number, presence: optional}}\n")
     return run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
+
+
+def test_a_program_is_tuned_and_registers_nothing_if_it_fails(tmp_path: Path) -> None:
+    """Of two values of a parameter the program fails with one; later it fails with both."""
+    rng = np.random.default_rng(5)
+    (tmp_path / "data").mkdir()
+    for span in (1, 2, 3):
+        x = rng.normal(size=600)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    command = 'command: [sh, train.sh, given.onnx, "{train.csv}", "{params.kind}", "{model.onnx}"]\nsweep: {search: grid, space: {kind: [bad, good]}}'
+    text = PIPELINE.replace("train: warm.py:train", command).replace("window: 1", "window: 2")
+    (tmp_path / "warm.pipeline.yaml").write_text(text)
+    (tmp_path / "warm.schema.yaml").write_text(SCHEMA)
+    (tmp_path / "given.onnx").write_bytes(slope())
+    (tmp_path / "train.sh").write_text('echo "$3" >> "$(dirname "$1")/calls"; [ "$3" = good ] || exit 7; cp "$1" "$4"\n')
+    found = run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home", until="train")
+    assert found.candidate is not None
+    assert (found.candidate.estimator, found.candidate.params) == ("sh train.sh given.onnx", '{"kind": "good"}')
+    assert (tmp_path / "calls").read_text().split() == ["bad", "good", "good"]  # two trials, then the model
+    (tmp_path / "train.sh").write_text("exit 7\n")
+    with pytest.raises(DataError, match="exit code 7"):
+        run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
+
+
+def slope() -> bytes:
+    """A model whose probability of the second class grows with its only feature."""
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["scores"]), helper.make_node("Softmax", ["scores"], ["answers"])]
+    given = helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, 1])
+    out = helper.make_tensor_value_info("answers", TensorProto.DOUBLE, [None, 2])
+    graph = helper.make_graph(nodes, "g", [given], [out], [numpy_helper.from_array(np.array([[-1.0, 1.0]]), "w")])
+    made: bytes = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    return made
