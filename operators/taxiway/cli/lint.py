@@ -19,6 +19,7 @@ from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
@@ -48,6 +49,7 @@ def pipeline_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+@never_exiting()
 def lint(files: Iterable[Path]) -> list[str]:
     """Find all mistakes in pipeline files.
 
