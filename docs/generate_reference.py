@@ -198,7 +198,8 @@ PIPELINE_USED_BY = {
     "model.build": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the parameters as one "
     "dict, it returns an estimator. Either this or `estimator`",
     "model.train": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the training data, the "
-    "parameters and, if it has this parameter, `previous`, the estimator of the champion; it returns a fitted estimator or an ONNX model. "
+    "parameters and, if it has this parameter, `previous`, the estimator of the champion; it returns a fitted estimator, an ONNX model or "
+    "an object of a class of the team. "
     "Instead of `estimator` and `build`",
     "model.command": "`train`: a program in any language and its arguments, which writes an ONNX model; see [its arguments](#arguments-of-modelcommand). Instead of `estimator`, "
     "`build` and `train`",

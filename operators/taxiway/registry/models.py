@@ -23,6 +23,7 @@ from taxiway.registry.trust import (
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
 from taxiway.training.libraries import packages_of
+from taxiway.training.safe_parameters import objects_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
 
+    from taxiway.features.own_model import OwnModel
     from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
 
 _log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops", "taxiway")
 _MODEL_FILE = "model.skops"  # where MLflow puts what it saves with skops
+_CODE_FILE = "own_code.txt"  # for people: nothing runs it
 EXAMPLE_ROWS = 3
 """The number of rows in a model's input example."""
 _MLFLOW_TYPES = {
@@ -149,31 +152,53 @@ def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
     return int(size) if size.isdecimal() else None
 
 
-def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
+def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | None = None) -> "PyFuncModel":
     """Download a registered version, check its files against Taxiway's own allow-list, and load it.
+
+    Args:
+        tracking_uri: The MLflow server.
+        model: The registered model.
+        version: Its version.
+        code: The folder of trusted code, for models of a team's own class; see `taxiway.features.own_model`.
 
     Raises:
         UntrustedModelError: The check failed; no method of the model has been called.
+        ModelLoadError: The team's code cannot load it.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri)
     with temp_folder("model") as folder:
-        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder))
+        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder), code)
 
 
-def load_folder(folder: Path) -> "PyFuncModel":
+def load_folder(folder: Path, code: Path | None = None) -> "PyFuncModel":
     """Check the files of a saved model against Taxiway's own allow-list, load it, and check its parameters.
+
+    Args:
+        folder: The files.
+        code: The folder of trusted code; see `load_trusted`.
 
     Raises:
         UntrustedModelError: A check failed; no method of the model has been called.
+        ModelLoadError: The team's code cannot load it.
     """
     import mlflow.pyfunc
 
     check_model(folder)
     loaded: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
-    check_parameters(loaded.get_raw_model(), str(folder))
+    model = loaded.get_raw_model()
+    check_parameters(model, str(folder))
+    for own in own_models(model):
+        own.bind(code)
     return loaded
+
+
+def own_models(model: Any) -> "list[OwnModel]":
+    """The models of a team's own class in a model, at any depth."""
+    from taxiway.features.own_model import OwnModel
+
+    return [part for part in objects_in(model) if isinstance(part, OwnModel)]
 
 
 def download_version(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
@@ -227,6 +252,9 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
         skops_trusted_types=trusted,
         pyfunc_predict_fn="predict",
     )
+    for own in own_models(to_save.model):
+        assert own.saved is not None
+        (path / _CODE_FILE).write_text(own.saved["text"], encoding="utf-8")
 
 
 def _as_records(rows: "pd.DataFrame") -> list[dict[str, Any]]:

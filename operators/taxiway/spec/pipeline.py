@@ -58,7 +58,8 @@ class Model(Section):
         build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
             file in the folder of the pipeline file, or `package.module:function`.
         train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
-            estimator of the champion as `previous`, and returns a fitted estimator or an ONNX model.
+            estimator of the champion as `previous`, and returns a fitted estimator, an ONNX model, or an object of a class of the
+            team's own.
         command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.

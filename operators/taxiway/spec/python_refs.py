@@ -39,6 +39,27 @@ def load_python(path: Path) -> ModuleType:
     return module
 
 
+def load_source(content: bytes, path: Path) -> ModuleType:
+    """Run the content of a Python file as a module of its own, so that what is run is what was read.
+
+    Args:
+        content: The content.
+        path: Where it was read, for tracebacks and `__file__`.
+
+    Raises:
+        Exception: Whatever its code raises.
+    """
+    module = ModuleType(f"{path.stem}_{digest_of_bytes(content)[:8]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102 a team's own file, as an import runs it
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
 @contextmanager
 def never_exiting() -> Iterator[None]:
     """Within this block, code of a team that would end the process raises an error instead, so that the end is never a success.

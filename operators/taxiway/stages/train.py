@@ -120,4 +120,4 @@ def _train(
 def _loaded(context: StageContext, version: int) -> Any:
     from taxiway.registry.models import load_trusted
 
-    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version).get_raw_model()
+    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

@@ -23,6 +23,7 @@ class OwnFunction(OwnTraining):
 
     def __init__(self, path: str, params: Mapping[str, Any]) -> None:
         self._name = f"{Path(path.rpartition(':')[0]).name}:{path.rpartition(':')[2]}"
+        self._folder = Path(path).parent if path.rpartition(":")[0].endswith(".py") else None
         self._function = look_up(path, ":", "model.train")
         self._params = params
         if not callable(self._function):
@@ -53,4 +54,4 @@ class OwnFunction(OwnTraining):
         finally:
             if os.getpid() != process:  # a process that the function forked must not go on with the pipeline
                 os._exit(1)
-        return estimator_of(made, data, problem, f"model.train: {self._name}")
+        return estimator_of(made, data, problem, f"model.train: {self._name}", self._folder)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
@@ -20,6 +21,9 @@ VALIDATION = 0.1
 MAX_ERROR = 500
 _ROUNDING = 1e-6
 _SUM_ROUNDING = 1e-3
+_STABLE_ROWS = 200
+_FEW = 16  # as few as a predict call has
+_SAME_R, _SAME_A = 1e-3, 1e-4  # for models of single precision
 
 
 @dataclass(frozen=True)
@@ -72,27 +76,26 @@ class OwnTraining(ABC):
         """
 
 
-def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str) -> Any:
+def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, folder: Path | None = None) -> Any:
     """What was trained, as an estimator.
 
     Args:
-        made: A fitted estimator, or an ONNX model.
+        made: A fitted estimator, an ONNX model, or an object of a team's own class with `save` and `load`.
         data: The rows that it was trained on.
         problem: Classification or regression.
         name: What made it, for errors.
+        folder: The folder of the team's Python file; None if it has none.
 
     Raises:
-        FitError: It is something else, or was fitted to other classes.
+        FitError: It is something else, was fitted to other classes, or its answers depend on more than the row.
     """
-    from taxiway.features.onnx_model import OnnxModel, content_of
-
-    content = content_of(made)
-    estimator = made if content is None else OnnxModel(content)
+    estimator = _as_estimator(made, folder, name)
     wanted = "predict_proba" if problem == "classification" else "predict"
     if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
         raise FitError(
             f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost or "
-            f"LightGBM with {wanted}, or an ONNX model (a ModelProto, or its bytes)"
+            f"LightGBM with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
+            "and load"
         )
     own = [str(name) for name in getattr(estimator, "classes_", [])]
     known = [str(at) for at in range(len(data.classes))]
@@ -101,7 +104,61 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str) -> 
             f"{name} returned an estimator of the classes {', '.join(own)}; required: fitted to data.labels, which are "
             f"{', '.join(known)} for {', '.join(data.classes)}"
         )
+    _require_stable(estimator, made, data.matrix[:_STABLE_ROWS], len(data.classes), name)
     return estimator
+
+
+def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
+    from taxiway.features.onnx_model import OnnxModel, content_of
+    from taxiway.features.own_model import OwnModel
+
+    content = content_of(made)
+    if content is not None:
+        return OnnxModel(content)
+    if not callable(getattr(made, "save", None)) or not callable(getattr(type(made), "load", None)):
+        return made
+    if folder is None:
+        raise FitError(
+            f"{name} returned a {type(made).__name__} with save and load; required for it: model.train is FILE.py:function, with the file in "
+            "the folder of the pipeline file"
+        )
+    return OwnModel.of(made, folder)
+
+
+def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, name: str) -> None:
+    """Check that the answer to a row is the same in each call, with other rows, and after saving.
+
+    Raises:
+        FitError: It is not.
+    """
+    import numpy as np
+
+    from taxiway.features.own_model import OwnModel
+
+    answers = _answers(estimator, matrix, classes, name)
+    if len(answers) != len(matrix) or not np.isfinite(answers).all():
+        return  # `require_predictions` says so
+    if not np.array_equal(_answers(estimator, matrix, classes, name), answers):
+        raise FitError(f"{name}: the answers of the model differ from call to call; switch off what is random, such as dropout")
+    few = matrix[:_FEW]
+    if not np.allclose(_answers(estimator, few, classes, name), answers[: len(few)], rtol=_SAME_R, atol=_SAME_A):
+        raise FitError(
+            f"{name}: the answer of the model to a row depends on the other rows of the call; switch off what is computed over a batch, such "
+            "as batch normalization in training mode"
+        )
+    if isinstance(estimator, OwnModel) and not np.allclose(
+        _answers(made, matrix, classes, name), answers, rtol=_SAME_R, atol=_SAME_A
+    ):
+        raise FitError(f"{name}: the model answers otherwise after save and load; save everything that it predicts with")
+
+
+def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
+    import numpy as np
+
+    try:
+        return np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
+    except Exception as error:  # of any library, or of a team
+        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', MAX_ERROR)}") from error
 
 
 def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:
@@ -118,10 +175,7 @@ def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: st
     """
     import numpy as np
 
-    try:
-        found = np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
-    except Exception as error:  # of any library
-        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', MAX_ERROR)}") from error
+    found = _answers(estimator, matrix, classes, name)
     wanted = (len(matrix), classes) if classes else (len(matrix),)
     if found.shape != wanted:
         raise FitError(f"{name} predicts an array of the shape {found.shape} for {len(matrix):,} rows; required: {wanted}")

@@ -153,11 +153,13 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
     if champion is None:
         return None
+    from taxiway.features.own_model import OwnModel
+
     transform, estimator = (step for _, step in champion.estimator.steps)
     if [*map(str, transform.get_feature_names_out())] != [*names] or tuple(champion.classes) != features.classes:
         _log.warning("previous is None: the champion has other features or classes than this training data")
         return None
-    return estimator
+    return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":

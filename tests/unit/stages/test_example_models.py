@@ -33,6 +33,10 @@ def test_species_by_a_function_that_returns_onnx(tmp_path: Path) -> None:
     assert "balanced_accuracy" in reasons_of("species_by_function", tmp_path)
 
 
+def test_species_by_a_class_of_the_team(tmp_path: Path) -> None:
+    assert "balanced_accuracy" in reasons_of("species_by_class", tmp_path)
+
+
 def test_species_by_a_program_in_r_that_writes_onnx(tmp_path: Path) -> None:
     require("r", shutil.which("Rscript") is not None, "Rscript is not installed")
     assert "balanced_accuracy" in reasons_of("species_in_r", tmp_path)
