@@ -11,6 +11,7 @@ from itertools import islice
 
 MAX_BYTES = 1 << 30
 """The size of all files of a model together."""
+_NAMES_CODE = ("GLOBAL", "INST")
 _FIRST = 70_000  # more than the header of any NumPy array
 _CODE = (".dll", ".dylib", ".py", ".pyc", ".pyd", ".pyo", ".so")
 _ELF = b"\x7fELF"
@@ -39,7 +40,7 @@ def code_in(name: str, content: bytes) -> str:
         return "is code"
     if zipfile.is_zipfile(io.BytesIO(content)):
         return _in_archive(content)
-    return _at_the_beginning(_opened(content[:_FIRST])) or _at_the_beginning(content[:_FIRST])
+    return _at_the_beginning(_opened(content[:_FIRST])) or _at_the_beginning(content)
 
 
 def _at_the_beginning(first: bytes) -> str:
@@ -62,13 +63,16 @@ def _at_the_beginning(first: bytes) -> str:
 
 
 def _is_pickle(first: bytes) -> bool:
-    """Whether it begins as a pickle of protocol 2 or later: with the protocol, and two more instructions."""
-    if len(first) < 2 or first[0] != 0x80 or not 2 <= first[1] <= 5:
-        return False
+    """Whether it begins as a pickle: with the protocol and two more instructions; or, in protocols 0 and 1, if all of it are
+    instructions, and one of them names code."""
+    has_protocol = len(first) > 1 and first[0] == 0x80 and 2 <= first[1] <= 5
+    named: set[str] = set()
     try:
-        return len(list(islice(pickletools.genops(first), 3))) == 3
-    except ValueError as error:  # another file may begin with the same two bytes
-        return "unknown" not in str(error)
+        for operation, _, _ in islice(pickletools.genops(first), 3 if has_protocol else None):
+            named.add(operation.name)
+    except ValueError as error:
+        return has_protocol and "unknown" not in str(error)  # another file may begin with the same two bytes
+    return has_protocol or not named.isdisjoint(_NAMES_CODE)
 
 
 def _opened(first: bytes) -> bytes:

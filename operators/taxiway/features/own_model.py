@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
 from taxiway.features.artifacts import MAX_BYTES, code_in
 from taxiway.messages import error_line, quoted
-from taxiway.records.digests import digest_of_bytes, digest_of_file
+from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.python_refs import load_source
 from taxiway.store import temp_folder
 
@@ -83,8 +83,8 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 "or load_trusted(..., code=FOLDER)"
             )
         for path in sorted(folder.rglob("*.py")):
-            content = path.read_bytes() if path.is_file() and digest_of_file(path) == saved["digest"] else b""
-            if content and digest_of_bytes(content) == saved["digest"]:
+            content = _content(path)
+            if content is not None and digest_of_bytes(content) == saved["digest"]:
                 self._load(content, path)
                 return
         there = any(path.name == saved["file"] for path in folder.rglob("*.py"))
@@ -175,6 +175,14 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             if found := code_in(path.name, content):
                 raise UntrustedModelError(f"the artifact {name} {found}; it was not loaded")
         return saved
+
+
+def _content(path: Path) -> bytes | None:
+    """The content of a file; None if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:  # also of a folder
+        return None
 
 
 def _read(folder: Path, name: str) -> dict[str, bytes]:

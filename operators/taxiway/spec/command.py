@@ -51,8 +51,11 @@ def files_in(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def beside(command: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """The command with the absolute path of each argument that is the path of a file, relative to the pipeline file's folder."""
-    return tuple(str((folder / part).resolve()) if part and _is_file(folder / part) else part for part in command)
+    """The command with the absolute path of each argument that is the path of a file, relative to the pipeline file's folder.
+
+    Links are kept: what the Python of a virtual environment is linked to is another Python.
+    """
+    return tuple(str(folder.absolute() / part) if part and _is_file(folder / part) else part for part in command)
 
 
 def own_files(command: Sequence[str]) -> dict[str, Path]:

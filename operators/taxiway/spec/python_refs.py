@@ -53,7 +53,7 @@ def load_source(content: bytes, path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102 a team's own file, as an import runs it
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 a team's own file, as an import runs it
     except BaseException:
         del sys.modules[module.__name__]
         raise

@@ -244,6 +244,12 @@ PICKLE = pickle.dumps({"x": [1, 2]})
     [
         *(("m.bin", pickle.dumps({"x": bytes(100_000)}, protocol), "is a pickle") for protocol in (2, 3, 4, 5)),
         ("m.json", pickle.dumps(None), "is a pickle"),
+        *(
+            ("m.txt", pickle.dumps([code_in, "x" * size], protocol), "is a pickle")
+            for protocol in (0, 1)
+            for size in (1, 100_000)
+        ),
+        ("m.gz", gzip.compress(pickle.dumps([code_in], 0)), "is a pickle"),
         ("m.joblib", dumped(0), "is a pickle"),
         *(("m.joblib", dumped(kind), "is a pickle") for kind in (3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))),
         (
@@ -282,6 +288,7 @@ def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, wor
         zipped(**{"a.npy": npy(np.arange(3))}),
         *(opened(b"a,b\n1,2\n") for opened in (gzip.compress, bz2.compress, lzma.compress)),
         b"x^2 is no zlib",
+        *(b"cat\ndog\n", b"columns\n" * 20_000, b"0.", b"1.5", b"(1.)", b"i\n" * 50_000, b"."),
         b"PAR1" + bytes(20),
         # The length of a header of safetensors is its first eight bytes; some begin as a pickle does.
         *((length.to_bytes(8, "little") + b'{"w":' + b" " * length) for length in (640, 0x380, 0x480, 0x580, 0x280280)),

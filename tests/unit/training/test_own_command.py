@@ -224,6 +224,9 @@ def test_the_content_of_files_that_a_command_names_decides_about_reuse(tmp_path:
     (one / "r" / "train.R").write_text("b")
     assert key(one, *command) != before
     assert shown(beside(command, one)) == "Rscript train.R"
+    (one / "python").symlink_to(sys.executable)
+    # The Python of a virtual environment is a link, and what it is linked to is another Python.
+    assert beside((str(one / "python"), "python"), one) == (str(one / "python"), str(one / "python"))
 
 
 DAEMON = "sleep 1000 & echo $! > {0}/pids; setsid sh -c 'echo $$ >> {0}/pids; exec sleep 1000' & while [ \"$(wc -l < {0}/pids)\" != 2 ]; do :; done; "
