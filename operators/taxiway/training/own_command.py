@@ -137,7 +137,7 @@ def _write(path: Path, data: TrainingData, problem: Problem, params: Mapping[str
         about = {
             "problem": problem,
             "classes": data.classes,
-            "columns": data.columns,
+            "columns": _columns(data),
             "seed": data.seed,
             "params": dict(params),
         }
@@ -165,4 +165,16 @@ def _table(data: TrainingData, *, learned: bool) -> "pa.Table":
         else (data.validation_matrix, data.validation_labels, data.validation_weights)
     )
     first = {"label": labels, **({} if weights is None else {"weight": weights})}
-    return pa.table({**first, **{name: matrix[:, at] for at, name in enumerate(data.columns)}})
+    return pa.table({**first, **{name: matrix[:, at] for at, name in enumerate(_columns(data))}})
+
+
+def _columns(data: TrainingData) -> list[str]:
+    """The names of the features in files; `label_` for a feature called `label`, because readers want each name once."""
+    names = ["label", *(["weight"] if data.weights is not None else [])]
+    first = len(names)
+    for name in data.columns:
+        unique = name
+        while unique in names:
+            unique += "_"
+        names.append(unique)
+    return names[first:]

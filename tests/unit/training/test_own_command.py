@@ -29,7 +29,7 @@ from taxiway.training.own_command import OwnCommand
 from taxiway.training.train import candidate_key
 
 CLASSES = ("no", "yes")
-COLUMNS = ("a", "b b", 'c,"c"', "d")
+COLUMNS = ("label", "b b", 'c,"c"', "weight")
 NEEDED = ("{train.csv}", "{model.onnx}")
 
 
@@ -85,14 +85,15 @@ def test_a_program_gets_the_same_data_as_a_function(tmp_path: Path, problem: Pro
         TrainingRows.made_up(problem, weighted=weighted), CLASSES if problem == "classification" else (), COLUMNS
     )
     first = ["label", "weight"] if weighted else ["label"]
+    features = ["label_", "b b", 'c,"c"', "weight_" if weighted else "weight"]  # each name once
     for name, labels, matrix in (
         ("train", data.labels, data.matrix),
         ("validation", data.validation_labels, data.validation_matrix),
     ):
         table = pq.read_table(kept / f"{name}.parquet")
-        assert table.column_names == [*first, *COLUMNS]
-        assert np.array_equal(table.column("label"), labels)
-        assert np.array_equal(np.column_stack([table.column(column) for column in COLUMNS]), matrix)
+        assert table.column_names == [*first, *features]
+        assert np.array_equal(table.column(0), labels)
+        assert np.array_equal(np.column_stack(table.columns[len(first) :]), matrix)
         with (kept / f"{name}.csv").open(newline="") as file:
             header, *rows = csv.reader(file)
         assert header == table.column_names
@@ -100,7 +101,7 @@ def test_a_program_gets_the_same_data_as_a_function(tmp_path: Path, problem: Pro
     assert json.loads((kept / "config.json").read_text()) == {
         "problem": problem,
         "classes": list(data.classes),
-        "columns": list(COLUMNS),
+        "columns": features,
         "seed": data.seed,
         "params": {"depth": 3},
     }
