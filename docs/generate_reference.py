@@ -23,6 +23,7 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
+from taxiway.spec.command import FILES
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricName
 from taxiway.spec.own_metric import OwnMetric
@@ -94,6 +95,7 @@ WRITTEN = {
 PIPELINE_WRITTEN = {
     "source.csv.thousands": ("`,` or `.` or `'` or `_` or a blank", "none"),
     "source.csv.null": ("text or list of texts", "empty"),
+    "model.command": ("list of texts, entries: at least 1", "none"),
 }
 
 PIPELINE_USED_BY = {
@@ -205,8 +207,11 @@ PIPELINE_USED_BY = {
     "model.build": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the parameters as one "
     "dict, it returns an estimator. Either this or `estimator`",
     "model.train": "`train`: `FILE.py:function` in the same folder, or `package.module:function`; called with the training data, the "
-    "parameters and, if it has this parameter, `previous`, the estimator of the champion; it returns a fitted estimator or an ONNX model. "
+    "parameters and, if it has this parameter, `previous`, the estimator of the champion; it returns a fitted estimator, an ONNX model or "
+    "an object of a class of the team. "
     "Instead of `estimator` and `build`",
+    "model.command": "`train`: a program in any language and its arguments, which writes an ONNX model; see [its arguments](#arguments-of-modelcommand). Instead of `estimator`, "
+    "`build` and `train`",
     "model.params": "`train`: parameters of the estimator; a run's `model_params` override them",
     "sweep.search": "`plan_sweep`: every combination, or randomly drawn ones",
     "sweep.trials": "`plan_sweep`: the number of draws; only with `random`",
@@ -366,6 +371,27 @@ the line, the allowed keys and the nearest valid name. How to write one: [your f
 the last column, names in `code` before a colon are tasks of the DAG, unless they begin with `taxiway`.
 """
 
+COMMAND_HEAD = """
+## Arguments of `model.command`
+
+The program is run without a shell, in an empty temporary folder. An argument that is the path of a file, relative to the folder
+of the pipeline file, becomes its absolute path, and these words in braces are replaced, also within an argument; all other text
+is passed as it is. One of the first two is required, and the model. In tables, the first column is `label`: the position of the
+class from 0, or a number; then `weight`, with `model.weight`; then the transformed features, without missing values.
+
+| argument | what it is |
+|---|---|
+"""
+
+COMMAND_WORDS = {
+    "train.parquet": "the file of the rows to learn from",
+    "train.csv": "the same as CSV: UTF-8, a header, commas, texts in double quotes, numbers with all their digits",
+    "validation.parquet": "the file of the tenth of the training rows that is held out at random",
+    "validation.csv": "the same as CSV",
+    "config.json": "a file with the keys `problem` (`classification` or `regression`), `classes`, `columns`, `seed` and `params`",
+    "model.onnx": "the file that the program writes",
+}
+
 METRICS_HEAD = """
 ## Metrics
 
@@ -403,11 +429,24 @@ def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
     return {
         REFERENCE / "pipeline-file.md": _page(PIPELINE_HEAD, PIPELINE_SECTIONS, PIPELINE_USED_BY, PIPELINE_WRITTEN)
+        + COMMAND_HEAD
+        + _command()
         + METRICS_HEAD
         + _metrics(),
         REFERENCE / "team-file.md": _page(TEAM_HEAD, TEAM_SECTIONS, TEAM_USED_BY),
         REFERENCE / "schema-file.md": _page(SCHEMA_HEAD, SCHEMA_SECTIONS, SCHEMA_USED_BY, WRITTEN),
     }
+
+
+def _command() -> str:
+    if tuple(COMMAND_WORDS) != FILES:
+        raise SystemExit(f"the files of model.command are {', '.join(FILES)}: describe them in {__file__}")
+    words = {
+        **COMMAND_WORDS,
+        "params.NAME": "the value of a parameter: a text as it is, any other value in JSON",
+        "seed": "a number for random generators, the same in every run",
+    }
+    return "".join(f"| `{{{name}}}` | {about} |\n" for name, about in words.items())
 
 
 def _metrics() -> str:

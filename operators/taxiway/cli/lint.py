@@ -20,11 +20,12 @@ from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
-from taxiway.training.own_function import OwnTraining
+from taxiway.training.own_training import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
@@ -49,6 +50,7 @@ def pipeline_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+@never_exiting()
 def lint(files: Iterable[Path]) -> list[str]:
     """Find all mistakes in pipeline files.
 

@@ -57,7 +57,7 @@ class Terminal(Watcher):
 
 
 class _Lines(logging.Handler):
-    """Collects the log lines of the stages."""
+    """Collects the log lines of the stages and of training."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.INFO)
@@ -91,10 +91,11 @@ def run_command(
     from here.
     """
     console = Console()
-    terminal, log = Terminal(console), logging.getLogger("taxiway.stages")
+    terminal, logs = Terminal(console), [logging.getLogger(name) for name in ("taxiway.stages", "taxiway.training")]
     handler = _Lines(terminal.lines)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    for log in logs:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
     try:
         found = run(
             pipeline_file,
@@ -115,7 +116,8 @@ def run_command(
         sys.exit(USAGE)
     finally:
         terminal.status.stop()
-        log.removeHandler(handler)
+        for log in logs:
+            log.removeHandler(handler)
     _show_outcome(console, found, home, is_local=tracking_uri is None)
     undecided = found.verdict is not None and found.summary is None and until in (None, "shadow", "push")
     sys.exit(NOT_PUSHED if undecided and terminal.code == 0 else terminal.code)

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     S = TypeVar("S", bound=BaseModel)
 
 
+code_option = click.option(
+    "--code",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    envvar="TAXIWAY_CODE",
+    show_envvar=True,
+    help="The folder of trusted Python files, such as that of the DAGs, for models of a team's own class.",
+)
+
+
 @click.command()
 @tracking_option
 @click.option(
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes per model version.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
+@code_option
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
 def serve(
@@ -34,6 +44,7 @@ def serve(
     workers: int,
     host: str,
     port: int,
+    code: Path | None,
     caller_token: str,
     admin_token: str,
 ) -> None:
@@ -47,7 +58,7 @@ def serve(
 
     content: dict[str, object] = {"tracking_uri": tracking_uri, "state_folder": state, "models": models, "workers": workers}
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
-    run(_checked(GatewaySettings, content | {"host": host, "port": port} | tokens))
+    run(_checked(GatewaySettings, content | {"host": host, "port": port, "code": code} | tokens))
 
 
 @click.command("serve-version")
@@ -57,8 +68,11 @@ def serve(
 @click.option("--lease", type=click.FloatRange(1), required=True, help="Stop after this many seconds.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
+@code_option
 @click.option("--token", envvar="TAXIWAY_VERSION_TOKEN", required=True, show_envvar=True, hidden=True)
-def serve_version(model: str, version: int, tracking_uri: str, lease: float, host: str, port: int, token: str) -> None:
+def serve_version(
+    model: str, version: int, tracking_uri: str, lease: float, host: str, port: int, code: Path | None, token: str
+) -> None:
     """Serve one VERSION of MODEL to a gateway. This runs in the container of a challenger.
 
     The gateway's token for it is read from TAXIWAY_VERSION_TOKEN; it must have at least 16 characters.
@@ -67,7 +81,7 @@ def serve_version(model: str, version: int, tracking_uri: str, lease: float, hos
     from taxiway.serving.workers.serve_version import serve_version as run
 
     content = {"tracking_uri": tracking_uri, "model": model, "version": version, "token": token}
-    run(_checked(VersionSettings, content | {"lease_s": lease, "host": host, "port": port}))
+    run(_checked(VersionSettings, content | {"lease_s": lease, "host": host, "port": port, "code": code}))
 
 
 def _checked(kind: "type[S]", content: dict[str, object]) -> "S":

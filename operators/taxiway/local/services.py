@@ -51,7 +51,7 @@ def services(home: StackDir, spec: StackSpec, databases: Mapping[str, str]) -> t
     """All services in the order of their starts; `databases` are SQLAlchemy URLs by service."""
     return (
         _mlflow(home, spec.ports["mlflow"], databases["mlflow"]),
-        _gateway(home, spec.ports),
+        _gateway(home, spec.ports, spec.dags),
         Service(TABLES, (*_AIRFLOW, "db", "migrate"), _airflow_environment(home, spec, databases), (POSTGRES,)),
         *_airflow_services(home, spec, databases),
     )
@@ -99,12 +99,12 @@ def _mlflow(home: StackDir, port: int, database: str) -> Service:
     )
 
 
-def _gateway(home: StackDir, ports: Mapping[str, int]) -> Service:
+def _gateway(home: StackDir, ports: Mapping[str, int], dags: Path) -> Service:
     keys = home.secrets()
     command = (sys.executable, "-m", "taxiway.cli", "serve", "--port", str(ports["gateway"]), "--state", str(home.gateway))
     return Service(
         "gateway",
-        (*command, "--tracking-uri", f"http://127.0.0.1:{ports['mlflow']}"),
+        (*command, "--tracking-uri", f"http://127.0.0.1:{ports['mlflow']}", "--code", str(dags)),
         {
             **_base(),
             "TAXIWAY_CALLER_TOKEN": keys.gateway_caller_token,

@@ -17,6 +17,7 @@ from taxiway.hooks.mlflow import MlflowHook
 from taxiway.messages import quoted
 from taxiway.records import Record
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.python_refs import never_exiting
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
@@ -84,7 +85,8 @@ class StageOperator(BaseOperator, Generic[R]):
             AirflowFailException: The block raised a TerminalError, or an Airflow connection is missing.
         """
         try:
-            yield
+            with never_exiting():  # Airflow takes a process that ends with code 0 for a success
+                yield
         except AirflowSkipException as skipped:
             self.log.info("Skipped: %s", skipped)
             _publish(context, str(skipped))
@@ -110,7 +112,7 @@ class StageOperator(BaseOperator, Generic[R]):
         except AirflowSkipException:
             close_again(self, context, failed=False)
             raise
-        except Exception:
+        except (Exception, SystemExit):
             close_again(self, context, failed=True)
             raise
         else:
@@ -147,7 +149,8 @@ class StageOperator(BaseOperator, Generic[R]):
         """
         if not isinstance(ref, Mapping) or ref.get("record") != kind.__name__:
             raise ConfigError(
-                f"{self.task_id} needs a {kind.__name__}, but got {ref!r}; connect it to the task that returns one"
+                f"{self.task_id} needs a {kind.__name__}, but got {ref!r}; connect it to the task that returns one. If it is connected, the "
+                "process of that task was ended by what it runs"
             )
         return open_store().get(kind, ref["digest"])
 

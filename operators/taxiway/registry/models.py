@@ -2,16 +2,15 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.records.digests import digest_of_folder
+from taxiway.registry.signature import as_records, signature_of
 from taxiway.registry.trust import (
     NATIVE_TYPES,
     TRUSTED_TYPES,
@@ -23,25 +22,23 @@ from taxiway.registry.trust import (
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
 from taxiway.training.libraries import packages_of
+from taxiway.training.safe_parameters import objects_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
 
+    from taxiway.features.own_model import OwnModel
     from taxiway.features.row_model import RowModel
-    from taxiway.features.signature import ModelColumns
 
 _log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops", "taxiway")
 _MODEL_FILE = "model.skops"  # where MLflow puts what it saves with skops
+_CODE_FILE = "own_code.txt"  # for people: nothing runs it
 EXAMPLE_ROWS = 3
 """The number of rows in a model's input example."""
-_MLFLOW_TYPES = {
-    "boolean": "boolean", "integer": "long", "number": "double", "string": "string", "date": "datetime", "datetime": "datetime",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,31 +146,53 @@ def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
     return int(size) if size.isdecimal() else None
 
 
-def load_trusted(tracking_uri: str, model: str, version: int) -> "PyFuncModel":
+def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | None = None) -> "PyFuncModel":
     """Download a registered version, check its files against Taxiway's own allow-list, and load it.
+
+    Args:
+        tracking_uri: The MLflow server.
+        model: The registered model.
+        version: Its version.
+        code: The folder of trusted code, for models of a team's own class; see `taxiway.features.own_model`.
 
     Raises:
         UntrustedModelError: The check failed; no method of the model has been called.
+        ModelLoadError: The team's code cannot load it.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri)
     with temp_folder("model") as folder:
-        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder))
+        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder), code)
 
 
-def load_folder(folder: Path) -> "PyFuncModel":
+def load_folder(folder: Path, code: Path | None = None) -> "PyFuncModel":
     """Check the files of a saved model against Taxiway's own allow-list, load it, and check its parameters.
+
+    Args:
+        folder: The files.
+        code: The folder of trusted code; see `load_trusted`.
 
     Raises:
         UntrustedModelError: A check failed; no method of the model has been called.
+        ModelLoadError: The team's code cannot load it.
     """
     import mlflow.pyfunc
 
     check_model(folder)
     loaded: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
-    check_parameters(loaded.get_raw_model(), str(folder))
+    model = loaded.get_raw_model()
+    check_parameters(model, str(folder))
+    for own in own_models(model):
+        own.bind(code)
     return loaded
+
+
+def own_models(model: Any) -> "list[OwnModel]":
+    """The models of a team's own class in a model, at any depth."""
+    from taxiway.features.own_model import OwnModel
+
+    return [part for part in objects_in(model) if isinstance(part, OwnModel)]
 
 
 def download_version(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
@@ -220,43 +239,16 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
         str(path),
         mlflow_model=Model(run_id=run_id, model_id=model_id),
         signature=signature_of(to_save.model.columns, to_save.model.classes),
-        input_example=_as_records(to_save.example.head(EXAMPLE_ROWS)),
+        input_example=as_records(to_save.example.head(EXAMPLE_ROWS)),
         # Listed here, because MLflow needs eight seconds to infer them by importing everything.
         pip_requirements=[f"{name}=={installed(name)}" for name in (*_REQUIREMENTS, *packages_of(trusted))],
         serialization_format="skops",
         skops_trusted_types=trusted,
         pyfunc_predict_fn="predict",
     )
-
-
-def _as_records(rows: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The rows as JSON has them. From a table, MLflow would make false of missing booleans, and refuse missing integers."""
-
-    def cell(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return float(value)
-        return value.isoformat() if isinstance(value, date) else value
-
-    records = rows.astype("object").where(rows.notna(), None).to_dict("records")
-    return [{str(name): cell(value) for name, value in record.items()} for record in records]
-
-
-def signature_of(columns: "ModelColumns", classes: Sequence[str]) -> "ModelSignature":
-    """The signature of a model: its columns with the types of the source, and the columns of its predictions."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    from taxiway.features.row_model import PREDICTION, PROBABILITY
-
-    usual = {**dict.fromkeys(columns.numeric, "number"), **dict.fromkeys(columns.categorical, "string"), **columns.types}
-    inputs = [ColSpec(_MLFLOW_TYPES[usual[name]], name, required=name not in columns.optional) for name in columns.names]
-    prediction = ColSpec("string" if classes else "double", PREDICTION)
-    probabilities = [ColSpec("double", PROBABILITY.format(name)) for name in classes]
-    signature = ModelSignature(Schema([*inputs]), Schema([prediction, *probabilities]))
-    # MLflow would refuse what readers make of such columns, such as integers as floats in a frame with missing values. With this
-    # mark, the model checks its rows itself, as one with type hints does.
-    signature._is_signature_from_type_hint = True
-    return signature
+    for own in own_models(to_save.model):
+        assert own.saved is not None
+        (path / _CODE_FILE).write_text(own.saved["text"], encoding="utf-8")
 
 
 def check_savable(model: Any, name: str = "the fitted model") -> list[str]:

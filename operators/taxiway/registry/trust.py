@@ -11,7 +11,7 @@ import yaml
 
 from taxiway.errors import UntrustedModelError
 from taxiway.features.build import TRANSFORM_TYPES
-from taxiway.messages import listed, quoted
+from taxiway.messages import error_line, listed, quoted
 from taxiway.spec.yaml_nesting import check_nesting
 from taxiway.training.safe_parameters import unsafe_parameters
 
@@ -57,6 +57,7 @@ NATIVE_TYPES = frozenset(
         "sklearn.neighbors._ball_tree.BallTree",
         "sklearn.neighbors._kd_tree.KDTree",
         "taxiway.features.onnx_model.OnnxModel",
+        "taxiway.features.own_model.OwnModel",
         "xgboost.core.Booster",
         "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRFClassifier",
@@ -64,8 +65,8 @@ NATIVE_TYPES = frozenset(
         "xgboost.sklearn.XGBRegressor",
     }
 )
-"""Types whose state is read by C++ that does not check it: altered bytes could do anything. They are trusted only in files whose
-digest is the one that the registry has had since they were written."""
+"""Types whose state is read by C++ that does not check it, or by a team's code: altered bytes could do anything. They are trusted only
+in files whose digest is the one that the registry has had since they were written."""
 _MLMODEL_BYTES = 16 << 20
 _FLAVORS = {"python_function", "sklearn"}
 # Any other key is refused: `data`, for example, would make MLflow read another MLmodel from a folder inside the model.
@@ -103,7 +104,12 @@ def check_model(folder: Path) -> None:
     if pyfunc.get("model_path") != sklearn.get("pickled_model"):
         raise UntrustedModelError(f"{folder}: the two flavors name different model files; train the model again")
     _check_types(folder, "MLmodel lists", sklearn.get("skops_trusted_types") or [])
-    _check_types(folder, "the model file needs", untrusted_types(folder / _file_name(folder, sklearn)))
+    file = folder / _file_name(folder, sklearn)
+    try:
+        needed = untrusted_types(file)
+    except Exception as error:  # of a file that may hold anything
+        raise UntrustedModelError(f"{folder}: the model file cannot be read: {error_line(error)}; it was not loaded") from error
+    _check_types(folder, "the model file needs", needed)
 
 
 def needs_native_types(folder: Path) -> bool:

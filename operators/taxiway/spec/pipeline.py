@@ -1,6 +1,7 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -15,6 +16,7 @@ from taxiway.spec.base import (
     Template,
     off_is_none,
 )
+from taxiway.spec.command import check_command, parameters_in, shown
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.shadow import Shadow
@@ -63,8 +65,10 @@ class Model(Section):
         build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
             file in the folder of the pipeline file, or `package.module:function`.
         train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
-            estimator of the champion as `previous`, and returns a fitted estimator or an ONNX model.
-        params: The parameters of the class or function.
+            estimator of the champion as `previous`, and returns a fitted estimator, an ONNX model, or an object of a class of the
+            team's own.
+        command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
+        params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
         weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
     """
@@ -72,19 +76,31 @@ class Model(Section):
     estimator: str | None = None
     build: str | None = None
     train: str | None = None
+    command: tuple[str, ...] | None = Field(default=None, min_length=1)
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
     weight: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Model":
-        if [self.estimator, self.build, self.train].count(None) != 2:
+        if [self.estimator, self.build, self.train, self.command].count(None) != 3:
             raise ValueError(
-                "allowed: exactly one of estimator (module.Class), build (module:function) and train (module:function)"
+                "allowed: exactly one of estimator (module.Class), build (module:function), train (module:function) and command "
+                "([program, arguments])"
             )
-        if self.train is not None and self.early_stopping is not None:
-            raise ValueError("early_stopping is for estimators; a train function gets validation rows and stops by itself")
+        if self.early_stopping is not None and (self.train is not None or self.command is not None):
+            what = "train function" if self.train is not None else "command"
+            raise ValueError(f"early_stopping is for estimators; a {what} gets validation rows and stops by itself")
+        if self.command is not None:
+            check_command(self.command)
         return self
+
+    @property
+    def name(self) -> str:
+        """What is trained: the path of the class, `FILE.py:function` without its folder, or the program."""
+        if self.command is not None:
+            return shown(self.command)
+        return self.estimator or Path(str(self.build or self.train)).name
 
 
 class Pipeline(Section):
@@ -141,6 +157,17 @@ class Pipeline(Section):
             )
         if self.gate.problem == "classification" and self.shadow.agree_within is not None:
             raise ValueError("shadow.agree_within is for regression; remove it: classes agree if they are equal")
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_of_the_command_are_known(self) -> "Pipeline":
+        known = {*self.model.params, *(self.sweep.space if self.sweep else ())}
+        missing = [name for name in parameters_in(self.model.command or ()) if name not in known]
+        if missing:
+            raise ValueError(
+                f"model.command has {{params.{missing[0]}}}, but {missing[0]} is neither in model.params nor in sweep.space; add it to one "
+                "of them"
+            )
         return self
 
     @model_validator(mode="after")

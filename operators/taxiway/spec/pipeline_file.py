@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
+from taxiway.spec.command import beside
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import KINDS, FunctionSource
 from taxiway.spec.team import Team, loosened
@@ -84,6 +85,9 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.model.train is not None:
         train = _find_function(file, ("model", "train"), pipeline.model.train)
         found["model"] = pipeline.model.model_copy(update={"train": train})
+    if pipeline.model.command is not None:
+        command = beside(pipeline.model.command, file.path.parent)
+        found["model"] = pipeline.model.model_copy(update={"command": command})
     functions = {name: metric.function for name, metric in pipeline.gate.metrics.items() if metric.function is not None}
     if functions:
         metrics = {

@@ -1,12 +1,16 @@
 """Import Python objects that a pipeline file names: from installed packages, or from a file in its folder."""
 
 import inspect
+import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records.digests import digest_of_bytes, digest_of_file
@@ -34,6 +38,68 @@ def load_python(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def load_source(content: bytes, path: Path) -> ModuleType:
+    """Run the content of a Python file as a module of its own, so that what is run is what was read.
+
+    Args:
+        content: The content.
+        path: Where it was read, for tracebacks and `__file__`.
+
+    Raises:
+        Exception: Whatever its code raises.
+    """
+    module = ModuleType(f"{path.stem}_{digest_of_bytes(content)[:8]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 a team's own file, as an import runs it
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+@contextmanager
+def never_exiting() -> Iterator[None]:
+    """Within this block, code of a team that would end the process raises an error instead, so that the end is never a success.
+
+    `os._exit` in a thread or a forked process ends the process as usual, in a thread never with code 0. What ends the process from C,
+    such as a Java virtual machine, is not noticed.
+
+    Raises:
+        ConfigError: The code raised SystemExit, or called `os._exit`.
+    """
+    mine = (os.getpid(), threading.get_ident())
+    with _lock:
+        _blocks.append(mine)
+        os._exit = _refuse
+    try:
+        yield
+    except SystemExit as error:
+        raise ConfigError(
+            f"code that the pipeline runs wanted to end the process (SystemExit: {error}); allowed: to return, or to raise an error"
+        ) from error
+    finally:
+        with _lock:
+            _blocks.remove(mine)
+            if not _blocks:
+                os._exit = _end_process
+
+
+_end_process = os._exit
+_lock = threading.Lock()
+_blocks: list[tuple[int, int]] = []
+"""Process and thread of each block of `never_exiting`."""
+
+
+def _refuse(status: int) -> NoReturn:
+    """`os._exit` while there are such blocks."""
+    if (os.getpid(), threading.get_ident()) in _blocks:
+        raise SystemExit(f"os._exit({status})")
+    in_this_process = any(process == os.getpid() for process, _ in _blocks)
+    _end_process(status or (1 if in_this_process else 0))
 
 
 def look_up(path: str, separator: str, key: str) -> Any:

@@ -187,7 +187,8 @@ def _explained(
                 key, f": {problem}" if len(repr(got)) > _SHOWN_CHARACTERS else f"is {_shown(got)}; {problem}", got=got
             )
         case _:
-            return file.error(key, f"is {_shown(got)}; {error['msg'][:1].lower()}{error['msg'][1:]}", got=got)
+            problem = error["msg"].replace("tuple", "list")  # a file has lists
+            return file.error(key, f"is {_shown(got)}; {problem[:1].lower()}{problem[1:]}", got=got)
 
 
 def _shown(value: Any) -> str:

@@ -97,6 +97,11 @@ class StageContext:
         """
         return located(self.pipeline.source, self.services.data)
 
+    @property
+    def code(self) -> Path:
+        """The folder of the team's code, which stages trust: that of the pipeline file."""
+        return Path(self.pipeline.schema_file).parent
+
     def schema(self) -> "Schema":
         """Read the pipeline's schema.
 

@@ -12,6 +12,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.python_refs import never_exiting
 from taxiway.stages.context import StageContext, schema_of
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
@@ -39,6 +40,7 @@ class Watcher:
         """The run stopped without an outcome."""
 
 
+@never_exiting()
 def run(
     pipeline: Pipeline | Path | str,
     *,
@@ -82,6 +84,7 @@ def run(
         return run_in(installation, pipeline, span=span, until=until, watcher=watcher)
 
 
+@never_exiting()
 def run_in(
     installation: Installation,
     pipeline: Pipeline,

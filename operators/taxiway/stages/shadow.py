@@ -159,7 +159,9 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
             *(classes_of(context.registry, verdict.model, at) for at in (verdict.champion, verdict.version))
         ),
     )
-    return check_shadow(report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model))
+    return check_shadow(
+        report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model, code=context.code)
+    )
 
 
 def _take_down(context: StageContext, verdict: Verdict, in_container: bool) -> None:

@@ -54,7 +54,7 @@ def train(
         report=report.digest,
         features=features.digest,
         schema_version=features.schema_version,
-        estimator=pipeline.model.estimator or Path(str(pipeline.model.build or pipeline.model.train)).name,
+        estimator=pipeline.model.name,
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
     )
@@ -69,10 +69,10 @@ def train(
 def _champion_to_start_from(context: StageContext) -> int | None:
     """The champion's version, if the pipeline has a function that starts from it."""
     from taxiway.registry.aliases import CHAMPION, version_at
-    from taxiway.training.own_function import OwnTraining
+    from taxiway.training.own_function import OwnFunction
 
     model = context.pipeline.model
-    if model.train is None or not OwnTraining(model.train, {}).takes_previous:
+    if model.train is None or not OwnFunction(model.train, {}).takes_previous:
         return None
     return version_at(context.registry, context.pipeline.name, CHAMPION)
 
@@ -120,4 +120,4 @@ def _train(
 def _loaded(context: StageContext, version: int) -> Any:
     from taxiway.registry.models import load_trusted
 
-    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version).get_raw_model()
+    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

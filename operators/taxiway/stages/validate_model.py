@@ -77,7 +77,7 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
     from taxiway.registry.models import classes_of, load_trusted
 
     def loaded(version: int) -> LoadedModel:
-        model = load_trusted(context.registry.tracking_uri, candidate.model, version)
+        model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
         return LoadedModel(version, model, classes_of(context.registry, candidate.model, version))
 
     return evaluate(

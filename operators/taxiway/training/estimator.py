@@ -9,7 +9,9 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
-from taxiway.training.own_function import OwnTraining
+from taxiway.training.own_command import OwnCommand
+from taxiway.training.own_function import OwnFunction
+from taxiway.training.own_training import OwnTraining
 from taxiway.training.safe_parameters import parameter_names, unsafe_parameters
 
 SEED = 20130101
@@ -25,7 +27,7 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         problem: Classification or regression.
 
     Returns:
-        The estimator; an `OwnTraining` for `model.train`.
+        The estimator; an `OwnTraining` for `model.train` and `model.command`.
 
     Raises:
         ConfigError: The estimator does not exist, is not an estimator for the problem, does not accept a parameter, or has one that is not
@@ -33,7 +35,9 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
     """
     params = {**model.params, **overrides}
     if model.train is not None:
-        return OwnTraining(model.train, params)
+        return OwnFunction(model.train, params)
+    if model.command is not None:
+        return OwnCommand(model.command, params)
     estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
@@ -93,7 +97,7 @@ def _has_probabilities(estimator: Any) -> bool:
 
 
 def accepts_missing(estimator: Any) -> bool:
-    """Whether the estimator accepts missing values; a team's own function gets rows without them."""
+    """Whether the estimator accepts missing values; a team's own function or program gets rows without them."""
     from sklearn.utils import get_tags
 
     if isinstance(estimator, OwnTraining):

@@ -8,7 +8,7 @@ from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping
 from taxiway.training.estimator import SEED
-from taxiway.training.own_function import VALIDATION, TrainingData
+from taxiway.training.own_training import VALIDATION, TrainingData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
 
 
 def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...]) -> TrainingData:
-    """The rows as a team's own function gets them, with a tenth held out."""
+    """The rows as a team's own function or program gets them, with a tenth held out."""
     import numpy as np
 
     learned, held = _split(rows, VALIDATION, stratified=bool(classes))

@@ -3,56 +3,17 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import clipped
 from taxiway.spec.metrics import Problem
 from taxiway.spec.python_refs import look_up
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-VALIDATION = 0.1
-"""The fraction of the training rows that are held out for the function to watch."""
-_MAX_ERROR = 500
-_ROUNDING = 1e-6
-_SUM_ROUNDING = 1e-3
+from taxiway.training.own_training import MAX_ERROR, OwnTraining, TrainingData, estimator_of
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """What the function of `model.train` learns from. All arrays are copies.
-
-    Attributes:
-        matrix: The transformed features of the rows to learn from (n, features), without missing values.
-        labels: Their labels (n): positions of the classes, or numbers.
-        validation_matrix: The features of a tenth of the training rows, held out at random with each class in both.
-        validation_labels: Their labels.
-        columns: The names of the features.
-        classes: The classes as text; empty for a regression.
-        seed: A number for the random generators, the same in every run.
-        weights: The weights of the rows to learn from, with `model.weight`; None if all weigh alike.
-        validation_weights: The weights of the held-out rows.
-    """
-
-    matrix: "Floats"
-    labels: Any
-    validation_matrix: "Floats"
-    validation_labels: Any
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    seed: int
-    weights: Any = None
-    validation_weights: Any = None
-
-
-class OwnTraining:
+class OwnFunction(OwnTraining):
     """The function of `model.train` with its parameters.
 
     Args:
@@ -62,6 +23,7 @@ class OwnTraining:
 
     def __init__(self, path: str, params: Mapping[str, Any]) -> None:
         self._name = f"{Path(path.rpartition(':')[0]).name}:{path.rpartition(':')[2]}"
+        self._folder = Path(path).parent if path.rpartition(":")[0].endswith(".py") else None
         self._function = look_up(path, ":", "model.train")
         self._params = params
         if not callable(self._function):
@@ -79,16 +41,7 @@ class OwnTraining:
             ) from error
 
     def fit(self, data: TrainingData, problem: Problem, previous: Callable[[], Any]) -> Any:
-        """Call the function, and turn what it returns into an estimator.
-
-        Args:
-            data: The rows.
-            problem: Classification or regression.
-            previous: Returns the champion's fitted estimator, or None; called only if the function has a parameter `previous`.
-
-        Raises:
-            FitError: The function raised an error, or returned nothing that can be used.
-        """
+        """Call the function; see `OwnTraining.fit`."""
         more = {"previous": previous()} if self.takes_previous else {}
         process = os.getpid()
         try:
@@ -96,65 +49,9 @@ class OwnTraining:
         except (MemoryError, TaxiwayError):
             raise
         except (Exception, SystemExit) as error:  # a team's code may raise anything
-            why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR)
+            why = clipped(f"{type(error).__name__}: {error}", MAX_ERROR)
             raise FitError(f"model.train: {self._name} raised {why}") from error
         finally:
             if os.getpid() != process:  # a process that the function forked must not go on with the pipeline
                 os._exit(1)
-        return self._estimator(made, data, problem)
-
-    def _estimator(self, made: Any, data: TrainingData, problem: Problem) -> Any:
-        from taxiway.features.onnx_model import OnnxModel, content_of
-
-        content = content_of(made)
-        estimator = made if content is None else OnnxModel(content)
-        wanted = "predict_proba" if problem == "classification" else "predict"
-        if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
-            raise FitError(
-                f"model.train: {self._name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost or "
-                f"LightGBM with {wanted}, or an ONNX model (a ModelProto, or its bytes)"
-            )
-        own = [str(name) for name in getattr(estimator, "classes_", [])]
-        known = [str(at) for at in range(len(data.classes))]
-        if own and own != known:
-            raise FitError(
-                f"model.train: {self._name} returned an estimator of the classes {', '.join(own)}; required: fitted to data.labels, which are "
-                f"{', '.join(known)} for {', '.join(data.classes)}"
-            )
-        return estimator
-
-
-def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:
-    """Check what a fitted estimator predicts for some rows.
-
-    Args:
-        estimator: The estimator.
-        matrix: The transformed features of the rows.
-        classes: The number of classes; 0 for a regression.
-        name: What it is, for the error.
-
-    Raises:
-        FitError: It raises an error, or predicts NaN, infinity, or another number of values than it should.
-    """
-    import numpy as np
-
-    try:
-        found = np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
-    except Exception as error:  # of any library
-        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', _MAX_ERROR)}") from error
-    wanted = (len(matrix), classes) if classes else (len(matrix),)
-    if found.shape != wanted:
-        raise FitError(f"{name} predicts an array of the shape {found.shape} for {len(matrix):,} rows; required: {wanted}")
-    wrong = int((~np.isfinite(found)).any(axis=1).sum()) if classes else int((~np.isfinite(found)).sum())
-    if wrong:
-        raise FitError(
-            f"{name} predicts NaN or infinity for {wrong:,} of {len(matrix):,} training rows; nothing was registered. A smaller learning "
-            "rate, or features without extreme values, may help"
-        )
-    if classes and (
-        found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING or abs(found.sum(axis=1) - 1).max() > _SUM_ROUNDING
-    ):
-        raise FitError(
-            f"{name} predicts values from {found.min():.3g} to {found.max():.3g}, with sums from {found.sum(axis=1).min():.3g} to "
-            f"{found.sum(axis=1).max():.3g}; required: probabilities, which add up to 1. A network may have to end with a softmax"
-        )
+        return estimator_of(made, data, problem, f"model.train: {self._name}", self._folder)

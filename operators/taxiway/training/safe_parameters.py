@@ -99,7 +99,7 @@ def unsafe_parameters(model: Any) -> list[str]:
     Returns:
         A sentence for each such parameter, such as `CountVectorizer.input is "filename"; allowed: "content"`.
     """
-    problems = (problem for part in _parts(model) for problem in _problems(part))
+    problems = (problem for part in objects_in(model) for problem in _problems(part))
     return list(dict.fromkeys(problems))
 
 
@@ -115,7 +115,7 @@ def _is_boosting(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("lightgbm", "xgboost")
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def objects_in(model: Any) -> Iterator[Any]:
     """The model and every object in it, each once."""
     seen: set[int] = set()
     waiting = [model]
@@ -131,6 +131,10 @@ def _parts(model: Any) -> Iterator[Any]:
 def _inside(part: Any) -> Iterable[Any]:
     import numpy as np
 
+    from taxiway.features.own_model import OwnModel
+
+    if isinstance(part, OwnModel):  # the object of the team's class is not saved with it
+        return (part.saved,)
     if isinstance(part, type | str | bytes | int | float):
         return ()
     if isinstance(part, Mapping):

@@ -10,7 +10,9 @@ from taxiway.errors import FitError
 from taxiway.features.own_transform import feature_names
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
+from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
+from taxiway.spec.command import own_files, without_folders
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import code_digest
@@ -21,7 +23,7 @@ from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, training_data
 from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import any_packages, packages_of
-from taxiway.training.own_function import OwnTraining, require_predictions
+from taxiway.training.own_training import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
     from taxiway.features.row_model import RowModel
@@ -37,8 +39,8 @@ def candidate_key(
     Args:
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
-        model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, but not
-            its path or the files that it imports.
+        model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, and for
+            `command` that of the files that it names, but not their paths or the files that they import.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
     """
@@ -47,15 +49,23 @@ def candidate_key(
         **model.model_dump(mode="json", exclude_defaults=True),
         **{name: path for name, path in functions.items() if path},
     }
+    if model.command is not None:
+        described["command"] = list(without_folders(model.command))
     if previous is not None:
         described["previous"] = previous
     return StageKey(
         "train",
         {"features": features.digest, "report": report},
         {"model": described, "overrides": dict(overrides)},
-        code={**code_digest(model.build, "build"), **code_digest(model.train, "train")},
+        code=_code_digests(model),
         packages=("scikit-learn", "numpy", "skops", *(packages_of([model.estimator]) if model.estimator else any_packages())),
     )
+
+
+def _code_digests(model: Model) -> dict[str, str]:
+    """The digests of the file with the function of `build` or `train`, or of the files that `command` names."""
+    programs = {key: digest_of_file(path) for key, path in own_files(model.command or ()).items()}
+    return {**code_digest(model.build, "build"), **code_digest(model.train, "train"), **programs}
 
 
 def train(
@@ -136,11 +146,13 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
     if champion is None:
         return None
+    from taxiway.features.own_model import OwnModel
+
     transform, estimator = (step for _, step in champion.estimator.steps)
     if feature_names(transform, len(names)) != [*names] or tuple(champion.classes) != features.classes:
         _log.warning("previous is None: the champion has other features or classes than this training data")
         return None
-    return estimator
+    return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 
 
 def row_model(fitted: Any, features: FeatureSet) -> "RowModel":

@@ -1,5 +1,6 @@
 """What a task's log says of a skip or a failure: plain lines, before the exception."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from taxiway.records import Span
 from taxiway.spec.pipeline_file import read_pipeline
 
 PUBLISHED: dict[str, str] = {}
-LogOf = Callable[[Exception, type[Exception]], list[tuple[str, str]]]
+LogOf = Callable[[BaseException, type[Exception]], list[tuple[str, str]]]
 PIPELINE = read_pipeline(Path(__file__).parents[3] / "dags/flights/late_arrivals.pipeline.yaml")
 
 
@@ -31,7 +32,7 @@ class Own(StageOperator[Span]):
 
 @pytest.fixture
 def log_of(capsys: pytest.CaptureFixture[str]) -> LogOf:
-    def run(error: Exception, raised: type[Exception]) -> list[tuple[str, str]]:
+    def run(error: BaseException, raised: type[Exception]) -> list[tuple[str, str]]:
         def fail() -> None:
             raise error
 
@@ -71,3 +72,20 @@ def test_the_runs_page_is_told_why_without_passwords(log_of: LogOf) -> None:
 
 def test_an_outage_is_left_to_retries(log_of: LogOf) -> None:
     assert log_of(TransientError("MLflow does not answer"), TransientError) == []
+
+
+def test_code_that_ends_the_process_fails_the_task(log_of: LogOf) -> None:
+    """Airflow would take the end of the process with code 0 for a success."""
+    (line,) = log_of(SystemExit(0), AirflowFailException)
+    assert line[1].startswith("code that the pipeline runs wanted to end the process (SystemExit: 0)")
+    operator = Own(task_id="own", pipeline=PIPELINE)
+
+    def leave() -> None:
+        assert os._exit.__module__ != "posix"
+        os._exit(0)
+
+    operator.does = leave
+    ti = SimpleNamespace(try_number=1, xcom_push=PUBLISHED.__setitem__)
+    with pytest.raises(AirflowFailException, match=r"SystemExit: os\._exit\(0\)"):
+        operator.execute(cast("Context", {"ti": ti}))
+    assert os._exit.__module__ == "posix"

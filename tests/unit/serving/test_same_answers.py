@@ -31,7 +31,7 @@ from taxiway.features.columns import FeatureColumns
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, predict_function
 from taxiway.records import Span
-from taxiway.registry.models import signature_of
+from taxiway.registry.signature import signature_of
 from taxiway.registry.trust import TRUSTED_TYPES
 from taxiway.serving.protocol import Rows
 from taxiway.serving.protocol import read_rows as rows_of_body

@@ -70,7 +70,7 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "model:\n",
             "model:\n  build: a:b\n",
-            ["late.pipeline.yaml:7: model", "exactly one of estimator", "build (module:function) and train"],
+            ["late.pipeline.yaml:7: model", "exactly one of estimator", "train (module:function) and command"],
         ),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),

@@ -1,9 +1,12 @@
 """The example pipelines of the guide, on public data: several classes, XGBoost, costs and a function of a team."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from helping import require
 from taxiway import run
 from taxiway.records import Outcome, Status
 
@@ -29,6 +32,22 @@ def test_three_species_of_penguins(tmp_path: Path) -> None:
 
 def test_species_by_a_function_that_returns_onnx(tmp_path: Path) -> None:
     assert "balanced_accuracy" in reasons_of("species_by_function", tmp_path)
+
+
+def test_species_by_a_class_of_the_team(tmp_path: Path) -> None:
+    assert "balanced_accuracy" in reasons_of("species_by_class", tmp_path)
+
+
+def test_species_by_a_program_in_r_that_writes_onnx(tmp_path: Path) -> None:
+    require("r", shutil.which("Rscript") is not None, "Rscript is not installed")
+    assert "balanced_accuracy" in reasons_of("species_in_r", tmp_path)
+
+
+def test_species_by_a_network_in_pytorch_on_another_python(tmp_path: Path) -> None:
+    other = Path("/usr/bin/python3")
+    present = other.exists() and subprocess.run([other, "-c", "import torch"], check=False, capture_output=True).returncode == 0
+    require("torch", present, f"{other} has no PyTorch")
+    assert "balanced_accuracy" in reasons_of("species_in_torch", tmp_path)
 
 
 def test_incomes_by_xgboost_are_judged_by_what_mistakes_cost(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from taxiway import run
-from taxiway.errors import DataError
+from taxiway.errors import DataError, UntrustedModelError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Status
 
@@ -94,3 +95,81 @@ def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
     (tmp_path / "warm.pipeline.yaml").write_text(text)
     (tmp_path / "warm.schema.yaml").write_text(f"{SCHEMA}  w: {{type: number, presence: optional}}\n")
     return run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
+
+
+def test_a_program_is_tuned(tmp_path: Path) -> None:
+    """With one of two values of a parameter the program fails."""
+    rng = np.random.default_rng(5)
+    (tmp_path / "data").mkdir()
+    for span in (1, 2, 3):
+        x = rng.normal(size=600)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    command = 'command: [sh, train.sh, given.onnx, "{train.csv}", "{params.kind}", "{model.onnx}"]\nsweep: {search: grid, space: {kind: [bad, good]}}'
+    text = PIPELINE.replace("train: warm.py:train", command).replace("window: 1", "window: 2")
+    (tmp_path / "warm.pipeline.yaml").write_text(text)
+    (tmp_path / "warm.schema.yaml").write_text(SCHEMA)
+    (tmp_path / "given.onnx").write_bytes(slope())
+    (tmp_path / "train.sh").write_text('echo "$3" >> "$(dirname "$1")/calls"; [ "$3" = good ] || exit 7; cp "$1" "$4"\n')
+    found = run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home", until="train")
+    assert found.candidate is not None
+    assert (found.candidate.estimator, found.candidate.params) == ("sh train.sh given.onnx", '{"kind": "good"}')
+    assert (tmp_path / "calls").read_text().split() == ["bad", "good", "good"]  # two trials, then the model
+
+
+def slope() -> bytes:
+    """A model whose probability of the second class grows with its only feature."""
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["scores"]), helper.make_node("Softmax", ["scores"], ["answers"])]
+    given = helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, 1])
+    out = helper.make_tensor_value_info("answers", TensorProto.DOUBLE, [None, 2])
+    graph = helper.make_graph(nodes, "g", [given], [out], [numpy_helper.from_array(np.array([[-1.0, 1.0]]), "w")])
+    made: bytes = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    return made
+
+
+OWN_CLASS = """from pathlib import Path
+
+
+class Slope:
+    def __init__(self, slope):
+        self.slope = slope
+
+    def predict_proba(self, matrix):
+        import numpy as np
+
+        raised = 1 / (1 + np.exp(-self.slope * matrix[:, 0]))
+        return np.column_stack([1 - raised, raised])
+
+    def save(self, folder):
+        (folder / "slope.txt").write_text(str(self.slope))
+
+    @classmethod
+    def load(cls, folder):
+        return cls(float((folder / "slope.txt").read_text()))
+
+
+def train(data, params, previous):
+    return Slope(1.0 if previous is None else previous.slope + 1)
+"""
+
+
+def test_a_champion_needs_the_file_that_it_was_trained_with(tmp_path: Path) -> None:
+    """Whole runs: a changed file is a sentence before anything is trained, and the old file under another name mends it."""
+    rng = np.random.default_rng(5)
+    (tmp_path / "data").mkdir()
+    for span in (1, 2, 3):
+        x = rng.normal(size=600)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    for name, text in (("warm.pipeline.yaml", PIPELINE), ("warm.schema.yaml", SCHEMA), ("warm.py", OWN_CLASS)):
+        (tmp_path / name).write_text(text)
+
+    def ran() -> RunRecords:
+        return run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
+
+    first = ran()
+    assert (first.summary and str(first.summary.outcome)) == "FIRST_CHAMPION"
+    (tmp_path / "warm.py").write_text(f"{OWN_CLASS}# changed\n")
+    with pytest.raises(UntrustedModelError, match=r"warm\.py has another digest: it was changed since. Keep the file"):
+        ran()
+    (tmp_path / "warm_of_version_1.py").write_text(OWN_CLASS)
+    second = ran()
+    assert (second.summary and str(second.summary.outcome), second.summary and second.summary.version) == ("PROMOTED", 2)

@@ -17,7 +17,7 @@ from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.fit import TrainingRows, training_data
-from taxiway.training.own_function import require_predictions
+from taxiway.training.own_training import require_predictions
 
 CLASSES = ("no", "yes")
 ESTIMATOR = "from sklearn.linear_model import LogisticRegression; return LogisticRegression().fit(data.matrix, data.labels)"

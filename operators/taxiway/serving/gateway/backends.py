@@ -20,5 +20,5 @@ def backends_of(model: str, version: int, where: ModelCopy | Remote, settings: G
     timeouts = {"load_timeout_s": settings.load_timeout_s, "predict_timeout_s": settings.predict_timeout_s}
     if isinstance(where, Remote):
         return [RemoteWorker(where, model, version, **timeouts)]
-    source = ModelSource(settings.loader, model, version, where)
+    source = ModelSource(settings.loader, model, version, where, settings.code)
     return [Worker(source, **timeouts) for _ in range(settings.workers)]

@@ -20,6 +20,7 @@ class GatewaySettings(BaseModel):
         port: The port to listen on.
         workers: The worker processes per model version.
         loader: `module:function` that loads a pyfunc model, given the folder of its files.
+        code: The folder of trusted code, for models of a team's own class.
         poll_s: The seconds between two checks of aliases, leases and processes.
         load_timeout_s: How long loading a model may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
@@ -42,6 +43,7 @@ class GatewaySettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
+    code: Path | None = None
     loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)
     load_timeout_s: float = Field(default=120.0, gt=0)

@@ -1,6 +1,7 @@
 """The protocol of all workers, and what they are sent and return."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from taxiway.serving.model_copy import ModelCopy
@@ -12,16 +13,19 @@ class ModelSource:
     """The model version that a worker loads.
 
     Attributes:
-        loader: `module:function`, which is called with the folder of the copy and returns a pyfunc model.
+        loader: `module:function`, which is called with the folder of the copy and, if there is one, that of trusted code, and returns a
+            pyfunc model.
         model: The registered model.
         version: Its version.
         copy: Its files on this machine.
+        code: The folder of trusted code, for models of a team's own class; None if there is none.
     """
 
     loader: str
     model: str
     version: int
     copy: ModelCopy
+    code: Path | None = None
 
 
 @dataclass(frozen=True)

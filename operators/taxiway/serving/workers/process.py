@@ -59,7 +59,8 @@ def load(source: ModelSource) -> None:
 
     try:
         source.copy.verify()
-        model = getattr(import_module(module), function)(source.copy.folder)
+        trusted = {} if source.code is None else {"code": source.code}
+        model = getattr(import_module(module), function)(source.copy.folder, **trusted)
         signature_columns(model)  # a model without a signature cannot predict
     except (OSError, MemoryError, TransientError) as error:
         raise TransientError(f"{type(error).__name__}: {error}") from None

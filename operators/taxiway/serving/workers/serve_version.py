@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -43,6 +44,7 @@ class VersionSettings(BaseModel):
         host: The address to listen on.
         port: The port to listen on.
         loader: `module:function` that loads a pyfunc model, given the folder of its files.
+        code: The folder of trusted code, for models of a team's own class.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,7 @@ class VersionSettings(BaseModel):
     lease_s: float = Field(gt=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8600, ge=1, le=65535)
+    code: Path | None = None
     loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
 
 
@@ -111,7 +114,7 @@ def _load(settings: VersionSettings) -> None:
     with temp_folder("model") as folder:
         files = download_version(client, client.get_model_version(settings.model, str(settings.version)), folder)
         copy = ModelCopy(files, digest_of_folder(files))
-        worker.load(ModelSource(settings.loader, settings.model, settings.version, copy))
+        worker.load(ModelSource(settings.loader, settings.model, settings.version, copy, settings.code))
 
 
 def _end() -> None:

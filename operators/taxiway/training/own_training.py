@@ -1,0 +1,194 @@
+"""Training by a function or a program of the team's own: what it gets, and what it may give back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import FitError
+from taxiway.messages import clipped
+from taxiway.spec.metrics import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+VALIDATION = 0.1
+"""The fraction of the training rows that are held out to watch."""
+MAX_ERROR = 500
+_ROUNDING = 1e-6
+_SUM_ROUNDING = 1e-3
+_STABLE_ROWS = 200
+_FEW = 16  # as few as a predict call has
+_SAME_R, _SAME_A = 1e-3, 1e-4  # for models of single precision
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a function or a program of a team learns from. All arrays are copies.
+
+    Attributes:
+        matrix: The transformed features of the rows to learn from (n, features), without missing values.
+        labels: Their labels (n): positions of the classes, or numbers.
+        validation_matrix: The features of a tenth of the training rows, held out at random with each class in both.
+        validation_labels: Their labels.
+        columns: The names of the features.
+        classes: The classes as text; empty for a regression.
+        seed: A number for the random generators, the same in every run.
+        weights: The weights of the rows to learn from, with `model.weight`; None if all weigh alike.
+        validation_weights: The weights of the held-out rows.
+    """
+
+    matrix: "Floats"
+    labels: Any
+    validation_matrix: "Floats"
+    validation_labels: Any
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    seed: int
+    weights: Any = None
+    validation_weights: Any = None
+
+
+class OwnTraining(ABC):
+    """Something of the team's own that trains by itself.
+
+    Attributes:
+        takes_previous: Whether it starts from the champion.
+    """
+
+    takes_previous: bool = False
+
+    @abstractmethod
+    def fit(self, data: TrainingData, problem: Problem, previous: Callable[[], Any]) -> Any:
+        """Train, and return a fitted estimator.
+
+        Args:
+            data: The rows.
+            problem: Classification or regression.
+            previous: Returns the champion's fitted estimator, or None; called only if `takes_previous`.
+
+        Raises:
+            FitError: It failed, or made nothing that can be used.
+        """
+
+
+def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, folder: Path | None = None) -> Any:
+    """What was trained, as an estimator.
+
+    Args:
+        made: A fitted estimator, an ONNX model, or an object of a team's own class with `save` and `load`.
+        data: The rows that it was trained on.
+        problem: Classification or regression.
+        name: What made it, for errors.
+        folder: The folder of the team's Python file; None if it has none.
+
+    Raises:
+        FitError: It is something else, was fitted to other classes, or its answers depend on more than the row.
+    """
+    estimator = _as_estimator(made, folder, name)
+    wanted = "predict_proba" if problem == "classification" else "predict"
+    if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
+        raise FitError(
+            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost or "
+            f"LightGBM with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
+            "and load"
+        )
+    own = [str(name) for name in getattr(estimator, "classes_", [])]
+    known = [str(at) for at in range(len(data.classes))]
+    if own and own != known:
+        raise FitError(
+            f"{name} returned an estimator of the classes {', '.join(own)}; required: fitted to data.labels, which are "
+            f"{', '.join(known)} for {', '.join(data.classes)}"
+        )
+    _require_stable(estimator, made, data.matrix[:_STABLE_ROWS], len(data.classes), name)
+    return estimator
+
+
+def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
+    from taxiway.features.onnx_model import OnnxModel, content_of
+    from taxiway.features.own_model import OwnModel
+
+    content = content_of(made)
+    if content is not None:
+        return OnnxModel(content)
+    if not callable(getattr(made, "save", None)) or not callable(getattr(type(made), "load", None)):
+        return made
+    if folder is None:
+        raise FitError(
+            f"{name} returned a {type(made).__name__} with save and load; required for it: model.train is FILE.py:function, with the file in "
+            "the folder of the pipeline file"
+        )
+    return OwnModel.of(made, folder)
+
+
+def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, name: str) -> None:
+    """Check that the answer to a row is the same in each call, with other rows, and after saving.
+
+    Raises:
+        FitError: It is not.
+    """
+    import numpy as np
+
+    from taxiway.features.own_model import OwnModel
+
+    answers = _answers(estimator, matrix, classes, name)
+    if len(answers) != len(matrix) or not np.isfinite(answers).all():
+        return  # `require_predictions` says so
+    if not np.array_equal(_answers(estimator, matrix, classes, name), answers):
+        raise FitError(f"{name}: the answers of the model differ from call to call; switch off what is random, such as dropout")
+    few = matrix[:_FEW]
+    if not np.allclose(_answers(estimator, few, classes, name), answers[: len(few)], rtol=_SAME_R, atol=_SAME_A):
+        raise FitError(
+            f"{name}: the answer of the model to a row depends on the other rows of the call; switch off what is computed over a batch, such "
+            "as batch normalization in training mode"
+        )
+    if isinstance(estimator, OwnModel) and not np.allclose(
+        _answers(made, matrix, classes, name), answers, rtol=_SAME_R, atol=_SAME_A
+    ):
+        raise FitError(f"{name}: the model answers otherwise after save and load; save everything that it predicts with")
+
+
+def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
+    import numpy as np
+
+    try:
+        return np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
+    except Exception as error:  # of any library, or of a team
+        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', MAX_ERROR)}") from error
+
+
+def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:
+    """Check what a fitted estimator predicts for some rows.
+
+    Args:
+        estimator: The estimator.
+        matrix: The transformed features of the rows.
+        classes: The number of classes; 0 for a regression.
+        name: What it is, for the error.
+
+    Raises:
+        FitError: It raises an error, or predicts NaN, infinity, or another number of values than it should.
+    """
+    import numpy as np
+
+    found = _answers(estimator, matrix, classes, name)
+    wanted = (len(matrix), classes) if classes else (len(matrix),)
+    if found.shape != wanted:
+        raise FitError(f"{name} predicts an array of the shape {found.shape} for {len(matrix):,} rows; required: {wanted}")
+    wrong = int((~np.isfinite(found)).any(axis=1).sum()) if classes else int((~np.isfinite(found)).sum())
+    if wrong:
+        raise FitError(
+            f"{name} predicts NaN or infinity for {wrong:,} of {len(matrix):,} training rows; nothing was registered. A smaller learning "
+            "rate, or features without extreme values, may help"
+        )
+    if classes and (
+        found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING or abs(found.sum(axis=1) - 1).max() > _SUM_ROUNDING
+    ):
+        raise FitError(
+            f"{name} predicts values from {found.min():.3g} to {found.max():.3g}, with sums from {found.sum(axis=1).min():.3g} to "
+            f"{found.sum(axis=1).max():.3g}; required: probabilities, which add up to 1. A network may have to end with a softmax"
+        )

@@ -1,0 +1,345 @@
+"""Models of a team's own class: data in the registry, and code only of the installation, whose digest is the recorded one."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+import subprocess
+import sys
+import uuid
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from mlflow import MlflowClient
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
+from taxiway.features.artifacts import code_in
+from taxiway.features.encoding import predict_rows
+from taxiway.features.own_model import OwnModel
+from taxiway.features.row_model import RowModel
+from taxiway.features.signature import ModelColumns
+from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
+from taxiway.spec.pipeline import Model
+from taxiway.store import temp_folder
+from taxiway.tracking.run import MlflowRun
+from taxiway.tracking.tags import FILES
+from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import TrainingRows, training_data
+
+CODE = """import numpy as np
+from pathlib import Path
+
+(Path(__file__).parent / "ran").touch()
+
+
+class Softmax:
+    def __init__(self, weights):
+        self.weights = weights
+
+    def predict_proba(self, matrix):
+        raised = np.exp(matrix @ self.weights)
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    def save(self, folder):
+        (folder / "deep").mkdir()
+        np.savez(folder / "deep" / "weights.npz", weights=self.weights)
+
+    @classmethod
+    def load(cls, folder):
+        return cls(np.load(folder / "deep" / "weights.npz")["weights"])
+
+
+def train(data, params, previous):
+    start = np.zeros((data.matrix.shape[1], 2)) if previous is None else previous.weights
+    return Softmax(start + np.random.default_rng(len(data.labels)).normal(size=start.shape))
+"""
+CLASSES = ("no", "yes")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "code" / "team").mkdir(parents=True)
+    (tmp_path / "code" / "team" / "own.py").write_text(CODE)
+    return tmp_path / "code"
+
+
+def trained(folder: Path, previous: Any = None, text: str | None = None) -> Any:
+    file = folder / "team" / "own.py"
+    if text is not None:
+        file.write_text(text)
+    data = training_data(TrainingRows.made_up("classification"), CLASSES, ("a", "b", "c", "d"))
+    own = build_estimator(Model(train=f"{file}:train"), {}, "classification")
+    return own.fit(data, "classification", lambda: previous)
+
+
+def rows(count: int = 60) -> pd.DataFrame:
+    return pd.DataFrame(np.random.default_rng(0).normal(size=(count, 4)), columns=list("abcd"))
+
+
+def registered(url: str, model: Any) -> tuple[MlflowClient, str, int, RowModel]:
+    run = MlflowRun.find_or_make(MlflowClient(url), "team/models", f"dag/{uuid.uuid4()}", {})
+    fitted = Pipeline([("transform", StandardScaler().fit(rows())), ("model", model)])
+    made = RowModel.of(fitted, ModelColumns(tuple("abcd"), ()), CLASSES)
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    version = register(run.client, run.run_id, name, ModelToSave(made, rows(), "key", {"taxiway.snapshot": "s"}, {}))
+    return run.client, name, version, made
+
+
+def test_a_clean_process_answers_bit_for_bit_as_the_trained_model(folder: Path, mlflow_url: str, tmp_path: Path) -> None:
+    client, name, version, made = registered(mlflow_url, trained(folder))
+    rows().to_parquet(tmp_path / "rows.parquet")
+    code = (
+        "import sys, numpy as np, pandas as pd\nfrom pathlib import Path\nfrom taxiway.registry.models import load_trusted\n"
+        "url, name, version, code, given, out = sys.argv[1:]\n"
+        "model = load_trusted(url, name, int(version), code=Path(code))\n"
+        "np.save(out, model.get_raw_model().predict_proba(pd.read_parquet(given)))\n"
+    )
+    arguments = [mlflow_url, name, str(version), str(folder), str(tmp_path / "rows.parquet"), str(tmp_path / "out.npy")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), made.predict_proba(rows()))
+    # The code is with the model for people, as text.
+    with temp_folder("saved") as at:
+        files = download_version(client, client.get_model_version(name, str(version)), at)
+        assert (files / "own_code.txt").read_text() == CODE
+
+
+def test_answers_do_not_depend_on_who_shares_the_call(folder: Path) -> None:
+    model, frame = trained(folder), rows(300)
+
+    def predict(part: pd.DataFrame) -> Any:
+        return model.predict_proba(part.to_numpy())
+
+    together = predict_rows(predict, frame)
+    for count in (1, 2, 7, 16, 33, 100):
+        for start in range(0, len(frame) - count, 59):
+            assert np.array_equal(predict_rows(predict, frame.iloc[start : start + count]), together[start : start + count])
+
+
+def test_code_is_run_only_if_the_installation_has_it(folder: Path, mlflow_url: str, tmp_path: Path) -> None:
+    _, name, version, made = registered(mlflow_url, trained(folder))
+    file, ran = folder / "team" / "own.py", folder / "team" / "ran"
+    ran.unlink()
+
+    def load(code: Path | None) -> Any:
+        return load_trusted(mlflow_url, name, version, code=code).get_raw_model()
+
+    with pytest.raises(UntrustedModelError, match=r"Softmax of own\.py.* there is no folder of trusted code.*--code FOLDER"):
+        load(None)
+    file.write_text(CODE.replace("touch()", "touch() "))
+    with pytest.raises(UntrustedModelError, match=r"own\.py has another digest: it was changed since\. Keep the file"):
+        load(folder)
+    with pytest.raises(UntrustedModelError, match="no file has this digest"):
+        load(tmp_path / "mlflow")
+    assert not ran.exists()
+    (folder / "own_of_2025.py").write_text(CODE)
+    assert np.array_equal(load(folder).predict_proba(rows()), made.predict_proba(rows()))
+    # MLflow alone loads no code of a team.
+    mlflow.set_tracking_uri(mlflow_url)
+    alone = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    with pytest.raises(UntrustedModelError, match="whose code is not loaded with it; load it with"):
+        alone.predict(rows())
+
+
+def test_altered_artifacts_are_refused_before_code_runs(folder: Path, mlflow_url: str) -> None:
+    client, name, version, _ = registered(mlflow_url, trained(folder))
+    (folder / "team" / "ran").unlink()
+    found = client.get_model_version(name, str(version))
+    client.delete_model_version_tag(name, str(version), FILES)
+    with pytest.raises(UntrustedModelError, match="trusted only with a digest of the files"):
+        load_trusted(mlflow_url, name, version, code=folder)
+    client.set_model_version_tag(name, str(version), FILES, found.tags[FILES])
+    with temp_folder("altered") as at:
+        whole = download_version(client, found, at)
+        content = bytearray((whole / "model.skops").read_bytes())
+        content[len(content) // 2] ^= 1
+        (whole / "model.skops").write_bytes(bytes(content))
+        client.log_model_artifacts(str(found.source).removeprefix("models:/"), str(whole))
+    with pytest.raises(UntrustedModelError, match="are not those that were registered"):
+        load_trusted(mlflow_url, name, version, code=folder)
+    client.delete_model_version_tag(name, str(version), FILES)
+    with pytest.raises(UntrustedModelError, match="the model file cannot be read: BadZipFile"):
+        load_trusted(mlflow_url, name, version, code=folder)
+    assert not (folder / "team" / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda saved: saved["artifacts"].update({"deep/weights.npz": pickle.dumps([1])}), "is a pickle"),
+        (lambda saved: saved["artifacts"].update({"../../etc/x": b"x"}), "is not a file in the model's folder"),
+        (lambda saved: saved["artifacts"].update({"/etc/x": b"x"}), "is not a file in the model's folder"),
+        (lambda saved: saved["artifacts"].update({"": b"x"}), "is not a file in the model's folder"),
+        (lambda saved: saved["artifacts"].update({"x": "text"}), "is not a file in the model's folder"),
+        (lambda saved: saved.update({"class": "__import__('os')"}), "was not saved by Taxiway"),
+        (lambda saved: saved.update({"more": "x"}), "was not saved by Taxiway"),
+        (lambda saved: saved.update({"artifacts": []}), "was not saved by Taxiway"),
+    ],
+)
+def test_a_forged_model_is_refused_before_code_runs(folder: Path, change: Callable[[Any], None], words: str) -> None:
+    model = trained(folder)
+    change(model.saved)
+    loaded = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    (folder / "team" / "ran").unlink()
+    with pytest.raises(UntrustedModelError, match=words):
+        loaded.bind(folder)
+    assert not (folder / "team" / "ran").exists()
+
+
+def test_nothing_but_artifacts_is_saved_or_loaded(folder: Path) -> None:
+    """Not the object of the team's class, nor what a file claims to be one."""
+    model = trained(folder)
+    check_savable(model)
+    assert own_models([{"x": model}]) == [model]
+    forged = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    forged.__setstate__({"saved": model.saved, "_loaded": "anything"})
+    with pytest.raises(UntrustedModelError, match="is not loaded with it"):
+        _ = forged.loaded
+
+
+def test_a_champion_is_what_the_next_training_starts_from(folder: Path, mlflow_url: str) -> None:
+    _, name, version, made = registered(mlflow_url, trained(folder))
+    champion = load_trusted(mlflow_url, name, version, code=folder).get_raw_model().estimator.steps[-1][1]
+    again = trained(folder, champion.loaded)
+    first = made.estimator.steps[-1][1].loaded
+    assert np.allclose(again.loaded.weights, 2 * first.weights)
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def zipped(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def dumped(compress: Any) -> bytes:
+    file = io.BytesIO()
+    joblib.dump({"x": np.arange(3)}, file, compress=compress)
+    return file.getvalue()
+
+
+PICKLE = pickle.dumps({"x": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        *(("m.bin", pickle.dumps({"x": bytes(100_000)}, protocol), "is a pickle") for protocol in (2, 3, 4, 5)),
+        ("m.json", pickle.dumps(None), "is a pickle"),
+        *(
+            ("m.txt", pickle.dumps([code_in, "x" * size], protocol), "is a pickle")
+            for protocol in (0, 1)
+            for size in (1, 100_000)
+        ),
+        ("m.gz", gzip.compress(pickle.dumps([code_in], 0)), "is a pickle"),
+        ("m.joblib", dumped(0), "is a pickle"),
+        *(("m.joblib", dumped(kind), "is a pickle") for kind in (3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))),
+        (
+            "m.pt",
+            zipped(**{"archive/data.pkl": PICKLE, "archive/data/0": bytes(8)}),
+            "a file in it, archive/data.pkl, that is a pickle",
+        ),
+        ("m.bin", zipped(x=gzip.compress(PICKLE)), "is a pickle"),
+        ("m.bin", zipped(x=zipped(y=PICKLE)), "the archive x in it"),
+        ("m.npy", npy(np.array([{}])), "array of objects"),
+        ("m.npy", npy(np.array([(1, {})], dtype=[("a", int), ("b", object)])), "array of objects"),
+        ("m.npz", zipped(**{"a.npy": npy(np.array([{}]))}), "array of objects"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
+        ("m.so", b"x", "is code"),
+        ("m.bin", b"\x7fELF" + bytes(100), "is code"),
+        ("net.py", b"x = 1", "is code"),
+        ("m.zip", zipped(**{"net.pyc": b"x"}), "has code in it, net.pyc"),
+        ("m.lz4", b"\x04\x22\x4d\x18" + bytes(20), "LZ4"),
+        ("m.tar", bytes(257) + b"ustar" + bytes(300), "tar archive"),
+        ("m.zip", zipped(x=b"a" * 100)[:-30] + zipped(x=b"b")[-22:], "cannot be read"),
+    ],
+)
+def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, words: str) -> None:
+    assert words in code_in(name, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"a": 1}).encode(),
+        "Zürich".encode(),
+        b"",
+        b"\x80",
+        npy(np.arange(3)),
+        npy(np.array(["text"])),
+        zipped(**{"a.npy": npy(np.arange(3))}),
+        *(opened(b"a,b\n1,2\n") for opened in (gzip.compress, bz2.compress, lzma.compress)),
+        b"x^2 is no zlib",
+        *(b"cat\ndog\n", b"columns\n" * 20_000, b"0.", b"1.5", b"(1.)", b"i\n" * 50_000, b"."),
+        b"PAR1" + bytes(20),
+        # The length of a header of safetensors is its first eight bytes; some begin as a pickle does.
+        *((length.to_bytes(8, "little") + b'{"w":' + b" " * length) for length in (640, 0x380, 0x480, 0x580, 0x280280)),
+    ],
+)
+def test_data_are_artifacts(content: bytes) -> None:
+    assert code_in("weights.bin", content) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("np.savez(folder", "import pickle; (folder / 'm').write_bytes(pickle.dumps(1)); np.savez(folder", "wrote m, which is a pickle"),
+        ('np.savez(folder / "deep" / "weights.npz", weights=self.weights)', "pass", "wrote no files"),
+        ("np.savez(folder", "(folder / 'm').symlink_to('/etc/passwd'); np.savez(folder", "is not a plain file"),
+        ("np.savez(folder", "1 / 0; np.savez(folder", "Softmax.save raised ZeroDivisionError"),
+        ("return cls(np", "1 / 0; return cls(np", "was saved, but Softmax of own.py cannot be loaded: ZeroDivisionError"),
+        ("return cls(np", "open(folder / 'no'); return cls(np", "cannot be loaded: FileNotFoundError"),
+        ("weights=self.weights", "weights=0 * self.weights", "answers otherwise after save and load"),
+        ("raised = np", "matrix = matrix + np.random.rand(*matrix.shape); raised = np", "differ from call to call"),
+        ("raised = np", "matrix = matrix - matrix.mean(axis=0); raised = np", "depends on the other rows of the call"),
+        ("    @classmethod", "    _x = None\n\n    @classmethod", ""),
+    ],
+)  # fmt: skip
+def test_what_a_class_does_wrong_is_a_sentence_in_training(folder: Path, old: str, new: str, words: str) -> None:
+    assert old in CODE
+    if not words:
+        assert isinstance(trained(folder, text=CODE.replace(old, new)), OwnModel)
+        return
+    with pytest.raises(FitError, match=words):
+        trained(folder, text=CODE.replace(old, new))
+
+
+def test_a_class_of_another_place_is_refused(folder: Path) -> None:
+    with pytest.raises(FitError, match=r"returned a Bare; allowed: .* a class of your own with predict_proba, save and load"):
+        trained(folder, text="class Bare: pass\n\n\ndef train(data, params):\n    return Bare()\n")
+    inside = CODE.replace(
+        "def train(data, params, previous):", "def train(data, params, previous=None):\n    class Own(Softmax): pass\n"
+    )
+    with pytest.raises(FitError, match=r"the class train\.<locals>\.Own is of .* a class at the top of a Python file"):
+        trained(folder, text=inside.replace("return Softmax(start", "return Own(start"))
+
+
+def test_code_that_cannot_be_imported_where_it_is_served_is_a_sentence(folder: Path) -> None:
+    text = CODE.replace("import numpy as np\n", "import numpy as np\nimport helper_of_the_team\n", 1)
+    (folder / "team" / "helper_of_the_team.py").write_text("")
+    sys.path.insert(0, str(folder / "team"))
+    try:
+        model = trained(folder, text=text)
+    finally:
+        sys.path.remove(str(folder / "team"))
+        del sys.modules["helper_of_the_team"]
+    with pytest.raises(ModelLoadError, match=r"Softmax of own\.py cannot be loaded: ModuleNotFoundError"):
+        model.bind(folder)
