@@ -35,6 +35,7 @@ from taxiway.spec.source.join import Join
 from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
+from taxiway.spec.threshold import ChosenThreshold
 
 REFERENCE = Path(__file__).parent / "reference"
 Sections = tuple[tuple[str, type[BaseModel]], ...]
@@ -51,6 +52,7 @@ PIPELINE_SECTIONS: Sections = (
     ("features", Features),
     ("model", Model),
     ("model.early_stopping", EarlyStopping),
+    ("model.threshold", ChosenThreshold),
     ("sweep", Sweep),
     ("gate", Gate),
     ("gate.against_champion", AgainstChampion),
@@ -197,6 +199,12 @@ PIPELINE_USED_BY = {
     "label and key",
     "features.build": "`transform`: `FILE.py:function` in the same folder, or `package.module:function`; called with the names of the "
     "columns by kind, it returns an unfitted scikit-learn transformer. None: Taxiway's own transform",
+    "model.threshold": "`train`, and wherever a class is predicted: the probability from which on the second of two classes is predicted, or "
+    "how to choose it; see below. None: 0.5",
+    "model.threshold.by": "`train`: the metric to choose it by: `accuracy`, `balanced_accuracy`, `f1`, `f1_macro`, `f1_weighted`, "
+    "`matthews_corrcoef`, or a name of `gate.metrics` with `costs` and without `times`",
+    "model.threshold.fraction": "`train`: the fraction of the training rows that are held out for it; a `train` function or a `command` has "
+    "held out a tenth already",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
     "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "

@@ -39,7 +39,9 @@ def positive_class(classes: Sequence[str]) -> int | None:
     return 1 if len(classes) == 2 else None
 
 
-def predictions_of(answers: Any, own: Sequence[str], classes: Sequence[str], positive: int | None) -> Predictions:
+def predictions_of(
+    answers: Any, own: Sequence[str], classes: Sequence[str], positive: int | None, threshold: float | None = None
+) -> Predictions:
     """The predictions from what a model returns.
 
     Args:
@@ -47,6 +49,7 @@ def predictions_of(answers: Any, own: Sequence[str], classes: Sequence[str], pos
         own: The classes of the model, in the order of the probabilities; empty for a regression.
         classes: The classes of the comparison, among them all of the model's. Those that it has not learned have the probability 0.
         positive: See `Predictions.positive`.
+        threshold: The probability from which on the model predicts the second of its two classes; None for 0.5.
     """
     import numpy as np
 
@@ -56,4 +59,4 @@ def predictions_of(answers: Any, own: Sequence[str], classes: Sequence[str], pos
     places = np.array([classes.index(name) for name in own])
     values = np.zeros((len(found), len(classes)))
     values[:, places] = found
-    return Predictions(values, places[predicted_classes(found)], positive)
+    return Predictions(values, places[predicted_classes(found, threshold)], positive)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import DataError
 from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.features.encoding import predict_rows, raw_frame
-from taxiway.features.signature import predict_function, signature_columns
+from taxiway.features.signature import decision_threshold, predict_function, signature_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,8 @@ def score_frame(model: LoadedModel, frame: "pd.DataFrame", classes: Sequence[str
         classes: All classes of the comparison, among them those of the model; empty for a regression.
         positive: See `Predictions.positive`.
     """
-    return predictions_of(predict_rows(predict_function(model.predictor), frame), model.classes, classes, positive)
+    answers = predict_rows(predict_function(model.predictor), frame)
+    return predictions_of(answers, model.classes, classes, positive, decision_threshold(model.predictor))
 
 
 def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":

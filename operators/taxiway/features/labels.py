@@ -153,11 +153,16 @@ def true_labels(labels: "pd.Series[Any]", classes: tuple[str, ...], spans: Seque
     return positions
 
 
-def predicted_classes(probabilities: "Floats") -> "Indices":
-    """The position of the predicted class: the second of two from a probability of 0.5, else the most probable one."""
+def predicted_classes(probabilities: "Floats", threshold: float | None = None) -> "Indices":
+    """The position of the predicted class: the second of two from a probability of `threshold`, else the most probable one.
+
+    Args:
+        probabilities: The probabilities (rows, classes).
+        threshold: The decision threshold of the model; None for 0.5.
+    """
     import numpy as np
 
     if probabilities.shape[1] == 2:
-        return (probabilities[:, 1] >= DECISION_THRESHOLD).astype(np.intp)
+        return (probabilities[:, 1] >= (DECISION_THRESHOLD if threshold is None else threshold)).astype(np.intp)
     found: Indices = probabilities.argmax(axis=1)
     return found

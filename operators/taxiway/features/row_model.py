@@ -31,7 +31,10 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         types: The types of columns at the source.
         optional: The columns in which a value may be missing.
         classes: The classes as text, in the order of the probabilities; empty for a regression.
+        threshold: The probability from which on the second of two classes is predicted; None for 0.5.
     """
+
+    threshold: float | None = None  # also of models that were saved without one
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         types: Mapping[str, str] | None = None,
         optional: Sequence[str] = (),
         classes: Sequence[str] = (),
+        threshold: float | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -48,9 +52,10 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.types = types
         self.optional = optional
         self.classes = classes
+        self.threshold = threshold
 
     @classmethod
-    def of(cls, estimator: Any, columns: ModelColumns, classes: Sequence[str] = ()) -> Self:
+    def of(cls, estimator: Any, columns: ModelColumns, classes: Sequence[str] = (), threshold: float | None = None) -> Self:
         """The model of a fitted pipeline that takes these columns."""
         return cls(
             estimator,
@@ -59,6 +64,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             dict(columns.types),
             list(columns.optional),
             list(classes),
+            threshold,
         )
 
     @property
@@ -75,7 +81,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         Returns:
             A DataFrame with the index of the rows and the column `prediction`: a number, or the most likely class. For a
             classification there is a column `probability_CLASS` for each class; of two classes, the second is predicted from a probability
-            of 0.5.
+            of `threshold`.
 
         Raises:
             DataError: A column is missing, or a value does not have the type of its column.
@@ -87,7 +93,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if not self.classes:
             return pd.DataFrame({PREDICTION: answers}, index=index)
         names = pd.Series(list(self.classes), dtype="object")
-        columns = {PREDICTION: names.iloc[predicted_classes(answers)].to_numpy()}
+        columns = {PREDICTION: names.iloc[predicted_classes(answers, self.threshold)].to_numpy()}
         columns |= {PROBABILITY.format(name): answers[:, at] for at, name in enumerate(self.classes)}
         return pd.DataFrame(columns, index=index)
 

@@ -62,6 +62,12 @@ def signature_columns(model: Any) -> ModelColumns:
     return ModelColumns(numeric, tuple(name for name in kinds if name not in numeric))
 
 
+def decision_threshold(model: Any) -> float | None:
+    """The probability from which on a pyfunc model predicts the second of two classes; None for 0.5."""
+    found: float | None = getattr(_raw_model(model), "threshold", None)
+    return found
+
+
 def predict_function(model: Any) -> "Callable[[pd.DataFrame], Any]":
     """The function that takes frames of `raw_frame`: it returns probabilities of the classes, or numbers for a regression.
 

@@ -37,15 +37,32 @@ def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any
 
 @dataclass(frozen=True)
 class VersionClasses:
-    """The class names of both versions, in the order of the probabilities in their answers; empty if they are not known."""
+    """The classes of both versions.
+
+    Attributes:
+        champion: The class names, in the order of the probabilities in answers; empty if they are not known.
+        challenger: The same of the challenger.
+        champion_threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        challenger_threshold: The same of the challenger.
+    """
 
     champion: Sequence[str] = ()
     challenger: Sequence[str] = ()
+    champion_threshold: float | None = None
+    challenger_threshold: float | None = None
 
     @property
     def differ(self) -> bool:
         """Whether the classes of both are known, and are others or in another order."""
         return bool(self.champion and self.challenger) and tuple(self.champion) != tuple(self.challenger)
+
+    def champion_index(self, probabilities: list[float]) -> int:
+        """The position of the class that the champion predicts by these probabilities."""
+        return _predicted_class_index(probabilities, self.champion_threshold)
+
+    def challenger_index(self, probabilities: list[float]) -> int:
+        """The position of the class that the challenger predicts by these probabilities."""
+        return _predicted_class_index(probabilities, self.challenger_threshold)
 
 
 _UNKNOWN_CLASSES = VersionClasses()
@@ -72,9 +89,9 @@ def agreement_of(
 def _agree(champion: Any, challenger: Any, within: float | None, classes: VersionClasses) -> bool:
     champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
-        return classes.champion[_predicted_class_index(champion)] == classes.challenger[_predicted_class_index(challenger)]
+        return classes.champion[classes.champion_index(champion)] == classes.challenger[classes.challenger_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
-        return len(champion) == len(challenger) and _predicted_class_index(champion) == _predicted_class_index(challenger)
+        return len(champion) == len(challenger) and classes.champion_index(champion) == classes.challenger_index(challenger)
     if _is_number(champion) and _is_number(challenger):
         if within is not None:
             return bool(abs(champion - challenger) <= within)
@@ -108,12 +125,12 @@ def score_shift_of(
 def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
-        at = _predicted_class_index(champion)
+        at = classes.champion_index(champion)
         name = classes.champion[at]
         learned = name in classes.challenger
         return float(champion[at]), float(challenger[list(classes.challenger).index(name)]) if learned else 0.0
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
-        class_index = 1 if len(champion) == 2 else _predicted_class_index(champion)
+        class_index = 1 if len(champion) == 2 else classes.champion_index(champion)
         return float(champion[class_index]), float(challenger[class_index])
     # Integers are labels: MLflow returns integer classes as they are.
     if isinstance(champion, float) and isinstance(challenger, float):
@@ -133,10 +150,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _predicted_class_index(probabilities: list[float]) -> int:
+def _predicted_class_index(probabilities: list[float], threshold: float | None) -> int:
     """As `taxiway.features.labels.predicted_classes`."""
     if len(probabilities) == 2:
-        return int(probabilities[1] >= DECISION_THRESHOLD)
+        return int(probabilities[1] >= (DECISION_THRESHOLD if threshold is None else threshold))
     return max(range(len(probabilities)), key=probabilities.__getitem__)
 
 

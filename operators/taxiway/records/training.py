@@ -77,6 +77,7 @@ class Candidate(Record):
         estimator: The name of the estimator.
         params: The parameters of the estimator, as JSON text with sorted keys.
         sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
+        threshold: The probability from which on the second of two classes is predicted; None for 0.5.
     """
 
     record_version: ClassVar[int] = 2
@@ -91,6 +92,7 @@ class Candidate(Record):
     estimator: str
     params: str
     sweep: str | None = None
+    threshold: float | None = None
 
 
 class BaselineModel(Record):

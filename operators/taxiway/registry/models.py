@@ -140,6 +140,15 @@ def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
         return ()
 
 
+def threshold_in(version_tags: Mapping[str, str]) -> float | None:
+    """The decision threshold in the tags of a model version; None for 0.5, and for a version of somebody else."""
+    try:
+        threshold = float(version_tags.get(tags.THRESHOLD, "nan"))
+    except ValueError:
+        return None
+    return threshold if 0 < threshold < 1 else None
+
+
 def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
     """The size of the file with the model in bytes; None if it was registered by an older Taxiway, or by somebody else."""
     size = client.get_model_version(model, str(version)).tags.get(tags.MODEL_BYTES, "")

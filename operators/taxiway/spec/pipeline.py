@@ -22,6 +22,7 @@ from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
+from taxiway.spec.threshold import ChosenThreshold, Threshold, unknown_choice
 
 
 class Features(Section):
@@ -71,6 +72,7 @@ class Model(Section):
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
         weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
+        threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
     """
 
     estimator: str | None = None
@@ -80,6 +82,7 @@ class Model(Section):
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
     weight: str | None = None
+    threshold: Threshold = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Model":
@@ -185,6 +188,18 @@ class Pipeline(Section):
             raise ValueError(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials")
         if facts_of(self.tuning_metric).problem != self.gate.problem:
             raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _threshold_fits(self) -> "Pipeline":
+        threshold = self.model.threshold
+        if threshold is None:
+            return self
+        if self.gate.problem == "regression":
+            raise ValueError("model.threshold is for classifications of two classes; remove it")
+        own = [name for name, metric in self.gate.metrics.items() if metric.costs and metric.times is None]
+        if isinstance(threshold, ChosenThreshold) and threshold.metric is None and threshold.by not in own:
+            raise ValueError(unknown_choice(threshold.by, own))
         return self
 
     @property

@@ -143,11 +143,14 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
 def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
     from taxiway.gates.shadow_estimates import VersionClasses
     from taxiway.gates.shadow_gate import decide
-    from taxiway.registry.models import classes_of, load_trusted
+    from taxiway.registry.models import classes_in, load_trusted, threshold_in
     from taxiway.serving.answer_check import check_shadow
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
+    ours, theirs = (
+        context.registry.get_model_version(verdict.model, str(version)).tags for version in (verdict.champion, verdict.version)
+    )
     report = decide(
         pairs,
         model=verdict.model,
@@ -156,7 +159,10 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
         requirements=context.pipeline.shadow,
         confidence=context.pipeline.gate.confidence,
         classes=VersionClasses(
-            *(classes_of(context.registry, verdict.model, at) for at in (verdict.champion, verdict.version))
+            classes_in(ours),
+            classes_in(theirs),
+            champion_threshold=threshold_in(ours),
+            challenger_threshold=threshold_in(theirs),
         ),
     )
     return check_shadow(

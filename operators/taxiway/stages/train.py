@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
+from taxiway.spec.own_metric import OwnMetric
+from taxiway.spec.threshold import ChosenThreshold
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 
@@ -33,7 +36,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.models import find_version, size_of
+    from taxiway.registry.models import find_version, size_of, threshold_in
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -41,7 +44,7 @@ def train(
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context)
-    key = candidate_key(features, report.digest, pipeline.model, chosen, previous).digest
+    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, _costs(context)).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
         version = _train(context, snapshot, features, chosen, key, previous)
@@ -57,6 +60,7 @@ def train(
         estimator=pipeline.model.name,
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
+        threshold=threshold_in(context.registry.get_model_version(pipeline.name, str(version)).tags),
     )
     size = size_of(context.registry, pipeline.name, version)
     if size is not None:
@@ -101,6 +105,7 @@ def _train(
         check=lambda first: check_savable(row_model(first, features)),
         previous=lambda: _loaded(context, previous) if previous is not None else None,
     )
+    threshold = _threshold(context, fitted, features, chosen)
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     described = {
         tags.SNAPSHOT: snapshot.digest,
@@ -110,11 +115,60 @@ def _train(
         tags.CLASSES: json.dumps(features.classes),
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
+    if threshold is not None:
+        described[tags.THRESHOLD] = repr(threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
-    to_save = ModelToSave(row_model(fitted, features), example, key, described, params)
+    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
     version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version
+
+
+def _costs(context: StageContext) -> OwnMetric | None:
+    """The costs by which the decision threshold is chosen; None if it is not."""
+    threshold = context.pipeline.model.threshold
+    if isinstance(threshold, ChosenThreshold) and threshold.metric is None:
+        return context.pipeline.gate.metrics[threshold.by]
+    return None
+
+
+def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen: Mapping[str, Any]) -> float | None:
+    """The decision threshold of the pipeline file, or the one that is best on held-out training rows; None for 0.5.
+
+    Raises:
+        ConfigError: There are more than two classes.
+    """
+    import pandas as pd
+
+    from taxiway.evaluation.metrics.by_name import Metric, metric_of
+    from taxiway.evaluation.metrics.own import OwnMetricFunction
+    from taxiway.evaluation.threshold import choose_threshold
+    from taxiway.training.held_out import held_out
+
+    threshold, model = context.pipeline.model.threshold, context.pipeline.model
+    if threshold is None:
+        return None
+    if len(features.classes) != 2:
+        raise ConfigError(
+            f"model.threshold needs two classes, but {features.label} has {len(features.classes)}; remove it: of more classes, the most "
+            "probable one is predicted",
+            key="model.threshold",
+        )
+    if not isinstance(threshold, ChosenThreshold):
+        return threshold
+    rows = held_out(fitted, features, model, chosen, threshold.fraction, store=context.store)
+    costs = _costs(context)
+    metric = (
+        Metric(threshold.by, -1, OwnMetricFunction(threshold.by, costs, features.classes, pd.DataFrame()))
+        if costs is not None
+        else metric_of(threshold.by, features.classes)
+    )
+    found = choose_threshold(metric, rows.probabilities, rows.labels, rows.weights)
+    context.recorder.metrics({"model.threshold": found})
+    context.log.info(
+        "decision threshold %.3g, the best by %s on %s held-out rows", found, threshold.by, f"{len(rows.labels):,}"
+    )
+    return found
 
 
 def _loaded(context: StageContext, version: int) -> Any:

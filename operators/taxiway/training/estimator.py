@@ -67,7 +67,7 @@ def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
     if hasattr(estimator, "predict_proba") and type(estimator).__name__ in _OWN_THRESHOLD:
         raise ConfigError(
             f"model: {name} is a {type(estimator).__name__}, whose threshold would have no effect, because the gate and the gateway use "
-            "probabilities; use its estimator itself, and a metric such as f1(threshold=0.3)"
+            "probabilities; use its estimator itself, with model.threshold"
         )
     if problem == "regression" and not is_regressor(estimator):
         raise ConfigError(

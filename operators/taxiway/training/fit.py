@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
+from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping
+from taxiway.store import Store
 from taxiway.training.estimator import SEED
 from taxiway.training.own_training import VALIDATION, TrainingData
 
@@ -52,6 +54,11 @@ class TrainingRows:
             np.ones(_TRIAL_ROWS) if weighted else None,
         )
 
+    def take(self, positions: "NDArray[np.intp]") -> "TrainingRows":
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[positions]
+        return TrainingRows(self.matrix[positions], self.labels[positions], self.name, weights)
+
     def few(self) -> "TrainingRows":
         """At most 200 rows, or 20 of each class of a label with few classes: enough to see what a fitted estimator consists of."""
         import numpy as np
@@ -63,9 +70,19 @@ class TrainingRows:
             chosen = np.arange(min(len(codes), _TRIAL_ROWS))
         else:
             chosen = np.flatnonzero(pd.Series(codes).groupby(codes).cumcount().to_numpy() < _TRIAL_ROWS_PER_CLASS)
-        chosen = counted[chosen]
-        weights = None if self.weights is None else self.weights[chosen]
-        return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name, weights)
+        return self.take(counted[chosen])
+
+
+def read_training_rows(features: FeatureSet, store: Store) -> tuple[TrainingRows, tuple[str, ...]]:
+    """The rows of a feature set, and the names of the features."""
+    import pyarrow.parquet as pq
+
+    with store.local_file(features.rows) as path:
+        table = pq.read_table(path)
+    weights = table.column("weight").to_numpy() if features.weight is not None else None
+    made = table.drop_columns(["label", *(["weight"] if weights is not None else [])])
+    rows = TrainingRows(made.to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
+    return rows, tuple(made.column_names)
 
 
 def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
@@ -98,7 +115,7 @@ def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[s
     """The rows as a team's own function or program gets them, with a tenth held out."""
     import numpy as np
 
-    learned, held = _split(rows, VALIDATION, stratified=bool(classes))
+    learned, held = split_rows(rows, VALIDATION, stratified=bool(classes))
     labels = np.unique(rows.labels, return_inverse=True)[1] if classes else np.asarray(rows.labels, dtype=float)
     weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
     return TrainingData(
@@ -129,7 +146,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
             "of scikit-learn with the parameter n_iter_no_change, such as HistGradientBoostingClassifier; remove the key, or use one of them",
             key="model.early_stopping",
         )
-    learned, held = _split(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
+    learned, held = split_rows(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
     labels = _labels_for(estimator, rows.labels)
     options = {"eval_set": [(rows.matrix[held], labels[held])]}
     if rows.weights is not None:
@@ -169,7 +186,7 @@ def _weighted(estimator: Any, weights: Any) -> dict[str, Any]:
     return {name: weights}
 
 
-def _split(rows: TrainingRows, fraction: float, *, stratified: bool) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+def split_rows(rows: TrainingRows, fraction: float, *, stratified: bool) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
     """The positions of the rows to learn from, which have every class, and of those held out, which have as many as possible."""
     import numpy as np
     from sklearn.model_selection import train_test_split

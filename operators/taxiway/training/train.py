@@ -14,13 +14,14 @@ from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
 from taxiway.spec.command import own_files, without_folders
 from taxiway.spec.metrics import Problem
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import code_digest
 from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, training_data
+from taxiway.training.fit import fit, read_training_rows, training_data
 from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_training import OwnTraining, require_predictions
@@ -32,7 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 def candidate_key(
-    features: FeatureSet, report: str | None, model: Model, overrides: Mapping[str, Any], previous: int | None = None
+    features: FeatureSet,
+    report: str | None,
+    model: Model,
+    overrides: Mapping[str, Any],
+    previous: int | None = None,
+    costs: OwnMetric | None = None,
 ) -> StageKey:
     """The cache key of a candidate; with the same key, a retry finds the version that was already registered.
 
@@ -43,6 +49,7 @@ def candidate_key(
             `command` that of the files that it names, but not their paths or the files that they import.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
+        costs: The costs by which the decision threshold is chosen.
     """
     functions = {"build": model.build and Path(model.build).name, "train": model.train and Path(model.train).name}
     described = {
@@ -53,6 +60,8 @@ def candidate_key(
         described["command"] = list(without_folders(model.command))
     if previous is not None:
         described["previous"] = previous
+    if costs is not None:
+        described["costs"] = costs.model_dump(mode="json", exclude_defaults=True)
     return StageKey(
         "train",
         {"features": features.digest, "report": report},
@@ -96,18 +105,12 @@ def train(
         ConfigError: The estimator or a parameter is not valid.
         FitError: The estimator could not be fitted.
     """
-    import pyarrow.parquet as pq
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
     problem: Problem = "classification" if features.classes else "regression"
     estimator = build_estimator(model, overrides, problem)
-    with store.local_file(features.rows) as path:
-        table = pq.read_table(path)
-    weights = table.column("weight").to_numpy() if features.weight is not None else None
-    made = table.drop_columns(["label", *(["weight"] if weights is not None else [])])
-    names = made.column_names
-    rows = TrainingRows(made.to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
+    rows, names = read_training_rows(features, store)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
     if check is not None and not isinstance(estimator, OwnTraining):
@@ -118,7 +121,7 @@ def train(
     with measured_costs() as costs:
         if isinstance(estimator, OwnTraining):
             estimator = estimator.fit(
-                training_data(rows, features.classes, tuple(names)),
+                training_data(rows, features.classes, names),
                 problem,
                 lambda: _to_start_from(previous(), names, features),
             )
@@ -155,10 +158,10 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 
 
-def row_model(fitted: Any, features: FeatureSet) -> "RowModel":
-    """The model that is saved: the fitted pipeline with the types of the raw columns."""
+def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None) -> "RowModel":
+    """The model that is saved: the fitted pipeline with the types of the raw columns, and the decision threshold."""
     from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
 
     columns = ModelColumns(features.as_numbers, features.as_text, features.types, features.optional)
-    return RowModel.of(fitted, columns, features.classes)
+    return RowModel.of(fitted, columns, features.classes, threshold)

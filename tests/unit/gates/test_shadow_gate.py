@@ -314,3 +314,16 @@ def test_predicted_classes_are_compared_by_name(
     assert found is not None
     assert moved is not None
     assert (found.value, moved.value) == (agreement, pytest.approx(shift))
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "agreement"), [((None, None), 0.0), ((0.2, None), 1.0), ((0.2, 0.8), 0.0), ((None, 0.8), 1.0)]
+)
+def test_predicted_classes_are_those_by_the_thresholds_of_each_version(
+    thresholds: tuple[float | None, float | None], agreement: float
+) -> None:
+    pairs = [pair(number, (0.7, 0.3), (0.3, 0.7)) for number in range(4)]
+    known = VersionClasses(("a", "b"), ("a", "b"), *thresholds)
+    found = agreement_of(pairs, None, 0.99, known)
+    assert found is not None
+    assert found.value == agreement

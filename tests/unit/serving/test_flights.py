@@ -28,7 +28,7 @@ from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.shadow import Shadow
-from taxiway.tracking.tags import CLASSES
+from taxiway.tracking.tags import CLASSES, THRESHOLD
 
 MODEL = "serving_tests.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]
@@ -71,7 +71,7 @@ def served(
                 RowModel.of(pipeline, columns, ("False", "True")),
                 flights[NUMERIC + CATEGORICAL],
                 key,
-                {CLASSES: json.dumps(["False", "True"])},
+                {CLASSES: json.dumps(["False", "True"]), THRESHOLD: "0.3"},
                 {},
             ),
         )
@@ -100,6 +100,7 @@ def test_an_answer_names_the_classes_in_the_order_of_the_probabilities(
     answer = served.post(MODEL, {"dataframe_records": records(flights)[:2]}).json()
     assert answer["classes"] == [str(value) for value in champion[-1].classes_]
     assert len(answer["predictions"]) == 2
+    assert answer["threshold"] == 0.3
 
 
 def test_a_gap_is_answered_alike_alone_and_beside_the_requests_of_others(

@@ -11,6 +11,7 @@ from taxiway import run
 from taxiway.errors import DataError, UntrustedModelError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Status
+from taxiway.registry.models import load_trusted
 
 PIPELINE = """pipeline: warm
 team: own
@@ -173,3 +174,39 @@ def test_a_champion_needs_the_file_that_it_was_trained_with(tmp_path: Path) -> N
     (tmp_path / "warm_of_version_1.py").write_text(OWN_CLASS)
     second = ran()
     assert (second.summary and str(second.summary.outcome), second.summary and second.summary.version) == ("PROMOTED", 2)
+
+
+COSTLY = (
+    PIPELINE.replace("  train: warm.py:train\n", "  estimator: sklearn.linear_model.LogisticRegression\nTHRESHOLD")
+    .replace(
+        "gate:\n  thresholds: {roc_auc: 0.6}",
+        "gate:\n  metrics: {cost: {costs: {'True': {'False': 9}, 'False': {'True': 1}}}}\n  thresholds: {cost: 5}",
+    )
+    .replace("metric: roc_auc", "metric: cost")
+)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "low", "high"),
+    [("  threshold: 0.25\n", 0.25, 0.25), ("  threshold: {by: cost}\n", 0.02, 0.3)],
+)
+def test_the_decision_threshold_is_part_of_the_model(tmp_path: Path, threshold: str, low: float, high: float) -> None:
+    rng = np.random.default_rng(5)
+    for span in (1, 2):
+        x = rng.normal(size=1500)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=1500) > 1}).to_parquet(tmp_path / f"{span}.parquet")
+    for name, text in (("warm.pipeline.yaml", COSTLY.replace("THRESHOLD", threshold)), ("warm.schema.yaml", SCHEMA)):
+        (tmp_path / name).write_text(text)
+    found = run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path), home=tmp_path / "home")
+    assert found.candidate is not None
+    assert found.evaluation is not None
+    chosen = found.candidate.threshold
+    assert chosen is not None
+    assert low <= chosen <= high
+    model = load_trusted(f"sqlite:///{tmp_path}/home/mlflow.db", "own.warm", 1)
+    rows = pd.read_parquet(tmp_path / "2.parquet")
+    answers = model.predict(rows)
+    assert (answers["prediction"] == "True").equals(answers["probability_True"] >= chosen)
+    wrong = (answers["prediction"] == "True") != rows["y"]
+    mean_cost = (wrong * np.where(rows["y"], 9, 1)).mean()
+    assert [m.candidate.value for m in found.evaluation.metrics if m.metric == "cost"] == [pytest.approx(mean_cost)]

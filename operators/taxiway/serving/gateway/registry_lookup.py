@@ -10,7 +10,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
-from taxiway.registry.models import classes_in
+from taxiway.registry.models import classes_in, threshold_in
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class RegisteredVersion:
         verdict: The status of the model gate's verdict; None without one.
         candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
+        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
     """
 
     model: str
@@ -38,6 +39,7 @@ class RegisteredVersion:
     verdict: str | None = None
     candidate: bool = False
     classes: Sequence[str] = ()
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # from JSON, it is a list
@@ -110,6 +112,7 @@ def _registered(version: "ModelVersion") -> RegisteredVersion:
         verdict=version.tags.get(tags.VERDICT),
         candidate=tags.CANDIDATE in version.tags,
         classes=classes_in(version.tags),
+        threshold=threshold_in(version.tags),
     )
 
 

@@ -247,7 +247,10 @@ async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Re
         return refusal(outcome.status, outcome.error, headers)
     # The names of the classes, in the order of the probabilities.
     classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
-    return Response(f'{{"predictions": {outcome.predictions}{classes}}}', media_type="application/json", headers=headers)
+    threshold = f', "threshold": {served_by.threshold!r}' if served_by.threshold is not None else ""
+    return Response(
+        f'{{"predictions": {outcome.predictions}{classes}{threshold}}}', media_type="application/json", headers=headers
+    )
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -1,0 +1,68 @@
+"""The decision threshold is the best one on the rows that it is chosen on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from helping import examples
+from taxiway.evaluation.metrics.by_name import Metric, metric_of
+from taxiway.evaluation.predictions import Predictions
+from taxiway.evaluation.threshold import choose_threshold
+
+CLASSES = ("no", "yes")
+ORACLES = {
+    "accuracy": metrics.accuracy_score,
+    "balanced_accuracy": metrics.balanced_accuracy_score,
+    "f1": lambda y, p, **more: metrics.f1_score(y, p, zero_division=np.nan, **more),
+    "matthews_corrcoef": metrics.matthews_corrcoef,
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+@examples(40)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 3)), min_size=2, max_size=25).filter(
+        lambda rows: len({label for _, label, _ in rows}) == 2
+    )
+)
+@pytest.mark.filterwarnings("ignore")
+def test_no_other_threshold_is_better(name: str, rows: list[tuple[int, bool, int]]) -> None:
+    scores, labels, weights = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    probabilities = scores / 20
+    found = choose_threshold(metric_of(name, CLASSES), np.column_stack([1 - probabilities, probabilities]), labels, weights)
+    assert 0 < found < 1
+
+    def by(threshold: float) -> float:
+        return float(ORACLES[name](labels, probabilities >= threshold, sample_weight=weights))
+
+    others = [by(at) for at in (0.5, *((np.unique(probabilities)[1:] + np.unique(probabilities)[:-1]) / 2))]
+    assert by(found) == pytest.approx(np.nanmax(others))
+
+
+def cost(false_alarm: float, miss: float) -> Metric:
+    def compute(predictions: Predictions, labels: Any, weights: Any) -> Any:
+        predicted = predictions.predicted
+        return weights @ (false_alarm * ((predicted == 1) & (labels == 0)) + miss * ((predicted == 0) & (labels == 1)))
+
+    return Metric("cost", -1, compute)
+
+
+@pytest.mark.parametrize(("false_alarm", "miss"), [(1, 1), (1, 4), (9, 1)])
+def test_the_threshold_for_costs_is_that_of_elkan(false_alarm: float, miss: float) -> None:
+    """Of calibrated probabilities, false_alarm / (false_alarm + miss) is optimal (Elkan 2001, equation 2)."""
+    rng = np.random.default_rng(1)
+    probabilities = rng.random(200_000)
+    labels = (rng.random(200_000) < probabilities).astype(float)
+    found = choose_threshold(
+        cost(false_alarm, miss), np.column_stack([1 - probabilities, probabilities]), labels, np.ones(200_000)
+    )
+    assert found == pytest.approx(false_alarm / (false_alarm + miss), abs=0.02)
+
+
+def test_without_a_difference_it_is_a_half() -> None:
+    same = np.full((10, 2), 0.5)
+    assert choose_threshold(metric_of("f1", CLASSES), same, np.arange(10.0) % 2, np.ones(10)) == 0.5
