@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,11 @@ def mlflow_server(folder: Path) -> Server:
     return Server(command, f"http://127.0.0.1:{port}", "/health", folder / "mlflow.log", jobs_off)
 
 
-def gateway_server(folder: Path, tracking_uri: str) -> Server:
-    """A gateway that serves the model, with its state in a folder."""
+def gateway_server(folder: Path, tracking_uri: str, models: Sequence[str] = (MODEL,)) -> Server:
+    """A gateway that serves the models, with its state in a folder."""
     port = free_port()
-    command = ["taxiway.cli", "serve", "--port", str(port), "--tracking-uri", tracking_uri, "--model", MODEL]
+    command = ["taxiway.cli", "serve", "--port", str(port), "--tracking-uri", tracking_uri]
+    command += [word for model in models for word in ("--model", model)]
     tokens = {"TAXIWAY_CALLER_TOKEN": CALLER, "TAXIWAY_ADMIN_TOKEN": ADMIN}
     command += ["--state", str(folder / "gateway")]
     return Server(command, f"http://127.0.0.1:{port}", "/ping", folder / "gateway.log", tokens)

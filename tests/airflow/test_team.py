@@ -1,11 +1,17 @@
-"""A team's file and its own template, in a real Airflow: owner, pool, message, and a task of its own between ours."""
+"""A team's file and its own template, in a real Airflow: owner, pool, message, a task of its own between ours, other models."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 from conftest_airflow import Running
 
 from taxiway.demo.airflow_api import TaskState
+from taxiway.records import Outcome
 
-DAG = "own.small"
+DAG, INCOME = "own.small", "census.income"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "models"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def begin_early(running: Running) -> None:
@@ -13,6 +19,14 @@ def begin_early(running: Running) -> None:
     for span in (1, 2, 3):
         running.write_small("own", span)
     running.begin(DAG)
+    if not DATA.is_dir():
+        return
+    shutil.copy(DATA / "adult.csv.gz", running.stack.home.data)
+    team = Path(running.environment["AIRFLOW__CORE__DAGS_FOLDER"]) / "census"
+    shutil.copytree(
+        EXAMPLES, team, ignore=lambda _, names: [n for n in names if n.split(".")[0] not in ("income", "own_metrics")]
+    )
+    running.begin(INCOME)
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +66,10 @@ def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, 
     assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed validation: ")
     assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
     assert broken.startswith("own.small ERROR on : a task failed before anything was decided")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the public data in ../shared/data")
+def test_the_example_with_xgboost_and_costs_becomes_a_champion(running: Running) -> None:
+    (summary,) = running.wait_for_outcomes(INCOME, 1)
+    assert summary.outcome == Outcome.FIRST_CHAMPION, summary
+    assert (summary.version, summary.span.name) == (1, "1")

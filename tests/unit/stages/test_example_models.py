@@ -8,7 +8,7 @@ import pytest
 
 from helping import require
 from taxiway import run
-from taxiway.records import Outcome, Status
+from taxiway.records import Outcome, RowGroups, Status
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "models"
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -60,3 +60,11 @@ def test_incomes_by_xgboost_are_judged_by_what_mistakes_cost(tmp_path: Path) -> 
 
 def test_survivors_by_their_names(tmp_path: Path) -> None:
     assert "roc_auc" in reasons_of("survival", tmp_path)
+
+
+def test_rentals_by_lightgbm_from_a_table_with_intervals_of_whole_days(tmp_path: Path) -> None:
+    found = run(EXAMPLES / "rentals.pipeline.yaml", data=str(DATA), home=tmp_path)
+    assert found.summary is not None
+    assert found.evaluation is not None
+    assert (found.summary.span.name, found.summary.outcome) == ("2011-07", Outcome.FIRST_CHAMPION)
+    assert found.evaluation.groups == RowGroups(column="dteday", groups=31)
