@@ -205,6 +205,8 @@ PIPELINE_USED_BY = {
     "`matthews_corrcoef`, or a name of `gate.metrics` with `costs` and without `times`",
     "model.threshold.fraction": "`train`: the fraction of the training rows that are held out for it; a `train` function or a `command` has "
     "held out a tenth already",
+    "model.warm_start": "`train`: `champion`: train the champion's estimator further, for XGBoost, LightGBM and estimators with `partial_fit`; "
+    "anew if there is none, or if it has other features, categories or classes. None: train anew",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
     "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "

@@ -99,3 +99,37 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
         make_pipeline(TextVectors(), StandardScaler()),
         make_pipeline(means, StandardScaler()),
     )
+
+
+def same_codes(first: Any, second: Any) -> bool:
+    """Whether two fitted transforms write each category as the same number, and have no free text that is reduced.
+
+    Ordinal numbers depend on the categories that the training rows have, and a decomposition of texts on all of them. Other features
+    of the same names differ only by their scale.
+
+    Args:
+        first: A fitted transform.
+        second: Another one, with the same features.
+    """
+    from sklearn.preprocessing import OrdinalEncoder
+
+    from taxiway.features.text import TextVectors
+
+    def parts(transform: Any, kind: type) -> list[Any]:
+        steps = [step for _, step, _ in getattr(transform, "transformers_", [])]
+        steps = [inner for step in steps for inner in (step, *(last for _, last in getattr(step, "steps", ())))]
+        return [step for step in steps if isinstance(step, kind)]
+
+    if any(reduction is not None for text in parts(second, TextVectors) for reduction in text.reductions_):
+        return False
+    ours, theirs = parts(first, OrdinalEncoder), parts(second, OrdinalEncoder)
+    return len(ours) == len(theirs) and all(map(_same_categories, ours, theirs))
+
+
+def _same_categories(first: Any, second: Any) -> bool:
+    def known(encoder: Any) -> list[list[Any]]:
+        rare = getattr(encoder, "infrequent_categories_", None) or [None] * len(encoder.categories_)
+        listed = [[*map(str, values)] for values in encoder.categories_]
+        return [[values, [*map(str, few if few is not None else [])]] for values, few in zip(listed, rare, strict=True)]
+
+    return known(first) == known(second)

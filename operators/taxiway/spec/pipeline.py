@@ -73,6 +73,7 @@ class Model(Section):
         early_stopping: When to stop boosting; None to run all iterations.
         weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
         threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
+        warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
     """
 
     estimator: str | None = None
@@ -83,6 +84,7 @@ class Model(Section):
     early_stopping: EarlyStopping | None = None
     weight: str | None = None
     threshold: Threshold = None
+    warm_start: Literal["champion"] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Model":
@@ -94,6 +96,10 @@ class Model(Section):
         if self.early_stopping is not None and (self.train is not None or self.command is not None):
             what = "train function" if self.train is not None else "command"
             raise ValueError(f"early_stopping is for estimators; a {what} gets validation rows and stops by itself")
+        if self.warm_start is not None and (self.train is not None or self.command is not None):
+            raise ValueError(
+                "warm_start is for estimators; a train function starts from the champion if it has a parameter previous"
+            )
         if self.command is not None:
             check_command(self.command)
         return self

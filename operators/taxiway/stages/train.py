@@ -43,7 +43,7 @@ def train(
     pipeline = context.pipeline
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
-    previous = _champion_to_start_from(context)
+    previous = _champion_to_start_from(context, features)
     key = candidate_key(features, report.digest, pipeline.model, chosen, previous, _costs(context)).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
@@ -70,15 +70,26 @@ def train(
     return made
 
 
-def _champion_to_start_from(context: StageContext) -> int | None:
-    """The champion's version, if the pipeline has a function that starts from it."""
+def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
+    """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
+
+    So a second run on the same rows finds the version of the first, also if that has become champion.
+    """
     from taxiway.registry.aliases import CHAMPION, version_at
     from taxiway.training.own_function import OwnFunction
 
     model = context.pipeline.model
-    if model.train is None or not OwnFunction(model.train, {}).takes_previous:
+    by_function = model.train is not None and OwnFunction(model.train, {}).takes_previous
+    if model.warm_start is None and not by_function:
         return None
-    return version_at(context.registry, context.pipeline.name, CHAMPION)
+    version = version_at(context.registry, context.pipeline.name, CHAMPION)
+    if version is None:
+        return None
+    described = context.registry.get_model_version(context.pipeline.name, str(version)).tags
+    if described.get(tags.FEATURES) != features.digest:
+        return version
+    before = described.get(tags.PREVIOUS, "")
+    return int(before) if before.isdecimal() else None
 
 
 def _train(
@@ -115,6 +126,8 @@ def _train(
         tags.CLASSES: json.dumps(features.classes),
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
+    if previous is not None:
+        described[tags.PREVIOUS] = str(previous)
     if threshold is not None:
         described[tags.THRESHOLD] = repr(threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}

@@ -49,6 +49,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         raise ConfigError(
             f"model: {model.build or model.estimator} cannot be used with its parameters: {str(error)[:300]}"
         ) from error
+    if model.warm_start is not None and not _can_be_trained_further(estimator):
+        raise ConfigError(
+            f"model.warm_start: {type(estimator).__name__} cannot be trained further; allowed: XGBoost's and LightGBM's estimators, and those "
+            "of scikit-learn with partial_fit, such as SGDClassifier and GaussianNB; remove the key, or use one of them",
+            key="model.warm_start",
+        )
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
@@ -58,6 +64,10 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
     if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
         estimator.set_params(verbose=-1)  # it prints a line for each tree that could not be split further
     return estimator
+
+
+def _can_be_trained_further(estimator: Any) -> bool:
+    return hasattr(estimator, "partial_fit") or type(estimator).__module__.partition(".")[0] in ("lightgbm", "xgboost")
 
 
 def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:

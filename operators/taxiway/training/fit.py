@@ -1,6 +1,7 @@
 """Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
 
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ _TRIAL_ROWS_PER_CLASS = 20
 _TRIAL_ROWS = 200
 _HELD_WEIGHTS = {"lightgbm": "eval_sample_weight", "xgboost": "sample_weight_eval_set"}
 """The name of the argument with the weights of the rows that are held out."""
+_CONTINUED = {"lightgbm": "init_model", "xgboost": "xgb_model"}
+"""The name of the argument with the model to start from."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +88,30 @@ def read_training_rows(features: FeatureSet, store: Store) -> tuple[TrainingRows
     return rows, tuple(made.column_names)
 
 
-def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
+def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None, previous: Any = None) -> None:
     """Fit an estimator in place.
 
     Args:
         estimator: The estimator.
         rows: The rows.
         early_stopping: When to stop boosting; None to run all iterations.
+        previous: A fitted estimator of the same type to start from; None to begin anew. XGBoost and LightGBM
+            add iterations to it; estimators of scikit-learn learn from the rows by `partial_fit`.
 
     Raises:
         ConfigError: The estimator has no early stopping.
         FitError: The estimator raised an error about its parameters or the rows.
     """
     try:
-        if early_stopping is None:
-            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **_weighted(estimator, rows.weights))
+        if early_stopping is not None:
+            _fit_until_no_better(estimator, rows, early_stopping, previous)
+        elif previous is not None and _library(estimator) == "sklearn":
+            further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
+            further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
+            vars(estimator).update(vars(further))
         else:
-            _fit_until_no_better(estimator, rows, early_stopping)
+            options = {**_weighted(estimator, rows.weights), **_started(estimator, previous)}
+            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **options)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not about parameters or rows
     except Exception as error:
@@ -132,7 +142,12 @@ def _labels_for(estimator: Any, labels: Any) -> Any:
     return labels
 
 
-def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping) -> None:
+def _started(estimator: Any, previous: Any) -> dict[str, Any]:
+    """The argument of `fit` with the model to start from, if there is one."""
+    return {} if previous is None else {_CONTINUED[_library(estimator)]: previous}
+
+
+def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, previous: Any) -> None:
     known = estimator.get_params()
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
@@ -148,7 +163,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         )
     learned, held = split_rows(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
     labels = _labels_for(estimator, rows.labels)
-    options = {"eval_set": [(rows.matrix[held], labels[held])]}
+    options = {"eval_set": [(rows.matrix[held], labels[held])], **_started(estimator, previous)}
     if rows.weights is not None:
         options |= {"sample_weight": rows.weights[learned], _HELD_WEIGHTS[library]: [rows.weights[held]]}
     if library == "xgboost":

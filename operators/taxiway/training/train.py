@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
+from taxiway.features.build import same_codes
 from taxiway.features.own_transform import feature_names
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
@@ -96,7 +97,7 @@ def train(
         store: Where rows and transform are.
         recorder: Where to report parameters and costs; see `measured_costs`.
         check: Called with the pipeline fitted on few rows, before it is fitted on all; it raises an error if it cannot be used.
-        previous: Returns the champion, for a function that asks for its estimator; None if there is none.
+        previous: Returns the champion, for `warm_start` or a function that asks for its estimator; None if there is none.
 
     Returns:
         A fitted scikit-learn Pipeline from raw columns to probabilities of the classes, or to numbers for a regression.
@@ -111,22 +112,27 @@ def train(
     problem: Problem = "classification" if features.classes else "regression"
     estimator = build_estimator(model, overrides, problem)
     rows, names = read_training_rows(features, store)
+    own = isinstance(estimator, OwnTraining)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    if check is not None and not isinstance(estimator, OwnTraining):
+    if check is not None and not own:
         first = clone(estimator)
         with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
             fit(first, rows.few())
             check(Pipeline([("transform", transform), ("model", first)]))
+    start = _to_start_from(previous(), names, features, transform) if model.warm_start and not own else None
+    if start is not None and type(start) is not type(estimator):
+        _log.warning("trained anew: the champion is a %s", type(start).__name__)
+        start = None
     with measured_costs() as costs:
         if isinstance(estimator, OwnTraining):
             estimator = estimator.fit(
                 training_data(rows, features.classes, names),
                 problem,
-                lambda: _to_start_from(previous(), names, features),
+                lambda: _to_start_from(previous(), names, features, transform),
             )
         else:
-            fit(estimator, rows, model.early_stopping)
+            fit(estimator, rows, model.early_stopping, start)
     require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
     recorder.metrics({**costs, "train.rows": features.row_count})
     _record_history(estimator, recorder)
@@ -145,15 +151,16 @@ def _record_history(estimator: Any, recorder: Recorder) -> None:
     recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})
 
 
-def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: FeatureSet) -> Any:
+def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: FeatureSet, transform: Any) -> Any:
     """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
     if champion is None:
         return None
     from taxiway.features.own_model import OwnModel
 
-    transform, estimator = (step for _, step in champion.estimator.steps)
-    if feature_names(transform, len(names)) != [*names] or tuple(champion.classes) != features.classes:
-        _log.warning("previous is None: the champion has other features or classes than this training data")
+    before, estimator = (step for _, step in champion.estimator.steps)
+    same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
+    if not same or tuple(champion.classes) != features.classes:
+        _log.warning("trained anew: the champion has other features, categories or classes than this training data")
         return None
     return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 

@@ -42,22 +42,37 @@ def train(data, params, previous):
 """
 
 
-def test_a_function_starts_from_the_champion_and_is_called_once_for_a_span(tmp_path: Path) -> None:
+WARM = PIPELINE.replace(
+    "train: warm.py:train", "estimator: sklearn.linear_model.SGDClassifier\n  params: {loss: log_loss}\n  warm_start: champion"
+)
+
+
+@pytest.mark.parametrize("text", [PIPELINE, WARM], ids=["function", "estimator"])
+def test_a_model_starts_from_the_champion_and_is_trained_once_for_a_span(tmp_path: Path, text: str) -> None:
     rng = np.random.default_rng(5)
     (tmp_path / "data").mkdir()
     for span in (1, 2, 3):
         x = rng.normal(size=600)
         pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
-    for name, text in (("warm.pipeline.yaml", PIPELINE), ("warm.schema.yaml", SCHEMA), ("warm.py", FUNCTION)):
-        (tmp_path / name).write_text(text)
+    for name, content in (("warm.pipeline.yaml", text), ("warm.schema.yaml", SCHEMA), ("warm.py", FUNCTION)):
+        (tmp_path / name).write_text(content)
     outcomes = []
     for _ in range(2):
         found = run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")
         assert found.summary is not None
         outcomes.append((found.summary.span.name, str(found.summary.outcome), found.summary.version))
     assert outcomes == [("2", "FIRST_CHAMPION", 1), ("3", "PROMOTED", 2)]
-    # 540 of 600 rows were learned from by the first; the rest was held out.
-    assert (tmp_path / "calls").read_text().split() == ["None", "541.0"]
+    seen = [
+        load_trusted(f"sqlite:///{tmp_path}/home/mlflow.db", "own.warm", version).get_raw_model().estimator[-1].t_
+        for version in (1, 2)
+    ]
+    assert seen[1] - seen[0] in (540, 600)  # once over the rows of the second span; the function holds a tenth out
+    # The champion was trained on these rows itself, from the version before it.
+    again = run(tmp_path / "warm.pipeline.yaml", span="3", until="train", data=str(tmp_path / "data"), home=tmp_path / "home")
+    assert again.candidate is not None
+    assert again.candidate.version == 2
+    if text == PIPELINE:
+        assert (tmp_path / "calls").read_text().split() == ["None", "541.0"]
 
 
 @pytest.mark.parametrize(

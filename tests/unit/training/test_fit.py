@@ -131,3 +131,37 @@ def test_few_rows_are_those_that_count() -> None:
     few = TrainingRows(np.zeros((6000, 1)), np.arange(6000) % 2, "y", weights).few()
     assert few.weights is not None
     assert few.weights.min() == 1
+
+
+WARM: list[tuple[Problem, str, dict[str, Any]]] = [
+    *((problem, path, {**params, "n_estimators": 4}) for problem, path, params in BOOSTING if "sklearn" not in path),
+    ("classification", "sklearn.linear_model.SGDClassifier", {"loss": "log_loss"}),
+    ("regression", "sklearn.linear_model.SGDRegressor", {}),
+    ("classification", "sklearn.naive_bayes.GaussianNB", {}),
+]
+
+
+@pytest.mark.parametrize(("problem", "path", "params"), WARM, ids=lambda value: str(value).rpartition(".")[2][:30])
+def test_a_warm_start_trains_the_other_estimator_further_and_leaves_it_alone(
+    problem: Problem, path: str, params: dict[str, Any]
+) -> None:
+    rows = noisy(problem)
+    older, newer = rows.take(np.arange(300)), rows.take(np.arange(300, 600))
+    model = Model(estimator=path, params=params, warm_start="champion")
+    first, second, oracle = (build_estimator(model, {}, problem) for _ in range(3))
+    fit(first, older)
+    before = first.predict(rows.matrix)
+    fit(second, newer, previous=first)
+    assert np.array_equal(first.predict(rows.matrix), before)
+    if hasattr(oracle, "partial_fit"):
+        oracle.fit(older.matrix, older.labels).partial_fit(newer.matrix, newer.labels)
+        assert np.array_equal(second.predict(rows.matrix), oracle.predict(rows.matrix))
+    else:
+        trees = second.get_booster().num_boosted_rounds() if "xgboost" in path else second.booster_.num_trees()
+        assert trees == 8
+        assert not np.array_equal(second.predict(rows.matrix), before)
+
+
+def test_an_estimator_that_cannot_be_trained_further_says_so() -> None:
+    with pytest.raises(ConfigError, match="LinearRegression cannot be trained further; allowed: XGBoost's and LightGBM's"):
+        build_estimator(Model(estimator="sklearn.linear_model.LinearRegression", warm_start="champion"), {}, "regression")
