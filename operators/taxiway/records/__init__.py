@@ -6,20 +6,17 @@ depend on the time, except for a `Promotion`, which is an event.
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst
 from taxiway.records.data import (
-    Anomaly,
-    DataReport,
     JoinMatch,
     RemovedRows,
     SampleRule,
-    SchemaChange,
     Snapshot,
     SourceFile,
     Span,
     SplitRule,
-    Waiver,
     span_label,
     span_order,
 )
+from taxiway.records.data_report import Anomaly, DataReport, SchemaChange, Waiver
 from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
 from taxiway.records.evaluation import (
     Baseline,

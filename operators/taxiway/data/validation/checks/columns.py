@@ -10,7 +10,8 @@ from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.remarks import look_of
-from taxiway.data.validation.checks.values import Examples, check_values, examples_where
+from taxiway.data.validation.checks.examples import Examples, examples_where
+from taxiway.data.validation.checks.values import check_values
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share, without_form

@@ -3,34 +3,16 @@
 Most checks decide by the profile alone; rows are read only for examples of what is wrong.
 """
 
-import math
-from dataclasses import dataclass
-
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
-from taxiway.data.schema.constraints import SEMANTICS, Range
+from taxiway.data.schema.constraints import SEMANTICS
 from taxiway.data.schema.model import Feature
+from taxiway.data.validation.checks.examples import examples_where
+from taxiway.data.validation.checks.ranges import outside_range
 from taxiway.data.validation.inputs import CheckTarget
-from taxiway.data.validation.results import CheckResults, Places, anomaly_in, places_of
+from taxiway.data.validation.results import CheckResults, anomaly_in
 from taxiway.errors import ConfigError, DataError
-from taxiway.messages import SHOWN_VALUES, counted, listed, number_text, percent_limit, quoted, share, without_form
+from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share, without_form
 from taxiway.records import Anomaly
-
-_LARGEST_HUGEINT = 1e38
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows that fulfil a condition.
-
-    Attributes:
-        values: Some of their values, as text.
-        places: Where some of the rows are.
-        total: The number of all such rows.
-    """
-
-    values: tuple[str, ...]
-    places: Places
-    total: int
 
 
 def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, results: CheckResults) -> None:
@@ -38,7 +20,7 @@ def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, res
     if feature.domain is not None:
         results.add(_outside_domain(span, feature, column, feature.domain))
     if feature.range is not None:
-        results.add(_outside_range(span, feature, column, feature.range))
+        results.add(outside_range(span, feature, column, feature.range))
     if feature.pattern is not None:
         results.add(_not_matching(span, feature, column, feature.pattern, f"the pattern {feature.pattern}"))
     if feature.semantic is not None:
@@ -51,26 +33,6 @@ def check_values(span: CheckTarget, feature: Feature, column: ColumnProfile, res
         results.add(_not_unique(span, feature, column))
     if feature.type == "number":
         results.add(_infinite(span, feature, column))
-
-
-def examples_where(span: CheckTarget, feature: Feature, where: str, parameters: list[object] | None = None) -> Examples:
-    """The rows that fulfil a condition, with examples from the first of them.
-
-    Args:
-        span: The data.
-        feature: The feature whose column is examined.
-        where: An SQL condition on `value`; never text from the data or the schema.
-        parameters: The values for its placeholders.
-    """
-    table = span.table()
-    source = f"(SELECT {table.column(feature.name).sql} AS value, file, row_number FROM numbered) WHERE {where}"
-    total = int(table.rows(f"SELECT count(*) FROM {source}", parameters)[0][0])
-    found = table.rows(
-        f"SELECT left(value::VARCHAR, {TEXT_KEPT}), file, row_number FROM {source} ORDER BY file, row_number LIMIT {SHOWN_VALUES}",
-        parameters,
-    )
-    values = tuple(dict.fromkeys(str(value) for value, *_ in found if value is not None))
-    return Examples(values, places_of(table, [(file, row_number) for _, file, row_number in found]), total)
 
 
 def _outside_domain(
@@ -125,74 +87,6 @@ def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str])
         [domain],
     )
     return [(str(row[0]), int(row[1])) for row in found], *((int(found[0][2]), int(found[0][3])) if found else (0, 0))
-
-
-def _outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, limits: Range) -> Anomaly | None:
-    low, high = column.minimum, column.maximum
-    least, most = (None if side is None else _as_stored(side, column) for side in (limits.min, limits.max))
-    below = least is not None and ((low is not None and low < least) or column.below > 0)
-    above = most is not None and ((high is not None and high > most) or column.above > 0)
-    if not below and not above:
-        return None
-    outside = (("<", least, below), (">", most, above))
-    sides = [_condition(operator, bound, column) for operator, bound, is_out in outside if is_out and bound is not None]
-    found = examples_where(span, feature, f"({' OR '.join(sides)}) AND NOT isnan(value::DOUBLE)")
-    if not found.total:
-        return None  # beyond 1e100, which profiles count as infinite, and still inside the range
-    unit = f" {feature.unit}" if feature.unit else ""
-    shown = [None if side is None else _extreme_text(_written(side, column), limits) for side in (low, high)]
-    furthest = [side for side, is_out in zip(shown, (below, above), strict=True) if is_out and side is not None]
-    at = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
-    return anomaly_in(
-        "range",
-        span,
-        feature,
-        observed=f"{shown[0] or ''} to {shown[1] or ''}{unit}",
-        expected=f"{limits.describe()}{unit}",
-        message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{at}",
-        change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
-        examples=[int(value) if column.type == "integer" else float(value) for value in found.values],
-        places=found.places,
-    )
-
-
-def _extreme_text(value: float, limits: Range) -> str:
-    """A number with six significant digits, or as many as it takes to read on its own side of the limits; integers have all."""
-    if isinstance(value, int) or value.is_integer():
-        return number_text(value)
-    texts = (f"{value:.{digits}g}" for digits in range(6, 17))
-    return next((text for text in texts if limits.holds(float(text)) == limits.holds(value)), number_text(value))
-
-
-def _condition(operator: str, bound: float, column: ColumnProfile) -> str:
-    """`value` against a bound in SQL, exactly: integers of any size as such, other numbers as doubles."""
-    if column.type != "integer" or abs(bound) > _LARGEST_HUGEINT:
-        return f"value::DOUBLE {operator} {float(bound)!r}"
-    return f"value::HUGEINT {operator} {math.ceil(bound) if operator == '<' else math.floor(bound)}"
-
-
-def _as_stored(bound: float, column: ColumnProfile) -> float:
-    """A bound as a value of the column's type would be: 0.1 is another number as FLOAT than as DOUBLE."""
-    import numpy as np
-
-    return float(np.float32(bound)) if column.storage == "FLOAT" else bound
-
-
-def _written(value: float, column: ColumnProfile) -> float:
-    """A value of the column as its digits are written: the FLOAT 0.30000001192092896 is 0.3."""
-    import numpy as np
-
-    return float(str(np.float32(value))) if column.storage == "FLOAT" else value
-
-
-def _wider(limits: Range, column: ColumnProfile) -> dict[str, float]:
-    """The range that includes all finite values."""
-    sides = {}
-    if limits.min is not None:
-        sides["min"] = min(limits.min, _written(column.minimum, column) if column.minimum is not None else limits.min)
-    if limits.max is not None:
-        sides["max"] = max(limits.max, _written(column.maximum, column) if column.maximum is not None else limits.max)
-    return sides
 
 
 def _not_matching(span: CheckTarget, feature: Feature, column: ColumnProfile, pattern: str, name: str) -> Anomaly | None:
