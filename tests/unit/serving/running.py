@@ -21,8 +21,17 @@ from taxiway.serving.client import GatewayClient
 IMPATIENT_S = 8
 """A short time for a prediction, for tests that see it end: the champion of a busy machine still answers within it."""
 CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
-_RUN = "import os; from taxiway.serving.gateway.server import serve; from taxiway.serving.gateway.settings import GatewaySettings as S; "
-RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
+# The models that misbehave need no scikit-learn, which each gateway would import anew. Others get the libraries of production.
+RUN_GATEWAY = """
+import os
+from taxiway.serving.gateway.server import serve
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.workers import local
+settings = GatewaySettings.model_validate_json(os.environ["GATEWAY"])
+if settings.loader == "misbehaving:load":
+    local.LIBRARIES = "misbehaving"
+serve(settings)
+"""
 
 
 @dataclass
