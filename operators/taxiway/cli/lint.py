@@ -22,7 +22,7 @@ from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import TrainingRows, fit_on_few
 from taxiway.training.own_function import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
@@ -108,7 +108,7 @@ def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
         return
     made_up = TrainingRows.made_up(pipeline.gate.problem, weighted=pipeline.model.weight is not None)
     try:
-        fit(estimator, made_up, pipeline.model.early_stopping)
+        fit_on_few(estimator, made_up, pipeline.model.early_stopping)
     except FitError:
         return
     check_savable(estimator)

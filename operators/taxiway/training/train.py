@@ -19,7 +19,7 @@ from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, training_data
+from taxiway.training.fit import TrainingRows, fit, fit_on_few, training_data
 from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_function import OwnTraining, require_predictions
@@ -115,7 +115,7 @@ def train(
     if check is not None and not isinstance(estimator, OwnTraining):
         first = clone(estimator)
         with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
-            fit(first, rows.few())
+            fit_on_few(first, rows.few())
             check(Pipeline([("transform", transform), ("model", first)]))
     with measured_costs() as costs:
         if isinstance(estimator, OwnTraining):

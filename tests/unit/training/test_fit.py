@@ -1,5 +1,7 @@
 """Fitting: labels of any kind, early stopping on rows that are held out, the same model twice."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from taxiway.errors import ConfigError
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import TrainingRows, fit, fit_on_few
 
 BOOSTING: list[tuple[Problem, str, dict[str, Any]]] = [
     ("classification", "xgboost.XGBClassifier", {"n_estimators": 500, "learning_rate": 0.3}),
@@ -131,3 +133,19 @@ def test_few_rows_are_those_that_count() -> None:
     few = TrainingRows(np.zeros((6000, 1)), np.arange(6000) % 2, "y", weights).few()
     assert few.weights is not None
     assert few.weights.min() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "trees"),
+    [
+        ("sklearn.ensemble.HistGradientBoostingClassifier", {}, lambda fitted: fitted.n_iter_),
+        ("sklearn.ensemble.RandomForestClassifier", {"oob_score": True}, lambda fitted: len(fitted.estimators_)),
+        ("lightgbm.LGBMClassifier", {"n_estimators": 500}, lambda fitted: fitted.booster_.num_trees()),
+    ],
+)
+def test_a_trial_grows_three_trees_and_warns_of_nothing(name: str, params: dict[str, Any], trees: Callable[[Any], int]) -> None:
+    estimator = build_estimator(Model(estimator=name, params=params), {}, "classification")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_on_few(estimator, TrainingRows.made_up("classification"))
+    assert trees(estimator) == 3
