@@ -42,6 +42,7 @@ class Running:
     url: str
     state: Path
     admin: GatewayClient
+    # One for all requests: each client reads the certificates anew, which takes 20 ms.
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE_S))
 
     def ask(self, model: str, *xs: float, token: str = CALLER) -> httpx.Response:
@@ -102,7 +103,7 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
     def up() -> bool:
         assert process.poll() is None, (state / "output").read_text()
         try:
-            return httpx.get(f"{running.url}/ping").status_code == 200
+            return running.http.get(f"{running.url}/ping").status_code == 200
         except httpx.TransportError:
             return False
 
