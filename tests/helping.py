@@ -12,7 +12,7 @@ from hypothesis import settings
 
 PATIENCE_S = 300.0
 """A limit for what hangs, far above what a busy machine needs for one step of anything."""
-_PROGRESS_EVERY_S = 2.0
+_PROGRESS_EVERY_S = 10.0
 
 
 def examples(count: int) -> settings:

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class Running:
     environment: dict[str, str]
     begun: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def api(self) -> AirflowApi:
         return AirflowApi(self.stack.url("airflow"), self.stack.secrets.airflow_password)
 

@@ -259,7 +259,7 @@ def test_status_shows_what_runs_what_is_in_production_and_what_was_decided(
     shown = CliRunner().invoke(main, ["status", "--home", str(home)], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
     addresses = [f"http://127.0.0.1:{port}" for port in running.stack.ports.values()]
-    for words in (*addresses, f"{PIPELINE} version 2", "serves version 2", "2013-05", "PROMOTED"):
+    for words in (*addresses, f"{PIPELINE} version 2", "serves version 2", "2013-06", "BLOCKED"):
         assert words in " ".join(shown.output.split()), words
     # Commands that need MLflow find that of the stack in this folder.
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -24,7 +24,7 @@ from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import TrainingRows, fit_on_few
 from taxiway.training.own_training import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
@@ -111,7 +111,7 @@ def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
         return
     made_up = TrainingRows.made_up(pipeline.gate.problem, weighted=pipeline.model.weight is not None)
     try:
-        fit(estimator, made_up, pipeline.model.early_stopping)
+        fit_on_few(estimator, made_up, pipeline.model.early_stopping)
     except FitError:
         return
     check_savable(estimator)

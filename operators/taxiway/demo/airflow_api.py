@@ -24,6 +24,7 @@ OUTAGE_SECONDS = 600.0
 READ_SECONDS = 600.0
 """Airflow reads a new file within half a minute; on a busy machine it may take much longer."""
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_ACTIVE = frozenset({"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule"})
 _AWAY = frozenset({500, 502, 503, 504})
 _log = logging.getLogger(__name__)
 
@@ -97,8 +98,11 @@ class AirflowApi:
         """Yield each task whenever its state changes, until the run ends."""
         seen: dict[tuple[str, str], str] = {}
         while True:
-            over = self.run_state(dag, run) in ("success", "failed")
-            for task in sorted(self.tasks(dag, run), key=lambda t: t.ended.timestamp() if t.ended else float("inf")):
+            tasks = self.tasks(dag, run)
+            # A run with an active task is not over, so that each poll takes one request. The last tasks may change between the two.
+            over = not any(task.state in _ACTIVE for task in tasks) and self.run_state(dag, run) in ("success", "failed")
+            tasks = self.tasks(dag, run) if over else tasks
+            for task in sorted(tasks, key=lambda t: t.ended.timestamp() if t.ended else float("inf")):
                 if task.state and seen.get((task.task, task.part)) != task.state:
                     seen[task.task, task.part] = task.state
                     yield task

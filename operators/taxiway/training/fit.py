@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TRIAL_ROWS_PER_CLASS = 20
 _TRIAL_ROWS = 200
+_FEW_TREES = 3
 _HELD_WEIGHTS = {"lightgbm": "eval_sample_weight", "xgboost": "sample_weight_eval_set"}
 """The name of the argument with the weights of the rows that are held out."""
 _CONTINUED = {"lightgbm": "init_model", "xgboost": "xgb_model"}
@@ -119,6 +120,30 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
             f"{type(estimator).__name__} could not be fitted to the label {rows.name} on {len(rows.labels):,} rows: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def fit_on_few(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
+    """Fit an estimator in place, with at most three trees: enough, on few rows, to see what a fitted estimator consists of.
+
+    Its warnings are ignored, because they say nothing about more rows and trees.
+
+    Args:
+        estimator: The estimator, which is not used for anything else.
+        rows: Few rows.
+        early_stopping: See `fit`.
+
+    Raises:
+        ConfigError: The estimator has no early stopping.
+        FitError: The estimator raised an error about its parameters or the rows.
+    """
+    known = estimator.get_params()
+    of_trees = {f"{name.removesuffix('max_leaf_nodes')}max_iter" for name in known if name.endswith("max_leaf_nodes")}
+    counts = {name for name in known if name.rpartition("__")[2] == "n_estimators"} | of_trees & set(known)
+    if few := {name: _FEW_TREES for name in counts if isinstance(known[name], int) and known[name] > _FEW_TREES}:
+        estimator.set_params(**few)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(estimator, rows, early_stopping)
 
 
 def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...]) -> TrainingData:

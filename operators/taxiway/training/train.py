@@ -22,7 +22,7 @@ from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import fit, read_training_rows, training_data
+from taxiway.training.fit import fit, fit_on_few, read_training_rows, training_data
 from taxiway.training.history import curves_of, findings
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_training import OwnTraining, require_predictions
@@ -118,7 +118,7 @@ def train(
     if check is not None and not own:
         first = clone(estimator)
         with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
-            fit(first, rows.few())
+            fit_on_few(first, rows.few())
             check(Pipeline([("transform", transform), ("model", first)]))
     start = _to_start_from(previous(), names, features, transform) if model.warm_start and not own else None
     if start is not None and type(start) is not type(estimator):

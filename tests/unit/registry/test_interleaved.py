@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
 from helping import PATIENCE_S, examples
 from taxiway.errors import TerminalError, TransientError
@@ -27,6 +28,7 @@ from taxiway.tracking.tags import NEWEST_SPAN
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CLOCKS = st.sampled_from([-20, 0, 20]).map(lambda minutes: NOON + timedelta(minutes=minutes))
 Act = Callable[[Any], Promotion]
+_VERSIONS = 4
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +79,20 @@ class Paused:
 
 
 def model_with_champion(client: MlflowClient) -> str:
-    """A model with five versions, of which 1 and then 2 were promoted."""
+    """A model with four versions, of which 1 and then 2 were promoted."""
     model = f"flights.p{uuid.uuid4().hex[:8]}"
     client.create_registered_model(model)
-    for _ in range(5):
-        logged = client.create_logged_model("0")
-        client.create_model_version(
-            model, source=f"models:/{logged.model_id}", model_id=logged.model_id, tags={NEWEST_SPAN: "2013-04"}
-        )
+    for _ in range(_VERSIONS):
+        _add_version(client, model)
     for version in (1, 2):
         pushes(model, version, version - 1 or None, NOON)(client)
     return model
+
+
+def _add_version(client: MlflowClient, model: str) -> ModelVersion:
+    logged = client.create_logged_model("0")
+    source = f"models:/{logged.model_id}"
+    return client.create_model_version(model, source=source, model_id=logged.model_id, tags={NEWEST_SPAN: "2013-04"})
 
 
 def pushes(model: str, version: int, champion: int | None, at: datetime) -> Act:
@@ -136,6 +141,27 @@ def require_one_path(client: MlflowClient, model: str) -> list[Entry]:
     assert version_at(client, model, CHAMPION) == steps[-1][1], steps
     assert len({entry.number for entry in path}) == len(path)
     return path
+
+
+def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(client: MlflowClient) -> None:
+    """A push that never goes on before its n-th request was killed there, for every n; then it is tried again.
+
+    The kills of real tasks are in tests/airflow/test_faults.py.
+    """
+    model = model_with_champion(client)
+    for fatal in range(1, 100):
+        champion = fatal + 1
+        version = int(_add_version(client, model).version) if champion + 1 > _VERSIONS else champion + 1
+        killed = Paused(client, pushes(model, version, champion, NOON))
+        run_in_order([killed], [(0, fatal - 1)], finish=False)
+        if killed.over:
+            break
+        assert attempted(pushes(model, version, champion, NOON), client) is not None, fatal
+        states = [entry.state for entry in entries(client, model) if entry.promotion.to_version == version]
+        assert states == [State.DONE], f"killed at request {fatal}: {states}"
+        assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (version, champion), fatal
+        require_one_path(client, model)
+    assert fatal > 8
 
 
 @examples(15)

@@ -1,6 +1,5 @@
 """Push and rollback against a real MLflow, killed at every step."""
 
-import multiprocessing
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from mlflow import MlflowClient
 
-from flaky import in_front_of
-from helping import PATIENCE_S
 from taxiway.errors import TerminalError, TransientError
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry import ledger
@@ -210,53 +207,6 @@ def _intent(model: str, version: int, at: datetime) -> Promotion:
         shadow="s",
         reason="",
     )
-
-
-def _push_in_child(url: str, model: str) -> None:
-    promote(MlflowClient(url), model, 2, 1)
-
-
-def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(
-    client: MlflowClient, model: str, mlflow_url: str
-) -> None:
-    """Kill the pusher before its n-th request reaches MLflow, for every n; then try again.
-
-    Slow, because each of some twenty kills needs a model, two versions and a retry in a real MLflow.
-    """
-    spawn = multiprocessing.get_context("fork")
-    requests = []
-    with in_front_of(mlflow_url, lambda n, method, path: requests.append((method, path)) or "pass") as proxy:
-        name = _fresh(client)
-        _push_in_child(proxy, name)
-    assert len(requests) >= 8
-    for fatal in range(len(requests)):
-        name = _fresh(client)
-        victims: list[multiprocessing.Process] = []
-
-        def kill(number: int, method: str, path: str, fatal: int = fatal, victims: list = victims) -> str:
-            if number == fatal:
-                victims[0].kill()
-                return "refuse"
-            return "pass"
-
-        with in_front_of(mlflow_url, kill) as proxy:
-            child = spawn.Process(target=_push_in_child, args=(proxy, name))
-            victims.append(child)
-            child.start()
-            child.join(PATIENCE_S)
-        assert child.exitcode == -9, f"request {fatal}: {requests[fatal]}"
-        promote(client, name, 2, 1)
-        states = [e.state for e in entries(client, name) if e.promotion.to_version == 2]
-        assert states == [State.DONE], f"killed at request {fatal}, {requests[fatal]}: {states}"
-        assert (version_at(client, name, CHAMPION), version_at(client, name, PREVIOUS)) == (2, 1)
-
-
-def _fresh(client: MlflowClient) -> str:
-    name = f"flights.k{uuid.uuid4().hex[:8]}"
-    client.create_registered_model(name)
-    _versions(client, name, "2013-04", "2013-05")
-    promote(client, name, 1, None)
-    return name
 
 
 def _versions(client: MlflowClient, name: str, *months: str) -> None:

@@ -21,8 +21,17 @@ from taxiway.serving.client import GatewayClient
 IMPATIENT_S = 8
 """A short time for a prediction, for tests that see it end: the champion of a busy machine still answers within it."""
 CALLER, ADMIN = "caller-token-of-the-tests", "admin-token-of-the-tests"
-_RUN = "import os; from taxiway.serving.gateway.server import serve; from taxiway.serving.gateway.settings import GatewaySettings as S; "
-RUN_GATEWAY = _RUN + "serve(S.model_validate_json(os.environ['GATEWAY']))"
+# The models that misbehave need no scikit-learn, which each gateway would import anew. Others get the libraries of production.
+RUN_GATEWAY = """
+import os
+from taxiway.serving.gateway.server import serve
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.workers import local
+settings = GatewaySettings.model_validate_json(os.environ["GATEWAY"])
+if settings.loader == "misbehaving:load":
+    local.LIBRARIES = "misbehaving"
+serve(settings)
+"""
 
 
 @dataclass
@@ -33,6 +42,7 @@ class Running:
     url: str
     state: Path
     admin: GatewayClient
+    # One for all requests: each client reads the certificates anew, which takes 20 ms.
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE_S))
 
     def ask(self, model: str, *xs: float, token: str = CALLER) -> httpx.Response:
@@ -93,7 +103,7 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
     def up() -> bool:
         assert process.poll() is None, (state / "output").read_text()
         try:
-            return httpx.get(f"{running.url}/ping").status_code == 200
+            return running.http.get(f"{running.url}/ping").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -238,6 +238,9 @@ def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_s
     assert [number.hex() for number in answers] == expected
 
 
+ALONE = 300
+
+
 def _by_hand(cell: Any) -> str:
     if isinstance(cell, date):
         return cell.isoformat()
@@ -259,4 +262,6 @@ def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(mode
     requests = [Rows(tuple(COLUMNS), [list(row)]) for row in zip(*sent, strict=True)][:1000]
     expected = [number.hex() for number in oracle[:1000, 1].tolist()]
     assert [number.hex() for number in served(model, requests)] == expected
-    assert [answer.hex() for request in requests for answer in served(model, [request])] == expected
+    # Alone, the first of them: the property above draws requests of one row, too, and each takes the time of many in one call.
+    alone = [answer.hex() for request in requests[:ALONE] for answer in served(model, [request])]
+    assert alone == expected[:ALONE]

@@ -1,6 +1,7 @@
 """A small pipeline of three columns, its source, and installations that keep what its runs make."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.store import Store
+from taxiway.tracking.local import local_mlflow
 
 SCHEMA = """\
 label: y
@@ -75,7 +77,20 @@ def site(tmp_path: Path) -> Site:
     return made
 
 
+@pytest.fixture(scope="session")
+def mlflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an MLflow without a server, as `taxiway run` makes it, for all runs of these tests."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def installation(site: Site, mlflow_url: str) -> Installation:
-    """On a real MLflow server, and nobody else's."""
-    return Installation(Store(str(site.folder / "store")), MlflowClient(mlflow_url), Services(data=str(site.data)))
+def local_client(mlflow_home: Path) -> Iterator[MlflowClient]:
+    """A client of that MLflow. A run through it costs two thirds of one through a server, which tests/airflow uses."""
+    with local_mlflow(mlflow_home) as client:
+        yield client
+
+
+@pytest.fixture
+def installation(site: Site, local_client: MlflowClient) -> Installation:
+    """Nobody else's, on a real MLflow."""
+    return Installation(Store(str(site.folder / "store")), local_client, Services(data=str(site.data)))

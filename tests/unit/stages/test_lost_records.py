@@ -17,6 +17,7 @@ from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
 from taxiway.store import Store, index
+from taxiway.tracking.local import local_mlflow
 
 Damage = Callable[[Path], object]
 
@@ -35,7 +36,7 @@ def add_strays(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def decided(tmp_path_factory: pytest.TempPathFactory, mlflow_url: str) -> tuple[Site, Pipeline]:
+def decided(tmp_path_factory: pytest.TempPathFactory, mlflow_home: Path) -> tuple[Site, Pipeline]:
     """A site whose first span is decided, with a sweep and metric checks, so that the store has a record of every kind."""
     site = Site(tmp_path_factory.mktemp("site"), f"lost_{uuid.uuid4().hex[:8]}")
     for span in (1, 2, 3):
@@ -44,20 +45,20 @@ def decided(tmp_path_factory: pytest.TempPathFactory, mlflow_url: str) -> tuple[
         source={"spans": "{data}/{SPAN}.parquet", "window": 2, "label": "y"},
         sweep={"search": "grid", "space": {"C": [0.1, 1.0]}},
     )
-    installation = Installation(Store(str(site.folder / "store")), MlflowClient(mlflow_url), Services(data=str(site.data)))
-    first = run_in(installation, pipeline)
+    with local_mlflow(mlflow_home) as client:
+        first = run_in(Installation(Store(str(site.folder / "store")), client, Services(data=str(site.data))), pipeline)
     assert first.summary is not None
     assert first.summary.outcome is Outcome.FIRST_CHAMPION
     return site, pipeline
 
 
 @pytest.fixture
-def installation(decided: tuple[Site, Pipeline], tmp_path: Path, mlflow_url: str) -> Iterator[Installation]:
+def installation(decided: tuple[Site, Pipeline], tmp_path: Path, local_client: MlflowClient) -> Iterator[Installation]:
     """The store after that run, for one test."""
     site, _ = decided
     shutil.copytree(site.folder / "store", tmp_path / "store")
     index._segments.clear()
-    yield Installation(Store(str(tmp_path / "store")), MlflowClient(mlflow_url), Services(data=str(site.data)))
+    yield Installation(Store(str(tmp_path / "store")), local_client, Services(data=str(site.data)))
     index._segments.clear()
 
 

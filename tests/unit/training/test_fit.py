@@ -1,5 +1,7 @@
 """Fitting: labels of any kind, early stopping on rows that are held out, the same model twice."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from taxiway.errors import ConfigError
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import TrainingRows, fit, fit_on_few
 
 BOOSTING: list[tuple[Problem, str, dict[str, Any]]] = [
     ("classification", "xgboost.XGBClassifier", {"n_estimators": 500, "learning_rate": 0.3}),
@@ -165,3 +167,19 @@ def test_a_warm_start_trains_the_other_estimator_further_and_leaves_it_alone(
 def test_an_estimator_that_cannot_be_trained_further_says_so() -> None:
     with pytest.raises(ConfigError, match="LinearRegression cannot be trained further; allowed: XGBoost's and LightGBM's"):
         build_estimator(Model(estimator="sklearn.linear_model.LinearRegression", warm_start="champion"), {}, "regression")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "trees"),
+    [
+        ("sklearn.ensemble.HistGradientBoostingClassifier", {}, lambda fitted: fitted.n_iter_),
+        ("sklearn.ensemble.RandomForestClassifier", {"oob_score": True}, lambda fitted: len(fitted.estimators_)),
+        ("lightgbm.LGBMClassifier", {"n_estimators": 500}, lambda fitted: fitted.booster_.num_trees()),
+    ],
+)
+def test_a_trial_grows_three_trees_and_warns_of_nothing(name: str, params: dict[str, Any], trees: Callable[[Any], int]) -> None:
+    estimator = build_estimator(Model(estimator=name, params=params), {}, "classification")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_on_few(estimator, TrainingRows.made_up("classification"))
+    assert trees(estimator) == 3

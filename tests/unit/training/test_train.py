@@ -21,7 +21,7 @@ from taxiway.training.train import candidate_key, train
 
 SCHEMA = load_schema(Path(__file__).parents[3] / "dags/flights/late_arrivals.schema.yaml")
 BOOSTING = Model(estimator="sklearn.ensemble.HistGradientBoostingClassifier", params={"max_iter": 10})
-LOGISTIC = Model(estimator="sklearn.linear_model.LogisticRegression")
+LOGISTIC = Model(estimator="sklearn.linear_model.LogisticRegression", params={"max_iter": 20})
 DROP = Features(drop=("tailnum", "flight"))
 
 

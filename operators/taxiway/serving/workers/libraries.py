@@ -5,13 +5,7 @@ thread pools that were used before a fork hang after it. The gateway's own proce
 """
 
 import contextlib
-import signal
 
-from taxiway.serving.workers.process import limit_threads
-
-limit_threads()  # libraries read the limits when they are loaded
-# A service manager's SIGTERM to the process group must not end workers that the gateway has not drained. They end with the gateway.
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with contextlib.suppress(ImportError):  # loading a model then reports the missing library
     import mlflow.pyfunc
     import mlflow.sklearn  # noqa: F401

@@ -11,10 +11,13 @@ from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
 
+LIBRARIES = "taxiway.serving.workers.libraries"
+"""The module that imports the libraries of worker processes."""
+
 
 def start_fork_server() -> None:
     """Start the process that worker processes are forked from, unless it runs; it imports their libraries in the background."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["taxiway.serving.workers.libraries"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["taxiway.serving.workers.fork_server", LIBRARIES])
     forkserver.ensure_running()
 
 

@@ -61,7 +61,7 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
 )
 def test_bad_input_is_refused_with_a_message(gateway: Running, model: str, body: bytes, says: str) -> None:
     url = f"{gateway.url}/models/{model}/invocations"
-    response = httpx.post(url, content=body, headers={"Authorization": f"Bearer {CALLER}"})
+    response = gateway.http.post(url, content=body, headers={"Authorization": f"Bearer {CALLER}"})
     assert response.status_code == 400
     assert says in response.json()["message"]
 
@@ -87,35 +87,35 @@ def test_nobody_gets_anywhere_without_a_token(gateway: Running, model: str) -> N
     ]
     for verb, path in routes:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {ADMIN}"}):
-            assert httpx.request(verb, gateway.url + path, headers=headers).status_code == 401, (verb, path, headers)
-    assert httpx.get(f"{gateway.url}/ping").status_code == 200
+            assert gateway.http.request(verb, gateway.url + path, headers=headers).status_code == 401, (verb, path, headers)
+    assert gateway.http.get(f"{gateway.url}/ping").status_code == 200
 
 
 def test_a_caller_changes_nothing(gateway: Running, model: str) -> None:
     caller = {"Authorization": f"Bearer {CALLER}"}
     content = {"version": 2, "owner": "caller", "expires_in_s": 60}
     answers = [
-        httpx.post(f"{gateway.url}/models/{model}/refresh", headers=caller),
-        httpx.put(f"{gateway.url}/models/{model}/challenger", json=content, headers=caller),
-        httpx.get(f"{gateway.url}/models/{model}/challenger", headers=caller),
-        httpx.delete(f"{gateway.url}/models/{model}/challenger?owner=caller", headers=caller),
-        httpx.get(f"{gateway.url}/models/{model}/pairs?version=2&owner=caller", headers=caller),
+        gateway.http.post(f"{gateway.url}/models/{model}/refresh", headers=caller),
+        gateway.http.put(f"{gateway.url}/models/{model}/challenger", json=content, headers=caller),
+        gateway.http.get(f"{gateway.url}/models/{model}/challenger", headers=caller),
+        gateway.http.delete(f"{gateway.url}/models/{model}/challenger?owner=caller", headers=caller),
+        gateway.http.get(f"{gateway.url}/models/{model}/pairs?version=2&owner=caller", headers=caller),
     ]
     assert [answer.status_code for answer in answers] == [403] * 5
     assert gateway.admin.challenger(model) is None
 
 
 def test_a_verb_that_a_route_does_not_know_is_named_as_that(gateway: Running, model: str) -> None:
-    response = httpx.get(f"{gateway.url}/models/{model}/invocations", headers={"Authorization": f"Bearer {CALLER}"})
+    response = gateway.http.get(f"{gateway.url}/models/{model}/invocations", headers={"Authorization": f"Bearer {CALLER}"})
     assert (response.status_code, response.json()["error_code"]) == (405, "METHOD_NOT_ALLOWED")
     assert response.headers["Allow"] == "POST"
 
 
 def test_there_are_no_pages_about_the_routes(gateway: Running) -> None:
     admin = {"Authorization": f"Bearer {ADMIN}"}
-    assert [httpx.get(gateway.url + path, headers=admin).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [
-        404
-    ] * 3
+    assert [
+        gateway.http.get(gateway.url + path, headers=admin).status_code for path in ("/docs", "/redoc", "/openapi.json")
+    ] == [404] * 3
 
 
 def test_the_log_of_requests_is_its_owners_alone(gateway: Running, model: str) -> None:
@@ -136,7 +136,7 @@ def test_no_token_is_ever_logged(gateway: Running, model: str) -> None:
 def test_version_is_mlflows(gateway: Running) -> None:
     import mlflow
 
-    response = httpx.get(f"{gateway.url}/version", headers={"Authorization": f"Bearer {CALLER}"})
+    response = gateway.http.get(f"{gateway.url}/version", headers={"Authorization": f"Bearer {CALLER}"})
     assert response.text == mlflow.__version__
     assert response.headers["X-Taxiway-Version"]
 
@@ -188,12 +188,12 @@ def test_invocations_without_a_name_need_exactly_one_model(
 ) -> None:
     caller = {"Authorization": f"Bearer {CALLER}"}
     gateway.admin.refresh(register(registry, "Healthy", champion=0))
-    several = httpx.post(f"{gateway.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
+    several = gateway.http.post(f"{gateway.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
     assert several.status_code == 404
     assert several.json()["message"].startswith('/invocations needs exactly one served model; served: "tests.model_')
     alone = start_gateway(mlflow_url, tmp_path / "alone", models=[model])
     until(lambda: alone.admin.status(model).champion == 1, "the champion is loaded")
-    answer = httpx.post(f"{alone.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
+    answer = gateway.http.post(f"{alone.url}/invocations", json={"dataframe_records": [{"x": 1}]}, headers=caller)
     alone.stop()
     assert answer.json() == {"predictions": [[0.0, 1.0]]}
 

@@ -22,6 +22,7 @@ from taxiway.serving.api import ChallengerStatus, Remote
 
 SERVING = Path(__file__).parents[1]
 TOKEN = "token-of-one-version"
+HTTP = httpx.Client(timeout=PATIENCE_S)
 VERSIONS = ["Healthy", "Healthy", "Raises", "HalfASecond", "Unloadable"]
 _RUN = "import os; from taxiway.serving.workers.serve_version import VersionSettings as S, serve_version; "
 RUN_VERSION = _RUN + "serve_version(S.model_validate_json(os.environ['VERSION']))"
@@ -256,6 +257,6 @@ def test_a_version_that_cannot_be_loaded_ends_at_once(model: str, mlflow_url: st
 def _status(remote: Remote, method: str, path: str, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        return httpx.request(method, remote.address + path, headers=headers, timeout=PATIENCE_S).status_code
+        return HTTP.request(method, remote.address + path, headers=headers).status_code
     except httpx.TransportError:
         return 0
