@@ -19,7 +19,7 @@ _OWN_THRESHOLD = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
 def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem) -> Any:
-    """Build an estimator, with a fixed seed if it has a `random_state`.
+    """Build an estimator, with a fixed seed for each `random_state` that it, or an estimator inside, has without one.
 
     Args:
         model: The `model` section.
@@ -59,8 +59,10 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
         )
-    if estimator.get_params().get("random_state", 0) is None:
-        estimator.set_params(random_state=SEED)
+    unseeded = [
+        name for name, value in estimator.get_params().items() if name.rpartition("__")[2] == "random_state" and value is None
+    ]
+    estimator.set_params(**dict.fromkeys(unseeded, SEED))
     if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
         estimator.set_params(verbose=-1)  # it prints a line for each tree that could not be split further
     return estimator

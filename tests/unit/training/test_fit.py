@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,3 +184,17 @@ def test_a_trial_grows_three_trees_and_warns_of_nothing(name: str, params: dict[
         warnings.simplefilter("error")
         fit_on_few(estimator, TrainingRows.made_up("classification"))
     assert trees(estimator) == 3
+
+
+def test_estimators_inside_others_get_a_seed_too(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier\n"
+        "from sklearn.pipeline import make_pipeline\nfrom sklearn.preprocessing import StandardScaler\n\n\n"
+        "def build(params):\n    return make_pipeline(StandardScaler(), BaggingClassifier(ExtraTreesClassifier(3), n_estimators=2))\n"
+    )
+    rows, answers = noisy("classification"), []
+    for _ in range(2):
+        estimator = build_estimator(Model(build=f"{tmp_path}/own.py:build"), {}, "classification")
+        fit(estimator, rows)
+        answers.append(estimator.predict_proba(rows.matrix))
+    assert np.array_equal(*answers)
