@@ -1,6 +1,7 @@
 """Fit the transform on the training rows."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taxiway.data.engine.read_rows import column_types, read_rows
@@ -99,6 +100,7 @@ def _key(
         "min_category_rows": MIN_CATEGORY_ROWS,
         "rule": _RULE,
         **({"weight": weight} if weight is not None else {}),
+        **({"build": Path(features.build).name} if features.build is not None else {}),
     }
     return StageKey(
         "transform",

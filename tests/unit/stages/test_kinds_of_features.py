@@ -131,8 +131,10 @@ def test_another_version_of_the_function_is_another_feature_set(orders: Orders, 
     file.write_text(IMPUTED)
     first = orders.features(only_x(file))
     assert orders.features(only_x(file)) == first
-    file.write_text(file.read_text() + "# changed\n")
-    assert orders.features(only_x(file)).transform != first.transform
+    file.write_text(file.read_text() + "\n\ndef scaled(columns):\n    return Scaler()\n")
+    changed = orders.features(only_x(file))
+    assert changed.transform != first.transform
+    assert orders.features(only_x(file).model_copy(update={"build": f"{file}:scaled"})).rows != changed.rows
 
 
 def only_x(file: Path) -> Features:
@@ -140,6 +142,7 @@ def only_x(file: Path) -> Features:
 
 
 IMPUTED = """from sklearn.impute import SimpleImputer as Imputer
+from sklearn.preprocessing import StandardScaler as Scaler
 
 
 def build(columns):
