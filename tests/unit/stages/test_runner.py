@@ -358,6 +358,7 @@ def test_a_home_that_mlflow_would_read_as_part_of_a_url_is_refused(site: Site, h
         taxiway.run(pipeline_file(site), data=str(site.data), home=site.folder / home)
 
 
+@pytest.mark.usefixtures("database_is_made")
 def test_a_database_whose_making_was_interrupted_is_made_again(site: Site) -> None:
     """Slow, by 5 s, because MLflow makes its database: that is what is tried."""
     home = site.folder / "home with a space"
