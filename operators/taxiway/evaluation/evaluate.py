@@ -129,8 +129,15 @@ def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[
     for name in names:
         simple = [predictions for _, predictions in scored.values()] if name == main else []
         found = comparison.intervals(name, gate.confidence, simple)
+        own = gate.metrics.get(name)
         results.append(
-            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
+            MetricResult(
+                metric=name,
+                candidate=found.candidate,
+                champion=found.champion,
+                difference=found.difference,
+                better=own.better if own else None,
+            )
         )
         if name == main:
             baselines = baseline_results(scored, found.others, comparison, names)

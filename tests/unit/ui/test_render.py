@@ -255,6 +255,26 @@ def test_better_is_by_the_metrics_own_direction() -> None:
     assert side("log_loss", UP) == "worse"
     assert side("roc_auc", Interval(value=0.0, low=-0.1, high=0.1, rows=1)) == "open"
     assert side("unheard_of", UP) == "open"
+    assert side("cost", UP, "lower") == "worse"
+    assert side("revenue", UP, "higher") == "better"
+
+
+@pytest.mark.parametrize(("direction", "colour"), [("lower", "worse"), ("higher", "better")])
+def test_a_metric_of_a_teams_own_has_colours_wherever_it_is_drawn(direction: str, colour: str) -> None:
+    found = MetricResult(metric="cost", candidate=UP, champion=UP, difference=UP, better=direction)
+    evaluation = Evaluation(
+        snapshot="s",
+        model="m",
+        candidate=2,
+        champion=1,
+        confidence=0.99,
+        metrics=(found,),
+        slices=(SliceResult(metric="cost", column="city", value="Rome", rows=500, confidence=0.999, difference=UP),),
+        baselines=(Baseline(name="linear", metric="cost", score=UP, difference=UP, rows=500),),
+    )
+    shown = page("run.html", view=RunPage(seen({}), RunRecords(evaluation=evaluation), ()), **PLACES)
+    assert shown.count(f'class="picture {colour}"') == 3
+    assert shown.count('class="picture ') == 3
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 3).map(sorted), max_size=5))
