@@ -11,7 +11,7 @@ Version = Annotated[int, Field(ge=1)]
 """The number of a model version in the registry."""
 Better = Literal["higher", "lower"]
 BaselineName = Literal["dummy", "linear"]
-"""`dummy` predicts the same for every row: the shares of the classes, or the mean. `linear` is a logistic or a ridge regression."""
+"""The `linear` model is a logistic or a ridge regression, the `dummy` model predicts the shares of the classes, or the mean."""
 
 
 class Interval(Record):

@@ -161,7 +161,7 @@ def every_page() -> dict[str, str]:
         "pipeline": page(
             "pipeline.html", view=History(HOSTILE, tenure, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
         ),
-        "run": page("run.html", view=RunPage(run, records, (HOSTILE,)), **PLACES),
+        "run": page("run.html", view=RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE), **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
     }
 
@@ -257,6 +257,16 @@ def test_better_is_by_the_metrics_own_direction() -> None:
     assert side("unheard_of", UP) == "open"
     assert side("cost", UP, "lower") == "worse"
     assert side("revenue", UP, "higher") == "better"
+
+
+def test_a_runs_page_says_what_complexity_costs_and_what_was_found_in_the_training() -> None:
+    records = hostile_records()
+    shown = page("run.html", view=RunPage(seen({}), records, (), "6.0 times slower", "it is overfitted"), **PLACES)
+    assert "<td>linear model</td>" in shown
+    assert "Version 2: 6.0 times slower" in shown
+    assert "<dd>it is overfitted</dd>" in shown
+    assert "nothing wrong with the history" in page("run.html", view=RunPage(seen({}), records, (), "", "none"), **PLACES)
+    assert "Findings" not in page("run.html", view=RunPage(seen({}), records, ()), **PLACES)
 
 
 @pytest.mark.parametrize(("direction", "colour"), [("lower", "worse"), ("higher", "better")])
