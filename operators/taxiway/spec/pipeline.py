@@ -1,10 +1,11 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -14,6 +15,7 @@ from taxiway.spec.base import (
     Schedule,
     Section,
     Template,
+    mistake,
     off_is_none,
 )
 from taxiway.spec.command import check_command, parameters_in, shown
@@ -142,50 +144,53 @@ class Pipeline(Section):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="after")
-    def _shadow_needs_a_gateway(self) -> "Pipeline":
-        if self.shadow is not None and self.gateway is None:
-            raise ValueError("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway")
+    def _sections_fit_together(self) -> "Pipeline":
+        mistakes = [*self._weight(), *self._shadow(), *self._parameters_of_the_command(), *self._sweep()]
+        if mistakes:
+            raise ValidationError.from_exception_data("Pipeline", mistakes)
         return self
 
-    @model_validator(mode="after")
-    def _agreement_is_defined(self) -> "Pipeline":
+    def _weight(self) -> Iterator[InitErrorDetails]:
+        if self.model.weight == self.source.label:
+            yield mistake("it is the label; allowed: another column, with numbers from 0", self.model.weight, "model", "weight")
+
+    def _shadow(self) -> Iterator[InitErrorDetails]:
         if self.shadow is None:
-            return self
+            return
+        if self.gateway is None:
+            yield mistake("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway", self)
         if self.gate.problem == "regression" and self.shadow.agree_within is None:
-            raise ValueError(
-                f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement"
+            yield mistake(
+                f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement",
+                self,
             )
         if self.gate.problem == "classification" and self.shadow.agree_within is not None:
-            raise ValueError("shadow.agree_within is for regression; remove it: classes agree if they are equal")
-        return self
+            yield mistake("shadow.agree_within is for regression; remove it: classes agree if they are equal", self)
 
-    @model_validator(mode="after")
-    def _parameters_of_the_command_are_known(self) -> "Pipeline":
+    def _parameters_of_the_command(self) -> Iterator[InitErrorDetails]:
         known = {*self.model.params, *(self.sweep.space if self.sweep else ())}
-        missing = [name for name in parameters_in(self.model.command or ()) if name not in known]
-        if missing:
-            raise ValueError(
-                f"model.command has {{params.{missing[0]}}}, but {missing[0]} is neither in model.params nor in sweep.space; add it to one "
-                "of them"
-            )
-        return self
+        for name in dict.fromkeys(parameters_in(self.model.command or ())):
+            if name not in known:
+                yield mistake(
+                    f"model.command has {{params.{name}}}, but {name} is neither in model.params nor in sweep.space; add it to one of them",
+                    self,
+                )
 
-    @model_validator(mode="after")
-    def _sweep_fits(self) -> "Pipeline":
+    def _sweep(self) -> Iterator[InitErrorDetails]:
         if self.sweep is None:
-            return self
+            return
         if self.source.holds_out_newest and self.source.window == 1:
-            raise ValueError(
-                "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest"
+            yield mistake(
+                "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest",
+                self,
             )
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
-            raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them")
+            yield mistake(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them", self)
         if self.tuning_metric in self.gate.metrics:
-            raise ValueError(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials")
-        if facts_of(self.tuning_metric).problem != self.gate.problem:
-            raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
-        return self
+            yield mistake(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials", self)
+        elif facts_of(self.tuning_metric).problem != self.gate.problem:
+            yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
 
     @property
     def used_features(self) -> Features:

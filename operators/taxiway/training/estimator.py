@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.messages import error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
@@ -115,7 +116,7 @@ def _call(build: str, params: Mapping[str, Any]) -> Any:
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # user code may raise anything
-        raise ConfigError(f"model.build: {name} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(f"model.build: {name} raised {error_text(error)}") from error
 
 
 def _construct(path: str, params: Mapping[str, Any]) -> Any:
@@ -131,4 +132,4 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     try:
         return kind(**params)
     except Exception as error:
-        raise ConfigError(f"model.params: {path} rejects its parameters: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"model.params: {path} rejects its parameters: {error_text(error)}") from error

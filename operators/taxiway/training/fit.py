@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
+from taxiway.messages import error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping
 from taxiway.training.estimator import SEED
@@ -90,7 +91,7 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
     except Exception as error:
         raise FitError(
             f"{type(estimator).__name__} could not be fitted to the label {rows.name} on {len(rows.labels):,} rows: "
-            f"{type(error).__name__}: {error}"
+            f"{error_text(error)}"
         ) from error
 
 

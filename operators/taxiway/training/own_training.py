@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
-from taxiway.messages import clipped
+from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
     try:
         return np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
     except Exception as error:  # of any library, or of a team
-        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', MAX_ERROR)}") from error
+        raise FitError(f"{name} cannot predict: {clipped(error_text(error), MAX_ERROR)}") from error
 
 
 def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:

@@ -106,6 +106,22 @@ def test_a_candidate_is_compared_with_simple_models_once(
     assert oldest["train.energy_wh"] == pytest.approx(oldest["train.cpu_seconds"] * 12 / 3600)
 
 
+def test_a_metric_that_returns_no_numbers_ends_the_run_before_anything_is_trained(
+    site: Site, installation: Installation
+) -> None:
+    (site.folder / "own.py").write_text("def profit(y_true, y_pred, rows):\n    return 'high'\n")
+    gate = {
+        "thresholds": {"profit": 1},
+        "metrics": {"profit": {"function": f"{site.folder / 'own.py'}:profit", "better": "higher"}},
+        "against_champion": {"metric": "profit"},
+    }
+    pipeline, seen = site.pipeline(gate=gate), Seen()
+    with pytest.raises(ConfigError, match=r"returned a str that is no number.*before training"):
+        run_in(installation, pipeline, watcher=seen)
+    assert "train" not in seen.stages
+    assert installation.client.search_registered_models(f"name = '{pipeline.name}'") == []
+
+
 def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site, installation: Installation) -> None:
     site.arrive(2, scale=1000)
     pipeline, seen = site.pipeline(), Seen()
