@@ -59,6 +59,10 @@ class EarlyStopping(Section):
     fraction: Number = Field(default=0.1, gt=0, le=0.5)
 
 
+StopRule = Literal["not_finite", "not_improving", "overfit", "vanishing_gradient", "exploding_gradient"]
+"""The rules that can stop a training."""
+
+
 class Model(Section):
     """The estimator.
 
@@ -72,6 +76,7 @@ class Model(Section):
         command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
+        stop_on: The rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its history.
         weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
     """
 
@@ -81,6 +86,7 @@ class Model(Section):
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
+    stop_on: tuple[StopRule, ...] = ()
     weight: str | None = None
 
     @model_validator(mode="after")
@@ -93,6 +99,11 @@ class Model(Section):
         if self.early_stopping is not None and (self.train is not None or self.command is not None):
             what = "train function" if self.train is not None else "command"
             raise ValueError(f"early_stopping is for estimators; a {what} gets validation rows and stops by itself")
+        if self.stop_on and self.command is not None:
+            raise ValueError("stop_on is for XGBoost, LightGBM and a train function; a command stops by itself")
+        gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
+        if gradients and self.train is None:
+            raise ValueError(f"stop_on has {gradients[0]}, which needs a train function that reports gradient_norm")
         if self.command is not None:
             check_command(self.command)
         return self

@@ -1,6 +1,7 @@
 """Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,13 @@ from taxiway.messages import error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping
 from taxiway.training.estimator import SEED
+from taxiway.training.history import ReportedHistory, Watch
+from taxiway.training.history.callbacks import lightgbm_callback, xgboost_watched
 from taxiway.training.own_training import VALIDATION, TrainingData
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 _TRIAL_ROWS_PER_CLASS = 20
 _TRIAL_ROWS = 200
+_NEVER = 1_000_000_000
+"""More iterations than any fit has."""
 _HELD_WEIGHTS = {"lightgbm": "eval_sample_weight", "xgboost": "sample_weight_eval_set"}
 """The name of the argument with the weights of the rows that are held out."""
 
@@ -69,23 +76,28 @@ class TrainingRows:
         return TrainingRows(self.matrix[chosen], self.labels[chosen], self.name, weights)
 
 
-def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:
+def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None, watch: Watch | None = None) -> None:
     """Fit an estimator in place.
 
     Args:
         estimator: The estimator.
         rows: The rows.
         early_stopping: When to stop boosting; None to run all iterations.
+        watch: Watches a fit of XGBoost or LightGBM, and stops it.
 
     Raises:
-        ConfigError: The estimator has no early stopping.
+        ConfigError: The estimator has no early stopping, or cannot be stopped by rules.
         FitError: The estimator raised an error about its parameters or the rows.
     """
+    watch = watch or Watch()
     try:
+        if watch.stop_on:
+            early_stopping = early_stopping or _all_iterations(estimator)
         if early_stopping is None:
-            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **_weighted(estimator, rows.weights))
+            with _watched(estimator, watch) as options:
+                estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **_weighted(estimator, rows.weights), **options)
         else:
-            _fit_until_no_better(estimator, rows, early_stopping)
+            _fit_until_no_better(estimator, rows, early_stopping, watch)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not about parameters or rows
     except Exception as error:
@@ -95,15 +107,30 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
         ) from error
 
 
-def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...]) -> TrainingData:
-    """The rows as a team's own function or program gets them, with a tenth held out."""
+def training_data(
+    rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...], watch: Watch | None = None
+) -> TrainingData:
+    """The rows as a team's own function or program gets them, with a tenth held out.
+
+    Args:
+        rows: All training rows.
+        classes: The classes as text; empty for a regression.
+        columns: The names of the features.
+        watch: Watches what a function reports.
+    """
     import numpy as np
 
     learned, held = _split(rows, VALIDATION, stratified=bool(classes))
     labels = np.unique(rows.labels, return_inverse=True)[1] if classes else np.asarray(rows.labels, dtype=float)
-    weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
+    weights, held_weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
     return TrainingData(
-        *(rows.matrix[learned], labels[learned], rows.matrix[held], labels[held]), columns, classes, SEED, *weights
+        *(rows.matrix[learned], labels[learned], rows.matrix[held], labels[held]),
+        columns,
+        classes,
+        SEED,
+        weights,
+        held_weights,
+        ReportedHistory(watch or Watch()),
     )
 
 
@@ -116,8 +143,40 @@ def _labels_for(estimator: Any, labels: Any) -> Any:
     return labels
 
 
-def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping) -> None:
+def _all_iterations(estimator: Any) -> EarlyStopping:
+    """Early stopping that only keeps the best iteration, for an estimator that rules can stop.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    if _library(estimator) not in _HELD_WEIGHTS or type(estimator).__name__.startswith("XGBRF"):
+        raise ConfigError(
+            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's and LightGBM's estimators of boosting, "
+            "and training functions; remove the key, or use one of them",
+            key="model.stop_on",
+        )
+    return EarlyStopping(rounds=_NEVER)
+
+
+@contextmanager
+def _watched(estimator: Any, watch: Watch) -> "Iterator[dict[str, Any]]":
+    """Let a watch follow the fit inside, if the library has callbacks: with these arguments of `fit`."""
+    library = _library(estimator)
+    if library in _HELD_WEIGHTS:
+        watch.total = estimator.get_params().get("n_estimators")
+    if library == "xgboost":
+        with xgboost_watched(estimator, watch):
+            yield {}
+    elif library == "lightgbm":
+        yield {"callbacks": [lightgbm_callback(watch)]}
+    else:
+        yield {}
+
+
+def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, watch: Watch) -> None:
     known = estimator.get_params()
+    if watch.stop_on:
+        _all_iterations(estimator)
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
         estimator.set_params(n_iter_no_change=stopping.rounds, validation_fraction=stopping.fraction, **own)
@@ -137,12 +196,13 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         options |= {"sample_weight": rows.weights[learned], _HELD_WEIGHTS[library]: [rows.weights[held]]}
     if library == "xgboost":
         estimator.set_params(early_stopping_rounds=stopping.rounds)
-        estimator.fit(rows.matrix[learned], labels[learned], verbose=False, **options)
+        with _watched(estimator, watch):
+            estimator.fit(rows.matrix[learned], labels[learned], verbose=False, **options)
     else:
         import lightgbm
 
-        callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False)]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _watched(estimator, watch) as watched:
+            callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False), *watched["callbacks"]]
             warnings.simplefilter("ignore", FutureWarning)  # older versions have no other name for the rows that are held out
             estimator.fit(rows.matrix[learned], labels[learned], callbacks=callbacks, **options)
 

@@ -21,7 +21,7 @@ from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, training_data
-from taxiway.training.history import curves_of, findings
+from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_training import OwnTraining, require_predictions
 
@@ -115,28 +115,32 @@ def train(
         with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
             fit(first, rows.few())
             check(Pipeline([("transform", transform), ("model", first)]))
+    watch = Watch(model.stop_on)
+    data = training_data(rows, features.classes, tuple(names), watch) if isinstance(estimator, OwnTraining) else None
     with measured_costs() as costs:
-        if isinstance(estimator, OwnTraining):
+        if data is not None:
             estimator = estimator.fit(
-                training_data(rows, features.classes, tuple(names)),
+                data,
                 problem,
                 lambda: _to_start_from(previous(), names, features),
             )
         else:
-            fit(estimator, rows, model.early_stopping)
+            fit(estimator, rows, model.early_stopping, watch)
     require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
     recorder.metrics({**costs, "train.rows": features.row_count})
-    _record_history(estimator, recorder)
+    reported = data.history.curves if data is not None else ()
+    _record_history(estimator, reported or curves_of(estimator), watch, recorder)
     return Pipeline([("transform", transform), ("model", estimator)])
 
 
-def _record_history(estimator: Any, recorder: Recorder) -> None:
-    """Report how the losses developed, and what is wrong with them; nothing is decided by it."""
-    curves = curves_of(estimator)
-    if not curves:
+def _record_history(estimator: Any, curves: Sequence[Curve], watch: Watch, recorder: Recorder) -> None:
+    """Report how the losses developed, and what is wrong with them and with the trees; the gate decides nothing by it."""
+    trees = saturated_trees(estimator)
+    if not curves and trees is None:
         return
     recorder.history({curve.name: curve.steps() for curve in curves})
-    found = [message for curve in curves for message in findings(curve)]
+    found = [message for message in (watch.stopped, trees) if message is not None]
+    found += [message for curve in curves for message in findings(curve)]
     for message in found:
         _log.warning("%s", message)
     recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})

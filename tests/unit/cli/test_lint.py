@@ -119,6 +119,12 @@ def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> No
         ),
         (
             "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  stop_on: [overfit]",
+            "model.stop_on: HistGradientBoostingClassifier cannot be stopped by rules",
+        ),
+        (
+            "pipeline.yaml",
             "gate:",
             "gate:\n  metrics: {cost: {function: 'os.path:basename'}}",
             "gate.metrics.cost: os.path:basename cannot be called with (y_true, y_pred, rows)",

@@ -107,7 +107,10 @@ def test_what_a_function_does_wrong_is_a_sentence(tmp_path: Path, body: str, wor
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ({"function": "return 'high'"}, "one number for each row, or one number. Tried on 3 training rows with made-up predictions"),
+        (
+            {"function": "return 'high'"},
+            "one number for each row, or one number. Tried on 3 training rows with made-up predictions",
+        ),
         ({"function": "raise KeyError('fee')"}, "raised KeyError: 'fee'. Tried on 3 training rows"),
         ({"costs": {"no": {"yes": 1}}, "times": "name"}, "name is not a number in 3 of 3 rows. Tried on"),
         ({"function": "return np.nan"}, ""),
