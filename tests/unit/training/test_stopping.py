@@ -43,6 +43,7 @@ def test_boosting_stops_when_a_rule_finds_a_mistake_and_keeps_its_best_iteration
     assert curve.kept == 1 + int(np.argmin(curve.values))
     assert watch.stopped is not None
     assert watch.stopped.startswith(f"stopped in iteration {len(curve.values)} by the rule overfit: the validation ")
+    assert "overfitted" not in watch.stopped, "it is that of the best iteration"
     assert watch.total == 500
     # It predicts as one that is fitted for as long as the best iteration, on the same rows.
     whole = built(path, n_estimators=500, learning_rate=0.5)

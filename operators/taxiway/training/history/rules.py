@@ -41,6 +41,12 @@ def not_improving(curve: Curve) -> str | None:
 
 def overfit(curve: Curve) -> str | None:
     """Whether a validation metric has lost more than 10% of its improvement again, at the last iteration that the model uses."""
+    found = _lost(curve)
+    return found and f"{found}, so the model is probably overfitted; use fewer iterations or a lower learning rate"
+
+
+def _lost(curve: Curve) -> str | None:
+    """How much of its improvement a validation metric has lost again, if it is more than 10%."""
     losses = _losses(curve)
     if curve.kept is not None:
         losses = [loss for at, loss in enumerate(losses) if curve.iteration(at) <= curve.kept]
@@ -53,8 +59,7 @@ def overfit(curve: Curve) -> str | None:
     last = len(losses) - 1
     return (
         f"{curve.title} is best in iteration {curve.iteration(best):,}, {curve.values[best]:.4g}, and {curve.values[last]:.4g} in "
-        f"the last one, {curve.iteration(last):,}: {lost / gained:.1%} of the improvement is lost again (limit: {_LOST_SHARE:.0%}), "
-        "so the model is probably overfitted; use fewer iterations or a lower learning rate"
+        f"the last one, {curve.iteration(last):,}: {lost / gained:.1%} of the improvement is lost again (limit: {_LOST_SHARE:.0%})"
     )
 
 
@@ -96,11 +101,11 @@ def exploding_gradient(curve: Curve) -> str | None:
 
 
 def overfit_for_long(curve: Curve) -> str | None:
-    """As `overfit`, if the best value was at least ten iterations ago: a fit is not stopped by noise."""
+    """As `overfit`, if the best value was at least ten iterations ago: a fit is not stopped by noise, and then keeps that iteration."""
     losses = _losses(curve)
     if not losses or len(losses) - 1 - losses.index(min(losses)) < _PATIENCE:
         return None
-    return overfit(curve)
+    return _lost(curve)
 
 
 STOPPING: Mapping[StopRule, Callable[[Curve], str | None]] = {
