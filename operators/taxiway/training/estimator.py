@@ -31,8 +31,8 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         The estimator; an `OwnTraining` for `model.train` and `model.command`.
 
     Raises:
-        ConfigError: The estimator does not exist, is not an estimator for the problem, does not accept a parameter, or has one that is not
-            harmless.
+        ConfigError: The estimator does not exist, is not an estimator for the problem, cannot be stopped by rules, does not accept a
+            parameter, or has one that is not harmless.
     """
     params = {**model.params, **overrides}
     if model.train is not None:
@@ -50,6 +50,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         raise ConfigError(
             f"model: {model.build or model.estimator} cannot be used with its parameters: {str(error)[:300]}"
         ) from error
+    if model.stop_on and not _has_callbacks(estimator):
+        raise ConfigError(
+            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's and LightGBM's estimators of boosting, "
+            "and training functions; remove the key, or use one of them",
+            key="model.stop_on",
+        )
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
@@ -59,6 +65,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
     if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
         estimator.set_params(verbose=-1)  # it prints a line for each tree that could not be split further
     return estimator
+
+
+def _has_callbacks(estimator: Any) -> bool:
+    """Whether its library lets a rule look at each iteration; not with random forests, which have one."""
+    library, name = type(estimator).__module__.partition(".")[0], type(estimator).__name__
+    return library in ("xgboost", "lightgbm") and not name.startswith("XGBRF")
 
 
 def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:

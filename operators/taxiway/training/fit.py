@@ -86,13 +86,13 @@ def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None
         watch: Watches a fit of XGBoost or LightGBM, and stops it.
 
     Raises:
-        ConfigError: The estimator has no early stopping, or cannot be stopped by rules.
+        ConfigError: The estimator has no early stopping.
         FitError: The estimator raised an error about its parameters or the rows.
     """
     watch = watch or Watch()
     try:
-        if watch.stop_on:
-            early_stopping = early_stopping or _all_iterations(estimator)
+        if watch.stop_on and early_stopping is None:
+            early_stopping = EarlyStopping(rounds=_NEVER)  # it only keeps the best iteration
         if early_stopping is None:
             with _watched(estimator, watch) as options:
                 estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **_weighted(estimator, rows.weights), **options)
@@ -143,21 +143,6 @@ def _labels_for(estimator: Any, labels: Any) -> Any:
     return labels
 
 
-def _all_iterations(estimator: Any) -> EarlyStopping:
-    """Early stopping that only keeps the best iteration, for an estimator that rules can stop.
-
-    Raises:
-        ConfigError: They cannot.
-    """
-    if _library(estimator) not in _HELD_WEIGHTS or type(estimator).__name__.startswith("XGBRF"):
-        raise ConfigError(
-            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's and LightGBM's estimators of boosting, "
-            "and training functions; remove the key, or use one of them",
-            key="model.stop_on",
-        )
-    return EarlyStopping(rounds=_NEVER)
-
-
 @contextmanager
 def _watched(estimator: Any, watch: Watch) -> "Iterator[dict[str, Any]]":
     """Let a watch follow the fit inside, if the library has callbacks: with these arguments of `fit`."""
@@ -175,8 +160,6 @@ def _watched(estimator: Any, watch: Watch) -> "Iterator[dict[str, Any]]":
 
 def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, watch: Watch) -> None:
     known = estimator.get_params()
-    if watch.stop_on:
-        _all_iterations(estimator)
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
         estimator.set_params(n_iter_no_change=stopping.rounds, validation_fraction=stopping.fraction, **own)

@@ -67,10 +67,9 @@ def test_following_a_fit_does_not_change_it(path: str) -> None:
     "path",
     ["sklearn.linear_model.LogisticRegression", "sklearn.ensemble.HistGradientBoostingClassifier", "xgboost.XGBRFClassifier"],
 )
-@pytest.mark.parametrize("early", [None, EarlyStopping()])
-def test_an_estimator_without_callbacks_cannot_be_stopped(path: str, early: EarlyStopping | None) -> None:
+def test_an_estimator_without_callbacks_cannot_be_stopped(path: str) -> None:
     with pytest.raises(ConfigError, match=r"model\.stop_on: \w+ cannot be stopped by rules; allowed: XGBoost's and LightGBM's"):
-        fit(built(path), noise(), early, Watch(["overfit"]))
+        build_estimator(Model(estimator=path, stop_on=("overfit",)), {}, "classification")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
-from taxiway.training.history import Watch
 from taxiway.training.own_training import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
@@ -106,7 +105,7 @@ def _check_savable(estimator: Any, pipeline: Pipeline) -> None:
         return
     made_up = TrainingRows.made_up(pipeline.gate.problem, weighted=pipeline.model.weight is not None)
     try:
-        fit(estimator, made_up, pipeline.model.early_stopping, Watch(pipeline.model.stop_on))
+        fit(estimator, made_up, pipeline.model.early_stopping)
     except FitError:
         return
     check_savable(estimator)
