@@ -211,6 +211,8 @@ PIPELINE_USED_BY = {
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
     "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "
     "alike. Evaluation rows are not weighted",
+    "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its "
+    "history; see [the rules](../guides/verdicts.md#how-a-candidate-was-trained)",
     "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",
     "model.early_stopping.rounds": "`train`: the number of iterations without an improvement on the rows that are held out",
     "model.early_stopping.fraction": "`train`: the fraction of the training rows that are held out for it, at random",

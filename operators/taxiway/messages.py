@@ -1,12 +1,17 @@
 """How numbers, percentages and values from the data are written in messages that people read."""
 
 import json
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SHOWN_CHARACTERS = 60
 _MOST_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
+_CPP_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
+_CPP_TRACE = "\nStack trace:"
+_CPP_CHECK = re.compile(r"^Check failed: .+?: (?=\S)")
+_CPP_LINE = re.compile(r" at \S+\.(?:cc|cpp|cu|cuh|h|hpp), line \d+ ?\.\s*$")
 
 
 def percent(fraction: float) -> str:
@@ -106,10 +111,23 @@ def clipped(text: str, characters: int) -> str:
     return shown.encode("utf-8", "replace").decode()
 
 
+def error_text(error: BaseException) -> str:
+    """The type of an exception and its message: `ValueError: Input X contains NaN.`.
+
+    Of a message of a C++ library, such as XGBoost, only the first line is left, without the place in the library's source.
+    """
+    text = str(error)
+    place = _CPP_PLACE.match(text)
+    if place is not None or _CPP_TRACE in text:
+        lines = text[place.end() if place else 0 :].split(_CPP_TRACE)[0].splitlines() or [""]
+        text = _CPP_CHECK.sub("", lines[0]).strip()
+    text = _CPP_LINE.sub("", text)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def error_line(error: BaseException) -> str:
-    """The type of an exception and the first line of its message, at most 200 characters: `ValueError: Input X contains NaN.`."""
-    lines = str(error).splitlines()
-    return clipped(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, _MOST_OF_AN_ERROR)
+    """The first line of `error_text`, at most 200 characters."""
+    return clipped(error_text(error).splitlines()[0], _MOST_OF_AN_ERROR)
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:
@@ -122,6 +140,24 @@ def listed(values: Iterable[object], total: int | None = None) -> str:
     found = list(values)
     shown, count = [quoted(value) for value in found[:SHOWN_VALUES]], total if total is not None else len(found)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
+
+
+def names_text(names: Sequence[str], noun: str = "", characters: int = 80) -> str:
+    """As many names as fit into `characters`, at least one, and how many more there are: `a, b and 5 more columns`.
+
+    Args:
+        names: The names; at least one.
+        noun: What they are, such as `column`; empty to leave it out.
+        characters: About how long the text is at most.
+    """
+    shown = [clipped(names[0], characters)]
+    for name in names[1:]:
+        if len(", ".join([*shown, name])) > characters:
+            break
+        shown.append(name)
+    rest = len(names) - len(shown)
+    more = f" and {counted(rest, f'more {noun}') if noun else f'{rest:,} more'}" if rest else ""
     return f"{', '.join(shown)}{more}"
 
 

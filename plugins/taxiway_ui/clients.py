@@ -21,22 +21,25 @@ ANSWER_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 
-def query_mlflow(query: Callable[["MlflowClient"], T], default: T) -> tuple[T, str]:
+def query_mlflow(query: Callable[["MlflowClient"], T], default: T, what: str = "champions and promotions") -> tuple[T, str]:
     """Query the MLflow server of the connection `mlflow_default`; see `query_server`."""
     try:
         uri = MlflowHook().tracking_uri()
     except (AirflowException, TaxiwayError) as error:
-        return default, f"Champions and promotions are not shown: {error}"
-    return query_server(uri, query, default)
+        return default, f"{what.capitalize()} are not shown: {error}"
+    return query_server(uri, query, default, what)
 
 
-def query_server(uri: str, query: Callable[["MlflowClient"], T], default: T) -> tuple[T, str]:
+def query_server(
+    uri: str, query: Callable[["MlflowClient"], T], default: T, what: str = "champions and promotions"
+) -> tuple[T, str]:
     """Query an MLflow server.
 
     Args:
         uri: Its address; credentials in it are not shown.
         query: Called with a client.
         default: The result if the server does not answer.
+        what: What is not shown then, for the message.
 
     Returns:
         The result, and a message that says why it is the default; empty if it is not.
@@ -50,13 +53,13 @@ def query_server(uri: str, query: Callable[["MlflowClient"], T], default: T) -> 
     except ImportError:
         return (
             default,
-            "Champions and promotions are not shown: install taxiway[ml] in the environment of Airflow's API server.",
+            f"{what.capitalize()} are not shown: install taxiway[ml] in the environment of Airflow's API server.",
         )
     try:
         return query(MlflowClient(tracking_uri=uri)), ""
     except MlflowException as error:
         _log.warning("MLflow did not answer the pages: %s", without_credentials(str(error)))
-        return default, f"MLflow at {without_credentials(uri)} does not answer, so champions and promotions are not shown."
+        return default, f"MLflow at {without_credentials(uri)} does not answer, so {what} are not shown."
 
 
 def open_store() -> Store | None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
 from taxiway.records import Interval
+from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.views import stages, stopped_at
 
@@ -45,10 +46,16 @@ def scale_of(intervals: Iterable[Interval | None]) -> Scale:
     return Scale(-reach, reach)
 
 
-def side(metric: str, difference: Interval) -> str:
-    """Classify a difference: `better` or `worse` if the whole interval is on one side of zero, else `open`."""
+def side(metric: str, difference: Interval, better: Better | None = None) -> str:
+    """Classify a difference: `better` or `worse` if the whole interval is on one side of zero, else `open`.
+
+    Args:
+        metric: The metric.
+        difference: The difference.
+        better: Whether higher or lower values are better; None if it is one of Taxiway's metrics.
+    """
     try:
-        sign = facts_of(metric).sign
+        sign = {"higher": 1, "lower": -1}[better] if better else facts_of(metric).sign
     except ValueError:
         return "open"  # a metric of another version of Taxiway
     if difference.low <= 0 <= difference.high:

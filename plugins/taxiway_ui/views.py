@@ -11,9 +11,11 @@ from taxiway.records import DataReport, RecordRef, RunSummary, ShadowReport, Sta
 from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
 from taxiway.registry.ledger import Entry
 from taxiway.store import Store
+from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import RunState
 from taxiway_ui.clients import open_store, query_mlflow
+from taxiway_ui.run_tags import run_tags
 
 SWEEP = "trials"  # only in pipelines with a sweep
 STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
@@ -93,11 +95,21 @@ class History:
 
 @dataclass(frozen=True)
 class RunPage:
-    """The page of one run."""
+    """The page of one run.
+
+    Attributes:
+        run: The run.
+        records: Its records.
+        notices: Messages about what is not shown.
+        costs: What the candidate costs beside the linear model; empty if it is not known.
+        findings: What is wrong with the history of the training, or `none`; empty if there is no history.
+    """
 
     run: RunState
     records: RunRecords
     notices: tuple[str, ...]
+    costs: str = ""
+    findings: str = ""
 
 
 def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport | None = None) -> tuple[Stage, ...]:
@@ -147,7 +159,7 @@ def history(session: Session, name: str) -> History | None:
 
 
 def run_page(session: Session, dag: str, run: str) -> RunPage | None:
-    """The page of one run of a pipeline; None if it does not exist. Takes no request to MLflow."""
+    """The page of one run of a pipeline; None if it does not exist. Takes one request to MLflow."""
     if dag not in airflow_db.pipelines(session, {dag}):
         return None
     seen = airflow_db.find_run(session, dag, run)
@@ -155,7 +167,9 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
         return None
     store = open_store()
     records = run_records(store, seen.refs) if store else RunRecords()
-    return RunPage(seen, records, (*_notices("", store), *records.unread))
+    found, problem = run_tags(seen.mlflow_url)
+    notices = (*_notices(problem, store), *records.unread)
+    return RunPage(seen, records, notices, found.get(tags.COSTS, ""), found.get(tags.TRAINING_FINDINGS, ""))
 
 
 def _tenure(store: Store | None, champion: ChampionInfo | None) -> ChampionTenure | None:

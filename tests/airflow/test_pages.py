@@ -63,6 +63,7 @@ def test_a_run_shows_every_record_it_made(airflow: httpx.Client, running: Runnin
         assert span.content in html
     assert "carrier <b>UA</b>" in html
     assert html.count('class="picture') > 10
+    assert "compared with the linear model" in html
 
 
 def test_a_blocked_run_shows_its_anomalies_and_no_verdict(airflow: httpx.Client, running: Running, played: Played) -> None:
@@ -116,11 +117,12 @@ def test_without_mlflow_the_rest_is_shown_and_said(airflow: httpx.Client, runnin
         assert "wind_speed in 2013-06" in answer.text
     assert whole.status_code == 200
     assert "<h2>Verdict" in whole.text
+    assert "so costs and findings about the training are not shown" in whole.text
 
 
 def test_a_page_costs_mlflow_a_handful_of_requests(airflow: httpx.Client, running: Running, played: Played) -> None:
     headers = as_user(running, "viewer")
-    for path, most in (("/taxiway/", 3), (f"/taxiway/pipelines/{PIPELINE}", 3), (run_address(running, 1), 0)):
+    for path, most in (("/taxiway/", 3), (f"/taxiway/pipelines/{PIPELINE}", 3), (run_address(running, 1), 1)):
         before = running.refusals.left["default"]
         airflow.get(path, headers=headers).raise_for_status()
         assert before - running.refusals.left["default"] <= most, path

@@ -12,14 +12,18 @@ def train(data: Any, params: dict[str, Any]) -> Any:
 
     hot = np.eye(len(data.classes))
     weights = np.zeros((data.matrix.shape[1], len(data.classes)))
-    best, best_loss, since = weights, np.inf, 0
-    while since < 20:
-        weights = weights - params["learning_rate"] * data.matrix.T @ (softmax(data.matrix @ weights) - hot[data.labels]) / len(
-            data.labels
-        )
+    best, best_loss, best_step, step = weights, np.inf, 0, 0
+    while step - best_step < 20:
+        step += 1
+        gradient = data.matrix.T @ (softmax(data.matrix @ weights) - hot[data.labels]) / len(data.labels)
+        weights = weights - params["learning_rate"] * gradient
         given = softmax(data.validation_matrix @ weights)[np.arange(len(data.validation_labels)), data.validation_labels]
         loss = -np.log(given).mean()
-        best, best_loss, since = (weights, loss, 0) if loss < best_loss - 1e-6 else (best, best_loss, since + 1)
+        if loss < best_loss - 1e-6:
+            best, best_loss, best_step = weights, loss, step
+        if data.report(step, validation_loss=loss, gradient_norm=np.linalg.norm(gradient)):
+            break  # a rule of model.stop_on found a mistake
+    data.keep(best_step)
     return as_onnx(best)
 
 

@@ -159,7 +159,7 @@ def lint(paths: tuple[Path, ...]) -> None:
     """
     from taxiway.cli.lint import lint as find_mistakes
     from taxiway.cli.lint import pipeline_files
-    from taxiway.cli.lint_notes import notes
+    from taxiway.cli.lint.notes import notes
 
     files = pipeline_files(paths)
     mistakes = find_mistakes(files)

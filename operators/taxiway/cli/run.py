@@ -3,6 +3,8 @@
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
@@ -16,6 +18,7 @@ from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Outcome
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME
 from taxiway.stages.runner import STAGES, Watcher, run
+from taxiway.training.history import PROGRESS
 
 STOPPED, NOT_PUSHED = 1, 3
 _GOOD = (Outcome.FIRST_CHAMPION, Outcome.PROMOTED)
@@ -33,6 +36,7 @@ class Terminal(Watcher):
         self.status = console.status("planning")
         self.lines: list[str] = []
         self.code = 0
+        self.stage = ""
 
     def started(self, url: str) -> None:
         if url.startswith("http"):
@@ -40,6 +44,7 @@ class Terminal(Watcher):
 
     def began(self, stage: str) -> None:
         self.lines.clear()
+        self.stage = stage
         self.status.update(stage)
         self.status.start()
 
@@ -57,14 +62,33 @@ class Terminal(Watcher):
 
 
 class _Lines(logging.Handler):
-    """Collects the log lines of the stages and of training."""
+    """Collects the log lines of the stages and of training, and shows the progress of a fit beside the spinner."""
 
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__(logging.INFO)
-        self.lines = lines
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self.terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+        if record.name == PROGRESS:
+            self.terminal.status.update(f"{self.terminal.stage}: {escape(record.getMessage())}")
+        elif record.levelno >= logging.INFO:
+            self.terminal.lines.append(record.getMessage())
+
+
+@contextmanager
+def showing(terminal: Terminal) -> Iterator[None]:
+    """Show what the stages and training log, and end the spinner."""
+    handler, logs = _Lines(terminal), [logging.getLogger(name) for name in ("taxiway.stages", "taxiway.training")]
+    logging.getLogger(PROGRESS).setLevel(logging.DEBUG)
+    for log in logs:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        terminal.status.stop()
+        for log in logs:
+            log.removeHandler(handler)
 
 
 @click.command("run")
@@ -91,33 +115,24 @@ def run_command(
     from here.
     """
     console = Console()
-    terminal, logs = Terminal(console), [logging.getLogger(name) for name in ("taxiway.stages", "taxiway.training")]
-    handler = _Lines(terminal.lines)
-    for log in logs:
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
+    terminal = Terminal(console)
     try:
-        found = run(
-            pipeline_file,
-            span=span,
-            until=until,
-            data=data,
-            tracking_uri=tracking_uri,
-            store=store,
-            home=home,
-            watcher=terminal,
-        )
+        with showing(terminal):
+            found = run(
+                pipeline_file,
+                span=span,
+                until=until,
+                data=data,
+                tracking_uri=tracking_uri,
+                store=store,
+                home=home,
+                watcher=terminal,
+            )
     except TaxiwayError as error:
-        terminal.status.stop()
         fail(error, USAGE)
     except Exception:
-        terminal.status.stop()
         traceback.print_exc()
         sys.exit(USAGE)
-    finally:
-        terminal.status.stop()
-        for log in logs:
-            log.removeHandler(handler)
     _show_outcome(console, found, home, is_local=tracking_uri is None)
     undecided = found.verdict is not None and found.summary is None and until in (None, "shadow", "push")
     sys.exit(NOT_PUSHED if undecided and terminal.code == 0 else terminal.code)

@@ -7,21 +7,22 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.evaluation.baselines import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
+from taxiway.evaluation.costs import costs_text, model_costs
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
 from taxiway.evaluation.predictions import positive_class
 from taxiway.evaluation.scoring import LoadedModel, missing_columns, model_frame, score, score_frame
 from taxiway.evaluation.slices import results_by_slice
-from taxiway.evaluation.timing import predict_times
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
-from taxiway.features.signature import predict_function, signature_columns
+from taxiway.features.signature import signature_columns
 from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem, metric_key
 from taxiway.store import Store
+from taxiway.tracking import tags
 from taxiway.training.baselines import FittedBaseline
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def evaluate(
         label: The label.
         gate: The `gate` section.
         store: Where the rows are.
-        recorder: Where to report the metrics, how long predictions take, and the pictures of the candidate.
+        recorder: Where to report the metrics, the costs and the pictures of the candidate.
         baselines: Simple models of the candidate's columns, to compare it with.
 
     Raises:
@@ -92,7 +93,9 @@ def evaluate(
     )
     of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
     of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
-    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | _costs(candidate, baselines, frame))
+    costs = model_costs(candidate, baselines, frame)
+    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | costs)
+    recorder.tags({tags.COSTS: costs_text(costs, candidate.size)})
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
@@ -129,20 +132,19 @@ def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[
     for name in names:
         simple = [predictions for _, predictions in scored.values()] if name == main else []
         found = comparison.intervals(name, gate.confidence, simple)
+        own = gate.metrics.get(name)
         results.append(
-            MetricResult(metric=name, candidate=found.candidate, champion=found.champion, difference=found.difference)
+            MetricResult(
+                metric=name,
+                candidate=found.candidate,
+                champion=found.champion,
+                difference=found.difference,
+                better=own.better if own else None,
+            )
         )
         if name == main:
             baselines = baseline_results(scored, found.others, comparison, names)
     return tuple(results), baselines
-
-
-def _costs(candidate: LoadedModel, baselines: Sequence[FittedBaseline], frame: "pd.DataFrame") -> dict[str, float]:
-    """How long predictions take, and the size of the linear model; not in the record, because neither is the same each time."""
-    linear = {f"baseline.{one.record.name}": one for one in baselines if one.record.name == "linear"}
-    models = {"predict.ms_per_row": predict_function(candidate.predictor)}
-    models |= {f"{name}.predict_ms_per_row": one.predict for name, one in linear.items()}
-    return predict_times(models, frame) | {f"{name}.model_bytes": one.record.model_bytes for name, one in linear.items()}
 
 
 def _class_rows(comparison: Comparison) -> dict[str, int]:

@@ -24,11 +24,13 @@ class LoadedModel:
         version: Its number in the registry.
         predictor: A pyfunc model with a signature; see `predict_function`.
         classes: The label's values as text, in the order of the probabilities; empty for a regression.
+        size: The size of its file in bytes; None if it is not known.
     """
 
     version: int
     predictor: Any
     classes: tuple[str, ...]
+    size: int | None = None
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame", classes: Sequence[str], positive: int | None) -> Predictions:

@@ -39,7 +39,7 @@ def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = 
         return
     ends = list(accumulate(span.rows for span in spans))
     counts = [(span, int(missing[end - span.rows : end].sum())) for span, end in zip(spans, ends, strict=True)]
-    found = [f"{count:,} of {span.rows:,} in {span.label} of {span.source}" for span, count in counts if count]
+    found = [f"{count:,} of {span.rows:,} in span {span.label} of {span.source}" for span, count in counts if count]
     more = [f"and {counted(len(found) - SHOWN_VALUES, 'more span')}"] if len(found) > SHOWN_VALUES else []
     places = "".join(f"\n    {place}" for place in [*found[:SHOWN_VALUES], *more])
     raise DataError(

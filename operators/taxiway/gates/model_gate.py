@@ -174,7 +174,7 @@ def _missing_columns(evaluation: Evaluation) -> Iterator[Reason]:
     for model, columns in models.items():
         if columns:
             message = f"{model} was scored without values of {listed(columns)}, which the data no longer has"
-            yield Reason(status=Status.NOT_APPLICABLE, message=message)
+            yield Reason(status=Status.INFO, message=message)
 
 
 def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
@@ -189,13 +189,13 @@ def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
             counts = ", ".join(f"{found.name}: {found.rows:,}" for found in classes[:_SHOWN_CLASSES])
             more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
             yield Reason(
-                status=Status.NOT_APPLICABLE,
+                status=Status.INFO,
                 message=f"{model} has not learned the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
                 f"({counts}{more}): they count as its errors, with a probability of 0 for their class",
             )
     if evaluation.absent_classes:
         yield Reason(
-            status=Status.NOT_APPLICABLE,
+            status=Status.INFO,
             message=f"no evaluation row has the class {listed(evaluation.absent_classes)}: nothing is known of how well it is predicted",
         )
 
@@ -208,7 +208,7 @@ def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
         if is_almost_perfect(result):
             value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
             yield Reason(
-                status=Status.NOT_APPLICABLE,
+                status=Status.INFO,
                 message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, first {first}",
             )
 

@@ -172,7 +172,7 @@ def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     size = max(map(abs, ends(shift)))
     form = f"+.{decimals(ends(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
-        Status.NOT_APPLICABLE,
+        Status.INFO,
         f"scores shifted by {shift.value:{form}} on average over {shift.rows:,} rows "
         f"({level(confidence)} {interval_text(shift, form)}; no limit)",
     )
@@ -181,7 +181,7 @@ def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
 def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     if ratio is None:
         return _reason(Status.NOT_APPLICABLE, "no request was answered by both versions, so the median latency is unknown")
-    return _reason(Status.NOT_APPLICABLE, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}")
+    return _reason(Status.INFO, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}")
 
 
 def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:

@@ -15,12 +15,16 @@ Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Status(StrEnum):
-    """The result of a check, a gate or a comparison. UNDECIDED means too little evidence; the model is not pushed."""
+    """The result of a check, a gate or a comparison.
+
+    UNDECIDED means too little evidence; the model is not pushed. INFO is that of a reason for which there is no requirement.
+    """
 
     PASS = "PASS"
     FAIL = "FAIL"
     UNDECIDED = "UNDECIDED"
     NOT_APPLICABLE = "NOT_APPLICABLE"
+    INFO = "INFO"
 
 
 class Severity(StrEnum):
@@ -135,7 +139,7 @@ def _inner(body: Any, path: list[str]) -> list[dict[str, Any]]:
 
 
 def worst(statuses: tuple[Status, ...]) -> Status:
-    """The worst of some statuses: FAIL, then UNDECIDED, then PASS, then NOT_APPLICABLE."""
+    """The worst of some statuses: FAIL, then UNDECIDED, then PASS; NOT_APPLICABLE if there is none of these."""
     for status in (Status.FAIL, Status.UNDECIDED, Status.PASS):
         if status in statuses:
             return status

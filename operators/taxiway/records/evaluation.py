@@ -9,8 +9,9 @@ from taxiway.records.base import Migration, Record, renamed, without
 
 Version = Annotated[int, Field(ge=1)]
 """The number of a model version in the registry."""
+Better = Literal["higher", "lower"]
 BaselineName = Literal["dummy", "linear"]
-"""`dummy` predicts the same for every row: the shares of the classes, or the mean. `linear` is a logistic or a ridge regression."""
+"""The `linear` model is a logistic or a ridge regression, the `dummy` model predicts the shares of the classes, or the mean."""
 
 
 class Interval(Record):
@@ -37,12 +38,14 @@ class MetricResult(Record):
         candidate: Its value for the candidate.
         champion: Its value for the champion; None without a champion.
         difference: Candidate minus champion; None without a champion.
+        better: Whether higher or lower values of a metric of `gate.metrics` are better; None for one of Taxiway's metrics.
     """
 
     metric: str
     candidate: Interval
     champion: Interval | None
     difference: Interval | None
+    better: Better | None = None
 
 
 class MetricValue(Record):
@@ -183,3 +186,7 @@ class Evaluation(Record):
     absent_classes: tuple[str, ...] = ()
     groups: RowGroups | None = None
     baselines: tuple[Baseline, ...] = ()
+
+    def better(self, metric: str) -> Better | None:
+        """Whether higher or lower values of a metric are better; None if its name says so."""
+        return next((result.better for result in self.metrics if result.metric == metric), None)

@@ -1,9 +1,10 @@
 """The `gate` section: the requirements for promoting a model."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import inf
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.base import (
@@ -66,46 +67,49 @@ class Gate(Section):
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
 
     @model_validator(mode="after")
-    def _metrics_exist(self) -> "Gate":
-        places = {("thresholds", name): name for name in self.thresholds}
-        places |= {("against_champion", "metric"): self.against_champion.metric}
-        unknown = [
-            unknown_metric(name, self.metrics, *key)
-            for key, name in places.items()
-            if name.partition("(")[0] not in METRIC_FACTS and name not in self.metrics
-        ]
-        taken = sorted(self.metrics.keys() & METRIC_FACTS.keys())
-        unknown += [mistake("allowed: a name that no metric of Taxiway has", name, "metrics", name) for name in taken]
-        if unknown:
-            raise ValidationError.from_exception_data("Gate", unknown)
+    def _is_possible(self) -> "Gate":
+        mistakes = [*self._unknown_metrics(), *self._impossible_thresholds(), *self._mixed_problems()]
+        if mistakes:
+            raise ValidationError.from_exception_data("Gate", mistakes)
         return self
 
-    @model_validator(mode="after")
-    def _thresholds_are_possible(self) -> "Gate":
+    def _unknown_metrics(self) -> Iterator[InitErrorDetails]:
+        places = {("thresholds", name): name for name in self.thresholds}
+        places |= {("against_champion", "metric"): self.against_champion.metric}
+        own = [name for name in self.metrics if name not in METRIC_FACTS]
+        yield from (unknown_metric(name, own, *key) for key, name in places.items() if not self._is_known(name))
+        for name in self.metrics:
+            if name not in own:
+                yield mistake("allowed: a name that no metric of Taxiway has", name, "metrics", name)
+
+    def _impossible_thresholds(self) -> Iterator[InitErrorDetails]:
         for metric, threshold in self.thresholds.items():
+            if not self._is_known(metric):
+                continue
             least, most = self.facts(metric).low, self.facts(metric).high
             if not least <= threshold <= most:
                 allowed = (
                     f"{least:g} or more" if most == inf else f"{most:g} or less" if least == -inf else f"{least:g} to {most:g}"
                 )
-                raise ValueError(f"the threshold of {metric} is {threshold}; allowed: {allowed}")
-        return self
+                yield mistake(f"allowed: {allowed}", threshold, "thresholds", metric)
 
-    @model_validator(mode="after")
-    def _one_problem(self) -> "Gate":
-        metrics = sorted(self.metrics_used)
+    def _mixed_problems(self) -> Iterator[InitErrorDetails]:
+        metrics = sorted(filter(self._is_known, self.metrics_used))
         numbers = [metric for metric in metrics if self.facts(metric).problem == "regression"]
         if numbers and len(numbers) < len(metrics):
             classes = [metric for metric in metrics if metric not in numbers]
-            raise ValueError(
+            yield mistake(
                 f"{', '.join(numbers)} is for regression and {', '.join(classes)} for classification; allowed together: "
-                f"{', '.join(metrics_of('regression'))}; or {', '.join(metrics_of('classification'))}"
+                f"{', '.join(metrics_of('regression'))}; or {', '.join(metrics_of('classification'))}",
+                self,
             )
-        if numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
-            raise ValueError(
-                f"slices needs max_drop: how much worse {self.against_champion.metric} may be in a slice, in its unit"
+        elif numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
+            yield mistake(
+                f"slices needs max_drop: how much worse {self.against_champion.metric} may be in a slice, in its unit", self
             )
-        return self
+
+    def _is_known(self, metric: str) -> bool:
+        return metric.partition("(")[0] in METRIC_FACTS or metric in self.metrics
 
     @property
     def metrics_used(self) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -14,6 +15,7 @@ from taxiway.spec.base import (
     Schedule,
     Section,
     Template,
+    mistake,
     off_is_none,
 )
 from taxiway.spec.command import check_command, parameters_in, shown
@@ -58,6 +60,10 @@ class EarlyStopping(Section):
     fraction: Number = Field(default=0.1, gt=0, le=0.5)
 
 
+StopRule = Literal["not_finite", "not_improving", "overfit", "vanishing_gradient", "exploding_gradient"]
+"""The rules that can stop a training."""
+
+
 class Model(Section):
     """The estimator.
 
@@ -71,6 +77,7 @@ class Model(Section):
         command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
+        stop_on: The rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its history.
         weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
         threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
         warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
@@ -82,6 +89,7 @@ class Model(Section):
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
     params: Mapping[str, Any] = Field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
+    stop_on: tuple[StopRule, ...] = ()
     weight: str | None = None
     threshold: Threshold = None
     warm_start: Literal["champion"] | None = None
@@ -100,6 +108,11 @@ class Model(Section):
             raise ValueError(
                 "warm_start is for estimators; a train function starts from the champion if it has a parameter previous"
             )
+        if self.stop_on and self.command is not None:
+            raise ValueError("stop_on is for XGBoost, LightGBM and a train function; a command stops by itself")
+        gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
+        if gradients and self.train is None:
+            raise ValueError(f"stop_on has {gradients[0]}, which needs a train function that reports gradient_norm")
         if self.command is not None:
             check_command(self.command)
         return self
@@ -151,62 +164,67 @@ class Pipeline(Section):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="after")
-    def _shadow_needs_a_gateway(self) -> "Pipeline":
-        if self.shadow is not None and self.gateway is None:
-            raise ValueError("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway")
+    def _sections_fit_together(self) -> "Pipeline":
+        mistakes = [
+            *self._weight(),
+            *self._threshold(),
+            *self._shadow(),
+            *self._parameters_of_the_command(),
+            *self._sweep(),
+        ]
+        if mistakes:
+            raise ValidationError.from_exception_data("Pipeline", mistakes)
         return self
 
-    @model_validator(mode="after")
-    def _agreement_is_defined(self) -> "Pipeline":
+    def _weight(self) -> Iterator[InitErrorDetails]:
+        if self.model.weight == self.source.label:
+            yield mistake("it is the label; allowed: another column, with numbers from 0", self.model.weight, "model", "weight")
+
+    def _shadow(self) -> Iterator[InitErrorDetails]:
         if self.shadow is None:
-            return self
+            return
+        if self.gateway is None:
+            yield mistake("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway", self)
         if self.gate.problem == "regression" and self.shadow.agree_within is None:
-            raise ValueError(
-                f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement"
+            yield mistake(
+                f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement",
+                self,
             )
         if self.gate.problem == "classification" and self.shadow.agree_within is not None:
-            raise ValueError("shadow.agree_within is for regression; remove it: classes agree if they are equal")
-        return self
+            yield mistake("shadow.agree_within is for regression; remove it: classes agree if they are equal", self)
 
-    @model_validator(mode="after")
-    def _parameters_of_the_command_are_known(self) -> "Pipeline":
+    def _parameters_of_the_command(self) -> Iterator[InitErrorDetails]:
         known = {*self.model.params, *(self.sweep.space if self.sweep else ())}
-        missing = [name for name in parameters_in(self.model.command or ()) if name not in known]
-        if missing:
-            raise ValueError(
-                f"model.command has {{params.{missing[0]}}}, but {missing[0]} is neither in model.params nor in sweep.space; add it to one "
-                "of them"
-            )
-        return self
+        for name in dict.fromkeys(parameters_in(self.model.command or ())):
+            if name not in known:
+                yield mistake(
+                    f"model.command has {{params.{name}}}, but {name} is neither in model.params nor in sweep.space; add it to one of them",
+                    self,
+                )
 
-    @model_validator(mode="after")
-    def _sweep_fits(self) -> "Pipeline":
+    def _sweep(self) -> Iterator[InitErrorDetails]:
         if self.sweep is None:
-            return self
+            return
         if self.source.holds_out_newest and self.source.window == 1:
-            raise ValueError(
-                "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest"
+            yield mistake(
+                "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest",
+                self,
             )
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:
-            raise ValueError(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them")
+            yield mistake(f"{', '.join(both)} is in model.params and in sweep.space; remove it from one of them", self)
         if self.tuning_metric in self.gate.metrics:
-            raise ValueError(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials")
-        if facts_of(self.tuning_metric).problem != self.gate.problem:
-            raise ValueError(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}")
-        return self
+            yield mistake(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials", self)
+        elif facts_of(self.tuning_metric).problem != self.gate.problem:
+            yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
 
-    @model_validator(mode="after")
-    def _threshold_fits(self) -> "Pipeline":
+    def _threshold(self) -> Iterator[InitErrorDetails]:
         threshold = self.model.threshold
-        if threshold is None:
-            return self
-        if self.gate.problem == "regression":
-            raise ValueError("model.threshold is for classifications of two classes; remove it")
         own = [name for name, metric in self.gate.metrics.items() if metric.costs and metric.times is None]
-        if isinstance(threshold, ChosenThreshold) and threshold.metric is None and threshold.by not in own:
-            raise ValueError(unknown_choice(threshold.by, own))
-        return self
+        if threshold is not None and self.gate.problem == "regression":
+            yield mistake("model.threshold is for classifications of two classes; remove it", self)
+        elif isinstance(threshold, ChosenThreshold) and threshold.metric is None and threshold.by not in own:
+            yield mistake(unknown_choice(threshold.by, own), self)
 
     @property
     def used_features(self) -> Features:

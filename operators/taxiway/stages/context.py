@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from taxiway.data.sources.find import located
 from taxiway.data.sources.reader import Connect
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.records.recorder import RunRecorder
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import Source
@@ -115,16 +115,23 @@ def schema_of(pipeline: Pipeline) -> "Schema":
     """Read the schema of a pipeline.
 
     Raises:
-        ConfigError: Its label is not the label of the pipeline.
+        ConfigError: Its label is not the label of the pipeline, or it lacks the column of weights.
     """
     from taxiway.data.schema.file import label_text, load_schema
 
-    schema, label = load_schema(Path(pipeline.schema_file)), pipeline.source.label
+    schema, label, weight = load_schema(Path(pipeline.schema_file)), pipeline.source.label, pipeline.model.weight
     if schema.label != label:
         raise ConfigError(
             f'the pipeline\'s source.label is "{label}", the schema {label_text(schema)}; make them the same',
             key="source.label",
             got=label,
+        )
+    if weight is not None and schema.feature(weight) is None:
+        names = [feature.name for feature in schema.features]
+        raise ConfigError(
+            f'model.weight is "{weight}", which is not a column of the schema\n    {allowed_values(weight, names)}',
+            key="model.weight",
+            got=weight,
         )
     return schema
 

@@ -13,6 +13,8 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         DataError: The labels do not fit the problem of the pipeline.
         ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
+    from taxiway.data.engine.read_rows import read_rows
+    from taxiway.evaluation.metrics.trial import try_own_metrics
     from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
     from taxiway.features.transform import transform as fit_transform
@@ -37,6 +39,9 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     label = context.schema().feature(pipeline.source.label)
     domain = [category_text(value) for value in label.domain or ()] if label is not None else []
     pipeline.gate.require_known_classes({*made.classes, *domain})
+    if pipeline.gate.metrics:
+        first = read_rows(snapshot.training[:1], context.store)
+        try_own_metrics(pipeline.gate, first, pipeline.source.label, made.classes)
     context.log.info("%s rows, %s", f"{made.row_count:,}", made.describe())
     chosen = choose_columns(context.schema(), pipeline.used_features, pipeline.source.label).names
     empty = [name for name in chosen if name not in made.columns]

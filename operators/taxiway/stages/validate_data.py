@@ -47,6 +47,10 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     return report
 
 
+_OF_THE_LABEL = ("label_missing", "label_constant")
+"""Anomalies that no change of the schema makes acceptable."""
+
+
 def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     """Why the pipeline stops at this report; None if it continues."""
     if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
@@ -54,10 +58,13 @@ def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     schema = (
         os.path.relpath(pipeline.schema_file) if Path(pipeline.schema_file).is_relative_to(Path.cwd()) else pipeline.schema_file
     )
+    change = f"If it is right: taxiway schema update {schema} --from DATA shows and makes the changes of the schema. "
+    if all(anomaly.kind in _OF_THE_LABEL for anomaly in report.blocking):
+        change = ""
     return (
         f"the data did not pass validation; no model is trained:\n{_why(report)}\n"
-        f"If the data is wrong, correct it at the source. If it is right: taxiway schema update {schema} --from DATA shows and makes "
-        "the changes of the schema. Then decide the span again with the run parameter span, or --span in a local run"
+        f"If the data is wrong, correct it at the source. {change}Then decide the span again with the run parameter span, or --span in a "
+        "local run"
     )
 
 

@@ -43,7 +43,10 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     )
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
-    context.log.info("%s\n%s", verdict.status, bullets([f"{r.status}: {r.message}" for r in verdict.reasons]))
+    reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
+    if evaluation.baselines:
+        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
+    context.log.info("%s\n%s", verdict.status, bullets(reasons))
     return verdict
 
 
@@ -74,11 +77,14 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.models import classes_of, load_trusted
+    from taxiway.registry.models import classes_of, load_trusted, size_of
 
     def loaded(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
-        return LoadedModel(version, model, classes_of(context.registry, candidate.model, version))
+        name = candidate.model
+        return LoadedModel(
+            version, model, classes_of(context.registry, name, version), size_of(context.registry, name, version)
+        )
 
     return evaluate(
         snapshot,

@@ -1,4 +1,4 @@
-"""Models that a candidate is compared with to see what its complexity buys: a guess, and a linear model."""
+"""Models that a candidate is compared with to see what its complexity buys: a linear model, and a dummy model."""
 
 import logging
 from collections.abc import Callable, Mapping

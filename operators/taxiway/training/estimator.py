@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.messages import error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
@@ -30,8 +31,8 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         The estimator; an `OwnTraining` for `model.train` and `model.command`.
 
     Raises:
-        ConfigError: The estimator does not exist, is not an estimator for the problem, does not accept a parameter, or has one that is not
-            harmless.
+        ConfigError: The estimator does not exist, is not an estimator for the problem, cannot be stopped by rules, does not accept a
+            parameter, or has one that is not harmless.
     """
     params = {**model.params, **overrides}
     if model.train is not None:
@@ -55,6 +56,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
             "of scikit-learn with partial_fit, such as SGDClassifier and GaussianNB; remove the key, or use one of them",
             key="model.warm_start",
         )
+    if model.stop_on and not _has_callbacks(estimator):
+        raise ConfigError(
+            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's and LightGBM's estimators of boosting, "
+            "and training functions; remove the key, or use one of them",
+            key="model.stop_on",
+        )
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
@@ -70,6 +77,12 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
 
 def _can_be_trained_further(estimator: Any) -> bool:
     return hasattr(estimator, "partial_fit") or type(estimator).__module__.partition(".")[0] in ("lightgbm", "xgboost")
+
+
+def _has_callbacks(estimator: Any) -> bool:
+    """Whether its library lets a rule look at each iteration; not with random forests, which have one."""
+    library, name = type(estimator).__module__.partition(".")[0], type(estimator).__name__
+    return library in ("xgboost", "lightgbm") and not name.startswith("XGBRF")
 
 
 def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
@@ -127,7 +140,7 @@ def _call(build: str, params: Mapping[str, Any]) -> Any:
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # user code may raise anything
-        raise ConfigError(f"model.build: {name} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(f"model.build: {name} raised {error_text(error)}") from error
 
 
 def _construct(path: str, params: Mapping[str, Any]) -> Any:
@@ -143,4 +156,4 @@ def _construct(path: str, params: Mapping[str, Any]) -> Any:
     try:
         return kind(**params)
     except Exception as error:
-        raise ConfigError(f"model.params: {path} rejects its parameters: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"model.params: {path} rejects its parameters: {error_text(error)}") from error

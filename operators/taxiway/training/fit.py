@@ -1,19 +1,25 @@
 """Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
 
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
+from taxiway.messages import error_text
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping
 from taxiway.store import Store
 from taxiway.training.estimator import SEED
+from taxiway.training.history import ReportedHistory, Watch
+from taxiway.training.history.callbacks import lightgbm_callback, xgboost_watched
 from taxiway.training.own_training import VALIDATION, TrainingData
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 _TRIAL_ROWS_PER_CLASS = 20
 _TRIAL_ROWS = 200
 _FEW_TREES = 3
+_NEVER = 1_000_000_000
+"""More iterations than any fit has."""
 _HELD_WEIGHTS = {"lightgbm": "eval_sample_weight", "xgboost": "sample_weight_eval_set"}
 """The name of the argument with the weights of the rows that are held out."""
 _CONTINUED = {"lightgbm": "init_model", "xgboost": "xgb_model"}
@@ -89,36 +97,47 @@ def read_training_rows(features: FeatureSet, store: Store) -> tuple[TrainingRows
     return rows, tuple(made.column_names)
 
 
-def fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None, previous: Any = None) -> None:
+def fit(
+    estimator: Any,
+    rows: TrainingRows,
+    early_stopping: EarlyStopping | None = None,
+    watch: Watch | None = None,
+    previous: Any = None,
+) -> None:
     """Fit an estimator in place.
 
     Args:
         estimator: The estimator.
         rows: The rows.
         early_stopping: When to stop boosting; None to run all iterations.
-        previous: A fitted estimator of the same type to start from; None to begin anew. XGBoost and LightGBM
-            add iterations to it; estimators of scikit-learn learn from the rows by `partial_fit`.
+        watch: Watches a fit of XGBoost or LightGBM, and stops it.
+        previous: A fitted estimator of the same type to start from; None to begin anew. XGBoost and LightGBM add iterations to it;
+            estimators of scikit-learn learn from the rows by `partial_fit`.
 
     Raises:
         ConfigError: The estimator has no early stopping.
         FitError: The estimator raised an error about its parameters or the rows.
     """
+    watch = watch or Watch()
     try:
+        if watch.stop_on and early_stopping is None:
+            early_stopping = EarlyStopping(rounds=_NEVER)  # it only keeps the best iteration
         if early_stopping is not None:
-            _fit_until_no_better(estimator, rows, early_stopping, previous)
+            _fit_until_no_better(estimator, rows, early_stopping, watch, previous)
         elif previous is not None and _library(estimator) == "sklearn":
             further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
             further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
             vars(estimator).update(vars(further))
         else:
-            options = {**_weighted(estimator, rows.weights), **_started(estimator, previous)}
-            estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **options)
+            with _watched(estimator, watch) as options:
+                options |= {**_weighted(estimator, rows.weights), **_started(estimator, previous)}
+                estimator.fit(rows.matrix, _labels_for(estimator, rows.labels), **options)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not about parameters or rows
     except Exception as error:
         raise FitError(
             f"{type(estimator).__name__} could not be fitted to the label {rows.name} on {len(rows.labels):,} rows: "
-            f"{type(error).__name__}: {error}"
+            f"{error_text(error)}"
         ) from error
 
 
@@ -146,15 +165,30 @@ def fit_on_few(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping
         fit(estimator, rows, early_stopping)
 
 
-def training_data(rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...]) -> TrainingData:
-    """The rows as a team's own function or program gets them, with a tenth held out."""
+def training_data(
+    rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...], watch: Watch | None = None
+) -> TrainingData:
+    """The rows as a team's own function or program gets them, with a tenth held out.
+
+    Args:
+        rows: All training rows.
+        classes: The classes as text; empty for a regression.
+        columns: The names of the features.
+        watch: Watches what a function reports.
+    """
     import numpy as np
 
     learned, held = split_rows(rows, VALIDATION, stratified=bool(classes))
     labels = np.unique(rows.labels, return_inverse=True)[1] if classes else np.asarray(rows.labels, dtype=float)
-    weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
+    weights, held_weights = (None, None) if rows.weights is None else (rows.weights[learned], rows.weights[held])
     return TrainingData(
-        *(rows.matrix[learned], labels[learned], rows.matrix[held], labels[held]), columns, classes, SEED, *weights
+        *(rows.matrix[learned], labels[learned], rows.matrix[held], labels[held]),
+        columns,
+        classes,
+        SEED,
+        weights,
+        held_weights,
+        ReportedHistory(watch or Watch()),
     )
 
 
@@ -167,12 +201,27 @@ def _labels_for(estimator: Any, labels: Any) -> Any:
     return labels
 
 
+@contextmanager
+def _watched(estimator: Any, watch: Watch) -> "Iterator[dict[str, Any]]":
+    """Let a watch follow the fit inside, if the library has callbacks: with these arguments of `fit`."""
+    library = _library(estimator)
+    if library in _HELD_WEIGHTS:
+        watch.total = estimator.get_params().get("n_estimators")
+    if library == "xgboost":
+        with xgboost_watched(estimator, watch):
+            yield {}
+    elif library == "lightgbm":
+        yield {"callbacks": [lightgbm_callback(watch)]}
+    else:
+        yield {}
+
+
 def _started(estimator: Any, previous: Any) -> dict[str, Any]:
     """The argument of `fit` with the model to start from, if there is one."""
     return {} if previous is None else {_CONTINUED[_library(estimator)]: previous}
 
 
-def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, previous: Any) -> None:
+def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, watch: Watch, previous: Any) -> None:
     known = estimator.get_params()
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
@@ -193,12 +242,13 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         options |= {"sample_weight": rows.weights[learned], _HELD_WEIGHTS[library]: [rows.weights[held]]}
     if library == "xgboost":
         estimator.set_params(early_stopping_rounds=stopping.rounds)
-        estimator.fit(rows.matrix[learned], labels[learned], verbose=False, **options)
+        with _watched(estimator, watch):
+            estimator.fit(rows.matrix[learned], labels[learned], verbose=False, **options)
     else:
         import lightgbm
 
-        callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False)]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _watched(estimator, watch) as watched:
+            callbacks = [lightgbm.early_stopping(stopping.rounds, verbose=False), *watched["callbacks"]]
             warnings.simplefilter("ignore", FutureWarning)  # older versions have no other name for the rows that are held out
             estimator.fit(rows.matrix[learned], labels[learned], callbacks=callbacks, **options)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
-from taxiway.messages import clipped
+from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.python_refs import look_up
 from taxiway.training.own_training import MAX_ERROR, OwnTraining, TrainingData, estimator_of
@@ -49,7 +49,7 @@ class OwnFunction(OwnTraining):
         except (MemoryError, TaxiwayError):
             raise
         except (Exception, SystemExit) as error:  # a team's code may raise anything
-            why = clipped(f"{type(error).__name__}: {error}", MAX_ERROR)
+            why = clipped(error_text(error), MAX_ERROR)
             raise FitError(f"model.train: {self._name} raised {why}") from error
         finally:
             if os.getpid() != process:  # a process that the function forked must not go on with the pipeline

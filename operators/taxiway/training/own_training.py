@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
-from taxiway.messages import clipped
+from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
+from taxiway.training.history import GRADIENT, ReportedHistory, Watch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,7 @@ class TrainingData:
         seed: A number for the random generators, the same in every run.
         weights: The weights of the rows to learn from, with `model.weight`; None if all weigh alike.
         validation_weights: The weights of the held-out rows.
+        history: What was reported.
     """
 
     matrix: "Floats"
@@ -51,6 +53,40 @@ class TrainingData:
     seed: int
     weights: Any = None
     validation_weights: Any = None
+    history: ReportedHistory = field(default_factory=lambda: ReportedHistory(Watch()))
+
+    def report(
+        self,
+        iteration: int,
+        *,
+        training_loss: float | None = None,
+        validation_loss: float | None = None,
+        gradient_norm: float | None = None,
+    ) -> bool:
+        """Report the state of the training after an iteration: for MLflow, the rules and the progress in the log.
+
+        Args:
+            iteration: The number of the iteration, larger than the one before.
+            training_loss: The loss on the rows to learn from.
+            validation_loss: The loss on the held-out rows.
+            gradient_norm: The norm of the gradient.
+
+        Returns:
+            Whether to stop, because a rule of `model.stop_on` found a mistake.
+
+        Raises:
+            ValueError: The number is not larger than the one before.
+        """
+        values = (
+            ("training", "loss", training_loss),
+            ("validation", "loss", validation_loss),
+            ("training", GRADIENT, gradient_norm),
+        )
+        return self.history.add(iteration, values)
+
+    def keep(self, iteration: int) -> None:
+        """Say that the model which is returned is that of an earlier iteration, such as the one with the smallest loss."""
+        self.history.kept = iteration
 
 
 class OwnTraining(ABC):
@@ -158,7 +194,7 @@ def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
     try:
         return np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
     except Exception as error:  # of any library, or of a team
-        raise FitError(f"{name} cannot predict: {clipped(f'{type(error).__name__}: {error}', MAX_ERROR)}") from error
+        raise FitError(f"{name} cannot predict: {clipped(error_text(error), MAX_ERROR)}") from error
 
 
 def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:

@@ -1,6 +1,5 @@
 """Fit the estimator on the transformed rows, and combine it with the transform into the object that is served."""
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,8 @@ from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import fit, fit_on_few, read_training_rows, training_data
-from taxiway.training.history import curves_of, findings
+from taxiway.training.fit import TrainingRows, fit, fit_on_few, read_training_rows, training_data
+from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own_training import OwnTraining, require_predictions
 
@@ -106,7 +105,6 @@ def train(
         ConfigError: The estimator or a parameter is not valid.
         FitError: The estimator could not be fitted.
     """
-    from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
     problem: Problem = "classification" if features.classes else "regression"
@@ -115,37 +113,60 @@ def train(
     own = isinstance(estimator, OwnTraining)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    if check is not None and not own:
-        first = clone(estimator)
-        with contextlib.suppress(FitError):  # on so few rows, which says nothing about all
-            fit_on_few(first, rows.few())
-            check(Pipeline([("transform", transform), ("model", first)]))
+    differs = _tried(estimator, rows, transform, check) if check is not None and not own else None
     start = _to_start_from(previous(), names, features, transform) if model.warm_start and not own else None
     if start is not None and type(start) is not type(estimator):
         _log.warning("trained anew: the champion is a %s", type(start).__name__)
         start = None
+    watch = Watch(model.stop_on)
+    data = training_data(rows, features.classes, names, watch) if isinstance(estimator, OwnTraining) else None
     with measured_costs() as costs:
-        if isinstance(estimator, OwnTraining):
+        if data is not None:
             estimator = estimator.fit(
-                training_data(rows, features.classes, names),
+                data,
                 problem,
                 lambda: _to_start_from(previous(), names, features, transform),
             )
         else:
-            fit(estimator, rows, model.early_stopping, start)
+            fit(estimator, rows, model.early_stopping, watch, start)
     require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
     recorder.metrics({**costs, "train.rows": features.row_count})
-    _record_history(estimator, recorder)
+    reported = data.history.curves if data is not None else ()
+    _record_history(estimator, reported or curves_of(estimator), [*filter(None, (watch.stopped, differs))], recorder)
     return Pipeline([("transform", transform), ("model", estimator)])
 
 
-def _record_history(estimator: Any, recorder: Recorder) -> None:
-    """Report how the losses developed, and what is wrong with them; nothing is decided by it."""
-    curves = curves_of(estimator)
-    if not curves:
+def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object]) -> str | None:
+    """Fit the estimator on few rows, and check what it consists of; why two fits are not the same, None if they are."""
+    import numpy as np
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
+
+    few, answers = rows.few(), []
+    try:
+        for _ in range(2):
+            tried = clone(estimator)
+            fit_on_few(tried, few)
+            answers.append(tried.predict_proba(few.matrix) if hasattr(tried, "predict_proba") else tried.predict(few.matrix))
+        check(Pipeline([("transform", transform), ("model", tried)]))
+    except FitError:  # on so few rows, which says nothing about all
+        return None
+    if np.array_equal(answers[0], answers[1], equal_nan=True):
+        return None
+    return (
+        f"two fits of {type(estimator).__name__} on the same rows predict differently, so a second run would not make the same model; give "
+        "it a fixed seed, or one thread"
+    )
+
+
+def _record_history(estimator: Any, curves: Sequence[Curve], found: list[str], recorder: Recorder) -> None:
+    """Report how the losses developed, and what is wrong with them and with the trees; the gate decides nothing by it."""
+    trees = saturated_trees(estimator)
+    if not curves and trees is None and not found:
         return
     recorder.history({curve.name: curve.steps() for curve in curves})
-    found = [message for curve in curves for message in findings(curve)]
+    found = [*found, *([trees] if trees is not None else [])]
+    found += [message for curve in curves for message in findings(curve)]
     for message in found:
         _log.warning("%s", message)
     recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})

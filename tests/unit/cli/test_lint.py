@@ -101,6 +101,42 @@ def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> No
         ("pipeline.yaml", "params: {max_iter: 150}", "params: {max_itr: 150}", 'did you mean "max_iter"?'),
         (
             "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: distanc",
+            'late_arrivals.pipeline.yaml:18: model.weight is "distanc", which is not a column of the schema',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: carrier",
+            'late_arrivals.pipeline.yaml:18: model.weight is "carrier", whose type in the schema is string',
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {costs: {'true': {'false': 1}}, times: carrier}}",
+            'gate.metrics.cost.times is "carrier", whose type in the schema is string\n    allowed: a column of type integer or number',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  stop_on: [overfit]",
+            "model.stop_on: HistGradientBoostingClassifier cannot be stopped by rules",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {function: 'os.path:basename'}}",
+            "gate.metrics.cost: os.path:basename cannot be called with (y_true, y_pred, rows)",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {function: 'os.path:nope'}}",
+            "late_arrivals.pipeline.yaml:19: gate.metrics.cost",
+        ),
+        (
+            "pipeline.yaml",
             "estimator: sklearn.ensemble.HistGradientBoostingClassifier",
             'command: [trian, "{train.csv}", "{model.onnx}"]',
             "late_arrivals.pipeline.yaml:15: model.command: the program trian is not found",
@@ -164,6 +200,18 @@ def test_an_old_key_is_an_error_that_names_the_new_one(team: Path, file: str, ol
     change(team / file, old, new)
     code, shown = lint(team)
     assert (code, expected in shown) == (1, True), shown
+
+
+def test_a_column_of_weights_that_is_not_there_is_one_mistake(team: Path) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "  params: {max_iter: 150}", "  params: {max_iter: 150}\n  weight: distanc")
+    code, shown = lint(team)
+    assert (code, shown.count('distanc"'), "1 mistake" in shown) == (1, 1, True), shown
+
+
+def test_a_note_about_many_columns_is_short(team: Path) -> None:
+    (note,) = [line for line in lint(team)[1].splitlines() if line.startswith("note: ")]
+    assert "`collected` for flight_id, carrier and 25 more columns; `unit` for" in note
+    assert len(note) < 260 + len(str(team))
 
 
 def test_a_missing_dag_file_is_reported_with_its_content(team: Path) -> None:

@@ -72,6 +72,7 @@ def test_a_metric_that_fails_for_a_baseline_leaves_it_out(tmp_path: Path) -> Non
     found, without, _, (labels, probabilities) = evaluated(tmp_path, gate)
     (linear,) = found.baselines
     assert (linear.name, linear.metric) == ("linear", "spread")
+    assert (found.better("spread"), found.better("accuracy")) == ("higher", None), "nothing else says it of a team's own"
     assert linear.score.value == pytest.approx(accuracy_score(labels, probabilities >= 0.5))
     assert found.metrics == without.metrics
 

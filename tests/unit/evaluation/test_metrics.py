@@ -1,5 +1,7 @@
 """Metrics against scikit-learn's, weighted and not, and intervals against what is known of them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sklearn.metrics as reference
@@ -124,6 +126,24 @@ def test_a_metric_is_scikit_learns_with_weights_and_ties(name: str, data: st.Dat
     drawn = weights > 0  # rows that are not drawn are not there
     theirs = {**ANY, **BINARY, **SEVERAL}[name](labels[drawn], probabilities[drawn], weights[drawn])
     assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_a_metric_of_many_classes_does_not_sort_the_weights_of_all_rows_for_each_of_them(name: str) -> None:
+    rng = np.random.default_rng(0)
+    classes = [str(one) for one in range(50)]
+    predictions = predictions_of(rng.dirichlet(np.ones(50), 2_000), classes, classes, None)
+    labels, weights = rng.integers(0, 50, 2_000).astype(float), rng.integers(0, 3, (100, 2_000)).astype(float)
+    compute = metric_of(name, classes).compute
+    compute(predictions, labels, weights[:1])  # imports
+    tracemalloc.start()
+    try:
+        found = compute(predictions, labels, weights)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * weights.nbytes  # the weights by row, once; a sorted copy for each class is what made it slow
+    assert found[0] == pytest.approx(ANY[name](labels, predictions.values, weights[0]), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", sorted(OF_NUMBERS))

@@ -1,5 +1,7 @@
 """Metrics of a team's own: costs and functions, on all rows, in replicates and in slices; what goes wrong is a sentence."""
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from helping import examples
 from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.comparison import Comparison
+from taxiway.evaluation.metrics.trial import try_own_metrics
 from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.spec.gate import Gate
 from taxiway.spec.pipeline_file import read_pipeline
@@ -101,6 +104,34 @@ def test_what_a_function_does_wrong_is_a_sentence(tmp_path: Path, body: str, wor
         found.intervals("mine", 0.99)
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (
+            {"function": "return 'high'"},
+            "one number for each row, or one number. Tried on 3 training rows with made-up predictions",
+        ),
+        ({"function": "raise KeyError('fee')"}, "raised KeyError: 'fee'. Tried on 3 training rows"),
+        ({"costs": {"no": {"yes": 1}}, "times": "name"}, "name is not a number in 3 of 3 rows. Tried on"),
+        ({"function": "return np.nan"}, ""),
+        ({"function": "return (y_true == y_pred).astype(float) * rows['probability_yes']"}, ""),
+        ({"costs": {"no": {"yes": 1}}, "times": "amount"}, ""),
+    ],
+)
+def test_a_metric_is_tried_before_anything_is_trained(tmp_path: Path, metric: dict[str, Any], words: str) -> None:
+    if "function" in metric:
+        metric = {"function": write(tmp_path, metric["function"])}
+    rows = pd.DataFrame({"y": ["no", None, "yes", "no"], "name": list("abcd"), "amount": [1, 2, 3, 4]})
+    with pytest.raises(ConfigError, match=re.escape(words)) if words else contextlib.nullcontext():
+        try_own_metrics(gate(mine=metric), rows, "y", CLASSES)
+
+
+def test_a_metric_of_a_regression_is_tried_too(tmp_path: Path) -> None:
+    own = gate(mine={"function": write(tmp_path, "return list(y_true)[:1] * 2"), "problem": "regression"})
+    with pytest.raises(ConfigError, match=r"an array of the shape \(2,\) for 3 rows"):
+        try_own_metrics(own, pd.DataFrame({"y": [1.5, 2.5, 4.0]}), "y", ())
+
+
 def test_a_function_cannot_change_what_others_see(tmp_path: Path) -> None:
     body = "y_true[:] = 'yes'; y_pred[:] = 'yes'; rows['row'] = 0; return np.ones(len(rows))"
     found = compared(gate(mine={"function": write(tmp_path, body)}), np.array([0.2, 0.6]), np.array([0, 1]))
@@ -115,9 +146,9 @@ def test_costs_of_a_class_or_a_column_that_does_not_exist_are_errors() -> None:
     with pytest.raises(ConfigError, match=r'gate\.metrics\.cost\.costs has the class "maybe"; allowed: no, yes'):
         gate(cost={"costs": {"no": {"maybe": 1}}}).require_known_classes(CLASSES)
     costs = {"costs": {"no": {"yes": 1}}, "times": "amount"}
-    with pytest.raises(DataError, match='times is "amount", missing in the evaluation rows; allowed: row'):
+    with pytest.raises(DataError, match='times is "amount", missing in the rows; allowed: row'):
         compared(gate(cost=costs), *two).intervals("cost", 0.99)
-    with pytest.raises(DataError, match="amount is not a number in 1 of 2 evaluation rows"):
+    with pytest.raises(DataError, match="amount is not a number in 1 of 2 rows"):
         compared(gate(cost=costs), *two, amount=[1.0, None]).intervals("cost", 0.99)
 
 

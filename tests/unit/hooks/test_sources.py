@@ -77,7 +77,7 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, exclude=[names[1]])
     plan = plan_window(spans, stays, decided=frozenset())
     assert plan.spans == (spans[0], spans[2], spans[-1])
-    assert plan.notes == (f"{names[1]} is excluded by source.exclude",)
+    assert plan.notes == (f"span {names[1]} is excluded by source.exclude",)
     kept = source_from_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
     assert kept == stays
 

@@ -102,6 +102,8 @@ def test_only_errors_without_a_waiver_block() -> None:
         ((Status.PASS, Status.UNDECIDED), Status.UNDECIDED),
         ((Status.PASS, Status.NOT_APPLICABLE), Status.PASS),
         ((Status.NOT_APPLICABLE,), Status.NOT_APPLICABLE),
+        ((Status.INFO, Status.PASS), Status.PASS),
+        ((Status.INFO,), Status.NOT_APPLICABLE),
         ((), Status.NOT_APPLICABLE),
     ],
 )

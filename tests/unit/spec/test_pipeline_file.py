@@ -79,11 +79,15 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "thresholds: {rmse: 6}",
             ["gate: rmse is for regression and roc_auc for classification", "mae, mape, pinball_loss, r2, rmse, smape"],
         ),
-        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: 6}", ["the threshold of roc_auc is 6", "0 to 1"]),
+        (
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {roc_auc: 6}",
+            ["late.pipeline.yaml:10: gate.thresholds.roc_auc is 6.0; allowed: 0 to 1"],
+        ),
         (
             "thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
             "thresholds: {r2: 1.5}\n  against_champion: {metric: r2}",
-            ["the threshold of r2 is 1.5; allowed: 1 or less"],
+            ["gate.thresholds.r2 is 1.5; allowed: 1 or less"],
         ),
         (
             "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
@@ -107,9 +111,29 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: 60}",
-            ["late.pipeline.yaml:9: gate", "the threshold of roc_auc is 60"],
+            ["late.pipeline.yaml:10: gate.thresholds.roc_auc is 60.0"],
         ),
-        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: .nan}", ["the threshold of roc_auc is nan"]),
+        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: .nan}", ["gate.thresholds.roc_auc is nan"]),
+        (
+            "thresholds: {roc_auc: 0.6}",
+            "thresholds: {roc_auc: 6, nope: 1, accuracy: 7, rmse: 2}",
+            [
+                'late.pipeline.yaml:10: gate.thresholds.nope is "nope"',
+                "gate.thresholds.roc_auc is 6.0",
+                "gate.thresholds.accuracy is 7.0",
+                "late.pipeline.yaml:9: gate: rmse is for regression and accuracy, roc_auc for classification",
+            ],
+        ),
+        (
+            "gate:",
+            "shadow: {agree_within: 2}\nsweep: {search: grid, space: {a: [1, 2]}, metric: rmse}\ngate:",
+            ["shadow needs gateway", "shadow.agree_within is for regression", "sweep.metric is rmse"],
+        ),
+        (
+            "gate:",
+            "  weight: late\ngate:",
+            ['late.pipeline.yaml:9: model.weight is "late"; it is the label; allowed: another column'],
+        ),
         ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is True"]),
         ("gate:", "schedule: newspan\ngate:", ['schedule is "newspan"', 'did you mean "new_span"?']),
         ("gate:", "features: {numeric: temp}\ngate:", ['features.numeric is "temp"; allowed: auto, or a list of column names']),

@@ -118,14 +118,14 @@ def test_training_and_evaluation_refuse_a_missing_label_with_the_key_the_file_an
 ) -> None:
     made = pipeline(site).model_copy(update={"on_invalid_data": "continue"})
     forget_labels(site, 2, 7)
-    with pytest.raises(DataError, match=r"missing in 7 evaluation rows\n    7 of 1,000 in 2 of"):
+    with pytest.raises(DataError, match=r"missing in 7 evaluation rows\n    7 of 1,000 in span 2 of"):
         run(installation, made)
     forget_labels(site, 1, 12)
     with pytest.raises(DataError) as refused:
         run(installation, made)
     assert str(refused.value).splitlines()[:2] == [
         "the label y is missing in 12 training rows",
-        "    12 of 1,000 in 1 of {data}/{SPAN}.parquet",
+        "    12 of 1,000 in span 1 of {data}/{SPAN}.parquet",
     ]
     assert "source.unlabelled: drop" in str(refused.value)
 
@@ -135,9 +135,9 @@ def test_a_span_waits_until_all_of_its_labels_are_known(site: Site, installation
     forget_labels(site, 2, 12)
     found, reasons = run(installation, made)
     assert found.snapshot is None
-    assert "2 is waiting: the label y is missing in 6 of 500 rows" in reasons[0]
+    assert "span 2 is waiting: the label y is missing in 6 of 500 rows" in reasons[0]
     assert processed_spans(installation.store, made.name) == frozenset()
-    with pytest.raises(ConfigError, match="span 2 cannot be used: 2 is waiting: the label y is missing"):
+    with pytest.raises(ConfigError, match="span 2 cannot be used: span 2 is waiting: the label y is missing"):
         run(installation, made, span="2")
     site.arrive(2)
     forget_labels(site, 2, 1)  # that of the last row, which the filter removes
@@ -153,7 +153,7 @@ def test_a_span_whose_labels_are_not_there_yet_is_left_out_of_windows(site: Site
     source = made.source.with_data(str(site.data))
     planned = plan_ingest(source, made.name, installation.store, installation.services.connect, now=datetime.now(UTC))
     assert [span.name for span in planned.plan.spans] == ["1", "3"]
-    assert planned.plan.notes == ("2 is waiting: there is no column y yet",)
+    assert planned.plan.notes == ("span 2 is waiting: there is no column y yet",)
 
 
 def test_labels_of_a_joined_table_are_dropped_or_waited_for(site: Site, installation: Installation) -> None:
@@ -166,8 +166,8 @@ def test_labels_of_a_joined_table_are_dropped_or_waited_for(site: Site, installa
     with pytest.raises(ConfigError, match='"y", but span 1 has no such column before joins'):
         run(installation, pipeline(site, unlabelled="drop", join=join, rows="y is not null"))
     _, reasons = run(installation, pipeline(site, unlabelled="wait", join=join))
-    assert "1 is waiting: the label y is missing in 50 of 1,000 rows" in reasons[0]
-    assert "2 is waiting: the label y is missing in 100 of 1,000 rows" in reasons[0]
+    assert "span 1 is waiting: the label y is missing in 50 of 1,000 rows" in reasons[0]
+    assert "span 2 is waiting: the label y is missing in 100 of 1,000 rows" in reasons[0]
     found, _ = run(installation, pipeline(site, unlabelled="drop", join=join))
     assert found.summary is not None
     assert found.snapshot is not None

@@ -1,5 +1,6 @@
 """The local runner: whole pipelines in this process, with every outcome, and what a failed run leaves behind."""
 
+import logging
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -74,20 +75,26 @@ def test_spans_are_decided_one_after_another(site: Site, installation: Installat
     assert "every span with 1 before it already has a decision" in seen.reasons[-1]
 
 
-def test_a_candidate_is_compared_with_simple_models_once(site: Site, installation: Installation) -> None:
+def test_a_candidate_is_compared_with_simple_models_once(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
     """A retry finds the same records, although times differ from run to run."""
+    caplog.set_level(logging.INFO, "taxiway.stages")
     pipeline = site.pipeline(model={"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 5}})
     first, again = (run_in(installation, pipeline, until="validate_model") for _ in range(2))
     assert first.verdict is not None
     assert first.verdict == again.verdict
-    assert [one.status for one in first.verdict.reasons if "; logistic regression 0." in one.message] == [Status.NOT_APPLICABLE]
+    assert [one.status for one in first.verdict.reasons if " of the linear model and 0." in one.message] == [Status.INFO]
     evaluation = installation.store.get(Evaluation, first.verdict.evaluation)
     assert [one.name for one in evaluation.baselines] == ["linear", "dummy"]
     assert len(installation.store.list_refs("cache/baseline")) == 2
     assert first.candidate is not None
     experiment = installation.client.get_experiment_by_name(pipeline.experiment)
     assert experiment is not None
-    oldest = installation.client.search_runs([experiment.experiment_id])[-1].data.metrics
+    data = installation.client.search_runs([experiment.experiment_id])[-1].data
+    oldest = data.metrics
+    assert "times larger (" in data.tags["taxiway.costs"]
+    assert f"INFO: {data.tags['taxiway.costs']}" in caplog.text, "below the reasons of the verdict, but not one of them"
     version = installation.client.get_model_version(first.candidate.model, str(first.candidate.version))
     assert oldest["model.bytes"] == int(version.tags["taxiway.model_bytes"]) > 1_000
     assert oldest["baseline.linear.roc_auc"] == evaluation.baselines[0].score.value
@@ -97,6 +104,22 @@ def test_a_candidate_is_compared_with_simple_models_once(site: Site, installatio
         for name in (*costs, "predict.ms_per_row", "baseline.linear.predict_ms_per_row", "baseline.linear.model_bytes")
     )
     assert oldest["train.energy_wh"] == pytest.approx(oldest["train.cpu_seconds"] * 12 / 3600)
+
+
+def test_a_metric_that_returns_no_numbers_ends_the_run_before_anything_is_trained(
+    site: Site, installation: Installation
+) -> None:
+    (site.folder / "own.py").write_text("def profit(y_true, y_pred, rows):\n    return 'high'\n")
+    gate = {
+        "thresholds": {"profit": 1},
+        "metrics": {"profit": {"function": f"{site.folder / 'own.py'}:profit", "better": "higher"}},
+        "against_champion": {"metric": "profit"},
+    }
+    pipeline, seen = site.pipeline(gate=gate), Seen()
+    with pytest.raises(ConfigError, match=r"returned a str that is no number.*before training"):
+        run_in(installation, pipeline, watcher=seen)
+    assert "train" not in seen.stages
+    assert installation.client.search_registered_models(f"name = '{pipeline.name}'") == []
 
 
 def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site, installation: Installation) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, FitError
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
@@ -53,6 +53,26 @@ def test_boosting_stops_when_it_gets_no_better_and_the_same_twice(problem: Probl
         assert iterations(estimator) < 100
         answers.append(estimator.predict(rows.matrix))
     assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "words"),
+    [
+        ("xgboost.XGBRegressor", {"eval_metric": "nope"}, "XGBoostError: Unknown metric function nope"),
+        ("xgboost.XGBRegressor", {"objective": "nope"}, "XGBoostError: Unknown objective function: `nope`"),
+        (
+            "xgboost.XGBRegressor",
+            {"monotone_constraints": (1,) * 99},
+            "XGBoostError: The size of monotone constraint should be less or equal to the number of features.",
+        ),
+        ("lightgbm.LGBMRegressor", {"num_leaves": -1}, "LightGBMError: Check failed: (num_leaves) > (1)"),
+    ],
+)
+def test_an_error_of_a_library_in_cpp_is_its_first_sentence(path: str, params: dict[str, Any], words: str) -> None:
+    estimator = build_estimator(Model(estimator=path, params=params), {}, "regression")
+    with pytest.raises(FitError) as refused:
+        fit(estimator, noisy("regression"), EarlyStopping())
+    assert str(refused.value).endswith(f"rows: {words}")
 
 
 def test_an_estimator_without_early_stopping_says_so() -> None:

@@ -9,7 +9,8 @@ import pytest
 from taxiway.spec.pipeline import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
-from taxiway.training.history import Curve, curves_of, exploded, findings, not_improving, overfitted
+from taxiway.training.history import Curve, curves_of
+from taxiway.training.history.rules import findings, not_finite, not_improving, overfit
 
 STOPPING = EarlyStopping(rounds=5, fraction=0.2)
 PATHS = {
@@ -59,8 +60,8 @@ def test_the_iterations_after_the_best_one_are_not_those_of_the_model(path: str)
     fit(estimator, rows, EarlyStopping(rounds=20, fraction=0.2))
     (curve,) = curves_of(estimator)
     assert curve.kept == 1 + int(np.argmin(curve.values))
-    assert overfitted(curve) is None
-    assert overfitted(Curve("validation", "logloss", curve.values)) is not None
+    assert overfit(curve) is None
+    assert overfit(Curve("validation", "logloss", curve.values)) is not None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def loss(*values: float, **more: Any) -> Curve:
     ],
 )
 def test_overfitting_is_an_improvement_that_is_lost_again(curve: Curve, words: str | None) -> None:
-    found = overfitted(curve)
+    found = overfit(curve)
     assert (found is None) == (words is None)
     assert words is None or words in str(found)
 
@@ -115,8 +116,8 @@ def test_a_loss_that_never_falls_is_found_after_ten_iterations(values: list[floa
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_finite_is_found_and_nothing_else(value: float) -> None:
     curve = loss(1, 0.5, value, *[0.9] * 20)
-    assert findings(curve) == [str(exploded(curve))]
-    assert f"is {value} in iteration 3" in str(exploded(curve))
+    assert findings(curve) == [str(not_finite(curve))]
+    assert f"is {value} in iteration 3" in str(not_finite(curve))
 
 
 @pytest.mark.parametrize("length", [1, 999, 1_000, 1_001, 12_345])

@@ -239,3 +239,45 @@ def test_the_history_of_the_training_is_reported_and_judged(
         assert list(recorder.values["history.validation.loss"]) == list(range(13))
         assert recorder.values["taxiway.training_findings"].startswith(words)
         assert ("the validation loss is never better" in caplog.text) is (words != "none")
+
+
+def test_what_a_function_reports_and_what_stops_boosting_is_in_the_run(
+    snapshot_and_store: tuple[Snapshot, Store], tmp_path: Path
+) -> None:
+    _, store = snapshot_and_store
+    (tmp_path / "own.py").write_text(
+        "def train(data, params):\n"
+        "    from sklearn.linear_model import LogisticRegression\n\n"
+        "    for step in range(1, 100):\n"
+        "        if data.report(step, training_loss=1.0, gradient_norm=1e-9):\n"
+        "            break\n"
+        "    return LogisticRegression().fit(data.matrix, data.labels)\n"
+    )
+    own = Model(train=f"{tmp_path / 'own.py'}:train", stop_on=("not_improving",))
+    recorder = InMemoryRecorder()
+    train(features_for(snapshot_and_store, own), own, {}, store=store, recorder=recorder)
+    assert list(recorder.values["history.training.loss"]) == list(range(1, 12))
+    found = recorder.values["taxiway.training_findings"]
+    assert found.startswith("stopped in iteration 11 by the rule not_improving: the training loss is never better")
+    assert "the training gradient_norm is 1e-09 in iteration 11" in found
+
+    params = {"n_estimators": 12, "min_child_samples": 10**6}
+    boosted = Model(estimator="lightgbm.LGBMClassifier", params=params)
+    recorder = InMemoryRecorder()
+    train(features_for(snapshot_and_store, boosted), boosted, {}, store=store, recorder=recorder)
+    assert "have no split, so they tell no rows apart" in recorder.values["taxiway.training_findings"]
+
+
+def test_an_estimator_that_is_fitted_differently_each_time_is_a_finding(
+    snapshot_and_store: tuple[Snapshot, Store], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\nfrom sklearn.linear_model import LogisticRegression\n\n\n"
+        "class Noisy(LogisticRegression):\n    def fit(self, rows, labels):\n"
+        "        return super().fit(rows + np.random.default_rng().normal(size=rows.shape), labels)\n\n\n"
+        "def build(params):\n    return Noisy()\n"
+    )
+    made = features_for(snapshot_and_store, LOGISTIC)
+    for model, found in ((LOGISTIC, False), (Model(build=f"{tmp_path}/own.py:build"), True)):
+        train(made, model, {}, store=snapshot_and_store[1], recorder=InMemoryRecorder(), check=id)
+        assert ("two fits of Noisy on the same rows predict differently" in caplog.text) == found

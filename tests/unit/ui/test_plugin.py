@@ -14,9 +14,12 @@ from mlflow import MlflowClient
 
 from helping import free_port
 from taxiway.registry.champions import champions
+from taxiway.tracking.run import run_url
+from taxiway.tracking.tags import COSTS
 from taxiway_ui.app import app
 from taxiway_ui.clients import query_server
 from taxiway_ui.plugin import TaxiwayPlugin
+from taxiway_ui.run_tags import run_tags
 
 HEAVY = ["mlflow", "pandas", "numpy", "sklearn", "duckdb", "jinja2.environment", "fastapi", "airflow.api_fastapi.core_api"]
 
@@ -94,6 +97,20 @@ def test_an_mlflow_that_answers_is_asked(mlflow_url: str) -> None:
 
     found, problem = query_server(mlflow_url, count, 0)
     assert (found > 0, problem) == (True, "")
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_the_page_of_a_run_reads_its_tags(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": mlflow_url}))
+    client = MlflowClient(mlflow_url)
+    made = client.create_run("0", tags={COSTS: "6.0 times slower", "other": "x"})
+    assert run_tags(run_url(mlflow_url, "0", made.info.run_id)) == ({COSTS: "6.0 times slower"}, "")
+    assert run_tags(run_url(mlflow_url, "0", "0" * 32)) == ({}, ""), "of another server"
+    assert run_tags("") == ({}, "")
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", f"http://127.0.0.1:{free_port()}")
+    nothing, problem = run_tags(run_url(mlflow_url, "0", made.info.run_id))
+    assert nothing == {}
+    assert "does not answer, so costs and findings about the training are not shown" in problem
 
 
 def run(code: str, home: Path, **settings: str) -> list[str]:

@@ -161,7 +161,7 @@ def every_page() -> dict[str, str]:
         "pipeline": page(
             "pipeline.html", view=History(HOSTILE, tenure, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
         ),
-        "run": page("run.html", view=RunPage(run, records, (HOSTILE,)), **PLACES),
+        "run": page("run.html", view=RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE), **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
     }
 
@@ -255,6 +255,36 @@ def test_better_is_by_the_metrics_own_direction() -> None:
     assert side("log_loss", UP) == "worse"
     assert side("roc_auc", Interval(value=0.0, low=-0.1, high=0.1, rows=1)) == "open"
     assert side("unheard_of", UP) == "open"
+    assert side("cost", UP, "lower") == "worse"
+    assert side("revenue", UP, "higher") == "better"
+
+
+def test_a_runs_page_says_what_complexity_costs_and_what_was_found_in_the_training() -> None:
+    records = hostile_records()
+    shown = page("run.html", view=RunPage(seen({}), records, (), "6.0 times slower", "it is overfitted"), **PLACES)
+    assert "<td>linear model</td>" in shown
+    assert "Version 2: 6.0 times slower" in shown
+    assert "<dd>it is overfitted</dd>" in shown
+    assert "nothing wrong with the history" in page("run.html", view=RunPage(seen({}), records, (), "", "none"), **PLACES)
+    assert "Findings" not in page("run.html", view=RunPage(seen({}), records, ()), **PLACES)
+
+
+@pytest.mark.parametrize(("direction", "colour"), [("lower", "worse"), ("higher", "better")])
+def test_a_metric_of_a_teams_own_has_colours_wherever_it_is_drawn(direction: str, colour: str) -> None:
+    found = MetricResult(metric="cost", candidate=UP, champion=UP, difference=UP, better=direction)
+    evaluation = Evaluation(
+        snapshot="s",
+        model="m",
+        candidate=2,
+        champion=1,
+        confidence=0.99,
+        metrics=(found,),
+        slices=(SliceResult(metric="cost", column="city", value="Rome", rows=500, confidence=0.999, difference=UP),),
+        baselines=(Baseline(name="linear", metric="cost", score=UP, difference=UP, rows=500),),
+    )
+    shown = page("run.html", view=RunPage(seen({}), RunRecords(evaluation=evaluation), ()), **PLACES)
+    assert shown.count(f'class="picture {colour}"') == 3
+    assert shown.count('class="picture ') == 3
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 3).map(sorted), max_size=5))

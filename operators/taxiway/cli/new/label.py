@@ -10,7 +10,7 @@ from taxiway.data.schema.model import NUMERIC_TYPES, Schema
 from taxiway.errors import DataError
 from taxiway.features.encoding import category_text
 from taxiway.features.labels import MAX_CLASSES, label_classes, label_numbers
-from taxiway.messages import listed
+from taxiway.messages import listed, names_text
 from taxiway.records import Span
 from taxiway.spec.metrics import Problem
 from taxiway.store import Store
@@ -79,7 +79,7 @@ class Label:
                 f"two values, {self.values[0]} and {self.values[1]}: the model predicts the probability of {self.values[1]}; a metric of "
                 f"the other is written as recall(class={self.values[0]})"
             )
-        return f"{len(self.values)} classes ({_shown(self.values)}): the model predicts the probability of each"
+        return f"{len(self.values)} classes ({names_text(self.values)}): the model predicts the probability of each"
 
     def _other_reading(self, problem: Problem, what: str) -> str:
         return f". {self.why}; if they are {what}, draft it again with --problem {problem}" if self.why else ""
@@ -193,9 +193,3 @@ def _has_one_peak(counts: Sequence[int]) -> bool:
     rises, falls = counts[: peak + 1], counts[peak:]
     shaped = list(rises) == sorted(rises) and list(falls) == sorted(falls, reverse=True)
     return shaped and min(counts) < 0.9 * max(counts)
-
-
-def _shown(classes: Sequence[str]) -> str:
-    if len(classes) <= _FEW_NUMBERS:
-        return ", ".join(classes)
-    return f"{', '.join(classes[:5])} and {len(classes) - 5} more"

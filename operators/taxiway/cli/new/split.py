@@ -8,7 +8,7 @@ from taxiway.cli.new.label import Label
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.messages import json_for_yaml
+from taxiway.messages import json_for_yaml, names_text
 from taxiway.spec.source.selection import Split
 
 EVALUATION = 0.2
@@ -61,7 +61,7 @@ class DraftSplit:
     def alternatives(self, mark: str = "") -> Iterator[str]:
         """What to split by instead, and why, as sentences; keys are between two `mark`."""
         if self.is_random:
-            columns = f"; columns with many values: {', '.join(self.many)}" if self.many else ""
+            columns = f"; columns with many values: {names_text(self.many, 'column')}" if self.many else ""
             option = f"{mark}--split-by COLUMN{mark}"
             yield f"If other rows belong together, such as those of a customer, draft it again with {option}{columns}"
         if self.time is not None:

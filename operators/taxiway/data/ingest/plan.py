@@ -162,10 +162,10 @@ def plan_as_of(
 
 
 def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice:
-    left_out = {span.name: f"{span.name} is excluded by source.exclude" for span in found if span.name in source.exclude}
+    left_out = {span.name: f"span {span.name} is excluded by source.exclude" for span in found if span.name in source.exclude}
     for span in found:
         if span.name in waiting:
-            left_out.setdefault(span.name, f"{span.name} is waiting: {waiting[span.name]}")
+            left_out.setdefault(span.name, f"span {span.name} is waiting: {waiting[span.name]}")
     return _Choice(source, found, tuple(span for span in found if span.name not in left_out), left_out)
 
 

@@ -105,7 +105,7 @@ class JoinTableCache:
         found = right.of(span.name)
         if found is None:  # the plan leaves out spans without a file to join
             raise TransientError(
-                f"join {right.name}: the file for {span.name} was removed after it was found; a retry lists the files again"
+                f"join {right.name}: the file for span {span.name} was removed after it was found; a retry lists the files again"
             )
         if right.file is None:
             return self._copied(right, found, folder)
@@ -234,7 +234,7 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
         if not training:
             raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or {other}")
         if not evaluation or evaluation[-1].name != newest:
-            raise DataError(f"{rule} leaves no rows of {newest} to evaluate on; raise evaluation, or {other}")
+            raise DataError(f"{rule} leaves no rows of span {newest} to evaluate on; raise evaluation, or {other}")
     return Snapshot(
         pipeline=pipeline,
         training=tuple(training),

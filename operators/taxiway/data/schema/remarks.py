@@ -12,6 +12,12 @@ from taxiway.messages import quoted
 # A column may have at most one value of each list: "true" together with "1" is not a boolean.
 _TRUE = ("TRUE", "true", "SET", "set", "1")
 _FALSE = ("FALSE", "false", "CLEAR", "clear", "0")
+_YES_NO = re.compile(
+    r"\s*(yes|no|y|n|ja|nein|nej|oui|non|s[ií]|n[ãa]o|sim|tak|nie|ano|da|ne|да|нет|kyllä|ei|igen|nem|evet"
+    r"|on|off|true|false|t|f|1|0|set|clear|enabled|disabled|active|inactive)\s*",
+    re.IGNORECASE,
+)
+"""The words for the two values of a boolean."""
 _INDEX = re.compile(r"__index_level_[0-9]+__")
 PANDAS_INDEX = "the index of a pandas DataFrame; if it is no data, write the file with index=False"
 """The remark on a column that pandas made of an index without a name."""
@@ -156,7 +162,7 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
 
 
 def _two(column: ColumnProfile, values: list[str]) -> str:
-    if not column.values_complete or len(values) != 2:
+    if not column.values_complete or len(values) != 2 or not all(map(_YES_NO.fullmatch, values)):
         return ""
     return f"only {' and '.join(map(quoted, sorted(values)))}; if these are booleans, store them as booleans"
 

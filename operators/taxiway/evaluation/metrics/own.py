@@ -1,5 +1,7 @@
 """Metrics of a team's own: a function in its folder, or a table of costs."""
 
+import contextlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.evaluation.metrics.weighted import mean
 from taxiway.evaluation.predictions import Predictions
 from taxiway.features.row_model import PROBABILITY
-from taxiway.messages import clipped
+from taxiway.messages import clipped, error_text
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.python_refs import look_up
 
@@ -20,6 +22,30 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _MAX_ERROR_CHARS = 500
+
+
+def metric_function(name: str, metric: OwnMetric) -> Any:
+    """The function of a metric.
+
+    Args:
+        name: The name of the metric.
+        metric: Its definition, which has a function.
+
+    Raises:
+        ConfigError: The function does not exist, or cannot be called with three arguments.
+    """
+    key = f"gate.metrics.{name}"
+    function = look_up(str(metric.function), ":", key)
+    try:
+        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
+            inspect.signature(function).bind(None, None, None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{key}: {metric.function} cannot be called with (y_true, y_pred, rows): {error}; allowed: a function of three arguments, the "
+            "labels, the predictions and the rows",
+            key=key,
+        ) from error
+    return function
 
 
 @dataclass(frozen=True)
@@ -73,17 +99,17 @@ class OwnMetricFunction:
 
         key = f"gate.metrics.{self.name}.times"
         if column not in self.rows:
-            raise DataError(f'{key} is "{column}", missing in the evaluation rows; {allowed_values(column, self.rows.columns)}')
+            raise DataError(f'{key} is "{column}", missing in the rows; {allowed_values(column, self.rows.columns)}')
         numbers: Floats = pd.to_numeric(self.rows[column], errors="coerce").to_numpy(dtype=float)
         missing = int((~np.isfinite(numbers)).sum())
         if missing:
-            raise DataError(f"{key}: {column} is not a number in {missing:,} of {len(self.rows):,} evaluation rows")
+            raise DataError(f"{key}: {column} is not a number in {missing:,} of {len(self.rows):,} rows")
         return numbers
 
     def _of_function(self, predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
         import numpy as np
 
-        function = look_up(str(self.metric.function), ":", f"gate.metrics.{self.name}")
+        function = metric_function(self.name, self.metric)
         truth, predicted = self._as_source(labels, predictions)
         probabilities = {PROBABILITY.format(one): predictions.values[:, at] for at, one in enumerate(self.classes)}
         seen = self.rows.assign(**probabilities)
@@ -92,7 +118,7 @@ class OwnMetricFunction:
             try:
                 returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
             except (Exception, SystemExit) as error:  # a team's code may raise anything
-                why = clipped(f"{type(error).__name__}: {error}", _MAX_ERROR_CHARS)
+                why = clipped(error_text(error), _MAX_ERROR_CHARS)
                 raise ConfigError(f"gate.metrics.{self.name}: {self.metric.function} raised {why}") from error
             return self._as_numbers(returned)
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Indices = NDArray[np.intp]
 
 _CLIP = 1e-15
 _BINS = 15
@@ -89,7 +91,7 @@ def average_precision(predictions: Predictions, labels: "Floats", weights: "Floa
 
 
 def _one_or_mean(
-    score: "Callable[[Floats, Floats, Floats], Floats]",
+    score: "Callable[[Floats, Flags, Floats], Floats]",
     predictions: Predictions,
     labels: "Floats",
     weights: "Floats",
@@ -98,41 +100,64 @@ def _one_or_mean(
     import numpy as np
 
     at = predictions.positive if of is None else of
+    by_row = np.ascontiguousarray(weights.T)
     if at is not None:
-        return score(predictions.values[:, at], (labels == at).astype(float), weights)
+        return score(predictions.values[:, at], labels == at, by_row)
     present = np.unique(labels).astype(np.intp)
-    each = [score(predictions.values[:, one], (labels == one).astype(float), weights) for one in present]
-    return mean_of_defined(np.stack(each, axis=1))
+    return mean_of_defined(np.stack([score(predictions.values[:, one], labels == one, by_row) for one in present], axis=1))
 
 
-def _area(scores: "Floats", actual: "Floats", weights: "Floats") -> "Floats":
+def _area(scores: "Floats", actual: "Flags", weights: "Floats") -> "Floats":
     import numpy as np
 
-    positive, negative = _by_score(scores, actual, weights)
-    below = np.cumsum(negative, axis=1) - negative / 2
+    positive, tied, below, negative = _by_score(scores, actual, weights)
     with np.errstate(invalid="ignore"):
-        area: Floats = (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+        area: Floats = (positive * (below + tied / 2)).sum(axis=0) / (positive.sum(axis=0) * negative)
     return area
 
 
-def _average_precision(scores: "Floats", actual: "Floats", weights: "Floats") -> "Floats":
+def _average_precision(scores: "Floats", actual: "Flags", weights: "Floats") -> "Floats":
     import numpy as np
 
-    positive, negative = _by_score(-scores, actual, weights)
-    hits = np.cumsum(positive, axis=1)
-    flagged = hits + np.cumsum(negative, axis=1)
+    positive, tied, above, _ = _by_score(-scores, actual, weights)
+    hits = np.cumsum(positive, axis=0)
+    flagged = hits + above + tied
     precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
     with np.errstate(invalid="ignore"):
-        area: Floats = (precision * positive).sum(axis=1) / positive.sum(axis=1)
+        area: Floats = (precision * positive).sum(axis=0) / positive.sum(axis=0)
     return area
 
 
-def _by_score(scores: "Floats", actual: "Floats", weights: "Floats") -> "tuple[Floats, Floats]":
-    """Weights of the rows of the class and of the others at each distinct score, in ascending order of score."""
+def _by_score(scores: "Floats", actual: "Flags", weights: "Floats") -> "tuple[Floats, Floats, Floats, Floats]":
+    """Weights at each distinct score of the rows of the class, in ascending order.
+
+    The other rows are only added up between these scores, because a class of many has few rows.
+
+    Args:
+        scores: The score of each row (n).
+        actual: Whether the row is of the class (n).
+        weights: The weights (n, replicates).
+
+    Returns:
+        For each distinct score (scores, replicates): the weights of the rows of the class with it, those of other rows with it, and those
+        of other rows with a smaller one; and the weights of all other rows (replicates).
+    """
     import numpy as np
 
-    order = np.argsort(scores, kind="stable")
-    ordered, positive = scores[order], actual[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    weights = weights[:, order]
-    return np.add.reduceat(weights * positive, starts, axis=1), np.add.reduceat(weights * (1 - positive), starts, axis=1)
+    mine, others = np.flatnonzero(actual), np.flatnonzero(~actual)
+    own, first = np.unique(scores[mine], return_inverse=True)
+    at = np.searchsorted(own, scores[others])
+    # Two bins for each score: less than it, but more than the score before; and equal to it. A last bin has what is more than all.
+    equal = np.append(own, np.nan)[at] == scores[others]
+    between = _sums(others, 2 * at + equal, weights, 2 * len(own) + 1)
+    until = np.cumsum(between, axis=0)
+    return _sums(mine, first, weights, len(own)), between[1::2], until[:-1:2], until[-1]
+
+
+def _sums(rows: "Indices", bins: "Indices", weights: "Floats", count: int) -> "Floats":
+    """The sum of the weights of some rows in each of their bins (count, replicates)."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    found: Floats = csr_array((np.ones(len(rows)), (bins, rows)), shape=(count, len(weights))) @ weights
+    return found

@@ -184,13 +184,13 @@ def test_with_a_split_by_a_column_the_decided_span_is_one_of_the_window(
 
 def test_a_denied_span_is_never_read_and_this_is_said() -> None:
     plan = planned(spans(1, 2, 3, 4, 5), window=2, exclude=[1, "3"])
-    assert (names(plan), plan.notes) == ("245", ("3 is excluded by source.exclude",))
+    assert (names(plan), plan.notes) == ("245", ("span 3 is excluded by source.exclude",))
     few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
         few.reason
-        == "window: 2 needs 3 spans, 1 missing; available: 2, 4; 1 is excluded by source.exclude; 3 is excluded by source.exclude"
+        == "window: 2 needs 3 spans, 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
-    with pytest.raises(ConfigError, match=r"span 3 cannot be used: 3 is excluded by source\.exclude; available: 1, 2, 4"):
+    with pytest.raises(ConfigError, match=r"span 3 cannot be used: span 3 is excluded by source\.exclude; available: 1, 2, 4"):
         plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), decided=frozenset(), requested="3")
 
 
@@ -209,12 +209,12 @@ def test_a_hole_between_spans_is_told_and_read_over() -> None:
 def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() -> None:
     waits = {"2": "join weather has no file for it, 2 of /w/{SPAN} does not exist"}
     plan = planned(spans(1, 2, 3), waiting=waits, window=1)
-    assert (names(plan), plan.notes) == ("13", (f"2 is waiting: {waits['2']}",))
+    assert (names(plan), plan.notes) == ("13", (f"span 2 is waiting: {waits['2']}",))
     assert planned(spans(1, 2), waiting=waits, window=1).reason == (
-        f"window: 1 needs 2 spans, 1 missing; available: 1; 2 is waiting: {waits['2']}"
+        f"window: 1 needs 2 spans, 1 missing; available: 1; span 2 is waiting: {waits['2']}"
     )
     fixed = planned(spans(1, 2, 3), waiting=waits, window={"from": 1, "to": 2})
-    assert fixed.reason == f"the window from 1 to 2 is incomplete: 2 is waiting: {waits['2']}"
+    assert fixed.reason == f"the window from 1 to 2 is incomplete: span 2 is waiting: {waits['2']}"
 
 
 def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:

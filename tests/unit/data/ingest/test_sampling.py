@@ -241,7 +241,10 @@ def test_the_same_rules_give_the_same_snapshot_and_others_another(folder: Path, 
     ("rules", "said"),
     [
         ({"sample": SampleRule(fraction=1e-9, by="n")}, "keeps none of 1,000 rows in span 2013-01; increase its fraction"),
-        ({"split": SplitRule(by="customer", evaluation=1e-9)}, "evaluation: 1e-09 leaves no rows of 2013-03 to evaluate on"),
+        (
+            {"split": SplitRule(by="customer", evaluation=1e-9)},
+            "evaluation: 1e-09 leaves no rows of span 2013-03 to evaluate on",
+        ),
         ({"split": SplitRule(by="customer", evaluation=1 - 1e-9)}, "leaves no rows to train on; lower evaluation"),
     ],
 )

@@ -308,12 +308,12 @@ def test_a_sweep_is_scored_on_training_rows_that_no_trial_learned(rule: SplitRul
     [
         (
             SplitRule(evaluation=0.2, by_time="c"),
-            "source.split with by_time: c and evaluation: 0.2 leaves no rows of 1 to evaluate on",
+            "source.split with by_time: c and evaluation: 0.2 leaves no rows of span 1 to evaluate on",
         ),
         (SplitRule(evaluation=0.2, stratify="n"), "stratify by a column of which each value has several different rows"),
         (
             SplitRule(evaluation=1e-9),
-            "source.split with evaluation: 1e-09 leaves no rows of 1 to evaluate on; raise evaluation, or read",
+            "source.split with evaluation: 1e-09 leaves no rows of span 1 to evaluate on; raise evaluation, or read",
         ),
     ],
 )

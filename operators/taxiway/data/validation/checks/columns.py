@@ -156,10 +156,12 @@ def _check_label(span: CheckTarget, feature: Feature, column: ColumnProfile | No
     empty = span.profile.rows if column is None else column.missing + column.nan
     if column is None or empty:
         problem = "no such column" if column is None else f"no value in {share(empty, column.rows)}"
-        keys = "wait decides a span when" if column is None else "drop leaves such rows out, and wait decides a span when"
+        some = column is not None and column.present
+        keys = "drop leaves such rows out, and wait decides a span when" if some else "wait decides a span when"
+        other = "" if some else "; source.exclude leaves the span out. If no span has labels, check source.label"
         message = (
             f"is the label, and there is {problem}; training and evaluation need a label in every row. In the pipeline file, "
-            f"source.unlabelled: {keys} all of its labels are known"
+            f"source.unlabelled: {keys} all of its labels are known{other}"
         )
         results.add(
             anomaly_in("label_missing", span, feature, observed=problem, expected="a label in every row", message=message)
@@ -186,7 +188,8 @@ def _label_constant(span: CheckTarget, feature: Feature, column: ColumnProfile) 
         observed=f"only {quoted(value)}",
         expected="at least two values",
         message=f"is the label, and is {quoted(value)} in all {column.present:,} rows that have a label; no model can be trained or "
-        "evaluated on a constant label",
+        "evaluated on a constant label. Check source.label, and whether source.rows or the source itself leaves only one value; "
+        "source.exclude leaves the span out",
         examples=[value],
     )
 

@@ -9,9 +9,10 @@ from taxiway.data.schema.model import Schema
 from taxiway.data.validation.checks.lifecycle import missing_meaning, stage_anomaly
 from taxiway.errors import ConfigError
 from taxiway.features.columns import choose_columns
+from taxiway.messages import names_text
 from taxiway.spec.pipeline_file import read_pipeline
 
-_NAMED = 3
+_CHARACTERS = 80
 
 
 def notes(files: Iterable[Path]) -> list[str]:
@@ -49,12 +50,9 @@ def _undocumented(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterat
             for key in keys:
                 columns_by_key.setdefault(key, []).append(column)
         if columns_by_key:
-            yield f"{shown[path]}: missing {'; '.join(f'`{key}` for {_several(names)}' for key, names in columns_by_key.items())}"
-
-
-def _several(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return f"{', '.join(names[:_NAMED])}{f' and {more} more columns' if more > 0 else ''}"
+            each = _CHARACTERS // len(columns_by_key)
+            parts = (f"`{key}` for {names_text(names, 'column', each)}" for key, names in columns_by_key.items())
+            yield f"{shown[path]}: missing {'; '.join(parts)}"
 
 
 def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]], shown: dict[Path, str]) -> Iterator[str]:
