@@ -18,6 +18,7 @@ from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import Watcher, run_in
+from taxiway.stages.validate_data import failure_reason
 
 OPTIONAL = SCHEMA.replace("y: {type: boolean, presence: required}", "y: {type: boolean, presence: optional}")
 SWEEP = {"search": "grid", "space": {"C": [0.1, 1.0]}}
@@ -111,6 +112,35 @@ def test_a_missing_label_blocks_the_run_in_words_that_name_the_key_and_the_count
     assert found.summary is not None
     assert found.summary.outcome is Outcome.BLOCKED
     assert re.search(r"y in 2 is the label.* 12 of 1,000 rows.*source.unlabelled: drop", found.summary.reasons[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (
+            None,
+            "wait decides a span when all of its labels are known; source.exclude leaves the span out. If no span has labels, check ",
+        ),
+        (
+            True,
+            "Check source.label, and whether source.rows or the source itself leaves only one value; source.exclude leaves the span",
+        ),
+    ],
+)
+def test_a_label_without_values_or_with_one_comes_with_advice_that_helps(
+    site: Site, installation: Installation, labels: bool | None, words: str
+) -> None:
+    path = site.data / "2.parquet"
+    rows = pd.read_parquet(path)
+    rows.assign(y=pd.array([labels] * len(rows), dtype="boolean")).to_parquet(path)
+    made = pipeline(site)
+    found, _ = run(installation, made, until="validate_data")
+    assert found.report is not None
+    said = failure_reason(found.report, made)
+    assert said is not None
+    assert words in said
+    assert "drop leaves such rows out" not in said
+    assert "taxiway schema update" not in said, "no change of the schema makes it right"
 
 
 def test_training_and_evaluation_refuse_a_missing_label_with_the_key_the_file_and_the_count(
