@@ -1,8 +1,4 @@
-"""The model gate: it collects every reason, and then decides once.
-
-The gate needs a passed DataReport of exactly the rows that the candidate was trained on, under exactly the schema recorded on it.
-Without one the verdict is FAIL, whatever the metrics are.
-"""
+"""The model gate: it collects every reason, and then decides once."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +6,8 @@ from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
-from taxiway.gates.wording import as_improvement, decimals, ends, interval_text, level
+from taxiway.gates.data_report import data_reasons
+from taxiway.gates.wording import as_improvement, decimals, ends, fail, interval_text, level, passed
 from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
@@ -59,12 +56,12 @@ def decide(
         The verdict, with every reason; its status is the worst of theirs.
     """
     comparison = (
-        (_fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
+        (fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
         if older_data_reason is not None
         else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
     )
     reasons = (
-        *_data_reasons(candidate, report, today),
+        *data_reasons(candidate, report, today),
         *_evaluation_mismatch(candidate, evaluation),
         *_missing_columns(evaluation),
         *_unseen_and_absent_classes(evaluation),
@@ -86,52 +83,9 @@ def decide(
     )
 
 
-def _data_reasons(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
-    if report is None:
-        yield _fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
-        return
-    problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today))
-    yield from map(_fail, problems)
-    if not problems:
-        waived = f", {len(report.waivers)} waived" if report.waivers else ""
-        found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
-        yield _pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
-
-
-def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str]:
-    """Why the report is not of exactly the rows and the schema of the candidate."""
-    if report.snapshot != candidate.snapshot:
-        yield f"the DataReport belongs to snapshot {report.snapshot}, but the model was trained on snapshot {candidate.snapshot}"
-    if report.schema_version != candidate.schema_version:
-        yield (
-            f"the DataReport was made under schema {report.schema_version}, but the model was trained under schema "
-            f"{candidate.schema_version}"
-        )
-    if report.digest != candidate.report:
-        yield f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}"
-
-
-def _invalid_data(report: DataReport, today: date) -> Iterator[str]:
-    if report.blocking or report.status is not Status.PASS:
-        found = f"its status is {report.status.value}"
-        if report.blocking:
-            found = f"{_anomalies(len(report.blocking), 'blocking ')}; the first: {report.blocking[0].message}"
-        yield f"the data did not pass validation: {found}"
-    for waiver in report.waivers:
-        if waiver.until < today:
-            yield (
-                f"the data passed with a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, "
-                f"waived by {waiver.owner}"
-            )
-
-
-def _anomalies(count: int, kind: str = "") -> str:
-    return f"{count:,} {kind}{'anomaly' if count == 1 else 'anomalies'}"
-
-
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
-        yield _fail(
+        yield fail(
             f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
             f"not to version {candidate.version} on snapshot {candidate.snapshot}"
         )
@@ -140,13 +94,13 @@ def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterat
 def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     if rows >= gate.min_rows:
-        yield _pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
+        yield passed(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
     else:
         message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
         yield Reason(status=Status.UNDECIDED, message=message)
     found = evaluation.groups
     if found is not None and found.groups >= LEAST_GROUPS:
-        yield _pass(
+        yield passed(
             f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
         )
     elif found is not None:
@@ -220,7 +174,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         return
     result, sign = _result(evaluation, rule.metric), gate.facts(rule.metric).sign
     if result.champion is None or result.difference is None:
-        yield _fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
+        yield fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
     improvement = as_improvement(result.difference, sign)
     size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
@@ -255,7 +209,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield Reason(status=Status.NOT_APPLICABLE, message=message)
         return
     worse = [s for s in evaluation.slices if _exceeds_drop(s, gate, gate.slices.max_drop)]
-    yield from (_fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
+    yield from (fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
         few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
         skipped = {
@@ -267,7 +221,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             - few_rows,
         }
         word = "drop" if gate.facts(gate.against_champion.metric).sign > 0 else "rise"
-        yield _pass(
+        yield passed(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
             f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
         )
@@ -322,11 +276,3 @@ def _describe_position(interval: Interval, bound: float, status: Status) -> str:
 
 def _largest_magnitude(interval: Interval) -> float:
     return max(map(abs, ends(interval)))
-
-
-def _fail(message: str) -> Reason:
-    return Reason(status=Status.FAIL, message=message)
-
-
-def _pass(message: str) -> Reason:
-    return Reason(status=Status.PASS, message=message)

@@ -1,9 +1,9 @@
-"""How the gates write numbers: with as many digits as it takes to see on which side of its bound a number is."""
+"""How the gates give reasons: their numbers have as many digits as it takes to see on which side of its bound a number is."""
 
 import math
 from collections.abc import Sequence
 
-from taxiway.records import Interval
+from taxiway.records import Interval, Reason, Status
 
 _SIGNIFICANT_DIGITS = 3
 _MOST_DECIMALS = 17
@@ -64,3 +64,13 @@ def as_improvement(difference: Interval, sign: int) -> Interval:
 
 def _side(value: float, bound: float) -> int:
     return (value > bound) - (value < bound)
+
+
+def fail(message: str) -> Reason:
+    """A reason for FAIL."""
+    return Reason(status=Status.FAIL, message=message)
+
+
+def passed(message: str) -> Reason:
+    """A reason for PASS."""
+    return Reason(status=Status.PASS, message=message)
