@@ -41,6 +41,7 @@ def number_text(value: float) -> str:
     """A number with all its digits, so that it reads the same in a file: `75`, `0.1`, `1700000000001`, `1e+300`."""
     if isinstance(value, int):
         return str(value)
+    value += 0.0  # minus zero is zero
     short = f"{value:g}"
     if float(short) == value:
         return short if "e" not in short or abs(value) >= 1e15 or abs(value) < 1 else str(int(value))
@@ -50,7 +51,7 @@ def number_text(value: float) -> str:
 def number_texts(*values: float) -> tuple[str, ...]:
     """Measured numbers with six significant digits, or as many as it takes for different numbers to read differently."""
     for digits in range(6, 17):
-        texts = tuple(f"{value:.{digits}g}" for value in values)
+        texts = tuple(f"{value + 0.0:.{digits}g}" for value in values)  # minus zero is zero
         if len(set(texts)) == len(set(values)):
             return texts
     return tuple(map(number_text, values))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helping import examples
@@ -229,6 +229,7 @@ def test_a_number_reads_back_as_it_was(value: float) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=4))
+@example([0.0, -0.0])
 def test_measured_numbers_that_differ_read_differently(values: list[float]) -> None:
     texts = number_texts(*values)
     assert len(set(texts)) == len(set(values))
