@@ -56,7 +56,12 @@ def serve(
     from taxiway.serving.gateway.server import serve as run
     from taxiway.serving.gateway.settings import GatewaySettings
 
-    content: dict[str, object] = {"tracking_uri": tracking_uri, "state_folder": state, "models": models, "workers": workers}
+    content: dict[str, object] = {
+        "tracking_uri": tracking_uri,
+        "state_folder": state.absolute(),
+        "models": models,
+        "workers": workers,
+    }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
     run(_checked(GatewaySettings, content | {"host": host, "port": port, "code": code} | tokens))
 

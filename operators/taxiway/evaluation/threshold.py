@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 _MOST = 200
 
 
-def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats", weights: "Floats") -> float:
+def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") -> float:
     """The threshold with the best value of a metric; of equally good ones the one nearest to 0.5.
 
     Args:
         metric: The metric.
         probabilities: The probabilities of both classes for held-out rows (n, 2).
         labels: The labels of these rows: 0 or 1 (n).
-        weights: The weights of these rows (n).
     """
     import numpy as np
 
+    all_alike = np.ones((1, len(labels)))
+
     def value(at: float) -> float:
         predicted = (probabilities[:, 1] >= at).astype(np.intp)
-        return metric.sign * float(metric.compute(Predictions(probabilities, predicted, 1), labels, weights[None])[0])
+        return metric.sign * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
 
     found = {at: value(at) for at in candidates(probabilities[:, 1])}
     defined = {at: value for at, value in found.items() if np.isfinite(value)}

@@ -1,5 +1,6 @@
 """The transform that Taxiway builds: from the raw columns to the numbers that an estimator takes."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.columns import MOST_CATEGORIES, FeatureColumns
@@ -8,7 +9,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CATEGORY_ROWS = 20
-TRANSFORM_TYPES = frozenset({"numpy.dtype", "taxiway.features.dates.DateParts", "taxiway.features.text.TextVectors"})
+TRANSFORM_TYPES = frozenset(
+    {"numpy.dtype", "taxiway.features.dates.DateParts", "taxiway.features.if_any.IfAny", "taxiway.features.text.TextVectors"}
+)
 """The types of a fitted transform beyond those that skops trusts."""
 _SEED = 20130101
 
@@ -72,6 +75,7 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
     from taxiway.features.dates import DateParts
+    from taxiway.features.if_any import IfAny
     from taxiway.features.text import TextVectors
 
     means = TargetEncoder(target_type="binary" if classes else "continuous", random_state=_SEED)
@@ -95,41 +99,58 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
     return (
         numbers,
         categories,
-        make_pipeline(DateParts(), clone(categories)),
-        make_pipeline(TextVectors(), StandardScaler()),
+        make_pipeline(DateParts(), IfAny(clone(categories))),
+        make_pipeline(TextVectors(), IfAny(StandardScaler())),
         make_pipeline(means, StandardScaler()),
     )
 
 
 def same_codes(first: Any, second: Any) -> bool:
-    """Whether two fitted transforms write each category as the same number, and have no free text that is reduced.
+    """Whether two fitted transforms of `build_transform` write each category as the same number, and have no free text that is reduced.
 
     Ordinal numbers depend on the categories that the training rows have, and a decomposition of texts on all of them. Other features
-    of the same names differ only by their scale.
+    of the same names differ only by their scale. Nothing is known of a transform of a team's own.
 
     Args:
         first: A fitted transform.
         second: Another one, with the same features.
     """
-    from sklearn.preprocessing import OrdinalEncoder
-
-    from taxiway.features.text import TextVectors
-
-    def parts(transform: Any, kind: type) -> list[Any]:
-        steps = [step for _, step, _ in getattr(transform, "transformers_", [])]
-        steps = [inner for step in steps for inner in (step, *(last for _, last in getattr(step, "steps", ())))]
-        return [step for step in steps if isinstance(step, kind)]
-
-    if any(reduction is not None for text in parts(second, TextVectors) for reduction in text.reductions_):
+    ours, theirs = _steps(first), _steps(second)
+    if ours is None or theirs is None or ours.keys() != theirs.keys():
         return False
-    ours, theirs = parts(first, OrdinalEncoder), parts(second, OrdinalEncoder)
-    return len(ours) == len(theirs) and all(map(_same_categories, ours, theirs))
+    text = theirs.get("text")
+    if any(reduction is not None for reduction in (text[0].reductions_ if text else ())):
+        return False
+    codes = [steps["categorical"][0] for steps in (ours, theirs) if "categorical" in steps]
+    return not codes or _categories(codes[0]) == _categories(codes[1])
 
 
-def _same_categories(first: Any, second: Any) -> bool:
-    def known(encoder: Any) -> list[list[Any]]:
-        rare = getattr(encoder, "infrequent_categories_", None) or [None] * len(encoder.categories_)
-        listed = [[*map(str, values)] for values in encoder.categories_]
-        return [[values, [*map(str, few if few is not None else [])]] for values, few in zip(listed, rare, strict=True)]
+def _steps(transform: Any) -> dict[str, list[Any]] | None:
+    """The steps of a transform of `build_transform` by kind; None of another one."""
+    from sklearn.compose import ColumnTransformer
 
-    return known(first) == known(second)
+    if type(transform) is not ColumnTransformer:
+        return None
+    steps = {
+        name: [step for _, step in getattr(part, "steps", [("", part)])]
+        for name, part, columns in transform.transformers_
+        if columns
+    }
+    known = {name: [type(step).__name__ for step in found] for name, found in steps.items()}
+    return steps if all(kinds in _KNOWN.get(name, ()) for name, kinds in known.items()) else None
+
+
+_KNOWN: Mapping[str, Sequence[list[str]]] = {
+    "numeric": (["FunctionTransformer"], ["SimpleImputer", "StandardScaler"]),
+    "categorical": (["OrdinalEncoder"], ["OneHotEncoder"]),
+    "many_valued": (["TargetEncoder"], ["TargetEncoder", "StandardScaler"]),
+    "dates": (["DateParts"], ["DateParts", "IfAny"]),
+    "text": (["TextVectors"], ["TextVectors", "IfAny"]),
+}
+"""The classes of the steps of each part that `build_transform` makes."""
+
+
+def _categories(encoder: Any) -> list[list[Any]]:
+    rare = getattr(encoder, "infrequent_categories_", None) or [None] * len(encoder.categories_)
+    listed = [[*map(str, values)] for values in encoder.categories_]
+    return [[values, [*map(str, few if few is not None else [])]] for values, few in zip(listed, rare, strict=True)]

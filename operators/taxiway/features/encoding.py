@@ -4,6 +4,7 @@ All rows that a model is fitted on or predicts for pass through `raw_frame`, and
 prediction for a row therefore depends only on that row and the model, not on the other rows of the call.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -43,14 +44,17 @@ def raw_frame(
         categorical: The columns of categories and of free text; see `category_text`. Missing values become None.
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
             `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
-        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, instead of an error.
+        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and a date that is none
+            a missing value, instead of an error.
 
     Raises:
         DataError: A value does not have the type of its column.
     """
     import pandas as pd
 
-    columns: dict[str, Any] = {name: _numbers(name, rows[name], types.get(name)) for name in numeric}
+    columns: dict[str, Any] = {
+        name: _numbers(name, rows[name], types.get(name), unfit_as_missing=unfit_as_text) for name in numeric
+    }
     columns |= {name: _categories(name, rows[name], types.get(name), unfit_as_text=unfit_as_text) for name in categorical}
     return pd.DataFrame(columns)
 
@@ -92,7 +96,7 @@ def category_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _numbers(name: str, values: Any, kind: str | None) -> Any:
+def _numbers(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
     import numpy as np
 
     is_date = kind in ("date", "datetime")
@@ -100,10 +104,16 @@ def _numbers(name: str, values: Any, kind: str | None) -> Any:
         if values.dtype.kind in "biuf" and not is_date:
             return np.asarray(values, dtype="float64")
         if values.dtype.kind == "M":
-            return _seconds_of(np.asarray(values))
+            seconds = _seconds_of(np.asarray(values))
+            if kind != "date" or not (seconds % _DAY_SECONDS > 0).any():
+                return seconds
     cells, missing_cells = _cells(values)
     numbers = [
-        np.nan if missing else _seconds(name, row, cell, str(kind)) if is_date else _number(name, row, cell, kind)
+        np.nan
+        if missing
+        else _seconds(name, row, cell, str(kind), unfit_as_missing=unfit_as_missing)
+        if is_date
+        else _number(name, row, cell, kind)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return np.array(numbers, dtype="float64")
@@ -117,11 +127,13 @@ def _seconds_of(times: Any) -> Any:
     return np.where(np.isnat(micros), np.nan, micros.astype("int64") / 1e6)
 
 
-def _seconds(name: str, row: int, cell: Any, kind: str) -> float:
+def _seconds(name: str, row: int, cell: Any, kind: str, *, unfit_as_missing: bool) -> float:
     """The seconds since 1970 of a date or time, which is in UTC if it has no zone."""
     try:
         moment = typed(cell, kind)
     except UnfitError as unfit:
+        if unfit_as_missing:
+            return math.nan
         raise _unfit(name, row, cell, f"{unfit}, or null") from None
     if hasattr(moment, "to_pydatetime"):  # of pandas, which may have nanoseconds
         moment = moment.to_pydatetime(warn=False)

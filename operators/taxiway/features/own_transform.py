@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError, TaxiwayError
 from taxiway.features.columns import FeatureColumns
+from taxiway.features.encoding import predict_rows
 from taxiway.messages import clipped
 from taxiway.spec.python_refs import look_up
 
@@ -66,14 +67,18 @@ class OwnTransform:
             matrix = self._dense(self.transformer.fit_transform(frame.copy(), labels.to_numpy()), len(frame))
             self._check(self.transformer, self._name)
             first = frame.head(_COMPARED_ROWS)
-            together = self._dense(self.transformer.transform(first.copy()), len(first))
-            alone = [self._dense(self.transformer.transform(first.iloc[[at]].copy()), 1) for at in range(len(first))]
+            together, *alone = (
+                predict_rows(self._transformed, rows) for rows in (first, *(first.iloc[[at]] for at in range(len(first))))
+            )
         except (MemoryError, TaxiwayError):
             raise
         except (Exception, SystemExit) as error:
             raise DataError(f"{self._name} made a transformer that raised {_line(error)}", key="features.build") from error
         self._require_usable(matrix, together, alone, accepts_missing=accepts_missing)
         return self.transformer, matrix
+
+    def _transformed(self, rows: "pd.DataFrame") -> Any:
+        return self._dense(self.transformer.transform(rows.copy()), len(rows))
 
     def _dense(self, found: Any, rows: int) -> Any:
         import numpy as np

@@ -13,9 +13,11 @@ from taxiway.records.digests import digest_of_folder
 from taxiway.registry.signature import as_records, signature_of
 from taxiway.registry.trust import (
     NATIVE_TYPES,
+    THRESHOLD,
     TRUSTED_TYPES,
     check_model,
     check_parameters,
+    described_in,
     needs_native_types,
     untrusted_types,
 )
@@ -228,7 +230,25 @@ def download_version(client: "MlflowClient", version: "ModelVersion", folder: Pa
             f"the files of {name} are not those that were registered: their digest is {digest_of_folder(files)}, the tag {tags.FILES} is "
             f"{registered}. They were not loaded; roll back to another version, or train the model again"
         )
+    else:
+        _require_tags_of_files(version, files, name)
     return files
+
+
+def _require_tags_of_files(version: "ModelVersion", files: Path, name: str) -> None:
+    """Check that the tags with the classes and the decision threshold, which everybody reads, say what the model itself does.
+
+    Raises:
+        UntrustedModelError: They do not.
+    """
+    classes, threshold = described_in(files)
+    tagged = classes_in(version.tags) if tags.CLASSES in version.tags else classes
+    if (tagged, threshold_in(version.tags)) != (classes, threshold):
+        raise UntrustedModelError(
+            f"the tags {tags.CLASSES} and {tags.THRESHOLD} of {name} are {version.tags.get(tags.CLASSES)} and "
+            f"{version.tags.get(tags.THRESHOLD)}, but its files have the classes {json.dumps(classes)} and the threshold {threshold}; it was "
+            "not loaded. Restore the tags, or train the model again"
+        )
 
 
 def _artifact_uri(client: "MlflowClient", version: "ModelVersion") -> str:
@@ -243,10 +263,12 @@ def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, 
     import mlflow.sklearn
     from mlflow.models import Model
 
+    threshold = to_save.model.threshold
+    metadata = {THRESHOLD: threshold} if threshold is not None else None
     mlflow.sklearn.save_model(
         to_save.model,
         str(path),
-        mlflow_model=Model(run_id=run_id, model_id=model_id),
+        mlflow_model=Model(run_id=run_id, model_id=model_id, metadata=metadata),
         signature=signature_of(to_save.model.columns, to_save.model.classes),
         input_example=as_records(to_save.example.head(EXAMPLE_ROWS)),
         # Listed here, because MLflow needs eight seconds to infer them by importing everything.

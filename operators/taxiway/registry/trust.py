@@ -4,6 +4,7 @@ MLflow trusts the types that a model lists in its own MLmodel file, so a model c
 all of these types are also on its own list, and uses it only if its parameters are harmless.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ TRUSTED_TYPES = TRANSFORM_TYPES | frozenset(
         "taxiway.features.row_model.RowModel",
     }
 )
+THRESHOLD = "threshold"
+"""The key of the decision threshold in the metadata of an MLmodel file."""
 NATIVE_TYPES = frozenset(
     {
         "collections.OrderedDict",
@@ -110,6 +113,24 @@ def check_model(folder: Path) -> None:
     except Exception as error:  # of a file that may hold anything
         raise UntrustedModelError(f"{folder}: the model file cannot be read: {error_line(error)}; it was not loaded") from error
     _check_types(folder, "the model file needs", needed)
+
+
+def described_in(folder: Path) -> tuple[tuple[str, ...], float | None]:
+    """The classes and the decision threshold of a saved model, from its MLmodel file; no classes for a regression.
+
+    Raises:
+        UntrustedModelError: The file cannot be read.
+    """
+    conf = _read_mlmodel(folder)
+    try:
+        outputs = [str(column.get("name", "")) for column in json.loads(conf["signature"]["outputs"])]
+        threshold = (conf.get("metadata") or {}).get(THRESHOLD)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UntrustedModelError(f"{folder}: MLmodel has no signature of Taxiway; train the model again") from error
+    from taxiway.features.row_model import PROBABILITY
+
+    prefix = PROBABILITY.format("")
+    return tuple(name.removeprefix(prefix) for name in outputs if name.startswith(prefix)), threshold
 
 
 def needs_native_types(folder: Path) -> bool:

@@ -108,6 +108,20 @@ class Model(Section):
             raise ValueError(
                 "warm_start is for estimators; a train function starts from the champion if it has a parameter previous"
             )
+        beside = [
+            key
+            for key, given in (
+                ("early_stopping", self.early_stopping),
+                ("stop_on", self.stop_on),
+                ("threshold", self._is_chosen),
+            )
+            if given
+        ]
+        if self.warm_start is not None and beside:
+            raise ValueError(
+                f"warm_start cannot be combined with {beside[0]}: the champion has learned from most rows of the window, so rows that are "
+                "held out of it would judge too well; remove one of them"
+            )
         if self.stop_on and self.command is not None:
             raise ValueError("stop_on is for XGBoost, LightGBM and a train function; a command stops by itself")
         gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
@@ -116,6 +130,11 @@ class Model(Section):
         if self.command is not None:
             check_command(self.command)
         return self
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether the decision threshold is chosen on training rows."""
+        return isinstance(self.threshold, ChosenThreshold)
 
     @property
     def name(self) -> str:
@@ -209,6 +228,10 @@ class Pipeline(Section):
             yield mistake(
                 "sweep needs a source.window of 2 or more: trials train on the older spans of the window and are scored on the newest",
                 self,
+            )
+        if self.model.warm_start is not None:
+            yield mistake(
+                "sweep cannot be combined with model.warm_start, because trials are trained anew; remove one of them", self
             )
         both = sorted(set(self.sweep.space) & set(self.model.params))
         if both:

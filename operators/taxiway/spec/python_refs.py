@@ -115,7 +115,8 @@ def look_up(path: str, separator: str, key: str) -> Any:
     """
     module_name, found, name = path.rpartition(separator)
     if not found or not name or not module_name:
-        raise ConfigError(f'{key}: "{path}" is not a path; allowed: package.module{separator}name')
+        file = "FILE.py:name, or " if separator == ":" else ""
+        raise ConfigError(f'{key}: "{path}" is not a path; allowed: {file}package.module{separator}name')
     try:
         module = load_python(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
     except ImportError as error:

@@ -176,7 +176,7 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
         if costs is not None
         else metric_of(threshold.by, features.classes)
     )
-    found = choose_threshold(metric, rows.probabilities, rows.labels, rows.weights)
+    found = choose_threshold(metric, rows.probabilities, rows.labels)
     context.recorder.metrics({"model.threshold": found})
     context.log.info(
         "decision threshold %.3g, the best by %s on %s held-out rows", found, threshold.by, f"{len(rows.labels):,}"

@@ -91,9 +91,11 @@ def read_training_rows(features: FeatureSet, store: Store) -> tuple[TrainingRows
 
     with store.local_file(features.rows) as path:
         table = pq.read_table(path)
-    weights = table.column("weight").to_numpy() if features.weight is not None else None
-    made = table.drop_columns(["label", *(["weight"] if weights is not None else [])])
-    rows = TrainingRows(made.to_pandas().to_numpy(), table.column("label").to_numpy(), features.label, weights)
+    # By position: a feature may be called label.
+    *features_at, label_at = range(table.num_columns - (features.weight is not None))
+    weights = table.column(table.num_columns - 1).to_numpy() if features.weight is not None else None
+    made = table.select(features_at)
+    rows = TrainingRows(made.to_pandas().to_numpy(), table.column(label_at).to_numpy(), features.label, weights)
     return rows, tuple(made.column_names)
 
 
@@ -111,7 +113,7 @@ def fit(
         rows: The rows.
         early_stopping: When to stop boosting; None to run all iterations.
         watch: Watches a fit of XGBoost or LightGBM, and stops it.
-        previous: A fitted estimator of the same type to start from; None to begin anew. XGBoost and LightGBM add iterations to it;
+        previous: A fitted estimator of the same type to start from, without early stopping; None to begin anew. XGBoost and LightGBM add iterations to it;
             estimators of scikit-learn learn from the rows by `partial_fit`.
 
     Raises:
@@ -123,7 +125,7 @@ def fit(
         if watch.stop_on and early_stopping is None:
             early_stopping = EarlyStopping(rounds=_NEVER)  # it only keeps the best iteration
         if early_stopping is not None:
-            _fit_until_no_better(estimator, rows, early_stopping, watch, previous)
+            _fit_until_no_better(estimator, rows, early_stopping, watch)
         elif previous is not None and _library(estimator) == "sklearn":
             further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
             further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
@@ -218,10 +220,18 @@ def _watched(estimator: Any, watch: Watch) -> "Iterator[dict[str, Any]]":
 
 def _started(estimator: Any, previous: Any) -> dict[str, Any]:
     """The argument of `fit` with the model to start from, if there is one."""
-    return {} if previous is None else {_CONTINUED[_library(estimator)]: previous}
+    if previous is None:
+        return {}
+    if (
+        _library(estimator) == "xgboost"
+    ):  # a part of the model, without the iterations after its best and without its mark of the best
+        booster = previous.get_booster()
+        best = booster.attr("best_iteration")
+        previous = booster[: int(best) + 1] if best is not None else booster
+    return {_CONTINUED[_library(estimator)]: previous}
 
 
-def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, watch: Watch, previous: Any) -> None:
+def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStopping, watch: Watch) -> None:
     known = estimator.get_params()
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
@@ -237,7 +247,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
         )
     learned, held = split_rows(rows, stopping.fraction, stratified=hasattr(estimator, "predict_proba"))
     labels = _labels_for(estimator, rows.labels)
-    options = {"eval_set": [(rows.matrix[held], labels[held])], **_started(estimator, previous)}
+    options = {"eval_set": [(rows.matrix[held], labels[held])]}
     if rows.weights is not None:
         options |= {"sample_weight": rows.weights[learned], _HELD_WEIGHTS[library]: [rows.weights[held]]}
     if library == "xgboost":

@@ -9,6 +9,7 @@ from taxiway.spec.pipeline import Model
 from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, read_training_rows, split_rows, training_data
+from taxiway.training.history import Watch
 from taxiway.training.own_training import OwnTraining
 
 if TYPE_CHECKING:
@@ -20,17 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The predictions for n rows.
+    """The predictions for n rows, which all count alike, as evaluation rows do.
 
     Attributes:
         probabilities: The probabilities of the classes (n, classes).
         labels: The position of the class of each row (n).
-        weights: The weight of each row (n).
     """
 
     probabilities: "Floats"
     labels: "Floats"
-    weights: "Floats"
 
 
 def held_out(
@@ -38,7 +37,7 @@ def held_out(
 ) -> HeldOut:
     """Predict training rows by an estimator that has not seen them.
 
-    An estimator is fitted once more, on the other rows. What trains by itself has held out a tenth of the rows already.
+    An estimator is fitted once more, on the other rows, in the same way. What trains by itself has held out a tenth of the rows already.
 
     Args:
         fitted: The fitted pipeline, from `train`.
@@ -57,12 +56,9 @@ def held_out(
     estimator = build_estimator(model, overrides, "classification")
     if isinstance(estimator, OwnTraining):
         data = training_data(rows, features.classes, names)
-        weights = data.validation_weights
         estimator, matrix, labels = fitted[-1], data.validation_matrix, data.validation_labels
     else:
         learned, held = split_rows(rows, fraction, stratified=True)
-        fit(estimator, rows.take(learned), model.early_stopping)
-        weights = None if rows.weights is None else rows.weights[held]
+        fit(estimator, rows.take(learned), model.early_stopping, Watch(model.stop_on))
         matrix, labels = rows.matrix[held], np.unique(rows.labels, return_inverse=True)[1][held]
-    counted = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
-    return HeldOut(np.asarray(estimator.predict_proba(matrix), dtype=float), labels.astype(float), counted)
+    return HeldOut(np.asarray(estimator.predict_proba(matrix), dtype=float), labels.astype(float))

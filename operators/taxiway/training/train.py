@@ -177,11 +177,17 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     if champion is None:
         return None
     from taxiway.features.own_model import OwnModel
+    from taxiway.features.row_model import RowModel
 
+    if not isinstance(champion, RowModel):
+        _log.warning("trained anew: the champion is a %s, of an older version of Taxiway", type(champion).__name__)
+        return None
     before, estimator = (step for _, step in champion.estimator.steps)
     same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
     if not same or tuple(champion.classes) != features.classes:
-        _log.warning("trained anew: the champion has other features, categories or classes than this training data")
+        _log.warning(
+            "trained anew: the champion has other features, categories or classes than this training data, or a transform of its own"
+        )
         return None
     return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 

@@ -112,7 +112,7 @@ def plan_sweep(
 
 def trial_key(features: FeatureSet, pipeline: Pipeline, params: Mapping[str, Any]) -> StageKey:
     """The cache key of a trial's score."""
-    fitted = candidate_key(features, None, pipeline.model, params)
+    fitted = candidate_key(features, None, pipeline.model.model_copy(update={"threshold": None}), params)
     return replace(fitted, stage="trials", params={**fitted.params, "metric": pipeline.tuning_metric})
 
 

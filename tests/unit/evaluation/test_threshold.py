@@ -25,19 +25,19 @@ ORACLES = {
 @pytest.mark.parametrize("name", ORACLES)
 @examples(40)
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 3)), min_size=2, max_size=25).filter(
-        lambda rows: len({label for _, label, _ in rows}) == 2
+    rows=st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=2, max_size=25).filter(
+        lambda rows: len({label for _, label in rows}) == 2
     )
 )
 @pytest.mark.filterwarnings("ignore")
-def test_no_other_threshold_is_better(name: str, rows: list[tuple[int, bool, int]]) -> None:
-    scores, labels, weights = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+def test_no_other_threshold_is_better(name: str, rows: list[tuple[int, bool]]) -> None:
+    scores, labels = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     probabilities = scores / 20
-    found = choose_threshold(metric_of(name, CLASSES), np.column_stack([1 - probabilities, probabilities]), labels, weights)
+    found = choose_threshold(metric_of(name, CLASSES), np.column_stack([1 - probabilities, probabilities]), labels)
     assert 0 < found < 1
 
     def by(threshold: float) -> float:
-        return float(ORACLES[name](labels, probabilities >= threshold, sample_weight=weights))
+        return float(ORACLES[name](labels, probabilities >= threshold))
 
     others = [by(at) for at in (0.5, *((np.unique(probabilities)[1:] + np.unique(probabilities)[:-1]) / 2))]
     assert by(found) == pytest.approx(np.nanmax(others))
@@ -57,12 +57,10 @@ def test_the_threshold_for_costs_is_that_of_elkan(false_alarm: float, miss: floa
     rng = np.random.default_rng(1)
     probabilities = rng.random(200_000)
     labels = (rng.random(200_000) < probabilities).astype(float)
-    found = choose_threshold(
-        cost(false_alarm, miss), np.column_stack([1 - probabilities, probabilities]), labels, np.ones(200_000)
-    )
+    found = choose_threshold(cost(false_alarm, miss), np.column_stack([1 - probabilities, probabilities]), labels)
     assert found == pytest.approx(false_alarm / (false_alarm + miss), abs=0.02)
 
 
 def test_without_a_difference_it_is_a_half() -> None:
     same = np.full((10, 2), 0.5)
-    assert choose_threshold(metric_of("f1", CLASSES), same, np.arange(10.0) % 2, np.ones(10)) == 0.5
+    assert choose_threshold(metric_of("f1", CLASSES), same, np.arange(10.0) % 2) == 0.5

@@ -78,3 +78,15 @@ def test_a_date_is_the_same_number_in_a_frame_a_file_and_a_request() -> None:
 def test_what_is_no_date_is_refused_with_what_is_allowed(cell: Any) -> None:
     with pytest.raises(DataError, match=r"row 1: column at is .*; allowed: a date and time in ISO 8601, .*, or null"):
         seconds_of([None, cell])
+
+
+def test_a_date_with_a_time_of_day_is_refused_in_a_table_as_in_a_request() -> None:
+    for values in (pd.Series([datetime(2024, 1, 3, 10)]), ["2024-01-03 10:00"], [datetime(2024, 1, 3, 10)]):
+        with pytest.raises(DataError, match="a date without a time of day"):
+            seconds_of(values, "date")
+
+
+def test_a_date_that_is_none_is_missing_where_unfit_values_are_accepted() -> None:
+    frame = raw_frame({"at": ["soon", "2024-01-03"]}, ("at",), (), {"at": "date"}, unfit_as_text=True)
+    assert math.isnan(frame["at"][0])
+    assert frame["at"][1] == 1_704_240_000

@@ -1,8 +1,10 @@
 """Models in MLflow: registered once, whichever process is killed; loaded only if Taxiway's own list trusts them."""
 
+import json
 import multiprocessing
 import os
 import uuid
+from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ from taxiway.registry.models import ModelToSave, classes_of, download_version, f
 from taxiway.registry.trust import check_model
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
-from taxiway.tracking.tags import CANDIDATE, FILES
+from taxiway.tracking.tags import CANDIDATE, CLASSES, FILES, THRESHOLD
 
 ESTIMATORS = [
     XGBClassifier(n_estimators=3),
@@ -170,6 +172,24 @@ def test_without_a_digest_in_the_registry_only_plain_types_are_loaded(
         with pytest.raises(UntrustedModelError, match="trusted only with a digest of the files"):
             load_trusted(mlflow_url, name, version)
     else:
+        load_trusted(mlflow_url, name, version)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(CLASSES, '["True", "False"]'), (CLASSES, '["a", "b", "c"]'), (THRESHOLD, "0.99"), (THRESHOLD, "none")]
+)
+def test_tags_that_say_something_else_than_the_files_are_refused(run: MlflowRun, mlflow_url: str, tag: str, value: str) -> None:
+    """Gateway, shadow and gate read classes and threshold from the tags, which nothing else protects."""
+    name = f"team.m{uuid.uuid4().hex[:8]}"
+    made = to_save(LogisticRegression())
+    made.model.threshold = 0.3
+    tags = {CLASSES: json.dumps(list(made.model.classes)), THRESHOLD: "0.3"}
+    version = register(run.client, run.run_id, name, replace(made, tags=tags))
+    assert load_trusted(mlflow_url, name, version).get_raw_model().threshold == 0.3
+    run.client.set_model_version_tag(name, str(version), tag, value)
+    with pytest.raises(
+        UntrustedModelError, match=r"the tags taxiway.classes and taxiway.threshold .* but its files have the classes"
+    ):
         load_trusted(mlflow_url, name, version)
 
 

@@ -68,7 +68,7 @@ def served(
             run,
             MODEL,
             ModelToSave(
-                RowModel.of(pipeline, columns, ("False", "True")),
+                RowModel.of(pipeline, columns, ("False", "True"), 0.3),
                 flights[NUMERIC + CATEGORICAL],
                 key,
                 {CLASSES: json.dumps(["False", "True"]), THRESHOLD: "0.3"},

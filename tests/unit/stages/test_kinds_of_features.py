@@ -213,3 +213,19 @@ def test_what_a_transform_makes_of_rows_is_checked(orders: Orders, tmp_path: Pat
     own = OwnTransform(f"{tmp_path / 'mine.py'}:build", FeatureColumns(("x",), ()), None)
     with pytest.raises((ConfigError, DataError), match=words):
         own.fit(frame[["x"]], frame["y"], accepts_missing=False)
+
+
+def test_ordinary_transforms_can_be_used_and_features_may_be_called_label(orders: Orders, tmp_path: Path) -> None:
+    """A decomposition adds up products, whose last bits depend on how many rows are in a call."""
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.compose import ColumnTransformer\nfrom sklearn.decomposition import PCA\n"
+        "from sklearn.impute import SimpleImputer\nfrom sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler\n\n\n"
+        "def build(columns):\n"
+        "    parts = make_pipeline(PolynomialFeatures(9), StandardScaler(), PCA(5))\n"
+        "    parts.set_output(transform='default')\n"
+        "    return ColumnTransformer([('label', parts, ['x'])], verbose_feature_names_out=False)\n"
+    )
+    made = orders.features(only_x(tmp_path / "mine.py"), accepts_missing=False)
+    fitted = train(made, Model(estimator=LINEAR), {}, store=orders.store, recorder=InMemoryRecorder())
+    assert fitted[-1].n_features_in_ == 5

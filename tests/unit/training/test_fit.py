@@ -218,3 +218,19 @@ def test_estimators_inside_others_get_a_seed_too(tmp_path: Path) -> None:
         fit(estimator, rows)
         answers.append(estimator.predict_proba(rows.matrix))
     assert np.array_equal(*answers)
+
+
+def test_a_warm_start_of_xgboost_continues_from_the_best_iteration_and_uses_the_new_trees() -> None:
+    rows = noisy("classification")
+    model = Model(estimator="xgboost.XGBClassifier", params={"n_estimators": 40, "learning_rate": 0.5})
+    first, second = (build_estimator(model, {}, "classification") for _ in range(2))
+    fit(first, rows, EarlyStopping(rounds=5, fraction=0.2))
+    fit(second, rows, previous=first)
+    assert second.get_booster().num_boosted_rounds() == first.best_iteration + 1 + 40
+    assert not np.array_equal(second.predict_proba(rows.matrix), first.predict_proba(rows.matrix))
+
+
+@pytest.mark.parametrize("beside", [{"early_stopping": {}}, {"stop_on": ["overfit"]}, {"threshold": {"by": "f1"}}])
+def test_a_warm_start_is_refused_beside_what_judges_on_training_rows(beside: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"warm_start cannot be combined with {next(iter(beside))}: the champion has learned"):
+        Model.model_validate({"estimator": "xgboost.XGBClassifier", "warm_start": "champion", **beside})

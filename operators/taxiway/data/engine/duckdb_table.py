@@ -110,18 +110,19 @@ class Table:
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
 
-    def in_order(self, names: Sequence[str], condition: str = "true") -> "pa.Table":
+    def in_order(self, names: Sequence[str], condition: str = "true", by: str | None = None) -> "pa.Table":
         """Some columns of all files with the types of the table, in the order of the files and of their rows.
 
         Args:
             names: The columns.
             condition: A condition in our own SQL on the view `numbered`; only rows for which it is true are read.
+            by: What to order by instead, in our own SQL.
         """
         listing = [self.column(name).sql for name in names]
-        order = f"WHERE {condition} ORDER BY list_position($1::VARCHAR[], file), row_number"
+        order = f"WHERE {condition} ORDER BY {f'{by}, ' if by else ''}list_position($1::VARCHAR[], file), row_number"
         ordered = f"SELECT {', '.join([*listing, 'row_number'])} FROM numbered {order}"
         with read_errors(self._what):
-            found: Any = self._connection.execute(ordered, [list(map(str, self.paths))]).to_arrow_table()
+            found: Any = self._connection.sql(ordered, params=[list(map(str, self.paths))]).to_arrow_table()
         rows: pa.Table = found.select(range(len(listing))).rename_columns(list(names))
         return rows
 

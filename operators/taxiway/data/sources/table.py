@@ -60,7 +60,9 @@ class TableReader(SourceReader):
                 converted[table] = read_table(table, own, ReadOptions(source.format, source.csv, known), note=note)
                 without = _periods(_Table(source, table))[1]
                 if without:
-                    note(f"{table.path}: {counted(without, 'row')} without {source.time} are in no span")
+                    note(
+                        f"{table.path}: {counted(without, 'row')} in no span, without {source.time}, or beyond the years 1 to 9998"
+                    )
             copy = to / "rows.parquet"
             begins, ends = bounds_of(span)
             write_period(converted[table], source.time, Period(span.name, begins, ends), copy, table.path)

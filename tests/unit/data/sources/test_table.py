@@ -74,7 +74,8 @@ def test_every_row_is_in_the_span_of_its_period(
         assert period.begins <= moment.replace(tzinfo=UTC) < period.ends
         if period.ends <= NOW:
             oracle.setdefault(period.name, []).append(y)
-    assert {name: span["y"].tolist() for name, span in found.items()} == oracle
+    assert {name: sorted(span["y"]) for name, span in found.items()} == oracle
+    assert all(span["at"].is_monotonic_increasing for span in found.values())
     assert [*found] == sorted(oracle)
     wanted = pd.Series(moments, dtype="datetime64[us]").dt.to_period(OFFSETS[every])
     assert len(set(wanted)) >= len(oracle)
@@ -93,6 +94,49 @@ def test_a_span_is_due_again_only_if_its_own_rows_change(tmp_path: Path) -> None
     assert min(before.values()) > 0
 
 
+CELLS = {
+    "number": ["7", "1.50", "-0.25", "123456789012", "0.1"],
+    "flag": ["true", "False"],
+    "day": ["2026-01-02", "2026-01-03"],
+    "text": ["a", "007", "x,y"],
+}
+ODD = {"number": "none", "flag": "maybe", "day": "2026-01-02 10:30:00", "text": "7"}
+
+
+@examples(25)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({name: st.sampled_from(cells) for name, cells in CELLS.items()}), min_size=1, max_size=6
+    ),
+    data=st.data(),
+)
+def test_no_row_of_another_period_changes_the_version_of_a_span(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]], data: st.DataObject
+) -> None:
+    """Whatever types it gives the columns, and whatever columns it adds."""
+    folder = tmp_path_factory.mktemp("table")
+    before = pd.DataFrame(rows).assign(at="2026-01-05")
+    odd = {name: data.draw(st.sampled_from([*CELLS[name], ODD[name]])) for name in CELLS}
+    after = pd.concat([before, pd.DataFrame([{**odd, "at": "2026-02-01", "more": "1"}])])
+    first, second = (spans(written(folder / f"{at}.csv", table))[0] for at, table in enumerate((before, after)))
+    assert (first.name, first.version) == (second.name, second.version)
+
+
+def test_the_order_of_rows_does_not_change_a_span(tmp_path: Path) -> None:
+    rows = orders("2026-01-05", "2026-01-31", "2026-01-05", "2026-01-09")
+    contents = []
+    for at, table in enumerate((rows, rows[::-1])):
+        (found,) = rows_of(written(tmp_path / f"{at}.csv", table), tmp_path / str(at)).values()
+        contents.append(found.to_dict("list"))
+    assert contents[0] == contents[1]
+
+
+def test_a_correction_of_the_last_digit_is_one(tmp_path: Path) -> None:
+    table = orders("2026-01-05").assign(y=2**53 + 1)
+    versions = [spans(written(tmp_path / f"{at}.csv", table.assign(y=2**53 + at)))[0].version for at in range(2)]
+    assert versions[0] != versions[1]
+
+
 def test_a_period_is_a_span_once_it_has_ended(tmp_path: Path) -> None:
     table = written(tmp_path / "all.parquet", orders("2026-10-01", "2026-11-01", "2026-11-25"))
     assert [span.name for span in spans(table)] == ["2026-10"]
@@ -104,7 +148,7 @@ def test_rows_without_a_time_are_in_no_span_and_that_is_said(tmp_path: Path) -> 
     table = written(tmp_path / "all.csv", pd.concat([orders("2026-01-05"), pd.DataFrame({"at": [None, None], "y": [1, 2]})]))
     notes: list[str] = []
     assert [len(rows) for rows in rows_of(table, tmp_path / "read", notes=notes).values()] == [1]
-    assert notes == [f"{table}: 2 rows without at are in no span"]
+    assert notes == [f"{table}: 2 rows in no span, without at, or beyond the years 1 to 9998"]
 
 
 def test_no_file_is_no_span_and_a_new_one_changes_the_state(tmp_path: Path) -> None:
