@@ -195,7 +195,7 @@ PIPELINE_USED_BY = {
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.text": "`transform`: columns of free text, which become up to 30 numbers each; `auto`: those of `categorical: auto` with "
     "more than 255 different values of three words or more on average",
-    "features.dates": "`transform`: columns of dates and times, from which the parts that recur are taken; `auto`: the schema's, without "
+    "features.dates": "`transform`: columns of dates and times, of which the model gets parts such as the weekday; `auto`: the schema's, without "
     "label and key",
     "features.build": "`transform`: `FILE.py:function` in the same folder, or `package.module:function`; called with the names of the "
     "columns by kind, it returns an unfitted scikit-learn transformer. None: Taxiway's own transform",

@@ -473,7 +473,7 @@ def test_dates_are_features_and_said_to_be(tmp_path: Path) -> None:
     drafted(tmp_path / "dags", tmp_path, str(tmp_path / "all.csv"), "late")
     page = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
     pipeline = (tmp_path / "dags" / "ours" / "drafted.pipeline.yaml").read_text()
-    assert "  # at: a date, from which the model gets the parts that recur, such as the weekday\n" in pipeline
+    assert "  # at: a date, from which the model gets parts such as the weekday and the hour\n" in pipeline
     typical = draft_pipeline(str(tmp_path / "all.csv"), "late").typical
     assert (typical["at"], str(typical["since"])[:17]) == ("2024-05-01", "2024-05-01T10:00:")
     assert "look like numbers with a decimal comma; in CSV, csv: {decimal: ','" in page

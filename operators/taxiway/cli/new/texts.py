@@ -142,7 +142,7 @@ def _feature_comments(draft: Draft) -> Iterator[str]:
         yield f"{column}: free text, from which the model gets up to 30 numbers"
     for feature in draft.schema.features:
         if feature.type in DATE_TYPES and feature.name not in draft.drop:
-            yield f"{feature.name}: a {feature.type}, from which the model gets the parts that recur, such as the weekday"
+            yield f"{feature.name}: a {feature.type}, from which the model gets parts such as the weekday and the hour"
     for column, reason in [*draft.not_taken.items()][:_ENDLESS_COMMENTS]:
         yield f"{column} is {reason}"
 
