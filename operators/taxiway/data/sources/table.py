@@ -4,11 +4,12 @@ The version of a span is a number that depends on its rows, so a span is due aga
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from weakref import finalize
 
 from taxiway.data.engine.row_periods import RowPeriod, row_periods, write_period
 from taxiway.data.formats.convert import ReadOptions, format_of, known_format
@@ -48,15 +49,14 @@ class TableReader(SourceReader):
         note: Note,
     ) -> Read:
         """A function that writes the rows of a period to Parquet; the table is converted once for all of them."""
-        source, folder = self.source, TemporaryDirectory(prefix="taxiway-table-")
+        source, folders = self.source, ExitStack()
         known = {} if (source.format or known_format(source.file)) == "parquet" else types()
         converted: dict[FoundSpan, Path] = {}
 
         def rows_of(span: FoundSpan, to: Path) -> Path:
             (table,) = find_spans(source.file) or (replace(span, path=source.file),)
             if table not in converted:
-                own = Path(folder.name) / str(len(converted))
-                own.mkdir()
+                own = folders.enter_context(temp_folder("table"))
                 converted[table] = read_table(table, own, ReadOptions(source.format, source.csv, known), note=note)
                 without = _periods(_Table(source, table))[1]
                 if without:
@@ -68,6 +68,7 @@ class TableReader(SourceReader):
             write_period(converted[table], source.time, Period(span.name, begins, ends), copy, table.path)
             return copy
 
+        finalize(rows_of, folders.close)
         return rows_of
 
     def check(self) -> None:
