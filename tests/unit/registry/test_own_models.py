@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
+from taxiway.features import artifacts
 from taxiway.features.artifacts import code_in
 from taxiway.features.encoding import predict_rows
 from taxiway.features.own_model import OwnModel
@@ -237,6 +239,19 @@ def dumped(compress: Any) -> bytes:
 
 
 PICKLE = pickle.dumps({"x": [1, 2]})
+LONG_PICKLE = pickle.dumps(["x" * 100_000, code_in], 0)
+CALL = b"cposix\nsystem\n(S'true'\ntR"
+
+
+def with_header(description: str) -> bytes:
+    """A NumPy file with a header of another hand than NumPy's."""
+    header = f"{{'descr': {description}, 'fortran_order': False, 'shape': (1,), }}".encode()
+    return b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + PICKLE
+
+
+def in_lzma(dict_size: int) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dict_size}]
+    return lzma.compress(PICKLE, format=lzma.FORMAT_ALONE, filters=filters)
 
 
 def repr_of(value: object) -> str | None:
@@ -255,6 +270,29 @@ def repr_of(value: object) -> str | None:
             for size in (1, 100_000)
         ),
         ("m.gz", gzip.compress(pickle.dumps([code_in], 0)), "is a pickle"),
+        ("m.gz", gzip.compress(LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(b"") + gzip.compress(LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(b"a,b\n" * 1000)[:-9], "is a compressed file that is damaged"),
+        ("m.zip", zipped(x=LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(zipped(x=LONG_PICKLE)), "is a pickle"),
+        ("m.bin", LONG_PICKLE + zipped(x=b"1"), "is a pickle"),
+        ("m.bin", b"\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.", "is a pickle"),
+        *(
+            ("m.bin", start + CALL + end, "is a pickle")
+            for start in (b"", b"I0x10\n0", b"S'\xff'\n0", b"(0")
+            for end in (b".", b"\xff", b"")
+        ),
+        ("m.bin", b"(S'true'\niposix\nsystem\n\xff", "is a pickle"),
+        ("m.bin", b"(cposix\nsystem\nS'true'\no\xff", "is a pickle"),
+        ("m.bin", b"\x82\x01)\x81\xff", "is a pickle"),
+        *(
+            ("m.npy", with_header(kind), "array of objects")
+            for kind in ("'O'", "'=O'", "'\\x4f'", "[('a', '<i8'), ('b', 'O')]")
+        ),
+        ("m.npy", with_header("1 +"), "header cannot be read"),
+        *(("m.joblib", in_lzma(size), "is a pickle") for size in (4097, 65536 + 256)),
+        ("m.joblib", b"ZF" + hex(9).ljust(19).encode() + b"x", "a file of an old joblib"),
+        ("m.h5", bytes(1024) + b"\x89HDF\r\n\x1a\n", "HDF5"),
         ("m.joblib", dumped(0), "is a pickle"),
         *(("m.joblib", dumped(kind), "is a pickle") for kind in (3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))),
         (
@@ -295,6 +333,9 @@ def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, wor
         *(opened(b"a,b\n1,2\n") for opened in (gzip.compress, bz2.compress, lzma.compress)),
         b"x^2 is no zlib",
         *(b"cat\ndog\n", b"columns\n" * 20_000, b"0.", b"1.5", b"(1.)", b"i\n" * 50_000, b"."),
+        *(b"cat\ndog\nbird\nred\n", b"cat\ndog\nRed\n", b"pig\ncow\nhen\ncat\ndog\nbee\n", b"sam\nSam\ncat\ndog\nRed"),
+        *(opened(b"a,b\n1,2\n" * 100_000) for opened in (gzip.compress, bz2.compress, lzma.compress, zlib.compress)),
+        gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n") + bytes(512),
         b"PAR1" + bytes(20),
         # The length of a header of safetensors is its first eight bytes; some begin as a pickle does.
         *((length.to_bytes(8, "little") + b'{"w":' + b" " * length) for length in (640, 0x380, 0x480, 0x580, 0x280280)),
@@ -303,6 +344,16 @@ def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, wor
 )
 def test_data_are_artifacts(content: bytes) -> None:
     assert code_in("weights.bin", content) == ""
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lambda content: zipped(x=content, y=content)])
+def test_a_small_file_that_becomes_large_is_no_artifact(
+    monkeypatch: pytest.MonkeyPatch, packed: Callable[[bytes], bytes]
+) -> None:
+    content = packed(bytes(600_000))
+    assert code_in("weights.bin", content) == ""
+    monkeypatch.setattr(artifacts, "MAX_BYTES", 599_999)
+    assert "is more than 599,999 bytes when it is decompressed" in code_in("weights.bin", content)
 
 
 @pytest.mark.parametrize(
