@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import subprocess
 import sys
@@ -26,14 +27,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
-from taxiway.features import artifacts
+from taxiway.features import artifacts, own_model
 from taxiway.features.artifacts import code_in
 from taxiway.features.encoding import predict_rows
 from taxiway.features.own_model import OwnModel
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.records.digests import digest_of_bytes
 from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
 from taxiway.spec.pipeline import Model
+from taxiway.spec.python_refs import load_python
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import FILES
@@ -197,6 +200,59 @@ def test_a_forged_model_is_refused_before_code_runs(folder: Path, change: Callab
     with pytest.raises(UntrustedModelError, match=words):
         loaded.bind(folder)
     assert not (folder / "team" / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import joblib\n", "from joblib import Memory as joblib\n", "if True:\n    class joblib: ...\n", "def joblib(: pass\n"],
+)
+def test_a_name_in_a_trusted_file_that_is_no_class_of_it_is_refused_before_code_runs(folder: Path, text: str) -> None:
+    own = trained(folder)
+    content = f"from pathlib import Path\n(Path(__file__).parent / 'helper_ran').touch()\n{text}".encode()
+    (folder / "helper.py").write_bytes(content)
+    own.saved |= {"class": "joblib", "file": "helper.py", "digest": digest_of_bytes(content)}
+    with pytest.raises(UntrustedModelError, match=r"helper\.py does not define the class joblib; .* Nothing was run"):
+        OwnModel(own.saved).bind(folder)
+    assert not (folder / "helper_ran").exists()
+
+
+@pytest.mark.parametrize("last", ["import joblib as Softmax", "from pathlib import Path as Softmax"])
+def test_a_class_that_its_file_replaces_is_refused(folder: Path, last: str) -> None:
+    own = trained(folder)
+    content = f"{CODE}\n{last}\n".encode()
+    (folder / "other.py").write_bytes(content)
+    with pytest.raises(UntrustedModelError, match="replaces its class Softmax with another object"):
+        OwnModel({**own.saved, "digest": digest_of_bytes(content)}).bind(folder)
+
+
+def test_a_class_may_inherit_how_it_is_loaded(folder: Path) -> None:
+    text = CODE.replace("def train(", "class Own(Softmax):\n    pass\n\n\ndef train(").replace(
+        "return Softmax(start", "return Own(start"
+    )
+    assert trained(folder, text=text).saved["class"] == "Own"
+
+
+@pytest.mark.parametrize("skipped", [".venv", "venv/lib/site-packages", "node_modules", "__pycache__"])
+def test_packages_in_the_folder_of_trusted_code_are_not_searched(folder: Path, skipped: str) -> None:
+    own = trained(folder)
+    (folder / skipped).mkdir(parents=True)
+    (folder / "team" / "own.py").rename(folder / skipped / "own.py")
+    os.mkfifo(folder / "pipe.py")  # whose content would be waited for
+    with pytest.raises(UntrustedModelError, match="no file has this digest"):
+        OwnModel(own.saved).bind(folder)
+    with pytest.raises(FitError, match="but not in folders called"):
+        OwnModel.of(load_python(folder / skipped / "own.py").Softmax(np.zeros((4, 2))), folder)
+    (folder / skipped / "own.py").rename(folder / "renamed.py")
+    OwnModel(own.saved).bind(folder)
+
+
+def test_the_file_of_the_recorded_name_is_read_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, read = trained(folder), []
+    (folder / "a.py").write_text("x = 1")
+    content_of = own_model._content
+    monkeypatch.setattr(own_model, "_content", lambda path: (read.append(path.name), content_of(path))[1])
+    OwnModel(own.saved).bind(folder)
+    assert read == ["own.py"]
 
 
 def test_nothing_but_artifacts_is_saved_or_loaded(folder: Path) -> None:
@@ -368,6 +424,7 @@ def test_a_small_file_that_becomes_large_is_no_artifact(
         ("weights=self.weights", "weights=0 * self.weights", "answers otherwise after save and load"),
         ("raised = np", "matrix = matrix + np.random.rand(*matrix.shape); raised = np", "differ from call to call"),
         ("raised = np", "matrix = matrix - matrix.mean(axis=0); raised = np", "depends on the other rows of the call"),
+        ("class Softmax:", "class Base: ...\n\n\nif Base:\n  class Softmax(Base):", "does not define the class Softmax"),
         ("    @classmethod", "    _x = None\n\n    @classmethod", ""),
     ],
 )  # fmt: skip
