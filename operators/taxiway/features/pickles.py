@@ -7,6 +7,7 @@ from typing import Any
 
 _NAMES_CODE = {"GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"}
 _CALLS_CODE = {"REDUCE", "BUILD", "OBJ", "INST", "NEWOBJ", "NEWOBJ_EX"}
+_OPERATIONS = {ord(operation.code): operation for operation in pickletools.opcodes}
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
     pickletools.TAKEN_FROM_ARGUMENT4: 4,
@@ -42,7 +43,7 @@ def is_pickle(content: bytes) -> bool:
 def _operations(content: bytes) -> Iterator[Any]:
     """The instructions up to the first that is invalid; `pickletools.genops` also stops at arguments that `pickle` accepts."""
     at = 0
-    while at < len(content) and (operation := pickletools.code2op.get(chr(content[at]))):
+    while at < len(content) and (operation := _OPERATIONS.get(content[at])):
         after = _end_of_argument(content, at + 1, operation)
         if after is None or after > len(content):
             return
