@@ -1,6 +1,7 @@
-"""Keep the users, passwords and signatures of URLs out of messages and logs."""
+"""Keep the users, passwords and signatures of URLs out of messages and logs, and secrets out of the environment of a team's code."""
 
 import logging
+import os
 import re
 
 # The last @ before the path ends the credentials, because people forget to quote one in a password. A password after a colon may
@@ -13,6 +14,24 @@ _SECRET_PARAMETER = re.compile(
     r"""[^&;#\s'"]+""",
     re.IGNORECASE,
 )
+
+_PASSED = re.compile(r"HOME|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|LOGNAME|PATH|TZ|USER|CUDA_VISIBLE_DEVICES|\w+_NUM_THREADS")
+_PASSED_TO_PYTHON = re.compile(
+    r"PYTHON\w+|TMPDIR|VIRTUAL_ENV|XDG_\w+|OMP_\w+|KMP_\w+|MKL_\w+|OPENBLAS_\w+|DO_NOT_TRACK|TAXIWAY_CODE|MLFLOW_DISABLE_TELEMETRY|"
+    r"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+)
+
+
+def passed_variables() -> dict[str, str]:
+    """The variables of the environment that a program of a team gets: those of a list, without credentials."""
+    return {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
+
+
+def forget_variables() -> None:
+    """Remove all other variables from the environment of this process, but for the settings of Python and its libraries."""
+    for name in list(os.environ):
+        if not _PASSED.fullmatch(name) and not _PASSED_TO_PYTHON.fullmatch(name):
+            del os.environ[name]
 
 
 def without_credentials(text: str) -> str:

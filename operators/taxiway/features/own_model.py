@@ -4,8 +4,10 @@ The code itself is never loaded from a model. Where a model is loaded, the insta
 with the recorded digest is run. This module imports scikit-learn, because a saved model names its class; import it inside of functions.
 """
 
+import ast
 import inspect
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.python_refs import load_source
 from taxiway.store import temp_folder
 
+_NOT_SEARCHED = ("__pycache__", "node_modules", "site-packages")
 _KEYS = {"artifacts", "class", "digest", "file", "text"}
 
 
@@ -45,10 +48,15 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             file = Path(inspect.getfile(kind)).resolve()
         except (TypeError, OSError):
             file = Path()
-        if not file.is_relative_to(folder.resolve()) or file.suffix != ".py" or kind.__qualname__ != name:
+        if (
+            not file.is_relative_to(folder.resolve())
+            or not _is_searched(file, folder.resolve())
+            or file.suffix != ".py"
+            or kind.__qualname__ != name
+        ):
             raise FitError(
                 f"the class {kind.__qualname__} is of {kind.__module__}; allowed: a class at the top of a Python file in the folder of the "
-                "pipeline file"
+                f"pipeline file, but not in folders called .*, {', '.join(_NOT_SEARCHED)}"
             )
         content = file.read_bytes()
         with temp_folder("artifacts") as at:
@@ -61,18 +69,20 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         made = cls({"file": file.name, "class": name, "digest": digest_of_bytes(content), "text": text, "artifacts": artifacts})
         try:
             made._load(content, file)
-        except ModelLoadError as error:
+        except (ModelLoadError, UntrustedModelError) as error:
             raise FitError(f"the model was saved, but {error}") from error
         return made
 
     def bind(self, folder: Path | None) -> None:
         """Load the model with the file of its digest in a folder of trusted code, at any depth and under any name.
 
+        Folders that begin with a dot and those of installed packages are not searched.
+
         Args:
             folder: The folder; None if the installation has none.
 
         Raises:
-            UntrustedModelError: There is no such file, or an artifact is not data. Nothing has been run.
+            UntrustedModelError: There is no such file, it does not define the class, or an artifact is not data. Nothing has been run.
             ModelLoadError: The file or `load` raised an error.
         """
         saved = self._checked()
@@ -82,12 +92,13 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 f"the model needs {what}, and there is no folder of trusted code; where it is loaded, say which: taxiway serve --code FOLDER, "
                 "or load_trusted(..., code=FOLDER)"
             )
-        for path in sorted(folder.rglob("*.py")):
+        files = sorted(_python_files(folder), key=lambda path: (path.name != saved["file"], path))
+        for path in files:
             content = _content(path)
             if content is not None and digest_of_bytes(content) == saved["digest"]:
                 self._load(content, path)
                 return
-        there = any(path.name == saved["file"] for path in folder.rglob("*.py"))
+        there = any(path.name == saved["file"] for path in files)
         why = f"{saved['file']} has another digest: it was changed since" if there else "no file has this digest"
         raise UntrustedModelError(
             f"the model needs {what}; in the folder of trusted code {folder}, {why}. Keep the file that the model was trained with under "
@@ -138,16 +149,17 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _load(self, content: bytes, path: Path) -> None:
         saved = self._checked()
+        name = saved["class"]
         with temp_folder("artifacts") as folder:
-            for name, artifact in saved["artifacts"].items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(artifact)
+            for at, artifact in saved["artifacts"].items():
+                (folder / at).parent.mkdir(parents=True, exist_ok=True)
+                (folder / at).write_bytes(artifact)
             try:
-                self.__dict__["_loaded"] = getattr(load_source(content, path), saved["class"]).load(folder)
-            except MemoryError:
+                self.__dict__["_loaded"] = _class_in(content, path, name).load(folder)
+            except (MemoryError, UntrustedModelError):
                 raise
             except (Exception, SystemExit) as error:  # a team's code may raise anything
-                raise ModelLoadError(f"{saved['class']} of {path.name} cannot be loaded: {error_line(error)}") from error
+                raise ModelLoadError(f"{name} of {path.name} cannot be loaded: {error_line(error)}") from error
 
     def _checked(self) -> Mapping[str, Any]:
         """What is saved, of the right types and without code.
@@ -175,6 +187,45 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             if found := code_in(path.name, content):
                 raise UntrustedModelError(f"the artifact {name} {found}; it was not loaded")
         return saved
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    """The Python files in a folder and its subfolders, but not those of installed packages."""
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _NOT_SEARCHED]
+        yield from (path for name in names if name.endswith(".py") and (path := Path(at, name)).is_file())
+
+
+def _is_searched(file: Path, folder: Path) -> bool:
+    """Whether `_python_files` finds a file."""
+    return not any(name.startswith(".") or name in _NOT_SEARCHED for name in file.relative_to(folder).parts[:-1])
+
+
+def _class_in(content: bytes, path: Path, name: str) -> Any:
+    """Run the content of a Python file, and return the class that it defines.
+
+    Raises:
+        UntrustedModelError: It does not define the class, so it was not run; or the name is of another object in the end.
+        Exception: Whatever the file raises.
+    """
+    if not _defines(content, name):
+        raise UntrustedModelError(
+            f"{path.name} does not define the class {name}; allowed: a class at the top of the file, in no other block. Nothing was run"
+        )
+    module = load_source(content, path)
+    kind = getattr(module, name, None)
+    if not isinstance(kind, type) or kind.__module__ != module.__name__:
+        raise UntrustedModelError(f"{path.name} replaces its class {name} with another object")
+    return kind
+
+
+def _defines(content: bytes, name: str) -> bool:
+    """Whether the content of a Python file defines a class at its top; nothing of it is run."""
+    try:
+        body = ast.parse(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # it could not be run either
+        return False
+    return any(isinstance(statement, ast.ClassDef) and statement.name == name for statement in body)
 
 
 def _content(path: Path) -> bytes | None:

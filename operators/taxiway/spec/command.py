@@ -8,6 +8,7 @@ from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import quoted
+from taxiway.records.digests import digest_of_file, digest_of_folder
 
 MODEL = "model.onnx"
 TRAINING = ("train.parquet", "train.csv")
@@ -17,6 +18,9 @@ FILES = (*TRAINING, *VALIDATION, CONFIG, MODEL)
 """The files that an argument can name in braces, and the model that the program writes."""
 _SEED = "seed"
 _PARAM = "params."
+_MOST_FILES = 10_000
+_MOST_BYTES = 1 << 30
+_PATH = re.compile(r"(-{1,2}[\w.-]+=|)(/.*)", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
 
@@ -58,19 +62,27 @@ def beside(command: Sequence[str], folder: Path) -> tuple[str, ...]:
     return tuple(str(folder.absolute() / part) if part and _is_file(folder / part) else part for part in command)
 
 
-def own_files(command: Sequence[str]) -> dict[str, Path]:
-    """The files that the command names by an absolute path, by the position of the argument."""
-    return {f"command.{at}": Path(part) for at, part in enumerate(command) if part.startswith("/") and _is_file(Path(part))}
+def inputs_in(command: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The command and the digests of its inputs: the same on every machine on which the inputs have the same content.
 
+    An input is a file or folder that an argument names by its absolute path, alone or as `--NAME=PATH`. Folders of more than 10,000
+    files or 1 GiB, and what cannot be read, are none.
 
-def without_folders(command: Sequence[str]) -> tuple[str, ...]:
-    """The command with only the names of its files, which is the same on every machine."""
-    return tuple(Path(part).name if part.startswith("/") else part for part in command)
+    Returns:
+        The command with only the names of its inputs, and their digests by the position of the argument.
+    """
+    parts, digests = list(command), {}
+    for at, part in enumerate(command):
+        found = _PATH.fullmatch(part)
+        if found and (digest := _digest(Path(found[2]))):
+            parts[at] = f"{found[1]}{Path(found[2]).name}"
+            digests[f"command.{at}"] = digest
+    return tuple(parts), digests
 
 
 def shown(command: Sequence[str]) -> str:
     """What is run, for people: the arguments before the first placeholder, such as `Rscript train.R`."""
-    parts = without_folders(command)
+    parts = [Path(part).name if part.startswith("/") else part for part in command]
     first = next((at for at, part in enumerate(parts) if _PLACEHOLDER.search(part)), len(parts))
     return " ".join(parts[: max(first, 1)])
 
@@ -109,6 +121,26 @@ def filled(command: Sequence[str], folder: Path, params: Mapping[str, Any], seed
 
 def _names(command: Sequence[str]) -> list[str]:
     return [name for part in command for name in _PLACEHOLDER.findall(part)]
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a file or folder; None if it is neither, cannot be read, or is too large a folder."""
+    try:
+        if path.is_file():
+            return digest_of_file(path)
+        return digest_of_folder(path) if path.is_dir() and _is_small(path) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_small(folder: Path) -> bool:
+    """Whether a folder has only plain files, and not too many of them."""
+    size = 0
+    for count, path in enumerate(folder.rglob("*"), start=1):
+        size += path.stat().st_size
+        if count > _MOST_FILES or size > _MOST_BYTES or not (path.is_file() or path.is_dir()):
+            return False
+    return True
 
 
 def _is_file(path: Path) -> bool:

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.credentials import passed_variables
 from taxiway.errors import ConfigError, FitError
 from taxiway.messages import clipped
 from taxiway.spec.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _KEEPER = Path(__file__).with_name("keeper.py")
-_PASSED = re.compile(r"HOME|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|LOGNAME|PATH|TZ|USER|CUDA_VISIBLE_DEVICES|\w+_NUM_THREADS")
-"""The variables of the environment that the program gets: none with credentials."""
 _LONGEST_LINE = 2000
 _LAST_LINES = 10
 _LAST_CHARACTERS = 1500
@@ -83,7 +80,7 @@ class OwnCommand(OwnTraining):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**{name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}, "TMPDIR": str(folder)},
+                env={**passed_variables(), "TMPDIR": str(folder)},
                 start_new_session=True,  # so that a signal to the task's group does not reach it first
                 encoding="utf-8",
                 errors="replace",

@@ -10,9 +10,8 @@ from taxiway.features.build import same_codes
 from taxiway.features.own_transform import feature_names
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
-from taxiway.records.digests import digest_of_file
 from taxiway.records.recorder import Recorder
-from taxiway.spec.command import own_files, without_folders
+from taxiway.spec.command import inputs_in
 from taxiway.spec.metrics import Problem
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Model
@@ -46,7 +45,7 @@ def candidate_key(
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
         model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, and for
-            `command` that of the files that it names, but not their paths or the files that they import.
+            `command` that of the files and folders that it names, but not their paths or the files that they import.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
         costs: The costs by which the decision threshold is chosen.
@@ -56,8 +55,9 @@ def candidate_key(
         **model.model_dump(mode="json", exclude_defaults=True),
         **{name: path for name, path in functions.items() if path},
     }
-    if model.command is not None:
-        described["command"] = list(without_folders(model.command))
+    command, inputs = inputs_in(model.command or ())
+    if command:
+        described["command"] = list(command)
     if previous is not None:
         described["previous"] = previous
     if costs is not None:
@@ -66,15 +66,9 @@ def candidate_key(
         "train",
         {"features": features.digest, "report": report},
         {"model": described, "overrides": dict(overrides)},
-        code=_code_digests(model),
+        code={**code_digest(model.build, "build"), **code_digest(model.train, "train"), **inputs},
         packages=("scikit-learn", "numpy", "skops", *(packages_of([model.estimator]) if model.estimator else any_packages())),
     )
-
-
-def _code_digests(model: Model) -> dict[str, str]:
-    """The digests of the file with the function of `build` or `train`, or of the files that `command` names."""
-    programs = {key: digest_of_file(path) for key, path in own_files(model.command or ()).items()}
-    return {**code_digest(model.build, "build"), **code_digest(model.train, "train"), **programs}
 
 
 def train(

@@ -5,11 +5,13 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import subprocess
 import sys
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,13 +27,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
+from taxiway.features import artifacts, own_model
 from taxiway.features.artifacts import code_in
 from taxiway.features.encoding import predict_rows
 from taxiway.features.own_model import OwnModel
 from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.records.digests import digest_of_bytes
 from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
 from taxiway.spec.pipeline import Model
+from taxiway.spec.python_refs import load_python
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import FILES
@@ -197,6 +202,59 @@ def test_a_forged_model_is_refused_before_code_runs(folder: Path, change: Callab
     assert not (folder / "team" / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["import joblib\n", "from joblib import Memory as joblib\n", "if True:\n    class joblib: ...\n", "def joblib(: pass\n"],
+)
+def test_a_name_in_a_trusted_file_that_is_no_class_of_it_is_refused_before_code_runs(folder: Path, text: str) -> None:
+    own = trained(folder)
+    content = f"from pathlib import Path\n(Path(__file__).parent / 'helper_ran').touch()\n{text}".encode()
+    (folder / "helper.py").write_bytes(content)
+    own.saved |= {"class": "joblib", "file": "helper.py", "digest": digest_of_bytes(content)}
+    with pytest.raises(UntrustedModelError, match=r"helper\.py does not define the class joblib; .* Nothing was run"):
+        OwnModel(own.saved).bind(folder)
+    assert not (folder / "helper_ran").exists()
+
+
+@pytest.mark.parametrize("last", ["import joblib as Softmax", "from pathlib import Path as Softmax"])
+def test_a_class_that_its_file_replaces_is_refused(folder: Path, last: str) -> None:
+    own = trained(folder)
+    content = f"{CODE}\n{last}\n".encode()
+    (folder / "other.py").write_bytes(content)
+    with pytest.raises(UntrustedModelError, match="replaces its class Softmax with another object"):
+        OwnModel({**own.saved, "digest": digest_of_bytes(content)}).bind(folder)
+
+
+def test_a_class_may_inherit_how_it_is_loaded(folder: Path) -> None:
+    text = CODE.replace("def train(", "class Own(Softmax):\n    pass\n\n\ndef train(").replace(
+        "return Softmax(start", "return Own(start"
+    )
+    assert trained(folder, text=text).saved["class"] == "Own"
+
+
+@pytest.mark.parametrize("skipped", [".venv", "venv/lib/site-packages", "node_modules", "__pycache__"])
+def test_packages_in_the_folder_of_trusted_code_are_not_searched(folder: Path, skipped: str) -> None:
+    own = trained(folder)
+    (folder / skipped).mkdir(parents=True)
+    (folder / "team" / "own.py").rename(folder / skipped / "own.py")
+    os.mkfifo(folder / "pipe.py")  # whose content would be waited for
+    with pytest.raises(UntrustedModelError, match="no file has this digest"):
+        OwnModel(own.saved).bind(folder)
+    with pytest.raises(FitError, match="but not in folders called"):
+        OwnModel.of(load_python(folder / skipped / "own.py").Softmax(np.zeros((4, 2))), folder)
+    (folder / skipped / "own.py").rename(folder / "renamed.py")
+    OwnModel(own.saved).bind(folder)
+
+
+def test_the_file_of_the_recorded_name_is_read_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, read = trained(folder), []
+    (folder / "a.py").write_text("x = 1")
+    content_of = own_model._content
+    monkeypatch.setattr(own_model, "_content", lambda path: (read.append(path.name), content_of(path))[1])
+    OwnModel(own.saved).bind(folder)
+    assert read == ["own.py"]
+
+
 def test_nothing_but_artifacts_is_saved_or_loaded(folder: Path) -> None:
     """Not the object of the team's class, nor what a file claims to be one."""
     model = trained(folder)
@@ -237,6 +295,19 @@ def dumped(compress: Any) -> bytes:
 
 
 PICKLE = pickle.dumps({"x": [1, 2]})
+LONG_PICKLE = pickle.dumps(["x" * 100_000, code_in], 0)
+CALL = b"cposix\nsystem\n(S'true'\ntR"
+
+
+def with_header(description: str) -> bytes:
+    """A NumPy file with a header of another hand than NumPy's."""
+    header = f"{{'descr': {description}, 'fortran_order': False, 'shape': (1,), }}".encode()
+    return b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + PICKLE
+
+
+def in_lzma(dict_size: int) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dict_size}]
+    return lzma.compress(PICKLE, format=lzma.FORMAT_ALONE, filters=filters)
 
 
 def repr_of(value: object) -> str | None:
@@ -255,6 +326,29 @@ def repr_of(value: object) -> str | None:
             for size in (1, 100_000)
         ),
         ("m.gz", gzip.compress(pickle.dumps([code_in], 0)), "is a pickle"),
+        ("m.gz", gzip.compress(LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(b"") + gzip.compress(LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(b"a,b\n" * 1000)[:-9], "is a compressed file that is damaged"),
+        ("m.zip", zipped(x=LONG_PICKLE), "is a pickle"),
+        ("m.gz", gzip.compress(zipped(x=LONG_PICKLE)), "is a pickle"),
+        ("m.bin", LONG_PICKLE + zipped(x=b"1"), "is a pickle"),
+        ("m.bin", b"\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.", "is a pickle"),
+        *(
+            ("m.bin", start + CALL + end, "is a pickle")
+            for start in (b"", b"I0x10\n0", b"S'\xff'\n0", b"(0")
+            for end in (b".", b"\xff", b"")
+        ),
+        ("m.bin", b"(S'true'\niposix\nsystem\n\xff", "is a pickle"),
+        ("m.bin", b"(cposix\nsystem\nS'true'\no\xff", "is a pickle"),
+        ("m.bin", b"\x82\x01)\x81\xff", "is a pickle"),
+        *(
+            ("m.npy", with_header(kind), "array of objects")
+            for kind in ("'O'", "'=O'", "'\\x4f'", "[('a', '<i8'), ('b', 'O')]")
+        ),
+        ("m.npy", with_header("1 +"), "header cannot be read"),
+        *(("m.joblib", in_lzma(size), "is a pickle") for size in (4097, 65536 + 256)),
+        ("m.joblib", b"ZF" + hex(9).ljust(19).encode() + b"x", "a file of an old joblib"),
+        ("m.h5", bytes(1024) + b"\x89HDF\r\n\x1a\n", "HDF5"),
         ("m.joblib", dumped(0), "is a pickle"),
         *(("m.joblib", dumped(kind), "is a pickle") for kind in (3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3))),
         (
@@ -295,6 +389,9 @@ def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, wor
         *(opened(b"a,b\n1,2\n") for opened in (gzip.compress, bz2.compress, lzma.compress)),
         b"x^2 is no zlib",
         *(b"cat\ndog\n", b"columns\n" * 20_000, b"0.", b"1.5", b"(1.)", b"i\n" * 50_000, b"."),
+        *(b"cat\ndog\nbird\nred\n", b"cat\ndog\nRed\n", b"pig\ncow\nhen\ncat\ndog\nbee\n", b"sam\nSam\ncat\ndog\nRed"),
+        *(opened(b"a,b\n1,2\n" * 100_000) for opened in (gzip.compress, bz2.compress, lzma.compress, zlib.compress)),
+        gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n") + bytes(512),
         b"PAR1" + bytes(20),
         # The length of a header of safetensors is its first eight bytes; some begin as a pickle does.
         *((length.to_bytes(8, "little") + b'{"w":' + b" " * length) for length in (640, 0x380, 0x480, 0x580, 0x280280)),
@@ -303,6 +400,16 @@ def test_files_that_can_run_code_are_no_artifacts(name: str, content: bytes, wor
 )
 def test_data_are_artifacts(content: bytes) -> None:
     assert code_in("weights.bin", content) == ""
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lambda content: zipped(x=content, y=content)])
+def test_a_small_file_that_becomes_large_is_no_artifact(
+    monkeypatch: pytest.MonkeyPatch, packed: Callable[[bytes], bytes]
+) -> None:
+    content = packed(bytes(600_000))
+    assert code_in("weights.bin", content) == ""
+    monkeypatch.setattr(artifacts, "MAX_BYTES", 599_999)
+    assert "is more than 599,999 bytes when it is decompressed" in code_in("weights.bin", content)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +424,7 @@ def test_data_are_artifacts(content: bytes) -> None:
         ("weights=self.weights", "weights=0 * self.weights", "answers otherwise after save and load"),
         ("raised = np", "matrix = matrix + np.random.rand(*matrix.shape); raised = np", "differ from call to call"),
         ("raised = np", "matrix = matrix - matrix.mean(axis=0); raised = np", "depends on the other rows of the call"),
+        ("class Softmax:", "class Base: ...\n\n\nif Base:\n  class Softmax(Base):", "does not define the class Softmax"),
         ("    @classmethod", "    _x = None\n\n    @classmethod", ""),
     ],
 )  # fmt: skip

@@ -224,10 +224,35 @@ def test_the_content_of_files_that_a_command_names_decides_about_reuse(tmp_path:
     assert key(one, *command, "--more") != before
     (one / "r" / "train.R").write_text("b")
     assert key(one, *command) != before
+    assert key(one, *command, "/opt/one/none") != key(one, *command, "/opt/two/none")  # what is not there counts as text
     assert shown(beside(command, one)) == "Rscript train.R"
     (one / "python").symlink_to(sys.executable)
     # The Python of a virtual environment is a link, and what it is linked to is another Python.
     assert beside((str(one / "python"), "python"), one) == (str(one / "python"), str(one / "python"))
+
+
+@pytest.mark.parametrize("option", ["", "--prior=", "-p="])
+@pytest.mark.parametrize("name", ["prior", "prior/deep/x.csv"])
+def test_the_content_of_inputs_in_other_folders_decides_about_reuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str
+) -> None:
+    features = FeatureSet.model_construct(digest="0" * 32)
+    for version in ("v1", "v2"):
+        (tmp_path / version / "prior" / "deep").mkdir(parents=True)
+        (tmp_path / version / "prior" / "deep" / "x.csv").write_text("1")
+
+    def key(version: str) -> str:
+        command = ("python3", *NEEDED, f"{option}{tmp_path / version / name}")
+        return candidate_key(features, None, Model(command=command), {}).digest
+
+    before = key("v1")
+    assert key("v2") == before
+    (tmp_path / "v2" / "prior" / "deep" / "x.csv").write_text("2")
+    assert key("v2") != before
+    if name == "prior":
+        (tmp_path / "v2" / "prior" / "deep" / "x.csv").write_text("1")
+        monkeypatch.setattr("taxiway.spec.command._MOST_FILES", 1)
+        assert key("v2") != key("v1"), "a folder of too many files counts as its path"
 
 
 DAEMON = "sleep 1000 & echo $! > {0}/pids; setsid sh -c 'echo $$ >> {0}/pids; exec sleep 1000' & while [ \"$(wc -l < {0}/pids)\" != 2 ]; do :; done; "

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
-from taxiway.credentials import log_to_stderr
+from taxiway.credentials import forget_variables, log_to_stderr
 from taxiway.records.digests import digest_of_folder
 from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import Rows
@@ -113,6 +113,7 @@ def _load(settings: VersionSettings) -> None:
     client = MlflowClient(settings.tracking_uri)
     with temp_folder("model") as folder:
         files = download_version(client, client.get_model_version(settings.model, str(settings.version)), folder)
+        forget_variables()  # the model may run code of a team, which needs no credentials of the registry
         copy = ModelCopy(files, digest_of_folder(files))
         worker.load(ModelSource(settings.loader, settings.model, settings.version, copy, settings.code))
 

@@ -1,5 +1,6 @@
 """Processes that die, are swapped or are stopped: no request is lost, nothing is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -168,3 +169,23 @@ def _up(http: httpx.Client, port: int) -> bool:
         return http.get(f"http://127.0.0.1:{port}/ping").status_code == 200
     except httpx.TransportError:
         return False
+
+
+_SEEN = """
+import json, multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from taxiway.serving.workers import local
+local.LIBRARIES = "json"
+local.start_fork_server()
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as pool:
+    print(json.dumps(pool.submit(eval, "dict(__import__('os').environ)").result()))
+"""
+
+
+def test_the_code_of_a_model_gets_no_secrets_from_the_environment() -> None:
+    kept = {"TAXIWAY_CODE": "/code", "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"}
+    secrets = {"TAXIWAY_ADMIN_TOKEN": "a", "MLFLOW_TRACKING_PASSWORD": "b", "AWS_SECRET_ACCESS_KEY": "c", "ANYTHING": "d"}
+    done = subprocess.run([sys.executable, "-c", _SEEN], env=os.environ | kept | secrets, capture_output=True, check=True)
+    seen = json.loads(done.stdout)
+    assert seen.items() >= kept.items()
+    assert not seen.keys() & secrets.keys()
