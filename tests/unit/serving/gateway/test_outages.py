@@ -116,9 +116,8 @@ def restarted(mlflow_url: str, registry: MlflowClient, tmp_path_factory: pytest.
 def test_champion_and_challenger_are_served_after_a_restart_without_the_registry(restarted: Restarted) -> None:
     gateway, model = restarted.gateway, restarted.whole
     until(lambda: restarted.challenger_state(model) == "serving", "the challenger is loaded again")
-    status = gateway.admin.status(model)
-    assert status.registry_away_since is not None
-    assert "does not answer" in status.problem
+    until(lambda: gateway.admin.status(model).registry_away_since is not None, "the silence of the registry is noticed")
+    assert "does not answer" in gateway.admin.status(model).problem
     assert gateway.ask(model, 0.5).status_code == 200
     until(lambda: len(gateway.workers()) == 3, "two champions and a challenger are served")
     before = {worker.pid for worker in gateway.workers()}
