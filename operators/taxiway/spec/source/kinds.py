@@ -98,7 +98,29 @@ class FileSource(_Kind):
         return self
 
 
-class TableSource(_Kind):
+class _ByPeriod(_Kind, ABC):
+    """A source whose spans are periods, in UTC."""
+
+    every: Every = Field(description="the length of each period: hour, day, week, month, quarter or year")
+    delay: Duration = Field(default=timedelta())
+
+    @property
+    def named_by(self) -> Every:
+        """The length of the periods."""
+        return self.every
+
+    @property
+    def _names(self) -> str:
+        return f"the name of a period of one {self.every}"
+
+    @property
+    def _joinable(self) -> str:
+        needed = f"{', '.join(placeholders_of(self.every))} in it, or "
+        example, _ = name_form(self.every)
+        return f"but the spans of the source are periods of one {self.every}, such as {example}; allowed: {needed}"
+
+
+class TableSource(_ByPeriod):
     """A source of one table, whose rows are divided into spans by a column of dates or times.
 
     Attributes:
@@ -116,8 +138,6 @@ class TableSource(_Kind):
 
     file: PatternText
     time: str = Field(description="a column of dates or times")
-    every: Every = Field(description="the length of each period: hour, day, week, month, quarter or year")
-    delay: Duration = Field(default=timedelta())
     format: Format | None = None
     csv: CsvOptions = DETECTED
 
@@ -137,11 +157,6 @@ class TableSource(_Kind):
         return f"{self.file} by {self.time}"
 
     @property
-    def named_by(self) -> Every:
-        """The length of the periods."""
-        return self.every
-
-    @property
     def paths(self) -> tuple[str, ...]:
         """The path of the table, and the paths of joined tables."""
         return (self.file, *super().paths)
@@ -150,22 +165,8 @@ class TableSource(_Kind):
         """A copy with `{data}` in its paths replaced by a folder or URL."""
         return super().with_data(data).model_copy(update={"file": with_data(self.file, data)})
 
-    @property
-    def _names(self) -> str:
-        return f"the name of a period of one {self.every}"
 
-    @property
-    def _joinable(self) -> str:
-        return _joinable_to_periods(self.every)
-
-
-def _joinable_to_periods(every: Every) -> str:
-    needed = f"{', '.join(placeholders_of(every))} in it, or "
-    example, _ = name_form(every)
-    return f"but the spans of the source are periods of one {every}, such as {example}; allowed: {needed}"
-
-
-class PeriodSource(_Kind, ABC):
+class PeriodSource(_ByPeriod, ABC):
     """A source that is read by period. Its spans are the periods, in UTC, from `first` on.
 
     Attributes:
@@ -174,9 +175,7 @@ class PeriodSource(_Kind, ABC):
         delay: How long after its end a period is read.
     """
 
-    every: Every = Field(description="the length of each period: hour, day, week, month, quarter or year")
     first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
-    delay: Duration = Field(default=timedelta())
 
     @field_validator("first")
     @classmethod
@@ -184,19 +183,6 @@ class PeriodSource(_Kind, ABC):
         if "every" in info.data:
             period_of(first, info.data["every"])
         return first
-
-    @property
-    def named_by(self) -> Every:
-        """The length of the periods."""
-        return self.every
-
-    @property
-    def _names(self) -> str:
-        return f"the name of a period of one {self.every}"
-
-    @property
-    def _joinable(self) -> str:
-        return _joinable_to_periods(self.every)
 
 
 class SqlSource(PeriodSource):
