@@ -14,6 +14,7 @@ from taxiway.records import (
     Candidate,
     DataReport,
     Evaluation,
+    FeatureSet,
     Interval,
     JoinMatch,
     MetricResult,
@@ -267,6 +268,37 @@ def test_a_runs_page_says_what_complexity_costs_and_what_was_found_in_the_traini
     assert "<dd>it is overfitted</dd>" in shown
     assert "nothing wrong with the history" in page("run.html", view=RunPage(seen({}), records, (), "", "none"), **PLACES)
     assert "Findings" not in page("run.html", view=RunPage(seen({}), records, ()), **PLACES)
+
+
+def test_a_runs_page_names_the_columns_of_every_kind_and_the_threshold() -> None:
+    features = FeatureSet(
+        snapshot="s",
+        schema_version="v",
+        numeric=("price",),
+        categorical=(),
+        text=("review",),
+        dates=("ordered_at",),
+        label="y",
+        classes=("no", "yes"),
+        transform="t",
+        rows="r",
+        row_count=7,
+    )
+    candidate = Candidate(
+        model="m",
+        version=2,
+        snapshot="s",
+        report="r",
+        features="f",
+        schema_version="v",
+        estimator="e",
+        params="{}",
+        threshold=0.3,
+    )
+    shown = page("run.html", view=RunPage(seen({}), RunRecords(features=features, candidate=candidate), ()), **PLACES)
+    for text in ("<dd>price</dd>", "<dt>Free text</dt><dd>review</dd>", "<dt>Dates</dt><dd>ordered_at</dd>"):
+        assert text in shown
+    assert "<dd>yes from a probability of 0.3</dd>" in shown
 
 
 @pytest.mark.parametrize(("direction", "colour"), [("lower", "worse"), ("higher", "better")])

@@ -74,7 +74,9 @@ def _add_training(tree: Tree, found: ModelLineage) -> None:
     if records.features is not None:
         tree.add(f"features: {records.features.describe()}, transform {records.features.transform}")
     if records.candidate is not None:
-        tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}"))
+        threshold = records.candidate.threshold
+        decides = f", decision threshold {threshold:.3g}" if threshold is not None else ""
+        tree.add(escape(f"trained: {records.candidate.estimator} {records.candidate.params}{decides}"))
     if records.sweep is not None:
         best = records.sweep.best
         node = tree.add(
