@@ -22,12 +22,17 @@ class IfAny(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         self.transformer = transformer
 
     def fit(self, matrix: Any, y: Any = None) -> "IfAny":
-        """Fit the transformer."""
+        """Fit the transformer.
+
+        Args:
+            matrix: The features (rows, columns); there may be no column.
+            y: The labels, which the transformer gets.
+        """
         self.transformer_ = clone(self.transformer).fit(matrix, y) if matrix.shape[1] else None
         return self
 
     def transform(self, matrix: Any) -> Any:
-        """Transform the columns."""
+        """The transformed features (rows, columns); the matrix itself if there was no column."""
         return matrix if self.transformer_ is None else self.transformer_.transform(matrix)
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:

@@ -82,7 +82,8 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             folder: The folder; None if the installation has none.
 
         Raises:
-            UntrustedModelError: There is no such file, it does not define the class, or an artifact is not data. Nothing has been run.
+            UntrustedModelError: No trusted file has the digest, the file does not define the class, or an artifact may contain code. No code has
+                been executed.
             ModelLoadError: The file or `load` raised an error.
         """
         saved = self._checked()

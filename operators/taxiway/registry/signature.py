@@ -1,4 +1,4 @@
-"""What a saved model says of its input and output: the signature, and the input example."""
+"""The signature and the input example of a saved model."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""Code of a team: it cannot end the process without a word."""
+"""Python code of a team: attempts to exit the process are errors."""
 
 import os
 import subprocess

@@ -42,6 +42,15 @@ def train(data, params, previous):
 """
 
 
+def write_spans(folder: Path) -> None:
+    """Three spans of 600 rows in which `y` depends on `x`."""
+    rng = np.random.default_rng(5)
+    folder.mkdir()
+    for span in (1, 2, 3):
+        x = rng.normal(size=600)
+        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(folder / f"{span}.parquet")
+
+
 WARM = PIPELINE.replace(
     "train: warm.py:train", "estimator: sklearn.linear_model.SGDClassifier\n  params: {loss: log_loss}\n  warm_start: champion"
 )
@@ -49,11 +58,7 @@ WARM = PIPELINE.replace(
 
 @pytest.mark.parametrize("text", [PIPELINE, WARM], ids=["function", "estimator"])
 def test_a_model_starts_from_the_champion_and_is_trained_once_for_a_span(tmp_path: Path, text: str) -> None:
-    rng = np.random.default_rng(5)
-    (tmp_path / "data").mkdir()
-    for span in (1, 2, 3):
-        x = rng.normal(size=600)
-        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    write_spans(tmp_path / "data")
     for name, content in (("warm.pipeline.yaml", text), ("warm.schema.yaml", SCHEMA), ("warm.py", FUNCTION)):
         (tmp_path / name).write_text(content)
     outcomes = []
@@ -115,11 +120,7 @@ def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
 
 def test_a_program_is_tuned(tmp_path: Path) -> None:
     """With one of two values of a parameter the program fails."""
-    rng = np.random.default_rng(5)
-    (tmp_path / "data").mkdir()
-    for span in (1, 2, 3):
-        x = rng.normal(size=600)
-        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    write_spans(tmp_path / "data")
     command = 'command: [sh, train.sh, given.onnx, "{train.csv}", "{params.kind}", "{model.onnx}"]\nsweep: {search: grid, space: {kind: [bad, good]}}'
     text = PIPELINE.replace("train: warm.py:train", command).replace("window: 1", "window: 2")
     (tmp_path / "warm.pipeline.yaml").write_text(text)
@@ -170,11 +171,7 @@ def train(data, params, previous):
 
 def test_a_champion_needs_the_file_that_it_was_trained_with(tmp_path: Path) -> None:
     """Whole runs: a changed file is a sentence before anything is trained, and the old file under another name mends it."""
-    rng = np.random.default_rng(5)
-    (tmp_path / "data").mkdir()
-    for span in (1, 2, 3):
-        x = rng.normal(size=600)
-        pd.DataFrame({"x": x, "y": x + rng.normal(size=600) > 0}).to_parquet(tmp_path / "data" / f"{span}.parquet")
+    write_spans(tmp_path / "data")
     for name, text in (("warm.pipeline.yaml", PIPELINE), ("warm.schema.yaml", SCHEMA), ("warm.py", OWN_CLASS)):
         (tmp_path / name).write_text(text)
 

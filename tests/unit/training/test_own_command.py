@@ -118,7 +118,7 @@ def test_parameters_are_arguments_and_output_goes_to_the_log(tmp_path: Path, cap
             params={"rate": 0.1, "kind": "a b; rm $HOME", "layers": [3, 2], "flag": True},
         )
     lines = [record.getMessage() for record in caplog.records]
-    # In an empty folder with what is asked for; without a shell.
+    # The working folder contains only the requested files, and no shell interprets the arguments.
     assert lines == ["train.csv", '--rate=0.1|a b; rm $HOME|[3, 2]|true|{"a": 1}|20130101|', "warned"]
 
 

@@ -102,7 +102,7 @@ def test_trees_without_a_split_at_the_end_are_found(path: str, early: EarlyStopp
     assert saturated_trees(fine) is None
     found = saturated_trees(stuck)
     assert found is not None
-    assert "have no split, so they tell no rows apart" in found
+    assert "have no split and predict the same for every row" in found
 
 
 @pytest.mark.parametrize("path", ["sklearn.linear_model.LogisticRegression", "xgboost.XGBRFClassifier"])

@@ -265,7 +265,7 @@ def test_what_a_function_reports_and_what_stops_boosting_is_in_the_run(
     boosted = Model(estimator="lightgbm.LGBMClassifier", params=params)
     recorder = InMemoryRecorder()
     train(features_for(snapshot_and_store, boosted), boosted, {}, store=store, recorder=recorder)
-    assert "have no split, so they tell no rows apart" in recorder.values["taxiway.training_findings"]
+    assert "have no split and predict the same for every row" in recorder.values["taxiway.training_findings"]
 
 
 def test_an_estimator_that_is_fitted_differently_each_time_is_a_finding(

@@ -5,9 +5,9 @@ The version of a span is a number that depends on its rows, so a span is due aga
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from weakref import finalize
 
@@ -17,6 +17,7 @@ from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.periods import bounds_of
 from taxiway.data.sources.read_file import read_table
 from taxiway.data.sources.reader import Connect, FoundSpan, Note, Read, SourceReader, ignore
+from taxiway.errors import TransientError
 from taxiway.messages import counted
 from taxiway.spec.source import TableSource
 from taxiway.spec.source.periods import Period, newest_ended
@@ -51,21 +52,24 @@ class TableReader(SourceReader):
         """A function that writes the rows of a period to Parquet; the table is converted once for all of them."""
         source, folders = self.source, ExitStack()
         known = {} if (source.format or known_format(source.file)) == "parquet" else types()
-        converted: dict[FoundSpan, Path] = {}
+
+        @cache
+        def whole() -> Path:
+            found = find_spans(source.file)
+            if not found:
+                raise TransientError(f"{source.file} was removed after its spans were found; a retry lists the source again")
+            table, own = found[0], folders.enter_context(temp_folder("table"))
+            converted = read_table(table, own, ReadOptions(source.format, source.csv, known), note=note)
+            if without := _periods(_Table(source, table))[1]:
+                note(
+                    f"{table.path}: {counted(without, 'row')} in no span, without {source.time}, or beyond the years 1 to 9998"
+                )
+            return converted
 
         def rows_of(span: FoundSpan, to: Path) -> Path:
-            (table,) = find_spans(source.file) or (replace(span, path=source.file),)
-            if table not in converted:
-                own = folders.enter_context(temp_folder("table"))
-                converted[table] = read_table(table, own, ReadOptions(source.format, source.csv, known), note=note)
-                without = _periods(_Table(source, table))[1]
-                if without:
-                    note(
-                        f"{table.path}: {counted(without, 'row')} in no span, without {source.time}, or beyond the years 1 to 9998"
-                    )
             copy = to / "rows.parquet"
             begins, ends = bounds_of(span)
-            write_period(converted[table], source.time, Period(span.name, begins, ends), copy, table.path)
+            write_period(whole(), source.time, Period(span.name, begins, ends), copy, source.file)
             return copy
 
         finalize(rows_of, folders.close)

@@ -23,7 +23,7 @@ def saturated_trees(estimator: Any) -> str | None:
         return None
     useless = next((at for at, has_split in enumerate(reversed(splits)) if has_split), total)
     return (
-        f"the trees of the last {useless:,} of {total:,} iterations have no split, so they tell no rows apart; use fewer iterations, or "
+        f"the trees of the last {useless:,} of {total:,} iterations have no split and predict the same for every row; use fewer iterations, or "
         "limit the trees less"
     )
 
