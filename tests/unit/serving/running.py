@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +10,9 @@ from typing import Any
 
 import httpx
 import psutil
+from forking import Forked
 from mlflow import MlflowClient
 
-from ending import dies_with_us
 from helping import PATIENCE_S, until
 from taxiway.serving.client import GatewayClient
 
@@ -38,7 +36,7 @@ serve(settings)
 class Running:
     """A gateway in a process of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     url: str
     state: Path
     admin: GatewayClient
@@ -93,9 +91,7 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
         port = probe.getsockname()[1]
     state.mkdir(parents=True, exist_ok=True)
     with (state / "output").open("ab") as output:
-        environment = gateway_environment(tracking_uri, state, port, **settings)
-        command = [sys.executable, "-c", RUN_GATEWAY]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dies_with_us)
+        process = Forked(RUN_GATEWAY, gateway_environment(tracking_uri, state, port, **settings), output.fileno())
     running = Running(
         process, f"http://127.0.0.1:{port}", state, GatewayClient(f"http://127.0.0.1:{port}", ADMIN, timeout_s=PATIENCE_S)
     )

@@ -1,8 +1,6 @@
 """A challenger served elsewhere, slow, dead or lying: the champion answers as if it were not there, and nothing false is logged."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +8,10 @@ from pathlib import Path
 import httpx
 import misbehaving
 import pytest
+from forking import Forked
 from mlflow import MlflowClient
 from running import CALLER, IMPATIENT_S, Running, register, start_gateway, with_loaders
 
-from ending import dies_with_us
 from helping import PATIENCE_S, free_port, until
 from taxiway.errors import TerminalError, TransientError, WrongAnswersError
 from taxiway.records import ShadowReport, Status
@@ -36,9 +34,7 @@ def model(gateway: Running, registry: MlflowClient) -> str:
 
 
 @contextmanager
-def served(
-    mlflow_url: str, model: str, version: int, lease_s: float = 3600
-) -> Iterator[tuple[Remote, subprocess.Popen[bytes]]]:
+def served(mlflow_url: str, model: str, version: int, lease_s: float = 3600) -> Iterator[tuple[Remote, Forked]]:
     """A version in a process of its own, as it runs in a container."""
     from taxiway.serving.workers.serve_version import VersionSettings
 
@@ -47,7 +43,7 @@ def served(
     settings = VersionSettings.model_validate(content | {"loader": "misbehaving:load"})
     told = settings.model_dump_json().replace('"**********"', f'"{TOKEN}"')
     environment = {**os.environ, "PYTHONPATH": with_loaders(), "VERSION": told}
-    process = subprocess.Popen([sys.executable, "-c", RUN_VERSION], env=environment, preexec_fn=dies_with_us)
+    process = Forked(RUN_VERSION, environment, output=2)
     try:
         yield Remote(address=f"http://127.0.0.1:{port}", token=TOKEN), process
     finally:
@@ -57,7 +53,7 @@ def served(
 
 @pytest.fixture(scope="module")
 def healthy(mlflow_url: str, model: str) -> Iterator[Remote]:
-    """Version 2 in a process of its own, for the tests that do not end it: a process imports MLflow, which takes seconds."""
+    """Version 2 in a process of its own, for the tests that do not end it."""
     with served(mlflow_url, model, 2) as (remote, _):
         until(lambda: _status(remote, "GET", "/ping", "") == 200, "it is up")
         yield remote
@@ -66,9 +62,9 @@ def healthy(mlflow_url: str, model: str) -> Iterator[Remote]:
 @contextmanager
 def liar(model: str, version: int, lie: str) -> Iterator[Remote]:
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, str(SERVING / "lying.py"), str(port), model, str(version), lie], preexec_fn=dies_with_us
-    )
+    arguments = [str(SERVING / "lying.py"), str(port), model, str(version), lie]
+    code = f"import runpy, sys; sys.argv = {arguments!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    process = Forked(code, os.environ, output=2)
     try:
         yield Remote(address=f"http://127.0.0.1:{port}", token=TOKEN)
     finally:
