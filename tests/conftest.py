@@ -20,9 +20,9 @@ from helping import free_port, until
 # One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
 pytest_plugins = ["conftest_airflow"]
 
-# Properties are tried on the same examples in every run, and on ten times as many fresh ones by `make test-deep`. A slow machine
-# is no mistake, and a folder or a store that the examples of a test share does no harm.
-for profile, differs in {"fixed": {"derandomize": True}, "deep": {"max_examples": 1000}}.items():
+# Properties are tried on the same examples in every run, so a few are enough, and on forty times as many fresh ones by `make
+# test-deep`. A slow machine is no mistake, and a folder or a store that the examples of a test share does no harm.
+for profile, differs in {"fixed": {"derandomize": True, "max_examples": 25}, "deep": {"max_examples": 1000}}.items():
     unchecked = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     settings.register_profile(profile, deadline=None, database=None, suppress_health_check=unchecked, **differs)
 settings.load_profile("fixed")
@@ -31,6 +31,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 # Some images set it, and each of the hundreds of processes that tests start would compile all of our modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# MLflow looks for this package of Databricks on the whole path of imports before each of its requests.
+sys.modules.setdefault("dbruntime", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 

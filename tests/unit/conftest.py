@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from taxiway.evaluation import pictures
 from taxiway.tracking import local
 
 _make: Callable[[Path], None] = local._make_database
+_draw: Callable[[object], bytes] = pictures._png
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +44,17 @@ def _one_empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def database_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow makes the database itself, as outside of tests."""
     monkeypatch.setattr(local, "_make_database", _make)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """The figures of an evaluation are made, but not drawn, which takes a quarter of the time of a whole run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_png", lambda _: b"not drawn")
+        yield
+
+
+@pytest.fixture
+def pictures_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outside of tests."""
+    monkeypatch.setattr(pictures, "_png", _draw)

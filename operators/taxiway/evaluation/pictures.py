@@ -75,9 +75,13 @@ def _drawn(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gat
 
 
 def _add(files: dict[str, bytes], name: str, table: "pd.DataFrame", picture: "Figure") -> None:
+    files |= {f"{name}.png": _png(picture), f"{name}.csv": table.to_csv(index=False).encode()}
+
+
+def _png(picture: "Figure") -> bytes:
     drawn = io.BytesIO()
     picture.savefig(drawn, format="png", dpi=110)
-    files |= {f"{name}.png": drawn.getvalue(), f"{name}.csv": table.to_csv(index=False).encode()}
+    return drawn.getvalue()
 
 
 def _sampled(rows: int) -> "NDArray[np.intp]":

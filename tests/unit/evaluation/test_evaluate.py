@@ -160,6 +160,7 @@ COLOURS = Gate.model_validate(
 )
 
 
+@pytest.mark.usefixtures("pictures_are_drawn")
 def test_three_classes_have_metrics_slices_and_pictures(tmp_path: Path) -> None:
     snapshot, store, rows = made(tmp_path, lambda late: np.where(late, "red", "blue"))
     rows["y"] = np.select([rows["a"] < -0.5, rows["a"] > 0.5], ["blue", "red"], "green")
@@ -282,6 +283,7 @@ def test_labels_that_are_no_finite_numbers_are_refused(tmp_path: Path, labels: A
         run(snapshot, store, LoadedModel(1, Estimator(), ()), None, NUMBERS)
 
 
+@pytest.mark.usefixtures("pictures_are_drawn")
 def test_a_candidate_is_drawn_with_its_errors_and_the_columns_that_it_depends_on(tmp_path: Path) -> None:
     snapshot, store, rows = made(tmp_path, lambda late: np.where(late, "$late$", "on time"))
     recorder = InMemoryRecorder()
@@ -300,6 +302,7 @@ def test_a_candidate_is_drawn_with_its_errors_and_the_columns_that_it_depends_on
     assert importances["b"] == 0
 
 
+@pytest.mark.usefixtures("pictures_are_drawn")
 def test_a_regression_is_drawn_with_its_residuals(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late * 2.0)
     recorder = InMemoryRecorder()
