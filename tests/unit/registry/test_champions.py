@@ -12,16 +12,22 @@ from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, point
 from taxiway.registry.champions import champion_and_history, champions
 from taxiway.registry.promote import push, rollback
+from taxiway.tracking.local import local_mlflow
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+    with local_mlflow(tmp_path_factory.mktemp("mlflow")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def client(mlflow_url: str) -> MlflowClient:
-    return MlflowClient(mlflow_url)
-
-
-@pytest.fixture
-def models(client: MlflowClient) -> Iterator[list[str]]:
+def models(client: MlflowClient) -> list[str]:
     """Three registered models with two versions each."""
+    return registered(client)
+
+
+def registered(client: MlflowClient) -> list[str]:
     names = [f"overview.m{uuid.uuid4().hex[:8]}" for _ in range(3)]
     for name in names:
         client.create_registered_model(name)
@@ -29,9 +35,7 @@ def models(client: MlflowClient) -> Iterator[list[str]]:
             run = client.create_run("0")
             source = f"{run.info.artifact_uri}/model"
             client.create_model_version(name, source, run.info.run_id, tags={"taxiway.newest_span": "2013-04"})
-    yield names
-    for name in names:
-        client.delete_registered_model(name)
+    return names
 
 
 def promote(client: MlflowClient, model: str, version: int, champion: int | None) -> str:
@@ -97,7 +101,9 @@ def test_models_that_were_not_asked_for_are_left_out(client: MlflowClient, model
     assert champions(client, models[1:]) == {}
 
 
-def test_three_requests_are_enough_for_any_number_of_models(mlflow_url: str, client: MlflowClient, models: list[str]) -> None:
+def test_three_requests_are_enough_for_any_number_of_models(mlflow_url: str) -> None:
+    client = MlflowClient(mlflow_url)
+    models = registered(client)
     for name in models:
         promote(client, name, 1, None)
     asked: list[str] = []

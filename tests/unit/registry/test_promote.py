@@ -13,22 +13,23 @@ from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.ledger import State, entries
 from taxiway.registry.promote import push, rollback
+from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import NEWEST_SPAN
 
 
-@pytest.fixture
-def client(mlflow_url: str) -> MlflowClient:
-    return MlflowClient(mlflow_url)
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+    with local_mlflow(tmp_path_factory.mktemp("mlflow")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def model(client: MlflowClient) -> Iterator[str]:
+def model(client: MlflowClient) -> str:
     """A registered model with three versions, trained up to April, May and June."""
     name = f"flights.m{uuid.uuid4().hex[:8]}"
     client.create_registered_model(name)
     _versions(client, name, "2013-04", "2013-05", "2013-06")
-    yield name
-    client.delete_registered_model(name)
+    return name
 
 
 def verdict(model: str, version: int, champion: int | None, status: Status = Status.PASS) -> Verdict:
