@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
@@ -15,7 +14,7 @@ from taxiway.spec.command import inputs_in
 from taxiway.spec.metrics import Problem
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Model
-from taxiway.spec.python_refs import code_digest
+from taxiway.spec.python_refs import code_digest, short_name
 from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
@@ -45,15 +44,16 @@ def candidate_key(
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
         model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, and for
-            `command` that of the files and folders that it names, but not their paths or the files that they import.
+            `command` that of the files and folders that it names, but not their paths or the files that they import. The weights of a
+            function are a part of the feature set.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
         costs: The costs by which the decision threshold is chosen.
     """
-    functions = {"build": model.build and Path(model.build).name, "train": model.train and Path(model.train).name}
+    functions = {"build": model.build, "train": model.train, "weight": model.weight_function}
     described = {
         **model.model_dump(mode="json", exclude_defaults=True),
-        **{name: path for name, path in functions.items() if path},
+        **{key: short_name(function) for key, function in functions.items() if function is not None},
     }
     command, inputs = inputs_in(model.command or ())
     if command:
