@@ -96,8 +96,8 @@ def _row_model(estimator: Any, frame: Any) -> Any:
 
     from taxiway.features.build import build_transform
     from taxiway.features.columns import FeatureColumns
-    from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
+    from taxiway.models.row_model import RowModel
     from taxiway.training.estimator import accepts_missing
 
     transform = build_transform(FeatureColumns(FEATURES, ()), accepts_missing=accepts_missing(estimator)).fit(frame)
@@ -109,7 +109,7 @@ def _onnx(matrix: Any) -> Any:
     import pandas as pd
     from onnx import TensorProto, helper, numpy_helper
 
-    from taxiway.features.onnx_model import OnnxModel, content_of
+    from taxiway.models.onnx_model import OnnxModel, content_of
 
     weights = np.random.default_rng(2).normal(size=(len(FEATURES), 2))
     nodes = [helper.make_node("MatMul", ["rows", "weights"], ["scores"]), helper.make_node("Softmax", ["scores"], ["answers"])]

@@ -23,9 +23,10 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
-from taxiway.spec.command import FILES
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricName
+from taxiway.spec.model.command import FILES
+from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import EarlyStopping, Features, Model, Pipeline
 from taxiway.spec.shadow import Shadow
@@ -35,7 +36,6 @@ from taxiway.spec.source.join import Join
 from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
-from taxiway.spec.threshold import ChosenThreshold
 
 REFERENCE = Path(__file__).parent / "reference"
 Sections = tuple[tuple[str, type[BaseModel]], ...]

@@ -96,6 +96,6 @@ def preload() -> None:
     import taxiway.gates
     import taxiway.registry.models
     import taxiway.registry.promote
-    import taxiway.stages.steps
+    import taxiway.stages.runner.steps
     import taxiway.templates
     import taxiway.training.train  # noqa: F401

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.pyfunc import PyFuncModel
 
-    from taxiway.features.own_model import OwnModel
-    from taxiway.features.row_model import RowModel
+    from taxiway.models.own_model import OwnModel
+    from taxiway.models.row_model import RowModel
 
 _log = logging.getLogger(__name__)
 _REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "skops", "taxiway")
@@ -164,7 +164,7 @@ def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | No
         tracking_uri: The MLflow server.
         model: The registered model.
         version: Its version.
-        code: The folder of trusted code, for models of a team's own class; see `taxiway.features.own_model`.
+        code: The folder of trusted code, for models of a team's own class; see `taxiway.models.own_model`.
 
     Raises:
         UntrustedModelError: The check failed; no method of the model has been called.
@@ -201,7 +201,7 @@ def load_folder(folder: Path, code: Path | None = None) -> "PyFuncModel":
 
 def own_models(model: Any) -> "list[OwnModel]":
     """The models of a team's own class in a model, at any depth."""
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.own_model import OwnModel
 
     return [part for part in objects_in(model) if isinstance(part, OwnModel)]
 

@@ -17,14 +17,14 @@ from taxiway.spec.base import (
     mistake,
     off_is_none,
 )
-from taxiway.spec.command import check_command, parameters_in, shown
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import MetricName, facts_of
+from taxiway.spec.model.command import check_command, parameters_in, shown
+from taxiway.spec.model.threshold import ChosenThreshold, Threshold, unknown_choice
 from taxiway.spec.python_refs import names_function, short_name
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
-from taxiway.spec.threshold import ChosenThreshold, Threshold, unknown_choice
 
 
 class Features(Section):

@@ -10,11 +10,11 @@ from pydantic.fields import FieldInfo
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
-from taxiway.spec.command import beside
+from taxiway.spec.model.command import beside
 from taxiway.spec.pipeline import Model, Pipeline
 from taxiway.spec.source import KINDS, FunctionSource
 from taxiway.spec.team import Team, loosened
-from taxiway.spec.yaml_document import KeyPath, YamlFile, explain, read_yaml, together
+from taxiway.spec.yaml_files.document import KeyPath, YamlFile, explain, read_yaml, together
 
 SUFFIX = ".pipeline.yaml"
 TEAM_FILE = "team.yaml"

@@ -7,8 +7,8 @@ from typing import Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
+from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.threshold import ChosenThreshold
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 
@@ -76,7 +76,7 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
     So a second run on the same rows finds the version of the first, also if that has become champion.
     """
     from taxiway.registry.aliases import CHAMPION, version_at
-    from taxiway.training.own_function import OwnFunction
+    from taxiway.training.own.function import OwnFunction
 
     model = context.pipeline.model
     by_function = model.train is not None and OwnFunction(model.train, {}).takes_previous

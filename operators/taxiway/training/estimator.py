@@ -10,9 +10,9 @@ from taxiway.messages import error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import look_up
-from taxiway.training.own_command import OwnCommand
-from taxiway.training.own_function import OwnFunction
-from taxiway.training.own_training import OwnTraining
+from taxiway.training.own.command import OwnCommand
+from taxiway.training.own.function import OwnFunction
+from taxiway.training.own.training import OwnTraining
 from taxiway.training.safe_parameters import parameter_names, unsafe_parameters
 
 SEED = 20130101

@@ -15,7 +15,7 @@ from taxiway.store import Store
 from taxiway.training.estimator import SEED
 from taxiway.training.history import ReportedHistory, Watch
 from taxiway.training.history.callbacks import lightgbm_callback, xgboost_watched
-from taxiway.training.own_training import VALIDATION, TrainingData
+from taxiway.training.own.training import VALIDATION, TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

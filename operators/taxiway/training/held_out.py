@@ -10,7 +10,7 @@ from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, read_training_rows, split_rows, training_data
 from taxiway.training.history import Watch
-from taxiway.training.own_training import OwnTraining
+from taxiway.training.own.training import OwnTraining
 
 if TYPE_CHECKING:
     import numpy as np

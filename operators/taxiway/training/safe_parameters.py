@@ -131,7 +131,7 @@ def objects_in(model: Any) -> Iterator[Any]:
 def _inside(part: Any) -> Iterable[Any]:
     import numpy as np
 
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.own_model import OwnModel
 
     if isinstance(part, OwnModel):  # the object of the team's class is not saved with it
         return (part.saved,)

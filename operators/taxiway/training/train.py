@@ -10,8 +10,8 @@ from taxiway.features.own_transform import feature_names
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.recorder import Recorder
-from taxiway.spec.command import inputs_in
 from taxiway.spec.metrics import Problem
+from taxiway.spec.model.command import inputs_in
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import code_digest, short_name
@@ -22,10 +22,10 @@ from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, fit_on_few, read_training_rows, training_data
 from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
-from taxiway.training.own_training import OwnTraining, require_predictions
+from taxiway.training.own.training import OwnTraining, require_predictions
 
 if TYPE_CHECKING:
-    from taxiway.features.row_model import RowModel
+    from taxiway.models.row_model import RowModel
 
 _log = logging.getLogger(__name__)
 
@@ -170,8 +170,8 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
     if champion is None:
         return None
-    from taxiway.features.own_model import OwnModel
-    from taxiway.features.row_model import RowModel
+    from taxiway.models.own_model import OwnModel
+    from taxiway.models.row_model import RowModel
 
     if not isinstance(champion, RowModel):
         _log.warning("trained anew: the champion is a %s, of an older version of Taxiway", type(champion).__name__)
@@ -188,8 +188,8 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
 
 def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None) -> "RowModel":
     """The model that is saved: the fitted pipeline with the types of the raw columns, and the decision threshold."""
-    from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
+    from taxiway.models.row_model import RowModel
 
     columns = ModelColumns(features.as_numbers, features.as_text, features.types, features.optional)
     return RowModel.of(fitted, columns, features.classes, threshold)

@@ -28,8 +28,8 @@ from taxiway.evaluation.scoring import score as scored
 from taxiway.features import raw_frame
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, signature_columns
+from taxiway.models.row_model import RowModel
 from taxiway.records import Span
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.protocol import read_rows as rows_of_body

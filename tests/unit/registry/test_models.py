@@ -32,8 +32,8 @@ from xgboost import XGBClassifier
 from flaky import in_front_of
 from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.models.row_model import RowModel
 from taxiway.registry.models import ModelToSave, classes_of, download_version, find_version, load_trusted, register
 from taxiway.registry.trust import check_model
 from taxiway.store import temp_folder

@@ -20,9 +20,9 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
 from taxiway.gates.shadow_gate import decide
+from taxiway.models.row_model import RowModel
 from taxiway.records import Status
 from taxiway.registry.models import ModelToSave, load_trusted, register
 from taxiway.serving.answer_check import check_shadow

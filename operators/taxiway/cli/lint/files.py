@@ -19,7 +19,7 @@ from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit_on_few
-from taxiway.training.own_training import OwnTraining
+from taxiway.training.own.training import OwnTraining
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag

@@ -11,9 +11,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helping import until
-from taxiway.features.own_model import OwnModel
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.models.own_model import OwnModel
+from taxiway.models.row_model import RowModel
 from taxiway.registry.models import ModelToSave, register
 from taxiway.spec.python_refs import load_python
 from taxiway.tracking.run import MlflowRun

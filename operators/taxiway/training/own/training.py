@@ -145,8 +145,8 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
 
 
 def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
-    from taxiway.features.onnx_model import OnnxModel, content_of
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.onnx_model import OnnxModel, content_of
+    from taxiway.models.own_model import OwnModel
 
     content = content_of(made)
     if content is not None:
@@ -169,7 +169,7 @@ def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, n
     """
     import numpy as np
 
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.own_model import OwnModel
 
     answers = _answers(estimator, matrix, classes, name)
     if len(answers) != len(matrix) or not np.isfinite(answers).all():

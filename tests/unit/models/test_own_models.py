@@ -27,12 +27,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
-from taxiway.features import artifacts, own_model
-from taxiway.features.artifacts import code_in
 from taxiway.features.encoding import predict_rows
-from taxiway.features.own_model import OwnModel
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.models import artifacts, own_model
+from taxiway.models.artifacts import code_in
+from taxiway.models.own_model import OwnModel
+from taxiway.models.row_model import RowModel
 from taxiway.records.digests import digest_of_bytes
 from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
 from taxiway.spec.pipeline import Model
@@ -195,7 +195,7 @@ def test_altered_artifacts_are_refused_before_code_runs(folder: Path, mlflow_url
 def test_a_forged_model_is_refused_before_code_runs(folder: Path, change: Callable[[Any], None], words: str) -> None:
     model = trained(folder)
     change(model.saved)
-    loaded = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    loaded = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.models.own_model.OwnModel"])
     (folder / "team" / "ran").unlink()
     with pytest.raises(UntrustedModelError, match=words):
         loaded.bind(folder)
@@ -260,7 +260,7 @@ def test_nothing_but_artifacts_is_saved_or_loaded(folder: Path) -> None:
     model = trained(folder)
     check_savable(model)
     assert own_models([{"x": model}]) == [model]
-    forged = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    forged = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.models.own_model.OwnModel"])
     forged.__setstate__({"saved": model.saved, "_loaded": "anything"})
     with pytest.raises(UntrustedModelError, match="is not loaded with it"):
         _ = forged.loaded

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from taxiway.credentials import passed_variables
 from taxiway.errors import ConfigError, FitError
 from taxiway.messages import clipped
-from taxiway.spec.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
 from taxiway.spec.metrics import Problem
+from taxiway.spec.model.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
 from taxiway.store import temp_folder
-from taxiway.training.own_training import OwnTraining, TrainingData, estimator_of
+from taxiway.training.own.training import OwnTraining, TrainingData, estimator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

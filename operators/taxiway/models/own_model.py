@@ -14,8 +14,8 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that skops looks up by its name
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
-from taxiway.features.artifacts import MAX_BYTES, code_in
 from taxiway.messages import error_line, quoted
+from taxiway.models.artifacts import MAX_BYTES, code_in
 from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.python_refs import load_source
 from taxiway.store import temp_folder

@@ -20,12 +20,12 @@ from ending import dies_with_us
 from helping import until
 from taxiway.errors import ConfigError, FitError
 from taxiway.records import FeatureSet
-from taxiway.spec.command import beside, shown
 from taxiway.spec.metrics import Problem
+from taxiway.spec.model.command import beside, shown
 from taxiway.spec.pipeline import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.fit import TrainingRows, training_data
-from taxiway.training.own_command import OwnCommand
+from taxiway.training.own.command import OwnCommand
 from taxiway.training.train import candidate_key
 
 CLASSES = ("no", "yes")
@@ -251,7 +251,7 @@ def test_the_content_of_inputs_in_other_folders_decides_about_reuse(
     assert key("v2") != before
     if name == "prior":
         (tmp_path / "v2" / "prior" / "deep" / "x.csv").write_text("1")
-        monkeypatch.setattr("taxiway.spec.command._MOST_FILES", 1)
+        monkeypatch.setattr("taxiway.spec.model.command._MOST_FILES", 1)
         assert key("v2") != key("v1"), "a folder of too many files counts as its path"
 
 
@@ -286,7 +286,7 @@ def test_a_program_ends_with_a_task_that_is_cancelled(tmp_path: Path) -> None:
 def test_a_program_ends_with_a_task_that_is_killed(tmp_path: Path) -> None:
     script = program(tmp_path, f"{DAEMON.format(tmp_path)} echo $$ >> {tmp_path}/pids; trap '' TERM HUP INT; exec sleep 1000")
     code = (
-        "from taxiway.training.own_command import OwnCommand\n"
+        "from taxiway.training.own.command import OwnCommand\n"
         "from taxiway.training.fit import TrainingRows, training_data\n"
         f"data = training_data(TrainingRows.made_up('regression'), (), {COLUMNS!r})\n"
         f"OwnCommand([{script!r}, *{NEEDED!r}], {{}}).fit(data, 'regression', lambda: None)\n"
