@@ -72,7 +72,8 @@ def _measured(
     from taxiway.features.encoding import predict_rows, raw_frame
     from taxiway.spec.pipeline import Model
     from taxiway.training.estimator import build_estimator
-    from taxiway.training.fit import TrainingRows, fit
+    from taxiway.training.fit import fit
+    from taxiway.training.rows import TrainingRows
 
     model, rows = Model(estimator=path, params=params), TrainingRows(matrix, labels, "y")
     plain, estimator = (build_estimator(model, {}, "classification") for _ in range(2))

@@ -205,14 +205,14 @@ PIPELINE_USED_BY = {
     "`matthews_corrcoef`, or a name of `gate.metrics` with `costs` and without `times`",
     "model.threshold.fraction": "`train`: the fraction of the training rows that are held out for it; a `train` function or a `command` has "
     "held out a tenth already",
-    "model.warm_start": "`train`: `champion`: train the champion's estimator further, for XGBoost, LightGBM and estimators with `partial_fit`; "
+    "model.warm_start": "`train`: `champion`: train the champion's estimator further, for XGBoost, LightGBM, CatBoost and estimators with `partial_fit`; "
     "anew if there is none, or if it has other features, categories or classes. None: train anew",
     "features.drop": "`transform`: columns that the model does not use",
-    "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
+    "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost, LightGBM or CatBoost. Either this or `build`",
     "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0, which is no feature; or a "
     "function, `FILE.py:function` in the same folder or `package.module:function`; called with the training rows, it returns a weight for "
     "each. None: all rows weigh alike. Evaluation rows are not weighted",
-    "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its "
+    "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its "
     "history; see [the rules](../guides/verdicts.md#how-a-candidate-was-trained)",
     "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",
     "model.early_stopping.rounds": "`train`: the number of iterations without an improvement on the rows that are held out",

@@ -51,6 +51,8 @@ THRESHOLD = "threshold"
 """The key of the decision threshold in the metadata of an MLmodel file."""
 NATIVE_TYPES = frozenset(
     {
+        "catboost.core.CatBoostClassifier",
+        "catboost.core.CatBoostRegressor",
         "collections.OrderedDict",
         "collections.defaultdict",
         "lightgbm.basic.Booster",

@@ -68,7 +68,7 @@ class Model(Section):
     """The estimator.
 
     Attributes:
-        estimator: The dotted path of a class of scikit-learn, XGBoost or LightGBM.
+        estimator: The dotted path of a class of scikit-learn, XGBoost, LightGBM or CatBoost.
         build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
             file in the folder of the pipeline file, or `package.module:function`.
         train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
@@ -77,7 +77,7 @@ class Model(Section):
         command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
-        stop_on: The rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its history.
+        stop_on: The rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its history.
         weight: A column with the weight of each row in training, which is no feature; or a function of the training rows that returns a
             weight for each: `FILE.py:function` with a Python file in the folder of the pipeline file, or `package.module:function`. None
             to weigh all rows alike.
@@ -125,7 +125,7 @@ class Model(Section):
                 "held out of it would judge too well; remove one of them"
             )
         if self.stop_on and self.command is not None:
-            raise ValueError("stop_on is for XGBoost, LightGBM and a train function; a command stops by itself")
+            raise ValueError("stop_on is for XGBoost, LightGBM, CatBoost and a train function; a command stops by itself")
         gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
         if gradients and self.train is None:
             raise ValueError(f"stop_on has {gradients[0]}, which needs a train function that reports gradient_norm")

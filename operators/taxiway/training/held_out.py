@@ -8,10 +8,11 @@ from taxiway.records import FeatureSet
 from taxiway.spec.pipeline import Model
 from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import fit, read_training_rows, split_rows, training_data
+from taxiway.training.fit import fit, training_data
 from taxiway.training.history import Watch
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.own.training import OwnTraining
+from taxiway.training.rows import read_training_rows, split_rows
 from taxiway.training.train import NO_TRANSFORM
 
 if TYPE_CHECKING:

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = {"lightgbm": ("lightgbm",), "onnx": ("onnxruntime",), "xgboost": ("xgboost", "xgboost-cpu")}
+_PACKAGES = {
+    "catboost": ("catboost",),
+    "lightgbm": ("lightgbm",),
+    "onnx": ("onnxruntime",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+}
 """The packages that may have a library."""
 _ONNX_TYPE = "taxiway.models.onnx_model.OnnxModel"
 

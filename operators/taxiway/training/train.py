@@ -20,11 +20,12 @@ from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, fit_on_few, read_training_rows, training_data
+from taxiway.training.fit import fit, fit_on_few, training_data
 from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.own.training import OwnTraining, first_rows, require_predictions, takes_frame
+from taxiway.training.rows import TrainingRows, read_training_rows
 
 if TYPE_CHECKING:
     from taxiway.models.row_model import RowModel

@@ -41,7 +41,8 @@ from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import FILES
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, training_data
+from taxiway.training.fit import training_data
+from taxiway.training.rows import TrainingRows
 
 CODE = """import numpy as np
 from pathlib import Path

@@ -40,6 +40,10 @@ from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import CANDIDATE, CLASSES, FILES, THRESHOLD
 
+try:
+    import catboost as CATBOOST
+except ImportError:
+    CATBOOST = None
 ESTIMATORS = [
     XGBClassifier(n_estimators=3),
     LGBMClassifier(n_estimators=3, verbose=-1),
@@ -48,6 +52,7 @@ ESTIMATORS = [
     RandomForestClassifier(n_estimators=3),
     GradientBoostingClassifier(n_estimators=3),
     LogisticRegression(),
+    *([CATBOOST.CatBoostClassifier(iterations=3, allow_writing_files=False, verbose=False)] if CATBOOST is not None else []),
 ]
 
 

@@ -6,16 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helping import need_library
 from taxiway.spec.pipeline import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
+from taxiway.training.fit import fit
 from taxiway.training.history import Curve, curves_of
 from taxiway.training.history.rules import findings, not_finite, not_improving, overfit
+from taxiway.training.rows import TrainingRows
 
 STOPPING = EarlyStopping(rounds=5, fraction=0.2)
 PATHS = {
     "xgboost.XGBClassifier": ({"n_estimators": 80}, STOPPING, {"history.validation.logloss": 1}),
     "lightgbm.LGBMClassifier": ({"n_estimators": 80, "verbose": -1}, STOPPING, {"history.validation.binary_logloss": 1}),
+    "catboost.CatBoostClassifier": (
+        {"n_estimators": 80},
+        STOPPING,
+        {"history.training.Logloss": 1, "history.validation.Logloss": 1},
+    ),
     "sklearn.ensemble.HistGradientBoostingClassifier": (
         {"max_iter": 80},
         STOPPING,
@@ -31,6 +38,7 @@ PATHS = {
 
 
 def fitted(path: str, params: dict[str, Any], stopping: EarlyStopping | None) -> Any:
+    need_library(path)
     estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
     rows = TrainingRows.made_up("classification")
     fit(estimator, rows, stopping)
@@ -49,16 +57,19 @@ def test_the_curves_are_those_that_the_library_keeps(path: str) -> None:
         assert (improved > 0) is curve.higher_is_better, "losses fall and scores rise"
 
 
-@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "catboost.CatBoostClassifier"])
 def test_the_iterations_after_the_best_one_are_not_those_of_the_model(path: str) -> None:
     """It uses the best iteration, so what comes after it is no overfitting."""
+    need_library(path)
     rng = np.random.default_rng(4)
     matrix = rng.random((600, 4))
     rows = TrainingRows(matrix, matrix[:, 0] + rng.normal(size=600) > 0.5, "y")
-    params = {"n_estimators": 500, "learning_rate": 0.5} | ({"verbose": -1} if "LGBM" in path else {})
+    params = {"n_estimators": 500, "learning_rate": 0.1 if "catboost" in path else 0.5} | (
+        {"verbose": -1} if "LGBM" in path else {}
+    )
     estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
     fit(estimator, rows, EarlyStopping(rounds=20, fraction=0.2))
-    (curve,) = curves_of(estimator)
+    (curve,) = (curve for curve in curves_of(estimator) if curve.part == "validation")
     assert curve.kept == 1 + int(np.argmin(curve.values))
     assert overfit(curve) is None
     assert overfit(Curve("validation", "logloss", curve.values)) is not None

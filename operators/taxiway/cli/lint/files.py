@@ -18,8 +18,9 @@ from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit_on_few
+from taxiway.training.fit import fit_on_few
 from taxiway.training.own.training import OwnTraining
+from taxiway.training.rows import TrainingRows
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag

@@ -64,8 +64,8 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
     wanted = "predict_proba" if problem == "classification" else "predict"
     if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
         raise FitError(
-            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost or "
-            f"LightGBM with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
+            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost, "
+            f"LightGBM or CatBoost with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
             "and load"
         )
     own = [str(name) for name in getattr(estimator, "classes_", [])]
@@ -91,7 +91,10 @@ def takes_frame(estimator: Any, data: TrainingData) -> bool:
 
     if isinstance(estimator, OwnModel):
         return bool(getattr(estimator.loaded, "takes_frame", False))
-    fitted_to = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:  # of CatBoost
+        names = getattr(estimator, "feature_names_", None)
+    fitted_to = [] if names is None else [str(name) for name in names]
     if data.raw is None or fitted_to != [*data.raw.features.columns]:
         return False
     if fitted_to == [*data.columns]:

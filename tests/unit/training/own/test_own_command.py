@@ -24,8 +24,9 @@ from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import beside, shown
 from taxiway.spec.pipeline import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
-from taxiway.training.fit import TrainingRows, training_data
+from taxiway.training.fit import training_data
 from taxiway.training.own.command import OwnCommand
+from taxiway.training.rows import TrainingRows
 from taxiway.training.train import candidate_key
 
 CLASSES = ("no", "yes")
@@ -287,7 +288,8 @@ def test_a_program_ends_with_a_task_that_is_killed(tmp_path: Path) -> None:
     script = program(tmp_path, f"{DAEMON.format(tmp_path)} echo $$ >> {tmp_path}/pids; trap '' TERM HUP INT; exec sleep 1000")
     code = (
         "from taxiway.training.own.command import OwnCommand\n"
-        "from taxiway.training.fit import TrainingRows, training_data\n"
+        "from taxiway.training.fit import training_data\n"
+        "from taxiway.training.rows import TrainingRows\n"
         f"data = training_data(TrainingRows.made_up('regression'), (), {COLUMNS!r})\n"
         f"OwnCommand([{script!r}, *{NEEDED!r}], {{}}).fit(data, 'regression', lambda: None)\n"
     )

@@ -16,8 +16,9 @@ from taxiway.registry.models import check_savable
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
-from taxiway.training.fit import TrainingRows, training_data
+from taxiway.training.fit import training_data
 from taxiway.training.own.training import require_predictions
+from taxiway.training.rows import TrainingRows
 
 CLASSES = ("no", "yes")
 ESTIMATOR = "from sklearn.linear_model import LogisticRegression; return LogisticRegression().fit(data.matrix, data.labels)"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from helping import need_library
 from taxiway import run
 from taxiway.data.engine.read_rows import read_table
 from taxiway.data.schema.model import Schema
@@ -17,12 +18,14 @@ from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.models import load_trusted
-from taxiway.spec.pipeline import Features
+from taxiway.spec.pipeline import Features, Model
 from taxiway.store import Store
-from taxiway.training.fit import read_training_rows, training_data
+from taxiway.training.estimator import build_estimator
+from taxiway.training.fit import training_data
 from taxiway.training.own.data import TrainingData
 from taxiway.training.own.raw_rows import RawRows
-from taxiway.training.own.training import estimator_of
+from taxiway.training.own.training import estimator_of, first_rows, takes_frame
+from taxiway.training.rows import read_training_rows
 
 TYPES = {"x": "number", "c": "string", "d": "date", "y": "boolean"}
 
@@ -102,6 +105,20 @@ def test_features_with_the_names_of_raw_columns_are_not_mistaken_for_them(tmp_pa
         FitError, match=r"to a DataFrame with the columns .x., which are names of raw columns and of transformed"
     ):
         estimator_of(made, data_of(features, store, ("x",)), "classification", "own.py:train")
+
+
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "catboost.CatBoostClassifier"])
+def test_an_estimator_takes_what_it_was_fitted_to(tmp_path: Path, path: str) -> None:
+    """Each library keeps the names of the columns in its own way, and has other names for those of an array."""
+    need_library(path)
+    store = Store(str(tmp_path / "store"))
+    data = data_of(feature_set(store, span(tmp_path, store, 1, c=None)), store)
+    for on_frame in (True, False):
+        made = build_estimator(Model(estimator=path, params={"n_estimators": 2}), {}, "classification")
+        made.fit(data.frame if on_frame else data.matrix, data.labels)
+        assert takes_frame(made, data) is on_frame
+        given = first_rows(made, data)
+        assert np.array_equal(given, data.frame if on_frame else data.matrix, equal_nan=True)
 
 
 PIPELINE = """pipeline: raw
