@@ -17,7 +17,7 @@ from taxiway.training.boosting import (
     watched,
 )
 from taxiway.training.estimator import SEED
-from taxiway.training.history import ReportedHistory, Watch
+from taxiway.training.history import ReportedHistory, Watch, printed_history
 from taxiway.training.own.data import VALIDATION, TrainingData
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.rows import TrainingRows, split_rows
@@ -46,9 +46,9 @@ def fit(
         estimator: The estimator.
         rows: The rows.
         early_stopping: When to stop boosting; None to run all iterations.
-        watch: Watches a fit of XGBoost or LightGBM, and stops it.
-        previous: A fitted estimator of the same type to start from, without early stopping; None to begin anew. XGBoost and LightGBM add iterations to it;
-            estimators of scikit-learn learn from the rows by `partial_fit`.
+        watch: Watches a fit of XGBoost, LightGBM or CatBoost, and stops it; gets what SGDClassifier and SGDRegressor print.
+        previous: A fitted estimator of the same type to start from, without early stopping; None to begin anew. XGBoost, LightGBM and
+            CatBoost add iterations to it; estimators of scikit-learn learn from the rows by `partial_fit`.
 
     Raises:
         ConfigError: The estimator has no early stopping.
@@ -58,16 +58,8 @@ def fit(
     try:
         if watch.stop_on and early_stopping is None:
             early_stopping = EarlyStopping(rounds=_NEVER)  # it only keeps the best iteration
-        if early_stopping is not None:
-            _fit_until_no_better(estimator, rows, early_stopping, watch)
-        elif previous is not None and library_of(estimator) == "sklearn":
-            further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
-            further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
-            vars(estimator).update(vars(further))
-        else:
-            with watched(estimator, watch) as options:
-                options |= {**_weighted(estimator, rows.weights), **started_from(estimator, previous)}
-                estimator.fit(rows.matrix, labels_for(estimator, rows.labels), **options)
+        with printed_history(estimator, watch):
+            _fit(estimator, rows, early_stopping, watch, previous)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not about parameters or rows
     except Exception as error:
@@ -75,6 +67,19 @@ def fit(
             f"{type(estimator).__name__} could not be fitted to the label {rows.name} on {len(rows.labels):,} rows: "
             f"{error_text(error)}"
         ) from error
+
+
+def _fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None, watch: Watch, previous: Any) -> None:
+    if early_stopping is not None:
+        _fit_until_no_better(estimator, rows, early_stopping, watch)
+    elif previous is not None and library_of(estimator) == "sklearn":
+        further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
+        further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
+        vars(estimator).update(vars(further))
+    else:
+        with watched(estimator, watch) as options:
+            options |= {**_weighted(estimator, rows.weights), **started_from(estimator, previous)}
+            estimator.fit(rows.matrix, labels_for(estimator, rows.labels), **options)
 
 
 def fit_on_few(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:

@@ -134,7 +134,9 @@ def train(
     require_predictions(estimator, few, len(features.classes), type(estimator).__name__)
     recorder.metrics({**costs, "train.rows": features.row_count})
     reported = data.history.curves if data is not None else ()
-    _record_history(estimator, reported or curves_of(estimator), [*filter(None, (watch.stopped, differs))], recorder)
+    _record_history(
+        estimator, reported or curves_of(estimator) or watch.printed, [*filter(None, (watch.stopped, differs))], recorder
+    )
     return Pipeline([("transform", NO_TRANSFORM if on_frame else transform), ("model", estimator)])
 
 

@@ -241,6 +241,13 @@ def test_the_history_of_the_training_is_reported_and_judged(
         assert ("the validation loss is never better" in caplog.text) is (words != "none")
 
 
+def test_the_history_that_an_estimator_prints_is_reported(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    _, store = snapshot_and_store
+    model, recorder = Model(estimator="sklearn.linear_model.SGDClassifier", params={"loss": "log_loss"}), InMemoryRecorder()
+    fitted = train(features_for(snapshot_and_store, model), model, {}, store=store, recorder=recorder)
+    assert list(recorder.values["history.training.loss"]) == list(range(1, fitted[-1].n_iter_ + 1))
+
+
 def test_what_a_function_reports_and_what_stops_boosting_is_in_the_run(
     snapshot_and_store: tuple[Snapshot, Store], tmp_path: Path
 ) -> None:
