@@ -22,6 +22,7 @@ from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.model.command import check_command, parameters_in, shown
 from taxiway.spec.model.threshold import ChosenThreshold, Threshold, unknown_choice
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -240,6 +241,12 @@ class Pipeline(Section):
             yield mistake(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials", self)
         elif facts_of(self.tuning_metric).problem != self.gate.problem:
             yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
+
+    @property
+    def threshold_costs(self) -> OwnMetric | None:
+        """The costs by which the decision threshold is chosen; None if it is not."""
+        threshold = self.model.threshold
+        return self.gate.metrics[threshold.by] if isinstance(threshold, ChosenThreshold) and threshold.metric is None else None
 
     def _threshold(self) -> Iterator[InitErrorDetails]:
         threshold = self.model.threshold

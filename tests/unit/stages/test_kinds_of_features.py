@@ -12,6 +12,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError, TaxiwayError, UntrustedModelError
+from taxiway.evaluation.baselines.fit import fit_baselines
 from taxiway.features import raw_frame
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.own_transform import OwnTransform
@@ -21,7 +22,6 @@ from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.models import check_savable
 from taxiway.spec.pipeline import Features, Model
 from taxiway.store import Store
-from taxiway.training.baselines import fit_baselines
 from taxiway.training.train import row_model, train
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "models" / "own_features.py"
