@@ -243,6 +243,19 @@ def test_blanks_around_the_names_of_a_csv_header_do_not_matter(model: Any) -> No
     assert model.predict(rows.rename(columns=lambda name: f" {name} ")).equals(model.predict(rows))
 
 
+@pytest.mark.parametrize("empty", [[], learned(1).to_pandas().iloc[:0]], ids=["list", "frame"])
+def test_no_rows_have_no_predictions(model: Any, empty: Any) -> None:
+    found = model.predict(empty)
+    assert len(found) == 0
+    assert list(found) == list(model.predict(learned(1).to_pandas()))
+
+
+def test_a_column_that_is_there_twice_is_refused(model: Any) -> None:
+    rows = learned(1).to_pandas()
+    with pytest.raises(DataError, match='the rows have "distance" more than once; allowed: each column once'):
+        model.predict(pd.concat([rows, rows[["distance"]]], axis=1))
+
+
 def test_predictions_have_the_index_of_the_rows(model: Any) -> None:
     rows = pd.read_parquet(as_source_file(learned(5))).set_index(pd.Index(list("vwxyz")))
     assert model.predict(rows.iloc[::-1]).index.tolist() == list("zyxwv")
