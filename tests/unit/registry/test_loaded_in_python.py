@@ -296,6 +296,8 @@ def test_a_value_written_otherwise_is_the_same_value(model: Any, column: str, ce
         ("wet", "yes", "row 0: column wet is 'yes'; allowed: true or false, or null"),
         ("wet", 2, "allowed: true or false"),
         ("rain", "yes", "column rain is 'yes'; allowed: a number, or null"),
+        ("distance", float("inf"), "column distance is inf; allowed: a finite number, or null"),
+        ("distance", "-1e400", "column distance is -inf; allowed: a finite number, or null"),
         ("gate", "north", "allowed: an integer"),
         ("gate", 1.5, "allowed: an integer"),
         ("gate", True, "allowed: an integer"),
