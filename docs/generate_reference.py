@@ -209,8 +209,9 @@ PIPELINE_USED_BY = {
     "anew if there is none, or if it has other features, categories or classes. None: train anew",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
-    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "
-    "alike. Evaluation rows are not weighted",
+    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0, which is no feature; or a "
+    "function, `FILE.py:function` in the same folder or `package.module:function`; called with the training rows, it returns a weight for "
+    "each. None: all rows weigh alike. Evaluation rows are not weighted",
     "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its "
     "history; see [the rules](../guides/verdicts.md#how-a-candidate-was-trained)",
     "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",

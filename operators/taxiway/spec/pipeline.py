@@ -1,7 +1,6 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +22,7 @@ from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.model.command import check_command, parameters_in, shown
 from taxiway.spec.model.threshold import ChosenThreshold, Threshold, unknown_choice
 from taxiway.spec.own_metric import OwnMetric
+from taxiway.spec.python_refs import names_function, short_name
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -79,7 +79,9 @@ class Model(Section):
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
         stop_on: The rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its history.
-        weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
+        weight: A column with the weight of each row in training, which is no feature; or a function of the training rows that returns a
+            weight for each: `FILE.py:function` with a Python file in the folder of the pipeline file, or `package.module:function`. None
+            to weigh all rows alike.
         threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
         warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
     """
@@ -133,6 +135,16 @@ class Model(Section):
         return self
 
     @property
+    def weight_function(self) -> str | None:
+        """The function of `weight`; None if it is a column, or not set."""
+        return self.weight if self.weight is not None and names_function(self.weight) else None
+
+    @property
+    def weight_column(self) -> str | None:
+        """The column of `weight`; None if it is a function, or not set."""
+        return self.weight if self.weight_function is None else None
+
+    @property
     def _is_chosen(self) -> bool:
         """Whether the decision threshold is chosen on training rows."""
         return isinstance(self.threshold, ChosenThreshold)
@@ -142,7 +154,7 @@ class Model(Section):
         """What is trained: the path of the class, `FILE.py:function` without its folder, or the program."""
         if self.command is not None:
             return shown(self.command)
-        return self.estimator or Path(str(self.build or self.train)).name
+        return self.estimator or short_name(str(self.build or self.train))
 
 
 class Pipeline(Section):
@@ -259,9 +271,10 @@ class Pipeline(Section):
     @property
     def used_features(self) -> Features:
         """The `features` section, without the column of weights."""
-        if self.model.weight is None or self.model.weight in self.features.drop:
+        column = self.model.weight_column
+        if column is None or column in self.features.drop:
             return self.features
-        return self.features.model_copy(update={"drop": (*self.features.drop, self.model.weight)})
+        return self.features.model_copy(update={"drop": (*self.features.drop, column)})
 
     @property
     def tuning_metric(self) -> MetricName:

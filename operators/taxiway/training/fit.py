@@ -15,7 +15,8 @@ from taxiway.store import Store
 from taxiway.training.estimator import SEED
 from taxiway.training.history import ReportedHistory, Watch
 from taxiway.training.history.callbacks import lightgbm_callback, xgboost_watched
-from taxiway.training.own.training import VALIDATION, TrainingData
+from taxiway.training.own.data import VALIDATION, TrainingData
+from taxiway.training.own.raw_rows import RawRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +169,11 @@ def fit_on_few(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping
 
 
 def training_data(
-    rows: TrainingRows, classes: tuple[str, ...], columns: tuple[str, ...], watch: Watch | None = None
+    rows: TrainingRows,
+    classes: tuple[str, ...],
+    columns: tuple[str, ...],
+    watch: Watch | None = None,
+    raw: RawRows | None = None,
 ) -> TrainingData:
     """The rows as a team's own function or program gets them, with a tenth held out.
 
@@ -177,6 +182,7 @@ def training_data(
         classes: The classes as text; empty for a regression.
         columns: The names of the features.
         watch: Watches what a function reports.
+        raw: The raw rows that the features were made from; None for rows that are made up.
     """
     import numpy as np
 
@@ -191,6 +197,9 @@ def training_data(
         weights,
         held_weights,
         ReportedHistory(watch or Watch()),
+        raw,
+        learned,
+        held,
     )
 
 

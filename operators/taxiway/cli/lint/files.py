@@ -11,6 +11,7 @@ from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.find import check_source
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.evaluation.metrics.own import metric_function
+from taxiway.features.weights import weight_function
 from taxiway.registry.models import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
@@ -90,6 +91,7 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
     yield from _stub(file)
     yield from _source(file, pipeline)
     yield from _own_metrics(file, pipeline)
+    yield from _weights(file, pipeline)
     try:
         estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
         _check_savable(estimator, pipeline)
@@ -126,6 +128,15 @@ def _own_metrics(file: Path, pipeline: Pipeline) -> Iterator[str]:
             metric_function(name, metric)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['gate', 'metrics', name, 'function'])}: {error}"
+
+
+def _weights(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    if pipeline.model.weight_function is None:
+        return
+    try:
+        weight_function(pipeline.model.weight_function)
+    except ConfigError as error:
+        yield f"{file.name}:{line_of(file, ['model', 'weight'])}: {error}"
 
 
 def _suite(path: Path) -> Iterator[str]:

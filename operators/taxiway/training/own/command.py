@@ -18,7 +18,8 @@ from taxiway.messages import clipped
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
 from taxiway.store import temp_folder
-from taxiway.training.own.training import OwnTraining, TrainingData, estimator_of
+from taxiway.training.own.data import TrainingData
+from taxiway.training.own.training import OwnTraining, estimator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
