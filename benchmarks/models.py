@@ -71,7 +71,7 @@ def _measured(
     import pandas as pd
 
     from taxiway.features.encoding import predict_rows, raw_frame
-    from taxiway.spec.pipeline import Model
+    from taxiway.spec.model.section import Model
     from taxiway.training.estimator import build_estimator
     from taxiway.training.fit import TrainingRows, fit
 

@@ -10,7 +10,7 @@ from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import error_text
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import EarlyStopping
+from taxiway.spec.model.section import EarlyStopping
 from taxiway.store import Store
 from taxiway.training.estimator import SEED
 from taxiway.training.history import ReportedHistory, Watch

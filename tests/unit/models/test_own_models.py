@@ -35,7 +35,7 @@ from taxiway.models.own_model import OwnModel
 from taxiway.models.row_model import RowModel
 from taxiway.records.digests import digest_of_bytes
 from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import load_python
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun

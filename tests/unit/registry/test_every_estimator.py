@@ -11,7 +11,7 @@ from sklearn.utils import all_estimators
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.registry.models import check_savable
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
 

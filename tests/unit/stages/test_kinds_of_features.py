@@ -20,7 +20,8 @@ from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.models import check_savable
-from taxiway.spec.pipeline import Features, Model
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.store import Store
 from taxiway.training.train import row_model, train
 

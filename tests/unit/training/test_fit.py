@@ -10,7 +10,7 @@ import pytest
 
 from taxiway.errors import ConfigError, FitError
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit, fit_on_few
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import TrainingRows, fit
 from taxiway.training.history import Curve, curves_of

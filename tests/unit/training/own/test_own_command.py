@@ -22,7 +22,7 @@ from taxiway.errors import ConfigError, FitError
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import beside, shown
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.fit import TrainingRows, training_data
 from taxiway.training.own import command
