@@ -147,7 +147,8 @@ def _served(models: dict[str, Any], records: list[dict[str, Any]], folder: Path)
     from mlflow import MlflowClient
     from serving import ADMIN, CALLER, gateway_server, mlflow_server
 
-    from taxiway.registry.models import ModelToSave, load_trusted, register
+    from taxiway.registry.load import load_trusted
+    from taxiway.registry.register import ModelToSave, register
     from taxiway.serving.client import GatewayClient
 
     found: list[tuple[str, ...]] = []
@@ -189,7 +190,7 @@ def _saved(model: Any, rounds: int) -> tuple[float, float, int]:
     """Seconds to save and to load a model, with the checks of its types, and its size in bytes."""
     import skops.io
 
-    from taxiway.registry.models import check_savable
+    from taxiway.registry.register import check_savable
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.skops"

@@ -35,7 +35,8 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.models import find_version, size_of, threshold_in
+    from taxiway.registry.described import size_of, threshold_in
+    from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -100,7 +101,7 @@ def _train(
     previous: int | None,
 ) -> int:
     from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, check_savable, register
+    from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.tracking.environment import code_commit, environment
     from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
@@ -167,6 +168,6 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
 
 
 def _loaded(context: StageContext, version: int) -> Any:
-    from taxiway.registry.models import load_trusted
+    from taxiway.registry.load import load_trusted
 
     return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

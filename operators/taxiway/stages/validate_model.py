@@ -77,7 +77,8 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.models import classes_of, load_trusted, size_of
+    from taxiway.registry.described import classes_of, size_of
+    from taxiway.registry.load import load_trusted
 
     def loaded(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)

@@ -9,7 +9,7 @@ import skops.io
 from sklearn.utils import all_estimators
 
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.section import Model
 from taxiway.training.estimator import build_estimator

@@ -31,7 +31,8 @@ from taxiway.features.columns import FeatureColumns
 from taxiway.features.signature import ModelColumns, signature_columns
 from taxiway.models.row_model import RowModel
 from taxiway.records import Span
-from taxiway.registry.models import ModelToSave, load_trusted, register
+from taxiway.registry.load import load_trusted
+from taxiway.registry.register import ModelToSave, register
 from taxiway.serving.protocol import read_rows as rows_of_body
 from taxiway.serving.workers import process as worker
 from taxiway.store import Store

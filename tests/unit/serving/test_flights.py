@@ -24,7 +24,8 @@ from taxiway.features.signature import ModelColumns
 from taxiway.gates.shadow_gate import decide
 from taxiway.models.row_model import RowModel
 from taxiway.records import Status
-from taxiway.registry.models import ModelToSave, load_trusted, register
+from taxiway.registry.load import load_trusted
+from taxiway.registry.register import ModelToSave, register
 from taxiway.serving.answer_check import check_shadow
 from taxiway.serving.replay import Replayed, replay
 from taxiway.spec.shadow import Shadow
@@ -77,7 +78,7 @@ def served(
         )
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
-    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_folder")
+    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.load:load_folder")
     until(lambda: running.admin.status(MODEL).champion == 1, "the champion is loaded")
     yield running
     running.stop()

@@ -19,7 +19,7 @@ from taxiway.features.own_transform import OwnTransform
 from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.model.section import Model
 from taxiway.spec.pipeline import Features
 from taxiway.store import Store

@@ -16,7 +16,7 @@ from taxiway.errors import DataError, FitError
 from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.registry.models import load_trusted
+from taxiway.registry.load import load_trusted
 from taxiway.spec.pipeline import Features
 from taxiway.store import Store
 from taxiway.training.fit import read_training_rows, training_data
