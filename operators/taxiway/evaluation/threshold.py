@@ -81,7 +81,7 @@ def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") 
 
     def value(at: float) -> float:
         predicted = (probabilities[:, 1] >= at).astype(np.intp)
-        return metric.sign * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
+        return metric.direction * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
 
     found = {at: value(at) for at in candidates(probabilities[:, 1])}
     defined = {at: value for at, value in found.items() if np.isfinite(value)}

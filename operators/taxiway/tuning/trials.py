@@ -195,10 +195,10 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
         raise ConfigError(
             f"{len(missing)} of {len(plan.trials)} trials are missing, the first is {missing[0]}; clear the sweep's tasks to run them again"
         )
-    sign = facts_of(plan.metric).sign
+    direction = facts_of(plan.metric).direction
     ranked = sorted(
         (by_params[params] for params in plan.trials),
-        key=lambda trial: math.inf if trial.score is None else -sign * trial.score,
+        key=lambda trial: math.inf if trial.score is None else -direction * trial.score,
     )
     if ranked[0].score is None:
         raise DataError(f"none of {counted(len(ranked), 'trial')} has a score; the error of the first: {ranked[0].error}")
