@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from taxiway.registry.models import ModelToSave, register
+from taxiway.registry.register import ModelToSave, register
 
 MODEL = "benchmarks.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]

@@ -26,9 +26,10 @@ from taxiway.records import Waiver
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricName
 from taxiway.spec.model.command import FILES
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.pipeline import EarlyStopping, Features, Model, Pipeline
+from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
@@ -465,7 +466,7 @@ def _command() -> str:
 def _metrics() -> str:
     rows = ["| metric | problem | better | range | what it is |", "|---|---|---|---|---|"]
     for name, facts in METRIC_FACTS.items():
-        better = "higher" if facts.sign > 0 else "lower"
+        better = "higher" if facts.direction > 0 else "lower"
         low, high = f"{facts.low:g}", f"{facts.high:g}"
         reach = (
             f"{low} or more"

@@ -179,7 +179,7 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Compariso
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
         ones, whole = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
-        return metric.sign * float(
+        return metric.direction * float(
             metric.compute(score_frame(model, whole, classes, comparison.candidate.positive), truth, ones)[0]
         )
 

@@ -117,7 +117,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if known is None:
             raise UntrustedModelError(
                 "the model is of a team's own class, whose code is not loaded with it; load it with "
-                "taxiway.registry.models.load_trusted(tracking_uri, model, version, code=FOLDER)"
+                "taxiway.registry.load.load_trusted(tracking_uri, model, version, code=FOLDER)"
             )
         return known
 

@@ -105,6 +105,7 @@ class BaselineModel(Record):
         model: The digest of the fitted scikit-learn object (skops).
         model_bytes: Its size.
         rows: The number of rows that it was fitted on.
+        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
     """
 
     name: BaselineName
@@ -112,6 +113,7 @@ class BaselineModel(Record):
     model: str
     model_bytes: int
     rows: int
+    threshold: float | None = None
 
 
 class SweepPlan(Record):

@@ -1,7 +1,7 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -10,7 +10,6 @@ from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
     Columns,
     Name,
-    Number,
     Schedule,
     Section,
     Template,
@@ -19,9 +18,10 @@ from taxiway.spec.base import (
 )
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import MetricName, facts_of
-from taxiway.spec.model.command import check_command, parameters_in, shown
-from taxiway.spec.model.threshold import ChosenThreshold, Threshold, unknown_choice
-from taxiway.spec.python_refs import names_function, short_name
+from taxiway.spec.model.command import parameters_in
+from taxiway.spec.model.section import Model
+from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -46,114 +46,6 @@ class Features(Section):
     dates: Columns = "auto"
     drop: tuple[str, ...] = ()
     build: str | None = None
-
-
-class EarlyStopping(Section):
-    """Boosting stops when it gets no better on rows that are held out of the training rows.
-
-    Attributes:
-        rounds: The number of iterations without an improvement.
-        fraction: The fraction of the training rows that are held out.
-    """
-
-    rounds: int = Field(default=20, ge=1, strict=True)
-    fraction: Number = Field(default=0.1, gt=0, le=0.5)
-
-
-StopRule = Literal["not_finite", "not_improving", "overfit", "vanishing_gradient", "exploding_gradient"]
-"""The rules that can stop a training."""
-
-
-class Model(Section):
-    """The estimator.
-
-    Attributes:
-        estimator: The dotted path of a class of scikit-learn, XGBoost, LightGBM or CatBoost.
-        build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
-            file in the folder of the pipeline file, or `package.module:function`.
-        train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
-            estimator of the champion as `previous`, and returns a fitted estimator, an ONNX model, or an object of a class of the
-            team's own.
-        command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
-        params: The parameters of the class, function or program.
-        early_stopping: When to stop boosting; None to run all iterations.
-        stop_on: The rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its history.
-        weight: A column with the weight of each row in training, which is no feature; or a function of the training rows that returns a
-            weight for each: `FILE.py:function` with a Python file in the folder of the pipeline file, or `package.module:function`. None
-            to weigh all rows alike.
-        threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
-        warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
-    """
-
-    estimator: str | None = None
-    build: str | None = None
-    train: str | None = None
-    command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    early_stopping: EarlyStopping | None = None
-    stop_on: tuple[StopRule, ...] = ()
-    weight: str | None = None
-    threshold: Threshold = None
-    warm_start: Literal["champion"] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Model":
-        if [self.estimator, self.build, self.train, self.command].count(None) != 3:
-            raise ValueError(
-                "allowed: exactly one of estimator (module.Class), build (module:function), train (module:function) and command "
-                "([program, arguments])"
-            )
-        if self.early_stopping is not None and (self.train is not None or self.command is not None):
-            what = "train function" if self.train is not None else "command"
-            raise ValueError(f"early_stopping is for estimators; a {what} gets validation rows and stops by itself")
-        if self.warm_start is not None and (self.train is not None or self.command is not None):
-            raise ValueError(
-                "warm_start is for estimators; a train function starts from the champion if it has a parameter previous"
-            )
-        beside = [
-            key
-            for key, given in (
-                ("early_stopping", self.early_stopping),
-                ("stop_on", self.stop_on),
-                ("threshold", self._is_chosen),
-            )
-            if given
-        ]
-        if self.warm_start is not None and beside:
-            raise ValueError(
-                f"warm_start cannot be combined with {beside[0]}: the champion has learned from most rows of the window, so rows that are "
-                "held out of it would judge too well; remove one of them"
-            )
-        if self.stop_on and self.command is not None:
-            raise ValueError("stop_on is for XGBoost, LightGBM, CatBoost and a train function; a command stops by itself")
-        gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
-        if gradients and self.train is None:
-            raise ValueError(f"stop_on has {gradients[0]}, which needs a train function that reports gradient_norm")
-        if self.command is not None:
-            check_command(self.command)
-        return self
-
-    @property
-    def weight_function(self) -> str | None:
-        """The function of `weight`; None if it is a column, or not set."""
-        return self.weight if self.weight is not None and names_function(self.weight) else None
-
-    @property
-    def weight_column(self) -> str | None:
-        """The column of `weight`; None if it is a function, or not set."""
-        return self.weight if self.weight_function is None else None
-
-    @property
-    def _is_chosen(self) -> bool:
-        """Whether the decision threshold is chosen on training rows."""
-        return isinstance(self.threshold, ChosenThreshold)
-
-    @property
-    def name(self) -> str:
-        """What is trained: the path of the class, `FILE.py:function` without its folder, or the program."""
-        if self.command is not None:
-            return shown(self.command)
-        return self.estimator or short_name(str(self.build or self.train))
 
 
 class Pipeline(Section):
@@ -252,6 +144,12 @@ class Pipeline(Section):
             yield mistake(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials", self)
         elif facts_of(self.tuning_metric).problem != self.gate.problem:
             yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
+
+    @property
+    def threshold_costs(self) -> OwnMetric | None:
+        """The costs by which the decision threshold is chosen; None if it is not."""
+        threshold = self.model.threshold
+        return self.gate.metrics[threshold.by] if isinstance(threshold, ChosenThreshold) and threshold.metric is None else None
 
     def _threshold(self) -> Iterator[InitErrorDetails]:
         threshold = self.model.threshold

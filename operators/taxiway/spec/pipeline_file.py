@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.model.command import beside
-from taxiway.spec.pipeline import Model, Pipeline
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import KINDS, FunctionSource
 from taxiway.spec.team import Team, loosened
 from taxiway.spec.yaml_files.document import KeyPath, YamlFile, explain, read_yaml, together

@@ -8,7 +8,6 @@ from typing import Any
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.own_metric import OwnMetric
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 
@@ -36,7 +35,8 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.models import find_version, size_of, threshold_in
+    from taxiway.registry.described import size_of, threshold_in
+    from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -44,7 +44,7 @@ def train(
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context, features)
-    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, _costs(context)).digest
+    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, pipeline.threshold_costs).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
         version = _train(context, snapshot, features, chosen, key, previous)
@@ -101,7 +101,7 @@ def _train(
     previous: int | None,
 ) -> int:
     from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, check_savable, register
+    from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.tracking.environment import code_commit, environment
     from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
@@ -137,25 +137,13 @@ def _train(
     return version
 
 
-def _costs(context: StageContext) -> OwnMetric | None:
-    """The costs by which the decision threshold is chosen; None if it is not."""
-    threshold = context.pipeline.model.threshold
-    if isinstance(threshold, ChosenThreshold) and threshold.metric is None:
-        return context.pipeline.gate.metrics[threshold.by]
-    return None
-
-
 def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen: Mapping[str, Any]) -> float | None:
     """The decision threshold of the pipeline file, or the one that is best on held-out training rows; None for 0.5.
 
     Raises:
         ConfigError: There are more than two classes.
     """
-    import pandas as pd
-
-    from taxiway.evaluation.metrics.by_name import Metric, metric_of
-    from taxiway.evaluation.metrics.own import OwnMetricFunction
-    from taxiway.evaluation.threshold import choose_threshold
+    from taxiway.evaluation.threshold import ThresholdRule
     from taxiway.training.held_out import held_out
 
     threshold, model = context.pipeline.model.threshold, context.pipeline.model
@@ -170,13 +158,8 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
     if not isinstance(threshold, ChosenThreshold):
         return threshold
     rows = held_out(fitted, features, model, chosen, threshold.fraction, store=context.store)
-    costs = _costs(context)
-    metric = (
-        Metric(threshold.by, -1, OwnMetricFunction(threshold.by, costs, features.classes, pd.DataFrame()))
-        if costs is not None
-        else metric_of(threshold.by, features.classes)
-    )
-    found = choose_threshold(metric, rows.probabilities, rows.labels)
+    found = ThresholdRule.of(context.pipeline).threshold(features.classes, rows.probabilities, rows.labels)
+    assert found is not None
     context.recorder.metrics({"model.threshold": found})
     context.log.info(
         "decision threshold %.3g, the best by %s on %s held-out rows", found, threshold.by, f"{len(rows.labels):,}"
@@ -185,6 +168,6 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
 
 
 def _loaded(context: StageContext, version: int) -> Any:
-    from taxiway.registry.models import load_trusted
+    from taxiway.registry.load import load_trusted
 
     return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

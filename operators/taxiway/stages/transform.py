@@ -18,7 +18,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     from taxiway.features.columns import LIST_ADVICE, choose_columns, unused_lists
     from taxiway.features.encoding import category_text
     from taxiway.features.transform import transform as fit_transform
-    from taxiway.registry.models import check_savable
+    from taxiway.registry.register import check_savable
     from taxiway.training.estimator import accepts_missing, build_estimator
 
     pipeline = context.pipeline

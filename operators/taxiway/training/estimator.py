@@ -8,7 +8,7 @@ from typing import Any
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.training.boosting_parameters import parameter_names
 from taxiway.training.own.command import OwnCommand

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import error_text
-from taxiway.spec.pipeline import EarlyStopping
+from taxiway.spec.model.section import EarlyStopping
 from taxiway.training.boosting import (
     BOOSTING,
     catboost_iterations,

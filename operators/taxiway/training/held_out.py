@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import FeatureSet
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, training_data

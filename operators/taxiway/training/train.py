@@ -13,8 +13,8 @@ from taxiway.records import FeatureSet
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import inputs_in
+from taxiway.spec.model.section import Model
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.pipeline import Model
 from taxiway.spec.python_refs import code_digest, short_name
 from taxiway.store import StageKey, Store
 from taxiway.tracking import tags

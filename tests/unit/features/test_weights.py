@@ -12,7 +12,8 @@ from taxiway.features.transform import transform
 from taxiway.features.weights import weights_of
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.spec.pipeline import Features, Model
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.spec.python_refs import names_function, short_name
 from taxiway.store import Store
 

@@ -34,8 +34,9 @@ from taxiway.models.artifacts import code_in
 from taxiway.models.own_model import OwnModel
 from taxiway.models.row_model import RowModel
 from taxiway.records.digests import digest_of_bytes
-from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
-from taxiway.spec.pipeline import Model
+from taxiway.registry.load import download_version, load_trusted, own_models
+from taxiway.registry.register import ModelToSave, check_savable, register
+from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import load_python
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
@@ -107,7 +108,7 @@ def test_a_clean_process_answers_bit_for_bit_as_the_trained_model(folder: Path, 
     client, name, version, made = registered(mlflow_url, trained(folder))
     rows().to_parquet(tmp_path / "rows.parquet")
     code = (
-        "import sys, numpy as np, pandas as pd\nfrom pathlib import Path\nfrom taxiway.registry.models import load_trusted\n"
+        "import sys, numpy as np, pandas as pd\nfrom pathlib import Path\nfrom taxiway.registry.load import load_trusted\n"
         "url, name, version, code, given, out = sys.argv[1:]\n"
         "model = load_trusted(url, name, int(version), code=Path(code))\n"
         "np.save(out, model.get_raw_model().predict_proba(pd.read_parquet(given)))\n"

@@ -11,9 +11,9 @@ from sklearn.utils import all_estimators
 
 from helping import need_library
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit
 from taxiway.training.rows import TrainingRows

@@ -11,7 +11,7 @@ from taxiway import run
 from taxiway.errors import DataError, UntrustedModelError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Status
-from taxiway.registry.models import load_trusted
+from taxiway.registry.load import load_trusted
 
 PIPELINE = """pipeline: warm
 team: own

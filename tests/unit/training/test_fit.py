@@ -11,7 +11,7 @@ import pytest
 from helping import need_library
 from taxiway.errors import ConfigError, FitError
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, fit_on_few
 from taxiway.training.rows import TrainingRows

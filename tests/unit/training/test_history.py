@@ -10,7 +10,7 @@ import pytest
 
 from helping import need_library
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit
 from taxiway.training.history import Curve, Watch, curves_of, printed_history

@@ -10,7 +10,7 @@ import pytest
 
 from helping import need_library
 from taxiway.errors import ConfigError, FitError
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, training_data
 from taxiway.training.history import PROGRESS, Curve, ReportedHistory, Watch, curves_of, findings, saturated_trees

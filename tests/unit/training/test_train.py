@@ -14,7 +14,8 @@ from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.spec.pipeline import Features, Model
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.store import Store
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.train import candidate_key, train

@@ -12,7 +12,7 @@ from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, UntrustedModelError, allowed_values
 from taxiway.features.columns import FeatureColumns, choose_columns
 from taxiway.features.own_transform import OwnTransform
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
 from taxiway.spec.source import Source, TableSource

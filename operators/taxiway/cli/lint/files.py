@@ -12,7 +12,7 @@ from taxiway.data.sources.find import check_source
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.evaluation.metrics.own import metric_function
 from taxiway.features.weights import weight_function
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline

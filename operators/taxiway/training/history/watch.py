@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from taxiway.spec.pipeline import StopRule
+from taxiway.spec.model.section import StopRule
 from taxiway.training.history.curves import Curve
 from taxiway.training.history.rules import STOPPING
 

@@ -22,9 +22,10 @@ from taxiway.errors import ConfigError, FitError
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import beside, shown
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.fit import training_data
+from taxiway.training.own import command
 from taxiway.training.own.command import OwnCommand
 from taxiway.training.rows import TrainingRows
 from taxiway.training.train import candidate_key
@@ -121,6 +122,17 @@ def test_parameters_are_arguments_and_output_goes_to_the_log(tmp_path: Path, cap
     lines = [record.getMessage() for record in caplog.records]
     # The working folder contains only the requested files, and no shell interprets the arguments.
     assert lines == ["train.csv", '--rate=0.1|a b; rm $HOME|[3, 2]|true|{"a": 1}|20130101|', "warned"]
+
+
+def test_the_log_of_a_program_that_prints_very_much_is_capped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_MOST_LINES", 3)
+    script = program(tmp_path, "seq 100; exit 4")
+    with caplog.at_level(logging.INFO, "taxiway.training"), pytest.raises(FitError, match="97\n98\n99\n100"):
+        trained(script, *NEEDED)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["1", "2", "3", "the program printed 3 lines; what follows is not logged"]
 
 
 def test_a_program_does_not_get_the_credentials_of_the_task(

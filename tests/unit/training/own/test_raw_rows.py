@@ -17,8 +17,9 @@ from taxiway.errors import DataError, FitError
 from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.registry.models import load_trusted
-from taxiway.spec.pipeline import Features, Model
+from taxiway.registry.load import load_trusted
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import training_data

@@ -34,7 +34,9 @@ from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.registry.models import ModelToSave, classes_of, download_version, find_version, load_trusted, register
+from taxiway.registry.described import classes_of
+from taxiway.registry.load import download_version, load_trusted
+from taxiway.registry.register import ModelToSave, find_version, register
 from taxiway.registry.trust import check_model
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
