@@ -102,7 +102,6 @@ def _train(
 ) -> int:
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
-    from taxiway.tracking.environment import code_commit, environment
     from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
 
@@ -118,11 +117,25 @@ def _train(
     )
     threshold = _threshold(context, fitted, features, chosen)
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
+    described = _described(context, snapshot, features, previous, threshold)
+    params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
+    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
+    version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
+    context.log.info("registered %s version %d", pipeline.name, version)
+    return version
+
+
+def _described(
+    context: StageContext, snapshot: Snapshot, features: FeatureSet, previous: int | None, threshold: float | None
+) -> dict[str, str]:
+    """The tags of a new version."""
+    from taxiway.tracking.environment import code_commit, environment
+
     described = {
         tags.SNAPSHOT: snapshot.digest,
         tags.FEATURES: features.digest,
         tags.ENVIRONMENT: environment(),
-        tags.CODE: code_commit(Path(pipeline.schema_file).parent),
+        tags.CODE: code_commit(Path(context.pipeline.schema_file).parent),
         tags.CLASSES: json.dumps(features.classes),
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
@@ -130,11 +143,7 @@ def _train(
         described[tags.PREVIOUS] = str(previous)
     if threshold is not None:
         described[tags.THRESHOLD] = repr(threshold)
-    params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
-    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
-    version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
-    context.log.info("registered %s version %d", pipeline.name, version)
-    return version
+    return described
 
 
 def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen: Mapping[str, Any]) -> float | None:

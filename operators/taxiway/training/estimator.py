@@ -10,13 +10,13 @@ from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import look_up
+from taxiway.stats.seed import SEED
 from taxiway.training.boosting_parameters import parameter_names
 from taxiway.training.own.command import OwnCommand
 from taxiway.training.own.function import OwnFunction
 from taxiway.training.own.training import OwnTraining
 from taxiway.training.safe_parameters import unsafe_parameters
 
-SEED = 20130101
 _OWN_THRESHOLD = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import error_text
 from taxiway.spec.model.section import EarlyStopping
+from taxiway.stats.seed import SEED
 from taxiway.training.boosting import (
     BOOSTING,
     catboost_iterations,
@@ -16,7 +17,6 @@ from taxiway.training.boosting import (
     started_from,
     watched,
 )
-from taxiway.training.estimator import SEED
 from taxiway.training.history import ReportedHistory, Watch, printed_history
 from taxiway.training.own.data import VALIDATION, TrainingData
 from taxiway.training.own.raw_rows import RawRows

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
+from taxiway.stats.seed import SEED
 from taxiway.store import Store
-from taxiway.training.estimator import SEED
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,8 @@ from taxiway.messages import error_line
 from taxiway.records import BaselineModel, FeatureSet, Snapshot
 from taxiway.records.evaluation import BaselineName
 from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.stats.seed import SEED
 from taxiway.store import StageKey, Store, keep, made_before
-from taxiway.training.estimator import SEED
 
 if TYPE_CHECKING:
     import numpy as np
