@@ -93,9 +93,8 @@ def fit_until_no_better(estimator: Any, rows: TrainingRows, held: TrainingRows, 
             case "lightgbm":
                 import lightgbm
 
-                warnings.simplefilter(
-                    "ignore", FutureWarning
-                )  # older versions have no other name for the rows that are held out
+                # Older versions have no other name for the rows that are held out.
+                warnings.simplefilter("ignore", FutureWarning)
                 options["callbacks"].insert(0, lightgbm.early_stopping(rounds, verbose=False))
                 options |= {"eval_set": [(held.matrix, held_labels)]}
                 options |= {} if held.weights is None else {"eval_sample_weight": [held.weights]}
