@@ -29,7 +29,7 @@ from serving import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, Server, gateway_
 
 from taxiway.demo.flights import flights_by_month
 from taxiway.errors import TransientError
-from taxiway.registry.models import load_trusted
+from taxiway.registry.load import load_trusted
 from taxiway.serving.client import GatewayClient
 
 OWNER = "benchmark"

@@ -23,7 +23,7 @@ from measuring import percentile, show
 from serving import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
 
 from taxiway.demo.flights import flights_by_month
-from taxiway.registry.models import load_trusted
+from taxiway.registry.load import load_trusted
 from taxiway.serving.client import GatewayClient
 from taxiway.serving.replay import replay
 

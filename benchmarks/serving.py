@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from taxiway.registry.models import ModelToSave, register
+from taxiway.registry.register import ModelToSave, register
 
 MODEL = "benchmarks.late_arrivals"
 NUMERIC = ["distance", "hour", "temp", "wind_speed", "visib", "seats"]
@@ -110,8 +110,8 @@ def register_two(url: str, months: Any) -> None:
     from sklearn.preprocessing import OrdinalEncoder
 
     from taxiway.features import raw_frame
-    from taxiway.features.row_model import RowModel
     from taxiway.features.signature import ModelColumns
+    from taxiway.models.row_model import RowModel
 
     client = MlflowClient(url)
     run = client.create_run(client.create_experiment(MODEL)).info.run_id

@@ -23,11 +23,13 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.evaluation.metrics.by_name import FUNCTIONS
 from taxiway.records import Waiver
-from taxiway.spec.command import FILES
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricName
+from taxiway.spec.model.command import FILES
+from taxiway.spec.model.section import EarlyStopping, Model
+from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.pipeline import EarlyStopping, Features, Model, Pipeline
+from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
@@ -35,7 +37,6 @@ from taxiway.spec.source.join import Join
 from taxiway.spec.source.selection import FixedWindow, Sample, Split
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.spec.team import Notification, Team, TeamGate, TeamShadow
-from taxiway.spec.threshold import ChosenThreshold
 
 REFERENCE = Path(__file__).parent / "reference"
 Sections = tuple[tuple[str, type[BaseModel]], ...]
@@ -205,13 +206,14 @@ PIPELINE_USED_BY = {
     "`matthews_corrcoef`, or a name of `gate.metrics` with `costs` and without `times`",
     "model.threshold.fraction": "`train`: the fraction of the training rows that are held out for it; a `train` function or a `command` has "
     "held out a tenth already",
-    "model.warm_start": "`train`: `champion`: train the champion's estimator further, for XGBoost, LightGBM and estimators with `partial_fit`; "
+    "model.warm_start": "`train`: `champion`: train the champion's estimator further, for XGBoost, LightGBM, CatBoost and estimators with `partial_fit`; "
     "anew if there is none, or if it has other features, categories or classes. None: train anew",
     "features.drop": "`transform`: columns that the model does not use",
-    "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost or LightGBM. Either this or `build`",
-    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0; it is no feature. None: all rows weigh "
-    "alike. Evaluation rows are not weighted",
-    "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its "
+    "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost, LightGBM or CatBoost. Either this or `build`",
+    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0, which is no feature; or a "
+    "function, `FILE.py:function` in the same folder or `package.module:function`; called with the training rows, it returns a weight for "
+    "each. None: all rows weigh alike. Evaluation rows are not weighted",
+    "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its "
     "history; see [the rules](../guides/verdicts.md#how-a-candidate-was-trained)",
     "model.early_stopping": "`train`: when to stop boosting; see below. None: all iterations",
     "model.early_stopping.rounds": "`train`: the number of iterations without an improvement on the rows that are held out",
@@ -464,7 +466,7 @@ def _command() -> str:
 def _metrics() -> str:
     rows = ["| metric | problem | better | range | what it is |", "|---|---|---|---|---|"]
     for name, facts in METRIC_FACTS.items():
-        better = "higher" if facts.sign > 0 else "lower"
+        better = "higher" if facts.direction > 0 else "lower"
         low, high = f"{facts.low:g}", f"{facts.high:g}"
         reach = (
             f"{low} or more"

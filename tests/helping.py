@@ -34,6 +34,11 @@ def require(what: str, present: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
+def need_library(path: str) -> None:
+    """Skip the test if the library of a dotted path, such as `catboost.CatBoostClassifier`, is not installed."""
+    pytest.importorskip(path.partition(".")[0])
+
+
 def until(
     probe: Callable[[], Any],
     what: str,

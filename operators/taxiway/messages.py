@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 _SHOWN_CHARACTERS = 60
 _MOST_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
-_CPP_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
+_CPP_PLACE = re.compile(r"(?:\[\d\d:\d\d:\d\d\] \S+|[\w/]+\.(?:cpp|cu|cuh|h)):\d+: ")
 _CPP_TRACE = "\nStack trace:"
 _CPP_CHECK = re.compile(r"^Check failed: .+?: (?=\S)")
 _CPP_LINE = re.compile(r" at \S+\.(?:cc|cpp|cu|cuh|h|hpp), line \d+ ?\.\s*$")

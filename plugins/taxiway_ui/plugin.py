@@ -94,8 +94,9 @@ def preload() -> None:
     import taxiway.evaluation.pictures
     import taxiway.features.transform
     import taxiway.gates
-    import taxiway.registry.models
+    import taxiway.registry.load
     import taxiway.registry.promote
-    import taxiway.stages.steps
+    import taxiway.registry.register
+    import taxiway.stages.runner.steps
     import taxiway.templates
     import taxiway.training.train  # noqa: F401

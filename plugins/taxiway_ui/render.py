@@ -55,7 +55,7 @@ def side(metric: str, difference: Interval, better: Better | None = None) -> str
         better: Whether higher or lower values are better; None if it is one of Taxiway's metrics.
     """
     try:
-        sign = {"higher": 1, "lower": -1}[better] if better else facts_of(metric).sign
+        sign = {"higher": 1, "lower": -1}[better] if better else facts_of(metric).direction
     except ValueError:
         return "open"  # a metric of another version of Taxiway
     if difference.low <= 0 <= difference.high:

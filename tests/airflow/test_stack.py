@@ -33,7 +33,7 @@ from taxiway.local.stack_dir import StackDir
 from taxiway.records import Outcome, RunSummary, Span
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.answer_check import AnswerCheck
-from taxiway.serving.replay import Replayed
+from taxiway.serving.replay import ReplayResult
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     )
     rolled_back = ChampionInfo(PIPELINE, 1, None, None)
     assert _problem(found, rolled_back, None, None) == ""
-    traffic = Replayed(sent=9, answered=9, refused=0, lost=0)
+    traffic = ReplayResult(sent=9, answered=9, refused=0, lost=0)
     assert _problem(found, rolled_back, traffic, None) == "the champion is version 1, expected version 2"
     assert _problem(found, None, traffic, None) == "the champion is none, expected version 2"
     promoted = ChampionInfo(PIPELINE, 2, None, None)

@@ -127,9 +127,12 @@ def validate(
                 options=read_options(csv, file_format),
             )
     if page is not None:
-        other, other_name = (found.previous, previous) if found.previous else (found.serving, serving)
-        name, beside = Path(data).name, Path(other_name or "").name
-        write_output(page, page_of(name, found.profile, report=found.report, schema=schema, other=other, other_name=beside))
+        reference, path = (found.previous, previous) if found.previous else (found.serving, serving)
+        name, report = Path(data).name, found.report
+        content = page_of(
+            name, found.profile, report=report, schema=schema, reference=reference, reference_name=Path(path or "").name
+        )
+        write_output(page, content)
         click.echo(f"wrote {page}", err=True)
     click.echo(found.report.to_full_json()) if as_json else _show_report(found.report)
     sys.exit(1 if found.report.blocking else 0)

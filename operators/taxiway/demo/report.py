@@ -13,13 +13,15 @@ from taxiway.demo.airflow_api import TaskState
 from taxiway.demo.answers import CheckedLog
 from taxiway.records import Outcome, RunSummary
 from taxiway.registry.champions import ChampionInfo
-from taxiway.serving.replay import Replayed
+from taxiway.serving.replay import ReplayResult
 
 _SHOWN_REASONS = 5
 _STYLES = {Outcome.FIRST_CHAMPION: "green", Outcome.PROMOTED: "green", Outcome.UNDECIDED: "yellow"}
 
 
-def print_table(console: Console, found: Sequence[RunSummary], champion: ChampionInfo | None, traffic: Replayed | None) -> None:
+def print_table(
+    console: Console, found: Sequence[RunSummary], champion: ChampionInfo | None, traffic: ReplayResult | None
+) -> None:
     """Print the runs with their outcomes and reasons, the champion, and the live requests."""
     table = Table(title="What the pipelines decided", title_justify="left", show_lines=True, expand=True)
     table.add_column("run", no_wrap=True)
@@ -59,7 +61,7 @@ def write_report(
     found: Sequence[RunSummary],
     champion: ChampionInfo | None,
     tasks: Mapping[tuple[str, str], Sequence[TaskState]],
-    traffic: Replayed | None,
+    traffic: ReplayResult | None,
     checked: CheckedLog | None,
     seconds: Mapping[str, float],
 ) -> None:

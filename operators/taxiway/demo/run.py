@@ -29,7 +29,7 @@ from taxiway.local.stack import Stack
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.records import Outcome, RunSummary, Status
 from taxiway.registry.champions import ChampionInfo, champions
-from taxiway.serving.replay import Replayed, replay
+from taxiway.serving.replay import ReplayResult, replay
 from taxiway.spec.pipeline_file import SUFFIX
 from taxiway.store import Store
 from taxiway.tracking.client import mlflow_errors
@@ -99,7 +99,7 @@ class DemoRun:
     """
 
     tasks: dict[tuple[str, str], list[TaskState]] = field(default_factory=dict)
-    traffic: Replayed | None = None
+    traffic: ReplayResult | None = None
     checked: CheckedLog | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -251,7 +251,7 @@ def _print_task(console: Console, task: TaskState) -> None:
     console.print(f"  [{style}]{mark} {task.task:<16}[/{style}]{took}  {state}", highlight=False)
 
 
-def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Replayed:
+def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> ReplayResult:
     sample = rows.drop(columns="late").sample(REQUESTS, random_state=0)
     records: list[dict[str, Any]] = json.loads(sample.to_json(orient="records"))
     columns = (TextColumn("    {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -279,7 +279,7 @@ def _check_answers(console: Console, stack: Stack, demo: DemoRun) -> None:
 
 
 def _problem(
-    found: tuple[RunSummary, ...], champion: ChampionInfo | None, traffic: Replayed | None, checked: CheckedLog | None
+    found: tuple[RunSummary, ...], champion: ChampionInfo | None, traffic: ReplayResult | None, checked: CheckedLog | None
 ) -> str:
     """Why the demonstration did not end as expected; empty if it did.
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.schema.model import DATE_TYPES
-from taxiway.evaluation.baselines import Scored, baseline_metrics, baseline_results, score_baselines
+from taxiway.evaluation.baselines.costs import costs_text, model_costs
+from taxiway.evaluation.baselines.fit import FittedBaseline
+from taxiway.evaluation.baselines.score import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
-from taxiway.evaluation.costs import costs_text, model_costs
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
@@ -23,7 +24,6 @@ from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem, metric_key
 from taxiway.store import Store
 from taxiway.tracking import tags
-from taxiway.training.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.records import ColumnAlone, MetricResult
 from taxiway.spec.metrics import Problem
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,6 @@ _ROWS = 20_000
 _LEAST = 20
 _MOST_CLASSES = 20
 _FOLDS = 5
-_SEED = 20130101
 
 
 def is_almost_perfect(result: MetricResult) -> bool:
@@ -54,7 +54,7 @@ def columns_alone(frame: "pd.DataFrame", labels: "Floats", problem: Problem) -> 
     import numpy as np
 
     if len(labels) > _ROWS:
-        chosen = np.sort(np.random.default_rng(_SEED).choice(len(labels), _ROWS, replace=False))
+        chosen = np.sort(np.random.default_rng(SEED).choice(len(labels), _ROWS, replace=False))
         frame, labels = frame.iloc[chosen], labels[chosen]
     classes = problem == "classification"
     metric, scores = "roc_auc" if classes else "r2", _scores(frame, labels, classes=classes)
@@ -134,7 +134,7 @@ def _by_values(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dic
     import numpy as np
     import pandas as pd
 
-    folds = np.random.default_rng(_SEED).integers(0, _FOLDS, len(labels))
+    folds = np.random.default_rng(SEED).integers(0, _FOLDS, len(labels))
     scores = {}
     for column in frame.columns:
         codes, values = pd.factorize(frame[column], use_na_sentinel=False)

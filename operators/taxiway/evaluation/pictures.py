@@ -10,6 +10,7 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel, model_frame, score_frame
 from taxiway.features.signature import signature_columns
 from taxiway.spec.gate import Gate
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
-_SEED = 20130101
 _ROWS = 2_000
 """The rows that permutation importance and residuals are computed on, drawn at random if there are more."""
 _REPEATS = 3
@@ -89,7 +89,7 @@ def _sampled(rows: int) -> "NDArray[np.intp]":
 
     if rows <= _ROWS:
         return np.arange(rows)
-    return np.sort(np.random.default_rng(_SEED).choice(rows, _ROWS, replace=False))
+    return np.sort(np.random.default_rng(SEED).choice(rows, _ROWS, replace=False))
 
 
 def _figure(title: str, x: str, y: str, height: float = 4.0, width: float = 5.5) -> "tuple[Figure, Axes]":
@@ -183,12 +183,12 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Compariso
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
         ones, whole = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
-        return metric.sign * float(
+        return metric.direction * float(
             metric.compute(score_frame(model, whole, classes, comparison.candidate.positive), truth, ones)[0]
         )
 
     placeholder = DummyRegressor()  # scikit-learn requires something with a fit method; `quality` predicts with the model
-    found = permutation_importance(placeholder, frame[present], labels, scoring=quality, n_repeats=_REPEATS, random_state=_SEED)
+    found = permutation_importance(placeholder, frame[present], labels, scoring=quality, n_repeats=_REPEATS, random_state=SEED)
     table = pd.DataFrame({"column": present, "importance": found.importances_mean, "std": found.importances_std})
     table = table.sort_values("importance", ascending=False, kind="stable").reset_index(drop=True)
     shown = table.head(_SHOWN_COLUMNS).iloc[::-1]

@@ -5,11 +5,16 @@ learning", IJCAI 2001), so the threshold is chosen on rows that the estimator wa
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from taxiway.evaluation.metrics.by_name import Metric
+from taxiway.evaluation.metrics.by_name import Metric, metric_of
+from taxiway.evaluation.metrics.own import OwnMetricFunction
 from taxiway.evaluation.predictions import Predictions
 from taxiway.features.labels import DECISION_THRESHOLD
+from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.spec.own_metric import OwnMetric
+from taxiway.spec.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +23,48 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _MOST = 200
+
+
+@dataclass(frozen=True)
+class ThresholdRule:
+    """How the decision threshold of a model is found: of a candidate, of the trials of a sweep, and of the baselines.
+
+    Attributes:
+        given: `model.threshold`: a probability, how to choose one, or None for 0.5.
+        costs: The costs by which it is chosen; None if it is not.
+    """
+
+    given: float | ChosenThreshold | None = None
+    costs: OwnMetric | None = None
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "ThresholdRule":
+        """The rule of a pipeline."""
+        return cls(pipeline.model.threshold, pipeline.threshold_costs)
+
+    def key(self) -> dict[str, Any]:
+        """What the threshold depends on besides the predictions, for the keys of stages."""
+        given = self.given.model_dump(mode="json") if isinstance(self.given, ChosenThreshold) else self.given
+        return {"threshold": given, "costs": self.costs.model_dump(mode="json") if self.costs else None}
+
+    def threshold(self, classes: Sequence[str], probabilities: "Floats", labels: "Floats") -> float | None:
+        """The decision threshold of a model; None for 0.5.
+
+        Args:
+            classes: The two classes of the model.
+            probabilities: Its probabilities for rows that it was not fitted on (n, 2). They count only if a threshold is chosen.
+            labels: The labels of these rows: 0 or 1 (n).
+        """
+        import pandas as pd
+
+        if not isinstance(self.given, ChosenThreshold):
+            return self.given
+        metric = (
+            Metric(self.given.by, -1, OwnMetricFunction(self.given.by, self.costs, classes, pd.DataFrame()))
+            if self.costs is not None
+            else metric_of(self.given.by, classes)
+        )
+        return choose_threshold(metric, probabilities, labels)
 
 
 def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") -> float:
@@ -34,7 +81,7 @@ def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") 
 
     def value(at: float) -> float:
         predicted = (probabilities[:, 1] >= at).astype(np.intp)
-        return metric.sign * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
+        return metric.direction * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
 
     found = {at: value(at) for at in candidates(probabilities[:, 1])}
     defined = {at: value for at, value in found.items() if np.isfinite(value)}
@@ -45,10 +92,13 @@ def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") 
 
 
 def candidates(probabilities: "Floats") -> Sequence[float]:
-    """Thresholds between neighbouring probabilities: all, or 200 evenly spaced ones, and 0.5."""
+    """Thresholds between neighbouring probabilities, 0 and 1: all, or 200 evenly spaced ones, and 0.5.
+
+    The first and the last one predict the same class for all rows, which can be best by costs.
+    """
     import numpy as np
 
-    distinct = np.unique(probabilities)
+    distinct = np.unique([0, *probabilities, 1])
     between = (distinct[1:] + distinct[:-1]) / 2
     if len(between) > _MOST:
         between = between[np.linspace(0, len(between) - 1, _MOST).astype(int)]

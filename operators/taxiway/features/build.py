@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.columns import MOST_CATEGORIES, FeatureColumns
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +14,6 @@ TRANSFORM_TYPES = frozenset(
     {"numpy.dtype", "taxiway.features.dates.DateParts", "taxiway.features.if_any.IfAny", "taxiway.features.text.TextVectors"}
 )
 """The types of a fitted transform beyond those that skops trusts."""
-_SEED = 20130101
 
 
 def many_valued(frame: "pd.DataFrame", categorical: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
     from taxiway.features.if_any import IfAny
     from taxiway.features.text import TextVectors
 
-    means = TargetEncoder(target_type="binary" if classes else "continuous", random_state=_SEED)
+    means = TargetEncoder(target_type="binary" if classes else "continuous", random_state=SEED)
     if accepts_missing:
         ordinal = OrdinalEncoder(
             handle_unknown="use_encoded_value",

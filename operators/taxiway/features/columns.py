@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxiway.data.schema.file import Schema
+from taxiway.data.schema.model import SERVING
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.pipeline import Features
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 MOST_CATEGORIES = 255
 """A column with more frequent values is not encoded value by value."""
+
+LIST_ADVICE = 'no feature; write it at the source as one text, such as "a;b", whose entries features.build can count, or write its numbers as columns'
+"""What to do about a column of lists."""
 
 
 class FeatureColumns(NamedTuple):
@@ -69,8 +73,11 @@ def choose_columns(schema: Schema, features: Features, label: str) -> FeatureCol
             for kind, names in automatic.items()
         }
     )
+    lists = {feature.name for feature in schema.features if feature.type == "list"}
     for name in (*chosen.names, *features.drop):
-        if name not in known:
+        if name in lists and name not in features.drop:
+            raise ConfigError(f'features has the column "{name}" of type list, which is {LIST_ADVICE}')
+        if name not in known and name not in lists:
             raise ConfigError(
                 f'features has the column "{name}", which is not a feature column of the schema; {allowed_values(name, known)}'
             )
@@ -86,6 +93,12 @@ def choose_columns(schema: Schema, features: Features, label: str) -> FeatureCol
     if not chosen.names:
         raise ConfigError("features leaves no columns for the model; remove columns from features.drop")
     return chosen
+
+
+def unused_lists(schema: Schema, features: Features, label: str) -> tuple[str, ...]:
+    """The columns of lists that the model could have if lists were features, and that are not dropped."""
+    kept = (f.name for f in schema.features if f.type == "list" and f.expected_in(SERVING) and f.stage.usable)
+    return tuple(name for name in kept if name not in (label, *schema.key, *features.drop))
 
 
 def with_free_text(columns: FeatureColumns, features: Features, rows: "pd.DataFrame") -> FeatureColumns:

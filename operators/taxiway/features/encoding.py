@@ -40,12 +40,12 @@ def raw_frame(
         rows: The rows by column, from a table or as lists of JSON values from requests; both give the same result. Other columns
             are left out.
         numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, dates and times become seconds since 1970 in UTC,
-            missing values become NaN.
+            missing values become NaN, and infinity is refused.
         categorical: The columns of categories and of free text; see `category_text`. Missing values become None.
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
             `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
-        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and a date that is none
-            a missing value, instead of an error.
+        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and infinity or a date
+            that is none a missing value, instead of an error.
 
     Raises:
         DataError: A value does not have the type of its column.
@@ -97,6 +97,20 @@ def category_text(value: Any) -> str:
 
 
 def _numbers(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
+    """The numbers of a column, NaN for missing ones. Infinity is an error, because most estimators refuse it without naming a column."""
+    import numpy as np
+
+    numbers = _floats(name, values, kind, unfit_as_missing=unfit_as_missing)
+    infinite = np.isinf(numbers)
+    if not infinite.any():
+        return numbers
+    if unfit_as_missing:
+        return np.where(infinite, np.nan, numbers)
+    row = int(infinite.argmax())
+    raise _unfit(name, row, float(numbers[row]), "a finite number, or null")
+
+
+def _floats(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
     import numpy as np
 
     is_date = kind in ("date", "datetime")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, TransformerMixin  # noqa: TID253 the bases of a class that skops looks up by its name
 
+from taxiway.stats.seed import SEED
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_SEED = 20130101
 _MOST_TERMS = 20_000
 _MOST_NUMBERS = 30
 _LEAST_ROWS = 3
@@ -125,7 +126,7 @@ def _reduction(weights: Any) -> Any:
 
     if weights is None or weights.shape[1] <= _MOST_NUMBERS:
         return None
-    return TruncatedSVD(_MOST_NUMBERS, random_state=_SEED).fit(weights)
+    return TruncatedSVD(_MOST_NUMBERS, random_state=SEED).fit(weights)
 
 
 def _filled(column: "pd.Series[Any]") -> list[str]:

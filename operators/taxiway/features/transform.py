@@ -13,12 +13,13 @@ from taxiway.features.columns import FeatureColumns, choose_columns, with_free_t
 from taxiway.features.encoding import category_text, raw_frame
 from taxiway.features.labels import learnable_classes
 from taxiway.features.own_transform import OwnTransform, feature_names
+from taxiway.features.weights import weights_of
 from taxiway.messages import listed
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Features
-from taxiway.spec.python_refs import code_digest
+from taxiway.spec.python_refs import code_digest, names_function, short_name
 from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 
 if TYPE_CHECKING:
@@ -54,24 +55,27 @@ def transform(
         accepts_missing: Whether the estimator accepts missing values.
         store: Where rows and results are.
         recorder: Where to report the number of features.
-        weight: The column with the weights of the training rows; None if all weigh alike.
+        weight: The column with the weights of the training rows, or the function that returns them; None if all weigh alike.
         check: Called with a fitted transform of the team's own; it raises an error if it cannot be saved as data.
 
     Raises:
-        ConfigError: A column is not in the schema, no column is left, or the transform of `features.build` cannot be used.
+        ConfigError: A column is not in the schema, no column is left, or the transform of `features.build` cannot be used,
+            or the function of the weights does not return any.
         DataError: The labels do not fit the problem, no column has a value, or a weight is missing or negative.
     """
     columns = choose_columns(schema, features, label)
     key = _key(snapshot, schema, columns, features, label, problem, accepts_missing=accepts_missing, weight=weight)
     made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
     if made is None:
-        read = [*columns.names, label, *([weight] if weight else [])]
-        rows = read_rows(snapshot.training, store, read)
+        rows = read_rows(snapshot.training, store, [*columns.names, label])
+        weights = weights_of(weight, snapshot.training, store) if weight is not None else None
         columns = with_free_text(columns.with_values(rows), features, rows)
         fitted = _fit(
             rows, columns, features, snapshot, label, problem, accepts_missing=accepts_missing, store=store, check=check
         )
-        made = keep(store, key, _stored(fitted, rows, snapshot, schema, label=label, weight=weight, store=store))
+        made = keep(
+            store, key, _stored(fitted, rows, snapshot, schema, label=label, weight=weight, weights=weights, store=store)
+        )
     counts = {kind: len(getattr(made, kind)) for kind in FeatureColumns._fields}
     recorder.params(
         {f"features.{kind}": count for kind, count in counts.items() if count or kind in ("numeric", "categorical")}
@@ -99,14 +103,17 @@ def _key(
         "accepts_missing": accepts_missing,
         "min_category_rows": MIN_CATEGORY_ROWS,
         "rule": _RULE,
-        **({"weight": weight} if weight is not None else {}),
+        **({"weight": short_name(weight)} if weight is not None else {}),
         **({"build": Path(features.build).name} if features.build is not None else {}),
     }
     return StageKey(
         "transform",
         {"snapshot": snapshot.digest, "schema": schema.digest},
         params,
-        code=code_digest(features.build, "features.build"),
+        code={
+            **code_digest(features.build, "features.build"),
+            **code_digest(weight if weight is not None and names_function(weight) else None, "model.weight"),
+        },
         packages=("scikit-learn", "skops"),
     )
 
@@ -169,9 +176,10 @@ def _stored(
     *,
     label: str,
     weight: str | None,
+    weights: Any,
     store: Store,
 ) -> FeatureSet:
-    weights, columns = weights_of(rows[weight]) if weight else None, fitted.columns
+    columns = fitted.columns
     numbers, texts = columns.numeric + columns.dates, columns.categorical + columns.text
     return FeatureSet(
         snapshot=snapshot.digest,
@@ -184,33 +192,8 @@ def _stored(
         row_count=len(rows),
         types=fitted.types,
         optional=tuple(name for name in (*numbers, *texts) if rows[name].isna().any() or _may_be_missing(schema, name)),
-        weight=weight,
+        weight=short_name(weight) if weight is not None else None,
     )
-
-
-def weights_of(column: "pd.Series[Any]") -> Any:
-    """The weights of the training rows.
-
-    Raises:
-        DataError: A weight is missing, negative or no finite number, or all are 0.
-    """
-    import numpy as np
-    import pandas as pd
-
-    weights = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    wrong = int((~np.isfinite(weights) | (weights < 0)).sum())
-    if wrong or not weights.any():
-        found = (
-            f"missing, negative or no number in {wrong:,} of {len(weights):,} training rows"
-            if wrong
-            else "0 in all training rows"
-        )
-        raise DataError(
-            f"the weight {column.name} is {found}; allowed: numbers from 0, not all of them 0",
-            key="model.weight",
-            got=str(column.name),
-        )
-    return weights
 
 
 def _may_be_missing(schema: Schema, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from taxiway.gates.wording import as_improvement, decimals, ends, interval_text, level
+from taxiway.gates.wording import as_improvement, ci_label, decimals, estimate_and_bounds, interval_text
 from taxiway.records import Baseline, Evaluation, Interval, Reason, Status
 from taxiway.spec.metrics import MetricFacts
 
@@ -18,7 +18,11 @@ def baseline_reasons(evaluation: Evaluation, facts: MetricFacts) -> Iterator[Rea
         baselines = [baseline for baseline in evaluation.baselines if baseline.metric == result.metric]
         if not baselines:
             continue
-        values = [value for interval in (result.candidate, *(one.score for one in baselines)) for value in ends(interval)]
+        values = [
+            value
+            for interval in (result.candidate, *(one.score for one in baselines))
+            for value in estimate_and_bounds(interval)
+        ]
         digits = decimals(values, scale=max(map(abs, values)))
         scores = " and ".join(f"{one.score.value:.{digits}f} of the {one.name} model" for one in baselines)
         linear = "".join(_about_linear(one, evaluation, facts) for one in baselines if one.name == "linear")
@@ -27,9 +31,9 @@ def baseline_reasons(evaluation: Evaluation, facts: MetricFacts) -> Iterator[Rea
 
 
 def _about_linear(linear: Baseline, evaluation: Evaluation, facts: MetricFacts) -> str:
-    improvement = as_improvement(linear.difference, facts.sign)
-    digits = decimals(ends(improvement), (0.0,), scale=max(map(abs, ends(linear.score))))
-    found = f"{level(evaluation.confidence)} of the improvement {interval_text(improvement, f'+.{digits}f')}"
+    improvement = as_improvement(linear.difference, facts.direction)
+    digits = decimals(estimate_and_bounds(improvement), (0.0,), scale=max(map(abs, estimate_and_bounds(linear.score))))
+    found = f"{ci_label(evaluation.confidence)} of the improvement {interval_text(improvement, f'+.{digits}f')}"
     return f"; {_finding(improvement)} ({found})"
 
 

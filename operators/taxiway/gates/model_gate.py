@@ -7,7 +7,7 @@ from datetime import date
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.data_report import data_reasons
-from taxiway.gates.wording import as_improvement, decimals, ends, fail, interval_text, level, passed
+from taxiway.gates.wording import as_improvement, ci_label, decimals, estimate_and_bounds, fail, interval_text, passed
 from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
@@ -111,11 +111,11 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
         score = _result(evaluation, name).candidate
-        status = _compare_with_bound(score, threshold, gate.facts(name).sign)
-        digits = decimals(ends(score), (threshold,), scale=_largest_magnitude(score))
+        status = _compare_with_bound(score, threshold, gate.facts(name).direction)
+        digits = decimals(estimate_and_bounds(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
             status=status,
-            message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {level(evaluation.confidence)} "
+            message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
             f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}",
         )
 
@@ -172,20 +172,23 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
         return
-    result, sign = _result(evaluation, rule.metric), gate.facts(rule.metric).sign
+    result, direction = _result(evaluation, rule.metric), gate.facts(rule.metric).direction
     if result.champion is None or result.difference is None:
         yield fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
-    improvement = as_improvement(result.difference, sign)
+    improvement = as_improvement(result.difference, direction)
     size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
-    digits = decimals((*ends(improvement), *ends(result.candidate), *ends(result.champion)), scale=size)
-    signed = f"+.{decimals(ends(improvement), (rule.min_improvement,), least=digits)}f"
+    digits = decimals(
+        (*estimate_and_bounds(improvement), *estimate_and_bounds(result.candidate), *estimate_and_bounds(result.champion)),
+        scale=size,
+    )
+    signed = f"+.{decimals(estimate_and_bounds(improvement), (rule.min_improvement,), least=digits)}f"
     required = number_text(rule.min_improvement)
     yield Reason(
         status=_compare_with_bound(improvement, rule.min_improvement, 1),
         message=(
             f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
-            f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({level(evaluation.confidence)} "
+            f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
             f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
         ),
     )
@@ -220,7 +223,7 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             - compared
             - few_rows,
         }
-        word = "drop" if gate.facts(gate.against_champion.metric).sign > 0 else "rise"
+        word = "drop" if gate.facts(gate.against_champion.metric).direction > 0 else "rise"
         yield passed(
             f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
             f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
@@ -229,12 +232,12 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 
 def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
     assert slice_.difference is not None
-    did, word = ("dropped", "drop") if gate.facts(slice_.metric).sign > 0 else ("rose", "rise")
-    values = ends(slice_.difference)
+    did, word = ("dropped", "drop") if gate.facts(slice_.metric).direction > 0 else ("rose", "rise")
+    values = estimate_and_bounds(slice_.difference)
     digits = decimals(values, (max_drop, -max_drop), scale=max(map(abs, values)))
     return (
         f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.{digits}f} "
-        f"({slice_.rows:,} rows, {level(slice_.confidence)} of the difference {interval_text(slice_.difference, f'+.{digits}f')}; "
+        f"({slice_.rows:,} rows, {ci_label(slice_.confidence)} of the difference {interval_text(slice_.difference, f'+.{digits}f')}; "
         f"allowed {word}: {number_text(max_drop)})"
     )
 
@@ -242,15 +245,15 @@ def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
 def _exceeds_drop(slice_: SliceResult, gate: Gate, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    best_case = as_improvement(slice_.difference, gate.facts(slice_.metric).sign).high
+    best_case = as_improvement(slice_.difference, gate.facts(slice_.metric).direction).high
     return best_case < -max_drop
 
 
-def _compare_with_bound(interval: Interval, bound: float, sign: int) -> Status:
-    low, high = sorted((sign * interval.low, sign * interval.high))
-    if low >= sign * bound:
+def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Status:
+    low, high = sorted((direction * interval.low, direction * interval.high))
+    if low >= direction * bound:
         return Status.PASS
-    return Status.FAIL if high < sign * bound else Status.UNDECIDED
+    return Status.FAIL if high < direction * bound else Status.UNDECIDED
 
 
 def _result(evaluation: Evaluation, name: str) -> MetricResult:
@@ -275,4 +278,4 @@ def _describe_position(interval: Interval, bound: float, status: Status) -> str:
 
 
 def _largest_magnitude(interval: Interval) -> float:
-    return max(map(abs, ends(interval)))
+    return max(map(abs, estimate_and_bounds(interval)))

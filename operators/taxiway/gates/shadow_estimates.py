@@ -69,7 +69,7 @@ _UNKNOWN_CLASSES = VersionClasses()
 
 
 def agreement_of(
-    answered_by_both: Sequence[Pair], within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    answered_by_both: Sequence[Pair], tolerance: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
@@ -77,24 +77,24 @@ def agreement_of(
 
     Args:
         answered_by_both: The pairs that both versions answered.
-        within: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
+        tolerance: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
             numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
     rows = _paired_predictions(answered_by_both)
-    return proportion(sum(_agree(a, b, within, classes) for a, b in rows), len(rows), confidence) if rows else None
+    return proportion(sum(_agree(a, b, tolerance, classes) for a, b in rows), len(rows), confidence) if rows else None
 
 
-def _agree(champion: Any, challenger: Any, within: float | None, classes: VersionClasses) -> bool:
+def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: VersionClasses) -> bool:
     champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
         return classes.champion[classes.champion_index(champion)] == classes.challenger[classes.challenger_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and classes.champion_index(champion) == classes.challenger_index(challenger)
     if _is_number(champion) and _is_number(challenger):
-        if within is not None:
-            return bool(abs(champion - challenger) <= within)
+        if tolerance is not None:
+            return bool(abs(champion - challenger) <= tolerance)
         if isinstance(champion, int) and isinstance(challenger, int):
             return champion == challenger  # labels, or counts
         return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
@@ -164,19 +164,19 @@ def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple
     """
     import numpy as np
 
-    by_call: dict[str, tuple[float, float]] = {}
+    latencies_by_call: dict[str, tuple[float, float]] = {}
     for pair in answered_by_both:
         # One `call` is one predict call of the champion, so its requests have the same champion latency. If a worker of the challenger
         # died, it retried the requests of that call one by one: the largest latency is the one that counts against it.
-        _, slowest = by_call.get(pair.call, (0.0, 0.0))
-        by_call[pair.call] = (pair.champion.latency_ms, max(slowest, pair.challenger.latency_ms))
-    if not by_call:
+        _, slowest = latencies_by_call.get(pair.call, (0.0, 0.0))
+        latencies_by_call[pair.call] = (pair.champion.latency_ms, max(slowest, pair.challenger.latency_ms))
+    if not latencies_by_call:
         return None, None
-    times = np.array(list(by_call.values()))
+    times = np.array(list(latencies_by_call.values()))
     random = np.random.default_rng(0)
     chunk_size = max(1, _MAX_VALUES_PER_CHUNK // len(times))  # resamples, which NumPy sorts many times faster than one by one
-    drawn = [min(chunk_size, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, chunk_size)]
-    resampled = np.concatenate([_ratios(times[random.integers(0, len(times), (count, len(times)))]) for count in drawn])
+    chunk_sizes = [min(chunk_size, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, chunk_size)]
+    resampled = np.concatenate([_ratios(times[random.integers(0, len(times), (count, len(times)))]) for count in chunk_sizes])
     tail = (1 - confidence) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     p50, p99 = (

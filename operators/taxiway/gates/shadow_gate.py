@@ -6,7 +6,7 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 from collections.abc import Sequence
 
 from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, latency_ratios, proportion, score_shift_of
-from taxiway.gates.wording import decimals, ends, interval_text, level, percent_text
+from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, percent_text
 from taxiway.messages import number_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Pair, PairedLog
@@ -169,12 +169,12 @@ def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Rea
 def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     if shift is None:
         return _reason(Status.NOT_APPLICABLE, "score shift not computed: the predictions are labels, or there are too few")
-    size = max(map(abs, ends(shift)))
-    form = f"+.{decimals(ends(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
+    size = max(map(abs, estimate_and_bounds(shift)))
+    number_format = f"+.{decimals(estimate_and_bounds(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
         Status.INFO,
-        f"scores shifted by {shift.value:{form}} on average over {shift.rows:,} rows "
-        f"({level(confidence)} {interval_text(shift, form)}; no limit)",
+        f"scores shifted by {shift.value:{number_format}} on average over {shift.rows:,} rows "
+        f"({ci_label(confidence)} {interval_text(shift, number_format)}; no limit)",
     )
 
 
@@ -195,10 +195,10 @@ def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason
 
 
 def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:
-    digits = decimals(ends(ratio), () if most is None else (most,), least=2)
+    digits = decimals(estimate_and_bounds(ratio), () if most is None else (most,), least=2)
     limit = "no limit" if most is None else f"allowed: at most {_ratio_limit(most)}"
     return (
-        f"is {ratio.value:.{digits}f} times the champion's ({ratio.rows:,} predict calls, {level(confidence)} "
+        f"is {ratio.value:.{digits}f} times the champion's ({ratio.rows:,} predict calls, {ci_label(confidence)} "
         f"{interval_text(ratio, f'.{digits}f')}; {limit})"
     )
 
@@ -209,7 +209,7 @@ def _ratio_limit(most: float) -> str:
 
 
 def _percent_ci(interval: Interval, limit: float, confidence: float) -> str:
-    return f"{level(confidence)} {_percent(interval.low, limit)} to {_percent(interval.high, limit)}"
+    return f"{ci_label(confidence)} {_percent(interval.low, limit)} to {_percent(interval.high, limit)}"
 
 
 def _percent(value: float, limit: float) -> str:

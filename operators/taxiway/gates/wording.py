@@ -28,7 +28,7 @@ def decimals(values: Sequence[float], bounds: Sequence[float] = (), *, least: in
     return max(start, _MOST_DECIMALS)
 
 
-def level(confidence: float) -> str:
+def ci_label(confidence: float) -> str:
     """`99% CI`, with as many digits as it takes to be below 100%."""
     digits = next((digits for digits in range(4, 16) if float(f"{100 * confidence:.{digits}g}") < 100), 16)
     return f"{100 * confidence:.{digits}g}% CI"
@@ -40,24 +40,24 @@ def percent_text(bound: float) -> str:
     return f"{short if math.isclose(float(short) / 100, bound, rel_tol=1e-15) else repr(100 * bound)}%"
 
 
-def interval_text(interval: Interval, form: str) -> str:
+def interval_text(interval: Interval, number_format: str) -> str:
     """The ends of an interval: `0.638 to 0.657`.
 
     Args:
         interval: The interval.
-        form: The format of a number, such as `.3f`.
+        number_format: The format of a number, such as `.3f`.
     """
-    return f"{interval.low:{form}} to {interval.high:{form}}"
+    return f"{interval.low:{number_format}} to {interval.high:{number_format}}"
 
 
-def ends(interval: Interval) -> tuple[float, float, float]:
+def estimate_and_bounds(interval: Interval) -> tuple[float, float, float]:
     """The estimate and both ends of its interval."""
     return interval.value, interval.low, interval.high
 
 
-def as_improvement(difference: Interval, sign: int) -> Interval:
+def as_improvement(difference: Interval, direction: int) -> Interval:
     """The difference, negated for a metric of which lower values are better."""
-    if sign > 0:
+    if direction > 0:
         return difference
     return Interval(value=-difference.value, low=-difference.high, high=-difference.low, rows=difference.rows)
 

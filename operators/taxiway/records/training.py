@@ -22,7 +22,8 @@ class FeatureSet(Record):
         row_count: The number of training rows.
         types: The types of the raw columns in the training spans, in the words of a schema; without those that had several.
         optional: The raw columns in which a value may be missing, by the schema or by the training rows.
-        weight: The column with the weights of the training rows, which are stored with them; None if all weigh alike.
+        weight: The column with the weights of the training rows, which are stored with them, or the function that returned them; None if
+            all weigh alike.
         text: The names of the raw columns of free text.
         dates: The names of the raw columns of dates and times.
     """
@@ -104,6 +105,7 @@ class BaselineModel(Record):
         model: The digest of the fitted scikit-learn object (skops).
         model_bytes: Its size.
         rows: The number of rows that it was fitted on.
+        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
     """
 
     name: BaselineName
@@ -111,6 +113,7 @@ class BaselineModel(Record):
     model: str
     model_bytes: int
     rows: int
+    threshold: float | None = None
 
 
 class SweepPlan(Record):

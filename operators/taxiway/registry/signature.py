@@ -33,7 +33,7 @@ def signature_of(columns: "ModelColumns", classes: Sequence[str]) -> "ModelSigna
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from taxiway.features.row_model import PREDICTION, PROBABILITY
+    from taxiway.models.row_model import PREDICTION, PROBABILITY
 
     usual = {**dict.fromkeys(columns.numeric, "number"), **dict.fromkeys(columns.categorical, "string"), **columns.types}
     inputs = [ColSpec(_MLFLOW_TYPES[usual[name]], name, required=name not in columns.optional) for name in columns.names]

@@ -13,7 +13,7 @@ import yaml
 from taxiway.errors import UntrustedModelError
 from taxiway.features.build import TRANSFORM_TYPES
 from taxiway.messages import error_line, listed, quoted
-from taxiway.spec.yaml_nesting import check_nesting
+from taxiway.spec.yaml_files.nesting import check_nesting
 from taxiway.training.safe_parameters import unsafe_parameters
 
 # The types that scikit-learn's estimators need beyond those that skops trusts, as skops.io.get_untrusted_types lists them. None of
@@ -44,13 +44,15 @@ TRUSTED_TYPES = TRANSFORM_TYPES | frozenset(
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
         "sklearn.utils.validation.check_array",
-        "taxiway.features.row_model.RowModel",
+        "taxiway.models.row_model.RowModel",
     }
 )
 THRESHOLD = "threshold"
 """The key of the decision threshold in the metadata of an MLmodel file."""
 NATIVE_TYPES = frozenset(
     {
+        "catboost.core.CatBoostClassifier",
+        "catboost.core.CatBoostRegressor",
         "collections.OrderedDict",
         "collections.defaultdict",
         "lightgbm.basic.Booster",
@@ -59,8 +61,8 @@ NATIVE_TYPES = frozenset(
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
         "sklearn.neighbors._ball_tree.BallTree",
         "sklearn.neighbors._kd_tree.KDTree",
-        "taxiway.features.onnx_model.OnnxModel",
-        "taxiway.features.own_model.OwnModel",
+        "taxiway.models.onnx_model.OnnxModel",
+        "taxiway.models.own_model.OwnModel",
         "xgboost.core.Booster",
         "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRFClassifier",
@@ -127,7 +129,7 @@ def described_in(folder: Path) -> tuple[tuple[str, ...], float | None]:
         threshold = (conf.get("metadata") or {}).get(THRESHOLD)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UntrustedModelError(f"{folder}: MLmodel has no signature of Taxiway; train the model again") from error
-    from taxiway.features.row_model import PROBABILITY
+    from taxiway.models.row_model import PROBABILITY
 
     prefix = PROBABILITY.format("")
     return tuple(name.removeprefix(prefix) for name in outputs if name.startswith(prefix)), threshold

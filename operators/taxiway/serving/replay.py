@@ -12,7 +12,7 @@ _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """The results of the requests.
 
     Attributes:
@@ -35,8 +35,8 @@ async def replay(
     records: Sequence[Mapping[str, Any]],
     *,
     connections: int = 8,
-    progress: Callable[[Replayed], None] | None = None,
-) -> Replayed:
+    progress: Callable[[ReplayResult], None] | None = None,
+) -> ReplayResult:
     """Send each record once, as fast as the gateway answers.
 
     Args:
@@ -48,14 +48,14 @@ async def replay(
         progress: Called after every request, from the event loop.
     """
     counts = {"answered": 0, "refused": 0, "lost": 0}
-    waiting = iter(records)
+    remaining = iter(records)
     target = f"{url.rstrip('/')}/models/{quote(model, safe='')}/invocations"
 
-    def so_far() -> Replayed:
-        return Replayed(sum(counts.values()), **counts)
+    def so_far() -> ReplayResult:
+        return ReplayResult(sum(counts.values()), **counts)
 
     async def one_connection(http: httpx.AsyncClient) -> None:
-        for record in waiting:
+        for record in remaining:
             try:
                 response = await http.post(target, json={"dataframe_records": [record]})
                 counts["answered" if response.is_success else "refused"] += 1

@@ -23,7 +23,7 @@ class MetricFacts(NamedTuple):
 
     Attributes:
         problem: Classification or regression.
-        sign: 1 if higher is better, -1 if lower is better.
+        direction: 1 if higher is better, -1 if lower is better.
         low: The smallest possible value.
         high: The largest possible value.
         parameters: The names of its parameters, of which at most one can be given.
@@ -32,7 +32,7 @@ class MetricFacts(NamedTuple):
     """
 
     problem: Problem
-    sign: int
+    direction: int
     low: float
     high: float
     parameters: tuple[str, ...] = ()

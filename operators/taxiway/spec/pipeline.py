@@ -1,8 +1,7 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -11,20 +10,21 @@ from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
     Columns,
     Name,
-    Number,
     Schedule,
     Section,
     Template,
     mistake,
     off_is_none,
 )
-from taxiway.spec.command import check_command, parameters_in, shown
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import MetricName, facts_of
+from taxiway.spec.model.command import parameters_in
+from taxiway.spec.model.section import Model
+from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
-from taxiway.spec.threshold import ChosenThreshold, Threshold, unknown_choice
 
 
 class Features(Section):
@@ -46,102 +46,6 @@ class Features(Section):
     dates: Columns = "auto"
     drop: tuple[str, ...] = ()
     build: str | None = None
-
-
-class EarlyStopping(Section):
-    """Boosting stops when it gets no better on rows that are held out of the training rows.
-
-    Attributes:
-        rounds: The number of iterations without an improvement.
-        fraction: The fraction of the training rows that are held out.
-    """
-
-    rounds: int = Field(default=20, ge=1, strict=True)
-    fraction: Number = Field(default=0.1, gt=0, le=0.5)
-
-
-StopRule = Literal["not_finite", "not_improving", "overfit", "vanishing_gradient", "exploding_gradient"]
-"""The rules that can stop a training."""
-
-
-class Model(Section):
-    """The estimator.
-
-    Attributes:
-        estimator: The dotted path of a class of scikit-learn, XGBoost or LightGBM.
-        build: Instead, a function that takes the parameters as one dict and returns an estimator: `FILE.py:function` with a Python
-            file in the folder of the pipeline file, or `package.module:function`.
-        train: Instead, a function that trains by itself: it takes the training data, the parameters and, if it has this parameter, the
-            estimator of the champion as `previous`, and returns a fitted estimator, an ONNX model, or an object of a class of the
-            team's own.
-        command: Instead, a program in any language and its arguments: it reads the training data from files and writes an ONNX model.
-        params: The parameters of the class, function or program.
-        early_stopping: When to stop boosting; None to run all iterations.
-        stop_on: The rules that stop the training of XGBoost, LightGBM or a training function if they find a mistake in its history.
-        weight: A column with the weight of each row in training; None to weigh all rows alike. It is no feature.
-        threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
-        warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
-    """
-
-    estimator: str | None = None
-    build: str | None = None
-    train: str | None = None
-    command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    early_stopping: EarlyStopping | None = None
-    stop_on: tuple[StopRule, ...] = ()
-    weight: str | None = None
-    threshold: Threshold = None
-    warm_start: Literal["champion"] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Model":
-        if [self.estimator, self.build, self.train, self.command].count(None) != 3:
-            raise ValueError(
-                "allowed: exactly one of estimator (module.Class), build (module:function), train (module:function) and command "
-                "([program, arguments])"
-            )
-        if self.early_stopping is not None and (self.train is not None or self.command is not None):
-            what = "train function" if self.train is not None else "command"
-            raise ValueError(f"early_stopping is for estimators; a {what} gets validation rows and stops by itself")
-        if self.warm_start is not None and (self.train is not None or self.command is not None):
-            raise ValueError(
-                "warm_start is for estimators; a train function starts from the champion if it has a parameter previous"
-            )
-        beside = [
-            key
-            for key, given in (
-                ("early_stopping", self.early_stopping),
-                ("stop_on", self.stop_on),
-                ("threshold", self._is_chosen),
-            )
-            if given
-        ]
-        if self.warm_start is not None and beside:
-            raise ValueError(
-                f"warm_start cannot be combined with {beside[0]}: the champion has learned from most rows of the window, so rows that are "
-                "held out of it would judge too well; remove one of them"
-            )
-        if self.stop_on and self.command is not None:
-            raise ValueError("stop_on is for XGBoost, LightGBM and a train function; a command stops by itself")
-        gradients = [rule for rule in self.stop_on if rule.endswith("gradient")]
-        if gradients and self.train is None:
-            raise ValueError(f"stop_on has {gradients[0]}, which needs a train function that reports gradient_norm")
-        if self.command is not None:
-            check_command(self.command)
-        return self
-
-    @property
-    def _is_chosen(self) -> bool:
-        """Whether the decision threshold is chosen on training rows."""
-        return isinstance(self.threshold, ChosenThreshold)
-
-    @property
-    def name(self) -> str:
-        """What is trained: the path of the class, `FILE.py:function` without its folder, or the program."""
-        if self.command is not None:
-            return shown(self.command)
-        return self.estimator or Path(str(self.build or self.train)).name
 
 
 class Pipeline(Section):
@@ -241,6 +145,12 @@ class Pipeline(Section):
         elif facts_of(self.tuning_metric).problem != self.gate.problem:
             yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
 
+    @property
+    def threshold_costs(self) -> OwnMetric | None:
+        """The costs by which the decision threshold is chosen; None if it is not."""
+        threshold = self.model.threshold
+        return self.gate.metrics[threshold.by] if isinstance(threshold, ChosenThreshold) and threshold.metric is None else None
+
     def _threshold(self) -> Iterator[InitErrorDetails]:
         threshold = self.model.threshold
         own = [name for name, metric in self.gate.metrics.items() if metric.costs and metric.times is None]
@@ -252,9 +162,10 @@ class Pipeline(Section):
     @property
     def used_features(self) -> Features:
         """The `features` section, without the column of weights."""
-        if self.model.weight is None or self.model.weight in self.features.drop:
+        column = self.model.weight_column
+        if column is None or column in self.features.drop:
             return self.features
-        return self.features.model_copy(update={"drop": (*self.features.drop, self.model.weight)})
+        return self.features.model_copy(update={"drop": (*self.features.drop, column)})
 
     @property
     def tuning_metric(self) -> MetricName:

@@ -10,11 +10,12 @@ from pydantic.fields import FieldInfo
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
-from taxiway.spec.command import beside
+from taxiway.spec.model.command import beside
+from taxiway.spec.model.section import Model
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import KINDS, FunctionSource
 from taxiway.spec.team import Team, loosened
-from taxiway.spec.yaml_document import KeyPath, YamlFile, explain, read_yaml, together
+from taxiway.spec.yaml_files.document import KeyPath, YamlFile, explain, read_yaml, together
 
 SUFFIX = ".pipeline.yaml"
 TEAM_FILE = "team.yaml"
@@ -79,15 +80,7 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.features.build is not None:
         build = _find_function(file, ("features", "build"), pipeline.features.build)
         found["features"] = pipeline.features.model_copy(update={"build": build})
-    if pipeline.model.build is not None:
-        build = _find_function(file, ("model", "build"), pipeline.model.build)
-        found["model"] = pipeline.model.model_copy(update={"build": build})
-    if pipeline.model.train is not None:
-        train = _find_function(file, ("model", "train"), pipeline.model.train)
-        found["model"] = pipeline.model.model_copy(update={"train": train})
-    if pipeline.model.command is not None:
-        command = beside(pipeline.model.command, file.path.parent)
-        found["model"] = pipeline.model.model_copy(update={"command": command})
+    found["model"] = pipeline.model.model_copy(update=_of_model(file, pipeline.model))
     functions = {name: metric.function for name, metric in pipeline.gate.metrics.items() if metric.function is not None}
     if functions:
         metrics = {
@@ -100,6 +93,17 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     if isinstance(pipeline.source, FunctionSource):
         function = _find_function(file, ("source", "function"), pipeline.source.function)
         found["source"] = pipeline.source.model_copy(update={"function": function})
+    return found
+
+
+def _of_model(file: YamlFile, model: Model) -> dict[str, Any]:
+    """The fields of the section `model` that name files, with their absolute paths."""
+    functions = {"build": model.build, "train": model.train, "weight": model.weight_function}
+    found: dict[str, Any] = {
+        key: _find_function(file, ("model", key), function) for key, function in functions.items() if function is not None
+    }
+    if model.command is not None:
+        found["command"] = beside(model.command, file.path.parent)
     return found
 
 

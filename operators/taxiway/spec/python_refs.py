@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -100,6 +101,19 @@ def _refuse(status: int) -> NoReturn:
         raise SystemExit(f"os._exit({status})")
     in_this_process = any(process == os.getpid() for process, _ in _blocks)
     _end_process(status or (1 if in_this_process else 0))
+
+
+_FUNCTION = re.compile(r"(.+\.py|\w+(\.\w+)+):[^\W\d]\w*")
+
+
+def names_function(text: str) -> bool:
+    """Whether a text, where a column may be named too, is `FILE.py:function` or `package.module:function`."""
+    return _FUNCTION.fullmatch(text) is not None
+
+
+def short_name(path: str) -> str:
+    """`FILE.py:function` without the folder of the file; anything else as it is."""
+    return Path(path).name if names_function(path) else path
 
 
 def look_up(path: str, separator: str, key: str) -> Any:

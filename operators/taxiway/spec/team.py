@@ -111,7 +111,7 @@ def _of(limits: Mapping[MetricName, float], pipeline: Pipeline) -> dict[str, flo
 def _thresholds(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     for metric, limit in _of(gate.thresholds, pipeline).items():
         threshold = {str(name): value for name, value in pipeline.gate.thresholds.items()}.get(metric)
-        lower = facts_of(metric).sign < 0
+        lower = facts_of(metric).direction < 0
         if threshold is None:
             yield ("gate", "thresholds"), f"has no {metric}; required by the team: {_bound(limit, lower)}"
         elif threshold > limit if lower else threshold < limit:

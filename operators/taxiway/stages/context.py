@@ -119,7 +119,7 @@ def schema_of(pipeline: Pipeline) -> "Schema":
     """
     from taxiway.data.schema.file import label_text, load_schema
 
-    schema, label, weight = load_schema(Path(pipeline.schema_file)), pipeline.source.label, pipeline.model.weight
+    schema, label, weight = load_schema(Path(pipeline.schema_file)), pipeline.source.label, pipeline.model.weight_column
     if schema.label != label:
         raise ConfigError(
             f'the pipeline\'s source.label is "{label}", the schema {label_text(schema)}; make them the same',

@@ -143,7 +143,8 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
 def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
     from taxiway.gates.shadow_estimates import VersionClasses
     from taxiway.gates.shadow_gate import decide
-    from taxiway.registry.models import classes_in, load_trusted, threshold_in
+    from taxiway.registry.described import classes_in, threshold_in
+    from taxiway.registry.load import load_trusted
     from taxiway.serving.answer_check import check_shadow
 
     assert context.pipeline.shadow is not None

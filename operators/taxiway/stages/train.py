@@ -7,8 +7,7 @@ from typing import Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
-from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.threshold import ChosenThreshold
+from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 
@@ -36,7 +35,8 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.models import find_version, size_of, threshold_in
+    from taxiway.registry.described import size_of, threshold_in
+    from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -44,7 +44,7 @@ def train(
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context, features)
-    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, _costs(context)).digest
+    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, pipeline.threshold_costs).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
         version = _train(context, snapshot, features, chosen, key, previous)
@@ -76,7 +76,7 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
     So a second run on the same rows finds the version of the first, also if that has become champion.
     """
     from taxiway.registry.aliases import CHAMPION, version_at
-    from taxiway.training.own_function import OwnFunction
+    from taxiway.training.own.function import OwnFunction
 
     model = context.pipeline.model
     by_function = model.train is not None and OwnFunction(model.train, {}).takes_previous
@@ -101,8 +101,7 @@ def _train(
     previous: int | None,
 ) -> int:
     from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.models import EXAMPLE_ROWS, ModelToSave, check_savable, register
-    from taxiway.tracking.environment import code_commit, environment
+    from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.training.train import row_model
     from taxiway.training.train import train as fit
 
@@ -118,18 +117,7 @@ def _train(
     )
     threshold = _threshold(context, fitted, features, chosen)
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
-    described = {
-        tags.SNAPSHOT: snapshot.digest,
-        tags.FEATURES: features.digest,
-        tags.ENVIRONMENT: environment(),
-        tags.CODE: code_commit(Path(pipeline.schema_file).parent),
-        tags.CLASSES: json.dumps(features.classes),
-        tags.NEWEST_SPAN: snapshot.target_span.label,
-    }
-    if previous is not None:
-        described[tags.PREVIOUS] = str(previous)
-    if threshold is not None:
-        described[tags.THRESHOLD] = repr(threshold)
+    described = _described(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
     to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
     version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
@@ -137,12 +125,25 @@ def _train(
     return version
 
 
-def _costs(context: StageContext) -> OwnMetric | None:
-    """The costs by which the decision threshold is chosen; None if it is not."""
-    threshold = context.pipeline.model.threshold
-    if isinstance(threshold, ChosenThreshold) and threshold.metric is None:
-        return context.pipeline.gate.metrics[threshold.by]
-    return None
+def _described(
+    context: StageContext, snapshot: Snapshot, features: FeatureSet, previous: int | None, threshold: float | None
+) -> dict[str, str]:
+    """The tags of a new version."""
+    from taxiway.tracking.environment import code_commit, environment
+
+    described = {
+        tags.SNAPSHOT: snapshot.digest,
+        tags.FEATURES: features.digest,
+        tags.ENVIRONMENT: environment(),
+        tags.CODE: code_commit(Path(context.pipeline.schema_file).parent),
+        tags.CLASSES: json.dumps(features.classes),
+        tags.NEWEST_SPAN: snapshot.target_span.label,
+    }
+    if previous is not None:
+        described[tags.PREVIOUS] = str(previous)
+    if threshold is not None:
+        described[tags.THRESHOLD] = repr(threshold)
+    return described
 
 
 def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen: Mapping[str, Any]) -> float | None:
@@ -151,11 +152,7 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
     Raises:
         ConfigError: There are more than two classes.
     """
-    import pandas as pd
-
-    from taxiway.evaluation.metrics.by_name import Metric, metric_of
-    from taxiway.evaluation.metrics.own import OwnMetricFunction
-    from taxiway.evaluation.threshold import choose_threshold
+    from taxiway.evaluation.threshold import ThresholdRule
     from taxiway.training.held_out import held_out
 
     threshold, model = context.pipeline.model.threshold, context.pipeline.model
@@ -170,13 +167,8 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
     if not isinstance(threshold, ChosenThreshold):
         return threshold
     rows = held_out(fitted, features, model, chosen, threshold.fraction, store=context.store)
-    costs = _costs(context)
-    metric = (
-        Metric(threshold.by, -1, OwnMetricFunction(threshold.by, costs, features.classes, pd.DataFrame()))
-        if costs is not None
-        else metric_of(threshold.by, features.classes)
-    )
-    found = choose_threshold(metric, rows.probabilities, rows.labels)
+    found = ThresholdRule.of(context.pipeline).threshold(features.classes, rows.probabilities, rows.labels)
+    assert found is not None
     context.recorder.metrics({"model.threshold": found})
     context.log.info(
         "decision threshold %.3g, the best by %s on %s held-out rows", found, threshold.by, f"{len(rows.labels):,}"
@@ -185,6 +177,6 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
 
 
 def _loaded(context: StageContext, version: int) -> Any:
-    from taxiway.registry.models import load_trusted
+    from taxiway.registry.load import load_trusted
 
     return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

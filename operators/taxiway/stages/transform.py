@@ -15,10 +15,10 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     """
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.evaluation.metrics.trial import try_own_metrics
-    from taxiway.features.columns import choose_columns
+    from taxiway.features.columns import LIST_ADVICE, choose_columns, unused_lists
     from taxiway.features.encoding import category_text
     from taxiway.features.transform import transform as fit_transform
-    from taxiway.registry.models import check_savable
+    from taxiway.registry.register import check_savable
     from taxiway.training.estimator import accepts_missing, build_estimator
 
     pipeline = context.pipeline
@@ -47,4 +47,6 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     empty = [name for name in chosen if name not in made.columns]
     if empty:
         context.log.warning("without a value in the training spans, and so not in the model: %s", ", ".join(map(quoted, empty)))
+    for name in unused_lists(context.schema(), pipeline.used_features, pipeline.source.label):
+        context.log.warning("%s is a list, which is %s", quoted(name), LIST_ADVICE)
     return made

@@ -44,7 +44,7 @@ def plan_sweep(context: StageContext, snapshot: Snapshot, overrides: Mapping[str
     Raises:
         ConfigError: `overrides` set a parameter that is searched, or one that the estimator does not have.
     """
-    from taxiway.registry.models import check_savable
+    from taxiway.registry.register import check_savable
     from taxiway.tuning.trials import plan_sweep as plan_trials
 
     plan = plan_trials(context.pipeline, snapshot, context.schema(), overrides, store=context.store, check=check_savable)

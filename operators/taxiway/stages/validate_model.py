@@ -8,7 +8,7 @@ from taxiway.stages.context import StageContext, bullets
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
-    from taxiway.training.baselines import FittedBaseline
+    from taxiway.evaluation.baselines.fit import FittedBaseline
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -77,7 +77,8 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.models import classes_of, load_trusted, size_of
+    from taxiway.registry.described import classes_of, size_of
+    from taxiway.registry.load import load_trusted
 
     def loaded(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
@@ -100,11 +101,12 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
 
 
 def _baselines(context: StageContext, candidate: Candidate, snapshot: Snapshot) -> "tuple[FittedBaseline, ...]":
-    from taxiway.training.baselines import fit_baselines
+    from taxiway.evaluation.baselines.fit import fit_baselines
+    from taxiway.evaluation.threshold import ThresholdRule
 
     try:
         features = context.store.get(FeatureSet, candidate.features)
     except (NotStoredError, UnreadableRecordError, CorruptArtifactError) as error:
         context.log.warning("the candidate is not compared with simple models: %s", error)
         return ()
-    return fit_baselines(features, snapshot, context.store)
+    return fit_baselines(features, snapshot, context.store, ThresholdRule.of(context.pipeline))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Interval
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +109,7 @@ def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":
 
     each = min(REPLICATES, max(1, _BATCH_CELLS // rows))
     for start in range(0, REPLICATES, each):
-        yield min(each, REPLICATES - start), np.random.default_rng([20130101, start])
+        yield min(each, REPLICATES - start), np.random.default_rng([SEED, start])
 
 
 def _drawn(rows: int, groups: "NDArray[np.intp] | None", count: int, rng: "np.random.Generator") -> "Floats":

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.messages import error_text
+from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import look_up
-from taxiway.training.own_command import OwnCommand
-from taxiway.training.own_function import OwnFunction
-from taxiway.training.own_training import OwnTraining
-from taxiway.training.safe_parameters import parameter_names, unsafe_parameters
+from taxiway.stats.seed import SEED
+from taxiway.training.boosting_parameters import parameter_names
+from taxiway.training.own.command import OwnCommand
+from taxiway.training.own.function import OwnFunction
+from taxiway.training.own.training import OwnTraining
+from taxiway.training.safe_parameters import unsafe_parameters
 
-SEED = 20130101
 _OWN_THRESHOLD = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
@@ -46,20 +47,22 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         )
     try:
         _check_problem(model, estimator, problem)
-    except (AttributeError, TypeError) as error:  # of an estimator around another one that is missing
+    except ConfigError:
+        raise
+    except Exception as error:  # of an estimator around another one that is missing, or of any library
         raise ConfigError(
-            f"model: {model.build or model.estimator} cannot be used with its parameters: {str(error)[:300]}"
+            f"model: {model.build or model.estimator} cannot be used with its parameters: {clipped(error_text(error), 300)}"
         ) from error
     if model.warm_start is not None and not _can_be_trained_further(estimator):
         raise ConfigError(
-            f"model.warm_start: {type(estimator).__name__} cannot be trained further; allowed: XGBoost's and LightGBM's estimators, and those "
-            "of scikit-learn with partial_fit, such as SGDClassifier and GaussianNB; remove the key, or use one of them",
+            f"model.warm_start: {type(estimator).__name__} cannot be trained further; allowed: XGBoost's, LightGBM's and CatBoost's estimators, and "
+            "those of scikit-learn with partial_fit, such as SGDClassifier and GaussianNB; remove the key, or use one of them",
             key="model.warm_start",
         )
     if model.stop_on and not _has_callbacks(estimator):
         raise ConfigError(
-            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's and LightGBM's estimators of boosting, "
-            "and training functions; remove the key, or use one of them",
+            f"model.stop_on: {type(estimator).__name__} cannot be stopped by rules; allowed: XGBoost's, LightGBM's and CatBoost's estimators of "
+            "boosting, and training functions; remove the key, or use one of them",
             key="model.stop_on",
         )
     if unsafe := unsafe_parameters(estimator):
@@ -70,18 +73,35 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
         name for name, value in estimator.get_params().items() if name.rpartition("__")[2] == "random_state" and value is None
     ]
     estimator.set_params(**dict.fromkeys(unseeded, SEED))
-    if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
-        estimator.set_params(verbose=-1)  # it prints a line for each tree that could not be split further
+    _silence(estimator)
     return estimator
 
 
+def _silence(estimator: Any) -> None:
+    """Keep LightGBM from printing a line for each tree that cannot be split further, and CatBoost from one for each iteration, and from
+    writing a folder into the working folder."""
+    if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
+        estimator.set_params(verbose=-1)
+    for part in (estimator, *estimator.get_params().values()):
+        if type(part).__module__.startswith("catboost"):
+            part.set_params(allow_writing_files=False)
+            if not {"logging_level", "silent", "verbose"} & part.get_params().keys():
+                part.set_params(verbose=False)
+
+
 def _can_be_trained_further(estimator: Any) -> bool:
-    return hasattr(estimator, "partial_fit") or type(estimator).__module__.partition(".")[0] in ("lightgbm", "xgboost")
+    return hasattr(estimator, "partial_fit") or type(estimator).__module__.partition(".")[0] in (
+        "catboost",
+        "lightgbm",
+        "xgboost",
+    )
 
 
 def _has_callbacks(estimator: Any) -> bool:
     """Whether its library lets a rule look at each iteration; not with random forests, which have one."""
     library, name = type(estimator).__module__.partition(".")[0], type(estimator).__name__
+    if library == "catboost":
+        return bool(estimator.get_params().get("task_type") != "GPU")
     return library in ("xgboost", "lightgbm") and not name.startswith("XGBRF")
 
 

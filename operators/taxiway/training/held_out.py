@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import FeatureSet
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import fit, read_training_rows, split_rows, training_data
+from taxiway.training.fit import fit, training_data
 from taxiway.training.history import Watch
-from taxiway.training.own_training import OwnTraining
+from taxiway.training.own.raw_rows import RawRows
+from taxiway.training.own.training import OwnTraining
+from taxiway.training.rows import read_training_rows, split_rows
+from taxiway.training.train import NO_TRANSFORM
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,8 +58,10 @@ def held_out(
     rows, names = read_training_rows(features, store)
     estimator = build_estimator(model, overrides, "classification")
     if isinstance(estimator, OwnTraining):
-        data = training_data(rows, features.classes, names)
-        estimator, matrix, labels = fitted[-1], data.validation_matrix, data.validation_labels
+        data = training_data(rows, features.classes, names, raw=RawRows(features, store))
+        on_frame = fitted[0] == NO_TRANSFORM
+        estimator, labels = fitted[-1], data.validation_labels
+        matrix = data.validation_frame if on_frame else data.validation_matrix
     else:
         learned, held = split_rows(rows, fraction, stratified=True)
         fit(estimator, rows.take(learned), model.early_stopping, Watch(model.stop_on))

@@ -3,9 +3,14 @@
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = {"lightgbm": ("lightgbm",), "onnx": ("onnxruntime",), "xgboost": ("xgboost", "xgboost-cpu")}
+_PACKAGES = {
+    "catboost": ("catboost",),
+    "lightgbm": ("lightgbm",),
+    "onnx": ("onnxruntime",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+}
 """The packages that may have a library."""
-_ONNX_TYPE = "taxiway.features.onnx_model.OnnxModel"
+_ONNX_TYPE = "taxiway.models.onnx_model.OnnxModel"
 
 
 def packages_of(paths: Iterable[str]) -> tuple[str, ...]:

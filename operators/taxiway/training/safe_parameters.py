@@ -6,12 +6,11 @@ a cache (`Pipeline(memory="...")`), or to evaluate text as an expression (`GridS
 
 import functools
 import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Real
 from typing import Any
 
 from taxiway.messages import quoted
+from taxiway.training.boosting_parameters import is_boosting, leaves_of, problems_of_boosting
 
 _ONLY = {"input": "content", "memory": None}
 """The parameters that make an estimator read files or write a cache, with their only harmless value."""
@@ -47,42 +46,6 @@ _MEMBERS = _NAMED | {
 """Attributes whose methods scikit-learn calls."""
 _METHODS = frozenset({"decision_function", "predict", "predict_log_proba", "predict_proba", "transform"})
 
-_WORD = re.compile(r"[\w.:@,+-]*", re.ASCII)
-"""Texts that cannot be more than one value: LightGBM joins its parameters into one text, separated by blanks."""
-_LIGHTGBM_OTHERS = frozenset(
-    {
-        *("bagging_fraction", "bagging_freq", "bagging_seed", "cat_l2", "cat_smooth", "deterministic", "extra_trees"),
-        *(
-            "feature_fraction",
-            "feature_fraction_bynode",
-            "feature_fraction_seed",
-            "force_col_wise",
-            "force_row_wise",
-            "is_unbalance",
-        ),
-        *("lambda_l1", "lambda_l2", "linear_lambda", "linear_tree", "max_bin", "max_cat_threshold", "max_delta_step", "metric"),
-        *("min_data_in_leaf", "min_data_per_group", "min_gain_to_split", "min_sum_hessian_in_leaf", "monotone_constraints"),
-        *(
-            "num_class",
-            "num_threads",
-            "path_smooth",
-            "scale_pos_weight",
-            "seed",
-            "tweedie_variance_power",
-            "verbose",
-            "verbosity",
-        ),
-        *("alpha", "quantile_alpha", "top_rate", "other_rate", "max_drop", "skip_drop", "uniform_drop", "xgboost_dart_mode"),
-    }
-)
-_XGBOOST_OTHERS = frozenset(
-    {
-        *("huber_slope", "normalize_type", "one_drop", "quantile_alpha", "rate_drop", "sample_type", "seed", "skip_drop"),
-        "tweedie_variance_power",
-    }
-)
-"""Parameters beyond those that their classes name. They touch no file."""
-
 _CALLABLES = frozenset({"sklearn.utils.validation.check_array"})
 """Functions beside NumPy's and SciPy's universal functions that an estimator may call."""
 
@@ -103,18 +66,6 @@ def unsafe_parameters(model: Any) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def parameter_names(kind: type) -> set[str]:
-    """The parameters that an estimator may be given: those that its class names, and for XGBoost and LightGBM some others."""
-    if not _is_boosting(kind):
-        return set(inspect.signature(kind).parameters)
-    named = {parameter for base in kind.__mro__ for parameter in _signature(base)} - {"self", "kwargs"}
-    return named | (_LIGHTGBM_OTHERS if kind.__module__.startswith("lightgbm") else _XGBOOST_OTHERS)
-
-
-def _is_boosting(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in ("lightgbm", "xgboost")
-
-
 def objects_in(model: Any) -> Iterator[Any]:
     """The model and every object in it, each once."""
     seen: set[int] = set()
@@ -131,7 +82,7 @@ def objects_in(model: Any) -> Iterator[Any]:
 def _inside(part: Any) -> Iterable[Any]:
     import numpy as np
 
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.own_model import OwnModel
 
     if isinstance(part, OwnModel):  # the object of the team's class is not saved with it
         return (part.saved,)
@@ -152,10 +103,10 @@ def _problems(part: Any) -> Iterator[str]:
     from sklearn.base import BaseEstimator
 
     kind = type(part)
-    if not isinstance(part, BaseEstimator):
+    if is_boosting(kind):
+        yield from problems_of_boosting(part)
         return
-    if _is_boosting(kind):
-        yield from _problems_of_boosting(part)
+    if not isinstance(part, BaseEstimator):
         return
     for name, parameter in inspect.signature(kind).parameters.items():
         value = getattr(part, name, None)
@@ -165,42 +116,20 @@ def _problems(part: Any) -> Iterator[str]:
     yield from _problems_of_members(part)
 
 
-def _problems_of_boosting(part: Any) -> Iterator[str]:
-    """XGBoost and LightGBM hand their parameters to C++, and LightGBM's others can name files to read and write."""
-    name = type(part).__name__
-    known = parameter_names(type(part))
-    others = {**(getattr(part, "kwargs", None) or {}), **(getattr(part, "_other_params", None) or {})}
-    for parameter in sorted(others.keys() - known):
-        yield f"{name}.{parameter} is not one of its parameters; allowed: {', '.join(sorted(known))}"
-    for parameter, value in {**{parameter: getattr(part, parameter, None) for parameter in sorted(known)}, **others}.items():
-        strange = [leaf for leaf in _leaves(value) if not isinstance(leaf, str | bool | Real)]
-        if strange:
-            yield f"{name}.{parameter} has a {type(strange[0]).__name__}; allowed: numbers, texts and booleans"
-        texts = [leaf for leaf in (*_leaves(value), *_keys(value)) if isinstance(leaf, str) and not _WORD.fullmatch(leaf)]
-        if texts:
-            yield f"{name}.{parameter} has the text {quoted(texts[0])}; allowed: letters, digits and . : @ , + - _ without blanks"
-
-
-def _keys(value: Any) -> Iterator[Any]:
-    return iter(value) if isinstance(value, Mapping) else iter(())
-
-
-def _signature(kind: type) -> Iterable[str]:
-    return inspect.signature(vars(kind)["__init__"]).parameters if "__init__" in vars(kind) and kind is not object else ()
-
-
 def _problems_of_members(part: Any) -> Iterator[str]:
     """Fitted attributes by which a method of any object could be called: what is not an estimator, and names of other methods."""
     from sklearn.base import BaseEstimator
 
     for name, value in vars(part).items():
         if name in _MEMBERS:
-            members = _leaves(_without_names(value) if name in _NAMED else value)
-            strange = [member for member in members if not isinstance(member, BaseEstimator | str)]
+            members = leaves_of(_without_names(value) if name in _NAMED else value)
+            strange = [
+                member for member in members if not isinstance(member, BaseEstimator | str) and not is_boosting(type(member))
+            ]
             if strange:
                 yield f"{type(part).__name__}.{name} has a {type(strange[0]).__name__}; allowed: estimators of scikit-learn"
         elif "method" in name and name.endswith("_"):
-            unknown = [text for text in _leaves(value) if isinstance(text, str) and text not in _METHODS]
+            unknown = [text for text in leaves_of(value) if isinstance(text, str) and text not in _METHODS]
             if unknown:
                 yield f"{type(part).__name__}.{name} is {quoted(unknown[0])}; allowed: {', '.join(sorted(_METHODS))}"
 
@@ -209,21 +138,6 @@ def _without_names(pairs: Any) -> list[Any]:
     """The estimators of (name, estimator) or (name, estimator, columns)."""
     listed = pairs if isinstance(pairs, list | tuple) else [pairs]
     return [pair[1] if isinstance(pair, tuple) and len(pair) > 1 else pair for pair in listed]
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """The values in nested lists, arrays of objects and mappings, but None."""
-    import numpy as np
-
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    elif isinstance(value, np.ndarray) and value.dtype == object:
-        value = value.ravel().tolist()
-    if isinstance(value, list | tuple):
-        for member in value:
-            yield from _leaves(member)
-    elif value is not None:
-        yield value
 
 
 def _allowed(kind: type, name: str, default: Any, value: Any) -> str:

@@ -2,33 +2,37 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
 from taxiway.features.build import same_codes
 from taxiway.features.own_transform import feature_names
+from taxiway.features.signature import ModelColumns
 from taxiway.features.transform import load_fitted
 from taxiway.records import FeatureSet
 from taxiway.records.recorder import Recorder
-from taxiway.spec.command import inputs_in
 from taxiway.spec.metrics import Problem
+from taxiway.spec.model.command import inputs_in
+from taxiway.spec.model.section import Model
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.pipeline import Model
-from taxiway.spec.python_refs import code_digest
+from taxiway.spec.python_refs import code_digest, short_name
 from taxiway.store import StageKey, Store
 from taxiway.tracking import tags
 from taxiway.training.costs import measured_costs
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, fit_on_few, read_training_rows, training_data
+from taxiway.training.fit import fit, fit_on_few, training_data
 from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
-from taxiway.training.own_training import OwnTraining, require_predictions
+from taxiway.training.own.raw_rows import RawRows
+from taxiway.training.own.training import OwnTraining, first_rows, require_predictions, takes_frame
+from taxiway.training.rows import TrainingRows, read_training_rows
 
 if TYPE_CHECKING:
-    from taxiway.features.row_model import RowModel
+    from taxiway.models.row_model import RowModel
 
 _log = logging.getLogger(__name__)
+NO_TRANSFORM = "passthrough"
+"""Instead of the transform in the pipeline of a model that takes the raw columns."""
 
 
 def candidate_key(
@@ -45,15 +49,16 @@ def candidate_key(
         features: The feature set.
         report: The digest of the DataReport; None for a trial of a sweep.
         model: The `model` section. For `build` and `train`, the key has the content of the file that defines the function, and for
-            `command` that of the files and folders that it names, but not their paths or the files that they import.
+            `command` that of the files and folders that it names, but not their paths or the files that they import. The weights of a
+            function are a part of the feature set.
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
         costs: The costs by which the decision threshold is chosen.
     """
-    functions = {"build": model.build and Path(model.build).name, "train": model.train and Path(model.train).name}
+    functions = {"build": model.build, "train": model.train, "weight": model.weight_function}
     described = {
         **model.model_dump(mode="json", exclude_defaults=True),
-        **{name: path for name, path in functions.items() if path},
+        **{key: short_name(function) for key, function in functions.items() if function is not None},
     }
     command, inputs = inputs_in(model.command or ())
     if command:
@@ -113,7 +118,8 @@ def train(
         _log.warning("trained anew: the champion is a %s", type(start).__name__)
         start = None
     watch = Watch(model.stop_on)
-    data = training_data(rows, features.classes, names, watch) if isinstance(estimator, OwnTraining) else None
+    raw = RawRows(features, store)
+    data = training_data(rows, features.classes, names, watch, raw) if isinstance(estimator, OwnTraining) else None
     with measured_costs() as costs:
         if data is not None:
             estimator = estimator.fit(
@@ -123,11 +129,15 @@ def train(
             )
         else:
             fit(estimator, rows, model.early_stopping, watch, start)
-    require_predictions(estimator, rows.few().matrix, len(features.classes), type(estimator).__name__)
+    on_frame = data is not None and takes_frame(estimator, data)
+    few = first_rows(estimator, data) if data is not None and on_frame else rows.few().matrix
+    require_predictions(estimator, few, len(features.classes), type(estimator).__name__)
     recorder.metrics({**costs, "train.rows": features.row_count})
     reported = data.history.curves if data is not None else ()
-    _record_history(estimator, reported or curves_of(estimator), [*filter(None, (watch.stopped, differs))], recorder)
-    return Pipeline([("transform", transform), ("model", estimator)])
+    _record_history(
+        estimator, reported or curves_of(estimator) or watch.printed, [*filter(None, (watch.stopped, differs))], recorder
+    )
+    return Pipeline([("transform", NO_TRANSFORM if on_frame else transform), ("model", estimator)])
 
 
 def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object]) -> str | None:
@@ -170,14 +180,18 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     """The champion's fitted estimator; None if it has other features or classes, so that its weights mean something else."""
     if champion is None:
         return None
-    from taxiway.features.own_model import OwnModel
-    from taxiway.features.row_model import RowModel
+    from taxiway.models.own_model import OwnModel
+    from taxiway.models.row_model import RowModel
 
     if not isinstance(champion, RowModel):
         _log.warning("trained anew: the champion is a %s, of an older version of Taxiway", type(champion).__name__)
         return None
     before, estimator = (step for _, step in champion.estimator.steps)
-    same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
+    if before == NO_TRANSFORM:
+        columns, known = model_columns(features), champion.columns
+        same = (columns.numeric, columns.categorical, columns.types) == (known.numeric, known.categorical, known.types)
+    else:
+        same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
     if not same or tuple(champion.classes) != features.classes:
         _log.warning(
             "trained anew: the champion has other features, categories or classes than this training data, or a transform of its own"
@@ -188,8 +202,11 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
 
 def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None) -> "RowModel":
     """The model that is saved: the fitted pipeline with the types of the raw columns, and the decision threshold."""
-    from taxiway.features.row_model import RowModel
-    from taxiway.features.signature import ModelColumns
+    from taxiway.models.row_model import RowModel
 
-    columns = ModelColumns(features.as_numbers, features.as_text, features.types, features.optional)
-    return RowModel.of(fitted, columns, features.classes, threshold)
+    return RowModel.of(fitted, model_columns(features), features.classes, threshold)
+
+
+def model_columns(features: FeatureSet) -> ModelColumns:
+    """The raw columns that a model of a feature set takes."""
+    return ModelColumns(features.as_numbers, features.as_text, dict(features.types), features.optional)

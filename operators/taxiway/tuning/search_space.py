@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from taxiway.spec.sweep import Between, Sweep
-from taxiway.training.estimator import SEED
+from taxiway.stats.seed import SEED
 
 _MOST_DRAWS = 200_000
 

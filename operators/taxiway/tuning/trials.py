@@ -12,6 +12,7 @@ from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.predictions import positive_class, predictions_of
+from taxiway.evaluation.threshold import ThresholdRule
 from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import true_labels, with_unseen
 from taxiway.features.transform import transform
@@ -27,7 +28,11 @@ from taxiway.training.train import candidate_key, train
 from taxiway.tuning.search_space import parameter_sets
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 TUNING_PARTS = ("tuning, to learn", "tuning, to score")
 
@@ -112,7 +117,7 @@ def plan_sweep(
 
 def trial_key(features: FeatureSet, pipeline: Pipeline, params: Mapping[str, Any]) -> StageKey:
     """The cache key of a trial's score."""
-    fitted = candidate_key(features, None, pipeline.model.model_copy(update={"threshold": None}), params)
+    fitted = candidate_key(features, None, pipeline.model, params, costs=pipeline.threshold_costs)
     return replace(fitted, stage="trials", params={**fitted.params, "metric": pipeline.tuning_metric})
 
 
@@ -154,7 +159,8 @@ def run_trial(
     else:
         raw = raw_frame(rows, features.as_numbers, features.as_text, features.types)
         answers = predict_rows(fitted.predict_proba if features.classes else fitted.predict, raw)
-        predictions = predictions_of(answers, features.classes, classes, positive_class(features.classes))
+        threshold = _threshold(answers, features, labels, pipeline)
+        predictions = predictions_of(answers, features.classes, classes, positive_class(features.classes), threshold)
         score = float(metric_of(metric, classes).compute(predictions, labels, _ones(len(rows)))[0])
         if not math.isfinite(score):
             error = f"{metric} is {score} on these rows"
@@ -166,6 +172,14 @@ def run_trial(
         error=error[:1000] if error else None,
     )
     return keep(store, key, made)
+
+
+def _threshold(answers: "Floats", features: FeatureSet, labels: "Floats", pipeline: Pipeline) -> float | None:
+    """The threshold of a trial: if it is chosen, the best one on the rows that the trial is scored on, which it has not learned."""
+    if len(features.classes) != 2:
+        return None
+    learned = labels < len(features.classes)
+    return ThresholdRule.of(pipeline).threshold(features.classes, answers[learned], labels[learned])
 
 
 def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
@@ -181,10 +195,10 @@ def choose(plan: SweepPlan, trials: Iterable[Trial]) -> SweepReport:
         raise ConfigError(
             f"{len(missing)} of {len(plan.trials)} trials are missing, the first is {missing[0]}; clear the sweep's tasks to run them again"
         )
-    sign = facts_of(plan.metric).sign
+    direction = facts_of(plan.metric).direction
     ranked = sorted(
         (by_params[params] for params in plan.trials),
-        key=lambda trial: math.inf if trial.score is None else -sign * trial.score,
+        key=lambda trial: math.inf if trial.score is None else -direction * trial.score,
     )
     if ranked[0].score is None:
         raise DataError(f"none of {counted(len(ranked), 'trial')} has a score; the error of the first: {ranked[0].error}")

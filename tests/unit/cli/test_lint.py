@@ -113,6 +113,24 @@ def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> No
         ),
         (
             "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: none.py:weights",
+            'late_arrivals.pipeline.yaml:18: model.weight is "none.py", which is not a file in the folder of the pipeline file',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: os.path:weights",
+            'late_arrivals.pipeline.yaml:18: model.weight: os.path has no "weights"',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: os.path:samefile",
+            "late_arrivals.pipeline.yaml:18: model.weight: os.path:samefile cannot be called with (rows)",
+        ),
+        (
+            "pipeline.yaml",
             "gate:",
             "gate:\n  metrics: {cost: {costs: {'true': {'false': 1}}, times: carrier}}",
             'gate.metrics.cost.times is "carrier", whose type in the schema is string\n    allowed: a column of type integer or number',

@@ -191,7 +191,7 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
     readme = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
     assert "* `endless`: infinite in 40 rows" in readme
     assert "* `nothing`: the same value in all rows." in readme
-    assert "* `list`: a list, which models do not take" in readme
+    assert '* `list`: a list, which is no feature; write it at the source as one text, such as "a;b"' in readme
     store = Store(str(tmp_path / "store"))
     snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
     assert validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS

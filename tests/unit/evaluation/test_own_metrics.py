@@ -191,7 +191,7 @@ gate:
     read = read_pipeline(path).gate
     assert read.metrics["mine"].function == f"{tmp_path / 'own.py'}:metric"
     assert read.metrics["cost"].costs == {"0": {"1": 5.0}, "1": {"0": 100.0}}
-    assert (read.facts("cost").sign, read.facts("mine").sign, read.problem) == (-1, 1, "classification")
+    assert (read.facts("cost").direction, read.facts("mine").direction, read.problem) == (-1, 1, "classification")
     path.write_text(text.replace("metric: mine", "metric: mime"))
     with pytest.raises(ConfigError, match=r'p\.pipeline\.yaml:11: gate\.against_champion\.metric is "mime"') as caught:
         read_pipeline(path)

@@ -39,7 +39,8 @@ def test_no_other_threshold_is_better(name: str, rows: list[tuple[int, bool]]) -
     def by(threshold: float) -> float:
         return float(ORACLES[name](labels, probabilities >= threshold))
 
-    others = [by(at) for at in (0.5, *((np.unique(probabilities)[1:] + np.unique(probabilities)[:-1]) / 2))]
+    cuts = np.unique([0, *probabilities, 1])
+    others = [by(at) for at in (0.5, *((cuts[1:] + cuts[:-1]) / 2))]
     assert by(found) == pytest.approx(np.nanmax(others))
 
 
@@ -59,6 +60,13 @@ def test_the_threshold_for_costs_is_that_of_elkan(false_alarm: float, miss: floa
     labels = (rng.random(40_000) < probabilities).astype(float)
     found = choose_threshold(cost(false_alarm, miss), np.column_stack([1 - probabilities, probabilities]), labels)
     assert found == pytest.approx(false_alarm / (false_alarm + miss), abs=0.02)
+
+
+@pytest.mark.parametrize(("false_alarm", "miss", "low", "high"), [(1, 9, 0, 0.3), (9, 1, 0.3, 1)])
+def test_by_costs_the_same_class_may_be_best_for_all_rows(false_alarm: float, miss: float, low: float, high: float) -> None:
+    """A dummy model predicts the class that costs less on average."""
+    same = np.tile([0.7, 0.3], (10, 1))
+    assert low < choose_threshold(cost(false_alarm, miss), same, (np.arange(10) < 3).astype(float)) < high
 
 
 def test_without_a_difference_it_is_a_half() -> None:

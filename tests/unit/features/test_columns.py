@@ -8,7 +8,7 @@ import pytest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
-from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text
+from taxiway.features.columns import FeatureColumns, choose_columns, unused_lists, with_free_text
 from taxiway.spec.pipeline import Features
 
 SCHEMA = """label: y
@@ -22,6 +22,7 @@ features:
   ordered_at: {type: datetime}
   born: {type: date}
   planned_at: {type: date, stage: planned}
+  tags: {type: list}
 """
 
 
@@ -49,11 +50,21 @@ def test_a_listed_column_is_used_as_that_alone(schema: Schema) -> None:
         (Features(text=("city",), categorical=("city",)), 'features has the column "city" more than once'),
         (Features(dates=("y",)), 'features has the column "y", which is not a feature column of the schema'),
         (Features(dates=("orderd_at",)), "ordered_at"),
+        (
+            Features(categorical=("city", "tags")),
+            'the column "tags" of type list, which is no feature; write it at the source as one text',
+        ),
     ],
 )
 def test_columns_that_cannot_be_used_so_are_named(schema: Schema, features: Features, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         choose_columns(schema, features, "y")
+
+
+def test_lists_are_left_out_by_name(schema: Schema) -> None:
+    assert unused_lists(schema, Features(), "y") == ("tags",)
+    assert unused_lists(schema, Features(drop=("tags",)), "y") == ()
+    assert choose_columns(schema, Features(drop=("tags",)), "y") == choose_columns(schema, Features(), "y")
 
 
 def test_free_text_is_found_among_the_columns_that_nobody_listed(schema: Schema) -> None:

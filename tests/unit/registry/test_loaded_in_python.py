@@ -28,10 +28,11 @@ from taxiway.evaluation.scoring import score as scored
 from taxiway.features import raw_frame
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, signature_columns
+from taxiway.models.row_model import RowModel
 from taxiway.records import Span
-from taxiway.registry.models import ModelToSave, load_trusted, register
+from taxiway.registry.load import load_trusted
+from taxiway.registry.register import ModelToSave, register
 from taxiway.serving.protocol import read_rows as rows_of_body
 from taxiway.serving.workers import process as worker
 from taxiway.store import Store
@@ -243,6 +244,19 @@ def test_blanks_around_the_names_of_a_csv_header_do_not_matter(model: Any) -> No
     assert model.predict(rows.rename(columns=lambda name: f" {name} ")).equals(model.predict(rows))
 
 
+@pytest.mark.parametrize("empty", [[], learned(1).to_pandas().iloc[:0]], ids=["list", "frame"])
+def test_no_rows_have_no_predictions(model: Any, empty: Any) -> None:
+    found = model.predict(empty)
+    assert len(found) == 0
+    assert list(found) == list(model.predict(learned(1).to_pandas()))
+
+
+def test_a_column_that_is_there_twice_is_refused(model: Any) -> None:
+    rows = learned(1).to_pandas()
+    with pytest.raises(DataError, match='the rows have "distance" more than once; allowed: each column once'):
+        model.predict(pd.concat([rows, rows[["distance"]]], axis=1))
+
+
 def test_predictions_have_the_index_of_the_rows(model: Any) -> None:
     rows = pd.read_parquet(as_source_file(learned(5))).set_index(pd.Index(list("vwxyz")))
     assert model.predict(rows.iloc[::-1]).index.tolist() == list("zyxwv")
@@ -283,6 +297,8 @@ def test_a_value_written_otherwise_is_the_same_value(model: Any, column: str, ce
         ("wet", "yes", "row 0: column wet is 'yes'; allowed: true or false, or null"),
         ("wet", 2, "allowed: true or false"),
         ("rain", "yes", "column rain is 'yes'; allowed: a number, or null"),
+        ("distance", float("inf"), "column distance is inf; allowed: a finite number, or null"),
+        ("distance", "-1e400", "column distance is -inf; allowed: a finite number, or null"),
         ("gate", "north", "allowed: an integer"),
         ("gate", 1.5, "allowed: an integer"),
         ("gate", True, "allowed: an integer"),

@@ -20,13 +20,14 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from helping import until
 from taxiway.features import raw_frame
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
 from taxiway.gates.shadow_gate import decide
+from taxiway.models.row_model import RowModel
 from taxiway.records import Status
-from taxiway.registry.models import ModelToSave, load_trusted, register
+from taxiway.registry.load import load_trusted
+from taxiway.registry.register import ModelToSave, register
 from taxiway.serving.answer_check import check_shadow
-from taxiway.serving.replay import Replayed, replay
+from taxiway.serving.replay import ReplayResult, replay
 from taxiway.spec.shadow import Shadow
 from taxiway.tracking.tags import CLASSES, THRESHOLD
 
@@ -77,7 +78,7 @@ def served(
         )
     registry.set_registered_model_alias(MODEL, "champion", "1")
     state = tmp_path_factory.mktemp("served")
-    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.models:load_folder")
+    running = start_gateway(mlflow_url, state, models=[MODEL], loader="taxiway.registry.load:load_folder")
     until(lambda: running.admin.status(MODEL).champion == 1, "the champion is loaded")
     yield running
     running.stop()
@@ -146,9 +147,9 @@ def test_a_column_too_many_is_ignored_without_a_word_in_the_log(served: Running,
 
 def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, flights: pd.DataFrame, mlflow_url: str) -> None:
     served.admin.put_challenger(MODEL, 2, "run-1", 600)
-    seen: list[Replayed] = []
+    seen: list[ReplayResult] = []
     done = asyncio.run(replay(served.url, CALLER, MODEL, records(flights), connections=8, progress=seen.append))
-    assert done == Replayed(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
+    assert done == ReplayResult(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
     assert [each.sent for each in seen] == list(range(1, REQUESTS + 1))
     until(
         lambda: (status := served.admin.challenger(MODEL)) and status.answered == REQUESTS,
@@ -176,5 +177,5 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
 
 def test_replay_counts_what_is_refused_and_what_is_lost(served: Running, flights: pd.DataFrame) -> None:
     rows = [records(flights)[0], {"carrier": "AA"}]
-    assert asyncio.run(replay(served.url, CALLER, MODEL, rows)) == Replayed(sent=2, answered=1, refused=1, lost=0)
-    assert asyncio.run(replay("http://127.0.0.1:9", CALLER, MODEL, rows)) == Replayed(sent=2, answered=0, refused=0, lost=2)
+    assert asyncio.run(replay(served.url, CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=1, refused=1, lost=0)
+    assert asyncio.run(replay("http://127.0.0.1:9", CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=0, refused=0, lost=2)

@@ -28,8 +28,8 @@ from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns, predict_function
+from taxiway.models.row_model import RowModel
 from taxiway.records import Span
 from taxiway.registry.signature import signature_of
 from taxiway.registry.trust import TRUSTED_TYPES

@@ -62,6 +62,10 @@ def test_survivors_by_their_names(tmp_path: Path) -> None:
     assert "roc_auc" in reasons_of("survival", tmp_path)
 
 
+def test_survivors_by_a_function_that_trains_on_raw_columns(tmp_path: Path) -> None:
+    assert "roc_auc" in reasons_of("survival_by_function", tmp_path)
+
+
 def test_rentals_by_lightgbm_from_a_table_with_intervals_of_whole_days(tmp_path: Path) -> None:
     found = run(EXAMPLES / "rentals.pipeline.yaml", data=str(DATA), home=tmp_path)
     assert found.summary is not None

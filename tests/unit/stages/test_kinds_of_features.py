@@ -12,16 +12,17 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError, TaxiwayError, UntrustedModelError
+from taxiway.evaluation.baselines.fit import fit_baselines
 from taxiway.features import raw_frame
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.own_transform import OwnTransform
 from taxiway.features.transform import transform
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.registry.models import check_savable
-from taxiway.spec.pipeline import Features, Model
+from taxiway.registry.register import check_savable
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.store import Store
-from taxiway.training.baselines import fit_baselines
 from taxiway.training.train import row_model, train
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "models" / "own_features.py"

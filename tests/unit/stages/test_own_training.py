@@ -11,7 +11,7 @@ from taxiway import run
 from taxiway.errors import DataError, UntrustedModelError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Status
-from taxiway.registry.models import load_trusted
+from taxiway.registry.load import load_trusted
 
 PIPELINE = """pipeline: warm
 team: own
@@ -93,16 +93,18 @@ def test_weights_that_cannot_be_are_a_sentence(tmp_path: Path, weights: np.ndarr
         weighted(tmp_path, weights)
 
 
-def test_a_column_of_weights_is_no_feature_and_changes_what_is_learned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("weight", ["w", "own.py:weights"])
+def test_weights_change_what_is_learned_and_their_column_is_no_feature(tmp_path: Path, weight: str) -> None:
     """The weights are those of the rows with the opposite label only: the model learns the opposite, and fails."""
-    found = weighted(tmp_path, None)
+    (tmp_path / "own.py").write_text("def weights(rows):\n    return rows['w']\n")
+    found = weighted(tmp_path, None, weight)
     assert found.features is not None
-    assert (found.features.numeric, found.features.weight) == (("x",), "w")
+    assert (found.features.numeric, found.features.weight) == (("x",), weight)
     assert found.verdict is not None
     assert found.verdict.status is Status.FAIL
 
 
-def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
+def weighted(tmp_path: Path, weights: np.ndarray | None, weight: str = "w") -> RunRecords:
     """A run whose first half of the rows is labelled the wrong way round; without weights, only these count."""
     rng = np.random.default_rng(6)
     (tmp_path / "data").mkdir()
@@ -112,7 +114,8 @@ def weighted(tmp_path: Path, weights: np.ndarray | None) -> RunRecords:
         pd.DataFrame({"x": x, "y": (x > 0) ^ (wrong if span == 1 else False), "w": given}).to_parquet(
             tmp_path / "data" / f"{span}.parquet"
         )
-    text = PIPELINE.replace("train: warm.py:train", "estimator: sklearn.linear_model.LogisticRegression\n  weight: w")
+    used = f"estimator: sklearn.linear_model.LogisticRegression\n  weight: {weight}\nfeatures: {{drop: [w]}}"
+    text = PIPELINE.replace("train: warm.py:train", used)
     (tmp_path / "warm.pipeline.yaml").write_text(text)
     (tmp_path / "warm.schema.yaml").write_text(f"{SCHEMA}  w: {{type: number, presence: optional}}\n")
     return run(tmp_path / "warm.pipeline.yaml", data=str(tmp_path / "data"), home=tmp_path / "home")

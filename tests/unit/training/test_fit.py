@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helping import need_library
 from taxiway.errors import ConfigError, FitError
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, fit_on_few
+from taxiway.training.fit import fit, fit_on_few
+from taxiway.training.rows import TrainingRows
 
 BOOSTING: list[tuple[Problem, str, dict[str, Any]]] = [
     ("classification", "xgboost.XGBClassifier", {"n_estimators": 500, "learning_rate": 0.3}),
     ("regression", "xgboost.XGBRegressor", {"n_estimators": 500, "learning_rate": 0.3}),
     ("classification", "lightgbm.LGBMClassifier", {"n_estimators": 500, "learning_rate": 0.3, "verbose": -1}),
     ("regression", "lightgbm.LGBMRegressor", {"n_estimators": 500, "learning_rate": 0.3, "verbose": -1}),
+    ("classification", "catboost.CatBoostClassifier", {"n_estimators": 500, "learning_rate": 0.3}),
+    ("regression", "catboost.CatBoostRegressor", {"n_estimators": 500, "learning_rate": 0.3}),
     ("classification", "sklearn.ensemble.HistGradientBoostingClassifier", {"max_iter": 500, "learning_rate": 0.3}),
     ("regression", "sklearn.ensemble.GradientBoostingRegressor", {"n_estimators": 500, "learning_rate": 0.3}),
 ]
@@ -46,6 +50,7 @@ def iterations(estimator: Any) -> int:
 
 @pytest.mark.parametrize(("problem", "path", "params"), BOOSTING, ids=lambda value: str(value).rpartition(".")[2][:30])
 def test_boosting_stops_when_it_gets_no_better_and_the_same_twice(problem: Problem, path: str, params: dict[str, Any]) -> None:
+    need_library(path)
     rows, answers = noisy(problem), []
     for _ in range(2):
         estimator = build_estimator(Model(estimator=path, params=params), {}, problem)
@@ -66,9 +71,11 @@ def test_boosting_stops_when_it_gets_no_better_and_the_same_twice(problem: Probl
             "XGBoostError: The size of monotone constraint should be less or equal to the number of features.",
         ),
         ("lightgbm.LGBMRegressor", {"num_leaves": -1}, "LightGBMError: Check failed: (num_leaves) > (1)"),
+        ("catboost.CatBoostRegressor", {"depth": 99}, "CatBoostError: Maximum tree depth is 16"),
     ],
 )
 def test_an_error_of_a_library_in_cpp_is_its_first_sentence(path: str, params: dict[str, Any], words: str) -> None:
+    need_library(path)
     estimator = build_estimator(Model(estimator=path, params=params), {}, "regression")
     with pytest.raises(FitError) as refused:
         fit(estimator, noisy("regression"), EarlyStopping())
@@ -81,11 +88,13 @@ def test_an_estimator_without_early_stopping_says_so() -> None:
         fit(estimator, noisy("classification"), EarlyStopping())
 
 
-@pytest.mark.parametrize("labels", [["b", "a", "c"], [3, 1, 2], [True, False, True]])
-def test_xgboost_learns_labels_of_any_kind_in_the_order_of_the_classes(labels: list[Any]) -> None:
+@pytest.mark.parametrize("labels", [["b", "a", "c"], [3, 1, 2], [True, False, True], ["10", "9", "a"], [10, 9, 8]])
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "catboost.CatBoostClassifier"])
+def test_labels_of_any_kind_are_learned_in_the_order_of_the_classes(path: str, labels: list[Any]) -> None:
+    need_library(path)
     chosen = np.arange(300) % 3
     matrix = np.column_stack([chosen, np.zeros(300)]).astype(float)
-    estimator = build_estimator(Model(estimator="xgboost.XGBClassifier", params={"n_estimators": 5}), {}, "classification")
+    estimator = build_estimator(Model(estimator=path, params={"n_estimators": 5}), {}, "classification")
     fit(estimator, TrainingRows(matrix, np.array(labels)[chosen], "y"))
     classes = np.unique(labels)
     predicted = classes[estimator.predict_proba(matrix).argmax(axis=1)]
@@ -110,6 +119,7 @@ def test_few_rows_have_every_class_of_a_label_with_few(count: int) -> None:
 )
 def test_a_row_without_weight_is_a_row_that_is_not_there(problem: Problem, path: str, params: dict[str, Any]) -> None:
     """Half of the rows have the opposite label and the weight 0: nothing is learned from them, not even when to stop."""
+    need_library(path)
     rows = noisy(problem)
     opposite = -rows.labels if problem == "regression" else np.where(rows.labels == "yes", "no", "yes")
     weights = np.repeat([1.0, 0.0], len(rows.labels))
@@ -120,7 +130,7 @@ def test_a_row_without_weight_is_a_row_that_is_not_there(problem: Problem, path:
     if problem == "regression":
         assert np.corrcoef(right, rows.labels)[0, 1] > 0.2
     else:
-        labels = np.unique(rows.labels, return_inverse=True)[1] if "xgboost" in path else rows.labels
+        labels = np.unique(rows.labels, return_inverse=True)[1] if right.dtype.kind in "iu" else rows.labels
         assert (right == labels).mean() > 0.55
 
 
@@ -133,9 +143,10 @@ def test_an_estimator_that_takes_no_weights_says_so() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "middle", "last"])
-@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "catboost.CatBoostClassifier"])
 def test_a_class_of_one_row_is_learned_wherever_the_row_is(path: str, at: int) -> None:
     """It is never held out, so that every class is known, and the others are still stratified."""
+    need_library(path)
     names = ["a", "b", "c"]
     rare = names.pop(at)
     rng = np.random.default_rng(7)
@@ -168,6 +179,7 @@ WARM: list[tuple[Problem, str, dict[str, Any]]] = [
 def test_a_warm_start_trains_the_other_estimator_further_and_leaves_it_alone(
     problem: Problem, path: str, params: dict[str, Any]
 ) -> None:
+    need_library(path)
     rows = noisy(problem)
     older, newer = rows.take(np.arange(300)), rows.take(np.arange(300, 600))
     model = Model(estimator=path, params=params, warm_start="champion")
@@ -180,13 +192,20 @@ def test_a_warm_start_trains_the_other_estimator_further_and_leaves_it_alone(
         oracle.fit(older.matrix, older.labels).partial_fit(newer.matrix, newer.labels)
         assert np.array_equal(second.predict(rows.matrix), oracle.predict(rows.matrix))
     else:
-        trees = second.get_booster().num_boosted_rounds() if "xgboost" in path else second.booster_.num_trees()
-        assert trees == 8
+        assert trees_of(second) == 8
         assert not np.array_equal(second.predict(rows.matrix), before)
 
 
+def trees_of(estimator: Any) -> int:
+    if hasattr(estimator, "tree_count_"):
+        return int(estimator.tree_count_)
+    return int(
+        estimator.get_booster().num_boosted_rounds() if hasattr(estimator, "get_booster") else estimator.booster_.num_trees()
+    )
+
+
 def test_an_estimator_that_cannot_be_trained_further_says_so() -> None:
-    with pytest.raises(ConfigError, match="LinearRegression cannot be trained further; allowed: XGBoost's and LightGBM's"):
+    with pytest.raises(ConfigError, match="LinearRegression cannot be trained further; allowed: XGBoost's, LightGBM's and"):
         build_estimator(Model(estimator="sklearn.linear_model.LinearRegression", warm_start="champion"), {}, "regression")
 
 
@@ -195,10 +214,13 @@ def test_an_estimator_that_cannot_be_trained_further_says_so() -> None:
     [
         ("sklearn.ensemble.HistGradientBoostingClassifier", {}, lambda fitted: fitted.n_iter_),
         ("sklearn.ensemble.RandomForestClassifier", {"oob_score": True}, lambda fitted: len(fitted.estimators_)),
-        ("lightgbm.LGBMClassifier", {"n_estimators": 500}, lambda fitted: fitted.booster_.num_trees()),
+        ("lightgbm.LGBMClassifier", {"n_estimators": 500}, trees_of),
+        ("catboost.CatBoostClassifier", {}, trees_of),
+        ("catboost.CatBoostClassifier", {"num_trees": 500}, trees_of),
     ],
 )
 def test_a_trial_grows_three_trees_and_warns_of_nothing(name: str, params: dict[str, Any], trees: Callable[[Any], int]) -> None:
+    need_library(name)
     estimator = build_estimator(Model(estimator=name, params=params), {}, "classification")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

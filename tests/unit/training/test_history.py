@@ -1,21 +1,31 @@
 """Histories of training: what each library keeps, and the rules that find something wrong in them."""
 
 import math
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from taxiway.spec.pipeline import EarlyStopping, Model
+from helping import need_library
+from taxiway.spec.metrics import Problem
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit
-from taxiway.training.history import Curve, curves_of
+from taxiway.training.fit import fit
+from taxiway.training.history import Curve, Watch, curves_of, printed_history
 from taxiway.training.history.rules import findings, not_finite, not_improving, overfit
+from taxiway.training.rows import TrainingRows
 
 STOPPING = EarlyStopping(rounds=5, fraction=0.2)
 PATHS = {
     "xgboost.XGBClassifier": ({"n_estimators": 80}, STOPPING, {"history.validation.logloss": 1}),
     "lightgbm.LGBMClassifier": ({"n_estimators": 80, "verbose": -1}, STOPPING, {"history.validation.binary_logloss": 1}),
+    "catboost.CatBoostClassifier": (
+        {"n_estimators": 80},
+        STOPPING,
+        {"history.training.Logloss": 1, "history.validation.Logloss": 1},
+    ),
     "sklearn.ensemble.HistGradientBoostingClassifier": (
         {"max_iter": 80},
         STOPPING,
@@ -31,6 +41,7 @@ PATHS = {
 
 
 def fitted(path: str, params: dict[str, Any], stopping: EarlyStopping | None) -> Any:
+    need_library(path)
     estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
     rows = TrainingRows.made_up("classification")
     fit(estimator, rows, stopping)
@@ -49,19 +60,73 @@ def test_the_curves_are_those_that_the_library_keeps(path: str) -> None:
         assert (improved > 0) is curve.higher_is_better, "losses fall and scores rise"
 
 
-@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+@pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "catboost.CatBoostClassifier"])
 def test_the_iterations_after_the_best_one_are_not_those_of_the_model(path: str) -> None:
     """It uses the best iteration, so what comes after it is no overfitting."""
+    need_library(path)
     rng = np.random.default_rng(4)
     matrix = rng.random((600, 4))
     rows = TrainingRows(matrix, matrix[:, 0] + rng.normal(size=600) > 0.5, "y")
-    params = {"n_estimators": 500, "learning_rate": 0.5} | ({"verbose": -1} if "LGBM" in path else {})
+    params = {"n_estimators": 500, "learning_rate": 0.1 if "catboost" in path else 0.5} | (
+        {"verbose": -1} if "LGBM" in path else {}
+    )
     estimator = build_estimator(Model(estimator=path, params=params), {}, "classification")
     fit(estimator, rows, EarlyStopping(rounds=20, fraction=0.2))
-    (curve,) = curves_of(estimator)
+    (curve,) = (curve for curve in curves_of(estimator) if curve.part == "validation")
     assert curve.kept == 1 + int(np.argmin(curve.values))
     assert overfit(curve) is None
     assert overfit(Curve("validation", "logloss", curve.values)) is not None
+
+
+SGD: list[tuple[Problem, dict[str, Any], set[str]]] = [
+    ("classification", {"loss": "log_loss"}, {"history.training.loss"}),
+    ("classification", {"loss": "log_loss", "early_stopping": True}, {"history.training.loss", "history.validation.score"}),
+    ("classification", {"loss": "modified_huber", "average": True, "warm_start": True}, {"history.training.loss"}),
+    ("regression", {"learning_rate": "adaptive"}, {"history.training.loss"}),
+]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize(("problem", "params", "expected"), SGD)
+def test_the_history_of_gradient_descent_changes_nothing(
+    problem: Problem, params: dict[str, Any], expected: set[str], classes: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The fitted estimator is bit for bit that of a plain fit, of which nothing is printed."""
+    path = f"sklearn.linear_model.SGD{'Classifier' if problem == 'classification' else 'Regressor'}"
+    rows = TrainingRows.made_up(problem)
+    if problem == "classification":
+        rows = replace(rows, labels=(rows.matrix.sum(axis=1) * classes / 4).astype(int) % classes)
+    estimator, plain = (build_estimator(Model(estimator=path, params=params), {}, problem) for _ in range(2))
+    watch = Watch()
+    fit(estimator, rows, watch=watch)
+    plain.fit(rows.matrix, rows.labels)
+    assert {curve.name for curve in watch.printed} == expected
+    assert np.array_equal(estimator.coef_, plain.coef_)
+    assert np.array_equal(estimator.intercept_, plain.intercept_)
+    assert estimator.get_params() == plain.get_params()
+    assert (estimator.n_iter_, estimator.t_) == (plain.n_iter_, plain.t_)
+    assert {len(curve.values) for curve in watch.printed} == {estimator.n_iter_}
+    loss = watch.printed[0]
+    assert loss.values[-1] < loss.values[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_others_print_during_a_fit_is_shown_and_so_is_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    estimator = build_estimator(Model(estimator="sklearn.linear_model.SGDRegressor", params={"verbose": 1}), {}, "regression")
+    quiet, rows, watch = (
+        build_estimator(Model(estimator="sklearn.linear_model.SGDRegressor"), {}, "regression"),
+        TrainingRows.made_up("regression"),
+        Watch(),
+    )
+    fit(estimator, rows)
+    assert capsys.readouterr().out.startswith("-- Epoch 1\nNorm: ")
+    with printed_history(quiet, watch):
+        print("-- Epo", "of others", sep="", end="\n")
+        quiet.fit(rows.matrix, rows.labels)
+        print("Norm: none", file=sys.stderr)
+        print("no end", end="")
+    assert capsys.readouterr() == ("-- Epoof others\nno end", "Norm: none\n")
+    assert len(watch.printed[0].values) == quiet.n_iter_
 
 
 @pytest.mark.parametrize(

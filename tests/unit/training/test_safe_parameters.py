@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import HasMethods, StrOptions, make_constraint
 
-from taxiway.features.row_model import RowModel
+from taxiway.models.row_model import RowModel
 from taxiway.training.safe_parameters import unsafe_parameters
 
 FILES = CountVectorizer(input="filename", analyzer="char")

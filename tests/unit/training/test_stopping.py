@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helping import need_library
 from taxiway.errors import ConfigError, FitError
-from taxiway.spec.pipeline import EarlyStopping, Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit, training_data
+from taxiway.training.fit import fit, training_data
 from taxiway.training.history import PROGRESS, Curve, ReportedHistory, Watch, curves_of, findings, saturated_trees
 from taxiway.training.history.rules import STOPPING, exploding_gradient, overtraining, vanishing_gradient
+from taxiway.training.rows import TrainingRows
 
-BOOSTING = ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"]
+BOOSTING = ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "catboost.CatBoostClassifier"]
 TREES = [*BOOSTING, "sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.ensemble.GradientBoostingClassifier"]
 
 
@@ -27,6 +29,7 @@ def noise(rows: int = 600) -> TrainingRows:
 
 
 def built(path: str, **params: Any) -> Any:
+    need_library(path)
     quiet = {"verbose": -1} if "LGBM" in path else {}
     return build_estimator(Model(estimator=path, params={**quiet, **params}), {}, "classification")
 
@@ -36,9 +39,10 @@ def built(path: str, **params: Any) -> Any:
 def test_boosting_stops_when_a_rule_finds_a_mistake_and_keeps_its_best_iteration(
     path: str, early: EarlyStopping | None
 ) -> None:
-    estimator, watch = built(path, n_estimators=500, learning_rate=0.5), Watch(["not_finite", "overfit"])
+    rate = 0.1 if "catboost" in path else 0.5  # else its first iteration is its best one
+    estimator, watch = built(path, n_estimators=500, learning_rate=rate), Watch(["not_finite", "overfit"])
     fit(estimator, noise(), early, watch)
-    (curve,) = curves_of(estimator)
+    (curve,) = (curve for curve in curves_of(estimator) if curve.part == "validation")
     assert len(curve.values) < 100
     assert curve.kept == 1 + int(np.argmin(curve.values))
     assert watch.stopped is not None
@@ -46,8 +50,8 @@ def test_boosting_stops_when_a_rule_finds_a_mistake_and_keeps_its_best_iteration
     assert "overfitted" not in watch.stopped, "it is that of the best iteration"
     assert watch.total == 500
     # It predicts as one that is fitted for as long as the best iteration, on the same rows.
-    whole = built(path, n_estimators=500, learning_rate=0.5)
-    fit(whole, noise(), EarlyStopping(rounds=400, fraction=early.fraction if early else 0.1))
+    whole, rounds = built(path, n_estimators=500, learning_rate=rate), len(curve.values) - curve.kept
+    fit(whole, noise(), EarlyStopping(rounds=rounds, fraction=early.fraction if early else 0.1))
     assert np.array_equal(whole.predict_proba(noise().matrix), estimator.predict_proba(noise().matrix))
     assert estimator.get_params().get("callbacks") is None, "a callback is no part of the model"
 
@@ -58,7 +62,7 @@ def test_following_a_fit_does_not_change_it(path: str) -> None:
     watch = Watch()
     fit(estimator, noise(), None, watch)
     labels = noise().labels
-    alone.fit(noise().matrix, labels.astype(int) if "xgboost" in path else labels)
+    alone.fit(noise().matrix, labels if "lightgbm" in path else labels.astype(int))
     assert np.array_equal(alone.predict_proba(noise().matrix), estimator.predict_proba(noise().matrix))
     assert watch.stopped is None
 
@@ -68,7 +72,7 @@ def test_following_a_fit_does_not_change_it(path: str) -> None:
     ["sklearn.linear_model.LogisticRegression", "sklearn.ensemble.HistGradientBoostingClassifier", "xgboost.XGBRFClassifier"],
 )
 def test_an_estimator_without_callbacks_cannot_be_stopped(path: str) -> None:
-    with pytest.raises(ConfigError, match=r"model\.stop_on: \w+ cannot be stopped by rules; allowed: XGBoost's and LightGBM's"):
+    with pytest.raises(ConfigError, match=r"model\.stop_on: \w+ cannot be stopped by rules; allowed: XGBoost's, LightGBM's"):
         build_estimator(Model(estimator=path, stop_on=("overfit",)), {}, "classification")
 
 
@@ -93,6 +97,7 @@ def test_trees_without_a_split_at_the_end_are_found(path: str, early: EarlyStopp
     least = {
         "xgboost": {"min_child_weight": 1e6},
         "lightgbm": {"min_child_samples": 10**6},
+        "catboost": {"min_data_in_leaf": 10**6, "grow_policy": "Depthwise"},
         "sklearn": {"min_samples_leaf": 10**6} if "Hist" in path else {"min_impurity_decrease": 1e6},
     }[path.partition(".")[0]]
     name = "max_iter" if "Hist" in path else "n_estimators"

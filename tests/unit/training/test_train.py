@@ -14,7 +14,8 @@ from taxiway.features import raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
-from taxiway.spec.pipeline import Features, Model
+from taxiway.spec.model.section import Model
+from taxiway.spec.pipeline import Features
 from taxiway.store import Store
 from taxiway.training.estimator import accepts_missing, build_estimator
 from taxiway.training.train import candidate_key, train
@@ -239,6 +240,13 @@ def test_the_history_of_the_training_is_reported_and_judged(
         assert list(recorder.values["history.validation.loss"]) == list(range(13))
         assert recorder.values["taxiway.training_findings"].startswith(words)
         assert ("the validation loss is never better" in caplog.text) is (words != "none")
+
+
+def test_the_history_that_an_estimator_prints_is_reported(snapshot_and_store: tuple[Snapshot, Store]) -> None:
+    _, store = snapshot_and_store
+    model, recorder = Model(estimator="sklearn.linear_model.SGDClassifier", params={"loss": "log_loss"}), InMemoryRecorder()
+    fitted = train(features_for(snapshot_and_store, model), model, {}, store=store, recorder=recorder)
+    assert list(recorder.values["history.training.loss"]) == list(range(1, fitted[-1].n_iter_ + 1))
 
 
 def test_what_a_function_reports_and_what_stops_boosting_is_in_the_run(

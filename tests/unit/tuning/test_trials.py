@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sklearn.metrics import mean_absolute_error
+from sklearn.metrics import f1_score, mean_absolute_error
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
@@ -92,6 +93,28 @@ def test_a_trials_score_is_that_of_its_model_on_the_newest_training_span(made: M
     answers = fitted.predict(raw_frame(rows, features.numeric, features.categorical))
     assert trial.score == pytest.approx(mean_absolute_error(rows["cnt"], answers))
     assert (trial.metric, trial.rows) == ("mae", len(rows))
+
+
+@pytest.mark.parametrize("threshold", [0.1, {"by": "f1"}])
+def test_a_trial_predicts_from_the_decision_threshold(made: Made, threshold: Any) -> None:
+    """Holidays are rare, so the best F1 is far from 0.5."""
+    body = SMALL.model_dump(by_alias=True) | {
+        "source": SMALL.source.model_dump(by_alias=True) | {"label": "holiday"},
+        "model": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 4}, "threshold": threshold},
+        "sweep": {"search": "grid", "space": {"min_samples_leaf": [10, 30]}, "metric": "f1"},
+        "features": {"drop": ["dteday", "workingday"]},
+        "gate": {"thresholds": {"roc_auc": 0.5}, "against_champion": {"metric": "roc_auc", "min_improvement": -1}},
+    }
+    pipeline = Pipeline.model_validate(body)
+    plan = made.plan(pipeline)
+    trial = made.trials(pipeline, plan)[0]
+    features = made.store.get(FeatureSet, plan.features)
+    fitted = train(features, pipeline.model, json.loads(trial.params), store=made.store, recorder=InMemoryRecorder())
+    rows = read_rows(made.snapshot.training[-1:], made.store)
+    found = fitted.predict_proba(raw_frame(rows, features.numeric, features.categorical))[:, 1]
+    cuts = [threshold] if isinstance(threshold, float) else np.unique(found)
+    assert trial.score == pytest.approx(max(f1_score(rows["holiday"], found >= cut) for cut in cuts))
+    assert trial.score != f1_score(rows["holiday"], found >= 0.5)
 
 
 def test_the_best_trial_goes_on_and_a_second_try_trains_nothing(made: Made) -> None:

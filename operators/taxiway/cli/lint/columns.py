@@ -12,7 +12,7 @@ from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, UntrustedModelError, allowed_values
 from taxiway.features.columns import FeatureColumns, choose_columns
 from taxiway.features.own_transform import OwnTransform
-from taxiway.registry.models import check_savable
+from taxiway.registry.register import check_savable
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
 from taxiway.spec.source import Source, TableSource
@@ -46,7 +46,7 @@ def column_mistakes(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[
             )
         yield from _label(file, pipeline, schema)
         try:
-            is_known = pipeline.model.weight in known  # else it is reported above, under its own key
+            is_known = pipeline.model.weight_column in known  # else it is reported above, under its own key
             used = pipeline.used_features if is_known else pipeline.features
             chosen = choose_columns(schema, used, pipeline.source.label)
             if pipeline.features.build is not None:
@@ -72,8 +72,8 @@ def _unusable_features(file: Path, pipeline: Pipeline, schema: Schema) -> Iterat
 
 def _other_columns(pipeline: Pipeline) -> Iterator[tuple[list[str], str]]:
     """Every column that the sections `model` and `gate` name, with the key that names it."""
-    if pipeline.model.weight is not None:
-        yield ["model", "weight"], pipeline.model.weight
+    if pipeline.model.weight_column is not None:
+        yield ["model", "weight"], pipeline.model.weight_column
     if pipeline.gate.group_by is not None:
         yield ["gate", "group_by"], pipeline.gate.group_by
     for name, metric in pipeline.gate.metrics.items():
@@ -112,7 +112,7 @@ def _split_by_time(file: Path, source: Source, schema: Schema) -> Iterator[str]:
 
 def _numbers(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
     """Columns that the pipeline multiplies by, and whose type in the schema is no number."""
-    named = [(["model", "weight"], pipeline.model.weight)]
+    named = [(["model", "weight"], pipeline.model.weight_column)]
     named += [(["gate", "metrics", name, "times"], metric.times) for name, metric in pipeline.gate.metrics.items()]
     for path, column in named:
         feature = schema.feature(column) if column is not None else None

@@ -11,14 +11,16 @@ from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.find import check_source
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.evaluation.metrics.own import metric_function
-from taxiway.registry.models import check_savable
+from taxiway.features.weights import weight_function
+from taxiway.registry.register import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, fit_on_few
-from taxiway.training.own_training import OwnTraining
+from taxiway.training.fit import fit_on_few
+from taxiway.training.own.training import OwnTraining
+from taxiway.training.rows import TrainingRows
 from taxiway.tuning.search_space import parameter_sets
 
 STUB = """from taxiway.templates import load_pipeline  # an airflow dag
@@ -90,6 +92,7 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
     yield from _stub(file)
     yield from _source(file, pipeline)
     yield from _own_metrics(file, pipeline)
+    yield from _weights(file, pipeline)
     try:
         estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
         _check_savable(estimator, pipeline)
@@ -126,6 +129,15 @@ def _own_metrics(file: Path, pipeline: Pipeline) -> Iterator[str]:
             metric_function(name, metric)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['gate', 'metrics', name, 'function'])}: {error}"
+
+
+def _weights(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    if pipeline.model.weight_function is None:
+        return
+    try:
+        weight_function(pipeline.model.weight_function)
+    except ConfigError as error:
+        yield f"{file.name}:{line_of(file, ['model', 'weight'])}: {error}"
 
 
 def _suite(path: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift, Range
 from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, NUMERIC_TYPES, Feature, Schema
 from taxiway.data.schema.remarks import PANDAS_INDEX, is_look, is_pandas_index
+from taxiway.features.columns import LIST_ADVICE
 from taxiway.messages import counted
 from taxiway.records import Severity, Span
 from taxiway.store import Store
@@ -88,7 +89,7 @@ def no_features(schema: Schema, roles: set[str]) -> dict[str, str]:
         if feature.name in roles:
             continue
         if feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES):
-            found[feature.name] = f"a {feature.type}, which models do not take; compute numbers or texts from it at the source"
+            found[feature.name] = f"a list, which is {LIST_ADVICE}"
     return found
 
 

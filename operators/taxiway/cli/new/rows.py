@@ -10,6 +10,7 @@ from taxiway.data.schema.remarks import padding_remark
 from taxiway.evaluation.leakage import columns_alone
 from taxiway.features.columns import MOST_CATEGORIES
 from taxiway.records import ColumnAlone, Span
+from taxiway.stats.seed import SEED
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_SEED = 20130101
 _SAMPLED_ROWS = 20_000
 
 
@@ -69,7 +69,7 @@ def _sampled(span: Span, store: Store, columns: list[str]) -> "pd.DataFrame":
 
     chosen = np.arange(span.rows)
     if span.rows > _SAMPLED_ROWS:
-        chosen = np.sort(np.random.default_rng(_SEED).choice(span.rows, _SAMPLED_ROWS, replace=False))
+        chosen = np.sort(np.random.default_rng(SEED).choice(span.rows, _SAMPLED_ROWS, replace=False))
     with store.local_file(span.content) as path, pq.ParquetFile(path) as file:
         present = [name for name in columns if name in file.schema_arrow.names]
         parts, start = [], 0

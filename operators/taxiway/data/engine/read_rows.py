@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from taxiway.errors import DataError
 from taxiway.records import Span
 from taxiway.store import Store
 
@@ -39,6 +40,32 @@ def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None =
         if len({part[name].dtype if name in part else None for part in parts}) > 1:
             parts = [part.assign(**{name: part[name].astype("object")}) if name in part else part for part in parts]
     return pd.concat(parts, ignore_index=True)
+
+
+def read_table(spans: tuple[Span, ...], store: Store) -> "pa.Table":
+    """The rows of spans as an Arrow table with the types of their files, in the order of the spans.
+
+    Args:
+        spans: The spans. Numbers of different types become the wider one; a column that a span does not have is null there.
+        store: Where their rows are.
+
+    Raises:
+        DataError: A column has types in different spans that Arrow does not unite.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = []
+    for span in spans:
+        with store.local_file(span.content) as path:
+            # Without the metadata of pandas, by which a column would be the index of a DataFrame.
+            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"the spans are not one Arrow table, because a column has several types: {error}; read them as a DataFrame"
+        ) from error
 
 
 def column_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]) -> dict[str, str]:

@@ -223,7 +223,7 @@ def _reason(choice: _Choice, decidable: Spans) -> str:
     """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
     window, available = choice.source.window, f"available: {_listed(choice.usable)}"
     if not choice.found:
-        available = f"there is no span at {choice.source.text}"
+        available = choice.source.nothing_found
     if isinstance(window, FixedWindow):
         missing = choice.missing_ends(window)
         if decidable:

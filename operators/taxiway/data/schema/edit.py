@@ -18,7 +18,7 @@ from taxiway.data.schema.file import load_schema, schema_of
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
 from taxiway.records import SchemaChange
-from taxiway.spec.yaml_document import YamlFile, read_yaml
+from taxiway.spec.yaml_files.document import YamlFile, read_yaml
 
 _LONG_KEY = 128
 """The length from which PyYAML writes a key after a question mark, as YAML requires beyond 1,024 characters."""

@@ -13,7 +13,7 @@ from taxiway.data.schema.model import KINDS, Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.errors import ConfigError
 from taxiway.records import Waiver
-from taxiway.spec.yaml_document import KeyPath, YamlFile, explain, read_yaml
+from taxiway.spec.yaml_files.document import KeyPath, YamlFile, explain, read_yaml
 
 _NAMED = {"features": "at least type, as in {type: number}", "rules": "at least sql, as in {sql: arrives > departs}"}
 

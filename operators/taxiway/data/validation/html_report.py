@@ -14,7 +14,7 @@ from taxiway.data.profiling.distance import density
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.model import Feature, Schema
-from taxiway.data.validation.checks.drift import Measured, measure
+from taxiway.data.validation.checks.drift import MeasuredDistance, measure
 from taxiway.messages import percent
 from taxiway.records import Anomaly, DataReport, Severity, Status
 
@@ -31,12 +31,12 @@ class Bar:
     Attributes:
         name: The value or the range of values.
         share: The fraction of the rows with a value.
-        other: The same fraction in the other data; None without it.
+        reference: The same fraction in the reference data; None without it.
     """
 
     name: str
     share: float
-    other: float | None
+    reference: float | None
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,26 @@ class ColumnView:
         name: The name of the column.
         feature: Its feature in the schema; None if the schema does not have it.
         column: Its statistics.
-        other: Its statistics in the other data; None without them.
+        reference: Its statistics in the reference data; None without them.
         anomalies: The anomalies in the column.
         bars: Its histogram.
-        measured: The distance from the other data; None if there is none.
+        measured: The distance from the reference data; None if there is none.
         weight: The sort key: first anomalies, then distances.
     """
 
     name: str
     feature: Feature | None
     column: ColumnProfile
-    other: ColumnProfile | None
+    reference: ColumnProfile | None
     anomalies: tuple[Anomaly, ...]
     bars: tuple[Bar, ...]
-    measured: Measured | None
+    measured: MeasuredDistance | None
     weight: tuple[float, ...]
 
     @property
     def top(self) -> float:
         """The height of the tallest bar, as a fraction of rows."""
-        return max([bar.share for bar in self.bars] + [bar.other or 0.0 for bar in self.bars], default=0.0) or 1.0
+        return max([bar.share for bar in self.bars] + [bar.reference or 0.0 for bar in self.bars], default=0.0) or 1.0
 
     def text(self, value: float | None) -> str:
         """A value of the column as text; see `value_text`."""
@@ -86,8 +86,8 @@ def page_of(
     *,
     report: DataReport | None = None,
     schema: Schema | None = None,
-    other: Profile | None = None,
-    other_name: str = "",
+    reference: Profile | None = None,
+    reference_name: str = "",
     made: datetime | None = None,
 ) -> str:
     """The HTML report of a profile.
@@ -97,8 +97,8 @@ def page_of(
         profile: Its statistics.
         report: The anomalies to show; None for a profile alone.
         schema: The schema, for units and descriptions.
-        other: Statistics of other data to compare with.
-        other_name: The name of that data.
+        reference: Statistics of data to compare with.
+        reference_name: The name of that data.
         made: The time to show on the report; now if None.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -112,13 +112,13 @@ def page_of(
     )
     environment.filters |= {"number": value_text, "percent": percent}
     anomalies = report.anomalies if report else ()
-    views = [_view(column, schema, other, other_name, name, anomalies) for column in profile.columns]
+    views = [_view(column, schema, reference, reference_name, name, anomalies) for column in profile.columns]
     named = {column.name for column in profile.columns}
     return environment.get_template("data.html").render(
         name=name,
         profile=profile,
-        other=other,
-        other_name=other_name,
+        reference=reference,
+        reference_name=reference_name,
         report=report,
         passed=report is not None and report.status is Status.PASS,
         blocking=report.blocking if report else (),
@@ -131,23 +131,32 @@ def page_of(
 def _view(
     column: ColumnProfile,
     schema: Schema | None,
-    others: Profile | None,
-    other_name: str,
+    reference: Profile | None,
+    reference_name: str,
     name: str,
     anomalies: tuple[Anomaly, ...],
 ) -> ColumnView:
     feature = schema.feature(column.name) if schema else None
-    other = others.column(column.name) if others else None
+    reference_column = reference.column(column.name) if reference else None
     found = tuple(anomaly for anomaly in anomalies if anomaly.column == column.name)
     measured = None
-    if other is not None and column.type == other.type and column.present and other.present:
+    if reference_column is not None and column.type == reference_column.type and column.present and reference_column.present:
         kind = feature or _unknown(column)
         if kind is not None:
             limit = kind.drift or kind.skew or Drift(limit=1.0)
-            measured = measure(other, column, kind, limit, other_name, name)
+            measured = measure(reference_column, column, kind, limit, reference_name, name)
     errors = sum(anomaly.severity is Severity.ERROR for anomaly in found)
     moved = measured.distance - measured.null_quantile if measured else 0.0
-    return ColumnView(column.name, feature, column, other, found, bars(column, other), measured, (-errors, -len(found), -moved))
+    return ColumnView(
+        column.name,
+        feature,
+        column,
+        reference_column,
+        found,
+        bars(column, reference_column),
+        measured,
+        (-errors, -len(found), -moved),
+    )
 
 
 def _unknown(column: ColumnProfile) -> Feature | None:
@@ -156,40 +165,40 @@ def _unknown(column: ColumnProfile) -> Feature | None:
     return Feature.model_validate({"name": column.name, "type": kinds[column.type]}) if column.type in kinds else None
 
 
-def bars(column: ColumnProfile, other: ColumnProfile | None = None, bins: int = _BINS) -> tuple[Bar, ...]:
+def bars(column: ColumnProfile, reference: ColumnProfile | None = None, bins: int = _BINS) -> tuple[Bar, ...]:
     """The histogram of a column: its most frequent values, or at most `bins` bins of equal width.
 
     Args:
         column: The column's statistics.
-        other: The same column in other data, with the same bars.
+        reference: The same column in the reference data, with the same bars.
         bins: The largest number of bins.
     """
     listed = column.type in ("string", "boolean") or (
         column.type == "integer" and column.values_complete and len(column.values) <= _SHOWN_VALUES
     )
-    return _value_bars(column, other) if listed else _number_bars(column, other, bins)
+    return _value_bars(column, reference) if listed else _number_bars(column, reference, bins)
 
 
-def _value_bars(column: ColumnProfile, other: ColumnProfile | None) -> tuple[Bar, ...]:
+def _value_bars(column: ColumnProfile, reference: ColumnProfile | None) -> tuple[Bar, ...]:
     """The values that are most frequent on either side."""
     here = {item.value: item.rows / column.present for item in column.values}
-    there = {item.value: item.rows / other.present for item in other.values} if other else {}
+    there = {item.value: item.rows / reference.present for item in reference.values} if reference else {}
     ordered = sorted({*here, *there}, key=lambda value: (-max(here.get(value, 0.0), there.get(value, 0.0)), value))
     shown = ordered[:_SHOWN_VALUES]
     if column.type == "integer":
         shown.sort(key=float)  # after a merge of numbers and integers, they may be written as either
-    return tuple(Bar(value, here.get(value, 0.0), there.get(value, 0.0) if other else None) for value in shown)
+    return tuple(Bar(value, here.get(value, 0.0), there.get(value, 0.0) if reference else None) for value in shown)
 
 
-def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) -> tuple[Bar, ...]:
+def _number_bars(column: ColumnProfile, reference: ColumnProfile | None, bins: int) -> tuple[Bar, ...]:
     """Bins of equal width over the range of both sides; the outermost bin includes a long tail."""
-    sides = [side for side in (column, other) if side is not None and side.quantiles]
+    sides = [side for side in (column, reference) if side is not None and side.quantiles]
     if not sides:
         return ()
     edges = _edges([side.quantiles for side in sides], bins, whole=column.type == "integer")
     if len(edges) == 1:
-        return (Bar(value_text(edges[0], column.type), 1.0, 1.0 if other else None),)
-    shares = [_shares(side, edges) for side in (column, other)]
+        return (Bar(value_text(edges[0], column.type), 1.0, 1.0 if reference else None),)
+    shares = [_shares(side, edges) for side in (column, reference)]
     names = [f"{value_text(low, column.type)} to {value_text(high, column.type)}" for low, high in pairwise(edges)]
     if min(side.quantiles[0] for side in sides) < edges[0]:
         names[0] = f"{value_text(edges[1], column.type)} and less"
@@ -197,7 +206,7 @@ def _number_bars(column: ColumnProfile, other: ColumnProfile | None, bins: int) 
         names[-1] = f"{value_text(edges[-2], column.type)} and more"
     if column.type == "integer" and edges[1] - edges[0] == 1:
         names = [value_text(low + 0.5) for low in edges[:-1]]
-    return tuple(Bar(name, shares[0][at], shares[1][at] if other is not None else None) for at, name in enumerate(names))
+    return tuple(Bar(name, shares[0][at], shares[1][at] if reference is not None else None) for at, name in enumerate(names))
 
 
 def _edges(quantiles: list[tuple[float, ...]], bins: int, *, whole: bool) -> list[float]:

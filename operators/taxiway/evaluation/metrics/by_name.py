@@ -24,12 +24,12 @@ class Metric:
 
     Attributes:
         name: Its name in the pipeline file, with its parameter.
-        sign: 1 if higher is better, -1 if lower is better.
+        direction: 1 if higher is better, -1 if lower is better.
         compute: The function of predictions, labels and weights.
     """
 
     name: str
-    sign: int
+    direction: int
     compute: MetricFunction
 
 
@@ -72,7 +72,7 @@ def metric_of(name: str, classes: Sequence[str] = ()) -> Metric:
         ValueError: There is no such metric, or it is of a class that is not one of these.
     """
     parsed = parse_metric(name)
-    return Metric(name, parsed.facts.sign, partial(FUNCTIONS[parsed.name], **_arguments(parsed, classes)))
+    return Metric(name, parsed.facts.direction, partial(FUNCTIONS[parsed.name], **_arguments(parsed, classes)))
 
 
 def _arguments(parsed: ParsedMetric, classes: Sequence[str]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.evaluation.metrics.weighted import mean
 from taxiway.evaluation.predictions import Predictions
-from taxiway.features.row_model import PROBABILITY
 from taxiway.messages import clipped, error_text
+from taxiway.models.row_model import PROBABILITY
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.python_refs import look_up
 

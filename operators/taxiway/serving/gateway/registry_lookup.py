@@ -10,7 +10,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
-from taxiway.registry.models import classes_in, threshold_in
+from taxiway.registry.described import classes_in, threshold_in
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
     """
     from mlflow import MlflowClient
 
-    from taxiway.registry.models import download_version as download
+    from taxiway.registry.load import download_version as download
 
     client, name = MlflowClient(tracking_uri), f"{version.model} version {version.version}"
     folder.mkdir()

@@ -44,7 +44,7 @@ class GatewaySettings(BaseModel):
     port: int = Field(default=8500, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     code: Path | None = None
-    loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
+    loader: str = Field(default="taxiway.registry.load:load_folder", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)
     load_timeout_s: float = Field(default=120.0, gt=0)
     predict_timeout_s: float = Field(default=30.0, gt=0)

@@ -57,7 +57,7 @@ class VersionSettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8600, ge=1, le=65535)
     code: Path | None = None
-    loader: str = Field(default="taxiway.registry.models:load_folder", pattern=r"^[\w.]+:\w+$")
+    loader: str = Field(default="taxiway.registry.load:load_folder", pattern=r"^[\w.]+:\w+$")
 
 
 def serve_version(settings: VersionSettings) -> None:
@@ -108,7 +108,7 @@ def _load(settings: VersionSettings) -> None:
     """Download and load the version; the files are not needed after that."""
     from mlflow import MlflowClient
 
-    from taxiway.registry.models import download_version
+    from taxiway.registry.load import download_version
 
     client = MlflowClient(settings.tracking_uri)
     with temp_folder("model") as folder:

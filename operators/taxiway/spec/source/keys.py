@@ -55,6 +55,11 @@ class SourceKeys(Section, ABC):
         """The text that identifies the source in messages."""
 
     @property
+    def nothing_found(self) -> str:
+        """What is said of a source without any span."""
+        return f"there is no span at {self.text}"
+
+    @property
     @abstractmethod
     def named_by(self) -> Every | None:
         """The length of the periods that name the spans; None if spans are numbers."""

@@ -67,6 +67,11 @@ class FileSource(_Kind):
         return self.spans
 
     @property
+    def nothing_found(self) -> str:
+        """That no file matches the pattern."""
+        return f"no file matches {self.spans}" if "{" in self.spans or "*" in self.spans else f"there is no file {self.spans}"
+
+    @property
     def named_by(self) -> Every | None:
         """The length of the periods that the pattern has; None for {SPAN}, or for one span."""
         return pattern_in_file(self.spans).every
@@ -155,6 +160,11 @@ class TableSource(_ByPeriod):
     def text(self) -> str:
         """The path, and the column."""
         return f"{self.file} by {self.time}"
+
+    @property
+    def nothing_found(self) -> str:
+        """That there is no file, or no row whose period has ended."""
+        return f"there is no file {self.file}, or no {self.every} of {self.time} in it has ended"
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from taxiway.training.history.curves import evaluated_curves
+from taxiway.training.history.curves import catboost_curves, evaluated_curves
 from taxiway.training.history.watch import Watch
 
 
@@ -27,6 +27,16 @@ def _xgboost_callback(watch: Watch) -> Any:
     class Follow(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
             return watch.after(epoch + 1, lambda: tuple(evaluated_curves(evals_log)))
+
+    return Follow()
+
+
+def catboost_callback(watch: Watch) -> Any:
+    """A callback of CatBoost that lets a watch follow a fit; a fit that is stopped keeps its best iteration."""
+
+    class Follow:
+        def after_iteration(self, info: Any) -> bool:
+            return not watch.after(info.iteration, lambda: tuple(catboost_curves(info.metrics)))
 
     return Follow()
 

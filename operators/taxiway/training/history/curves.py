@@ -13,8 +13,14 @@ _log = logging.getLogger(__name__)
 _MOST_STEPS = 1_000
 GRADIENT = "gradient_norm"
 """The metric of the curve of a gradient."""
-_HIGHER_IS_BETTER = ("auc", "aucpr", "average_precision", "map", "ndcg", "pre")
-"""The beginnings of the names of the scores of XGBoost and LightGBM, such as `ndcg@5`; all others are losses."""
+_HIGHER_IS_BETTER = frozenset(
+    {
+        *("auc", "aucpr", "average_precision", "map", "ndcg", "pre"),
+        *("accuracy", "balancedaccuracy", "f", "f1", "kappa", "mcc", "normalizedgini", "prauc", "precision", "r2", "recall"),
+        *("totalf1", "wkappa"),
+    }
+)
+"""The beginnings of the names of the scores of XGBoost, LightGBM and CatBoost, such as `ndcg@5` and `F:beta=2`; all others are losses."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Curve:
 def curves_of(estimator: Any) -> tuple[Curve, ...]:
     """The curves that a fitted estimator keeps; that of the last step for a pipeline, and none for estimators of estimators.
 
-    XGBoost and LightGBM keep that of the validation rows of early stopping, HistGradientBoosting both with early stopping,
+    XGBoost and LightGBM keep that of the validation rows of early stopping, CatBoost also that of the training rows, HistGradientBoosting both with early stopping,
     GradientBoosting that of the training rows, and neural networks the training loss and, with early stopping, the validation score.
     """
     last = last_step(estimator)
@@ -93,13 +99,30 @@ def evaluated_curves(evaluated: Mapping[str, Mapping[str, Sequence[float]]], kep
     """
     for metrics in evaluated.values():
         for metric, values in metrics.items():
-            better = metric.partition("@")[0] in _HIGHER_IS_BETTER
-            yield Curve("validation", metric, [float(value) for value in values], higher_is_better=better, kept=kept)
+            yield Curve("validation", metric, [float(v) for v in values], higher_is_better=_is_score(metric), kept=kept)
+
+
+def catboost_curves(evaluated: Mapping[str, Mapping[str, Sequence[float]]], kept: int | None = None) -> Iterator[Curve]:
+    """The curves of the training rows and of those that are held out, as CatBoost gives them.
+
+    Args:
+        evaluated: The values, by `learn` or `validation`, and metric.
+        kept: See `Curve`.
+    """
+    for metric, values in evaluated.get("learn", {}).items():
+        yield Curve("training", metric, [float(v) for v in values], higher_is_better=_is_score(metric), kept=kept)
+    yield from evaluated_curves({"validation": evaluated.get("validation", {})}, kept)
+
+
+def _is_score(metric: str) -> bool:
+    return re.split("[@:]", metric.lower(), maxsplit=1)[0] in _HIGHER_IS_BETTER
 
 
 def _curves(estimator: Any) -> Iterator[Curve]:
     library, name = type(estimator).__module__.partition(".")[0], type(estimator).__name__
-    if library in ("xgboost", "lightgbm"):
+    if library == "catboost":
+        yield from _catboost(estimator)
+    elif library in ("xgboost", "lightgbm"):
         yield from _boosting_libraries(estimator, library)
     elif name.startswith("HistGradientBoosting") and estimator.scoring == "loss":  # kept as scores, which are negative losses
         yield Curve("training", "loss", [-float(score) for score in estimator.train_score_], first=0)
@@ -112,6 +135,13 @@ def _curves(estimator: Any) -> Iterator[Curve]:
         # With early stopping, it keeps the weights of its best iteration.
         kept = 1 + max(range(len(scores)), key=scores.__getitem__) if scores else None
         yield Curve("validation", "score", [float(score) for score in scores], higher_is_better=True, kept=kept)
+
+
+def _catboost(estimator: Any) -> Iterator[Curve]:
+    """The curves that CatBoost keeps, if it computed the metrics in each iteration."""
+    if estimator.get_params().get("metric_period", 1) == 1:
+        evaluated = estimator.evals_result_
+        yield from catboost_curves(evaluated, estimator.best_iteration_ + 1 if "validation" in evaluated else None)
 
 
 def _boosting_libraries(estimator: Any, library: str) -> Iterator[Curve]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from statistics import median
 
-from taxiway.spec.pipeline import StopRule
+from taxiway.spec.model.section import StopRule
 from taxiway.training.history.curves import Curve
 
 _PATIENCE = 10

@@ -37,6 +37,8 @@ def _iterations(estimator: Any) -> int:
         case "lightgbm":
             booster = estimator.booster_
             return int(booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration())
+        case "catboost":
+            return int(estimator.tree_count_)
         case "HistGradientBoosting":
             return len(estimator._predictors)
         case "GradientBoosting":
@@ -52,6 +54,8 @@ def _splits(estimator: Any, start: int, stop: int) -> list[bool]:
         case "lightgbm":
             dumped = estimator.booster_.dump_model(start_iteration=start, num_iteration=stop - start)
             found = [tree["num_leaves"] > 1 for tree in dumped["tree_info"]]
+        case "catboost":
+            return [bool(leaves > 1) for leaves in estimator.get_tree_leaf_counts()[start:stop]]
         case "HistGradientBoosting":
             return [any(tree.get_n_leaf_nodes() > 1 for tree in trees) for trees in estimator._predictors[start:stop]]
         case _:
@@ -66,4 +70,6 @@ def _kind(estimator: Any) -> str:
         return library if name.startswith("XGB") and estimator.get_params().get("booster") in (None, "gbtree") else ""
     if library == "lightgbm":
         return library if name.startswith("LGBM") else ""
+    if library == "catboost":
+        return library if name in ("CatBoostClassifier", "CatBoostRegressor") else ""
     return next((kind for kind in ("HistGradientBoosting", "GradientBoosting") if name.startswith(kind)), "")

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from taxiway.spec.pipeline import StopRule
+from taxiway.spec.model.section import StopRule
 from taxiway.training.history.curves import Curve
 from taxiway.training.history.rules import STOPPING
 
@@ -26,6 +26,7 @@ class Watch:
 
     Attributes:
         stopped: Why it was stopped; None if it was not.
+        printed: The curves of an estimator that prints its history.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Watch:
     ) -> None:
         self.stop_on = tuple(stop_on)
         self.stopped: str | None = None
+        self.printed: tuple[Curve, ...] = ()
         self.total = total
         self._calls = 0
         self._clock = clock

@@ -50,11 +50,28 @@ def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
     assert plan.spans == found
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"spans": "/{SPAN}.csv"}, "no file matches /{SPAN}.csv"),
+        ({"spans": "/part-*.csv", "split": {"by": "id", "evaluation": 0.2}}, "no file matches /part-*.csv"),
+        ({"spans": "/data.csv", "split": {"by": "id", "evaluation": 0.2}}, "there is no file /data.csv"),
+        (
+            {"file": "/data.csv", "time": "day", "every": "month"},
+            "there is no file /data.csv, or no month of day in it has ended",
+        ),
+    ],
+)
+def test_a_source_without_a_span_says_what_is_missing(keys: dict[str, Any], said: str) -> None:
+    read = read_source({"label": "y", "window": 1, **keys})
+    assert said in plan_window((), read, decided=frozenset()).reason
+
+
 def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -> None:
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), decided=frozenset())
     assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 missing; available: 1, 2, 3")
     none = plan_window((), source(spans="/{SPAN}", window=1), decided=frozenset())
-    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; there is no span at /{SPAN}")
+    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; no file matches /{SPAN}")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def page(tmp_path: Path) -> str:
         table(tmp_path, "now", 2.0, HOSTILE), SCHEMA, previous=table(tmp_path, "before", 0.0, "a"), today=date(2026, 1, 1)
     )
     return page_of(
-        HOSTILE, found.profile, report=found.report, schema=SCHEMA, other=found.previous, other_name=HOSTILE,
+        HOSTILE, found.profile, report=found.report, schema=SCHEMA, reference=found.previous, reference_name=HOSTILE,
         made=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
 

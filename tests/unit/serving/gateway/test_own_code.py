@@ -11,10 +11,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helping import until
-from taxiway.features.own_model import OwnModel
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
-from taxiway.registry.models import ModelToSave, register
+from taxiway.models.own_model import OwnModel
+from taxiway.models.row_model import RowModel
+from taxiway.registry.register import ModelToSave, register
 from taxiway.spec.python_refs import load_python
 from taxiway.tracking.run import MlflowRun
 
@@ -54,7 +54,7 @@ def test_a_gateway_serves_what_its_own_files_can_load(mlflow_url: str, tmp_path:
     (code / "doubled.py").write_text(CODE)
     client.set_registered_model_alias(name, "champion", "1")
     running = start_gateway(
-        mlflow_url, tmp_path / "state", models=[name], loader="taxiway.registry.models:load_folder", code=str(code.parent)
+        mlflow_url, tmp_path / "state", models=[name], loader="taxiway.registry.load:load_folder", code=str(code.parent)
     )
     until(lambda: running.admin.status(name).champion == 1, "version 1 is served")
     given = rows["x"].tolist()

@@ -31,13 +31,13 @@ class Comparison:
 
     Attributes:
         kind: The kind of anomaly: `drift` or `skew`.
-        name: How messages name the rows that are checked.
-        others: How messages name the rows that they are compared with.
+        current_name: How messages name the rows that are checked.
+        reference_name: How messages name the rows that they are compared with.
     """
 
     kind: str
-    name: str
-    others: str
+    current_name: str
+    reference_name: str
 
     def limit(self, feature: Feature) -> Drift | None:
         """The feature's limit for this comparison."""
@@ -45,7 +45,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredDistance:
     """The distance between two columns.
 
     Attributes:
@@ -91,9 +91,9 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
         results.add_note("serving data was not compared: the schema has no skew limit and no feature_skew")
 
 
-def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema, results: CheckResults) -> None:
+def _check(reference: Profile, current: Profile, compared: Comparison, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
-        column, limit = rows.column(feature.name), compared.limit(feature)
+        column, limit = current.column(feature.name), compared.limit(feature)
         if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
             continue
         if column is None or not fits(feature, column):
@@ -102,65 +102,79 @@ def _check(others: Profile, rows: Profile, compared: Comparison, schema: Schema,
                 why = "serving has no such column" if column is None else f"it is {column.storage} in serving"
                 results.add(_unmeasured(why, feature, limit, compared))
             continue
-        before = others.column(feature.name)
-        if before is None or before.present or column.present or not fits(feature, before):
-            results.add(_compare_column(before, column, feature, limit, compared, results))
+        reference_column = reference.column(feature.name)
+        if reference_column is None or reference_column.present or column.present or not fits(feature, reference_column):
+            results.add(_compare_column(reference_column, column, feature, limit, compared, results))
 
 
-def measure(before: ColumnProfile, now: ColumnProfile, feature: Feature, limit: Drift, others: str, name: str) -> Measured:
+def measure(
+    reference: ColumnProfile, current: ColumnProfile, feature: Feature, limit: Drift, reference_name: str, current_name: str
+) -> MeasuredDistance:
     """The distance of two columns that both have values, by the measure of `limit.distance`, or the default of the type."""
     if feature.type not in CATEGORICAL_TYPES:
-        return _jensen_shannon(before, now, feature, others, name)
+        return _jensen_shannon(reference, current, feature, reference_name, current_name)
     volume = limit.distance == "normalized_difference"
-    change = normalized_difference(before, now) if volume else l_infinity(before, now)
-    null_quantile = normalized_difference_null(before, now) if volume else l_infinity_null(before, now)
-    moved = (
-        f"the number of rows with {quoted(change.value)} changed from {change.share_a:,.0f} in {others} to {change.share_b:,.0f}"
+    change = normalized_difference(reference, current) if volume else l_infinity(reference, current)
+    null_quantile = normalized_difference_null(reference, current) if volume else l_infinity_null(reference, current)
+    change_text = (
+        f"the number of rows with {quoted(change.value)} changed from {change.share_a:,.0f} in {reference_name} to {change.share_b:,.0f}"
         if volume
-        else f"the share of {quoted(change.value)} changed from {percent(change.share_a)} in {others} to {percent(change.share_b)}"
+        else f"the share of {quoted(change.value)} changed from {percent(change.share_a)} in {reference_name} to {percent(change.share_b)}"
     )
     kind = "normalized difference" if volume else "L-infinity distance"
-    return Measured(kind, change.distance, null_quantile, f"{feature.name}: {moved} in {name}", quoted(change.value))
+    return MeasuredDistance(
+        kind, change.distance, null_quantile, f"{feature.name}: {change_text} in {current_name}", quoted(change.value)
+    )
 
 
-def _jensen_shannon(before: ColumnProfile, now: ColumnProfile, feature: Feature, others: str, name: str) -> Measured:
+def _jensen_shannon(
+    reference: ColumnProfile, current: ColumnProfile, feature: Feature, reference_name: str, current_name: str
+) -> MeasuredDistance:
     unit = f" {feature.unit}" if feature.unit else ""
-    medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (before, now) if profile.quantiles]
+    medians = [profile.quantiles[len(profile.quantiles) // 2] for profile in (reference, current) if profile.quantiles]
     change = (
         "the median changed from {} to {}".format(*number_texts(*medians)) + unit
         if len(medians) == 2
         else "one side has no finite values"
-    ) + _changed_most(before, now)
-    message = f"{feature.name}: {name} differs from {others} ({change})"
-    return Measured("Jensen-Shannon divergence", jensen_shannon(before, now), jensen_shannon_null(before, now), message)
+    ) + _changed_most(reference, current)
+    message = f"{feature.name}: {current_name} differs from {reference_name} ({change})"
+    return MeasuredDistance(
+        "Jensen-Shannon divergence", jensen_shannon(reference, current), jensen_shannon_null(reference, current), message
+    )
 
 
-def _changed_most(before: ColumnProfile, now: ColumnProfile) -> str:
+def _changed_most(reference: ColumnProfile, current: ColumnProfile) -> str:
     """The integer whose share changed most, if by at least 10 points: such as a new sentinel value for missing ones."""
-    if not (before.values and before.values_complete and now.values and now.values_complete):
+    if not (reference.values and reference.values_complete and current.values and current.values_complete):
         return ""
-    change = l_infinity(before, now)
+    change = l_infinity(reference, current)
     if change.distance < _MIN_SHARE_CHANGE:
         return ""
     return f", and the share of {change.value} from {percent(change.share_a)} to {percent(change.share_b)}"
 
 
 def _compare_column(
-    before: ColumnProfile | None,
-    now: ColumnProfile,
+    reference: ColumnProfile | None,
+    current: ColumnProfile,
     feature: Feature,
     limit: Drift,
     compared: Comparison,
     results: CheckResults,
 ) -> Anomaly | None:
-    if before is None or not fits(feature, before):
-        verb = "has" if compared.others == "training" else "have"
-        why = f"{compared.others} {verb} no such column" if before is None else f"it is {before.storage} in {compared.others}"
+    if reference is None or not fits(feature, reference):
+        verb = "has" if compared.reference_name == "training" else "have"
+        why = (
+            f"{compared.reference_name} {verb} no such column"
+            if reference is None
+            else f"it is {reference.storage} in {compared.reference_name}"
+        )
         return _unmeasured(why, feature, limit, compared)
-    if not before.present or not now.present:
-        verb = "has" if compared.others == "training" else "have"
-        return _unmeasured(f"{f'{compared.others} {verb}' if now.present else 'it has'} no values", feature, limit, compared)
-    found = measure(before, now, feature, limit, compared.others, compared.name)
+    if not reference.present or not current.present:
+        verb = "has" if compared.reference_name == "training" else "have"
+        return _unmeasured(
+            f"{f'{compared.reference_name} {verb}' if current.present else 'it has'} no values", feature, limit, compared
+        )
+    found = measure(reference, current, feature, limit, compared.reference_name, compared.current_name)
     if found.null_quantile >= 1:
         results.add_note(f"{feature.name}: {compared.kind} was not checked: too few values, any distance is expected by chance")
     if found.distance <= max(limit.limit, found.null_quantile):
@@ -170,7 +184,7 @@ def _compare_column(
     fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=proposed)
     return Anomaly(
         kind=compared.kind,
-        span=compared.name,
+        span=compared.current_name,
         column=feature.name,
         severity=_severity(feature, limit),
         observed=f"{found.name} {found.distance:.3f}",
@@ -186,12 +200,12 @@ def _compare_column(
 def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Comparison) -> Anomaly:
     return Anomaly(
         kind=f"{compared.kind}_unmeasured",
-        span=compared.name,
+        span=compared.current_name,
         column=feature.name,
         severity=_severity(feature, limit),
         observed=why,
         expected="values on both sides",
-        message=f"{feature.name}: {compared.name} cannot be compared with {compared.others}: {why}.",
+        message=f"{feature.name}: {compared.current_name} cannot be compared with {compared.reference_name}: {why}.",
     )
 
 

@@ -13,14 +13,18 @@ from sklearn.preprocessing import StandardScaler
 
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
+from taxiway.evaluation.baselines import fit as baselines
+from taxiway.evaluation.baselines.fit import fit_baselines
+from taxiway.evaluation.threshold import ThresholdRule
 from taxiway.features import raw_frame
 from taxiway.records import FeatureSet, Snapshot
+from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.spec.own_metric import OwnMetric
 from taxiway.store import Store
-from taxiway.training import baselines
-from taxiway.training.baselines import fit_baselines
 
 ROWS = 1_000
 EVERY = ["linear", "dummy"]
+COSTS = OwnMetric(costs={"True": {"False": 9}, "False": {"True": 1}})
 
 
 def rows_with(labels: Any) -> pd.DataFrame:
@@ -100,6 +104,23 @@ def test_at_most_so_many_rows_are_used(tmp_path: Path, monkeypatch: pytest.Monke
     given = made(tmp_path, rows_with(lambda signal: signal > 1), ("False", "True"))
     monkeypatch.setattr(baselines, "_MOST_ROWS", 300)
     assert [one.record.rows for one in fit_baselines(*given)] == [300, 300]
+
+
+@pytest.mark.parametrize(("given_threshold", "costs"), [(0.3, None), (ChosenThreshold(by="cost"), COSTS)])
+def test_the_threshold_is_found_as_that_of_the_candidate(
+    tmp_path: Path, given_threshold: float | ChosenThreshold, costs: OwnMetric | None
+) -> None:
+    """If missing a "True" costs nine times as much, the linear model predicts it from about 0.1, and the dummy model always does."""
+    features, snapshot, store = made(tmp_path, rows_with(lambda signal: signal > 1), ("False", "True"))
+    rule = ThresholdRule(given_threshold, costs)
+    linear, dummy = fit_baselines(features, snapshot, store, rule)
+    if costs is None:
+        assert (linear.threshold, dummy.threshold) == (0.3, 0.3)
+        return
+    assert linear.threshold is not None and 0.03 < linear.threshold < 0.3
+    assert dummy.threshold is not None and dummy.threshold < dummy.predict(raw_frame(rows_with(np.sign), ("a",), ("b",)))[0, 1]
+    assert [one.record for one in fit_baselines(features, snapshot, store, rule)] == [linear.record, dummy.record]
+    assert [one.threshold for one in fit_baselines(features, snapshot, store)] == [None, None]
 
 
 def test_a_baseline_that_cannot_be_fitted_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -32,14 +32,20 @@ from xgboost import XGBClassifier
 from flaky import in_front_of
 from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
-from taxiway.registry.models import ModelToSave, classes_of, download_version, find_version, load_trusted, register
+from taxiway.models.row_model import RowModel
+from taxiway.registry.described import classes_of
+from taxiway.registry.load import download_version, load_trusted
+from taxiway.registry.register import ModelToSave, find_version, register
 from taxiway.registry.trust import check_model
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import CANDIDATE, CLASSES, FILES, THRESHOLD
 
+try:
+    import catboost as CATBOOST
+except ImportError:
+    CATBOOST = None
 ESTIMATORS = [
     XGBClassifier(n_estimators=3),
     LGBMClassifier(n_estimators=3, verbose=-1),
@@ -48,6 +54,7 @@ ESTIMATORS = [
     RandomForestClassifier(n_estimators=3),
     GradientBoostingClassifier(n_estimators=3),
     LogisticRegression(),
+    *([CATBOOST.CatBoostClassifier(iterations=3, allow_writing_files=False, verbose=False)] if CATBOOST is not None else []),
 ]
 
 

@@ -16,7 +16,7 @@ from taxiway.spec.python_refs import never_exiting
 from taxiway.stages.context import StageContext, schema_of
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
-from taxiway.stages.steps import STEPS, Progress, needed
+from taxiway.stages.runner.steps import STEPS, Progress, needed
 from taxiway.tracking import tags
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets

@@ -2,14 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
-from taxiway.messages import clipped, error_text
+from taxiway.messages import clipped, error_text, listed
 from taxiway.spec.metrics import Problem
-from taxiway.training.history import GRADIENT, ReportedHistory, Watch
+from taxiway.training.own.data import TrainingData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,76 +16,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-VALIDATION = 0.1
-"""The fraction of the training rows that are held out to watch."""
 MAX_ERROR = 500
 _ROUNDING = 1e-6
 _SUM_ROUNDING = 1e-3
 _STABLE_ROWS = 200
 _FEW = 16  # as few as a predict call has
 _SAME_R, _SAME_A = 1e-3, 1e-4  # for models of single precision
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a function or a program of a team learns from. All arrays are copies.
-
-    Attributes:
-        matrix: The transformed features of the rows to learn from (n, features), without missing values.
-        labels: Their labels (n): positions of the classes, or numbers.
-        validation_matrix: The features of a tenth of the training rows, held out at random with each class in both.
-        validation_labels: Their labels.
-        columns: The names of the features.
-        classes: The classes as text; empty for a regression.
-        seed: A number for the random generators, the same in every run.
-        weights: The weights of the rows to learn from, with `model.weight`; None if all weigh alike.
-        validation_weights: The weights of the held-out rows.
-        history: What was reported.
-    """
-
-    matrix: "Floats"
-    labels: Any
-    validation_matrix: "Floats"
-    validation_labels: Any
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    seed: int
-    weights: Any = None
-    validation_weights: Any = None
-    history: ReportedHistory = field(default_factory=lambda: ReportedHistory(Watch()))
-
-    def report(
-        self,
-        iteration: int,
-        *,
-        training_loss: float | None = None,
-        validation_loss: float | None = None,
-        gradient_norm: float | None = None,
-    ) -> bool:
-        """Report the state of the training after an iteration: for MLflow, the rules and the progress in the log.
-
-        Args:
-            iteration: The number of the iteration, larger than the one before.
-            training_loss: The loss on the rows to learn from.
-            validation_loss: The loss on the held-out rows.
-            gradient_norm: The norm of the gradient.
-
-        Returns:
-            Whether to stop, because a rule of `model.stop_on` found a mistake.
-
-        Raises:
-            ValueError: The number is not larger than the one before.
-        """
-        values = (
-            ("training", "loss", training_loss),
-            ("validation", "loss", validation_loss),
-            ("training", GRADIENT, gradient_norm),
-        )
-        return self.history.add(iteration, values)
-
-    def keep(self, iteration: int) -> None:
-        """Say that the model which is returned is that of an earlier iteration, such as the one with the smallest loss."""
-        self.history.kept = iteration
 
 
 class OwnTraining(ABC):
@@ -129,8 +64,8 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
     wanted = "predict_proba" if problem == "classification" else "predict"
     if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
         raise FitError(
-            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost or "
-            f"LightGBM with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
+            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost, "
+            f"LightGBM or CatBoost with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
             "and load"
         )
     own = [str(name) for name in getattr(estimator, "classes_", [])]
@@ -140,13 +75,44 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
             f"{name} returned an estimator of the classes {', '.join(own)}; required: fitted to data.labels, which are "
             f"{', '.join(known)} for {', '.join(data.classes)}"
         )
-    _require_stable(estimator, made, data.matrix[:_STABLE_ROWS], len(data.classes), name)
+    _require_stable(estimator, made, first_rows(estimator, data), len(data.classes), name)
     return estimator
 
 
+def takes_frame(estimator: Any, data: TrainingData) -> bool:
+    """Whether an estimator predicts for the raw columns of `TrainingData.frame`, and not for transformed features.
+
+    An object of a team's own class says so with `takes_frame`; another estimator was fitted to a DataFrame with these columns.
+
+    Raises:
+        FitError: The transformed features have the same names.
+    """
+    from taxiway.models.own_model import OwnModel
+
+    if isinstance(estimator, OwnModel):
+        return bool(getattr(estimator.loaded, "takes_frame", False))
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:  # of CatBoost
+        names = getattr(estimator, "feature_names_", None)
+    fitted_to = [] if names is None else [str(name) for name in names]
+    if data.raw is None or fitted_to != [*data.raw.features.columns]:
+        return False
+    if fitted_to == [*data.columns]:
+        raise FitError(
+            f"the {type(estimator).__name__} was fitted to a DataFrame with the columns {listed(fitted_to)}, which are names of raw columns and "
+            "of transformed features; fit it to data.matrix, or give the features other names in features.build"
+        )
+    return True
+
+
+def first_rows(estimator: Any, data: TrainingData) -> Any:
+    """The first 200 rows to learn from, as the estimator takes them."""
+    return data.first_of_frame(_STABLE_ROWS) if takes_frame(estimator, data) else data.matrix[:_STABLE_ROWS]
+
+
 def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
-    from taxiway.features.onnx_model import OnnxModel, content_of
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.onnx_model import OnnxModel, content_of
+    from taxiway.models.own_model import OwnModel
 
     content = content_of(made)
     if content is not None:
@@ -161,7 +127,7 @@ def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
     return OwnModel.of(made, folder)
 
 
-def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, name: str) -> None:
+def _require_stable(estimator: Any, made: Any, matrix: Any, classes: int, name: str) -> None:
     """Check that the answer to a row is the same in each call, with other rows, and after saving.
 
     Raises:
@@ -169,7 +135,7 @@ def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, n
     """
     import numpy as np
 
-    from taxiway.features.own_model import OwnModel
+    from taxiway.models.own_model import OwnModel
 
     answers = _answers(estimator, matrix, classes, name)
     if len(answers) != len(matrix) or not np.isfinite(answers).all():
@@ -188,7 +154,7 @@ def _require_stable(estimator: Any, made: Any, matrix: "Floats", classes: int, n
         raise FitError(f"{name}: the model answers otherwise after save and load; save everything that it predicts with")
 
 
-def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
+def _answers(estimator: Any, matrix: Any, classes: int, name: str) -> Any:
     import numpy as np
 
     try:
@@ -197,12 +163,12 @@ def _answers(estimator: Any, matrix: "Floats", classes: int, name: str) -> Any:
         raise FitError(f"{name} cannot predict: {clipped(error_text(error), MAX_ERROR)}") from error
 
 
-def require_predictions(estimator: Any, matrix: "Floats", classes: int, name: str) -> None:
+def require_predictions(estimator: Any, matrix: Any, classes: int, name: str) -> None:
     """Check what a fitted estimator predicts for some rows.
 
     Args:
         estimator: The estimator.
-        matrix: The transformed features of the rows.
+        matrix: The transformed features of the rows, or their raw columns.
         classes: The number of classes; 0 for a regression.
         name: What it is, for the error.
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from taxiway.credentials import passed_variables
 from taxiway.errors import ConfigError, FitError
 from taxiway.messages import clipped
-from taxiway.spec.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
 from taxiway.spec.metrics import Problem
+from taxiway.spec.model.command import CONFIG, MODEL, TRAINING, files_in, filled, shown
 from taxiway.store import temp_folder
-from taxiway.training.own_training import OwnTraining, TrainingData, estimator_of
+from taxiway.training.own.data import TrainingData
+from taxiway.training.own.training import OwnTraining, estimator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 _KEEPER = Path(__file__).with_name("keeper.py")
 _LONGEST_LINE = 2000
 _LAST_LINES = 10
+_MOST_LINES = 10_000
+"""In the log of the task; a program may print for each row."""
 _LAST_CHARACTERS = 1500
 _MAX_MODEL_BYTES = 1 << 30
 
@@ -90,11 +93,13 @@ class OwnCommand(OwnTraining):
         with keeper:
             output = keeper.stdout
             assert output is not None
-            for line in iter(lambda: output.readline(_LONGEST_LINE), ""):
-                text = line.rstrip()
-                if text:
-                    last.append(text)
+            lines = (line.rstrip() for line in iter(lambda: output.readline(_LONGEST_LINE), ""))
+            for number, text in enumerate(filter(None, lines)):
+                last.append(text)
+                if number < _MOST_LINES:
                     _log.info("%s", text)
+                elif number == _MOST_LINES:
+                    _log.warning("the program printed %s lines; what follows is not logged", f"{_MOST_LINES:,}")
         if keeper.returncode:
             raise FitError(f"{self._name} {_how_it_ended(keeper.returncode)}; nothing was registered. {_said(last)}")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxiway.evaluation.costs import NOT_COMPARED, costs_text
+from taxiway.evaluation.baselines.costs import NOT_COMPARED, costs_text
 
 TIMES = {"predict.ms_per_row": 0.012, "baseline.linear.predict_ms_per_row": 0.002}
 SIZE = {"baseline.linear.model_bytes": 30_000.0}

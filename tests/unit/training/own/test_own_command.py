@@ -20,12 +20,14 @@ from ending import dies_with_us
 from helping import until
 from taxiway.errors import ConfigError, FitError
 from taxiway.records import FeatureSet
-from taxiway.spec.command import beside, shown
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.command import beside, shown
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
-from taxiway.training.fit import TrainingRows, training_data
-from taxiway.training.own_command import OwnCommand
+from taxiway.training.fit import training_data
+from taxiway.training.own import command
+from taxiway.training.own.command import OwnCommand
+from taxiway.training.rows import TrainingRows
 from taxiway.training.train import candidate_key
 
 CLASSES = ("no", "yes")
@@ -120,6 +122,17 @@ def test_parameters_are_arguments_and_output_goes_to_the_log(tmp_path: Path, cap
     lines = [record.getMessage() for record in caplog.records]
     # The working folder contains only the requested files, and no shell interprets the arguments.
     assert lines == ["train.csv", '--rate=0.1|a b; rm $HOME|[3, 2]|true|{"a": 1}|20130101|', "warned"]
+
+
+def test_the_log_of_a_program_that_prints_very_much_is_capped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_MOST_LINES", 3)
+    script = program(tmp_path, "seq 100; exit 4")
+    with caplog.at_level(logging.INFO, "taxiway.training"), pytest.raises(FitError, match="97\n98\n99\n100"):
+        trained(script, *NEEDED)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["1", "2", "3", "the program printed 3 lines; what follows is not logged"]
 
 
 def test_a_program_does_not_get_the_credentials_of_the_task(
@@ -251,7 +264,7 @@ def test_the_content_of_inputs_in_other_folders_decides_about_reuse(
     assert key("v2") != before
     if name == "prior":
         (tmp_path / "v2" / "prior" / "deep" / "x.csv").write_text("1")
-        monkeypatch.setattr("taxiway.spec.command._MOST_FILES", 1)
+        monkeypatch.setattr("taxiway.spec.model.command._MOST_FILES", 1)
         assert key("v2") != key("v1"), "a folder of too many files counts as its path"
 
 
@@ -286,8 +299,9 @@ def test_a_program_ends_with_a_task_that_is_cancelled(tmp_path: Path) -> None:
 def test_a_program_ends_with_a_task_that_is_killed(tmp_path: Path) -> None:
     script = program(tmp_path, f"{DAEMON.format(tmp_path)} echo $$ >> {tmp_path}/pids; trap '' TERM HUP INT; exec sleep 1000")
     code = (
-        "from taxiway.training.own_command import OwnCommand\n"
-        "from taxiway.training.fit import TrainingRows, training_data\n"
+        "from taxiway.training.own.command import OwnCommand\n"
+        "from taxiway.training.fit import training_data\n"
+        "from taxiway.training.rows import TrainingRows\n"
         f"data = training_data(TrainingRows.made_up('regression'), (), {COLUMNS!r})\n"
         f"OwnCommand([{script!r}, *{NEEDED!r}], {{}}).fit(data, 'regression', lambda: None)\n"
     )

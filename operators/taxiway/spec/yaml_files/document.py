@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import clipped
-from taxiway.spec.yaml_nesting import NestingError, check_nesting
+from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
 
 _SHOWN_CHARACTERS = 40
 _RENAMED = {

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from taxiway.features.pickles import is_pickle
+from taxiway.models.pickles import is_pickle
 
 MAX_BYTES = 1 << 30
 """The size of all files of a model together, and of each when it is decompressed."""

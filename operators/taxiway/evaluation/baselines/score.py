@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from taxiway.evaluation.baselines.fit import FittedBaseline
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.features.encoding import predict_rows
@@ -12,7 +13,6 @@ from taxiway.messages import error_line
 from taxiway.records import Baseline, BaselineModel, Interval, MetricValue
 from taxiway.records.evaluation import BaselineName
 from taxiway.spec.metrics import metric_key
-from taxiway.training.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def score_baselines(
         name = baseline.record.name
         try:
             answers = predict_rows(baseline.predict, frame)
-            scored[name] = (baseline.record, predictions_of(answers, baseline.classes, classes, positive))
+            scored[name] = (baseline.record, predictions_of(answers, baseline.classes, classes, positive, baseline.threshold))
         except Exception as error:  # of any library, about any rows
             _log.warning("the candidate is not compared with a %s model, which could not predict: %s", name, error_line(error))
     return scored

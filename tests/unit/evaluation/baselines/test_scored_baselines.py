@@ -9,13 +9,13 @@ import pytest
 from evaluation.test_evaluate import GATE, Scorer, made
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from taxiway.evaluation.baselines.fit import FittedBaseline, fit_baselines
 from taxiway.evaluation.evaluate import evaluate
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features import raw_frame
 from taxiway.records import BaselineModel, Evaluation, FeatureSet
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.gate import Gate
-from taxiway.training.baselines import FittedBaseline, fit_baselines
 
 CLASSES = ("False", "True")
 

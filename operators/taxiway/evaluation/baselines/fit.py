@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
+from taxiway.evaluation.threshold import ThresholdRule
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import raw_frame
@@ -15,8 +16,9 @@ from taxiway.features.transform import dump_fitted, load_fitted
 from taxiway.messages import error_line
 from taxiway.records import BaselineModel, FeatureSet, Snapshot
 from taxiway.records.evaluation import BaselineName
+from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.stats.seed import SEED
 from taxiway.store import StageKey, Store, keep, made_before
-from taxiway.training.estimator import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     Rows = Callable[[], tuple[pd.DataFrame, Floats]]
 
 _log = logging.getLogger(__name__)
+_NO_RULE = ThresholdRule()
 _RULE = 1  # version of the estimators and of their rows; see StageKey
 _MOST_ROWS = 50_000
 _MOST_CELLS = 10_000_000
@@ -51,12 +54,19 @@ class FittedBaseline:
     pipeline: Any
     classes: tuple[str, ...]
 
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which on it predicts the second of two classes; None for 0.5."""
+        return self.record.threshold if len(self.classes) == 2 else None
+
     def predict(self, frame: "pd.DataFrame") -> Any:
         """The probabilities of the classes, or numbers for a regression."""
         return self.pipeline.predict_proba(frame) if self.classes else self.pipeline.predict(frame)
 
 
-def fit_baselines(features: FeatureSet, snapshot: Snapshot, store: Store) -> tuple[FittedBaseline, ...]:
+def fit_baselines(
+    features: FeatureSet, snapshot: Snapshot, store: Store, rule: ThresholdRule = _NO_RULE
+) -> tuple[FittedBaseline, ...]:
     """Fit the baselines of a feature set, or load those that were fitted before.
 
     They are fitted on the raw columns of at most 50,000 training rows, fewer if there are very many columns or classes. The linear
@@ -67,30 +77,35 @@ def fit_baselines(features: FeatureSet, snapshot: Snapshot, store: Store) -> tup
         features: The feature set of the candidate. Only its columns and its label are used, not its transform.
         snapshot: The snapshot that it was made from.
         store: Where rows and fitted baselines are.
+        rule: How to find the decision threshold. To choose it, some of the rows are held out from one more fit.
     """
 
     @cache
     def rows() -> "tuple[pd.DataFrame, Floats]":
         return _training_rows(features, snapshot, store)
 
-    found = (_fitted(name, features, rows, store) for name in _BUILD)
+    found = (_fitted(name, features, rows, store, rule) for name in _BUILD)
     return tuple(baseline for baseline in found if baseline is not None)
 
 
-def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store) -> FittedBaseline | None:
+def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store, rule: ThresholdRule) -> FittedBaseline | None:
     try:
-        key = _key(name, features)
+        key = _key(name, features, rule)
         made = made_before(store, key, BaselineModel, whole=lambda made: store.is_whole(made.model))
         if made is not None:
             pipeline = load_fitted(made.model, store)
         else:
             pipeline = _fit(_BUILD[name](features), *rows())
             model, size = dump_fitted(pipeline, store)
-            made = keep(
-                store,
-                key,
-                BaselineModel(name=name, snapshot=features.snapshot, model=model, model_bytes=size, rows=len(rows()[1])),
+            record = BaselineModel(
+                name=name,
+                snapshot=features.snapshot,
+                model=model,
+                model_bytes=size,
+                rows=len(rows()[1]),
+                threshold=_threshold(_BUILD[name](features), features, rows, rule),
             )
+            made = keep(store, key, record)
     except Exception as error:  # of any library, about any rows
         _log.warning("the candidate is not compared with a %s model, which could not be fitted: %s", name, error_line(error))
         return None
@@ -99,7 +114,21 @@ def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store
     )
 
 
-def _key(name: BaselineName, features: FeatureSet) -> StageKey:
+def _threshold(estimator: Any, features: FeatureSet, rows: "Rows", rule: ThresholdRule) -> float | None:
+    """The decision threshold of a baseline; None for 0.5, and if too few rows are left to choose it on."""
+    from sklearn.model_selection import train_test_split
+
+    if len(features.classes) != 2 or not isinstance(rule.given, ChosenThreshold):
+        return rule.given if isinstance(rule.given, float) else None
+    frame, labels = rows()
+    learned, held, learned_labels, held_labels = train_test_split(
+        frame, labels, test_size=rule.given.fraction, random_state=SEED, stratify=labels
+    )
+    probabilities = _fit(estimator, learned, learned_labels).predict_proba(held)
+    return rule.threshold(features.classes, probabilities, held_labels)
+
+
+def _key(name: BaselineName, features: FeatureSet, rule: ThresholdRule) -> StageKey:
     params = {
         "name": name,
         "columns": (features.numeric, features.categorical, features.text, features.dates),
@@ -107,6 +136,7 @@ def _key(name: BaselineName, features: FeatureSet) -> StageKey:
         "label": features.label,
         "classes": features.classes,
         "rule": _RULE,
+        **rule.key(),
     }
     inputs = {"snapshot": features.snapshot, "schema": features.schema_version}
     return StageKey("baseline", inputs, params, packages=("scikit-learn", "scipy", "skops"))

@@ -11,13 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from taxiway.errors import ConfigError, FitError
 from taxiway.features.encoding import predict_rows
-from taxiway.features.onnx_model import OnnxModel, content_of
-from taxiway.registry.models import check_savable
+from taxiway.models.onnx_model import OnnxModel, content_of
+from taxiway.registry.register import check_savable
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Model
+from taxiway.spec.model.section import Model
 from taxiway.training.estimator import accepts_missing, build_estimator
-from taxiway.training.fit import TrainingRows, training_data
-from taxiway.training.own_training import require_predictions
+from taxiway.training.fit import training_data
+from taxiway.training.own.training import require_predictions
+from taxiway.training.rows import TrainingRows
 
 CLASSES = ("no", "yes")
 ESTIMATOR = "from sklearn.linear_model import LogisticRegression; return LogisticRegression().fit(data.matrix, data.labels)"

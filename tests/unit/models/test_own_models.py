@@ -27,21 +27,23 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
-from taxiway.features import artifacts, own_model
-from taxiway.features.artifacts import code_in
 from taxiway.features.encoding import predict_rows
-from taxiway.features.own_model import OwnModel
-from taxiway.features.row_model import RowModel
 from taxiway.features.signature import ModelColumns
+from taxiway.models import artifacts, own_model
+from taxiway.models.artifacts import code_in
+from taxiway.models.own_model import OwnModel
+from taxiway.models.row_model import RowModel
 from taxiway.records.digests import digest_of_bytes
-from taxiway.registry.models import ModelToSave, check_savable, download_version, load_trusted, own_models, register
-from taxiway.spec.pipeline import Model
+from taxiway.registry.load import download_version, load_trusted, own_models
+from taxiway.registry.register import ModelToSave, check_savable, register
+from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import load_python
 from taxiway.store import temp_folder
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import FILES
 from taxiway.training.estimator import build_estimator
-from taxiway.training.fit import TrainingRows, training_data
+from taxiway.training.fit import training_data
+from taxiway.training.rows import TrainingRows
 
 CODE = """import numpy as np
 from pathlib import Path
@@ -106,7 +108,7 @@ def test_a_clean_process_answers_bit_for_bit_as_the_trained_model(folder: Path, 
     client, name, version, made = registered(mlflow_url, trained(folder))
     rows().to_parquet(tmp_path / "rows.parquet")
     code = (
-        "import sys, numpy as np, pandas as pd\nfrom pathlib import Path\nfrom taxiway.registry.models import load_trusted\n"
+        "import sys, numpy as np, pandas as pd\nfrom pathlib import Path\nfrom taxiway.registry.load import load_trusted\n"
         "url, name, version, code, given, out = sys.argv[1:]\n"
         "model = load_trusted(url, name, int(version), code=Path(code))\n"
         "np.save(out, model.get_raw_model().predict_proba(pd.read_parquet(given)))\n"
@@ -195,7 +197,7 @@ def test_altered_artifacts_are_refused_before_code_runs(folder: Path, mlflow_url
 def test_a_forged_model_is_refused_before_code_runs(folder: Path, change: Callable[[Any], None], words: str) -> None:
     model = trained(folder)
     change(model.saved)
-    loaded = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    loaded = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.models.own_model.OwnModel"])
     (folder / "team" / "ran").unlink()
     with pytest.raises(UntrustedModelError, match=words):
         loaded.bind(folder)
@@ -260,7 +262,7 @@ def test_nothing_but_artifacts_is_saved_or_loaded(folder: Path) -> None:
     model = trained(folder)
     check_savable(model)
     assert own_models([{"x": model}]) == [model]
-    forged = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.features.own_model.OwnModel"])
+    forged = skops.io.loads(skops.io.dumps(model), trusted=["taxiway.models.own_model.OwnModel"])
     forged.__setstate__({"saved": model.saved, "_loaded": "anything"})
     with pytest.raises(UntrustedModelError, match="is not loaded with it"):
         _ = forged.loaded

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from taxiway.evaluation.baselines.fit import FittedBaseline
+from taxiway.evaluation.baselines.timing import predict_times
 from taxiway.evaluation.scoring import LoadedModel
-from taxiway.evaluation.timing import predict_times
 from taxiway.features.signature import predict_function
-from taxiway.training.baselines import FittedBaseline
 
 if TYPE_CHECKING:
     import pandas as pd

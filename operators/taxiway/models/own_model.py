@@ -14,8 +14,8 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator  # noqa: TID253 the base of a class that skops looks up by its name
 
 from taxiway.errors import FitError, ModelLoadError, UntrustedModelError
-from taxiway.features.artifacts import MAX_BYTES, code_in
 from taxiway.messages import error_line, quoted
+from taxiway.models.artifacts import MAX_BYTES, code_in
 from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.python_refs import load_source
 from taxiway.store import temp_folder
@@ -117,7 +117,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if known is None:
             raise UntrustedModelError(
                 "the model is of a team's own class, whose code is not loaded with it; load it with "
-                "taxiway.registry.models.load_trusted(tracking_uri, model, version, code=FOLDER)"
+                "taxiway.registry.load.load_trusted(tracking_uri, model, version, code=FOLDER)"
             )
         return known
 

@@ -10,7 +10,8 @@ from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.python_refs import look_up
-from taxiway.training.own_training import MAX_ERROR, OwnTraining, TrainingData, estimator_of
+from taxiway.training.own.data import TrainingData
+from taxiway.training.own.training import MAX_ERROR, OwnTraining, estimator_of
 
 
 class OwnFunction(OwnTraining):

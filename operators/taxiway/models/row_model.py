@@ -84,7 +84,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             of `threshold`.
 
         Raises:
-            DataError: A column is missing, or a value does not have the type of its column.
+            DataError: A column is missing or is there twice, or a value does not have the type of its column.
         """
         import pandas as pd
 
@@ -108,15 +108,23 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return self.estimator.predict_proba(frame) if self.classes else self.estimator.predict(frame)
 
     def _answers(self, rows: Any) -> Any:
+        import numpy as np
         import pandas as pd
 
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+        if not len(frame):
+            return np.empty((0, len(self.classes)) if self.classes else 0)
         columns = self.columns
+        whole = self._with_all_columns(frame, columns)
+        return predict_rows(self.predict_frame, raw_frame(whole, columns.numeric, columns.categorical, columns.types))
+
+    def _with_all_columns(self, frame: "pd.DataFrame", columns: ModelColumns) -> "pd.DataFrame":
+        """The rows with each column of the model once; columns that may be absent are missing in every row."""
         # The header of a CSV file may have blanks around the names.
         bare = {name: name.strip() for name in frame if isinstance(name, str) and name.strip() not in frame}
         frame = frame.rename(columns={name: to for name, to in bare.items() if to in columns.names})
-        absent = [name for name in columns.names if name not in frame]
-        required = [name for name in absent if name not in columns.optional]
+        counts = {name: int((frame.columns == name).sum()) for name in columns.names}
+        required = [name for name, count in counts.items() if not count and name not in columns.optional]
         if required:
             raise DataError(
                 f"the rows do not have the columns {listed(required)}, which the model needs; a column may be absent only if its values "
@@ -124,5 +132,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 key=required[0],
                 allowed=columns.names,
             )
-        whole = frame.assign(**dict.fromkeys(absent))
-        return predict_rows(self.predict_frame, raw_frame(whole, columns.numeric, columns.categorical, columns.types))
+        repeated = [name for name, count in counts.items() if count > 1]
+        if repeated:
+            raise DataError(f"the rows have {listed(repeated)} more than once; allowed: each column once", key=repeated[0])
+        return frame.assign(**{name: None for name, count in counts.items() if not count})

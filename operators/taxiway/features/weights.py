@@ -1,0 +1,148 @@
+"""The weights of the training rows: a column of them, or what a function of the team's own returns."""
+
+import contextlib
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.engine.read_rows import read_rows
+from taxiway.errors import ConfigError, DataError, TaxiwayError
+from taxiway.messages import clipped, error_text
+from taxiway.records import Span
+from taxiway.spec.python_refs import look_up, names_function, short_name
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_KEY = "model.weight"
+_MAX_ERROR = 500
+_NUMBERS = "biufO"
+"""The kinds of NumPy's types that may hold numbers; times and texts would be converted to some."""
+
+
+def weights_of(weight: str, spans: tuple[Span, ...], store: Store) -> "Floats":
+    """The weights of training rows.
+
+    Args:
+        weight: The column with the weights, or the function that returns them.
+        spans: The training spans.
+        store: Where their rows are.
+
+    Raises:
+        ConfigError: There is no such function, it raised an error, or did not return weights.
+        DataError: A weight of the column is missing, negative or no finite number, or all are 0.
+    """
+    if names_function(weight):
+        return _returned(weight, read_rows(spans, store))
+    return _in_column(read_rows(spans, store, [weight])[weight])
+
+
+def weight_function(path: str) -> Any:
+    """The function of `model.weight`.
+
+    Args:
+        path: `FILE.py:function` or `package.module:function`.
+
+    Raises:
+        ConfigError: The function does not exist, or cannot be called with one argument.
+    """
+    function = look_up(path, ":", _KEY)
+    try:
+        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
+            inspect.signature(function).bind(None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{_KEY}: {short_name(path)} cannot be called with (rows): {error}; allowed: a function of one argument, the training rows",
+            key=_KEY,
+        ) from error
+    return function
+
+
+def _in_column(column: "pd.Series[Any]") -> "Floats":
+    import pandas as pd
+
+    weights: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    wrong = _wrong(weights)
+    if wrong or not weights.any():
+        found = (
+            f"missing, negative or no number in {wrong:,} of {len(weights):,} training rows"
+            if wrong
+            else "0 in all training rows"
+        )
+        raise DataError(
+            f"the weight {column.name} is {found}; allowed: numbers from 0, not all of them 0",
+            key=_KEY,
+            got=str(column.name),
+        )
+    return weights
+
+
+def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
+    """The weights that a function returns for some rows."""
+    function, name, given = weight_function(path), short_name(path), rows.copy()
+    try:
+        returned = function(given)
+    except (MemoryError, TaxiwayError):
+        raise
+    except (Exception, SystemExit) as error:  # a team's code may raise anything
+        raise ConfigError(f"{_KEY}: {name} raised {clipped(error_text(error), _MAX_ERROR)}", key=_KEY) from error
+    if changed := _changed(rows, given):
+        raise ConfigError(
+            f"{_KEY}: {name} changed {changed} of the rows that it got, so its weights may belong to other rows; work on a copy, rows.copy()",
+            key=_KEY,
+        )
+    weights = _as_numbers(returned, rows, name)
+    wrong = _wrong(weights)
+    if wrong or not weights.any():
+        found = (
+            f"a missing, negative or infinite weight for {wrong:,} of {len(rows):,} training rows"
+            if wrong
+            else f"the weight 0 for all {len(rows):,} training rows"
+        )
+        raise ConfigError(f"{_KEY}: {name} returned {found}; {_ALLOWED}, not all of them 0", key=_KEY)
+    return weights
+
+
+def _changed(rows: "pd.DataFrame", given: "pd.DataFrame") -> str | None:
+    """What a function changed in the rows that it got; None if it only added columns."""
+    if not given.index.equals(rows.index):
+        return "the order or the number"
+    changed = [str(name) for name in rows.columns if name not in given.columns or not rows[name].equals(given[name])]
+    return f"the column {changed[0]}" if changed else None
+
+
+_ALLOWED = "allowed: for each row one number from 0"
+
+
+def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
+    import numpy as np
+    import pandas as pd
+
+    try:
+        found = np.asarray(returned)
+        numbers: Floats = np.asarray(returned if found.dtype.kind in _NUMBERS else "no number", dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"{_KEY}: {name} returned a {type(returned).__name__} that holds no numbers; {_ALLOWED}", key=_KEY
+        ) from error
+    if returned is None or numbers.shape != (len(rows),):
+        got = "None" if returned is None else f"an array of the shape {numbers.shape}"
+        raise ConfigError(f"{_KEY}: {name} returned {got} for {len(rows):,} training rows; {_ALLOWED}", key=_KEY)
+    if isinstance(returned, pd.Series) and not returned.index.equals(rows.index):
+        raise ConfigError(
+            f"{_KEY}: {name} returned a Series whose index is not that of the rows; return the weights in the order of the rows, for example "
+            "with reindex(rows.index)",
+            key=_KEY,
+        )
+    return numbers
+
+
+def _wrong(weights: "Floats") -> int:
+    """The number of weights that are missing, negative or infinite."""
+    import numpy as np
+
+    return int((~np.isfinite(weights) | (weights < 0)).sum())

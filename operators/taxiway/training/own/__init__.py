@@ -1,0 +1,1 @@
+"""Training by a function or a program of a team: what it is given, and what it may return."""

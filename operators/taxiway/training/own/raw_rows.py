@@ -1,0 +1,49 @@
+"""The raw training rows, for functions that learn from them or look at them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.engine.read_rows import read_rows, read_table
+from taxiway.features.encoding import raw_frame
+from taxiway.records import FeatureSet, Snapshot, Span
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The raw rows that a feature set was made from; each method reads them again.
+
+    Attributes:
+        features: The feature set.
+        store: Where the rows are.
+    """
+
+    features: FeatureSet
+    store: Store
+
+    def rows(self, positions: Any) -> "pd.DataFrame":
+        """Rows with all columns of the source."""
+        return _taken(read_rows(self._spans, self.store), positions)
+
+    def table(self, positions: Any) -> "pa.Table":
+        """Rows with all columns of the source, as Arrow."""
+        return read_table(self._spans, self.store).take(positions)
+
+    def frame(self, positions: Any) -> "pd.DataFrame":
+        """The raw columns of the model, in the form in which a model gets them that is served."""
+        features = self.features
+        rows = read_rows(self._spans, self.store, [*features.columns])
+        return _taken(raw_frame(rows, features.as_numbers, features.as_text, features.types), positions)
+
+    @property
+    def _spans(self) -> tuple[Span, ...]:
+        return self.store.get(Snapshot, self.features.snapshot).training
+
+
+def _taken(rows: "pd.DataFrame", positions: Any) -> "pd.DataFrame":
+    taken: pd.DataFrame = rows.iloc[positions].reset_index(drop=True)
+    return taken
