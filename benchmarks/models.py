@@ -29,6 +29,7 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
     "sklearn.ensemble.HistGradientBoostingClassifier": {"max_iter": 100, "early_stopping": False},
     "xgboost.XGBClassifier": {"n_estimators": 100},
     "lightgbm.LGBMClassifier": {"n_estimators": 100, "verbose": -1},
+    "catboost.CatBoostClassifier": {"n_estimators": 100, "verbose": False, "thread_count": 1},
 }
 
 
