@@ -100,6 +100,11 @@ def hash_of_value_sql(column: Column) -> str:
     return f"CASE WHEN {name} IS NOT NULL THEN hash({plain}) END"
 
 
+def item_type_of(storage: str) -> str | None:
+    """The type in a schema of the items of a DuckDB type of lists, or `other`; None if it is no list."""
+    return type_of(storage[: storage.rindex("[")]) if type_of(storage) == "list" else None
+
+
 def type_of(storage: str) -> str:
     """The type in a schema of a DuckDB type, or `other` for nested and binary values."""
     return next((name for name, expression in _TYPES if expression.fullmatch(storage)), "other")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.engine.conditions import quoted_name
 from taxiway.errors import DataError
 from taxiway.records import Span
 from taxiway.store import Store
@@ -17,6 +18,9 @@ _WIDER: Mapping[frozenset[str | None], str] = {
     frozenset(("integer", "number")): "number",
     frozenset(("date", "datetime")): "datetime",
 }
+LIST_OF = "list of "
+"""What the type of a column of lists begins with, as in `list of string`."""
+_ITEMS = ("boolean", "integer", "number", "string")
 _LARGEST_EXACT = 2**53  # beyond it, floats cannot represent every integer
 
 
@@ -53,13 +57,11 @@ def read_table(spans: tuple[Span, ...], store: Store) -> "pa.Table":
         DataError: A column has types in different spans that Arrow does not unite.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     tables = []
     for span in spans:
         with store.local_file(span.content) as path:
-            # Without the metadata of pandas, by which a column would be the index of a DataFrame.
-            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
+            tables.append(_arrow_table(path, None))
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -77,20 +79,43 @@ def column_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]
         columns: The columns.
 
     Returns:
-        The types by column. Integers in one file and other numbers in another are numbers, dates and times are times; a column that
-        has other types in different files, or one without a name in a schema, is left out.
+        The types by column; of lists, such as `list of string`. Integers in one file and other numbers in another are numbers, dates and
+        times are times; a column that has other types in different files, or one without a name in a schema, is left out.
     """
+    found = {name: {_type_name(kind) for kind in kinds} for name, kinds in arrow_types(spans, store, columns).items()}
+    return {name: kind for name in columns if (kind := _wider(found[name])) is not None}
+
+
+def arrow_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]) -> "dict[str, tuple[pa.DataType, ...]]":
+    """The different types of columns in the files of all spans; a column without a value in a file may have no type there."""
     import pyarrow.parquet as pq
 
-    found: dict[str, set[str | None]] = {name: set() for name in columns}
+    found: dict[str, dict[pa.DataType, None]] = {name: {} for name in columns}
     for span in spans:
         with store.local_file(span.content) as path:
             schema = pq.read_schema(path)
         for name in found.keys() & set(schema.names):
             kind = schema.field(name).type
-            if str(kind) != "null":
-                found[name].add(_type_name(kind))
-    return {name: kind for name in columns if (kind := _WIDER.get(frozenset(found[name]))) is not None}
+            if "null" not in (str(kind), str(_item_type(kind))):
+                found[name][kind] = None
+    return {name: tuple(kinds) for name, kinds in found.items()}
+
+
+def _wider(kinds: set[str | None]) -> str | None:
+    """The type that has all values of some types; None if there is none."""
+    items = {kind.removeprefix(LIST_OF) for kind in kinds if kind is not None and kind.startswith(LIST_OF)}
+    if len(items) == len(kinds):
+        kind = _WIDER.get(frozenset(items))
+        return None if kind is None else f"{LIST_OF}{kind}"
+    return _WIDER.get(frozenset(kinds))
+
+
+def _item_type(kind: "pa.DataType") -> "pa.DataType | None":
+    """The type of the items of lists; None of another type."""
+    from pyarrow import types
+
+    tests = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
+    return kind.value_type if any(test(kind) for test in tests) else None
 
 
 def _type_name(kind: "pa.DataType") -> str | None:
@@ -98,6 +123,9 @@ def _type_name(kind: "pa.DataType") -> str | None:
 
     if types.is_dictionary(kind):
         return _type_name(kind.value_type)
+    if (item := _item_type(kind)) is not None:
+        name = _type_name(item)
+        return f"{LIST_OF}{name}" if name in _ITEMS else None
     tests = {
         "boolean": types.is_boolean,
         "integer": types.is_integer,
@@ -109,17 +137,42 @@ def _type_name(kind: "pa.DataType") -> str | None:
     return next((name for name, test in tests.items() if test(kind)), None)
 
 
-def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
+def _arrow_table(path: "object", columns: list[str] | None) -> "pa.Table":
+    """Some columns of a file, or all. PyArrow cannot read lists of a fixed size of which some are missing; DuckDB reads these."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    present = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
-    table = file.read(columns=present)
+    schema = file.schema_arrow
+    present = [name for name in schema.names if columns is None or name in columns]
+    fixed = [name for name in present if pa.types.is_fixed_size_list(schema.field(name).type)]
+    # Without the metadata of pandas, by which a column would be the index of a DataFrame.
+    plain = None if columns is None and not fixed else [name for name in present if name not in fixed]
+    table = file.read(columns=plain).replace_schema_metadata(None)
+    if not fixed:
+        return table
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        names = ", ".join(quoted_name(name) for name in fixed)
+        lists: Any = connection.sql(f"SELECT {names} FROM read_parquet(?)", params=[[str(path)]]).to_arrow_table()
+    both = {name: (lists if name in fixed else table).column(name) for name in present}
+    return pa.table(both)
+
+
+def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
+    import pyarrow.compute as pc
+
+    table = _arrow_table(path, columns)
     # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
     rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
-        if _would_lose_digits(table.column(name)):
-            rows[name] = table.column(name).to_pandas(integer_object_nulls=True)
+        column = table.column(name)
+        if _item_type(column.type) is not None:
+            if _would_lose_digits(pc.list_flatten(column)):
+                rows[name] = column.to_pylist()
+        elif _would_lose_digits(column):
+            rows[name] = column.to_pandas(integer_object_nulls=True)
     return rows.reindex(columns=columns) if columns is not None else rows
 
 
