@@ -17,7 +17,7 @@ def list_text(cell: Any, kind: str, text_of: Any, *, unfit_as_text: bool = False
     """A list as one JSON text, the same for each way of writing it: `["vegan","quick"]`, or `[1.5,null]` for a list of numbers.
 
     Args:
-        cell: The list, not missing: of Python, NumPy, Arrow or JSON. An item may be missing.
+        cell: The list, not missing: of Python, NumPy, pandas or JSON. An item may be missing.
         kind: The type of its items: `string`, `integer`, `boolean` or `number`.
         text_of: The function that writes an item of another type than `number` as text.
         unfit_as_text: Whether an item that is no value of its type becomes its text, or no number, instead of an error.
@@ -33,8 +33,6 @@ def list_text(cell: Any, kind: str, text_of: Any, *, unfit_as_text: bool = False
 
 
 def _items(cell: Any, kind: str) -> Sequence[Any]:
-    if hasattr(cell, "as_py"):
-        cell = cell.as_py()
     if getattr(cell, "ndim", None) == 1 and hasattr(cell, "tolist"):
         return list(cell.tolist() if getattr(cell.dtype, "kind", "") in _PLAIN else cell)
     if not isinstance(cell, list | tuple):
