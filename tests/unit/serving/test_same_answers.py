@@ -64,7 +64,7 @@ COLUMNS = {
     "flags": pa.list_(pa.bool_()),
     "route": pa.list_(pa.float32()),
     "waits": pa.list_(pa.float64()),
-    "seat_map": pa.list_(pa.float64(), 2),
+    "seat_map": pa.list_(pa.float64()),
 }
 NUMERIC = ("distance", "seats", "rain", "speed", "price", "stops")
 CATEGORICAL = ("carrier", "wet", "gate", "customer", "fare", "fee", "day", "seen_at")

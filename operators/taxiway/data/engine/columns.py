@@ -87,7 +87,7 @@ def hash_of_value_sql(column: Column) -> str:
         wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT)" if column.is_wide else ""
         rest = f"WHEN {name} IS NOT NULL THEN hash({name}::{'VARCHAR' if column.is_wide else 'BIGINT'})"
         return f"CASE {whole} {wide} {rest} END"
-    if column.storage.startswith("DECIMAL"):
+    if column.type == "number" and column.storage.startswith("DECIMAL"):
         exact = f"TRY_CAST({name}::DOUBLE AS {column.storage}) = {name}"
         return f"CASE WHEN {name} IS NULL THEN NULL WHEN {exact} THEN hash({plain}) ELSE hash({name}::VARCHAR) END"
     if column.type == "number":

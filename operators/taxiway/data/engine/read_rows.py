@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.conditions import quoted_name
 from taxiway.errors import DataError
 from taxiway.records import Span
 from taxiway.store import Store
@@ -57,11 +56,13 @@ def read_table(spans: tuple[Span, ...], store: Store) -> "pa.Table":
         DataError: A column has types in different spans that Arrow does not unite.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     tables = []
     for span in spans:
         with store.local_file(span.content) as path:
-            tables.append(_arrow_table(path, None))
+            # Without the metadata of pandas, by which a column would be the index of a DataFrame.
+            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -137,33 +138,13 @@ def _type_name(kind: "pa.DataType") -> str | None:
     return next((name for name, test in tests.items() if test(kind)), None)
 
 
-def _arrow_table(path: "object", columns: list[str] | None) -> "pa.Table":
-    """Some columns of a file, or all. PyArrow cannot read lists of a fixed size of which some are missing; DuckDB reads these."""
-    import pyarrow as pa
+def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    schema = file.schema_arrow
-    present = [name for name in schema.names if columns is None or name in columns]
-    fixed = [name for name in present if pa.types.is_fixed_size_list(schema.field(name).type)]
-    # Without the metadata of pandas, by which a column would be the index of a DataFrame.
-    plain = None if columns is None and not fixed else [name for name in present if name not in fixed]
-    table = file.read(columns=plain).replace_schema_metadata(None)
-    if not fixed:
-        return table
-    import duckdb
-
-    with duckdb.connect(config={"threads": 1}) as connection:
-        names = ", ".join(quoted_name(name) for name in fixed)
-        lists: Any = connection.sql(f"SELECT {names} FROM read_parquet(?)", params=[[str(path)]]).to_arrow_table()
-    both = {name: (lists if name in fixed else table).column(name) for name in present}
-    return pa.table(both)
-
-
-def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
-    import pyarrow.compute as pc
-
-    table = _arrow_table(path, columns)
+    present = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
+    table = file.read(columns=present)
     # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
     rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
