@@ -198,6 +198,8 @@ PIPELINE_USED_BY = {
     "more than 255 different values of three words or more on average",
     "features.dates": "`transform`: columns of dates and times, of which the model gets parts such as the weekday; `auto`: the schema's, without "
     "label and key",
+    "features.lists": "`transform`: columns of lists of texts, integers, booleans or numbers, of which the model gets whether frequent values "
+    "are in them, or their numbers; `auto`: the schema's, without label and key",
     "features.build": "`transform`: `FILE.py:function` in the same folder, or `package.module:function`; called with the names of the "
     "columns by kind, it returns an unfitted scikit-learn transformer. None: Taxiway's own transform",
     "model.threshold": "`train`, and wherever a class is predicted: the probability from which on the second of two classes is predicted, or "

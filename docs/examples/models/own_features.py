@@ -4,7 +4,7 @@ from typing import Any
 
 
 def build_features(columns: Any) -> Any:
-    """Return an unfitted transformer; `columns` has the names of the columns as numeric, categorical, text and dates."""
+    """Return an unfitted transformer; `columns` has the names of the columns as numeric, categorical, text, dates and lists."""
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from taxiway.data.engine.read_rows import read_rows
+from taxiway.data.engine.read_rows import LIST_OF, read_rows
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.evaluation.baselines.costs import costs_text, model_costs
 from taxiway.evaluation.baselines.fit import FittedBaseline
@@ -168,5 +168,5 @@ def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: 
     """The columns of an almost perfect model that may give the label away."""
     columns = signature_columns(model.predictor)
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
-    dates = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES}
-    return columns_alone(raw_frame(rows, numeric, categorical, dates), labels, problem)
+    types = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES or kind.startswith(LIST_OF)}
+    return columns_alone(raw_frame(rows, numeric, categorical, types, unfit_as_text=True), labels, problem)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.features.columns import MOST_CATEGORIES, FeatureColumns
 from taxiway.stats.seed import SEED
 
@@ -11,9 +12,19 @@ if TYPE_CHECKING:
 
 MIN_CATEGORY_ROWS = 20
 TRANSFORM_TYPES = frozenset(
-    {"numpy.dtype", "taxiway.features.dates.DateParts", "taxiway.features.if_any.IfAny", "taxiway.features.text.TextVectors"}
+    {
+        "numpy.dtype",
+        "taxiway.features.dates.DateParts",
+        "taxiway.features.if_any.IfAny",
+        "taxiway.features.lists.ListNumbers",
+        "taxiway.features.lists.ListValues",
+        "taxiway.features.text.TextVectors",
+    }
 )
 """The types of a fitted transform beyond those that skops trusts."""
+LIST_VALUES, LIST_NUMBERS = "lists", "list_numbers"
+"""The names of the parts of the transform that read lists."""
+_NO_TYPES: Mapping[str, str] = {}
 
 
 def many_valued(frame: "pd.DataFrame", categorical: tuple[str, ...], classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,6 +46,7 @@ def build_transform(
     columns: FeatureColumns,
     *,
     accepts_missing: bool,
+    types: Mapping[str, str] = _NO_TYPES,
     many_valued: tuple[str, ...] = (),
     classes: tuple[str, ...] = (),
     sparse: bool = False,
@@ -46,11 +58,13 @@ def build_transform(
     Otherwise numbers are imputed and scaled, and categories and the parts of dates are one-hot encoded. Categories with fewer than 20
     rows are grouped into one. Columns of very many categories become the mean label of their category, shrunk to that of all rows
     and computed on other rows (Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", 2001). Free text
-    becomes up to 30 numbers; see `TextVectors`.
+    becomes up to 30 numbers; see `TextVectors`. Lists become whether they have a frequent value, or their numbers; see `ListValues` and
+    `ListNumbers`.
 
     Args:
         columns: The raw columns.
         accepts_missing: Whether the estimator accepts missing values.
+        types: The types of the columns, of which those of lists are looked at.
         many_valued: The categorical columns to encode by the mean label.
         classes: The classes; empty for a regression.
         sparse: Whether one-hot encoded categories may be a sparse matrix.
@@ -65,6 +79,7 @@ def build_transform(
     parts += [("many_valued", means, list(many_valued))] if many_valued else []
     parts += [("dates", dates, list(columns.dates))] if columns.dates else []
     parts += [("text", texts, list(columns.text))] if columns.text else []
+    parts += _list_parts(columns.lists, types, accepts_missing=accepts_missing)
     return ColumnTransformer(parts, verbose_feature_names_out=True)
 
 
@@ -103,6 +118,32 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
         make_pipeline(TextVectors(), IfAny(StandardScaler())),
         make_pipeline(means, StandardScaler()),
     )
+
+
+def _list_parts(lists: tuple[str, ...], types: Mapping[str, str], *, accepts_missing: bool) -> list[tuple[str, Any, list[str]]]:
+    """The transformers of lists of values and of lists of numbers, with their columns; only of those there are."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from taxiway.features.if_any import IfAny
+    from taxiway.features.lists import ListNumbers, ListValues
+
+    numbers = [name for name in lists if types.get(name) == f"{LIST_OF}number"]
+    values = [name for name in lists if name not in numbers]
+    made = [(LIST_VALUES, ListValues(), values), (LIST_NUMBERS, ListNumbers(), numbers)]
+    if not accepts_missing:
+        scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+        made = [(kind, make_pipeline(step, IfAny(scaled)), names) for kind, step, names in made]
+    return [part for part in made if part[-1]]
+
+
+def list_notes(transform: Any) -> tuple[str, ...]:
+    """What a fitted transform of `build_transform` makes of lists, one sentence for each column."""
+    from taxiway.features.lists import describe_lists
+
+    parts = {name: (getattr(part, "steps", [("", part)])[0][1], columns) for name, part, columns in transform.transformers_}
+    return tuple(note for kind in (LIST_VALUES, LIST_NUMBERS) if kind in parts for note in describe_lists(*parts[kind]))
 
 
 def same_codes(first: Any, second: Any) -> bool:
@@ -146,6 +187,8 @@ _KNOWN: Mapping[str, Sequence[list[str]]] = {
     "many_valued": (["TargetEncoder"], ["TargetEncoder", "StandardScaler"]),
     "dates": (["DateParts"], ["DateParts", "IfAny"]),
     "text": (["TextVectors"], ["TextVectors", "IfAny"]),
+    LIST_VALUES: (["ListValues"], ["ListValues", "IfAny"]),
+    LIST_NUMBERS: (["ListNumbers"], ["ListNumbers", "IfAny"]),
 }
 """The classes of the steps of each part that `build_transform` makes."""
 

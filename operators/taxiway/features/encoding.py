@@ -10,8 +10,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.errors import DataError
 from taxiway.features.cells import NUMBER, UnfitError, boolean, typed
+from taxiway.features.list_cells import list_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,18 +36,20 @@ def raw_frame(
     *,
     unfit_as_text: bool = False,
 ) -> "pd.DataFrame":
-    """The raw columns of a model: float64 for numbers, text or None for categories.
+    """The raw columns of a model: float64 for numbers, text or None for categories and lists.
 
     Args:
         rows: The rows by column, from a table or as lists of JSON values from requests; both give the same result. Other columns
             are left out.
         numeric: The columns of numbers. Booleans become 0 and 1, text is parsed, dates and times become seconds since 1970 in UTC,
             missing values become NaN, and infinity is refused.
-        categorical: The columns of categories and of free text; see `category_text`. Missing values become None.
+        categorical: The columns of categories and of free text, see `category_text`, and of lists, see `list_text`. Missing values
+            become None.
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
-            `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values.
-        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and infinity or a date
-            that is none a missing value, instead of an error.
+            `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values,
+            but not lists.
+        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and infinity, or a date
+            or list that is none, a missing value, instead of an error.
 
     Raises:
         DataError: A value does not have the type of its column.
@@ -180,7 +184,9 @@ def _categories(name: str, values: Any, kind: str | None, *, unfit_as_text: bool
     return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
-def _category(name: str, row: int, cell: Any, kind: str | None, *, unfit_as_text: bool) -> str:
+def _category(name: str, row: int, cell: Any, kind: str | None, *, unfit_as_text: bool) -> str | None:
+    if kind is not None and kind.startswith(LIST_OF):
+        return _list(name, row, cell, kind.removeprefix(LIST_OF), unfit_as_text=unfit_as_text)
     if hasattr(cell, "__len__") and not isinstance(cell, str):
         raise _unfit(name, row, cell, "a text, a number, true, false or null")
     try:
@@ -191,10 +197,22 @@ def _category(name: str, row: int, cell: Any, kind: str | None, *, unfit_as_text
         raise _unfit(name, row, cell, f"{unfit}, or null") from None
 
 
+def _list(name: str, row: int, cell: Any, kind: str, *, unfit_as_text: bool) -> str | None:
+    try:
+        return list_text(cell, kind, category_text, unfit_as_text=unfit_as_text)
+    except UnfitError as unfit:
+        if unfit_as_text:
+            return None
+        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+
+
 def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
     """The values as objects, whatever the type of the column, and which of them are missing."""
     import pandas as pd
 
+    kind = getattr(values, "dtype", None)
+    if isinstance(kind, pd.ArrowDtype) and isinstance(kind.type, type) and issubclass(kind.type, list):
+        values = values.array.__arrow_array__().to_pylist()  # pandas would round large integers beside a missing one
     cells = pd.Series(values, dtype="object")
     return cells, cells.isna()
 

@@ -1,15 +1,15 @@
 """Fit the transform on the training rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from taxiway.data.engine.read_rows import column_types, read_rows
+from taxiway.data.engine.read_rows import arrow_types, column_types, read_rows
 from taxiway.data.schema.file import Schema
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.errors import DataError
-from taxiway.features.build import MIN_CATEGORY_ROWS, TRANSFORM_TYPES, build_transform, many_valued
-from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text
+from taxiway.features.build import MIN_CATEGORY_ROWS, TRANSFORM_TYPES, build_transform, list_notes, many_valued
+from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text, without_unusable_lists
 from taxiway.features.encoding import category_text, raw_frame
 from taxiway.features.labels import learnable_classes
 from taxiway.features.own_transform import OwnTransform, feature_names
@@ -25,7 +25,7 @@ from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-_RULE = 7  # version of read_rows, raw_frame and the transformers here; see StageKey
+_RULE = 8  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
 def transform(
@@ -70,9 +70,11 @@ def transform(
         rows = read_rows(snapshot.training, store, [*columns.names, label])
         weights = weights_of(weight, snapshot.training, store) if weight is not None else None
         columns = with_free_text(columns.with_values(rows), features, rows)
-        fitted = _fit(
-            rows, columns, features, snapshot, label, problem, accepts_missing=accepts_missing, store=store, check=check
-        )
+        types = column_types(snapshot.training, store, columns.names)
+        stored_as = arrow_types(snapshot.training, store, columns.lists)
+        columns, left_out = without_unusable_lists(columns, features, types, stored_as)
+        fitted = _fit(rows, columns, types, features, snapshot, label, problem, accepts_missing=accepts_missing, check=check)
+        fitted = fitted._replace(left_out=left_out)
         made = keep(
             store, key, _stored(fitted, rows, snapshot, schema, label=label, weight=weight, weights=weights, store=store)
         )
@@ -123,44 +125,48 @@ class _Fitted(NamedTuple):
 
     transform: Any
     columns: FeatureColumns
-    types: dict[str, str]
+    types: Mapping[str, str]
     classes: tuple[str, ...]
     matrix: Any
     names: list[str]
+    notes: tuple[str, ...]
+    left_out: Mapping[str, str] = {}
 
 
 def _fit(
     rows: "pd.DataFrame",
     columns: FeatureColumns,
+    types: Mapping[str, str],
     features: Features,
     snapshot: Snapshot,
     label: str,
     problem: Problem,
     *,
     accepts_missing: bool,
-    store: Store,
     check: Callable[[Any, str], object] | None,
 ) -> _Fitted:
     if not columns.names:
         raise DataError("no column of features has a value in the training spans; a model needs one")
     classes = learnable_classes(rows[label], problem, snapshot.training)
-    types = column_types(snapshot.training, store, columns.names)
-    types |= {name: "datetime" for name in columns.dates if types.get(name) not in DATE_TYPES}
-    frame = raw_frame(rows, columns.numeric + columns.dates, columns.categorical + columns.text, types)
+    as_times = {name: "datetime" for name in columns.dates if types.get(name) not in DATE_TYPES}
+    types = {name: kind for name, kind in {**types, **as_times}.items() if name in columns.names}
+    frame = raw_frame(rows, columns.as_numbers, columns.as_text, types)
+    notes: tuple[str, ...] = ()
     if features.build is not None:
         own = OwnTransform(features.build, columns, check)
         transform, matrix = own.fit(frame, rows[label], accepts_missing=accepts_missing)
     else:
         many = many_valued(frame, columns.categorical, classes)
-        transform = build_transform(columns, accepts_missing=accepts_missing, many_valued=many, classes=classes)
+        transform = build_transform(columns, accepts_missing=accepts_missing, types=types, many_valued=many, classes=classes)
         matrix = transform.fit_transform(frame, _targets(rows[label], classes))
+        notes = list_notes(transform)
     names = feature_names(transform, matrix.shape[1])
     if not names:
         raise DataError(
-            f"no feature can be made of the columns {listed(columns.names)}: they hold dates whose parts do not recur, or text without "
-            "words; a model needs a feature"
+            f"no feature can be made of the columns {listed(columns.names)}: they hold dates whose parts do not recur, text without "
+            "words, or empty lists; a model needs a feature"
         )
-    return _Fitted(transform, columns, types, classes, matrix, names)
+    return _Fitted(transform, columns, types, classes, matrix, names, notes)
 
 
 def _targets(labels: "pd.Series[Any]", classes: tuple[str, ...]) -> Any:
@@ -180,7 +186,6 @@ def _stored(
     store: Store,
 ) -> FeatureSet:
     columns = fitted.columns
-    numbers, texts = columns.numeric + columns.dates, columns.categorical + columns.text
     return FeatureSet(
         snapshot=snapshot.digest,
         schema_version=schema.digest,
@@ -191,8 +196,12 @@ def _stored(
         rows=_store_rows(fitted.matrix, fitted.names, rows[label], weights, store),
         row_count=len(rows),
         types=fitted.types,
-        optional=tuple(name for name in (*numbers, *texts) if rows[name].isna().any() or _may_be_missing(schema, name)),
+        optional=tuple(
+            name for name in (*columns.as_numbers, *columns.as_text) if rows[name].isna().any() or _may_be_missing(schema, name)
+        ),
         weight=short_name(weight) if weight is not None else None,
+        left_out=fitted.left_out,
+        notes=fitted.notes,
     )
 
 

@@ -111,6 +111,8 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         import numpy as np
         import pandas as pd
 
+        if isinstance(rows, Mapping):  # an array of two dimensions is a column of lists
+            rows = {name: list(cells) if getattr(cells, "ndim", 1) > 1 else cells for name, cells in rows.items()}
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
         if not len(frame):
             return np.empty((0, len(self.classes)) if self.classes else 0)

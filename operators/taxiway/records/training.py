@@ -26,6 +26,9 @@ class FeatureSet(Record):
             all weigh alike.
         text: The names of the raw columns of free text.
         dates: The names of the raw columns of dates and times.
+        lists: The names of the raw columns of lists.
+        left_out: Columns of lists that are no features, and why.
+        notes: What became of each column of lists.
     """
 
     snapshot: str
@@ -42,6 +45,9 @@ class FeatureSet(Record):
     weight: str | None = None
     text: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,7 +56,13 @@ class FeatureSet(Record):
 
     def describe(self) -> str:
         """`11 numeric, 3 categorical, 1 text and 2 date columns`; kinds without a column are left out."""
-        kinds = (("numeric", self.numeric), ("categorical", self.categorical), ("text", self.text), ("date", self.dates))
+        kinds = (
+            ("numeric", self.numeric),
+            ("categorical", self.categorical),
+            ("text", self.text),
+            ("date", self.dates),
+            ("list", self.lists),
+        )
         *most, last = [f"{len(names)} {kind}" for kind, names in kinds if names] or ["no"]
         return f"{', '.join(most)}{' and ' if most else ''}{last} column{'' if len(self.columns) == 1 else 's'}"
 
@@ -61,8 +73,8 @@ class FeatureSet(Record):
 
     @property
     def as_text(self) -> tuple[str, ...]:
-        """The raw columns that the model gets as text: categories, and free text."""
-        return self.categorical + self.text
+        """The raw columns that the model gets as text: categories, free text, and lists as JSON."""
+        return self.categorical + self.text + self.lists
 
 
 class Candidate(Record):

@@ -6,7 +6,7 @@ The limits are on what a body expands to: a few kilobytes of records with differ
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Never
 
 from pydantic_core import from_json
@@ -16,9 +16,11 @@ from taxiway.messages import listed, quoted
 
 FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 MAX_CELLS = 100_000
-"""The limit of rows times columns of a request; also of all requests that are predicted together."""
+"""The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000
 """The limit of the rows of a request: others wait while they are predicted."""
+MAX_ITEMS = 10_000
+"""How many items a list may have."""
 MAX_COLUMNS = 10_000
 MAX_NAME = 1000
 """How many characters the name of a column may have."""
@@ -30,11 +32,18 @@ class Rows:
 
     Attributes:
         columns: The names of the columns.
-        data: One list of cells per row, in the order of the columns; a cell is not a list or an object.
+        data: One list of cells per row, in the order of the columns; a cell is not an object, and not a list of lists or objects.
+        items: How many items the lists among the cells have.
     """
 
     columns: tuple[str, ...]
     data: list[list[Any]]
+    items: int = 0
+
+    @property
+    def cells(self) -> int:
+        """How many values there are: one for each row and column, and the items of lists."""
+        return len(self.data) * len(self.columns) + self.items
 
 
 def read_rows(body: bytes) -> tuple[str, Rows]:
@@ -61,7 +70,13 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         _refuse(f"{form} has no rows; send at least one")
     if len(set(rows.columns)) != len(rows.columns):
         _refuse(f"{form} has a duplicate column among {listed(rows.columns)}")
-    _require_cells(rows)
+    rows = replace(rows, items=_items(rows))
+    if rows.cells > MAX_CELLS:
+        raise RequestError(
+            413,
+            f"{form} has {rows.cells:,} values, with those in lists; allowed: {MAX_CELLS:,}. Send fewer rows per request, and only the "
+            "columns of the model",
+        )
     return body.decode(), rows
 
 
@@ -82,12 +97,29 @@ def _require_names(form: str, names: Iterable[str]) -> None:
             _refuse(f"{form} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME:,}")
 
 
-def _require_cells(rows: Rows) -> None:
+def _items(rows: Rows) -> int:
+    """The number of items in lists. Raises RequestError (400) if a cell is an object, or a list of lists or objects, or too long."""
+    items = 0
     for position, row in enumerate(rows.data):
         for name, cell in zip(rows.columns, row, strict=True):
-            if isinstance(cell, list | dict):
-                got = "a list" if isinstance(cell, list) else "an object"
-                _refuse(f"row {position} has {got} in column {quoted(name)}; allowed: a number, a text, true, false or null")
+            if not isinstance(cell, list | dict):
+                continue
+            got = "an object" if isinstance(cell, dict) else _wrong_in_list(cell)
+            if got:
+                _refuse(
+                    f"row {position} has {got} in column {quoted(name)}; allowed: a number, a text, true, false, null, or a list of at most "
+                    f"{MAX_ITEMS:,} of these"
+                )
+            items += len(cell)
+    return items
+
+
+def _wrong_in_list(cell: list[Any]) -> str:
+    """What a list has that it may not have; empty if nothing."""
+    if len(cell) > MAX_ITEMS:
+        return f"a list of {len(cell):,} items"
+    wrong = next((item for item in cell if isinstance(item, list | dict)), None)
+    return "" if wrong is None else f"{'a list' if isinstance(wrong, list) else 'an object'} in a list"
 
 
 def _from_records(form: str, value: list[Any]) -> Rows:

@@ -35,6 +35,8 @@ class Features(Section):
         categorical: The categorical columns; `auto` for all string and boolean columns, with the same exceptions.
         text: The columns of free text; `auto` for those of `categorical: auto` that hold it in the training rows.
         dates: The columns of dates and times; `auto` for all of them in the schema, with the same exceptions.
+        lists: The columns of lists; `auto` for all of them in the schema, with the same exceptions, whose items are texts, integers,
+            booleans or numbers.
         drop: Columns to leave out.
         build: A function that takes the columns by kind and returns an unfitted scikit-learn transformer: `FILE.py:function` with a
             Python file in the folder of the pipeline file, or `package.module:function`. None for Taxiway's own transform.
@@ -44,6 +46,7 @@ class Features(Section):
     categorical: Columns = "auto"
     text: Columns = "auto"
     dates: Columns = "auto"
+    lists: Columns = "auto"
     drop: tuple[str, ...] = ()
     build: str | None = None
 

@@ -15,7 +15,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     """
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.evaluation.metrics.trial import try_own_metrics
-    from taxiway.features.columns import LIST_ADVICE, choose_columns, unused_lists
+    from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
     from taxiway.features.transform import transform as fit_transform
     from taxiway.registry.register import check_savable
@@ -44,9 +44,11 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         try_own_metrics(pipeline.gate, first, pipeline.source.label, made.classes)
     context.log.info("%s rows, %s", f"{made.row_count:,}", made.describe())
     chosen = choose_columns(context.schema(), pipeline.used_features, pipeline.source.label).names
-    empty = [name for name in chosen if name not in made.columns]
+    empty = [name for name in chosen if name not in (*made.columns, *made.left_out)]
     if empty:
         context.log.warning("without a value in the training spans, and so not in the model: %s", ", ".join(map(quoted, empty)))
-    for name in unused_lists(context.schema(), pipeline.used_features, pipeline.source.label):
-        context.log.warning("%s is a list, which is %s", quoted(name), LIST_ADVICE)
+    for note in made.notes:
+        context.log.info("%s", note)
+    for name, reason in made.left_out.items():
+        context.log.warning("%s is %s", quoted(name), reason)
     return made

@@ -177,6 +177,7 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
         rows["endless"] = [float("inf"), float("inf"), 1.0, 1.0] * 10
         rows["nothing"] = None
         rows["list"] = [[1, 2]] * 40
+        rows["days"] = [[date(2026, 1, 1)]] * 40
         rows["a \U0001f600 name"] = range(40)
         rows.to_parquet(source / f"{span}.parquet")
     pipeline = drafted(tmp_path / "dags", tmp_path / "data", str(source), "late")
@@ -191,7 +192,12 @@ def test_columns_that_no_model_can_take_are_left_out_and_named(tmp_path: Path) -
     readme = (tmp_path / "dags" / "ours" / "drafted.md").read_text()
     assert "* `endless`: infinite in 40 rows" in readme
     assert "* `nothing`: the same value in all rows." in readme
-    assert '* `list`: a list, which is no feature; write it at the source as one text, such as "a;b"' in readme
+    assert "* `days`: of type DATE[], which is no feature; allowed: lists of texts, integers, booleans or numbers" in readme
+    assert "`list`" not in readme
+    typical = draft_pipeline(f"{source}/{{SPAN}}.parquet", "late").typical
+    assert typical["list"] == [1, 2]
+    assert "days" not in typical
+    assert "# list: lists, of which the model gets" in (tmp_path / "dags" / "ours" / "drafted.pipeline.yaml").read_text()
     store = Store(str(tmp_path / "store"))
     snapshot = ingest(find_spans(f"{source}/{{SPAN}}.parquet"), pipeline="p", source="s", store=store)
     assert validate_snapshot(snapshot, schema, store=store, today=date(2026, 1, 1)).status is Status.PASS

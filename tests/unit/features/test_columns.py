@@ -8,7 +8,7 @@ import pytest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
-from taxiway.features.columns import FeatureColumns, choose_columns, unused_lists, with_free_text
+from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text, without_unusable_lists
 from taxiway.spec.pipeline import Features
 
 SCHEMA = """label: y
@@ -23,6 +23,7 @@ features:
   born: {type: date}
   planned_at: {type: date, stage: planned}
   tags: {type: list}
+  drawn: {type: list, stage: planned}
 """
 
 
@@ -34,12 +35,12 @@ def schema(tmp_path: Path) -> Schema:
 
 def test_dates_are_used_by_default(schema: Schema) -> None:
     chosen = choose_columns(schema, Features(drop=("born",)), "y")
-    assert chosen == FeatureColumns(("price",), ("city", "review"), (), ("ordered_at",))
+    assert chosen == FeatureColumns(("price",), ("city", "review"), (), ("ordered_at",), ("tags",))
 
 
 def test_a_listed_column_is_used_as_that_alone(schema: Schema) -> None:
     chosen = choose_columns(schema, Features(text=("review",), categorical="auto", dates=()), "y")
-    assert chosen == FeatureColumns(("price",), ("city",), ("review",), ())
+    assert chosen == FeatureColumns(("price",), ("city",), ("review",), (), ("tags",))
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,9 @@ def test_a_listed_column_is_used_as_that_alone(schema: Schema) -> None:
         (Features(dates=("orderd_at",)), "ordered_at"),
         (
             Features(categorical=("city", "tags")),
-            'the column "tags" of type list, which is no feature; write it at the source as one text',
+            'features.categorical has the column "tags" of type list; allowed: boolean or date or datetime or integer or number or string',
         ),
+        (Features(lists=("city",)), 'features.lists has the column "city" of type string; allowed: list'),
     ],
 )
 def test_columns_that_cannot_be_used_so_are_named(schema: Schema, features: Features, words: str) -> None:
@@ -61,10 +63,31 @@ def test_columns_that_cannot_be_used_so_are_named(schema: Schema, features: Feat
         choose_columns(schema, features, "y")
 
 
-def test_lists_are_left_out_by_name(schema: Schema) -> None:
-    assert unused_lists(schema, Features(), "y") == ("tags",)
-    assert unused_lists(schema, Features(drop=("tags",)), "y") == ()
-    assert choose_columns(schema, Features(drop=("tags",)), "y") == choose_columns(schema, Features(), "y")
+def test_lists_are_used_by_name_and_dropped_by_name(schema: Schema) -> None:
+    assert choose_columns(schema, Features(), "y").lists == ("tags",)
+    assert choose_columns(schema, Features(drop=("tags",)), "y").lists == ()
+    assert choose_columns(schema, Features(lists=()), "y").lists == ()
+    assert choose_columns(schema, Features(lists=("drawn",)), "y").lists == ("drawn",)
+
+
+def test_lists_whose_items_nothing_reads_are_left_out_with_the_reason(schema: Schema) -> None:
+    chosen = choose_columns(schema, Features(), "y")
+    assert without_unusable_lists(chosen, Features(), {"tags": "list of string"}, {"tags": ("list<element: string>",)}) == (
+        chosen,
+        {},
+    )
+    left, why = without_unusable_lists(
+        chosen, Features(), {}, {"tags": ("list<element: date32[day]>", "list<element: string>")}
+    )
+    assert left == chosen._replace(lists=())
+    assert why["tags"].startswith(
+        "of type list<element: date32[day]> or list<element: string>, which is no feature; allowed: lists of texts"
+    )
+    assert without_unusable_lists(chosen, Features(), {}, {"tags": ()})[1]["tags"].startswith("of type list without items")
+    with pytest.raises(
+        ConfigError, match=r'features.lists has the column "tags" of type list<element: date32\[day\]>, which is no feature'
+    ):
+        without_unusable_lists(chosen, Features(lists=("tags",)), {}, {"tags": ("list<element: date32[day]>",)})
 
 
 def test_free_text_is_found_among_the_columns_that_nobody_listed(schema: Schema) -> None:

@@ -59,11 +59,18 @@ COLUMNS = {
     "left_at": pa.timestamp("us", tz="UTC"),
     "born": pa.date32(),
     "note": pa.string(),
+    "tags": pa.list_(pa.string()),
+    "crew": pa.large_list(pa.int64()),
+    "flags": pa.list_(pa.bool_()),
+    "route": pa.list_(pa.float32()),
+    "waits": pa.list_(pa.float64()),
+    "seat_map": pa.list_(pa.float64()),
 }
 NUMERIC = ("distance", "seats", "rain", "speed", "price", "stops")
 CATEGORICAL = ("carrier", "wet", "gate", "customer", "fare", "fee", "day", "seen_at")
 DATES, TEXT = ("left_at", "born"), ("note",)
-AS_NUMBERS, AS_TEXT = NUMERIC + DATES, CATEGORICAL + TEXT
+LISTS = ("tags", "crew", "flags", "route", "waits", "seat_map")
+AS_NUMBERS, AS_TEXT = NUMERIC + DATES, CATEGORICAL + TEXT + LISTS
 TYPES = {
     **dict.fromkeys(("distance", "fare", "speed", "price", "fee"), "number"),
     **dict.fromkeys(("seats", "gate", "customer", "stops"), "integer"),
@@ -75,6 +82,10 @@ TYPES = {
     "left_at": "datetime",
     "born": "date",
     "note": "string",
+    "tags": "list of string",
+    "crew": "list of integer",
+    "flags": "list of boolean",
+    **dict.fromkeys(("route", "waits", "seat_map"), "list of number"),
 }
 CLASSES = ("False", "True")
 DAYS = [date(2013, 6, 1), date(2013, 12, 24)]
@@ -97,6 +108,12 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
     "left_at": st.datetimes(datetime(1600, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC)),
     "born": st.dates(date(1600, 1, 1), date(2500, 1, 1)),
     "note": st.sampled_from(["late again", "left on time, at last", "", "again"]) | st.text(max_size=8),
+    "tags": st.lists(st.none() | st.sampled_from(["wifi", "", "never seen"]) | st.text(max_size=2), max_size=4),
+    "crew": st.lists(st.none() | st.sampled_from([1, LARGE, LARGE + 1]), max_size=4),
+    "flags": st.lists(st.none() | st.booleans(), max_size=3),
+    "route": st.lists(st.none() | st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_size=2, max_size=4),
+    "waits": st.lists(st.none() | st.floats(-1e300, 1e300, allow_subnormal=False), max_size=4),
+    "seat_map": st.lists(st.none() | st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=2),
 }
 ROWS = st.lists(st.fixed_dictionaries({name: st.none() | cells for name, cells in CELLS.items()}), min_size=1, max_size=40)
 
@@ -122,6 +139,12 @@ def learned(rows: int = 1200) -> pd.DataFrame:
         "left_at": [datetime(2013, 1, 1, tzinfo=UTC) + timedelta(hours=int(hour)) for hour in chance.integers(0, 8000, rows)],
         "born": [date(1950, 1, 1) + timedelta(days=int(day)) for day in chance.integers(0, 9000, rows)],
         "note": [" ".join(chance.choice(WORDS, 4)) for _ in range(rows)],
+        "tags": [chance.choice(["wifi", "", "bar"], int(size)).tolist() for size in chance.integers(0, 4, rows)],
+        "crew": [[LARGE + int(one) for one in chance.integers(-1, 1, int(size))] for size in chance.integers(0, 3, rows)],
+        "flags": [(chance.random(int(size)) < 0.5).tolist() for size in chance.integers(0, 3, rows)],
+        "route": np.float32(chance.normal(0, 1e3, (rows, 3))).astype(float).tolist(),
+        "waits": [chance.normal(0, 1e3, int(size)).tolist() for size in chance.integers(0, 4, rows)],
+        "seat_map": chance.normal(0, 1e3, (rows, 2)).tolist(),
     }
     return pd.DataFrame(
         {
@@ -142,9 +165,10 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     columns = ModelColumns(AS_NUMBERS, AS_TEXT, TYPES, tuple(COLUMNS))
     frame = raw_frame(rows, AS_NUMBERS, AS_TEXT, TYPES)
     label = sum((rows[name].isna() | (rows[name] == rows[name].mode()[0])).astype(int) for name in CATEGORICAL)
-    label = (label + (frame["left_at"] % 86_400 < 40_000) + frame["note"].str.contains("late", na=False)) % 3 > 0
+    label = label + (frame["left_at"] % 86_400 < 40_000) + frame["note"].str.contains("late", na=False)
+    label = (label + frame["tags"].str.contains("wifi", na=True) + frame["route"].str.startswith("[-", na=False)) % 3 > 0
     fitted = make_pipeline(
-        build_transform(FeatureColumns(NUMERIC, CATEGORICAL, TEXT, DATES), accepts_missing=trees), estimator
+        build_transform(FeatureColumns(NUMERIC, CATEGORICAL, TEXT, DATES, LISTS), accepts_missing=trees, types=TYPES), estimator
     ).fit(frame, label)
     path = tmp_path_factory.mktemp("model") / "model"
     mlflow.sklearn.save_model(
@@ -198,6 +222,8 @@ def served(model: Any, batch: list[Rows]) -> list[float]:
 
 def as_sent(name: str, cell: Any, form: int) -> Any:
     """One of the ways in which a caller may write the cell as JSON."""
+    if isinstance(cell, list):
+        return [item if name not in ("crew", "flags") or item is None or not form else str(item) for item in cell]
     if isinstance(cell, date):
         return cell.isoformat()
     if isinstance(cell, Decimal):
@@ -242,6 +268,9 @@ ALONE = 300
 
 
 def _by_hand(cell: Any) -> str:
+    if isinstance(cell, list):
+        texts = [item if isinstance(item, str) else str(item) for item in cell]
+        return json.dumps(cell if cell and isinstance(cell[0], float) else texts)
     if isinstance(cell, date):
         return cell.isoformat()
     return str(float(cell) if isinstance(cell, Decimal) else cell).removesuffix(".0")

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from taxiway.cli.new.rows import is_unique
+from taxiway.data.engine.columns import item_type_of
 from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift, Range
-from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, NUMERIC_TYPES, Feature, Schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES, Feature, Schema
 from taxiway.data.schema.remarks import PANDAS_INDEX, is_look, is_pandas_index
 from taxiway.features.columns import LIST_ADVICE
 from taxiway.messages import counted
@@ -82,15 +84,18 @@ def left_out(
     return found
 
 
-def no_features(schema: Schema, roles: set[str]) -> dict[str, str]:
-    """Columns of types that no model takes, and what to do about each."""
-    found = {}
-    for feature in schema.features:
-        if feature.name in roles:
-            continue
-        if feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES):
-            found[feature.name] = f"a list, which is {LIST_ADVICE}"
-    return found
+def no_features(profile: Profile, roles: set[str]) -> dict[str, str]:
+    """Columns of lists that no model takes, and what to do about each."""
+    return {
+        column.name: f"of type {column.storage}, which is {LIST_ADVICE}"
+        for column in profile.columns
+        if column.type == "list" and column.name not in roles and not _has_usable_items(column)
+    }
+
+
+def _has_usable_items(column: ColumnProfile) -> bool:
+    kinds = {item_type_of(storage) for storage in column.storage.split(" or ")}
+    return kinds <= {"integer", "number"} or (len(kinds) == 1 and kinds <= {*CATEGORICAL_TYPES})
 
 
 def changes_of_columns(spans: Sequence[Span], profiles: Sequence[Profile]) -> dict[str, str]:
@@ -182,12 +187,17 @@ def _is_constant(column: ColumnProfile) -> bool:
     return column.minimum == column.maximum
 
 
-def typical_values(profile: Profile, schema: Schema, without: set[str]) -> dict[str, str | float | bool | None]:
-    """For each column of the model, its most frequent value or its median."""
-    found: dict[str, str | float | bool | None] = {}
+def typical_values(
+    profile: Profile, schema: Schema, lists: Mapping[str, list[Any] | None], without: set[str]
+) -> dict[str, str | float | bool | list[Any] | None]:
+    """For each column of the model, its most frequent value, its median, or of `lists` one of them."""
+    found: dict[str, str | float | bool | list[Any] | None] = {}
     for feature in schema.features:
         column = profile.column(feature.name)
-        if feature.name in without or feature.type not in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES):
+        if feature.name in without:
+            continue
+        if feature.type in LIST_TYPES:
+            found[feature.name] = lists.get(feature.name)
             continue
         if column is None or not column.present:
             found[feature.name] = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from taxiway.cli.new.columns import (
     WINDOW,
@@ -18,7 +18,7 @@ from taxiway.cli.new.columns import (
     with_drift,
 )
 from taxiway.cli.new.label import Label, label_of
-from taxiway.cli.new.rows import free_text_columns, leaking_columns, zeros_remark
+from taxiway.cli.new.rows import free_text_columns, leaking_columns, short_lists, zeros_remark
 from taxiway.cli.new.split import EVALUATION, DraftSplit, draft_split
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.engine.storage_errors import storage_errors
@@ -29,7 +29,7 @@ from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.infer import infer_from, with_integers
-from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES, Schema
 from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.read_file import common_types, read_file
@@ -60,7 +60,7 @@ class Draft:
         drop: Columns that the model does not use, and why.
         suspects: Columns that alone nearly give the label away, the best first; some are also in `drop`.
         texts: Columns of free text, which the model uses.
-        not_taken: Columns of types that no model takes, and what to do about each.
+        not_taken: Columns of lists that no model takes, and what to do about each.
         unread: Columns without statistics, which are not in the schema, and why.
         remarks: What to look at in columns of the schema.
         typical: A typical value of each column that the model uses; None for a missing value.
@@ -78,7 +78,7 @@ class Draft:
     not_taken: Mapping[str, str]
     unread: Mapping[str, str]
     remarks: Mapping[str, str]
-    typical: Mapping[str, str | float | bool | None]
+    typical: Mapping[str, str | float | bool | list[Any] | None]
     options: ReadOptions
 
     @property
@@ -206,7 +206,8 @@ def _draft(
     if split.by in {f.name for f in schema.features if f.type in _NAMES} - roles:
         drop.setdefault(str(split.by), "the rows are split by it")
     suspects = leaking_columns(labelled[-1], store, read, schema, roles | drop.keys())
-    drop |= _certain(suspects, schema, roles | drop.keys())
+    not_taken = no_features(whole, roles)
+    drop |= _certain(suspects, schema, roles | drop.keys() | not_taken.keys())
     return Draft(
         pattern=pattern,
         spans=spans,
@@ -216,10 +217,12 @@ def _draft(
         drop=drop,
         suspects=suspects,
         texts=tuple(name for name in texts if name not in drop),
-        not_taken=no_features(schema, roles),
+        not_taken=not_taken,
         unread=unread,
         remarks=changes_of_columns(spans, profiles) | remarks,
-        typical=typical_values(profiles[-1], schema, roles | drop.keys()),
+        typical=typical_values(
+            profiles[-1], schema, short_lists(spans[-1], store, profiles[-1]), roles | drop.keys() | not_taken.keys()
+        ),
         options=options,
     )
 
@@ -255,7 +258,8 @@ def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str])
         for alone in suspects
         if alone.value >= CERTAIN
     }
-    usable = {f.name for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES)} - taken
+    types = (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES, *LIST_TYPES)
+    usable = {f.name for f in schema.features if f.type in types} - taken
     return found if usable - found.keys() else {}
 
 

@@ -1,11 +1,11 @@
 """What `taxiway new` reads from rows: keys, codes, and columns that give the label away."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taxiway.cli.new.label import Label
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.profiling.profile import Profile
-from taxiway.data.schema.model import CATEGORICAL_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.model import CATEGORICAL_TYPES, LIST_TYPES, NUMERIC_TYPES, Schema
 from taxiway.data.schema.remarks import padding_remark
 from taxiway.evaluation.leakage import columns_alone
 from taxiway.features.columns import MOST_CATEGORIES
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _SAMPLED_ROWS = 20_000
+_SHORT = 8
 
 
 def is_unique(column: str, spans: tuple[Span, ...], store: Store) -> bool:
@@ -44,6 +45,19 @@ def free_text_columns(span: Span, store: Store, profile: Profile, without: set[s
         return ()
     rows = _sampled(span, store, many)
     return tuple(name for name in many if name in rows and is_free_text(rows[name], MOST_CATEGORIES))
+
+
+def short_lists(span: Span, store: Store, profile: Profile) -> dict[str, list[Any] | None]:
+    """The first list of at most eight items, but not without any, of each column of lists; None if there is none."""
+    from taxiway.registry.signature import as_records
+
+    names = [column.name for column in profile.columns if column.type in LIST_TYPES]
+    found: dict[str, list[Any] | None] = {}
+    for name in names:
+        rows = read_rows((span,), store, [name])
+        short = rows[[cell is not None and 0 < len(cell) <= _SHORT for cell in rows[name]]]
+        found[name] = as_records(short.head(1))[0][name] if len(short) else None
+    return found
 
 
 def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:

@@ -9,7 +9,7 @@ from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
 from taxiway.data.schema.file import schema_to_yaml
-from taxiway.data.schema.model import DATE_TYPES
+from taxiway.data.schema.model import DATE_TYPES, LIST_TYPES
 from taxiway.messages import counted, json_for_yaml, listed
 
 _WIDE = 0.05
@@ -143,6 +143,8 @@ def _feature_comments(draft: Draft) -> Iterator[str]:
     for feature in draft.schema.features:
         if feature.type in DATE_TYPES and feature.name not in draft.drop:
             yield f"{feature.name}: a {feature.type}, from which the model gets parts such as the weekday and the hour"
+        if feature.type in LIST_TYPES and feature.name not in {*draft.drop, *draft.not_taken}:
+            yield f"{feature.name}: lists, of which the model gets whether frequent values are in them, or their numbers"
     for column, reason in [*draft.not_taken.items()][:_ENDLESS_COMMENTS]:
         yield f"{column} is {reason}"
 

@@ -87,7 +87,7 @@ def hash_of_value_sql(column: Column) -> str:
         wide = f"WHEN {name} BETWEEN {-(1 << 63)} AND {(1 << 63) - 1} THEN hash({name}::BIGINT)" if column.is_wide else ""
         rest = f"WHEN {name} IS NOT NULL THEN hash({name}::{'VARCHAR' if column.is_wide else 'BIGINT'})"
         return f"CASE {whole} {wide} {rest} END"
-    if column.storage.startswith("DECIMAL"):
+    if column.type == "number" and column.storage.startswith("DECIMAL"):
         exact = f"TRY_CAST({name}::DOUBLE AS {column.storage}) = {name}"
         return f"CASE WHEN {name} IS NULL THEN NULL WHEN {exact} THEN hash({plain}) ELSE hash({name}::VARCHAR) END"
     if column.type == "number":
@@ -98,6 +98,11 @@ def hash_of_value_sql(column: Column) -> str:
         exact = f"WHEN {_is_exact(moment)} OR isinf({moment}) THEN hash({plain})"
         return f"CASE {nanos}{exact} WHEN {name} IS NOT NULL THEN hash(epoch_us({moment})) END"
     return f"CASE WHEN {name} IS NOT NULL THEN hash({plain}) END"
+
+
+def item_type_of(storage: str) -> str | None:
+    """The type in a schema of the items of a DuckDB type of lists, or `other`; None if it is no list."""
+    return type_of(storage[: storage.rindex("[")]) if type_of(storage) == "list" else None
 
 
 def type_of(storage: str) -> str:

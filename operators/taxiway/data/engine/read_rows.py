@@ -17,6 +17,9 @@ _WIDER: Mapping[frozenset[str | None], str] = {
     frozenset(("integer", "number")): "number",
     frozenset(("date", "datetime")): "datetime",
 }
+LIST_OF = "list of "
+"""What the type of a column of lists begins with, as in `list of string`."""
+_ITEMS = ("boolean", "integer", "number", "string")
 _LARGEST_EXACT = 2**53  # beyond it, floats cannot represent every integer
 
 
@@ -77,20 +80,43 @@ def column_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]
         columns: The columns.
 
     Returns:
-        The types by column. Integers in one file and other numbers in another are numbers, dates and times are times; a column that
-        has other types in different files, or one without a name in a schema, is left out.
+        The types by column; of lists, such as `list of string`. Integers in one file and other numbers in another are numbers, dates and
+        times are times; a column that has other types in different files, or one without a name in a schema, is left out.
     """
+    found = {name: {_type_name(kind) for kind in kinds} for name, kinds in arrow_types(spans, store, columns).items()}
+    return {name: kind for name in columns if (kind := _wider(found[name])) is not None}
+
+
+def arrow_types(spans: tuple[Span, ...], store: Store, columns: Collection[str]) -> "dict[str, tuple[pa.DataType, ...]]":
+    """The different types of columns in the files of all spans; a column without a value in a file may have no type there."""
     import pyarrow.parquet as pq
 
-    found: dict[str, set[str | None]] = {name: set() for name in columns}
+    found: dict[str, dict[pa.DataType, None]] = {name: {} for name in columns}
     for span in spans:
         with store.local_file(span.content) as path:
             schema = pq.read_schema(path)
         for name in found.keys() & set(schema.names):
             kind = schema.field(name).type
-            if str(kind) != "null":
-                found[name].add(_type_name(kind))
-    return {name: kind for name in columns if (kind := _WIDER.get(frozenset(found[name]))) is not None}
+            if "null" not in (str(kind), str(_item_type(kind))):
+                found[name][kind] = None
+    return {name: tuple(kinds) for name, kinds in found.items()}
+
+
+def _wider(kinds: set[str | None]) -> str | None:
+    """The type that has all values of some types; None if there is none."""
+    items = {kind.removeprefix(LIST_OF) for kind in kinds if kind is not None and kind.startswith(LIST_OF)}
+    if len(items) == len(kinds):
+        kind = _WIDER.get(frozenset(items))
+        return None if kind is None else f"{LIST_OF}{kind}"
+    return _WIDER.get(frozenset(kinds))
+
+
+def _item_type(kind: "pa.DataType") -> "pa.DataType | None":
+    """The type of the items of lists; None of another type."""
+    from pyarrow import types
+
+    tests = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
+    return kind.value_type if any(test(kind) for test in tests) else None
 
 
 def _type_name(kind: "pa.DataType") -> str | None:
@@ -98,6 +124,9 @@ def _type_name(kind: "pa.DataType") -> str | None:
 
     if types.is_dictionary(kind):
         return _type_name(kind.value_type)
+    if (item := _item_type(kind)) is not None:
+        name = _type_name(item)
+        return f"{LIST_OF}{name}" if name in _ITEMS else None
     tests = {
         "boolean": types.is_boolean,
         "integer": types.is_integer,
@@ -110,6 +139,7 @@ def _type_name(kind: "pa.DataType") -> str | None:
 
 
 def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
@@ -118,8 +148,12 @@ def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
     # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
     rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
-        if _would_lose_digits(table.column(name)):
-            rows[name] = table.column(name).to_pandas(integer_object_nulls=True)
+        column = table.column(name)
+        if _item_type(column.type) is not None:
+            if _would_lose_digits(pc.list_flatten(column)):
+                rows[name] = column.to_pylist()
+        elif _would_lose_digits(column):
+            rows[name] = column.to_pandas(integer_object_nulls=True)
     return rows.reindex(columns=columns) if columns is not None else rows
 
 

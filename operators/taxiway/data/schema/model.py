@@ -33,6 +33,7 @@ TYPES: tuple[str, ...] = get_args(FeatureType)
 NUMERIC_TYPES = ("integer", "number")
 CATEGORICAL_TYPES = ("boolean", "string")
 DATE_TYPES = ("date", "datetime")
+LIST_TYPES = ("list",)
 TRAINING, SERVING = "TRAINING", "SERVING"
 
 KINDS = (
@@ -228,6 +229,10 @@ class Schema(Record):
         """The string and boolean columns that a model uses by default; see `offered`."""
         return self._taken(CATEGORICAL_TYPES, label)
 
+    def lists(self, label: str) -> tuple[str, ...]:
+        """The columns of lists that a model uses by default; see `offered`."""
+        return self._taken(LIST_TYPES, label)
+
     def dates(self, label: str) -> tuple[str, ...]:
         """The date and datetime columns that a model uses by default; see `offered`."""
         return self._taken(DATE_TYPES, label)
@@ -240,10 +245,9 @@ class Schema(Record):
     def offered(self, label: str) -> tuple[str, ...]:
         """The columns that a model can use: expected in serving, and neither label nor key.
 
-        Defaults (`numeric`, `categorical`, `dates`) also leave out planned and alpha features.
+        Defaults (`numeric`, `categorical`, `dates`, `lists`) also leave out planned and alpha features.
         """
-        types = (*NUMERIC_TYPES, *CATEGORICAL_TYPES, *DATE_TYPES)
-        kept = [f for f in self.features if f.type in types and f.expected_in(SERVING)]
+        kept = [f for f in self.features if f.expected_in(SERVING)]
         return tuple(feature.name for feature in kept if feature.name not in (label, self.label, *self.key))
 
     def _taken(self, types: tuple[str, ...], label: str) -> tuple[str, ...]:

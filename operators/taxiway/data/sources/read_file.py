@@ -11,7 +11,7 @@ from taxiway.data.engine.storage_errors import LFS_PROBLEM, file_system, is_lfs_
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, types_of
 from taxiway.data.sources.reader import FoundSpan, Note, ignore
 from taxiway.errors import DataError, TransientError
-from taxiway.messages import counted
+from taxiway.messages import counted, listed
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
@@ -149,6 +149,11 @@ def _rows_and_columns(copy: Path, path: str) -> tuple[int, int]:
             names = file.schema_arrow.names
             rows = sum(int(batch.num_rows) for batch in file.iter_batches())
     except (pyarrow.ArrowException, OSError) as error:
+        if fixed := _fixed_size_lists(copy):
+            raise DataError(
+                f"{path} cannot be read: {error}. It has lists of a fixed size ({listed(fixed)}), which PyArrow cannot read if one of them is "
+                "missing; write them as lists of any size at the source"
+            ) from None
         raise DataError(f"{path} ({size:,} bytes) is truncated or corrupt: {error}; write it again at the source") from None
     if not all(name.strip() for name in names):
         raise DataError(
@@ -156,3 +161,15 @@ def _rows_and_columns(copy: Path, path: str) -> tuple[int, int]:
         )
     check_names(names, path)
     return rows, len(names)
+
+
+def _fixed_size_lists(copy: Path) -> list[str]:
+    """The columns of lists of a fixed size; none if the file has no schema that can be read."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        schema = pyarrow.parquet.read_schema(copy)
+    except (pyarrow.ArrowException, OSError):
+        return []
+    return [field.name for field in schema if pyarrow.types.is_fixed_size_list(field.type)]

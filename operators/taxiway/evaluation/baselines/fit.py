@@ -131,7 +131,7 @@ def _threshold(estimator: Any, features: FeatureSet, rows: "Rows", rule: Thresho
 def _key(name: BaselineName, features: FeatureSet, rule: ThresholdRule) -> StageKey:
     params = {
         "name": name,
-        "columns": (features.numeric, features.categorical, features.text, features.dates),
+        "columns": FeatureColumns.of(features),
         "types": dict(features.types),
         "label": features.label,
         "classes": features.classes,
@@ -180,8 +180,13 @@ def _linear(features: FeatureSet) -> Any:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    columns = FeatureColumns(features.numeric, features.categorical, features.text, features.dates)
-    transform = build_transform(columns, accepts_missing=False, sparse=True, max_categories=_MOST_CATEGORIES)
+    transform = build_transform(
+        FeatureColumns.of(features),
+        accepts_missing=False,
+        types=features.types,
+        sparse=True,
+        max_categories=_MOST_CATEGORIES,
+    )
     return make_pipeline(transform, _classifier() if features.classes else Ridge())
 
 

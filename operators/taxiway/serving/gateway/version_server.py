@@ -165,7 +165,7 @@ class VersionServer:
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:
     """The rows and the cells of requests."""
     rows = [request.rows for request in requests]
-    return sum(len(each.data) for each in rows), sum(len(each.data) * len(each.columns) for each in rows)
+    return sum(len(each.data) for each in rows), sum(each.cells for each in rows)
 
 
 def _outcome_of(error: Exception) -> Outcome:

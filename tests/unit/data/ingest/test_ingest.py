@@ -70,9 +70,17 @@ def damage_a_page(path: Path) -> None:
     path.write_bytes(content)
 
 
+def lists_of_a_fixed_size(path: Path) -> None:
+    pq.write_table(pa.table({"x": pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float64(), 2))}), path)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (
+            lists_of_a_fixed_size,
+            r'lists of a fixed size \("x"\), which PyArrow cannot read if one of them is missing; write them as lists',
+        ),
         (break_off, "truncated or corrupt"),
         (lose_footer_only, "truncated or corrupt"),
         (damage_a_page, "truncated or corrupt"),

@@ -53,7 +53,12 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
         (b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "row 0"),
         (b'{"dataframe_split": {"columns": ["x", "x"], "data": [[1, 2]]}}', "duplicate column"),
         (b'{"inputs": "/etc/hostname"}', "has the wrong format"),
-        (b'{"inputs": {"x": [1, [2]]}}', 'row 1 has a list in column "x"'),
+        (b'{"inputs": {"x": [1, [[2]]]}}', 'row 1 has a list in a list in column "x"'),
+        (b'{"inputs": {"x": [1, [2, {}]]}}', 'row 1 has an object in a list in column "x"'),
+        (
+            b'{"inputs": {"x": [[' + b"0," * 10_000 + b"0]]}}",
+            'row 0 has a list of 10,001 items in column "x"; allowed: a number',
+        ),
         (b'{"dataframe_split": {"columns": ["x"], "data": [[{}]]}}', 'row 0 has an object in column "x"'),
         (b'{"inputs": {"x": [1], "y": [1, 2]}}', "different lengths"),
         (b'{"dataframe_records": [{"x": 1}], "params": {}}', "exactly one"),
