@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DAG = "shadows.contained"
 """The pipeline of these tests: its challengers are in containers."""
-FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml", "docker-compose.mlflow-port.yml")
+FILES = ("docker-compose.yml", "docker-compose.docker-shadow.yml", "docker-compose.mlflow-port.yml", "tests/docker/calm.yml")
 SOCKET = Path("/var/run/docker.sock")
 SERVICES = {
     *("postgres", "redis", "mlflow", "gateway"),

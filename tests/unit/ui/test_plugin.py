@@ -16,6 +16,7 @@ from helping import free_port
 from taxiway.registry.champions import champions
 from taxiway.tracking.run import run_url
 from taxiway.tracking.tags import COSTS
+from taxiway_ui import plugin
 from taxiway_ui.app import app
 from taxiway_ui.clients import query_server
 from taxiway_ui.plugin import TaxiwayPlugin
@@ -39,21 +40,21 @@ def test_airflows_interface_accepts_the_views() -> None:
 
 
 @pytest.mark.parametrize("base", ["http://host", "https://host/team/airflow", "https://host/team/airflow/"])
-def test_views_are_found_where_airflow_is_served_below_a_path(base: str, tmp_path: Path) -> None:
-    code = "import json; from taxiway_ui.plugin import TaxiwayPlugin as P; print(json.dumps([v['href'] for v in P.external_views]))"
-    found = run(code, tmp_path, AIRFLOW__API__BASE_URL=base)
+def test_views_are_found_where_airflow_is_served_below_a_path(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    found = [view["href"] for view in plugin._views()]
     prefix = "/team/airflow" if "team" in base else ""
     assert found == [f"{prefix}/taxiway/", f"{prefix}/taxiway/pipelines/{{DAG_ID}}/runs/{{RUN_ID}}"]
 
 
 def test_importing_the_plugin_costs_scheduler_and_workers_nothing_heavy(tmp_path: Path) -> None:
-    before = run(
-        "import json, sys; import airflow.plugins_manager, airflow.sdk; print(json.dumps(list(sys.modules)))", tmp_path
+    code = (
+        "import json, sys; import airflow.plugins_manager, airflow.sdk; before = list(sys.modules); import taxiway_ui.plugin; "
+        "print(json.dumps([before, list(sys.modules)]))"
     )
-    after = run("import json, sys; import taxiway_ui.plugin; print(json.dumps(list(sys.modules)))", tmp_path)
-    added = set(after) - set(before)
-    assert [name for name in HEAVY if name in added] == []
-    assert not {"mlflow", "pandas"} & set(after)
+    before, after = map(set, run(code, tmp_path))
+    assert [name for name in HEAVY if name in after - before] == []
+    assert not {"mlflow", "pandas"} & after
 
 
 def test_every_route_asks_who_calls() -> None:
@@ -113,14 +114,9 @@ def test_the_page_of_a_run_reads_its_tags(mlflow_url: str, monkeypatch: pytest.M
     assert "does not answer, so costs and findings about the training are not shown" in problem
 
 
-def run(code: str, home: Path, **settings: str) -> list[str]:
+def run(code: str, home: Path) -> list[list[str]]:
     """What `code` prints, as JSON, in a process with an Airflow home of its own."""
-    environment = {
-        "AIRFLOW_HOME": str(home),
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": ":".join(p for p in sys.path if p),
-        **settings,
-    }
+    environment = {"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=home)
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    found: list[list[str]] = json.loads(done.stdout.splitlines()[-1])
     return found
