@@ -261,3 +261,13 @@ def test_a_model_that_was_registered_again_under_its_name_is_loaded_again(gatewa
     registry.set_registered_model_alias(model, "champion", "1")
     gateway.admin.refresh(model)
     until(lambda: gateway.ask(model, 0.5).status_code == 500, "the new version 1 answers")
+
+
+def test_the_items_of_lists_count_in_the_limit_of_values(gateway: Running, model: str) -> None:
+    row = b"[" + b"0," * 9_999 + b"0]"
+    body = b'{"dataframe_split": {"columns": ["x"], "data": [' + b",".join([b"[" + row + b"]"] * 10) + b"]}}"
+    response = gateway.http.post(
+        f"{gateway.url}/models/{model}/invocations", content=body, headers={"Authorization": f"Bearer {CALLER}"}
+    )
+    assert response.status_code == 413
+    assert "has 100,010 values, with those in lists; allowed: 100,000" in response.json()["message"]
