@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
+_LARGEST = 3.4e38  # of 32-bit floats
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
@@ -101,17 +102,17 @@ def category_text(value: Any) -> str:
 
 
 def _numbers(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
-    """The numbers of a column, NaN for missing ones. Infinity is an error, because most estimators refuse it without naming a column."""
+    """The numbers of a column, NaN for missing ones. What no 32-bit float holds is an error: some estimators refuse it, without its column."""
     import numpy as np
 
     numbers = _floats(name, values, kind, unfit_as_missing=unfit_as_missing)
-    infinite = np.isinf(numbers)
-    if not infinite.any():
+    too_large = np.abs(numbers) > _LARGEST
+    if not too_large.any():
         return numbers
     if unfit_as_missing:
-        return np.where(infinite, np.nan, numbers)
-    row = int(infinite.argmax())
-    raise _unfit(name, row, float(numbers[row]), "a finite number, or null")
+        return np.where(too_large, np.nan, numbers)
+    row = int(too_large.argmax())
+    raise _unfit(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
 
 
 def _floats(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:

@@ -124,7 +124,8 @@ def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
 
     try:
         found = np.asarray(returned)
-        numbers: Floats = np.asarray(returned if found.dtype.kind in _NUMBERS else "no number", dtype=float)
+        is_text = found.dtype.kind == "O" and any(isinstance(value, str | bytes) for value in found.ravel())
+        numbers: Floats = np.asarray(returned if found.dtype.kind in _NUMBERS and not is_text else "no number", dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(
             f"{_KEY}: {name} returned a {type(returned).__name__} that holds no numbers; {_ALLOWED}", key=_KEY

@@ -60,12 +60,12 @@ def decide(
         score_shift_of(answered_by_both, confidence, classes),
     )
     p50, p99 = latency_ratios(answered_by_both, confidence)
-    basis = (
+    preconditions = (
         _judge_pair_count(pairs, len(usable), requirements.min_requests),
         _judge_same_champion(pairs, len(usable), champion),
     )
     reasons = (
-        *basis,
+        *preconditions,
         _judge_unpaired(pairs),
         _judge_agreement(agreement, requirements, confidence),
         _judge_errors(usable, requirements.max_error_rate, confidence),
@@ -74,7 +74,7 @@ def decide(
         _judge_p99(p99, requirements.max_p99_ratio, confidence),
     )
     # Too few pairs, or pairs of two champions, cannot even show a failure.
-    unusable = any(reason.status is Status.UNDECIDED for reason in basis)
+    unusable = any(reason.status is Status.UNDECIDED for reason in preconditions)
     return ShadowReport(
         model=model,
         version=version,

@@ -155,5 +155,8 @@ def code_digest(path: str | None, key: str) -> dict[str, str]:
     if path is None:
         return {}
     source = path.rpartition(":")[0]
-    file = source if source.endswith(".py") else inspect.getsourcefile(inspect.unwrap(look_up(path, ":", key)))
+    try:
+        file = source if source.endswith(".py") else inspect.getsourcefile(inspect.unwrap(look_up(path, ":", key)))
+    except TypeError:  # written in C
+        file = None
     return {key: digest_of_file(Path(file))} if file else {}

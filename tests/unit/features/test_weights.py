@@ -70,6 +70,8 @@ ALLOWED = "allowed: for each row one number from 0"
         ("return [[1], [2, 3]]", "own.py:weights returned a list that holds no numbers"),
         ("return {'w': 1}", "own.py:weights returned a dict that holds no numbers"),
         ("return ['high'] * 40", "own.py:weights returned a list that holds no numbers"),
+        ("return np.array(['2013'] * 40, dtype=object)", "own.py:weights returned a ndarray that holds no numbers"),
+        ("return rows['w'].astype(str)", "own.py:weights returned a Series that holds no numbers"),
         ("return [10 ** 400] * 40", "own.py:weights returned a list that holds no numbers"),
         ("return np.arange(40).astype('datetime64[D]')", "own.py:weights returned a ndarray that holds no numbers"),
         ("return rows['w'] - 39", "a missing, negative or infinite weight for 38 of 40 training rows"),

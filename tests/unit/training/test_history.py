@@ -129,6 +129,30 @@ def test_what_others_print_during_a_fit_is_shown_and_so_is_what_was_asked_for(ca
     assert len(watch.printed[0].values) == quiet.n_iter_
 
 
+def test_two_fits_at_once_leave_the_streams_of_the_process_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each thread would restore the stream of the other one; so only the first of them has a history."""
+    rows, watches, before = TrainingRows.made_up("regression"), (Watch(), Watch()), sys.stdout
+    first, second = (build_estimator(Model(estimator="sklearn.linear_model.SGDRegressor"), {}, "regression") for _ in range(2))
+    outer, inner = printed_history(first, watches[0]), printed_history(second, watches[1])
+    outer.__enter__()
+    first.fit(rows.matrix, rows.labels)
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    second.fit(rows.matrix, rows.labels)
+    inner.__exit__(None, None, None)
+    assert sys.stdout is before
+    assert (len(watches[0].printed), len(watches[1].printed)) == (1, 0)
+    assert capsys.readouterr().out == ""
+
+
+def test_losses_with_too_few_printed_digits_are_no_history() -> None:
+    rows, watch = TrainingRows.made_up("regression"), Watch()
+    estimator = build_estimator(Model(estimator="sklearn.linear_model.SGDRegressor"), {}, "regression")
+    with printed_history(estimator, watch):
+        estimator.fit(rows.matrix, rows.labels * 1e-4 / np.abs(rows.labels).max())
+    assert watch.printed == ()
+
+
 @pytest.mark.parametrize(
     "path", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier", "sklearn.linear_model.LogisticRegression"]
 )

@@ -19,6 +19,7 @@ from taxiway.records.evaluation import BaselineName
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.stats.seed import SEED
 from taxiway.store import StageKey, Store, keep, made_before
+from taxiway.training.rows import TrainingRows, split_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,17 +116,16 @@ def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store
 
 
 def _threshold(estimator: Any, features: FeatureSet, rows: "Rows", rule: ThresholdRule) -> float | None:
-    """The decision threshold of a baseline; None for 0.5, and if too few rows are left to choose it on."""
-    from sklearn.model_selection import train_test_split
-
+    """The decision threshold of a baseline; None for 0.5, and if no rows are left to choose it on."""
     if len(features.classes) != 2 or not isinstance(rule.given, ChosenThreshold):
         return rule.given if isinstance(rule.given, float) else None
     frame, labels = rows()
-    learned, held, learned_labels, held_labels = train_test_split(
-        frame, labels, test_size=rule.given.fraction, random_state=SEED, stratify=labels
-    )
-    probabilities = _fit(estimator, learned, learned_labels).predict_proba(held)
-    return rule.threshold(features.classes, probabilities, held_labels)
+    positions = TrainingRows(labels.reshape(-1, 1), labels, features.label)
+    learned, held = split_rows(positions, rule.given.fraction, stratified=True)
+    if not len(held):
+        return None
+    probabilities = _fit(estimator, frame.iloc[learned], labels[learned]).predict_proba(frame.iloc[held])
+    return rule.threshold(features.classes, probabilities, labels[held])
 
 
 def _key(name: BaselineName, features: FeatureSet, rule: ThresholdRule) -> StageKey:

@@ -187,6 +187,11 @@ class PeriodSource(_ByPeriod, ABC):
 
     first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
 
+    @property
+    def nothing_found(self) -> str:
+        """That no period has ended."""
+        return f"no {self.every} from {self.first} on has ended"
+
     @field_validator("first")
     @classmethod
     def _first_is_a_period(cls, first: str, info: ValidationInfo) -> str:

@@ -1,8 +1,8 @@
 """The history of stochastic gradient descent, which scikit-learn prints and does not keep."""
 
-import io
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import zip_longest
@@ -14,6 +14,8 @@ from taxiway.training.history.watch import Watch
 
 _NAMES = ("SGDClassifier", "SGDRegressor")
 _VALUES = re.compile(r"Norm: .*Avg\. loss: ([^\s,]+)(?:.*Validation score: ([^\s,]+))?")
+_LEAST = 1e-3
+"""Smaller values have too few digits: six decimals are printed."""
 _OTHERS = ("-- Epoch ", "Total training time: ", "Convergence after ", "[Parallel(")
 
 
@@ -28,6 +30,22 @@ def printed_history(estimator: Any, watch: Watch) -> Iterator[None]:
         watch: Gets the curves.
     """
     last = last_step(estimator)
+    if sys.stdout is None or sys.stderr is None or not _lock.acquire(blocking=False):  # another thread keeps a history
+        yield
+        return
+    try:
+        with _kept(last, watch):
+            yield
+    finally:
+        _lock.release()
+
+
+_lock = threading.Lock()
+"""The streams of a process are the same for all of its threads."""
+
+
+@contextmanager
+def _kept(last: Any, watch: Watch) -> Iterator[None]:
     is_sgd = type(last).__module__.startswith("sklearn.") and type(last).__name__ in _NAMES
     if not is_sgd or getattr(last, "n_jobs", None) not in (None, 1):  # threads mix the lines of several classes
         yield
@@ -45,8 +63,8 @@ def printed_history(estimator: Any, watch: Watch) -> Iterator[None]:
     watch.printed = tuple(_curves(lines))
 
 
-class _Lines(io.TextIOBase):
-    """A stream that keeps the lines of a history, and writes what else is written to it to another stream."""
+class _Lines:
+    """A stream that keeps the lines of a history, and writes what else is written to it to another stream, which it resembles."""
 
     def __init__(self, stream: TextIO, lines: list[str], *, hides: bool) -> None:
         self._stream = stream
@@ -64,12 +82,12 @@ class _Lines(io.TextIOBase):
                 self._stream.write(f"{line}\n")
         return len(text)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
     def end(self) -> None:
         """Write what was begun and has no end of a line."""
         self._stream.write(self._begun)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def _curves(lines: list[str]) -> Iterator[Curve]:
@@ -84,7 +102,7 @@ def _curves(lines: list[str]) -> Iterator[Curve]:
             losses[-1].append(float(found[1]))
             scores[-1].extend([float(found[2])] if found[2] is not None else [])
     for values, metric in ((_means(losses), "loss"), (_means(scores), "score")):
-        if len(values) > 1:
+        if len(values) > 1 and max(map(abs, values)) >= _LEAST:
             is_score = metric == "score"
             yield Curve("validation" if is_score else "training", metric, values, higher_is_better=is_score)
 

@@ -85,24 +85,40 @@ def takes_frame(estimator: Any, data: TrainingData) -> bool:
     An object of a team's own class says so with `takes_frame`; another estimator was fitted to a DataFrame with these columns.
 
     Raises:
-        FitError: The transformed features have the same names.
+        FitError: It was fitted to other columns, or both have the same names.
     """
     from taxiway.models.own_model import OwnModel
 
     if isinstance(estimator, OwnModel):
         return bool(getattr(estimator.loaded, "takes_frame", False))
+    fitted_to, raw = _columns_of(estimator), list(data.raw.features.columns) if data.raw is not None else []
+    matrix = [list(data.columns), *([name.format(at) for at in range(len(fitted_to))] for name in _NAMES_OF_ARRAYS)]
+    if not fitted_to or (fitted_to != raw and fitted_to in matrix):
+        return False
+    name = type(estimator).__name__
+    if fitted_to in matrix:
+        raise FitError(
+            f"the {name} was fitted to the columns {listed(fitted_to)}, which can be raw columns and features of the matrix; give the columns "
+            "of the source other names, for example in its query"
+        )
+    if fitted_to != raw:
+        raise FitError(
+            f"the {name} was fitted to the columns {listed(fitted_to)}; allowed: data.matrix, or data.frame with all of its columns in "
+            f"their order ({listed(raw)}). Leave columns out with features.drop, or in a first step of the estimator"
+        )
+    return True
+
+
+_NAMES_OF_ARRAYS = ("{}", "Column_{}", "f{}")
+"""The names of columns without a name: of CatBoost, LightGBM and XGBoost."""
+
+
+def _columns_of(estimator: Any) -> list[str]:
+    """The names of the columns that an estimator was fitted to; empty if they had none."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:  # of CatBoost
         names = getattr(estimator, "feature_names_", None)
-    fitted_to = [] if names is None else [str(name) for name in names]
-    if data.raw is None or fitted_to != [*data.raw.features.columns]:
-        return False
-    if fitted_to == [*data.columns]:
-        raise FitError(
-            f"the {type(estimator).__name__} was fitted to a DataFrame with the columns {listed(fitted_to)}, which are names of raw columns and "
-            "of transformed features; fit it to data.matrix, or give the features other names in features.build"
-        )
-    return True
+    return [] if names is None else [str(name) for name in names]
 
 
 def first_rows(estimator: Any, data: TrainingData) -> Any:

@@ -123,6 +123,13 @@ def test_the_threshold_is_found_as_that_of_the_candidate(
     assert [one.threshold for one in fit_baselines(features, snapshot, store)] == [None, None]
 
 
+def test_a_class_of_one_row_leaves_the_threshold_at_a_half(tmp_path: Path) -> None:
+    rows = rows_with(lambda signal: np.arange(len(signal)) == 7)
+    given = made(tmp_path, rows, ("False", "True"))
+    found = fit_baselines(*given, ThresholdRule(ChosenThreshold(by="f1")))
+    assert [one.record.name for one in found] == EVERY
+
+
 def test_a_baseline_that_cannot_be_fitted_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A logistic regression needs two classes."""
     given = made(tmp_path, rows_with(lambda signal: signal < np.inf), ("False", "True"))

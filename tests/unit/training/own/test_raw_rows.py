@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from helping import need_library
@@ -102,9 +103,7 @@ def test_features_with_the_names_of_raw_columns_are_not_mistaken_for_them(tmp_pa
     store = Store(str(tmp_path / "store"))
     features = feature_set(store, span(tmp_path, store, 1, c=None, d=None))
     made = LogisticRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1])
-    with pytest.raises(
-        FitError, match=r"to a DataFrame with the columns .x., which are names of raw columns and of transformed"
-    ):
+    with pytest.raises(FitError, match=r"fitted to the columns .x., which can be raw columns and features of the matrix"):
         estimator_of(made, data_of(features, store, ("x",)), "classification", "own.py:train")
 
 
@@ -120,6 +119,20 @@ def test_an_estimator_takes_what_it_was_fitted_to(tmp_path: Path, path: str) -> 
         assert takes_frame(made, data) is on_frame
         given = first_rows(made, data)
         assert np.array_equal(given, data.frame if on_frame else data.matrix, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda frame: frame[["d", "x"]], lambda frame: frame.rename(columns=str.upper), lambda frame: frame[["x"]]],
+    ids=["order", "names", "fewer"],
+)
+def test_an_estimator_of_other_columns_is_refused(tmp_path: Path, change: Any) -> None:
+    """It would be served on the transformed features, whose number may be the same."""
+    store = Store(str(tmp_path / "store"))
+    data = data_of(feature_set(store, span(tmp_path, store, 1, c=None)), store)
+    made = HistGradientBoostingClassifier(max_iter=2).fit(change(data.frame), data.labels)
+    with pytest.raises(FitError, match=r"allowed: data.matrix, or data.frame with all of its columns in their order"):
+        estimator_of(made, data, "classification", "own.py:train")
 
 
 PIPELINE = """pipeline: raw
