@@ -1,4 +1,4 @@
-"""How XGBoost, LightGBM and CatBoost are fitted: their early stopping, callbacks and labels, and models to start from."""
+"""How XGBoost, LightGBM and CatBoost are fitted: their early stopping and callbacks, and models to start from."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,30 +7,13 @@ from typing import Any
 
 from taxiway.training.history import Watch
 from taxiway.training.history.callbacks import catboost_callback, lightgbm_callback, xgboost_watched
+from taxiway.training.libraries import library_of
 from taxiway.training.rows import TrainingRows
 
-BOOSTING = ("catboost", "lightgbm", "xgboost")
-"""The libraries."""
 _CONTINUED = {"catboost": "init_model", "lightgbm": "init_model", "xgboost": "xgb_model"}
 """The name of the argument with the model to start from."""
-_BY_POSITION = ("catboost", "xgboost")
-"""XGBoost takes no other labels than the positions of the classes, and CatBoost has an order of its own for others."""
 _CATBOOST_ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")
 _CATBOOST_DEFAULT = 1_000
-
-
-def library_of(estimator: Any) -> str:
-    """The library of an estimator, such as `sklearn`."""
-    return type(estimator).__module__.partition(".")[0]
-
-
-def labels_for(estimator: Any, labels: Any) -> Any:
-    """The labels in the form that the estimator's library takes: for some classifiers, the positions among the classes."""
-    import numpy as np
-
-    if library_of(estimator) in _BY_POSITION and hasattr(estimator, "predict_proba"):
-        return np.unique(labels, return_inverse=True)[1]
-    return labels
 
 
 def catboost_iterations(estimator: Any) -> dict[str, Any]:
@@ -50,7 +33,7 @@ def watched(estimator: Any, watch: Watch) -> Iterator[dict[str, Any]]:
             yield {}
     elif library == "lightgbm":
         yield {"callbacks": [lightgbm_callback(watch)]}
-    elif library == "catboost" and estimator.get_params().get("task_type") != "GPU":  # which has no callbacks
+    elif library == "catboost" and watch.stop_on:  # else without, because it copies the whole history for each call
         watch.total = next(iter(catboost_iterations(estimator).values()))
         yield {"callbacks": [catboost_callback(watch)]}
     else:
@@ -79,16 +62,12 @@ def fit_until_no_better(estimator: Any, rows: TrainingRows, held: TrainingRows, 
         rounds: The number of iterations without an improvement.
         watch: Watches the fit.
     """
-    import numpy as np
-
-    both = labels_for(estimator, np.concatenate([rows.labels, held.labels]))
-    labels, held_labels = both[: len(rows.labels)], both[len(rows.labels) :]
     weights = {} if rows.weights is None else {"sample_weight": rows.weights}
     with warnings.catch_warnings(), watched(estimator, watch) as options:
         match library_of(estimator):
             case "xgboost":
                 estimator.set_params(early_stopping_rounds=rounds)
-                options |= {"eval_set": [(held.matrix, held_labels)], "verbose": False}
+                options |= {"eval_set": [(held.matrix, held.labels)], "verbose": False}
                 options |= {} if held.weights is None else {"sample_weight_eval_set": [held.weights]}
             case "lightgbm":
                 import lightgbm
@@ -96,11 +75,11 @@ def fit_until_no_better(estimator: Any, rows: TrainingRows, held: TrainingRows, 
                 # Older versions have no other name for the rows that are held out.
                 warnings.simplefilter("ignore", FutureWarning)
                 options["callbacks"].insert(0, lightgbm.early_stopping(rounds, verbose=False))
-                options |= {"eval_set": [(held.matrix, held_labels)]}
+                options |= {"eval_set": [(held.matrix, held.labels)]}
                 options |= {} if held.weights is None else {"eval_sample_weight": [held.weights]}
             case _:
                 import catboost
 
-                options |= {"eval_set": catboost.Pool(held.matrix, held_labels, weight=held.weights), "use_best_model": True}
+                options |= {"eval_set": catboost.Pool(held.matrix, held.labels, weight=held.weights), "use_best_model": True}
                 options |= {"early_stopping_rounds": rounds}
-        estimator.fit(rows.matrix, labels, **weights, **options)
+        estimator.fit(rows.matrix, rows.labels, **weights, **options)

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 from taxiway.messages import quoted
+from taxiway.training.libraries import BOOSTING
 
 _WORD = re.compile(r"[\w.:@,+-]*", re.ASCII)
 """Texts that cannot be more than one value: LightGBM joins its parameters into one text, separated by blanks."""
@@ -59,11 +60,18 @@ _CATBOOST_FILES = frozenset(
     }
 )
 """Parameters of CatBoost that name files, or call code."""
+_OF_COLUMNS = frozenset(
+    {
+        *("cat_features", "embedding_features", "feature_weights", "first_feature_use_penalties", "ignored_features"),
+        *("interaction_constraints", "monotone_constraints", "per_object_feature_penalties", "text_features"),
+    }
+)
+"""Parameters of CatBoost and XGBoost with names of columns, which may be any printable text."""
 
 
 def is_boosting(kind: type) -> bool:
     """Whether a class is an estimator of XGBoost, LightGBM or CatBoost."""
-    return kind.__module__.partition(".")[0] in ("catboost", "lightgbm", "xgboost") and hasattr(kind, "get_params")
+    return kind.__module__.partition(".")[0] in BOOSTING and hasattr(kind, "get_params")
 
 
 def parameter_names(kind: type) -> set[str]:
@@ -80,6 +88,7 @@ def parameter_names(kind: type) -> set[str]:
 def problems_of_boosting(part: Any) -> Iterator[str]:
     """The parameters of an estimator of a boosting library that are not known to be harmless, each as a sentence."""
     name, known = type(part).__name__, parameter_names(type(part))
+    is_lightgbm = type(part).__module__.startswith("lightgbm")
     if _is_catboost(type(part)):
         values = unknown = vars(part).get("_init_params") or {}
         text, signs = _CATBOOST_TEXT, ". : ; @ , = ~ / + - _"
@@ -90,10 +99,13 @@ def problems_of_boosting(part: Any) -> Iterator[str]:
     for parameter in sorted(unknown.keys() - known):
         yield f"{name}.{parameter} is not one of its parameters; allowed: {', '.join(sorted(known))}"
     for parameter, value in values.items():
-        strange = [leaf for leaf in leaves_of(value) if not isinstance(leaf, str | bool | Real)]
+        leaves = [*_scalars_of(value)]
+        strange = [leaf for leaf in leaves if not isinstance(leaf, str | bool | Real)]
         if strange:
             yield f"{name}.{parameter} has a {type(strange[0]).__name__}; allowed: numbers, texts and booleans"
-        texts = [leaf for leaf in (*leaves_of(value), *_keys(value)) if isinstance(leaf, str) and not text.fullmatch(leaf)]
+        texts = [leaf for leaf in (*leaves, *_keys(value)) if isinstance(leaf, str) and not text.fullmatch(leaf)]
+        if parameter in _OF_COLUMNS and not is_lightgbm:
+            texts = [leaf for leaf in texts if not leaf.isprintable()]
         if texts:
             yield f"{name}.{parameter} has the text {quoted(texts[0])}; allowed: letters, digits and {signs} without blanks"
     if _is_catboost(type(part)) and values.get("allow_writing_files", False) is not False:
@@ -102,6 +114,17 @@ def problems_of_boosting(part: Any) -> Iterator[str]:
 
 def _is_catboost(kind: type) -> bool:
     return kind.__module__.startswith("catboost")
+
+
+def _scalars_of(value: Any) -> Iterator[Any]:
+    """The leaves, and the values of arrays of numbers, booleans or texts."""
+    import numpy as np
+
+    for leaf in leaves_of(value):
+        if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "biufU":
+            yield from leaf.ravel().tolist()
+        else:
+            yield leaf
 
 
 def _keys(value: Any) -> Iterator[Any]:

@@ -1,7 +1,8 @@
 """Build the unfitted scikit-learn estimator that the `model` section of a pipeline file describes."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from taxiway.spec.model.section import Model
 from taxiway.spec.python_refs import look_up
 from taxiway.stats.seed import SEED
 from taxiway.training.boosting_parameters import parameter_names
+from taxiway.training.libraries import BOOSTING, library_of
 from taxiway.training.own.command import OwnCommand
 from taxiway.training.own.function import OwnFunction
 from taxiway.training.own.training import OwnTraining
@@ -65,6 +67,8 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
             "boosting, and training functions; remove the key, or use one of them",
             key="model.stop_on",
         )
+    if refused := [*_refused_of_catboost(estimator)]:
+        raise ConfigError(f"model: {'; '.join(refused)}")
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
@@ -82,24 +86,34 @@ def _silence(estimator: Any) -> None:
     writing a folder into the working folder."""
     if type(estimator).__module__.startswith("lightgbm") and not {"verbose", "verbosity"} & estimator.get_params().keys():
         estimator.set_params(verbose=-1)
-    for part in (estimator, *estimator.get_params().values()):
-        if type(part).__module__.startswith("catboost"):
-            part.set_params(allow_writing_files=False)
-            if not {"logging_level", "silent", "verbose"} & part.get_params().keys():
-                part.set_params(verbose=False)
+    for part in _catboost_in(estimator):
+        part.set_params(allow_writing_files=False)
+        if not {"logging_level", "silent", "verbose"} & part.get_params().keys():
+            part.set_params(verbose=False)
+
+
+def _catboost_in(estimator: Any) -> list[Any]:
+    return [part for part in (estimator, *estimator.get_params().values()) if library_of(part) == "catboost"]
+
+
+def _refused_of_catboost(estimator: Any) -> Iterator[str]:
+    """Why parameters are refused that would change what the columns of the probabilities or the values of the history are."""
+    for part in _catboost_in(estimator):
+        name, params = type(part).__name__, part.get_params()
+        for parameter in ("class_names", "classes_count"):
+            if params.get(parameter) is not None:
+                yield f"{name}.{parameter} is set, but the classes are those of the label, in ascending order; remove it"
+        if params.get("metric_period", 1) != 1:
+            yield f"{name}.metric_period is {params['metric_period']}, but the history has each iteration; remove it"
 
 
 def _can_be_trained_further(estimator: Any) -> bool:
-    return hasattr(estimator, "partial_fit") or type(estimator).__module__.partition(".")[0] in (
-        "catboost",
-        "lightgbm",
-        "xgboost",
-    )
+    return hasattr(estimator, "partial_fit") or library_of(estimator) in BOOSTING
 
 
 def _has_callbacks(estimator: Any) -> bool:
     """Whether its library lets a rule look at each iteration; not with random forests, which have one."""
-    library, name = type(estimator).__module__.partition(".")[0], type(estimator).__name__
+    library, name = library_of(estimator), type(estimator).__name__
     if library == "catboost":
         return bool(estimator.get_params().get("task_type") != "GPU")
     return library in ("xgboost", "lightgbm") and not name.startswith("XGBRF")
@@ -130,13 +144,12 @@ def _check_problem(model: Model, estimator: Any, problem: Problem) -> None:
 def _has_probabilities(estimator: Any) -> bool:
     """Whether it has `predict_proba`, which some estimators of estimators have only when they are fitted."""
     import numpy as np
-    from sklearn.base import clone
 
     if hasattr(estimator, "predict_proba") or not hasattr(estimator, "estimators"):
         return hasattr(estimator, "predict_proba")
     numbers = np.arange(60.0)
     try:
-        return hasattr(clone(estimator).fit(numbers[:, None] % 7, numbers % 2 > 0), "predict_proba")
+        return hasattr(deepcopy(estimator).fit(numbers[:, None] % 7, numbers % 2 > 0), "predict_proba")
     except Exception:  # of any estimator inside
         return False
 

@@ -1,4 +1,4 @@
-"""Fit an estimator: with early stopping on rows of its own, and labels in the form that its library takes."""
+"""Fit an estimator: with early stopping on rows of its own, and the positions of the classes as labels."""
 
 import warnings
 from copy import deepcopy
@@ -9,15 +9,14 @@ from taxiway.messages import error_text
 from taxiway.spec.model.section import EarlyStopping
 from taxiway.stats.seed import SEED
 from taxiway.training.boosting import (
-    BOOSTING,
     catboost_iterations,
     fit_until_no_better,
-    labels_for,
-    library_of,
     started_from,
     watched,
 )
+from taxiway.training.classes import by_position, require_positions
 from taxiway.training.history import ReportedHistory, Watch, printed_history
+from taxiway.training.libraries import BOOSTING, library_of
 from taxiway.training.own.data import VALIDATION, TrainingData
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.rows import TrainingRows, split_rows
@@ -52,14 +51,16 @@ def fit(
 
     Raises:
         ConfigError: The estimator has no early stopping.
-        FitError: The estimator raised an error about its parameters or the rows.
+        FitError: The estimator raised an error about its parameters or the rows, or names classes itself.
     """
     watch = watch or Watch()
     try:
         if watch.stop_on and early_stopping is None:
             early_stopping = EarlyStopping(rounds=_NEVER)  # it only keeps the best iteration
+        rows = by_position(estimator, rows)
         with printed_history(estimator, watch):
             _fit(estimator, rows, early_stopping, watch, previous)
+        require_positions(estimator, rows)
     except (MemoryError, TaxiwayError, OSError):
         raise  # not about parameters or rows
     except Exception as error:
@@ -79,7 +80,7 @@ def _fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | Non
     else:
         with watched(estimator, watch) as options:
             options |= {**_weighted(estimator, rows.weights), **started_from(estimator, previous)}
-            estimator.fit(rows.matrix, labels_for(estimator, rows.labels), **options)
+            estimator.fit(rows.matrix, rows.labels, **options)
 
 
 def fit_on_few(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | None = None) -> None:

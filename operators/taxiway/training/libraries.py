@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
+BOOSTING = ("catboost", "lightgbm", "xgboost")
+"""The libraries of boosting."""
 _PACKAGES = {
     "catboost": ("catboost",),
     "lightgbm": ("lightgbm",),
@@ -11,6 +14,11 @@ _PACKAGES = {
 }
 """The packages that may have a library."""
 _ONNX_TYPE = "taxiway.models.onnx_model.OnnxModel"
+
+
+def library_of(estimator: Any) -> str:
+    """The library of an estimator, such as `sklearn`."""
+    return type(estimator).__module__.partition(".")[0]
 
 
 def packages_of(paths: Iterable[str]) -> tuple[str, ...]:

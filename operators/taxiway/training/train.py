@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
@@ -9,6 +10,7 @@ from taxiway.features.build import same_codes
 from taxiway.features.own_transform import feature_names
 from taxiway.features.signature import ModelColumns
 from taxiway.features.transform import load_fitted
+from taxiway.messages import error_text
 from taxiway.records import FeatureSet
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
@@ -143,15 +145,14 @@ def train(
 def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object]) -> str | None:
     """Fit the estimator on few rows, and check what it consists of; why two fits are not the same, None if they are."""
     import numpy as np
-    from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
     few, answers = rows.few(), []
     try:
         for _ in range(2):
-            tried = clone(estimator)
+            tried = deepcopy(estimator)  # clone refuses some of CatBoost's parameters
             fit_on_few(tried, few)
-            answers.append(tried.predict_proba(few.matrix) if hasattr(tried, "predict_proba") else tried.predict(few.matrix))
+            answers.append(_answers(tried, few.matrix))
         check(Pipeline([("transform", transform), ("model", tried)]))
     except FitError:  # on so few rows, which says nothing about all
         return None
@@ -161,6 +162,20 @@ def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[
         f"two fits of {type(estimator).__name__} on the same rows predict differently, so a second run would not make the same model; give "
         "it a fixed seed, or one thread"
     )
+
+
+def _answers(fitted: Any, matrix: Any) -> Any:
+    """What a fitted estimator predicts; a parameter that its library accepted may still be an error now.
+
+    Raises:
+        FitError: It cannot predict.
+    """
+    try:
+        return fitted.predict_proba(matrix) if hasattr(fitted, "predict_proba") else fitted.predict(matrix)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # of any library
+        raise FitError(f"{type(fitted).__name__} could not predict: {error_text(error)}") from error
 
 
 def _record_history(estimator: Any, curves: Sequence[Curve], found: list[str], recorder: Recorder) -> None:
@@ -192,7 +207,9 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
         same = (columns.numeric, columns.categorical, columns.types) == (known.numeric, known.categorical, known.types)
     else:
         same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
-    if not same or tuple(champion.classes) != features.classes:
+    named = [str(name) for name in getattr(estimator, "classes_", [])]
+    by_position = not named or named == [str(at) for at in range(len(features.classes))]
+    if not same or not by_position or tuple(champion.classes) != features.classes:
         _log.warning(
             "trained anew: the champion has other features, categories or classes than this training data, or a transform of its own"
         )
