@@ -15,7 +15,7 @@ from taxiway.records import FeatureSet
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.command import inputs_in
-from taxiway.spec.model.section import Model
+from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.python_refs import code_digest, short_name
 from taxiway.store import StageKey, Store
@@ -114,7 +114,7 @@ def train(
     own = isinstance(estimator, OwnTraining)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    differs = _tried(estimator, rows, transform, check) if check is not None and not own else None
+    differs = _tried(estimator, rows, transform, check, model.early_stopping) if check is not None and not own else None
     start = _to_start_from(previous(), names, features, transform) if model.warm_start and not own else None
     if start is not None and type(start) is not type(estimator):
         _log.warning("trained anew: the champion is a %s", type(start).__name__)
@@ -142,7 +142,9 @@ def train(
     return Pipeline([("transform", NO_TRANSFORM if on_frame else transform), ("model", estimator)])
 
 
-def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object]) -> str | None:
+def _tried(
+    estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object], stopping: EarlyStopping | None
+) -> str | None:
     """Fit the estimator on few rows, and check what it consists of; why two fits are not the same, None if they are."""
     import numpy as np
     from sklearn.pipeline import Pipeline
@@ -151,7 +153,7 @@ def _tried(estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[
     try:
         for _ in range(2):
             tried = deepcopy(estimator)  # clone refuses some of CatBoost's parameters
-            fit_on_few(tried, few)
+            fit_on_few(tried, few, stopping)
             answers.append(_answers(tried, few.matrix))
         check(Pipeline([("transform", transform), ("model", tried)]))
     except FitError:  # on so few rows, which says nothing about all

@@ -164,8 +164,7 @@ def test_parameters_that_are_lists_and_mappings_are_trained_with(
 ) -> None:
     need_library(path)
     features, store = features_and_store
-    stopping = EarlyStopping(rounds=9) if "eval_metric" in params else None
-    model = Model(estimator=path, params={"n_estimators": 10, **params}, early_stopping=stopping)
+    model = Model(estimator=path, params={"n_estimators": 10, **params})
     tried: list[Any] = []
     fitted = train(features, model, {}, store=store, recorder=InMemoryRecorder(), check=tried.append)
     assert len(tried) == 1
@@ -174,12 +173,14 @@ def test_parameters_that_are_lists_and_mappings_are_trained_with(
 
 
 @pytest.mark.parametrize(
-    "params", [{"monotone_constraints": {"f0": 0}}, {"interaction_constraints": [["a"]]}, {"eval_metric": ["logloss"]}], ids=str
+    "params",
+    [{"monotone_constraints": {"f0": 0}}, {"monotone_constraints": [0]}, {"interaction_constraints": [["a"]]}],
+    ids=str,
 )
 def test_lists_and_mappings_that_xgboost_cannot_use_are_an_error_about_the_fit(
     params: dict[str, Any], features_and_store: tuple[FeatureSet, Store]
 ) -> None:
-    """Its columns have no names here, and without early stopping it keeps one metric."""
+    """Its columns have no names here."""
     features, store = features_and_store
     model = Model(estimator="xgboost.XGBClassifier", params={"n_estimators": 3, **params})
     with pytest.raises(FitError):

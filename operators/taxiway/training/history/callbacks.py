@@ -18,7 +18,7 @@ def xgboost_watched(estimator: Any, watch: Watch) -> Iterator[None]:
     try:
         yield
     finally:
-        estimator.set_params(callbacks=None)
+        estimator.callbacks = None  # set_params would hand all parameters to the fitted model, which takes no lists
 
 
 def _xgboost_callback(watch: Watch) -> Any:
