@@ -117,7 +117,10 @@ def error_text(error: BaseException) -> str:
 
     Of a message of a C++ library, such as XGBoost, only the first line is left, without the place in the library's source.
     """
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # of a team's own
+        text = "its message raises an error itself"
     place = _CPP_PLACE.match(text)
     if place is not None or _CPP_TRACE in text:
         lines = text[place.end() if place else 0 :].split(_CPP_TRACE)[0].splitlines() or [""]

@@ -8,7 +8,7 @@ from taxiway.errors import ConfigError, DataError, TaxiwayError
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import predict_rows
 from taxiway.messages import clipped
-from taxiway.spec.python_refs import look_up
+from taxiway.spec.python_refs import look_up, same_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,8 @@ class OwnTransform:
         self._check = check if check is not None else _no_check
         function = look_up(path, ":", "features.build")
         try:
-            self.transformer = function(columns)
+            with same_process():
+                self.transformer = function(columns)
         except (Exception, SystemExit) as error:  # a team's code may raise anything
             raise ConfigError(f"{self._name} raised {_line(error)}", key="features.build") from error
         if isinstance(self.transformer, type) or not all(

@@ -8,7 +8,7 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import ConfigError, DataError, TaxiwayError
 from taxiway.messages import clipped, error_text
 from taxiway.records import Span
-from taxiway.spec.python_refs import look_up, names_function, short_name
+from taxiway.spec.python_refs import look_up, names_function, same_process, short_name
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
     """The weights that a function returns for some rows."""
     function, name, given = weight_function(path), short_name(path), rows.copy()
     try:
-        returned = function(given)
+        with same_process():
+            returned = function(given)
     except (MemoryError, TaxiwayError):
         raise
     except (Exception, SystemExit) as error:  # a team's code may raise anything

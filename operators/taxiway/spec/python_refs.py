@@ -89,6 +89,17 @@ def never_exiting() -> Iterator[None]:
                 os._exit = _end_process
 
 
+@contextmanager
+def same_process() -> Iterator[None]:
+    """End a process that the code inside forked, and that comes back from it: it must not go on with the pipeline."""
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            _end_process(1)
+
+
 _end_process = os._exit
 _lock = threading.Lock()
 _blocks: list[tuple[int, int]] = []

@@ -10,7 +10,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.section import Model
-from taxiway.spec.python_refs import look_up
+from taxiway.spec.python_refs import look_up, same_process
 from taxiway.stats.seed import SEED
 from taxiway.training.boosting_parameters import parameter_names
 from taxiway.training.libraries import BOOSTING, library_of
@@ -169,7 +169,9 @@ _WANTED = "allowed: a scikit-learn estimator, or a function of one dict of param
 def _call(build: str, params: Mapping[str, Any]) -> Any:
     name = build if not build.startswith("/") else Path(build).name
     try:
-        return look_up(build, ":", "model")(dict(params))
+        function = look_up(build, ":", "model")
+        with same_process():
+            return function(dict(params))
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # user code may raise anything

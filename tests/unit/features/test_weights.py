@@ -84,6 +84,10 @@ ALLOWED = "allowed: for each row one number from 0"
         ("rows['x'] = list(rows['x'][::-1]); return rows['w']", "changed the column x of the rows"),
         ("del rows['y']; return rows['w']", "changed the column y of the rows"),
         ("return rows['nothing']", "own.py:weights raised KeyError"),
+        (
+            "class Odd(Exception):\n        def __str__(self): raise ValueError\n    raise Odd()",
+            "own.py:weights raised Odd: its message raises an error itself",
+        ),
         ("raise SystemExit(0)", "own.py:weights raised SystemExit: 0"),
         ("raise ValueError('no such thing')", "own.py:weights raised ValueError: no such thing"),
     ],
@@ -95,6 +99,14 @@ def test_what_a_function_does_wrong_is_a_sentence_that_names_it(
         weights_of(write(tmp_path, body), (span,), store)
     assert str(caught.value).startswith("model.weight: own.py:weights ")
     assert words in str(caught.value)
+
+
+def test_a_process_that_a_function_forks_does_not_go_on(tmp_path: Path, store: Store, span: Span) -> None:
+    mark = tmp_path / "returned"
+    weights_of(write(tmp_path, "import os; os.fork(); return rows['w']"), (span,), store)
+    with mark.open("a") as file:
+        file.write("x")
+    assert mark.read_text() == "x"
 
 
 def fitted(store: Store, span: Span, weight: str | None, drop: tuple[str, ...] = ("w",)) -> FeatureSet:

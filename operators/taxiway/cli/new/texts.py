@@ -178,14 +178,14 @@ def _gate_text(draft: Draft) -> str:
         ]
         return "\n".join(lines)
     if len(draft.label.values) > 2:
-        chance = math.ceil(100 / len(draft.label.values)) / 100
+        chance = (math.floor(100 / len(draft.label.values)) + 1) / 100
         lines += [
             "  # The mean recall of the classes: better than chance; set the minimum that is useful.",
             f"  thresholds: {{balanced_accuracy: {chance:g}}}",
             "  against_champion: {metric: balanced_accuracy, min_improvement: -0.01}",
         ]
         return "\n".join(lines)
-    lines.append("  thresholds: {roc_auc: 0.5}                  # better than chance; set the minimum that is useful")
+    lines.append("  thresholds: {roc_auc: 0.51}                 # better than chance; set the minimum that is useful")
     resolution = draft.label.resolution(draft.evaluation_rows)
     if math.isfinite(resolution) and resolution > _WIDE:
         lines.append(

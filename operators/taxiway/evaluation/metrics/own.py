@@ -12,7 +12,7 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.messages import clipped, error_text
 from taxiway.models.row_model import PROBABILITY
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.python_refs import look_up
+from taxiway.spec.python_refs import look_up, same_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,8 @@ class OwnMetricFunction:
 
         def call(chosen: Any) -> Any:
             try:
-                returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
+                with same_process():
+                    returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
             except (Exception, SystemExit) as error:  # a team's code may raise anything
                 why = clipped(error_text(error), _MAX_ERROR_CHARS)
                 raise ConfigError(f"gate.metrics.{self.name}: {self.metric.function} raised {why}") from error

@@ -1,7 +1,6 @@
 """Training by a team's own function, `model.train`: any library whose result can be saved as data."""
 
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from taxiway.errors import ConfigError, FitError, TaxiwayError
 from taxiway.messages import clipped, error_text
 from taxiway.spec.metrics import Problem
-from taxiway.spec.python_refs import look_up
+from taxiway.spec.python_refs import look_up, same_process
 from taxiway.training.own.data import TrainingData
 from taxiway.training.own.training import MAX_ERROR, OwnTraining, estimator_of
 
@@ -44,15 +43,12 @@ class OwnFunction(OwnTraining):
     def fit(self, data: TrainingData, problem: Problem, previous: Callable[[], Any]) -> Any:
         """Call the function; see `OwnTraining.fit`."""
         more = {"previous": previous()} if self.takes_previous else {}
-        process = os.getpid()
         try:
-            made = self._function(data, dict(self._params), **more)
+            with same_process():
+                made = self._function(data, dict(self._params), **more)
         except (MemoryError, TaxiwayError):
             raise
         except (Exception, SystemExit) as error:  # a team's code may raise anything
             why = clipped(error_text(error), MAX_ERROR)
             raise FitError(f"model.train: {self._name} raised {why}") from error
-        finally:
-            if os.getpid() != process:  # a process that the function forked must not go on with the pipeline
-                os._exit(1)
         return estimator_of(made, data, problem, f"model.train: {self._name}", self._folder)

@@ -1,5 +1,6 @@
 """Training by a function or a program of the team's own: what it gets, and what it may give back."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ _ROUNDING = 1e-6
 _SUM_ROUNDING = 1e-3
 _STABLE_ROWS = 200
 _FEW = 16  # as few as a predict call has
+_ALONE = 5  # rows that are tried alone, as often as a predict call has rows
 _SAME_R, _SAME_A = 1e-3, 1e-4  # for models of single precision
 
 
@@ -122,8 +124,14 @@ def _columns_of(estimator: Any) -> list[str]:
 
 
 def first_rows(estimator: Any, data: TrainingData) -> Any:
-    """The first 200 rows to learn from, as the estimator takes them."""
-    return data.first_of_frame(_STABLE_ROWS) if takes_frame(estimator, data) else data.matrix[:_STABLE_ROWS]
+    """The first 200 rows to learn from, as the estimator takes them; of raw columns, also a row without a value in each that may miss one."""
+    if not takes_frame(estimator, data):
+        return data.matrix[:_STABLE_ROWS]
+    import pandas as pd
+
+    first, optional = data.first_of_frame(_STABLE_ROWS), data.raw.features.optional if data.raw is not None else ()
+    gaps = [first.iloc[:1].assign(**{name: None if first[name].dtype == object else math.nan}) for name in optional]
+    return pd.concat([first, *gaps], ignore_index=True)
 
 
 def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
@@ -158,12 +166,15 @@ def _require_stable(estimator: Any, made: Any, matrix: Any, classes: int, name: 
         return  # `require_predictions` says so
     if not np.array_equal(_answers(estimator, matrix, classes, name), answers):
         raise FitError(f"{name}: the answers of the model differ from call to call; switch off what is random, such as dropout")
-    few = matrix[:_FEW]
-    if not np.allclose(_answers(estimator, few, classes, name), answers[: len(few)], rtol=_SAME_R, atol=_SAME_A):
-        raise FitError(
-            f"{name}: the answer of the model to a row depends on the other rows of the call; switch off what is computed over a batch, such "
-            "as batch normalization in training mode"
-        )
+    rows = np.arange(len(matrix))
+    alone = [np.full(_FEW, at) for at in rows[:: max(1, len(rows) // _ALONE)]]
+    for chosen in (rows[:_FEW], rows[::-1], *alone):
+        given = matrix.iloc[chosen].reset_index(drop=True) if hasattr(matrix, "iloc") else matrix[chosen]
+        if not np.allclose(_answers(estimator, given, classes, name), answers[chosen], rtol=_SAME_R, atol=_SAME_A):
+            raise FitError(
+                f"{name}: the answer of the model to a row depends on the other rows of the call; switch off what is computed over a batch, "
+                "such as batch normalization in training mode"
+            )
     if isinstance(estimator, OwnModel) and not np.allclose(
         _answers(made, matrix, classes, name), answers, rtol=_SAME_R, atol=_SAME_A
     ):
@@ -176,7 +187,8 @@ def _answers(estimator: Any, matrix: Any, classes: int, name: str) -> Any:
     try:
         return np.asarray(estimator.predict_proba(matrix) if classes else estimator.predict(matrix), dtype=float)
     except Exception as error:  # of any library, or of a team
-        raise FitError(f"{name} cannot predict: {clipped(error_text(error), MAX_ERROR)}") from error
+        hint = " Rows without a value in a column where one may be missing are tried too" if hasattr(matrix, "iloc") else ""
+        raise FitError(f"{name} cannot predict: {clipped(error_text(error), MAX_ERROR)}.{hint}") from error
 
 
 def require_predictions(estimator: Any, matrix: Any, classes: int, name: str) -> None:

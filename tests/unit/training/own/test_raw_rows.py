@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from helping import need_library
 from taxiway import run
@@ -117,7 +120,7 @@ def test_an_estimator_takes_what_it_was_fitted_to(tmp_path: Path, path: str) -> 
         made = build_estimator(Model(estimator=path, params={"n_estimators": 2}), {}, "classification")
         made.fit(data.frame if on_frame else data.matrix, data.labels)
         assert takes_frame(made, data) is on_frame
-        given = first_rows(made, data)
+        given = first_rows(made, data)[: len(data.matrix)]
         assert np.array_equal(given, data.frame if on_frame else data.matrix, equal_nan=True)
 
 
@@ -133,6 +136,40 @@ def test_an_estimator_of_other_columns_is_refused(tmp_path: Path, change: Any) -
     made = HistGradientBoostingClassifier(max_iter=2).fit(change(data.frame), data.labels)
     with pytest.raises(FitError, match=r"allowed: data.matrix, or data.frame with all of its columns in their order"):
         estimator_of(made, data, "classification", "own.py:train")
+
+
+class Mean:
+    """Answers by the mean of the rows of a call."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+    def predict_proba(self, matrix: Any) -> Any:
+        numbers = np.nan_to_num(np.asarray(matrix, dtype=float)[:, 0])
+        yes = 1 / (1 + np.exp(-np.clip(self.scale * (numbers - numbers.mean()), -500, 500)))
+        return np.column_stack([1 - yes, yes])
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 1e6])
+def test_a_model_that_answers_by_the_other_rows_is_refused(tmp_path: Path, scale: float) -> None:
+    """Also one whose probabilities are nearly all 0 or 1, whatever the mean is."""
+    store = Store(str(tmp_path / "store"))
+    data = data_of(feature_set(store, span(tmp_path, store, 1)), store)
+    with pytest.raises(FitError, match="depends on the other rows of the call"):
+        estimator_of(Mean(scale), data, "classification", "own.py:train")
+
+
+def test_a_model_that_fails_without_a_value_is_refused(tmp_path: Path) -> None:
+    """It was fitted to a frame without missing categories, and would fail for the first request with one."""
+    store = Store(str(tmp_path / "store"))
+    data = data_of(feature_set(store, span(tmp_path, store, 1, d=None)), store)
+    frame = data.frame.fillna({"c": "?", "x": 0})
+    made = make_pipeline(make_column_transformer((OneHotEncoder(), ["c"]), remainder="passthrough"), LogisticRegression())
+    with pytest.raises(FitError, match="Rows without a value in a column where one may be missing are tried too"):
+        estimator_of(made.fit(frame, data.labels), data, "classification", "own.py:train")
 
 
 PIPELINE = """pipeline: raw
