@@ -67,14 +67,14 @@ def _in_column(column: "pd.Series[Any]") -> "Floats":
 
     weights: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     wrong = _wrong(weights)
-    if wrong or not weights.any():
+    if wrong or not _has_a_sum(weights):
         found = (
             f"missing, negative or no number in {wrong:,} of {len(weights):,} training rows"
             if wrong
-            else "0 in all training rows"
+            else f"at most {weights.max(initial=0):.3g}"
         )
         raise DataError(
-            f"the weight {column.name} is {found}; allowed: numbers from 0, not all of them 0",
+            f"the weight {column.name} is {found}; allowed: numbers from 0, with {_SUM}",
             key=_KEY,
             got=str(column.name),
         )
@@ -98,13 +98,13 @@ def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
         )
     weights = _as_numbers(returned, rows, name)
     wrong = _wrong(weights)
-    if wrong or not weights.any():
+    if wrong or not _has_a_sum(weights):
         found = (
             f"a missing, negative or infinite weight for {wrong:,} of {len(rows):,} training rows"
             if wrong
-            else f"the weight 0 for all {len(rows):,} training rows"
+            else f"weights of which the largest is {weights.max(initial=0):.3g}"
         )
-        raise ConfigError(f"{_KEY}: {name} returned {found}; {_ALLOWED}, not all of them 0", key=_KEY)
+        raise ConfigError(f"{_KEY}: {name} returned {found}; {_ALLOWED}, with {_SUM}", key=_KEY)
     return weights
 
 
@@ -141,6 +141,14 @@ def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
             key=_KEY,
         )
     return numbers
+
+
+_SUM = "a sum from 1e-100 to 1e100"
+
+
+def _has_a_sum(weights: "Floats") -> bool:
+    """Whether estimators can calculate with the weights: not all are 0, and none is so small or large that sums of squares are lost."""
+    return bool(weights.max(initial=0) < 1e100 and 1e-100 <= weights.sum() <= 1e100)
 
 
 def _wrong(weights: "Floats") -> int:
