@@ -8,8 +8,8 @@ def build_features(columns: Any) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-    from taxiway.features.dates import DateParts
-    from taxiway.features.text import TextVectors
+    from taxiway.features.transformers.dates import DateParts
+    from taxiway.features.transformers.text import TextVectors
 
     words = HashingVectorizer(n_features=64, alternate_sign=False)
     entries = CountVectorizer(token_pattern="[^;]+", binary=True)  # a list as one text, such as "vegan;quick"

@@ -14,11 +14,11 @@ MIN_CATEGORY_ROWS = 20
 TRANSFORM_TYPES = frozenset(
     {
         "numpy.dtype",
-        "taxiway.features.dates.DateParts",
-        "taxiway.features.if_any.IfAny",
-        "taxiway.features.lists.ListNumbers",
-        "taxiway.features.lists.ListValues",
-        "taxiway.features.text.TextVectors",
+        "taxiway.features.transformers.dates.DateParts",
+        "taxiway.features.transformers.if_any.IfAny",
+        "taxiway.features.transformers.lists.ListNumbers",
+        "taxiway.features.transformers.lists.ListValues",
+        "taxiway.features.transformers.text.TextVectors",
     }
 )
 """The types of a fitted transform beyond those that skops trusts."""
@@ -89,9 +89,9 @@ def _parts(accepts_missing: bool, classes: tuple[str, ...], *, sparse: bool, max
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-    from taxiway.features.dates import DateParts
-    from taxiway.features.if_any import IfAny
-    from taxiway.features.text import TextVectors
+    from taxiway.features.transformers.dates import DateParts
+    from taxiway.features.transformers.if_any import IfAny
+    from taxiway.features.transformers.text import TextVectors
 
     means = TargetEncoder(target_type="binary" if classes else "continuous", random_state=SEED)
     if accepts_missing:
@@ -126,8 +126,8 @@ def _list_parts(lists: tuple[str, ...], types: Mapping[str, str], *, accepts_mis
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from taxiway.features.if_any import IfAny
-    from taxiway.features.lists import ListNumbers, ListValues
+    from taxiway.features.transformers.if_any import IfAny
+    from taxiway.features.transformers.lists import ListNumbers, ListValues
 
     numbers = [name for name in lists if types.get(name) == f"{LIST_OF}number"]
     values = [name for name in lists if name not in numbers]
@@ -140,7 +140,7 @@ def _list_parts(lists: tuple[str, ...], types: Mapping[str, str], *, accepts_mis
 
 def list_notes(transform: Any) -> tuple[str, ...]:
     """What a fitted transform of `build_transform` makes of lists, one sentence for each column."""
-    from taxiway.features.lists import describe_lists
+    from taxiway.features.transformers.lists import describe_lists
 
     parts = {name: (getattr(part, "steps", [("", part)])[0][1], columns) for name, part, columns in transform.transformers_}
     return tuple(note for kind in (LIST_VALUES, LIST_NUMBERS) if kind in parts for note in describe_lists(*parts[kind]))

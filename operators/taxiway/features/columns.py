@@ -155,7 +155,7 @@ def with_free_text(columns: FeatureColumns, features: Features, rows: "pd.DataFr
         features: The `features` section. Nothing is moved if it lists the categories or the texts.
         rows: The training rows.
     """
-    from taxiway.features.text import is_free_text
+    from taxiway.features.transformers.text import is_free_text
 
     if features.categorical != "auto" or features.text != "auto":
         return columns

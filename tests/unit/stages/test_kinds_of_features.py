@@ -119,7 +119,9 @@ def test_the_example_of_the_guide_is_learned_saved_and_answered(orders: Orders) 
     made = orders.features(Features(build=f"{EXAMPLE}:build_features", text=("title",)))
     fitted = train(made, Model(estimator=TREES), {}, store=orders.store, recorder=InMemoryRecorder())
     model = row_model(fitted, made)
-    assert {"taxiway.features.dates.DateParts", "taxiway.features.text.TextVectors"} < {*check_savable(model)}
+    assert {"taxiway.features.transformers.dates.DateParts", "taxiway.features.transformers.text.TextVectors"} < {
+        *check_savable(model)
+    }
     rows = pd.read_parquet(orders.folder / "span_2.parquet").head(50)
     together = model.predict_proba(rows)
     records = [{**record, "ordered_at": str(record["ordered_at"])} for record in rows.dropna().to_dict("records")]

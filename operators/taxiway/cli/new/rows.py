@@ -39,7 +39,7 @@ def free_text_columns(span: Span, store: Store, profile: Profile, without: set[s
     many = [
         c.name for c in profile.columns if c.type == "string" and c.distinct.value > MOST_CATEGORIES and c.name not in without
     ]
-    from taxiway.features.text import is_free_text
+    from taxiway.features.transformers.text import is_free_text
 
     if not many:
         return ()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.errors import DataError
 from taxiway.features import raw_frame
-from taxiway.features.lists import ListNumbers, ListValues
+from taxiway.features.transformers.lists import ListNumbers, ListValues
 
 ITEMS: dict[str, st.SearchStrategy[Any]] = {
     "string": st.text(alphabet='ab\u00e9"\\,[', max_size=2) | st.characters(),

@@ -8,7 +8,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from helping import examples
-from taxiway.features.text import TextVectors, is_free_text
+from taxiway.features.transformers.text import TextVectors, is_free_text
 
 FEW = ["good bread", "bad bread", "good cake", "bad cake", "cake", "bread"] * 10
 WORDS = [f"word{at}" for at in range(60)]

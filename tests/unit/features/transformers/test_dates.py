@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.errors import DataError
 from taxiway.features import raw_frame
-from taxiway.features.dates import DateParts
+from taxiway.features.transformers.dates import DateParts
 
 HOUR = 3600
 PANDAS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
