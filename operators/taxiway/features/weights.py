@@ -66,18 +66,8 @@ def _in_column(column: "pd.Series[Any]") -> "Floats":
     import pandas as pd
 
     weights: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    wrong = _wrong(weights)
-    if wrong or not _has_a_sum(weights):
-        found = (
-            f"missing, negative or no number in {wrong:,} of {len(weights):,} training rows"
-            if wrong
-            else f"at most {weights.max(initial=0):.3g}"
-        )
-        raise DataError(
-            f"the weight {column.name} is {found}; allowed: numbers from 0, with {_SUM}",
-            key=_KEY,
-            got=str(column.name),
-        )
+    if mistake := _mistake(weights):
+        raise DataError(f"the weight {column.name} is {mistake}; {_ALLOWED}", key=_KEY, got=str(column.name))
     return weights
 
 
@@ -97,14 +87,8 @@ def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
             key=_KEY,
         )
     weights = _as_numbers(returned, rows, name)
-    wrong = _wrong(weights)
-    if wrong or not _has_a_sum(weights):
-        found = (
-            f"a missing, negative or infinite weight for {wrong:,} of {len(rows):,} training rows"
-            if wrong
-            else f"weights of which the largest is {weights.max(initial=0):.3g}"
-        )
-        raise ConfigError(f"{_KEY}: {name} returned {found}; {_ALLOWED}, with {_SUM}", key=_KEY)
+    if mistake := _mistake(weights):
+        raise ConfigError(f"{_KEY}: {name} returned weights that are {mistake}; {_ALLOWED}", key=_KEY)
     return weights
 
 
@@ -116,7 +100,7 @@ def _changed(rows: "pd.DataFrame", given: "pd.DataFrame") -> str | None:
     return f"the column {changed[0]}" if changed else None
 
 
-_ALLOWED = "allowed: for each row one number from 0"
+_ALLOWED = "allowed: for each row one number from 0, with a sum from 1e-100 to 1e100"
 
 
 def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
@@ -143,16 +127,12 @@ def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
     return numbers
 
 
-_SUM = "a sum from 1e-100 to 1e100"
-
-
-def _has_a_sum(weights: "Floats") -> bool:
-    """Whether estimators can calculate with the weights: not all are 0, and none is so small or large that sums of squares are lost."""
-    return bool(weights.max(initial=0) < 1e100 and 1e-100 <= weights.sum() <= 1e100)
-
-
-def _wrong(weights: "Floats") -> int:
-    """The number of weights that are missing, negative or infinite."""
+def _mistake(weights: "Floats") -> str | None:
+    """What estimators cannot calculate with, in words: also weights so small or large that sums of their squares are lost."""
     import numpy as np
 
-    return int((~np.isfinite(weights) | (weights < 0)).sum())
+    wrong = int((~np.isfinite(weights) | (weights < 0)).sum())
+    if wrong:
+        return f"missing, negative or no finite number in {wrong:,} of {len(weights):,} training rows"
+    largest = weights.max(initial=0)
+    return None if largest < 1e100 and weights.sum() >= 1e-100 else f"at most {largest:.3g}"

@@ -12,42 +12,69 @@ from taxiway.training.libraries import BOOSTING
 _WORD = re.compile(r"[\w.:@,+-]*", re.ASCII)
 """Texts that cannot be more than one value: LightGBM joins its parameters into one text, separated by blanks."""
 _LIGHTGBM_OTHERS = frozenset(
-    {
-        *("bagging_fraction", "bagging_freq", "bagging_seed", "cat_l2", "cat_smooth", "deterministic", "extra_trees"),
-        *(
-            "feature_fraction",
-            "feature_fraction_bynode",
-            "feature_fraction_seed",
-            "force_col_wise",
-            "force_row_wise",
-            "is_unbalance",
-        ),
-        *("lambda_l1", "lambda_l2", "linear_lambda", "linear_tree", "max_bin", "max_cat_threshold", "max_delta_step", "metric"),
-        *("min_data_in_leaf", "min_data_per_group", "min_gain_to_split", "min_sum_hessian_in_leaf", "monotone_constraints"),
-        *(
-            "num_class",
-            "num_threads",
-            "path_smooth",
-            "scale_pos_weight",
-            "seed",
-            "tweedie_variance_power",
-            "verbose",
-            "verbosity",
-        ),
-        *("alpha", "quantile_alpha", "top_rate", "other_rate", "max_drop", "skip_drop", "uniform_drop", "xgboost_dart_mode"),
-    }
+    [
+        "alpha",
+        "bagging_fraction",
+        "bagging_freq",
+        "bagging_seed",
+        "cat_l2",
+        "cat_smooth",
+        "deterministic",
+        "extra_trees",
+        "feature_fraction",
+        "feature_fraction_bynode",
+        "feature_fraction_seed",
+        "force_col_wise",
+        "force_row_wise",
+        "is_unbalance",
+        "lambda_l1",
+        "lambda_l2",
+        "linear_lambda",
+        "linear_tree",
+        "max_bin",
+        "max_cat_threshold",
+        "max_delta_step",
+        "max_drop",
+        "metric",
+        "min_data_in_leaf",
+        "min_data_per_group",
+        "min_gain_to_split",
+        "min_sum_hessian_in_leaf",
+        "monotone_constraints",
+        "num_class",
+        "num_threads",
+        "other_rate",
+        "path_smooth",
+        "quantile_alpha",
+        "scale_pos_weight",
+        "seed",
+        "skip_drop",
+        "top_rate",
+        "tweedie_variance_power",
+        "uniform_drop",
+        "verbose",
+        "verbosity",
+        "xgboost_dart_mode",
+    ]
 )
 _XGBOOST_OTHERS = frozenset(
-    {
-        *("huber_slope", "normalize_type", "one_drop", "quantile_alpha", "rate_drop", "sample_type", "seed", "skip_drop"),
+    [
+        "huber_slope",
+        "normalize_type",
+        "one_drop",
+        "quantile_alpha",
+        "rate_drop",
+        "sample_type",
+        "seed",
+        "skip_drop",
         "tweedie_variance_power",
-    }
+    ]
 )
 """Parameters beyond those that their classes name. They touch no file."""
 _CATBOOST_TEXT = re.compile(r"[\w.:;@,=~/+-]*", re.ASCII)
 """Texts of CatBoost, such as `Quantile:alpha=0.9` and `Borders:Prior=0/1`, which it takes apart from each other."""
 _CATBOOST_FILES = frozenset(
-    {
+    [
         "callback",
         "input_borders",
         "metadata",
@@ -57,14 +84,21 @@ _CATBOOST_FILES = frozenset(
         "snapshot_file",
         "snapshot_interval",
         "train_dir",
-    }
+    ]
 )
 """Parameters of CatBoost that name files, or call code."""
 _OF_COLUMNS = frozenset(
-    {
-        *("cat_features", "embedding_features", "feature_weights", "first_feature_use_penalties", "ignored_features"),
-        *("interaction_constraints", "monotone_constraints", "per_object_feature_penalties", "text_features"),
-    }
+    [
+        "cat_features",
+        "embedding_features",
+        "feature_weights",
+        "first_feature_use_penalties",
+        "ignored_features",
+        "interaction_constraints",
+        "monotone_constraints",
+        "per_object_feature_penalties",
+        "text_features",
+    ]
 )
 """Parameters of CatBoost and XGBoost with names of columns, which may be any printable text."""
 

@@ -83,9 +83,9 @@ def test_a_model_starts_from_the_champion_and_is_trained_once_for_a_span(tmp_pat
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        (np.r_[np.nan, np.ones(599)], "the weight w is missing, negative or no number in 1 of 600 training rows"),
-        (np.r_[-1, np.ones(599)], "the weight w is missing, negative or no number in 1 of 600 training rows"),
-        (np.zeros(600), "the weight w is at most 0; allowed: numbers from 0, with a sum from 1e-100 to 1e100"),
+        (np.r_[np.nan, np.ones(599)], "the weight w is missing, negative or no finite number in 1 of 600 training rows"),
+        (np.r_[-1, np.ones(599)], "the weight w is missing, negative or no finite number in 1 of 600 training rows"),
+        (np.zeros(600), "the weight w is at most 0; allowed: for each row one number from 0, with a sum from 1e-100 to 1e100"),
     ],
 )
 def test_weights_that_cannot_be_are_a_sentence(tmp_path: Path, weights: np.ndarray, words: str) -> None:
