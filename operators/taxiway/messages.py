@@ -57,9 +57,9 @@ def number_texts(*values: float) -> tuple[str, ...]:
     return tuple(map(number_text, values))
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 row`, `2,313 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 row`, `2,313 rows`; `plural` is that of a noun that does not only get an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def json_for_yaml(value: object) -> str:

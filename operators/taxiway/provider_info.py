@@ -67,6 +67,12 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "challenger_memory": _option("The memory limit of a challenger container.", "2g", default="1g"),
                     "challenger_cpus": _option("The CPU limit of a challenger container.", "2", default="1"),
+                    "ledger_keys": _option(
+                        "The keys that promotions and decisions are signed with, separated by commas, the newest first; "
+                        "`taxiway ledger new-key` makes one. The gateway needs the same.",
+                        "",
+                        sensitive=True,
+                    ),
                     "data": _option("What {data} stands for in the source patterns of pipeline files.", "s3://company-data"),
                 },
             }
@@ -83,8 +89,9 @@ def _form(*, hidden: list[str], **fields: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _option(description: str, example: str, default: str = "") -> dict[str, Any]:
-    return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": default}
+def _option(description: str, example: str, default: str = "", *, sensitive: bool = False) -> dict[str, Any]:
+    option = {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": default}
+    return {**option, "sensitive": True} if sensitive else option
 
 
 def _switch(description: str) -> dict[str, Any]:

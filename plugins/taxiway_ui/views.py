@@ -9,7 +9,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import DataReport, RecordRef, RunSummary, ShadowReport, Status
 from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
-from taxiway.registry.ledger import Entry
+from taxiway.ledger.promotions import Entry
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db

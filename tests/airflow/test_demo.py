@@ -18,12 +18,12 @@ from taxiway.cli import main
 from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.run import PIPELINE, UNGUARDED, DemoRun
+from taxiway.ledger.promotions import State, entries
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
 from taxiway.lineage.run_records import run_records
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
-from taxiway.registry.ledger import State, entries
 from taxiway.serving.answer_check import AnswerCheck
 from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.installation import Installation, open_installation

@@ -7,10 +7,10 @@ import httpx
 from conftest_airflow import Running
 
 from helping import PATIENCE_S
+from taxiway.ledger.promotions import State, entries
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.ledger import State, entries
 
 STAGES = ("ingest", "validate_data", "transform", "train", "validate_model", "shadow", "push", "close_run")
 

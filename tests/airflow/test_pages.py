@@ -95,7 +95,7 @@ def test_pages_forbid_what_they_do_not_need(airflow: httpx.Client, running: Runn
 
 
 def test_the_history_is_the_ledger(airflow: httpx.Client, running: Running, played: Played) -> None:
-    from taxiway.registry.ledger import entries
+    from taxiway.ledger.promotions import entries
 
     html = airflow.get(f"/taxiway/pipelines/{PIPELINE}", headers=as_user(running, "viewer")).raise_for_status().text
     for entry in entries(running.mlflow, PIPELINE):

@@ -1,8 +1,4 @@
-"""The commands that query MLflow: `taxiway lineage` and `taxiway history`; and `taxiway rollback`, which changes the champion."""
-
-import contextlib
-import getpass
-from datetime import UTC, datetime
+"""The commands that query MLflow: `taxiway lineage` and `taxiway history`."""
 
 import click
 from rich.console import Console
@@ -56,7 +52,7 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 def history(model: str, tracking_uri: str) -> None:
     """List all promotions and rollbacks of MODEL, newest first."""
     from taxiway.cli.views.lineage import show_history
-    from taxiway.registry.ledger import entries
+    from taxiway.ledger.promotions import entries
 
     with mlflow_at(tracking_uri) as client:
         found = entries(client, model)
@@ -66,26 +62,3 @@ def history(model: str, tracking_uri: str) -> None:
             "such as flights.late_arrivals"
         )
     show_history(Console(), model, found)
-
-
-def _user() -> str | None:
-    with contextlib.suppress(OSError, KeyError):  # this process may have a user id without a name, as in a container
-        return getpass.getuser()
-    return None
-
-
-@click.command()
-@click.argument("model")
-@found_tracking_option
-@click.option("--reason", required=True, help="The reason, for the ledger.")
-@click.option("--by", default=_user, required=True, show_default="your user name", help="Who rolls back, for the ledger.")
-def rollback(model: str, tracking_uri: str, reason: str, by: str) -> None:
-    """Make the previous champion of MODEL the champion again."""
-    for option, text in (("--reason", reason), ("--by", by)):
-        if not text.strip():
-            raise click.UsageError(f"{option} is empty; it is kept in the ledger")
-    from taxiway.registry.promote import rollback as roll_back
-
-    with mlflow_at(tracking_uri) as client:
-        done = roll_back(client, model, by=by, reason=reason, at=datetime.now(UTC))
-    click.echo(f"champion of {model}: version {done.to_version} (was {done.from_version})")

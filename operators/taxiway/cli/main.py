@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, lineage, run, schema, serving, status
+from taxiway.cli import data, decide, ledger, lineage, run, schema, serving, status
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -260,7 +260,13 @@ for command in (
     schema.schema,
     lineage.lineage,
     lineage.history,
-    lineage.rollback,
+    decide.approve,
+    decide.reject,
+    decide.force,
+    decide.waive,
+    decide.rollback,
+    decide.retire,
+    ledger.ledger,
     run.run_command,
     serving.serve,
     serving.serve_version,

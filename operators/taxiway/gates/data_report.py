@@ -4,30 +4,81 @@ The gate needs a passed DataReport of exactly the rows that the candidate was tr
 Without one the verdict is FAIL, whatever the metrics are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from taxiway.gates.wording import fail, passed
-from taxiway.records import Candidate, DataReport, Reason, Status
+from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Status
 
 
-def data_reasons(candidate: Candidate, report: DataReport | None, today: date) -> Iterator[Reason]:
+def data_reasons(
+    candidate: Candidate, report: DataReport | None, today: date, decisions: Sequence[Decision] = ()
+) -> Iterator[Reason]:
     """Whether the data that a candidate was trained on passed validation.
 
     Args:
         candidate: The model version.
         report: The DataReport of its snapshot; None if there is none.
         today: The day on which waivers of the report must still be valid.
+        decisions: The decisions of people about the report, such as waivers by command.
     """
     if report is None:
         yield fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
         return
-    problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today))
+    problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today, decisions))
     yield from map(fail, problems)
     if not problems:
+        by_command = [waiver for waiver in decisions if any(_covers(waiver, anomaly, today) for anomaly in report.blocking)]
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
         found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
+        if by_command:
+            found = f"{_anomalies(len(report.anomalies))}, those that block are waived ({'; '.join(map(_waived, by_command))})"
         yield passed(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
+
+
+def still_blocking(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[Anomaly, ...]:
+    """The anomalies of a report that block and that nobody has waived.
+
+    Args:
+        report: The report.
+        decisions: The decisions of people about it.
+        today: The day on which waivers must be valid.
+    """
+    return tuple(anomaly for anomaly in report.blocking if not any(_covers(made, anomaly, today) for made in decisions))
+
+
+def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[str, ...]:
+    """A message for each waiver without which the data would not pass, and that is not valid any more.
+
+    Args:
+        report: The report.
+        decisions: The decisions of people about it.
+        today: The day on which waivers must be valid.
+    """
+    in_schema = [
+        f"a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, waived by {waiver.owner}"
+        for waiver in report.waivers
+        if waiver.until < today
+    ]
+    by_command = [
+        f"a waiver that expired on {made.until}: {made.anomaly} in {made.column or 'the table'}, waived by {made.by}"
+        for anomaly in still_blocking(report, decisions, today)
+        for made in decisions
+        if _is_about(made, anomaly)
+    ]
+    return (*in_schema, *by_command)
+
+
+def _is_about(made: Decision, anomaly: Anomaly) -> bool:
+    return made.kind is DecisionKind.WAIVER and (made.anomaly, made.column) == (anomaly.kind, anomaly.column)
+
+
+def _covers(made: Decision, anomaly: Anomaly, today: date) -> bool:
+    return _is_about(made, anomaly) and made.until is not None and today <= made.until
+
+
+def _waived(made: Decision) -> str:
+    return f"{made.anomaly} in {made.column or 'the table'} until {made.until} by {made.by}: {made.reason}"
 
 
 def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str]:
@@ -43,18 +94,14 @@ def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str
         yield f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}"
 
 
-def _invalid_data(report: DataReport, today: date) -> Iterator[str]:
-    if report.blocking or report.status is not Status.PASS:
-        found = f"its status is {report.status.value}"
-        if report.blocking:
-            found = f"{_anomalies(len(report.blocking), 'blocking ')}; the first: {report.blocking[0].message}"
-        yield f"the data did not pass validation: {found}"
-    for waiver in report.waivers:
-        if waiver.until < today:
-            yield (
-                f"the data passed with a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, "
-                f"waived by {waiver.owner}"
-            )
+def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]) -> Iterator[str]:
+    blocking = still_blocking(report, decisions, today)
+    if blocking:
+        yield f"the data did not pass validation: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
+    elif report.status is not Status.PASS and not report.blocking:
+        yield f"the data did not pass validation: its status is {report.status.value}"
+    for expired in expired_waivers(report, decisions, today):
+        yield f"the data passed with {expired}"
 
 
 def _anomalies(count: int, kind: str = "") -> str:

@@ -1,7 +1,7 @@
 """The model gate: it collects every reason, and then decides once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
@@ -12,6 +12,7 @@ from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
     DataReport,
+    Decision,
     Evaluation,
     Interval,
     MetricResult,
@@ -36,6 +37,7 @@ def decide(
     *,
     today: date,
     older_data_reason: str | None = None,
+    decisions: Sequence[Decision] = (),
 ) -> Verdict:
     """Decide whether a candidate passes the model gate.
 
@@ -51,6 +53,7 @@ def decide(
         today: The day on which waivers of the report must still be valid.
         older_data_reason: Why the candidate's data is older than the champion's; None if it is not. Such a candidate fails and
             is not compared, because the champion may have been trained on these evaluation rows.
+        decisions: The decisions of people about the report, such as waivers.
 
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
@@ -61,7 +64,7 @@ def decide(
         else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
     )
     reasons = (
-        *data_reasons(candidate, report, today),
+        *data_reasons(candidate, report, today, decisions),
         *_evaluation_mismatch(candidate, evaluation),
         *_missing_columns(evaluation),
         *_unseen_and_absent_classes(evaluation),
@@ -80,6 +83,7 @@ def decide(
         evaluation=evaluation.digest,
         status=worst(tuple(reason.status for reason in reasons)),
         reasons=reasons,
+        files=candidate.files,
     )
 
 

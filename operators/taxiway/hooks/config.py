@@ -1,11 +1,15 @@
 """Airflow's `[taxiway]` section: the settings of the installation for all pipelines."""
 
 import re
+from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
 from taxiway.errors import ConfigError
 from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from taxiway.ledger.keys import LedgerKeys
 
 _SAME_HOST = "LocalExecutor"
 
@@ -24,6 +28,17 @@ def setting(name: str) -> str:
             f"[taxiway] {name} is not set; set it in airflow.cfg, or in the environment variable AIRFLOW__TAXIWAY__{name.upper()}"
         )
     return str(value)
+
+
+def ledger_keys() -> "LedgerKeys":
+    """The keys that promotions and decisions are signed with; none if the installation does not sign.
+
+    Raises:
+        ConfigError: A key is too short.
+    """
+    from taxiway.ledger.keys import LedgerKeys
+
+    return LedgerKeys.parse(str(conf.get("taxiway", "ledger_keys", fallback="") or ""))
 
 
 def poll_seconds() -> float:

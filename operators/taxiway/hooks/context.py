@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from taxiway.hooks.config import open_store
+from taxiway.hooks.config import ledger_keys, open_store
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.hooks.sources import airflow_engine, data_folder
@@ -72,6 +72,7 @@ def services(pipeline: Pipeline, mlflow_conn_id: str) -> "Services":
         gateway=None if gateway is None else lambda: GatewayHook(gateway).get_conn(),
         containers=AirflowContainers(mlflow_conn_id),
         in_airflow=True,
+        ledger_keys=ledger_keys(),
     )
 
 

@@ -83,6 +83,7 @@ def summarize(
     *,
     run: str,
     mlflow_run: str,
+    invalid_stops: bool = True,
 ) -> RunSummary | None:
     """The summary of a run, from the records of its stages.
 
@@ -97,6 +98,8 @@ def summarize(
         promotion: The promotion.
         run: The id of the DAG run.
         mlflow_run: The id of the MLflow run.
+        invalid_stops: Whether a report that did not pass stops the pipeline; False if its anomalies are waived, or if the pipeline
+            continues with invalid data.
 
     Returns:
         The summary; None if a stage failed before anything was decided, so that the span stays due.
@@ -110,7 +113,7 @@ def summarize(
         shadow = None
     if promotion is not None and verdict is not None and promotion.verdict != verdict.digest:
         promotion = None
-    found = _outcome(report, verdict, shadow, promotion)
+    found = _outcome(report if invalid_stops else None, verdict, shadow, promotion)
     if found is None:
         return None
     outcome, reasons = found

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from taxiway.errors import CorruptArtifactError, TerminalError
+from taxiway.ledger.promotions import State, entries
 from taxiway.lineage.run_records import RunRecords, run_records
 from taxiway.records import Promotion, Record
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.ledger import State, entries
 from taxiway.tracking import tags
 from taxiway.tracking.paging import all_pages
 from taxiway.tracking.run import refs_of

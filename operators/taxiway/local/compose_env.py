@@ -40,6 +40,7 @@ def compose_env() -> str:
         "AIRFLOW_SECRET_KEY": secrets.token_urlsafe(48),
         "TAXIWAY_CALLER_TOKEN": made.gateway_caller_token,
         "TAXIWAY_ADMIN_TOKEN": made.gateway_admin_token,
+        "TAXIWAY_LEDGER_KEYS": made.ledger_keys,
     }
     return _HEAD + "".join(f"{name}={value}\n" for name, value in values.items()) + _SETTINGS
 

@@ -109,6 +109,7 @@ def _gateway(home: StackDir, ports: Mapping[str, int], dags: Path) -> Service:
             **_base(),
             "TAXIWAY_CALLER_TOKEN": keys.gateway_caller_token,
             "TAXIWAY_ADMIN_TOKEN": keys.gateway_admin_token,
+            "TAXIWAY_LEDGER_KEYS": keys.ledger_keys,
         },
         ("mlflow",),  # which it asks for its models when it starts
         f"http://127.0.0.1:{ports['gateway']}/ping",
@@ -156,6 +157,7 @@ def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, da
         "AIRFLOW__TAXIWAY__STORE": str(home.store),
         "AIRFLOW__TAXIWAY__DATA": str(home.data),
         "AIRFLOW__TAXIWAY__PRELOAD": "True",
+        "AIRFLOW__TAXIWAY__LEDGER_KEYS": keys.ledger_keys,
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
         "AIRFLOW_CONN_TAXIWAY_GATEWAY": json.dumps(gateway),
     }

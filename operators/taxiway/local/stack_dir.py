@@ -4,10 +4,11 @@ import json
 import os
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from taxiway.errors import ConfigError
+from taxiway.ledger.keys import LedgerKeys, new_key
 
 # Other characters have a meaning in PostgreSQL's tools, database URLs or Airflow's configuration.
 _UNUSABLE = re.compile(r"[^\w./@,:=-]")
@@ -26,6 +27,7 @@ class Secrets:
     airflow_fernet_key: str
     gateway_caller_token: str
     gateway_admin_token: str
+    ledger_keys: str
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,20 @@ class StackDir:
         if not path.exists():
             _write_private(path, json.dumps(asdict(new_secrets())))
         try:
-            found = Secrets(**json.loads(path.read_text()))
+            known = json.loads(path.read_text())
+            found = Secrets(**{"ledger_keys": new_key(), **known})
         except (TypeError, json.JSONDecodeError) as error:
             raise ConfigError(f"{path} is damaged ({error}); delete it and start the stack again") from error
+        if "ledger_keys" not in known:  # of a stack that is older than the signing of the ledger
+            _write_private(path, json.dumps(asdict(found)))
         self._set_password("admin", found.airflow_password)
         return found
+
+    def rotate_ledger_key(self) -> None:
+        """Put a new key before those that sign the ledger; the old ones stay valid for what they have signed."""
+        known = self.secrets()
+        rotated = replace(known, ledger_keys=LedgerKeys.parse(known.ledger_keys).rotated().text)
+        _write_private(self.root / "secrets.json", json.dumps(asdict(rotated)))
 
     def _set_password(self, user: str, password: str) -> None:
         """Write a password into Airflow's password file, and keep those of other users."""
@@ -132,6 +143,7 @@ def new_secrets() -> Secrets:
         airflow_fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         gateway_caller_token=secrets.token_urlsafe(24),
         gateway_admin_token=secrets.token_urlsafe(24),
+        ledger_keys=new_key(),
     )
 
 

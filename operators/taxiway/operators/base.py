@@ -75,7 +75,8 @@ class StageOperator(BaseOperator, Generic[R]):
             AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
         """
         with self.reporting(context), self.ending(context):
-            return self.finish(self.run(self.open(context), context), context)
+            stage = self.open(context)
+            return self.finish(self.run(stage, context), stage, context)
 
     @contextmanager
     def reporting(self, context: "Context") -> Iterator[None]:
@@ -127,8 +128,13 @@ class StageOperator(BaseOperator, Generic[R]):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define run()")
 
-    def failure_reason(self, record: R) -> str | None:
-        """Why the task fails although its stage returned a record; None if the pipeline continues."""
+    def failure_reason(self, stage: "StageContext", record: R) -> str | None:
+        """Why the task fails although its stage returned a record; None if the pipeline continues.
+
+        Args:
+            stage: The stage's context.
+            record: The record.
+        """
         return None
 
     def open(self, context: "Context") -> "StageContext":
@@ -154,14 +160,19 @@ class StageOperator(BaseOperator, Generic[R]):
             )
         return open_store().get(kind, ref["digest"])
 
-    def finish(self, record: R, context: "Context") -> Any:
+    def finish(self, record: R, stage: "StageContext", context: "Context") -> Any:
         """Store the record and return its reference.
+
+        Args:
+            record: The record.
+            stage: The stage's context.
+            context: Airflow's context of the task.
 
         Raises:
             AirflowFailException: The record stops the pipeline.
         """
         ref: dict[str, str] = open_store().put(record).model_dump()
-        reason = self.failure_reason(record)
+        reason = self.failure_reason(stage, record)
         if reason is not None:
             # A failed task has no return value, but close_run and the UI need the record.
             ti: Any = context["ti"]

@@ -49,7 +49,7 @@ class CloseRunOperator(StageOperator[RunSummary]):
             )
         if summary is not None or broken:
             notify(self.notification, summary, self.pipeline.name, self.mlflow_run_url, context)
-        return self.finish(summary, context) if summary else {}
+        return self.finish(summary, stage, context) if summary and stage else {}
 
 
 def notify(

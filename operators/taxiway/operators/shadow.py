@@ -50,10 +50,10 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
 
         self.log.info("the wait for requests ended: %s", event.get("why"))
         with self.reporting(context), self.ending(context):
-            verdict = self.read(Verdict, self.verdict)
-            return self.finish(finish_shadow(self.open(context), verdict, in_container=self.in_container), context)
+            verdict, stage = self.read(Verdict, self.verdict), self.open(context)
+            return self.finish(finish_shadow(stage, verdict, in_container=self.in_container), stage, context)
 
-    def failure_reason(self, record: ShadowReport) -> str | None:
+    def failure_reason(self, stage: "StageContext", record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason
 
         return failure_reason(record)

@@ -35,11 +35,11 @@ class PlanSweepOperator(StageOperator[SweepPlan]):
 
         return plan_sweep(stage, self.read(Snapshot, self.snapshot), parse_params(self.model_params))
 
-    def finish(self, record: SweepPlan, context: "Context") -> Any:
+    def finish(self, record: SweepPlan, stage: "StageContext", context: "Context") -> Any:
         from taxiway.stages.tune import chunks
 
         assert self.pipeline.sweep is not None
-        ref = super().finish(record, context)
+        ref = super().finish(record, stage, context)
         return [{**ref, **asdict(chunk)} for chunk in chunks(record, self.pipeline.sweep.trials_per_task)]
 
 

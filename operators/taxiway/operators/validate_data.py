@@ -23,7 +23,7 @@ class ValidateDataOperator(SnapshotOperator[DataReport]):
 
         return validate_data(stage, self.read(Snapshot, self.snapshot))
 
-    def failure_reason(self, record: DataReport) -> str | None:
+    def failure_reason(self, stage: "StageContext", record: DataReport) -> str | None:
         from taxiway.stages.validate_data import failure_reason
 
-        return failure_reason(record, self.pipeline)
+        return failure_reason(stage, record)

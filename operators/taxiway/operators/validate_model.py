@@ -40,7 +40,7 @@ class ValidateModelOperator(StageOperator[Verdict]):
             raise AirflowSkipException(already_champion(candidate))
         return verdict
 
-    def failure_reason(self, record: Verdict) -> str | None:
+    def failure_reason(self, stage: "StageContext", record: Verdict) -> str | None:
         from taxiway.stages.validate_model import failure_reason
 
         return failure_reason(record)

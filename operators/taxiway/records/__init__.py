@@ -17,7 +17,7 @@ from taxiway.records.data import (
     span_order,
 )
 from taxiway.records.data_report import Anomaly, DataReport, SchemaChange, Waiver
-from taxiway.records.decisions import Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
+from taxiway.records.decisions import Decision, DecisionKind, Outcome, Promotion, Reason, RunSummary, ShadowReport, Verdict
 from taxiway.records.evaluation import (
     Baseline,
     ClassRows,
@@ -39,6 +39,8 @@ __all__ = [
     "ClassRows",
     "ColumnAlone",
     "DataReport",
+    "Decision",
+    "DecisionKind",
     "Evaluation",
     "FeatureSet",
     "Interval",

@@ -1,11 +1,11 @@
 """The records of decisions: verdicts, shadow reports, promotions and run summaries."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import field_validator
+from pydantic import AwareDatetime
 
 from taxiway.records.base import Migration, Record, Status, renamed, without
 from taxiway.records.data import Span
@@ -36,6 +36,7 @@ class Verdict(Record):
         evaluation: The digest of the evaluation.
         status: FAIL if any reason is FAIL, else UNDECIDED if any is UNDECIDED, else PASS.
         reasons: The reasons.
+        files: The digest of the files of the version that was validated; None if it is not known.
     """
 
     record_version: ClassVar[int] = 3
@@ -52,6 +53,7 @@ class Verdict(Record):
     evaluation: str
     status: Status
     reasons: tuple[Reason, ...]
+    files: str | None = None
 
 
 class ShadowReport(Record):
@@ -99,12 +101,14 @@ class Promotion(Record):
         model: The name of the registered model.
         alias: The alias.
         from_version: The version before; None if the alias did not exist.
-        to_version: The version after.
+        to_version: The version after; None if the model was retired.
         by: The user or the run that moved the alias.
         at: The time, with a time zone.
-        verdict: The digest of the verdict; None for a rollback.
-        shadow: The digest of the shadow report; None for a rollback.
+        verdict: The digest of the verdict; None for a rollback and for the end of a champion.
+        shadow: The digest of the shadow report; None for a rollback, a forced promotion and the end of a champion.
         reason: Why the alias moved.
+        decision: The digest of the decision of a person that the promotion rests on; None if there is none.
+        files: The digest of the files of the version after; None if it is not known.
     """
 
     record_version: ClassVar[int] = 2
@@ -113,19 +117,62 @@ class Promotion(Record):
     model: str
     alias: str
     from_version: Version | None = None
-    to_version: int
+    to_version: Version | None
     by: str
-    at: datetime
+    at: AwareDatetime
     verdict: str | None = None
     shadow: str | None = None
     reason: str
+    decision: str | None = None
+    files: str | None = None
 
-    @field_validator("at")
-    @classmethod
-    def _aware(cls, at: datetime) -> datetime:
-        if at.tzinfo is None:
-            raise ValueError("the time of a promotion has no time zone; add one, such as UTC")
-        return at
+
+class DecisionKind(StrEnum):
+    """What a person decided.
+
+    Attributes:
+        APPROVAL: A version that passed its gates may be pushed.
+        REJECTION: It may not.
+        WAIVER: An anomaly of a data report is accepted until a date.
+        FORCE: A version is pushed although it did not pass.
+        LABELS: Labels for rows of a version's evaluation were imported.
+    """
+
+    APPROVAL = "approval"
+    REJECTION = "rejection"
+    WAIVER = "waiver"
+    FORCE = "force"
+    LABELS = "labels"
+
+
+class Decision(Record):
+    """An answer of a person to a question of the platform.
+
+    Attributes:
+        kind: What was decided.
+        model: The registered model, which has the name of its pipeline.
+        version: The version that the decision is about; None if it is about data only.
+        about: The digest of the record that it is about: a Verdict, or for a waiver a DataReport.
+        by: Who decided, as the operating system or Airflow's login names them.
+        via: Where: `command line` or `airflow`.
+        at: When, with a time zone.
+        reason: Why.
+        until: The last day on which a waiver holds; None for other kinds.
+        anomaly: The kind of the anomaly that a waiver accepts; None for other kinds.
+        column: The column of that anomaly; None for the whole table.
+    """
+
+    kind: DecisionKind
+    model: str
+    version: Version | None = None
+    about: str
+    by: str
+    via: str
+    at: AwareDatetime
+    reason: str
+    until: date | None = None
+    anomaly: str | None = None
+    column: str | None = None
 
 
 class Outcome(StrEnum):

@@ -91,6 +91,7 @@ class Candidate(Record):
         params: The parameters of the estimator, as JSON text with sorted keys.
         sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        files: The digest of the model's files, as they were written; None for a candidate of an earlier version of Taxiway.
     """
 
     record_version: ClassVar[int] = 2
@@ -106,6 +107,7 @@ class Candidate(Record):
     params: str
     sweep: str | None = None
     threshold: float | None = None
+    files: str | None = None
 
 
 class BaselineModel(Record):

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from taxiway.ledger import promotions
+from taxiway.ledger.promotions import Entry, State
 from taxiway.records import Promotion
-from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.ledger import Entry, State
 from taxiway.tracking.paging import all_pages
 
 if TYPE_CHECKING:
@@ -40,24 +40,24 @@ class ChampionInfo:
 def champions(client: "MlflowClient", models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
     """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
     versions = {model: version for model, version in _versions(client).items() if models is None or model in models}
-    newest = ledger.entries(client, state=State.DONE, limit=_PAGE) if versions else []
+    newest = promotions.entries(client, state=State.DONE, limit=_PAGE) if versions else []
     found = {}
     for model, version in versions.items():
         champion = _champion(newest, model, version)
         if champion.verdict is None and len(newest) == _PAGE:
-            champion = _champion(ledger.entries(client, model, state=State.DONE), model, version)
+            champion = _champion(promotions.entries(client, model, state=State.DONE), model, version)
         found[model] = champion
     return found
 
 
 def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionInfo | None, tuple[Entry, ...]]:
     """The champion of a model, None if it has none, and the newest entries of its ledger, newest first. Takes three requests."""
-    version, found = version_at(client, model, CHAMPION), tuple(ledger.entries(client, model, limit=HISTORY))
+    version, found = version_at(client, model, CHAMPION), tuple(promotions.entries(client, model, limit=HISTORY))
     if version is None:
         return None, found
     champion = _champion(found, model, version)
     if champion.verdict is None and len(found) == HISTORY:
-        champion = _champion(ledger.entries(client, model, state=State.DONE), model, version)
+        champion = _champion(promotions.entries(client, model, state=State.DONE), model, version)
     return champion, found
 
 

@@ -36,3 +36,9 @@ def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
     """The size of the file with the model in bytes; None if it was registered by an older Taxiway, or by somebody else."""
     size = client.get_model_version(model, str(version)).tags.get(tags.MODEL_BYTES, "")
     return int(size) if size.isdecimal() else None
+
+
+def files_of(client: "MlflowClient", model: str, version: int) -> str | None:
+    """The digest of a model version's files in its tag; None if it was registered by an older Taxiway, or by somebody else."""
+    digest = client.get_model_version(model, str(version)).tags.get(tags.FILES)
+    return str(digest) if digest else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.records.digests import digest_of_folder
+from taxiway.registry.described import files_of
 from taxiway.registry.load import own_models
 from taxiway.registry.signature import as_records, signature_of
 from taxiway.registry.trust import (
@@ -84,11 +85,12 @@ def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
     return bool(files)
 
 
-def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSave) -> int:
+def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSave) -> tuple[int, str | None]:
     """Save a model and register it as a version of `model`.
 
     Returns:
-        The version; the existing one if this candidate is registered already.
+        The version, and the digest of its files as they were written; for a candidate that is registered already, the existing version
+        and the digest in its tag.
 
     Raises:
         UntrustedModelError: The fitted model needs types that Taxiway does not load, or has parameters that are not harmless.
@@ -98,7 +100,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
 
     known = find_version(client, model, to_save.key)
     if known is not None:
-        return known
+        return known, files_of(client, model, known)
     trusted = check_savable(to_save.model)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(
@@ -120,7 +122,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
         tags={**to_save.tags, tags.CANDIDATE: to_save.key, tags.FILES: files, tags.MODEL_BYTES: str(size)},
         await_creation_for=0,  # over HTTP the version exists at once; waiting would only log
     )
-    return int(created.version)
+    return int(created.version), files
 
 
 def _save(to_save: ModelToSave, path: Path, trusted: list[str], *, run_id: str, model_id: str) -> None:

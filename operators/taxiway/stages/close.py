@@ -38,6 +38,8 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
 
 
 def _summarize(context: StageContext) -> RunSummary | None:
+    from taxiway.stages.validate_data import failure_reason
+
     found = run_records(context.store, context.recorder.refs(), skip=LOST)
     for unread in found.unread:
         context.log.warning("%s", unread)
@@ -51,6 +53,7 @@ def _summarize(context: StageContext) -> RunSummary | None:
         found.promotion,
         run=context.run.partition("/")[2],
         mlflow_run=context.recorder.run_id,
+        invalid_stops=found.report is not None and failure_reason(context, found.report) is not None,
     )
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from taxiway.data.sources.find import located
 from taxiway.data.sources.reader import Connect
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys
 from taxiway.records.recorder import RunRecorder
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import Source
@@ -55,6 +57,7 @@ class Services:
         gateway: Makes a client of the pipeline's gateway, with the admin token; None if there is no gateway.
         containers: Runs challengers in containers; None if there is no container engine.
         in_airflow: Whether the stages run as Airflow tasks; other runs are local and do not deploy.
+        ledger_keys: The keys that promotions and decisions are signed with.
     """
 
     data: str | None = None
@@ -62,6 +65,7 @@ class Services:
     gateway: Callable[[], "GatewayClient"] | None = None
     containers: ContainerDeployer | None = None
     in_airflow: bool = False
+    ledger_keys: LedgerKeys = field(default_factory=LedgerKeys)
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,11 @@ class StageContext:
             ConfigError: The source has `{data}`, and the services have no data folder.
         """
         return located(self.pipeline.source, self.services.data)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of promotions and decisions."""
+        return Ledger(self.registry, self.services.ledger_keys)
 
     @property
     def code(self) -> Path:

@@ -1,14 +1,16 @@
 """Where a run outside of Airflow keeps its records and models: in a local folder, or in the store and MLflow of an installation."""
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.errors import ConfigError
+from taxiway.ledger.keys import VARIABLE, LedgerKeys, new_key
 from taxiway.records.digests import digest_of_bytes
 from taxiway.stages.context import Services
 from taxiway.store import Store
@@ -66,11 +68,12 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
         raise ConfigError(
             f"the store {store} needs the MLflow server that belongs to it; give it too: --tracking-uri URL", key="tracking_uri"
         )
-    services = Services(data=data)
     if tracking_uri is None:
+        services = Services(data=data, ledger_keys=local_keys(home))
         with _locked(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
             yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
+    services = Services(data=data, ledger_keys=LedgerKeys.parse(os.environ.get(VARIABLE, "")))
     # Separate from the records of local runs, and from those of other servers.
     records = home.absolute() / digest_of_bytes(tracking_uri.encode())[:8] / "store"
     with mlflow_errors(tracking_uri):
@@ -78,6 +81,28 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
 
         sharing = Sharing.MLFLOW if store is None else Sharing.ALL
         yield Installation(Store(store or str(records)), MlflowClient(tracking_uri), services, sharing)
+
+
+def local_keys(home: Path) -> LedgerKeys:
+    """The keys that sign the ledger of the local runs in `home`; made at the first call.
+
+    Raises:
+        ConfigError: The folder cannot be written, or the file has a key that is too short.
+    """
+    path = home / "ledger.keys"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            beside = home / f"ledger.keys.{os.getpid()}"
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(new_key())
+            with suppress(FileExistsError):  # another process was faster
+                os.link(beside, path)
+            beside.unlink()
+    except OSError as error:
+        message = f"the folder {home} cannot be written ({error.strerror}); give another: --home FOLDER"
+        raise ConfigError(message, key="home", got=home) from error
+    return LedgerKeys.parse(path.read_text())
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Push: moves the alias `champion` to the new version, once, and waits until the gateway serves it."""
 
-from taxiway.errors import TransientError
-from taxiway.records import Promotion, ShadowReport, Verdict
+from taxiway.errors import TerminalError, TransientError
+from taxiway.records import DataReport, Promotion, ShadowReport, Verdict
 from taxiway.stages.context import StageContext
 
 
@@ -14,12 +14,27 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport) -> Promo
     """
     from taxiway.registry.promote import push as promote
 
-    promotion = promote(context.registry, verdict, shadow, by=context.run, at=context.clock())
+    _require_valid_waivers(context, verdict)
+    promotion = promote(context.ledger, verdict, shadow, by=context.run, at=context.clock())
     context.recorder.record(promotion)
     before = promotion.from_version or "none"
     context.log.info("champion of %s: version %d (before: %s)", promotion.model, promotion.to_version, before)
     _await_deployment(context, promotion)
     return promotion
+
+
+def _require_valid_waivers(context: StageContext, verdict: Verdict) -> None:
+    """Raise TerminalError if the data passed with a waiver that has ended since the model gate."""
+    from taxiway.gates.data_report import expired_waivers
+    from taxiway.ledger.decisions import decisions
+
+    if verdict.report is None:
+        return
+    report = context.store.get(DataReport, verdict.report)
+    if report.waivers or report.blocking:
+        expired = expired_waivers(report, decisions(context.ledger, about=report.digest), context.clock().date())
+        if expired:
+            raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: its data passed with {expired[0]}")
 
 
 def _await_deployment(context: StageContext, promotion: Promotion) -> None:

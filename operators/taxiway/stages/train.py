@@ -35,7 +35,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.described import size_of, threshold_in
+    from taxiway.registry.described import files_of, size_of, threshold_in
     from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
@@ -47,8 +47,9 @@ def train(
     key = candidate_key(features, report.digest, pipeline.model, chosen, previous, pipeline.threshold_costs).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
-        version = _train(context, snapshot, features, chosen, key, previous)
+        version, files = _train(context, snapshot, features, chosen, key, previous)
     else:
+        files = files_of(context.registry, pipeline.name, version)
         context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
     made = Candidate(
         model=pipeline.name,
@@ -61,6 +62,7 @@ def train(
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
         threshold=threshold_in(context.registry.get_model_version(pipeline.name, str(version)).tags),
+        files=files,
     )
     size = size_of(context.registry, pipeline.name, version)
     if size is not None:
@@ -99,7 +101,7 @@ def _train(
     chosen: Mapping[str, Any],
     key: str,
     previous: int | None,
-) -> int:
+) -> tuple[int, str | None]:
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.training.train import row_model
@@ -120,9 +122,9 @@ def _train(
     described = _described(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
     to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
-    version = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
+    version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
-    return version
+    return version, files
 
 
 def _described(

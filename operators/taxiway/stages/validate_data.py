@@ -1,11 +1,11 @@
 """Validate data: checks a snapshot against the pipeline's schema, its history and the team's suite."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from taxiway.messages import counted
-from taxiway.records import DataReport, Severity, Snapshot, Status
-from taxiway.spec.pipeline import Pipeline
+from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Status
 from taxiway.stages.context import StageContext, bullets
 
 
@@ -39,34 +39,63 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
     found = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
     context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), found, bullets(warnings))
-    if report.status is not Status.PASS and failure_reason(report, pipeline) is None:
+    if report.status is not Status.PASS and failure_reason(context, report) is None:
+        _log_why_it_continues(context, report)
+    return report
+
+
+def _log_why_it_continues(context: StageContext, report: DataReport) -> None:
+    if blocking := _blocking(context, report):
         context.log.warning(
             "the data did not pass validation; on_invalid_data is continue, but the model gate will fail the model\n%s",
-            _why(report),
+            _why(blocking),
         )
-    return report
+    else:
+        context.log.warning("what blocks is waived by a decision:\n%s", _why(report.blocking))
+
+
+def _blocking(context: StageContext, report: DataReport) -> tuple[Anomaly, ...]:
+    """The anomalies that block and that no decision of a person waives today."""
+    from taxiway.gates.data_report import still_blocking
+    from taxiway.ledger.decisions import decisions
+
+    if not report.blocking:
+        return ()
+    return still_blocking(report, decisions(context.ledger, about=report.digest), context.clock().date())
 
 
 _OF_THE_LABEL = ("label_missing", "label_constant")
 """Anomalies that no change of the schema makes acceptable."""
 
 
-def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
+def failure_reason(context: StageContext, report: DataReport) -> str | None:
     """Why the pipeline stops at this report; None if it continues."""
+    pipeline = context.pipeline
     if report.status is Status.PASS or pipeline.on_invalid_data == "continue":
+        return None
+    blocking = _blocking(context, report)
+    if report.blocking and not blocking:
         return None
     schema = (
         os.path.relpath(pipeline.schema_file) if Path(pipeline.schema_file).is_relative_to(Path.cwd()) else pipeline.schema_file
     )
     change = f"If it is right: taxiway schema update {schema} --from DATA shows and makes the changes of the schema. "
-    if all(anomaly.kind in _OF_THE_LABEL for anomaly in report.blocking):
+    if all(anomaly.kind in _OF_THE_LABEL for anomaly in blocking):
         change = ""
     return (
-        f"the data did not pass validation; no model is trained:\n{_why(report)}\n"
-        f"If the data is wrong, correct it at the source. {change}Then decide the span again with the run parameter span, or --span in a "
+        f"the data did not pass validation; no model is trained:\n{_why(blocking)}\n"
+        f"If the data is wrong, correct it at the source. {change}If it is to be accepted this once: taxiway waive {report.digest} "
+        f"--anomaly {_name(blocking)} --until DATE --reason WHY. Then decide the span again with the run parameter span, or --span in a "
         "local run"
     )
 
 
-def _why(report: DataReport) -> str:
-    return bullets([anomaly.message for anomaly in report.blocking])
+def _why(anomalies: Sequence[Anomaly]) -> str:
+    return bullets([anomaly.message for anomaly in anomalies])
+
+
+def _name(blocking: Sequence[Anomaly]) -> str:
+    """The first anomaly as `taxiway waive` takes it."""
+    if not blocking:
+        return "KIND[:COLUMN]"
+    return f"{blocking[0].kind}:{blocking[0].column}" if blocking[0].column else blocking[0].kind

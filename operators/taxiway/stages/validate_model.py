@@ -28,6 +28,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         DataError: The evaluation rows lack a column of one of the models, or a label.
     """
     from taxiway.gates.model_gate import decide
+    from taxiway.ledger.decisions import decisions
     from taxiway.registry.aliases import CHAMPION, version_at
     from taxiway.registry.promote import older_data_reason
 
@@ -39,7 +40,13 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion)
     context.store.put(evaluation)
     verdict = decide(
-        candidate, report, evaluation, context.pipeline.gate, today=context.clock().date(), older_data_reason=older
+        candidate,
+        report,
+        evaluation,
+        context.pipeline.gate,
+        today=context.clock().date(),
+        older_data_reason=older,
+        decisions=decisions(context.ledger, about=report.digest),
     )
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
@@ -65,7 +72,7 @@ def already_champion(candidate: Candidate) -> str:
 
 def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
     """Record the promotion of this version in this run too: the run that promoted it may have been killed before its end."""
-    from taxiway.registry.ledger import State, entries
+    from taxiway.ledger.promotions import State, entries
 
     for entry in entries(context.registry, candidate.model, state=State.DONE):
         if entry.promotion.to_version == candidate.version:

@@ -62,6 +62,22 @@ PROMOTION_RECORD = "taxiway.promotion.record"
 PROMOTION_DECISION = "taxiway.promotion.decision"
 """A parameter: MLflow accepts one value for it, and no other afterwards."""
 
+# Of a decision of a person.
+DECISION_MODEL = "taxiway.decision.model"
+DECISION_KEY = "taxiway.decision.key"
+DECISION_ABOUT = "taxiway.decision.about"
+DECISION_RECORD = "taxiway.decision.record"
+
+# Of both, and of a run of the chain that they are in.
+ENTRY_SIGNATURE = "taxiway.entry.signature"
+"""The signature of the entry before it is in the chain."""
+CHAIN_LINK = "taxiway.chain.link"
+"""The entry's link in the chain."""
+CHAIN_FIRST = "taxiway.chain.first"
+"""The number of the first link in a run of the chain."""
+CHAIN_STATE = "taxiway.chain.state"
+"""LINKED, when the run before names this run."""
+
 # Of a dataset that a run read.
 SPAN_VERSION = "taxiway.span_version"
 

@@ -100,7 +100,7 @@ def registered(url: str, model: Any) -> tuple[MlflowClient, str, int, RowModel]:
     fitted = Pipeline([("transform", StandardScaler().fit(rows())), ("model", model)])
     made = RowModel.of(fitted, ModelColumns(tuple("abcd"), ()), CLASSES)
     name = f"team.m{uuid.uuid4().hex[:8]}"
-    version = register(run.client, run.run_id, name, ModelToSave(made, rows(), "key", {"taxiway.snapshot": "s"}, {}))
+    version, _ = register(run.client, run.run_id, name, ModelToSave(made, rows(), "key", {"taxiway.snapshot": "s"}, {}))
     return run.client, name, version, made
 
 

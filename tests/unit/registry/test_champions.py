@@ -8,11 +8,15 @@ import pytest
 from mlflow import MlflowClient
 
 from flaky import in_front_of
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, point
 from taxiway.registry.champions import champion_and_history, champions
 from taxiway.registry.promote import push, rollback
 from taxiway.tracking.local import local_mlflow
+
+KEYS = LedgerKeys((new_key(),))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def promote(client: MlflowClient, model: str, version: int, champion: int | None
         reasons=(),
     )
     shadow = ShadowReport(model=model, version=version, champion=champion, status=Status.PASS, reasons=())
-    push(client, verdict, shadow, by="test", at=datetime.now(UTC))
+    push(Ledger(client, KEYS), verdict, shadow, by="test", at=datetime.now(UTC))
     return verdict.digest
 
 
@@ -73,7 +77,7 @@ def test_after_a_rollback_the_verdict_is_the_one_that_first_let_the_version_thro
 ) -> None:
     verdict = promote(client, models[0], 1, None)
     promote(client, models[0], 2, 1)
-    rollback(client, models[0], by="ann", reason="complaints", at=datetime.now(UTC))
+    rollback(Ledger(client, KEYS), models[0], by="ann", reason="complaints", at=datetime.now(UTC))
     champion = champions(client, models)[models[0]]
     assert (champion.version, champion.verdict) == (1, verdict)
     assert champion.promotion is not None

@@ -18,13 +18,16 @@ from mlflow.entities.model_registry import ModelVersion
 
 from helping import PATIENCE_S, examples
 from taxiway.errors import TerminalError, TransientError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys, new_key
+from taxiway.ledger.promotions import DECIDED, Entry, State, entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.ledger import DECIDED, Entry, State, entries
 from taxiway.registry.promote import push, rollback
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import NEWEST_SPAN
 
+KEYS = LedgerKeys((new_key(),))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CLOCKS = st.sampled_from([-20, 0, 20]).map(lambda minutes: NOON + timedelta(minutes=minutes))
 Act = Callable[[Any], Promotion]
@@ -107,11 +110,11 @@ def pushes(model: str, version: int, champion: int | None, at: datetime) -> Act:
         reasons=(),
     )
     shadow = ShadowReport(model=model, version=version, champion=champion, status=Status.NOT_APPLICABLE, reasons=())
-    return lambda client: push(client, verdict, shadow, by="airflow", at=at)
+    return lambda client: push(Ledger(client, KEYS), verdict, shadow, by="airflow", at=at)
 
 
 def rolls_back(model: str, at: datetime) -> Act:
-    return lambda client: rollback(client, model, by="ann", reason="complaints", at=at)
+    return lambda client: rollback(Ledger(client, KEYS), model, by="ann", reason="complaints", at=at)
 
 
 def attempted(act: Act, client: object) -> Promotion | None:

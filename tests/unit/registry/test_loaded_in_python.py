@@ -154,7 +154,7 @@ def champion(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     client = MlflowClient(mlflow_url)
     run = MlflowRun.find_or_make(client, "python/loaded", "loaded/1", {})
     to_save = ModelToSave(RowModel.of(fitted, columns, ("leaves", "stays")), rows, "key", {}, {})
-    version = register(client, run.run_id, NAME, to_save)
+    version, _ = register(client, run.run_id, NAME, to_save)
     client.set_registered_model_alias(NAME, "champion", str(version))
     mlflow.set_tracking_uri(mlflow_url)
     yield f"models:/{NAME}@champion"

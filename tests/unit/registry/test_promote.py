@@ -8,13 +8,17 @@ import pytest
 from mlflow import MlflowClient
 
 from taxiway.errors import TerminalError, TransientError
+from taxiway.ledger import promotions
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys, new_key
+from taxiway.ledger.promotions import State, entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
-from taxiway.registry import ledger
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.ledger import State, entries
 from taxiway.registry.promote import push, rollback
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import NEWEST_SPAN
+
+KEYS = LedgerKeys((new_key(),))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,11 @@ def shadow(model: str, version: int, champion: int | None, status: Status = Stat
 def promote(client: MlflowClient, model: str, version: int, champion: int | None) -> Promotion:
     status = Status.PASS if champion else Status.NOT_APPLICABLE
     return push(
-        client, verdict(model, version, champion), shadow(model, version, champion, status), by="test", at=datetime.now(UTC)
+        Ledger(client, KEYS),
+        verdict(model, version, champion),
+        shadow(model, version, champion, status),
+        by="test",
+        at=datetime.now(UTC),
     )
 
 
@@ -62,7 +70,13 @@ def test_push_moves_the_alias_and_keeps_the_previous(client: MlflowClient, model
 
 def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, model: str) -> None:
     first, second = promote(client, model, 1, None), promote(client, model, 2, 1)
-    without = push(client, verdict(model, 3, 2), shadow(model, 3, None, Status.NOT_APPLICABLE), by="test", at=datetime.now(UTC))
+    without = push(
+        Ledger(client, KEYS),
+        verdict(model, 3, 2),
+        shadow(model, 3, None, Status.NOT_APPLICABLE),
+        by="test",
+        at=datetime.now(UTC),
+    )
     assert [promotion.reason for promotion in (first, second, without)] == [
         *("first champion", "passed the model gate and the shadow gate", "passed the model gate (no shadow)"),
     ]
@@ -71,10 +85,10 @@ def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, mode
 def test_what_was_rolled_back_is_not_promoted_by_the_next_rollback(client: MlflowClient, model: str) -> None:
     client.set_registered_model_alias(model, CHAMPION, "1")  # by hand, before Taxiway
     promote(client, model, 2, 1)
-    rollback(client, model, by="ann", reason="worse", at=datetime.now(UTC))
+    rollback(Ledger(client, KEYS), model, by="ann", reason="worse", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 1
     with pytest.raises(TerminalError, match="no version before version 1"):
-        rollback(client, model, by="ann", reason="again", at=datetime.now(UTC))
+        rollback(Ledger(client, KEYS), model, by="ann", reason="again", at=datetime.now(UTC))
 
 
 def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
@@ -86,19 +100,19 @@ def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:
 def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, model: str) -> None:
     for version in (1, 2, 3):
         promote(client, model, version, version - 1 or None)
-    done = rollback(client, model, by="ann", reason="complaints", at=datetime.now(UTC))
+    done = rollback(Ledger(client, KEYS), model, by="ann", reason="complaints", at=datetime.now(UTC))
     assert (done.from_version, done.to_version, done.by) == (3, 2, "ann")
     assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
-    rollback(client, model, by="ann", reason="still", at=datetime.now(UTC))
+    rollback(Ledger(client, KEYS), model, by="ann", reason="still", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 1
     with pytest.raises(TerminalError, match="no version before version 1"):
-        rollback(client, model, by="ann", reason="again", at=datetime.now(UTC))
+        rollback(Ledger(client, KEYS), model, by="ann", reason="again", at=datetime.now(UTC))
 
 
 def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
-    rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC))
+    rollback(Ledger(client, KEYS), model, by="ann", reason="bad", at=datetime.now(UTC))
     with pytest.raises(TerminalError, match="is no longer the champion; a verdict allows one promotion only"):
         promote(client, model, 2, 1)
     assert version_at(client, model, CHAMPION) == 1
@@ -107,34 +121,36 @@ def test_a_retry_of_push_does_not_undo_a_rollback(client: MlflowClient, model: s
 def test_a_rollback_works_after_a_push_that_was_killed_between_its_aliases(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     promote(client, model, 2, 1)
-    ledger.open_entry(client, "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model))
+    promotions.open_entry(
+        Ledger(client, KEYS), "died", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model)
+    )
     client.set_registered_model_alias(model, PREVIOUS, "2")
-    assert rollback(client, model, by="ann", reason="bad", at=datetime.now(UTC)).to_version == 1
+    assert rollback(Ledger(client, KEYS), model, by="ann", reason="bad", at=datetime.now(UTC)).to_version == 1
     assert version_at(client, model, CHAMPION) == 1
 
 
 def test_an_intent_whose_champion_was_moved_meanwhile_is_withdrawn(client: MlflowClient, model: str) -> None:
     promote(client, model, 1, None)
     judged, shadowed = verdict(model, 3, 1), shadow(model, 3, 1)
-    key = ledger.promotion_key(model, 3, judged.digest)
+    key = promotions.promotion_key(model, 3, judged.digest)
     mine = _intent(model, 3, datetime.now(UTC)).model_copy(update={"from_version": 1, "verdict": judged.digest})
-    ledger.open_entry(client, key, mine, entries(client, model))
+    promotions.open_entry(Ledger(client, KEYS), key, mine, entries(client, model))
     client.set_registered_model_alias(model, CHAMPION, "2")
     with pytest.raises(TerminalError, match="the champion has changed to version 2"):
-        push(client, judged, shadowed, by="test", at=datetime.now(UTC))
+        push(Ledger(client, KEYS), judged, shadowed, by="test", at=datetime.now(UTC))
     assert version_at(client, model, CHAMPION) == 2
 
 
 def test_a_rollback_without_a_champion_is_an_error(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="no champion"):
-        rollback(client, model, by="ann", reason="x", at=datetime.now(UTC))
+        rollback(Ledger(client, KEYS), model, by="ann", reason="x", at=datetime.now(UTC))
 
 
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.NOT_APPLICABLE])
 def test_only_a_passed_verdict_is_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its verdict is"):
         push(
-            client,
+            Ledger(client, KEYS),
             verdict(model, 1, None, status),
             shadow(model, 1, None, Status.NOT_APPLICABLE),
             by="test",
@@ -146,12 +162,12 @@ def test_only_a_passed_verdict_is_pushed(client: MlflowClient, model: str, statu
 @pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED])
 def test_a_shadow_that_did_not_pass_is_not_pushed(client: MlflowClient, model: str, status: Status) -> None:
     with pytest.raises(TerminalError, match="its ShadowReport is"):
-        push(client, verdict(model, 1, None), shadow(model, 1, None, status), by="test", at=datetime.now(UTC))
+        push(Ledger(client, KEYS), verdict(model, 1, None), shadow(model, 1, None, status), by="test", at=datetime.now(UTC))
 
 
 def test_a_shadow_report_of_another_version_is_refused(client: MlflowClient, model: str) -> None:
     with pytest.raises(TerminalError, match="ShadowReport belongs to"):
-        push(client, verdict(model, 1, None), shadow(model, 2, None), by="test", at=datetime.now(UTC))
+        push(Ledger(client, KEYS), verdict(model, 1, None), shadow(model, 2, None), by="test", at=datetime.now(UTC))
 
 
 def test_a_verdict_against_an_older_champion_is_refused(client: MlflowClient, model: str) -> None:
@@ -173,7 +189,7 @@ def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) ->
     promote(client, model, 5, 4)
     with pytest.raises(TerminalError, match="newest span is 9, the champion's is 10"):
         push(
-            client,
+            Ledger(client, KEYS),
             verdict(model, 4, 5),
             shadow(model, 4, 5).model_copy(update={"requests": 1}),
             by="test",
@@ -182,15 +198,17 @@ def test_spans_follow_each_other_as_numbers(client: MlflowClient, model: str) ->
 
 
 def test_two_who_push_at_once_do_not_both(client: MlflowClient, model: str) -> None:
-    ledger.open_entry(client, "someone else's", _intent(model, 3, datetime.now(UTC)), [])
-    with pytest.raises(TransientError, match="version 3 is being promoted by other"):
+    promotions.open_entry(Ledger(client, KEYS), "someone else's", _intent(model, 3, datetime.now(UTC)), [])
+    with pytest.raises(TransientError, match=r"version 3 is in progress since .*, by other"):
         promote(client, model, 1, None)
     assert version_at(client, model, CHAMPION) is None
     assert sorted(e.state for e in entries(client, model)) == [State.INTENT, State.WITHDRAWN]
 
 
 def test_a_stale_intent_is_closed_and_does_not_block(client: MlflowClient, model: str) -> None:
-    ledger.open_entry(client, "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model))
+    promotions.open_entry(
+        Ledger(client, KEYS), "crashed", _intent(model, 3, datetime.now(UTC) - timedelta(hours=1)), entries(client, model)
+    )
     promote(client, model, 1, None)
     assert sorted(e.state for e in entries(client, model)) == [State.ABORTED, State.DONE]
     assert version_at(client, model, CHAMPION) == 1

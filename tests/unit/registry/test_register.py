@@ -85,7 +85,7 @@ def _open(url: str) -> MlflowRun:
 def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
     data, name = rows(), f"team.m{uuid.uuid4().hex[:8]}"
     fitted = make_pipeline(estimator).fit(data, data["a"].to_numpy() * 2)
-    version = register(
+    version, _ = register(
         run.client, run.run_id, name, ModelToSave(with_columns(fitted), data, "key", {"taxiway.classes": "[]"}, {})
     )
     answers = load_trusted(mlflow_url, name, version).predict(data)
@@ -97,7 +97,7 @@ def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estim
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
     name, saved = f"team.m{uuid.uuid4().hex[:8]}", to_save(estimator)
-    version = register(run.client, run.run_id, name, saved)
+    version, _ = register(run.client, run.run_id, name, saved)
     loaded = load_trusted(mlflow_url, name, version)
     answers = loaded.predict(rows())
     assert list(answers.columns) == ["prediction", "probability_False", "probability_True"]
@@ -109,10 +109,12 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     first = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
     assert register(run.client, run.run_id, name, to_save(LogisticRegression(), "one")) == first
-    assert register(run.client, run.run_id, name, to_save(LogisticRegression(), "two")) == first + 1
-    assert find_version(run.client, name, "one") == first
+    version, files = first
+    assert register(run.client, run.run_id, name, to_save(LogisticRegression(), "two"))[0] == version + 1
+    assert find_version(run.client, name, "one") == version
     assert find_version(run.client, name, "three") is None
-    found = run.client.get_model_version(name, str(first))
+    found = run.client.get_model_version(name, str(version))
+    assert found.tags[FILES] == files
     assert (found.run_id, found.tags[CANDIDATE]) == (run.run_id, "one")
 
 
@@ -123,7 +125,7 @@ def test_a_version_whose_files_are_deleted_is_registered_again(
 
     name = f"team.m{uuid.uuid4().hex[:8]}"
     for number, delete in enumerate(("the files", "the logged model"), start=1):
-        assert register(run.client, run.run_id, name, to_save(LogisticRegression())) == number
+        assert register(run.client, run.run_id, name, to_save(LogisticRegression()))[0] == number
         model_id = str(run.client.get_model_version(name, str(number)).source).removeprefix("models:/")
         if delete == "the files":
             location = run.client.get_logged_model(model_id).artifact_location
@@ -132,7 +134,7 @@ def test_a_version_whose_files_are_deleted_is_registered_again(
             run.client.delete_logged_model(model_id)
         assert find_version(run.client, name, "key") is None
         assert f"{name} version {number} are deleted" in caplog.text
-    again = register(run.client, run.run_id, name, to_save(LogisticRegression()))
+    again, _ = register(run.client, run.run_id, name, to_save(LogisticRegression()))
     assert load_trusted(mlflow_url, name, again).predict(rows()).shape == (60, 3)
 
 
@@ -154,7 +156,7 @@ def test_files_that_are_not_those_that_were_registered_are_refused(
 ) -> None:
     """One byte is enough: what reads the state of a booster does not check it."""
     name = f"team.m{uuid.uuid4().hex[:8]}"
-    version = register(run.client, run.run_id, name, to_save(estimator))
+    version, _ = register(run.client, run.run_id, name, to_save(estimator))
     registered = run.client.get_model_version(name, str(version))
     with temp_folder("altered") as folder:
         whole = download_version(run.client, registered, folder)
@@ -173,7 +175,7 @@ def test_without_a_digest_in_the_registry_only_plain_types_are_loaded(
     run: MlflowRun, mlflow_url: str, estimator: Any, refused: bool
 ) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
-    version = register(run.client, run.run_id, name, to_save(estimator))
+    version, _ = register(run.client, run.run_id, name, to_save(estimator))
     run.client.delete_model_version_tag(name, str(version), FILES)
     if refused:
         with pytest.raises(UntrustedModelError, match="trusted only with a digest of the files"):
@@ -191,7 +193,7 @@ def test_tags_that_say_something_else_than_the_files_are_refused(run: MlflowRun,
     made = to_save(LogisticRegression())
     made.model.threshold = 0.3
     tags = {CLASSES: json.dumps(list(made.model.classes)), THRESHOLD: "0.3"}
-    version = register(run.client, run.run_id, name, replace(made, tags=tags))
+    version, _ = register(run.client, run.run_id, name, replace(made, tags=tags))
     assert load_trusted(mlflow_url, name, version).get_raw_model().threshold == 0.3
     run.client.set_model_version_tag(name, str(version), tag, value)
     with pytest.raises(
@@ -202,7 +204,7 @@ def test_tags_that_say_something_else_than_the_files_are_refused(run: MlflowRun,
 
 def test_a_model_lists_the_packages_that_it_needs(run: MlflowRun) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
-    version = register(run.client, run.run_id, name, to_save(LGBMClassifier(n_estimators=2, verbose=-1)))
+    version, _ = register(run.client, run.run_id, name, to_save(LGBMClassifier(n_estimators=2, verbose=-1)))
     with temp_folder("model") as folder:
         files = download_version(run.client, run.client.get_model_version(name, str(version)), folder)
         assert f"lightgbm=={installed('lightgbm')}" in (files / "requirements.txt").read_text().split()
@@ -346,7 +348,7 @@ def test_a_kill_at_any_request_of_a_registration_leaves_a_retry_one_version(mlfl
             child.start()
             child.join(PATIENCE_S)
         assert child.exitcode == -9, requests[fatal]
-        version = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
+        version, _ = register(run.client, run.run_id, name, to_save(LogisticRegression(), "one"))
         assert version == 1
         assert len(run.client.search_model_versions(f"name='{name}'")) == 1, requests[fatal]
         assert load_trusted(mlflow_url, name, 1) is not None

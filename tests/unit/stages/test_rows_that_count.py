@@ -14,7 +14,9 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.outcomes import processed_spans
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Outcome, RemovedRows
+from taxiway.records.recorder import InMemoryRun
 from taxiway.spec.pipeline import Pipeline
+from taxiway.stages.context import StageContext
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import Watcher, run_in
@@ -136,7 +138,8 @@ def test_a_label_without_values_or_with_one_comes_with_advice_that_helps(
     made = pipeline(site)
     found, _ = run(installation, made, until="validate_data")
     assert found.report is not None
-    said = failure_reason(found.report, made)
+    context = StageContext(made, installation.store, InMemoryRun(), installation.client, "dag/run")
+    said = failure_reason(context, found.report)
     assert said is not None
     assert words in said
     assert "drop leaves such rows out" not in said

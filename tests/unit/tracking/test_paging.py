@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from taxiway.ledger import promotions
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys, new_key
+from taxiway.ledger.promotions import State
 from taxiway.lineage.queries import data_uses
 from taxiway.records import Promotion, Span
-from taxiway.registry import ledger
-from taxiway.registry.ledger import State
 from taxiway.tracking.paging import all_pages
 from taxiway.tracking.run import MlflowRun
 
 RUNS = 5
+
+KEYS = LedgerKeys((new_key(),))
 
 
 class SmallPages(MlflowClient):
@@ -50,10 +54,10 @@ def test_the_ledger_is_read_whole_by_model_key_and_state(client: SmallPages) -> 
     model = f"pages.m{uuid.uuid4().hex[:8]}"
     for version in range(1, RUNS + 1):
         promotion = Promotion(model=model, alias="champion", to_version=version, by="t", at="2026-01-01T00:00:00Z", reason="r")  # type: ignore[arg-type]
-        entry = ledger.open_entry(client, f"key {version}", promotion, ledger.entries(client, model))
-        ledger.close(client, ledger.decide(client, entry, State.MOVING if version % 2 else State.WITHDRAWN))
-    versions = [entry.promotion.to_version for entry in ledger.entries(client, model)]
+        entry = promotions.open_entry(Ledger(client, KEYS), f"key {version}", promotion, promotions.entries(client, model))
+        promotions.close(client, promotions.decide(client, entry, State.MOVING if version % 2 else State.WITHDRAWN))
+    versions = [entry.promotion.to_version for entry in promotions.entries(client, model)]
     assert versions == [5, 4, 3, 2, 1]
-    assert [entry.promotion.to_version for entry in ledger.entries(client, model, state=State.DONE)] == [5, 3, 1]
-    assert [entry.promotion.to_version for entry in ledger.entries(client, model, key="key 2")] == [2]
-    assert [entry.promotion.to_version for entry in ledger.entries(client, model, limit=3)] == [5, 4, 3]
+    assert [entry.promotion.to_version for entry in promotions.entries(client, model, state=State.DONE)] == [5, 3, 1]
+    assert [entry.promotion.to_version for entry in promotions.entries(client, model, key="key 2")] == [2]
+    assert [entry.promotion.to_version for entry in promotions.entries(client, model, limit=3)] == [5, 4, 3]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxiway.ledger.promotions import Entry, State
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import (
     Anomaly,
@@ -37,7 +38,6 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
-from taxiway.registry.ledger import Entry, State
 from taxiway_ui.airflow_db import RunState
 from taxiway_ui.render import WIDTH, page, scale_of, side
 from taxiway_ui.views import STAGES, SWEEP, ChampionTenure, History, Mark, Overview, PipelineRow, RunPage, stages, stopped_at

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from taxiway.ledger.promotions import Entry
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Promotion, Record
-from taxiway.registry.ledger import Entry
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

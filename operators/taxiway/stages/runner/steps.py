@@ -39,7 +39,7 @@ def _validate_data(context: StageContext, progress: Progress) -> None:
 
     report = validate_data(context, needed(progress.records.snapshot))
     _keep(context, progress, report=report)
-    progress.failure = failure_reason(report, context.pipeline)
+    progress.failure = failure_reason(context, report)
 
 
 def _transform(context: StageContext, progress: Progress) -> None:

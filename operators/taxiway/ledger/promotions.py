@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from taxiway.errors import TerminalError
+from taxiway.ledger import chain
+from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.runs import runs_of
 from taxiway.records import Promotion
 from taxiway.records.digests import digest_of_bytes
 from taxiway.tracking import tags
-from taxiway.tracking.paging import all_pages
 from taxiway.tracking.run import experiment_id
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 EXPERIMENT = "taxiway/promotions"
 STALE_AFTER = timedelta(minutes=10)
 """If an open entry's time and that of another promotion differ by more, the entry counts as left by a crash."""
-_PAGE = 1000  # MLflow's own limit
 
 
 class State(StrEnum):
@@ -63,6 +64,8 @@ class Entry:
         state: Its state.
         key: The key of the promotion, see `promotion_key`.
         promotion: The promotion.
+        signature: The signature of its text; None if it was not signed, or written by an earlier version of Taxiway.
+        link: Its link in the chain; None before it is decided.
     """
 
     run_id: str
@@ -70,9 +73,31 @@ class Entry:
     state: State
     key: str
     promotion: Promotion
+    signature: str | None = None
+    link: Link | None = None
+
+    @property
+    def text(self) -> str:
+        """What is signed when the entry is written."""
+        return f"{self.key}\n{self.number}\n{self.promotion.to_json()}"
+
+    @property
+    def new_link(self) -> NewEntry:
+        """What its link in the chain says."""
+        return NewEntry("Promotion", self.promotion.model, self.run_id, self.promotion.digest)
+
+    def is_linked(self, ledger: Ledger) -> bool:
+        """Whether it has a link that is signed with a key of the installation, and that is about this very promotion."""
+        link = self.link
+        named = link is not None and (link.entry, link.record) == (self.run_id, self.promotion.digest)
+        return link is not None and named and ledger.keys.verifies(link.text, link.signature)
+
+    def is_signed(self, ledger: Ledger) -> bool:
+        """Whether its text is signed with a key of the installation."""
+        return ledger.keys.verifies(self.text, self.signature)
 
 
-def promotion_key(model: str, version: int, verdict: str) -> str:
+def promotion_key(model: str, version: int | None, verdict: str) -> str:
     """The key of a promotion, by which a retry finds the entry of its first try."""
     return digest_of_bytes(f"{model}\n{version}\n{verdict}".encode())
 
@@ -94,21 +119,21 @@ def entries(
         state: Only entries in this state.
         limit: Only so many entries, the newest ones.
     """
-    known = client.get_experiment_by_name(EXPERIMENT)
-    if known is None:
-        return []
     wanted = {tags.PROMOTION_MODEL: model, tags.PROMOTION_KEY: key, tags.PROMOTION_STATE: state}
-    found = all_pages(
-        lambda token: client.search_runs(
-            [known.experiment_id],
-            " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None),
-            order_by=["attributes.start_time DESC"],
-            max_results=min(limit or _PAGE, _PAGE),
-            page_token=token,
-        )
-    )
+    found = runs_of(client, EXPERIMENT, wanted, limit)
     # The sort is stable. Numbers of different models are not comparable, but no reader compares entries of different models.
-    return sorted((_read_entry(run) for run in islice(found, limit)), key=lambda entry: -entry.number)
+    return sorted((_read_entry(run) for run in found), key=lambda entry: -entry.number)
+
+
+def as_written(client: "MlflowClient") -> list[NewEntry]:
+    """What the chain should say of each decided promotion, by what is in MLflow now, oldest first."""
+    return [
+        NewEntry(
+            "Promotion", values[tags.PROMOTION_MODEL], run.info.run_id, digest_of_bytes(values[tags.PROMOTION_RECORD].encode())
+        )
+        for run in reversed(runs_of(client, EXPERIMENT, {}))
+        if (values := run.data.tags) and _state(run) in DECIDED
+    ]
 
 
 def head(known: Sequence[Entry]) -> Entry | None:
@@ -120,28 +145,71 @@ def head(known: Sequence[Entry]) -> Entry | None:
     return next((entry for entry in known if entry.state in DECIDED), None)
 
 
-def open_entry(client: "MlflowClient", key: str, promotion: Promotion, known: Sequence[Entry]) -> Entry:
+def open_entry(ledger: Ledger, key: str, promotion: Promotion, known: Sequence[Entry]) -> Entry:
     """Write the entry of a promotion before it is decided.
 
     Args:
-        client: The MLflow client.
+        ledger: The ledger.
         key: Its key.
         promotion: The promotion.
         known: All entries of the model, read before the champion that the promotion replaces was read.
     """
     number = 1 + max((entry.number for entry in known), default=0)
-    run = client.create_run(
-        experiment_id(client, EXPERIMENT),
-        run_name=f"{promotion.model} {promotion.from_version or 'none'} to {promotion.to_version}",
+    entry = Entry("", number, State.INTENT, key, promotion)
+    signature = ledger.keys.sign(entry.text)
+    run = ledger.client.create_run(
+        experiment_id(ledger.client, EXPERIMENT),
+        run_name=f"{promotion.model} {promotion.from_version or 'none'} to {promotion.to_version or 'none'}",
         tags={
             tags.PROMOTION_MODEL: promotion.model,
             tags.PROMOTION_KEY: key,
             tags.PROMOTION_STATE: State.INTENT,
             tags.PROMOTION_NUMBER: str(number),
             tags.PROMOTION_RECORD: promotion.to_json(),
+            **({tags.ENTRY_SIGNATURE: signature} if signature else {}),
         },
     )
-    return Entry(run.info.run_id, number, State.INTENT, key, promotion)
+    return replace(entry, run_id=run.info.run_id, signature=signature)
+
+
+def append_to_chain(ledger: Ledger, entry: Entry) -> Entry:
+    """Append a decided entry to the chain, unless it is in it. The chain begins with the entries of before it.
+
+    Raises:
+        TerminalError: The entry was not written with a key of the installation.
+    """
+    if entry.is_linked(ledger):
+        return entry
+    if not entry.is_signed(ledger) and chain.exists(ledger.client):
+        raise TerminalError(not_signed([entry]))
+    return replace(entry, link=chain.append(ledger, entry.new_link, lambda: before_the_chain(ledger.client)))
+
+
+def before_the_chain(client: "MlflowClient") -> list[NewEntry]:
+    """The promotions with which the chain begins, because they are older than it."""
+    return as_written(client)
+
+
+def untrusted(ledger: Ledger, known: Sequence[Entry]) -> list[Entry]:
+    """The decided entries that nobody with a key of the installation has written.
+
+    Before the chain is begun, all are trusted: they are of before it.
+    """
+    suspects = [
+        entry for entry in known if entry.state in DECIDED and not entry.is_linked(ledger) and not entry.is_signed(ledger)
+    ]
+    return suspects if suspects and chain.exists(ledger.client) else []
+
+
+def not_signed(suspects: Sequence[Entry]) -> str:
+    """A message about entries that are not signed with a key of the installation."""
+    promotion = suspects[0].promotion
+    more = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
+    return (
+        f"the promotion of {promotion.model} to version {promotion.to_version or 'none'} at {promotion.at:%Y-%m-%d %H:%M:%S} UTC by "
+        f"{promotion.by}{more} is not signed with a key of this installation (MLflow run {suspects[0].run_id}). If it is from before the "
+        "keys were configured: `taxiway ledger sign`. Otherwise somebody else has written it into MLflow: delete that run"
+    )
 
 
 def decide(client: "MlflowClient", entry: Entry, state: State) -> Entry:
@@ -182,15 +250,19 @@ def is_stale(entry: Entry, at: datetime) -> bool:
     return abs(at - entry.promotion.at) > STALE_AFTER
 
 
+def _state(run: "Run") -> State:
+    state = State(run.data.tags[tags.PROMOTION_STATE])
+    return State(run.data.params.get(tags.PROMOTION_DECISION, state)) if state is State.INTENT else state
+
+
 def _read_entry(run: "Run") -> Entry:
     values = run.data.tags
-    state = State(values[tags.PROMOTION_STATE])
-    if state is State.INTENT:
-        state = State(run.data.params.get(tags.PROMOTION_DECISION, state))
     return Entry(
         run_id=run.info.run_id,
         number=int(values.get(tags.PROMOTION_NUMBER, 0)),  # earlier versions of Taxiway wrote none
-        state=state,
+        state=_state(run),
         key=values[tags.PROMOTION_KEY],
         promotion=Promotion.from_json(values[tags.PROMOTION_RECORD]),
+        signature=values.get(tags.ENTRY_SIGNATURE),
+        link=Link.from_json(values.get(tags.CHAIN_LINK, "")),
     )

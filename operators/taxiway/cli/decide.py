@@ -1,0 +1,177 @@
+"""The commands with which people decide: approve, reject, force, waive, roll back and retire."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from taxiway.cli.opened import Given, Opened, echo_served, installation_options, opened, person
+from taxiway.errors import TerminalError
+from taxiway.records import Decision, DecisionKind, Promotion, Status
+
+reason_option = click.option("--reason", required=True, help="Why, for the ledger.")
+_VERSION = "MODEL/VERSION"
+
+
+@click.command()
+@click.argument("name", metavar=_VERSION)
+@reason_option
+@installation_options
+def approve(name: str, reason: str, **given: Any) -> None:
+    """Approve a version that passed its gates, and push it.
+
+    For pipelines with `approval: required`, whose runs wait for a person before the push.
+    """
+    from taxiway.ledger.decisions import record_decision
+    from taxiway.registry.promote import push
+
+    with opened(Given(**given)) as installation:
+        judged = _judged(installation, name)
+        verdict, shadow = judged.verdict, judged.records.shadow
+        if verdict.status is not Status.PASS:
+            raise TerminalError(
+                f"{name} cannot be approved: its verdict is {verdict.status}. A version that did not pass is pushed by `taxiway force`"
+            )
+        if shadow is None:
+            raise TerminalError(f"{name} cannot be approved: the shadow gate has not decided about it")
+        decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
+        promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=decision.at, approval=decision)
+        _echo_promotion(installation, promotion)
+
+
+@click.command()
+@click.argument("name", metavar=_VERSION)
+@reason_option
+@installation_options
+def reject(name: str, reason: str, **given: Any) -> None:
+    """Reject a version, which is not pushed then."""
+    from taxiway.ledger.decisions import record_decision
+
+    with opened(Given(**given)) as installation:
+        judged = _judged(installation, name)
+        record_decision(installation.ledger, _decision(DecisionKind.REJECTION, judged.verdict, reason))
+        click.echo(f"{name} is rejected; the ledger has it with your name and the reason")
+
+
+@click.command()
+@click.argument("name", metavar=_VERSION)
+@reason_option
+@installation_options
+def force(name: str, reason: str, **given: Any) -> None:
+    """Push a version although it did not pass its gates.
+
+    Every page names you and the reason until the version is replaced.
+    """
+    from taxiway.ledger.decisions import record_decision
+    from taxiway.registry.promote import force as push_anyway
+
+    with opened(Given(**given)) as installation:
+        judged = _judged(installation, name)
+        decision = record_decision(installation.ledger, _decision(DecisionKind.FORCE, judged.verdict, reason))
+        _echo_promotion(installation, push_anyway(installation.ledger, judged.verdict, decision, at=decision.at))
+
+
+@click.command()
+@click.argument("name", metavar=f"REPORT|{_VERSION}")
+@click.option("--anomaly", required=True, metavar="KIND[:COLUMN]", help="The anomaly, such as new_category:carrier.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The last day on which the waiver holds.")
+@reason_option
+@installation_options
+def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -> None:
+    """Accept an anomaly of one data report until a date.
+
+    The report is named by its digest, or by a version that was trained on its data. The span can then be decided again; waivers for
+    all spans are in the schema file.
+    """
+    from taxiway.ledger.decisions import record_decision
+    from taxiway.lineage.waivers import report_and_model, require_anomaly
+
+    with opened(Given(**given)) as installation:
+        report, model, span = report_and_model(installation.ledger.client, installation.store(), name)
+        now = datetime.now(UTC)
+        if until.date() < now.date():
+            raise click.UsageError(f"--until {until:%Y-%m-%d} is in the past; give a day from {now:%Y-%m-%d} on")
+        kind, _, column = anomaly.partition(":")
+        require_anomaly(report, kind, column or None)
+        record_decision(
+            installation.ledger,
+            Decision(
+                kind=DecisionKind.WAIVER,
+                model=model,
+                about=report.digest,
+                by=person(),
+                via="command line",
+                at=now,
+                reason=reason,
+                until=until.date(),
+                anomaly=kind,
+                column=column or None,
+            ),
+        )
+    click.echo(f"{anomaly} is waived in report {report.digest} until {until:%Y-%m-%d}")
+    click.echo(
+        f"next: decide span {span} again, by the run parameter span in Airflow, or taxiway run FILE --span {span}", err=True
+    )
+
+
+@click.command()
+@click.argument("model")
+@click.option("--to", "to_version", type=click.IntRange(1), help="A version that was champion before, instead of the last one.")
+@reason_option
+@installation_options
+def rollback(model: str, to_version: int | None, reason: str, **given: Any) -> None:
+    """Make the previous champion of MODEL the champion again, and wait until the gateway serves it."""
+    from taxiway.registry.promote import rollback as roll_back
+
+    _require_reason(reason)
+    with opened(Given(**given)) as installation:
+        done = roll_back(installation.ledger, model, by=person(), reason=reason, at=datetime.now(UTC), to_version=to_version)
+        _echo_promotion(installation, done)
+
+
+@click.command()
+@click.argument("model")
+@reason_option
+@installation_options
+def retire(model: str, reason: str, **given: Any) -> None:
+    """End the champion of MODEL: the gateway answers that the model is retired, until a push or a rollback."""
+    from taxiway.registry.promote import retire as end_champion
+
+    _require_reason(reason)
+    with opened(Given(**given)) as installation:
+        done = end_champion(installation.ledger, model, by=person(), reason=reason, at=datetime.now(UTC))
+        _echo_promotion(installation, done)
+
+
+def _judged(installation: Opened, name: str) -> Any:
+    from taxiway.lineage.queries import resolve
+    from taxiway.lineage.verdicts import judged_version
+
+    if "/" not in name:
+        raise click.UsageError(f"{name} is not {_VERSION}; name the version, such as flights.late_arrivals/3")
+    client = installation.ledger.client
+    return judged_version(client, installation.store(), *resolve(client, name))
+
+
+def _decision(kind: DecisionKind, verdict: Any, reason: str) -> Decision:
+    return Decision(
+        kind=kind,
+        model=verdict.model,
+        version=verdict.version,
+        about=verdict.digest,
+        by=person(),
+        via="command line",
+        at=datetime.now(UTC),
+        reason=reason,
+    )
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise click.UsageError("--reason is empty; it is kept in the ledger")
+
+
+def _echo_promotion(installation: Opened, done: Promotion) -> None:
+    now = f"version {done.to_version}" if done.to_version is not None else "none"
+    click.echo(f"champion of {done.model}: {now} (was {done.from_version or 'none'})")
+    echo_served(installation, done.model)

@@ -1,0 +1,156 @@
+"""The decisions of people: one MLflow run for each, in its own experiment, valid once it is in the chain.
+
+A decision that a crash left outside of the chain is not made. Who decides the same again, finds or completes it.
+"""
+
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError
+from taxiway.ledger import chain
+from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.promotions import before_the_chain
+from taxiway.ledger.runs import runs_of
+from taxiway.messages import counted
+from taxiway.records import Decision, DecisionKind
+from taxiway.records.digests import digest_of_bytes
+from taxiway.tracking import tags
+from taxiway.tracking.run import experiment_id
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+EXPERIMENT = "taxiway/decisions"
+_MOST_CHARACTERS = 2000
+_ANSWERS = (DecisionKind.APPROVAL, DecisionKind.REJECTION)
+
+
+def record_decision(ledger: Ledger, decision: Decision) -> Decision:
+    """Write a decision into the ledger.
+
+    Args:
+        ledger: The ledger.
+        decision: The decision.
+
+    Returns:
+        The decision; if the same person has decided the same about the same record, that decision.
+
+    Raises:
+        TerminalError: The reason is empty or too long, or an approval or rejection was preceded by another answer to the question.
+    """
+    _check_reason(decision)
+    key = _key(decision)
+    own = _runs(ledger, {tags.DECISION_KEY: key})
+    made = [found for run in own if (found := _valid(ledger, run)) is not None]
+    if not made:
+        run_id = own[0].info.run_id if own else _write(ledger, decision, key)
+        decision = _read(own[0]) if own else decision
+        chain.append(ledger, _new_link(run_id, decision), lambda: before_the_chain(ledger.client))
+        made = [decision]
+    if decision.kind in _ANSWERS:
+        _require_first(ledger, made[0])
+    return made[0]
+
+
+def decisions(
+    ledger: Ledger, *, model: str | None = None, about: str | None = None, limit: int | None = None
+) -> tuple[Decision, ...]:
+    """Read decisions that are in the chain, newest first; those that are not signed with a key of the installation are left out.
+
+    Args:
+        ledger: The ledger.
+        model: Only those about this model.
+        about: Only those about the record with this digest.
+        limit: Only so many, the newest ones.
+    """
+    runs = _runs(ledger, {tags.DECISION_MODEL: model, tags.DECISION_ABOUT: about}, limit)
+    return tuple(found for run in runs if (found := _valid(ledger, run)) is not None)
+
+
+def answer(ledger: Ledger, about: str) -> Decision | None:
+    """The approval or rejection that decides about a record: the first one in the chain; None if there is none."""
+    found = [decision for decision in decisions(ledger, about=about) if decision.kind in _ANSWERS]
+    return found[-1] if found else None
+
+
+def as_written(client: "MlflowClient") -> list[NewEntry]:
+    """What the chain should say of each decision, by what is in MLflow now, oldest first; without those that a crash left open."""
+    return [
+        NewEntry(
+            "Decision",
+            run.data.tags[tags.DECISION_MODEL],
+            run.info.run_id,
+            digest_of_bytes(run.data.tags[tags.DECISION_RECORD].encode()),
+        )
+        for run in reversed(runs_of(client, EXPERIMENT, {}))
+        if tags.CHAIN_LINK in run.data.tags
+    ]
+
+
+def _check_reason(decision: Decision) -> None:
+    if not decision.reason.strip():
+        raise TerminalError("the reason is empty; it is kept in the ledger for ever, so say why", key="reason")
+    if len(decision.reason) > _MOST_CHARACTERS:
+        raise TerminalError(
+            f"the reason has {counted(len(decision.reason), 'character')}; allowed: at most {_MOST_CHARACTERS:,}", key="reason"
+        )
+
+
+def _require_first(ledger: Ledger, made: Decision) -> None:
+    """Raise TerminalError if somebody else has answered the same question before."""
+    first = answer(ledger, made.about)
+    if first is not None and first.kind is not made.kind:
+        raise TerminalError(
+            f"{made.model} version {made.version}: {first.by} has given the {first.kind} at {first.at:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{first.reason}. The first answer stands; your {made.kind} is recorded and changes nothing"
+        )
+
+
+def _key(decision: Decision) -> str:
+    """The key by which a retry finds the decision: all that it says, except when."""
+    return digest_of_bytes(decision.model_copy(update={"at": None}).to_json().encode())
+
+
+def _write(ledger: Ledger, decision: Decision, key: str) -> str:
+    run = ledger.client.create_run(
+        experiment_id(ledger.client, EXPERIMENT),
+        run_name=f"{decision.model} {decision.version or ''} {decision.kind}".replace("  ", " "),
+        tags={
+            tags.DECISION_MODEL: decision.model,
+            tags.DECISION_KEY: key,
+            tags.DECISION_ABOUT: decision.about,
+            tags.DECISION_RECORD: decision.to_json(),
+        },
+    )
+    ledger.client.set_terminated(run.info.run_id, "FINISHED")
+    return str(run.info.run_id)
+
+
+def _runs(ledger: Ledger, wanted: dict[str, str | None], limit: int | None = None) -> "list[Run]":
+    """The MLflow runs of decisions with these tags, newest link first; those outside of the chain come last."""
+    runs = runs_of(ledger.client, EXPERIMENT, wanted, limit)
+    return sorted(runs, key=lambda run: -(link.number if (link := _link(run)) else 0))
+
+
+def _read(run: "Run") -> Decision:
+    return Decision.from_json(run.data.tags[tags.DECISION_RECORD])
+
+
+def _link(run: "Run") -> Link | None:
+    return Link.from_json(run.data.tags.get(tags.CHAIN_LINK, ""))
+
+
+def _new_link(run_id: str, decision: Decision) -> NewEntry:
+    return NewEntry("Decision", decision.model, run_id, decision.digest)
+
+
+def _valid(ledger: Ledger, run: "Run") -> Decision | None:
+    """The decision in a run; None if it is not in the chain, or not signed with a key of the installation."""
+    link = _link(run)
+    if link is None or not ledger.keys.verifies(link.text, link.signature):
+        return None
+    try:
+        decision = _read(run)
+    except (ValueError, KeyError):
+        return None
+    return decision if (link.entry, link.record) == (run.info.run_id, decision.digest) else None

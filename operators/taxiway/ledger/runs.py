@@ -1,0 +1,37 @@
+"""The MLflow runs of an experiment, of which each is an entry of the ledger."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from taxiway.tracking.paging import all_pages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1000  # MLflow's own limit
+
+
+def runs_of(client: "MlflowClient", experiment: str, wanted: Mapping[str, str | None], limit: int | None = None) -> "list[Run]":
+    """The runs of an experiment, newest first; none if there is no such experiment.
+
+    Args:
+        client: The MLflow client.
+        experiment: The experiment's name.
+        wanted: Only runs with these tags; None for any value.
+        limit: Only so many, the newest ones.
+    """
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return []
+    found = all_pages(
+        lambda token: client.search_runs(
+            [known.experiment_id],
+            " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None),
+            order_by=["attributes.start_time DESC"],
+            max_results=min(limit or _PAGE, _PAGE),
+            page_token=token,
+        )
+    )
+    return list(islice(found, limit))

@@ -1,0 +1,99 @@
+"""Verify the ledger: the chain from its beginning, and every promotion and decision against its link."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from taxiway.ledger import chain, decisions, promotions
+from taxiway.ledger.chain import Ledger, Link, NewEntry
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found.
+
+    Attributes:
+        links: The number of links.
+        unsigned: The number of links without a signature, of before keys were configured.
+        head: The hash of the last link; None without one.
+        problems: What is wrong, a message each.
+    """
+
+    links: int
+    unsigned: int
+    head: str | None
+    problems: tuple[str, ...]
+
+
+def verify(ledger: Ledger) -> Verified:
+    """Read the whole ledger and check it: that no entry was edited, removed or inserted, and that all are signed.
+
+    The removal of the newest entries together with the end of the chain leaves no trace in MLflow; compare `head` with the one that
+    was noted before. The gateway remembers the newest promotion that it has served.
+    """
+    read = list(chain.links(ledger.client))
+    links = [link for link in read if isinstance(link, Link)]
+    entries = {entry.entry: entry for entry in _entries(ledger)}
+    return Verified(
+        links=len(links),
+        unsigned=sum(link.signature is None for link in links),
+        head=links[-1].hash if links else None,
+        problems=(
+            *(problem for problem in read if isinstance(problem, str)),
+            *_broken_links(ledger, links),
+            *_broken_entries(ledger, links, entries),
+        ),
+    )
+
+
+def unsigned_entries(ledger: Ledger) -> list[NewEntry]:
+    """The entries without a link that is signed with a key of the installation, oldest first."""
+    signed = {
+        (link.entry, link.record)
+        for link in chain.links(ledger.client)
+        if isinstance(link, Link) and ledger.keys.verifies(link.text, link.signature)
+    }
+    return [entry for entry in _entries(ledger) if (entry.entry, entry.record) not in signed]
+
+
+def sign(ledger: Ledger, unsigned: Iterable[NewEntry]) -> None:
+    """Sign entries of before the installation had its keys: each is appended to the chain again."""
+    for entry in unsigned:
+        chain.append(ledger, entry)
+
+
+def _broken_links(ledger: Ledger, links: list[Link]) -> Iterator[str]:
+    """The links that do not follow the one before, or whose signature is not one of the installation."""
+    before: Link | None = None
+    for link in links:
+        if link.number != (before.number + 1 if before else 1):
+            missing = f"{before.number + 1 if before else 1} to {link.number - 1}"
+            yield f"links {missing} of the chain are missing"
+        elif link.previous != (before.hash if before else None):
+            yield f"link {before.number if before else 1} of the chain was changed, or link {link.number} was: they do not fit together"
+        if link.signature is not None and not ledger.keys.verifies(link.text, link.signature):
+            yield f"link {link.number} of the chain ({_of(link)}) is not signed with a key of this installation"
+        before = link
+
+
+def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, NewEntry]) -> Iterator[str]:
+    newest = {link.entry: link for link in links}
+    for link in newest.values():
+        entry = entries.get(link.entry)
+        if entry is None:
+            yield f"entry {link.number} ({_of(link)}) was removed from MLflow, or its state was changed"
+        elif (entry.model, entry.record) != (link.model, link.record):
+            yield f"entry {link.number} ({_of(link)}) was edited: its record is {entry.record}, the chain has {link.record}"
+        if ledger.keys and not ledger.keys.verifies(link.text, link.signature):
+            yield f"entry {link.number} ({_of(link)}) is not signed with a key of this installation"
+    for entry in entries.values():
+        if entry.entry not in newest:
+            yield f"the {entry.kind} of {entry.model} in MLflow run {entry.entry} was inserted: it is not in the chain"
+
+
+def _entries(ledger: Ledger) -> list[NewEntry]:
+    """All promotions that were decided, and all decisions of people that were made, as they are in MLflow now."""
+    return [*promotions.as_written(ledger.client), *decisions.as_written(ledger.client)]
+
+
+def _of(link: Link) -> str:
+    return f"{link.kind} of {link.model}, MLflow run {link.entry}"

@@ -1,0 +1,56 @@
+"""The data report that a waiver is about, found by its digest or by a model version that was trained on its data."""
+
+import re
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError, allowed_values
+from taxiway.lineage.queries import resolve
+from taxiway.lineage.verdicts import judged_version
+from taxiway.records import DataReport, Severity, Snapshot
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+
+
+def report_and_model(client: "MlflowClient", store: Store, name: str) -> tuple[DataReport, str, str]:
+    """Find a data report.
+
+    Args:
+        client: The MLflow client.
+        store: The store of the installation.
+        name: The digest of the report, or MODEL/VERSION.
+
+    Returns:
+        The report, the name of its pipeline, and the name of its target span.
+
+    Raises:
+        TerminalError: There is no such report.
+    """
+    if _DIGEST.fullmatch(name):
+        report = store.get(DataReport, name)
+    else:
+        judged = judged_version(client, store, *resolve(client, name))
+        if judged.verdict.report is None:
+            raise TerminalError(f"{name} was judged without a data report: there is nothing to waive")
+        report = store.get(DataReport, judged.verdict.report)
+    snapshot = store.get(Snapshot, report.snapshot)
+    return report, snapshot.pipeline, snapshot.target_span.name
+
+
+def require_anomaly(report: DataReport, kind: str, column: str | None) -> None:
+    """Check that a report has an anomaly that blocks.
+
+    Raises:
+        TerminalError: It has none of this kind in this column; the message has those that it has.
+    """
+    blocking = [anomaly for anomaly in report.anomalies if anomaly.severity is Severity.ERROR]
+    if any((anomaly.kind, anomaly.column) == (kind, column) for anomaly in blocking):
+        return
+    known = sorted({f"{anomaly.kind}:{anomaly.column}" if anomaly.column else anomaly.kind for anomaly in blocking})
+    got = f"{kind}:{column}" if column else kind
+    if not known:
+        raise TerminalError(f"report {report.digest} has no anomaly that blocks, so there is nothing to waive")
+    raise TerminalError(f"report {report.digest} has no anomaly {got}; {allowed_values(got, known)}", key="anomaly", got=got)
