@@ -37,6 +37,14 @@ code_option = click.option(
 @code_option
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
+@click.option("--ledger-keys", envvar="TAXIWAY_LEDGER_KEYS", default="", show_envvar=True, hidden=True)
+@click.option(
+    "--allow-unbacked-alias",
+    is_flag=True,
+    envvar="TAXIWAY_ALLOW_UNBACKED_ALIAS",
+    show_envvar=True,
+    help="Serve a version that only the alias champion names, and no promotion in the ledger.",
+)
 def serve(
     tracking_uri: str,
     state: Path,
@@ -47,11 +55,14 @@ def serve(
     code: Path | None,
     caller_token: str,
     admin_token: str,
+    ledger_keys: str,
+    allow_unbacked_alias: bool,
 ) -> None:
     """Serve champions and mirror requests to challengers.
 
     The gateway logs the answers of both. Two tokens are read from the environment: TAXIWAY_CALLER_TOKEN allows predictions, TAXIWAY_ADMIN_TOKEN also changes what is
-    served. Each must have at least 16 characters.
+    served. Each must have at least 16 characters. TAXIWAY_LEDGER_KEYS has the keys that promotions must be signed with; without keys,
+    signatures are not checked.
     """
     from taxiway.serving.gateway.server import serve as run
     from taxiway.serving.gateway.settings import GatewaySettings
@@ -63,6 +74,7 @@ def serve(
         "workers": workers,
     }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
+    content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}
     run(_checked(GatewaySettings, content | {"host": host, "port": port, "code": code} | tokens))
 
 

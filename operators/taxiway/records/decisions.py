@@ -126,6 +126,11 @@ class Promotion(Record):
     decision: str | None = None
     files: str | None = None
 
+    @property
+    def forced(self) -> bool:
+        """Whether a person promoted a version that had not passed its gates."""
+        return self.decision is not None and self.shadow is None
+
 
 class DecisionKind(StrEnum):
     """What a person decided.

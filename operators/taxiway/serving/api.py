@@ -84,6 +84,7 @@ class ModelStatus(ApiModel):
         model: The registered model.
         champion: The version that answers; 0 if there is none.
         since: Since when it answers.
+        promotion: Why it is the champion, by the ledger: when, by whom and why it was promoted; empty if that is not known.
         problem: What is wrong, such as why the registry's champion is not the version that answers; empty if nothing is.
         registry_away_since: Since when the registry does not answer; None if it does.
         challenger: The challenger; None if there is none.
@@ -93,5 +94,6 @@ class ModelStatus(ApiModel):
     champion: int
     since: datetime | None
     problem: str
+    promotion: str = ""
     registry_away_since: datetime | None = None
     challenger: ChallengerStatus | None

@@ -12,6 +12,8 @@ from taxiway.records import (
     BaselineModel,
     Candidate,
     DataReport,
+    Decision,
+    DecisionKind,
     Evaluation,
     FeatureSet,
     Interval,
@@ -163,6 +165,18 @@ PROMOTION = Promotion(
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
     reason="rollback: wrong",
 )
+DECISION = Decision(
+    kind=DecisionKind.WAIVER,
+    model="flights.late",
+    about="a" * 32,
+    by="ann@host",
+    via="command line",
+    at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    reason="a new airline",
+    until=date(2026, 4, 1),
+    anomaly="new_category",
+    column="carrier",
+)
 SUMMARY = RunSummary(
     pipeline="flights.late",
     run="manual__1",
@@ -245,6 +259,7 @@ SAMPLES: dict[str, Record] = {
         VERDICT,
         SHADOW,
         PROMOTION,
+        DECISION,
         SUMMARY,
         PROFILE,
         SCHEMA_OF_LATE,

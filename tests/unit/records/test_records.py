@@ -68,7 +68,7 @@ def test_a_record_is_frozen_and_closed() -> None:
 def test_a_promotion_without_a_time_zone_is_refused() -> None:
     given_ = {"model": "m", "alias": "champion", "to_version": 1, "by": "me"}
     rest = {"reason": ""}
-    with pytest.raises(ValidationError, match="time zone"):
+    with pytest.raises(ValidationError, match="timezone"):
         Promotion(**given_, at=datetime(2026, 1, 1), **rest)
     Promotion(**given_, at=datetime(2026, 1, 1, tzinfo=UTC), **rest)
 

@@ -8,6 +8,7 @@ from running import ADMIN, CALLER
 
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ChallengerRequest
+from taxiway.serving.gateway.backing import Promoted, WantedChampion
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
@@ -81,10 +82,12 @@ class World:
         self.workers += workers
         return workers
 
-    async def champion(self, model: str) -> RegisteredVersion | None:
+    async def champion(self, model: str, last: Promoted | None) -> WantedChampion:
         self.lookups += 1
         self._answer()
-        return RegisteredVersion(model, self.alias, f"v{self.alias}", self.verdict) if self.alias else None
+        if not self.alias:
+            return WantedChampion(problem="no version in the registry has the alias champion")
+        return WantedChampion(RegisteredVersion(model, self.alias, f"v{self.alias}", self.verdict))
 
     async def require(self, model: str, version: int) -> RegisteredVersion:
         self._answer()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from taxiway.credentials import without_credentials
 from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
+from taxiway.records.digests import digest_of_folder
 from taxiway.registry.aliases import CHAMPION, aliases_of
 from taxiway.registry.described import classes_in, threshold_in
 from taxiway.tracking import tags
@@ -31,6 +32,8 @@ class RegisteredVersion:
         candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
         threshold: The probability from which on it predicts the second of two classes; None for 0.5.
+        files: The digest that the ledger says its files have; None if it does not say.
+        forced: Who made it champion although it had not passed its gates, and why; None if it had.
     """
 
     model: str
@@ -40,12 +43,14 @@ class RegisteredVersion:
     candidate: bool = False
     classes: Sequence[str] = ()
     threshold: float | None = None
+    files: str | None = None
+    forced: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # from JSON, it is a list
 
 
-def champion_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
+def alias_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
     """The version with the alias `champion`; None if there is none.
 
     Raises:
@@ -57,7 +62,7 @@ def champion_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
 
     client = MlflowClient(tracking_uri)
     missing = f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
-    with _translated(missing):
+    with translated(missing):
         try:
             return _registered(client.get_model_version_by_alias(model, CHAMPION))
         except MlflowException as error:
@@ -75,7 +80,7 @@ def version_of(tracking_uri: str, model: str, version: int) -> RegisteredVersion
     """
     from mlflow import MlflowClient
 
-    with _translated(f"{model} has no version {version} at {tracking_uri}"):
+    with translated(f"{model} has no version {version} at {tracking_uri}"):
         return _registered(MlflowClient(tracking_uri).get_model_version(model, str(version)))
 
 
@@ -84,7 +89,7 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
 
     Raises:
         RequestError: 404 if the version does not exist any more.
-        ModelRefusedError: The files are not those that were registered.
+        ModelRefusedError: The files are not those that were registered, or not those that the ledger names.
         TransientError: The files cannot be downloaded now.
     """
     from mlflow import MlflowClient
@@ -93,15 +98,21 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
 
     client, name = MlflowClient(tracking_uri), f"{version.model} version {version.version}"
     folder.mkdir()
-    with _translated(f"{name} does not exist any more"):
+    with translated(f"{name} does not exist any more"):
         registered = client.get_model_version(version.model, str(version.version))
     try:
-        return download(client, registered, folder)
+        files = download(client, registered, folder)
     except UntrustedModelError as error:
         raise ModelRefusedError(str(error)) from error
     except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
         why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
+    if version.files is not None and digest_of_folder(files) != version.files:
+        raise ModelRefusedError(
+            f"the files of {name} are not those that were promoted: their digest is {digest_of_folder(files)}, in the ledger it is "
+            f"{version.files}. Somebody has changed them in MLflow; restore them, or roll back"
+        )
+    return files
 
 
 def _registered(version: "ModelVersion") -> RegisteredVersion:
@@ -117,7 +128,7 @@ def _registered(version: "ModelVersion") -> RegisteredVersion:
 
 
 @contextmanager
-def _translated(missing: str) -> Iterator[None]:
+def translated(missing: str) -> Iterator[None]:
     """Raise errors of the MLflow client as RequestError (404) if something is missing, else as TransientError."""
     from mlflow.exceptions import MlflowException
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from taxiway.errors import ConfigError
+from taxiway.ledger.keys import LedgerKeys
 
 _MIN_TOKEN_LENGTH = 16
 
@@ -15,6 +18,8 @@ class GatewaySettings(BaseModel):
         state_folder: The folder of the request log, of what is served after a restart, and of copies of model versions.
         caller_token: Allows predictions and status.
         admin_token: Allows everything.
+        ledger_keys: The keys that promotions must be signed with, separated by commas; empty if the installation does not sign.
+        allow_unbacked_alias: Whether a version is served that only the alias `champion` names, and no promotion in the ledger.
         models: The registered models to serve, in addition to those that the state folder remembers.
         host: The address to listen on.
         port: The port to listen on.
@@ -39,6 +44,8 @@ class GatewaySettings(BaseModel):
     state_folder: Path
     caller_token: SecretStr
     admin_token: SecretStr
+    ledger_keys: SecretStr = SecretStr("")
+    allow_unbacked_alias: bool = False
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=1, le=65535)
@@ -55,6 +62,15 @@ class GatewaySettings(BaseModel):
     keep_rows: int = Field(default=1_000_000, ge=1)
     keep_bytes: int = Field(default=4 << 30, ge=1 << 20)
     stop_with_parent: bool = False
+
+    @field_validator("ledger_keys")
+    @classmethod
+    def _real_keys(cls, keys: SecretStr) -> SecretStr:
+        try:
+            LedgerKeys.parse(keys.get_secret_value())
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return keys
 
     @model_validator(mode="after")
     def _two_real_tokens(self) -> "GatewaySettings":

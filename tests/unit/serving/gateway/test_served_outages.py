@@ -11,6 +11,7 @@ import pytest
 from worlds import MODEL, ROWS, World, soon, wanted
 
 from taxiway.errors import ModelUnavailableError, TransientError
+from taxiway.serving.gateway.backing import WantedChampion
 from taxiway.serving.gateway.models import versions as versions_module
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
@@ -236,7 +237,7 @@ def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, mo
 
     async def scenario() -> None:
         versions = ModelVersions(world.settings)
-        hanging = [asyncio.create_task(versions.champion(MODEL)) for _ in range(100)]
+        hanging = [asyncio.create_task(versions.champion(MODEL, None)) for _ in range(100)]
         await asyncio.sleep(0)  # all of them are with the threads
         try:
             async with asyncio.timeout(20):
@@ -250,5 +251,10 @@ def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, mo
             await asyncio.gather(*hanging)
             versions.close()
 
-    monkeypatch.setattr(versions_module, "champion_of", lambda *_: answer.wait())
+    def hang(*_: object) -> WantedChampion:
+        answer.wait()
+        return WantedChampion()
+
+    monkeypatch.setattr(versions_module, "alias_of", lambda *_: None)
+    monkeypatch.setattr(versions_module, "wanted_champion", hang)
     asyncio.run(scenario())

@@ -9,6 +9,7 @@ from functools import partial
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.gateway.backends import backends_of
+from taxiway.serving.gateway.backing import Promoted, WantedChampion
 from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.retries import Retry
 from taxiway.serving.gateway.pending_request import Batch
@@ -46,6 +47,7 @@ class ChampionDeployment:
 
     Attributes:
         current: The champion that answers; None if there is none.
+        promotion: Why it is the champion, by the ledger; empty while that is not known.
         registry_away_since: Since when the registry does not answer; None if it does.
     """
 
@@ -63,10 +65,12 @@ class ChampionDeployment:
         self._asked = asyncio.Event()  # set when the first lookup has ended
         self._answered = False  # whether the registry has answered since the start
         self._wanted: RegisteredVersion | None = None
+        self._keeps = False  # whether the last lookup said that what is served stays
         self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
         self._serving_copy = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
         self.current: Champion | None = None
+        self.promotion = ""
         self.registry_away_since: datetime | None = None
 
     @property
@@ -86,15 +90,21 @@ class ChampionDeployment:
             TransientError: The registry does not answer.
         """
         async with self._lock:
-            wanted = await self._look_up()
+            found = await self._look_up()
+            self._report_backing(found)
+            self._keeps = found.keep
+            if found.keep:
+                await self._serve_saved()
+                return
+            wanted, self.promotion = found.version, found.promotion
             if wanted != self._wanted or retry_failed:
                 self._retry.reset()
             self._wanted = wanted
+            if found.promoted is not None:
+                await self._remember(found.promoted)
             if wanted is None:
-                self._model.problems.begin("alias", "no version in the registry has the alias champion")
                 await self._swap(None)
                 return
-            self._model.problems.end("alias")
             if self.current is None or not _same_files(self.current.version, wanted):
                 await self._load_if_due(wanted)
             else:
@@ -134,9 +144,25 @@ class ChampionDeployment:
             champion.server.kill()
             await champion.server.wait_closed()
 
-    async def _look_up(self) -> RegisteredVersion | None:
+    def _report_backing(self, found: WantedChampion) -> None:
+        """Report how alias and ledger differ."""
+        if found.problem:
+            about = f"{found.version.version if found.version else None} {found.keep}"
+            self._model.problems.begin("alias", found.problem, about=about)
+        else:
+            self._model.problems.end("alias")
+
+    async def _remember(self, promoted: Promoted) -> None:
+        if self._model.state.of(self._model.name).promoted == promoted:
+            return
         try:
-            wanted = await self._model.versions.champion(self._model.name)
+            await self._model.state.followed(self._model.name, promoted)
+        except RequestError as error:
+            self._model.problems.begin("state", f"the promotion is not remembered for a restart: {error.message}")
+
+    async def _look_up(self) -> WantedChampion:
+        try:
+            wanted = await self._model.versions.champion(self._model.name, self._model.state.of(self._model.name).promoted)
         except TransientError as error:
             self.registry_away_since = self.registry_away_since or datetime.now(UTC)
             self._model.problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
@@ -193,7 +219,9 @@ class ChampionDeployment:
             self._model.problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
             return
         self._model.problems.end("copy")
-        if self.current is not None or (self._answered and self._wanted is None):  # the registry has answered meanwhile
+        if self.current is not None or (
+            self._answered and self._wanted is None and not self._keeps
+        ):  # the registry has answered meanwhile
             champion.server.kill()
             return
         await self._swap(champion)
@@ -237,10 +265,10 @@ class ChampionDeployment:
             self._model.problems.end("verdict")
             return
         found = f"its verdict is {version.verdict}" if version.verdict else "it has no verdict"
+        how = version.forced if version.forced is not None else "somebody moved the alias by hand"
         self._model.problems.begin(
             "verdict",
-            f"version {version.version} is champion although {found}, so somebody moved the alias by hand; to undo it: "
-            f"taxiway rollback {self._model.name}",
+            f"version {version.version} is champion although {found}: {how}; to undo it: taxiway rollback {self._model.name}",
             about=str(version),
         )
 

@@ -134,6 +134,7 @@ class ServedModel:
             champion=champion.version.version if champion else 0,
             since=champion.since if champion else None,
             problem=self._problems.text,
+            promotion=self.champion.promotion,
             registry_away_since=self.champion.registry_away_since,
             challenger=await self.challenger.status(),
         )

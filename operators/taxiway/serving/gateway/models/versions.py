@@ -1,13 +1,17 @@
 """Model versions for the gateway: looked up in the registry, with a copy of their files that outlives its outages."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from taxiway.errors import TransientError
-from taxiway.serving.gateway.registry_lookup import RegisteredVersion, champion_of, download_version, version_of
+from taxiway.ledger.keys import LedgerKeys
+from taxiway.serving.gateway.backing import BackingRules, Promoted, WantedChampion, wanted_champion
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion, alias_of, download_version, version_of
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.copies import Copies
 from taxiway.serving.model_copy import ModelCopy
@@ -16,6 +20,16 @@ T = TypeVar("T")
 
 _REGISTRY_THREADS = 16
 _COPY_THREADS = 4
+_LEDGER_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The result of a comparison of alias and ledger, which is repeated when the alias has changed, or after this time."""
+
+    alias: RegisteredVersion | None
+    wanted: WantedChampion
+    until: float
 
 
 class ModelVersions:
@@ -30,6 +44,10 @@ class ModelVersions:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._uri = settings.tracking_uri
+        self._rules = BackingRules(
+            LedgerKeys.parse(settings.ledger_keys.get_secret_value()), allow_unbacked_alias=settings.allow_unbacked_alias
+        )
+        self._compared: dict[str, _Compared] = {}
         self._copies = Copies(settings.state_folder)
         self._registry = ThreadPoolExecutor(_REGISTRY_THREADS, "registry")
         self._local = ThreadPoolExecutor(_COPY_THREADS, "copies")
@@ -39,14 +57,18 @@ class ModelVersions:
         for threads in (self._registry, self._local):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def champion(self, model: str) -> RegisteredVersion | None:
-        """The version with the alias `champion`; None if there is none.
+    async def champion(self, model: str, last: Promoted | None) -> WantedChampion:
+        """The version that should be served.
+
+        Args:
+            model: The registered model.
+            last: The promotion that was served last; None if there was none.
 
         Raises:
             RequestError: 404 if there is no such model.
             TransientError: The registry does not answer.
         """
-        return await _run(self._registry, partial(champion_of, self._uri, model))
+        return await _run(self._registry, partial(self._champion, model, last))
 
     async def require(self, model: str, version: int) -> RegisteredVersion:
         """A version that exists.
@@ -65,7 +87,7 @@ class ModelVersions:
             TransientError: The files cannot be downloaded now, or not written.
         """
         known = await self.saved(version.model, version.version)
-        if known is not None and known[0].identity == version.identity:
+        if known is not None and known[0].identity == version.identity and version.files in (None, known[1].digest):
             return known[1]
         return await _run(self._registry, partial(self._download, version))
 
@@ -76,6 +98,19 @@ class ModelVersions:
     async def keep_only(self, model: str, versions: Collection[int]) -> None:
         """Remove the copies of all other versions of a model."""
         await _run(self._local, partial(self._copies.keep_only, model, versions))
+
+    def _champion(self, model: str, last: Promoted | None) -> WantedChampion:
+        from mlflow import MlflowClient
+
+        alias, known = alias_of(self._uri, model), self._compared.get(model)
+        if known is not None and known.alias == alias and time.monotonic() < known.until:
+            return known.wanted
+        wanted = wanted_champion(MlflowClient(self._uri), model, alias, self._rules, last)
+        if wanted.settled and not wanted.problem:
+            self._compared[model] = _Compared(alias, wanted, time.monotonic() + _LEDGER_S)
+        else:
+            self._compared.pop(model, None)
+        return wanted
 
     def _download(self, version: RegisteredVersion) -> ModelCopy:
         try:

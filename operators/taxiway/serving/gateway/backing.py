@@ -1,0 +1,183 @@
+"""Which version is the champion: the one that the newest signed promotion in the ledger names. It blocks.
+
+Whoever can write to MLflow can move aliases and insert runs, but cannot sign. So an alias that no promotion backs is not followed,
+unless the installation allows that, and neither is a ledger that has gone back behind what this gateway has served.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from taxiway.errors import RequestError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys
+from taxiway.ledger.promotions import DECIDED, Entry, State, entries
+from taxiway.records import Promotion
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translated, version_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_NEWEST = 50
+"""How many entries of a model are read, the newest ones."""
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The place of a promotion in the ledger.
+
+    Attributes:
+        number: Its number among those of the model.
+        at: Its time.
+    """
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class WantedChampion:
+    """The version that the gateway should serve.
+
+    Attributes:
+        version: The version; None if there is none.
+        promotion: Why it is the champion; empty if there is none.
+        promoted: The place of its promotion in the ledger; None if no promotion backs it.
+        problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
+        keep: Whether the version that is served now stays, whatever it is.
+        settled: Whether the promotion is finished.
+    """
+
+    version: RegisteredVersion | None = None
+    promotion: str = ""
+    promoted: Promoted | None = None
+    problem: str = ""
+    keep: bool = False
+    settled: bool = True
+
+
+@dataclass(frozen=True)
+class BackingRules:
+    """What the installation demands of a champion.
+
+    Attributes:
+        keys: The keys that promotions must be signed with; none if the installation does not sign.
+        allow_unbacked_alias: Whether a version is served that only the alias names.
+    """
+
+    keys: LedgerKeys
+    allow_unbacked_alias: bool = False
+
+
+def wanted_champion(
+    client: "MlflowClient", model: str, alias: RegisteredVersion | None, rules: BackingRules, last: Promoted | None
+) -> WantedChampion:
+    """Compare the alias `champion` with the ledger.
+
+    Args:
+        client: The MLflow client.
+        model: The registered model.
+        alias: The version with the alias; None if there is none.
+        rules: What the installation demands.
+        last: The promotion that this gateway has served last; None if there was none.
+
+    Raises:
+        TransientError: The registry does not answer.
+    """
+    ledger = Ledger(client, rules.keys)
+    with translated(f"no model {model} is registered"):
+        known = entries(client, model, limit=_NEWEST)
+    decided = [entry for entry in known if entry.state in DECIDED]
+    backed = [entry for entry in decided if entry.is_linked(ledger)]
+    if not backed and last is not None:
+        why = f"the ledger has no signed promotion of {model} any more, but this gateway has followed one of {last.at:%Y-%m-%d %H:%M:%S} UTC"
+        changed = [f"{why}; the version that is served stays until the next push", *map(_foreign, decided[:1])]
+        return WantedChampion(keep=True, problem="; ".join(changed))
+    if not backed:
+        return _without_promotion(model, alias, decided, rules)
+    head = backed[0]
+    if last is not None and head.number < last.number and head.promotion.at < last.at:
+        return WantedChampion(keep=True, problem=_went_back(head, last))
+    found = _by_ledger(client, alias, backed, rules)
+    foreign = [entry for entry in decided if entry not in backed and entry.number >= head.number and entry.state is State.DONE]
+    return replace(found, problem="; ".join(filter(None, (found.problem, *map(_foreign, foreign[:1])))))
+
+
+def _without_promotion(
+    model: str, alias: RegisteredVersion | None, decided: Sequence[Entry], rules: BackingRules
+) -> WantedChampion:
+    if alias is None:
+        return WantedChampion(problem="no version in the registry has the alias champion")
+    if rules.allow_unbacked_alias:
+        return WantedChampion(alias, promotion=_only_alias(alias.version))
+    if decided:
+        why = f"its promotion is not signed with a key of this gateway; if it is older than the keys: taxiway ledger sign ({_foreign(decided[0])})"
+    else:
+        why = "no promotion in the ledger backs it, so somebody moved the alias by hand"
+    return WantedChampion(
+        problem=f"version {alias.version} has the alias champion and is not served: {why}. A pipeline's push, or taxiway force "
+        f"{model}/{alias.version}, makes it the champion; allow_unbacked_alias serves it as it is"
+    )
+
+
+def _by_ledger(
+    client: "MlflowClient", alias: RegisteredVersion | None, backed: Sequence[Entry], rules: BackingRules
+) -> WantedChampion:
+    head, promotion = backed[0], backed[0].promotion
+    place, number = Promoted(head.number, promotion.at), alias.version if alias else None
+    if alias is not None and number == promotion.to_version:
+        return WantedChampion(_known(alias, backed), _describe(promotion), place, settled=head.state is State.DONE)
+    if head.state is State.MOVING and number == promotion.from_version:  # between the decision and the alias
+        moving = _known(alias, backed) if alias else None
+        return WantedChampion(
+            moving, _describe(promotion), settled=False, problem="" if alias else "the first promotion is in progress"
+        )
+    if alias is not None and rules.allow_unbacked_alias:
+        return WantedChampion(alias, promotion=_only_alias(alias.version))
+    has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
+    if promotion.to_version is None:
+        problem = f"{promotion.model} has no champion: {_describe(promotion)}"
+        return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, promoted=place)
+    problem = (
+        f"{has}, but by the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
+    )
+    try:
+        version = version_of(client.tracking_uri, promotion.model, promotion.to_version)
+    except RequestError:
+        return WantedChampion(
+            keep=True, problem=f"{has}; version {promotion.to_version}, the champion by the ledger, is deleted"
+        )
+    return WantedChampion(_known(version, backed), _describe(promotion), place, problem)
+
+
+def _known(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:
+    """A version with what the ledger says of it: the digest of its files, and who forced it."""
+    own = [entry.promotion for entry in backed if entry.promotion.to_version == version.version]
+    files = next((promotion.files for promotion in own if promotion.files), None)
+    forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
+    return replace(version, files=files, forced=forced)
+
+
+def _describe(promotion: Promotion) -> str:
+    return f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC by {promotion.by}: {promotion.reason}"
+
+
+def _only_alias(version: int) -> str:
+    return f"version {version} is served because of its alias alone (allow_unbacked_alias): no promotion in the ledger backs it"
+
+
+def _went_back(head: Entry, last: Promoted) -> str:
+    return (
+        f"the newest promotion in the ledger is number {head.number} of {head.promotion.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
+        f"served number {last.number} of {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
+        "version that is served stays until the next push or rollback"
+    )
+
+
+def _foreign(entry: Entry) -> str:
+    promotion = entry.promotion
+    return (
+        f"the promotion to version {promotion.to_version or 'none'} in MLflow run {entry.run_id}, by {promotion.by}, is not signed and was "
+        "ignored"
+    )
