@@ -69,28 +69,40 @@ def own_models(model: Any) -> "list[OwnModel]":
     return [part for part in objects_in(model) if isinstance(part, OwnModel)]
 
 
-def download_version(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
+def download_version(client: "MlflowClient", version: "ModelVersion", folder: Path, promoted: str | None = None) -> Path:
     """Download the files of a version into `folder`, and check that they are those that were registered.
+
+    Args:
+        client: The MLflow client.
+        version: The version.
+        folder: Where to download them to.
+        promoted: The digest of the files in the ledger, which is signed; None if it has none.
 
     Returns:
         The folder inside it that holds them.
 
     Raises:
-        UntrustedModelError: They are others; or the registry has no digest of them, and they need types that are trusted only with one.
+        UntrustedModelError: They are others, or others than those that were promoted; or the registry has no digest of them, and they need types that are trusted only with one.
     """
     from mlflow.artifacts import download_artifacts
 
     uri = _artifact_uri(client, version)
     files = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri))
     registered, name = version.tags.get(tags.FILES), f"{version.name} version {version.version}"
+    digest = digest_of_folder(files)
+    if promoted is not None and digest != promoted:
+        raise UntrustedModelError(
+            f"the files of {name} are not those that were promoted: their digest is {digest}, in the ledger it is {promoted}. Somebody has "
+            "changed them in MLflow; restore them, or roll back"
+        )
     if registered is None:
         if needs_native_types(files):
             raise UntrustedModelError(
                 f"{name} needs types that are trusted only with a digest of the files, and the registry has none; train the model again"
             )
-    elif digest_of_folder(files) != registered:
+    elif digest != registered:
         raise UntrustedModelError(
-            f"the files of {name} are not those that were registered: their digest is {digest_of_folder(files)}, the tag {tags.FILES} is "
+            f"the files of {name} are not those that were registered: their digest is {digest}, the tag {tags.FILES} is "
             f"{registered}. They were not loaded; roll back to another version, or train the model again"
         )
     else:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from taxiway.credentials import without_credentials
 from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
-from taxiway.records.digests import digest_of_folder
 from taxiway.registry.aliases import CHAMPION, aliases_of
 from taxiway.registry.described import classes_in, threshold_in
 from taxiway.tracking import tags
@@ -101,18 +100,12 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
     with translated(f"{name} does not exist any more"):
         registered = client.get_model_version(version.model, str(version.version))
     try:
-        files = download(client, registered, folder)
+        return download(client, registered, folder, version.files)
     except UntrustedModelError as error:
         raise ModelRefusedError(str(error)) from error
     except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
         why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
-    if version.files is not None and digest_of_folder(files) != version.files:
-        raise ModelRefusedError(
-            f"the files of {name} are not those that were promoted: their digest is {digest_of_folder(files)}, in the ledger it is "
-            f"{version.files}. Somebody has changed them in MLflow; restore them, or roll back"
-        )
-    return files
 
 
 def _registered(version: "ModelVersion") -> RegisteredVersion:
