@@ -9,7 +9,7 @@ from taxiway.errors import TerminalError
 from taxiway.ledger import chain
 from taxiway.ledger.chain import Ledger, Link, NewEntry
 from taxiway.ledger.promotions import before_the_chain
-from taxiway.ledger.runs import runs_of
+from taxiway.ledger.runs import entry_of, runs_of
 from taxiway.messages import counted
 from taxiway.records import Decision, DecisionKind
 from taxiway.records.digests import digest_of_bytes
@@ -76,12 +76,7 @@ def answer(ledger: Ledger, about: str) -> Decision | None:
 def as_written(client: "MlflowClient") -> list[NewEntry]:
     """What the chain should say of each decision, by what is in MLflow now, oldest first; without those that a crash left open."""
     return [
-        NewEntry(
-            "Decision",
-            run.data.tags[tags.DECISION_MODEL],
-            run.info.run_id,
-            digest_of_bytes(run.data.tags[tags.DECISION_RECORD].encode()),
-        )
+        entry_of(run, "Decision", tags.DECISION_MODEL, tags.DECISION_RECORD)
         for run in reversed(runs_of(client, EXPERIMENT, {}))
         if tags.CHAIN_LINK in run.data.tags
     ]

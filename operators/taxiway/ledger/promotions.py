@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from taxiway.errors import TerminalError
 from taxiway.ledger import chain
 from taxiway.ledger.chain import Ledger, Link, NewEntry
-from taxiway.ledger.runs import runs_of
+from taxiway.ledger.runs import entry_of, runs_of
 from taxiway.records import Promotion
 from taxiway.records.digests import digest_of_bytes
 from taxiway.tracking import tags
@@ -128,11 +128,9 @@ def entries(
 def as_written(client: "MlflowClient") -> list[NewEntry]:
     """What the chain should say of each decided promotion, by what is in MLflow now, oldest first."""
     return [
-        NewEntry(
-            "Promotion", values[tags.PROMOTION_MODEL], run.info.run_id, digest_of_bytes(values[tags.PROMOTION_RECORD].encode())
-        )
+        entry_of(run, "Promotion", tags.PROMOTION_MODEL, tags.PROMOTION_RECORD)
         for run in reversed(runs_of(client, EXPERIMENT, {}))
-        if (values := run.data.tags) and _state(run) in DECIDED
+        if _state(run) in DECIDED
     ]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from taxiway.ledger.chain import NewEntry
+from taxiway.records.digests import digest_of_bytes
 from taxiway.tracking.paging import all_pages
 
 if TYPE_CHECKING:
@@ -11,6 +13,19 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _PAGE = 1000  # MLflow's own limit
+
+
+def entry_of(run: "Run", kind: str, model_tag: str, record_tag: str) -> NewEntry:
+    """What the chain should say of an entry, by what is in its run now.
+
+    Args:
+        run: The MLflow run.
+        kind: The kind of its record.
+        model_tag: The tag with the model.
+        record_tag: The tag with the record's JSON.
+    """
+    record = run.data.tags.get(record_tag, "")
+    return NewEntry(kind, run.data.tags.get(model_tag, ""), run.info.run_id, digest_of_bytes(record.encode()))
 
 
 def runs_of(client: "MlflowClient", experiment: str, wanted: Mapping[str, str | None], limit: int | None = None) -> "list[Run]":

@@ -28,14 +28,11 @@ def test_without_a_server_or_a_stack_the_ways_to_name_one_are_listed(command: tu
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("option", "value"), [("--reason", " "), ("--by", "")])
-def test_a_rollback_needs_a_reason_and_a_person(option: str, value: str) -> None:
-    arguments = {"--reason": "too slow", "--by": "ann"} | {option: value}
-    done = run(
-        "rollback", "a.b", "--tracking-uri", "http://127.0.0.1:1", *(part for item in arguments.items() for part in item)
-    )
+@pytest.mark.parametrize("command", ["rollback", "retire"])
+def test_what_moves_the_champion_needs_a_reason(command: str) -> None:
+    done = run(command, "a.b", "--tracking-uri", "http://127.0.0.1:1", "--reason", " ")
     assert done.exit_code == 2
-    assert f"{option} is empty" in done.output
+    assert "--reason is empty" in done.output
 
 
 def test_status_without_a_stack_names_the_folder_and_makes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""People decide from the command line, on the records of local runs: waive, approve, reject, force, roll back, retire, verify."""
+
+import getpass
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from stages.conftest import Site
+
+from taxiway.cli.main import main
+
+NAME = "runner.small"
+TOMORROW = str(date.today() + timedelta(days=1))
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A team's folder with a pipeline file, and data of which the third span is in another unit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    made = Site(tmp_path, "small")
+    content = json.loads(made.pipeline().model_dump_json(by_alias=True, exclude_defaults=True))
+    content["schema"] = content.pop("schema_file", content.get("schema"))
+    (tmp_path / "small.pipeline.yaml").write_text(yaml.safe_dump(content))
+    made.arrive(1)
+    made.arrive(2)
+    made.arrive(3, scale=1000)
+    yield made
+
+
+def taxiway(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def run(*arguments: str) -> Result:
+    return taxiway("run", "small.pipeline.yaml", "--data", "data", *arguments)
+
+
+def done(*arguments: str) -> str:
+    result = taxiway(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(*arguments: str) -> str:
+    result = taxiway(*arguments)
+    assert result.exit_code in (1, 2), result.output
+    return result.output
+
+
+def test_an_anomaly_is_waived_for_one_report_and_the_span_is_decided_again(site: Site) -> None:
+    assert run().exit_code == 0
+    blocked = run()
+    assert blocked.exit_code == 1, blocked.output
+    (command,) = (line for line in blocked.output.splitlines() if "taxiway waive" in line)
+    report, anomaly = command.partition("taxiway waive ")[2].split()[0], command.partition("--anomaly ")[2].split()[0]
+    waive = ("waive", report, "--anomaly", anomaly, "--until", TOMORROW, "--reason", "the new meter counts in another unit")
+    assert "allowed: " in refused("waive", report, "--anomaly", "range:b", *waive[4:])
+    assert "is in the past" in refused(*waive[:5], "2020-01-01", *waive[6:])
+    assert f"{anomaly} is waived in report {report} until {TOMORROW}" in done(*waive)
+    again = run("--span", "3")
+    assert again.exit_code == 0, again.output
+    assert f"those that block are waived ({anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
+    assert "the new meter counts in another unit" in done("lineage", "model", NAME)
+    assert "0 problems" in taxiway("ledger", "verify").output
+
+
+def test_a_model_that_did_not_pass_is_forced_rolled_back_and_retired(site: Site) -> None:
+    assert run().exit_code == 0
+    site.arrive(3, signal=0.0)
+    assert run().exit_code == 1
+    assert "cannot be approved: its verdict is FAIL" in refused("approve", f"{NAME}/2", "--reason", "looks fine")
+    assert f"{NAME} has no version 7" in refused("force", f"{NAME}/7", "--reason", "x")
+    assert "name the version, such as" in refused("force", NAME, "--reason", "x")
+    assert "the reason is empty" in refused("force", f"{NAME}/2", "--reason", " ")
+    assert f"champion of {NAME}: version 2 (was 1)" in done("force", f"{NAME}/2", "--reason", "the old one is gone")
+    assert "forced: the old one is gone" in done("history", NAME)
+    assert f"champion of {NAME}: version 1 (was 2)" in done("rollback", NAME, "--reason", "complaints")
+    assert f"champion of {NAME}: version 2 (was 1)" in done("rollback", NAME, "--to", "2", "--reason", "it was better")
+    assert f"champion of {NAME}: none (was 2)" in done("retire", NAME, "--reason", "the product ends")
+    assert "has no champion to retire" in refused("retire", NAME, "--reason", "again")
+    history = done("history", NAME)
+    assert "retired: the product ends" in history
+    assert f"champion of {NAME}: version 2 (was none)" in done("rollback", NAME, "--reason", "not yet")
+
+
+def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
+    assert run().exit_code == 0
+    assert "1 link, head" in taxiway("ledger", "verify").output
+    (database,) = (site.folder / ".taxiway/local").glob("**/*.db")
+    with closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute(
+            "UPDATE tags SET value = replace(value, 'first champion', 'no reason') WHERE key = 'taxiway.promotion.record'"
+        )
+    found = taxiway("ledger", "verify")
+    assert found.exit_code == 1
+    assert "entry 1 (Promotion of runner.small" in found.output
+    assert "was edited" in found.output
+    assert refused("rollback", NAME, "--reason", "x")
+
+
+def test_keys_are_made_and_kept_private(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run().exit_code == 0
+    file = site.folder / ".taxiway/local/ledger.keys"
+    assert file.stat().st_mode & 0o077 == 0
+    first = done("ledger", "new-key").strip()
+    monkeypatch.setenv("TAXIWAY_LEDGER_KEYS", first)
+    both = done("ledger", "new-key").strip().split(",")
+    assert (len(both), both[1]) == (2, first)
+    assert "is not signed with a key of this installation" in refused("rollback", NAME, "--reason", "x")
