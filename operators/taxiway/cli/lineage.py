@@ -50,15 +50,20 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 @click.argument("model")
 @found_tracking_option
 def history(model: str, tracking_uri: str) -> None:
-    """List all promotions and rollbacks of MODEL, newest first."""
-    from taxiway.cli.views.lineage import show_history
+    """List all promotions and rollbacks of MODEL, newest first, and what people have decided about it."""
+    from taxiway.cli.views.lineage import show_decisions, show_history
+    from taxiway.ledger.chain import Ledger
+    from taxiway.ledger.decisions import decisions
     from taxiway.ledger.promotions import entries
 
     with mlflow_at(tracking_uri) as client:
-        found = entries(client, model)
-    if not found:
+        found, made = entries(client, model), decisions(Ledger(client), model=model)
+    if not found and not made:
         raise TerminalError(
             f"the ledger at {tracking_uri} has no promotion of {model}; allowed: the name of a promoted model, "
             "such as flights.late_arrivals"
         )
-    show_history(Console(), model, found)
+    if found:
+        show_history(Console(), model, found)
+    if made:
+        show_decisions(Console(), made)

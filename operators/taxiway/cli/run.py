@@ -94,6 +94,11 @@ def showing(terminal: Terminal) -> Iterator[None]:
 @click.command("run")
 @click.argument("pipeline_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--span", help="The span to decide, such as 2013-04, instead of the oldest one that is due.")
+@click.option(
+    "--again",
+    metavar="REASON",
+    help="Decide a span again, and say why: that of --span, or the newest one that has a decision.",
+)
 @click.option("--until", type=click.Choice(STAGES), help="The last stage to run; before push, the span stays due.")
 @click.option("--data", default=DEFAULT_DATA, show_default=True, help="The folder or URL that {data} stands for.")
 @click.option("--tracking-uri", help="The MLflow server. Without it, runs and models are kept in HOME.")
@@ -106,7 +111,14 @@ def showing(terminal: Terminal) -> Iterator[None]:
     help="The local folder for records and models.",
 )
 def run_command(
-    pipeline_file: Path, span: str | None, until: str | None, data: str, tracking_uri: str | None, store: str | None, home: Path
+    pipeline_file: Path,
+    span: str | None,
+    again: str | None,
+    until: str | None,
+    data: str,
+    tracking_uri: str | None,
+    store: str | None,
+    home: Path,
 ) -> None:
     """Run PIPELINE_FILE in this process, from ingest to push.
 
@@ -126,6 +138,7 @@ def run_command(
                 tracking_uri=tracking_uri,
                 store=store,
                 home=home,
+                again=again,
                 watcher=terminal,
             )
     except TaxiwayError as error:
@@ -145,7 +158,10 @@ def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: 
     if found.summary is not None:
         style = "green" if found.summary.outcome in _GOOD else "red"
         version = f", version {found.summary.version}" if found.summary.version is not None else ""
-        console.print(f"[{style}]{found.summary.outcome.replace('_', ' ')}[/{style}] {found.summary.span.label}{version}")
+        attempt = f", attempt {found.summary.attempt}" if found.summary.attempt > 1 else ""
+        console.print(
+            f"[{style}]{found.summary.outcome.replace('_', ' ')}[/{style}] {found.summary.span.label}{attempt}{version}"
+        )
     if is_local:
         from taxiway.tracking.local import database_uri
 

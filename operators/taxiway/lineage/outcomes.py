@@ -13,8 +13,9 @@ from taxiway.records import (
     Status,
     Verdict,
     span_label,
+    span_order,
 )
-from taxiway.store import SpanIndex, SpanKey, Store
+from taxiway.store import LOST, SpanIndex, SpanKey, Store
 
 
 def processed_spans(store: Store, pipeline: str) -> frozenset[SpanKey]:
@@ -46,6 +47,40 @@ def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummar
     """The summaries of the `newest` processed spans of `pipeline`, oldest span first; lost records are left out."""
     index = _index(store, pipeline)
     return tuple(index.records(RunSummary, index.spans()[-newest:]).values())
+
+
+def as_attempt(known: RunSummary | None, made: RunSummary, why: str) -> RunSummary:
+    """A summary with its number among the attempts at its span; the known one if it says the same, as after a retry.
+
+    Args:
+        known: The summary of the newest attempt; None if there is none.
+        made: The new summary.
+        why: Why the span was decided again.
+    """
+    if known is None:
+        return made
+    same = made.model_copy(update={"attempt": known.attempt, "again": known.again, "previous": known.previous})
+    if same == known:
+        return known
+    return made.model_copy(update={"attempt": known.attempt + 1, "again": why, "previous": known.digest})
+
+
+def earlier_attempts(store: Store, summary: RunSummary, newest: int = 20) -> tuple[RunSummary, ...]:
+    """The attempts before one, newest first, at most so many; it ends where a record is lost."""
+    found: list[RunSummary] = []
+    while summary.previous is not None and len(found) < newest:
+        try:
+            summary = store.get(RunSummary, summary.previous)
+        except LOST:
+            break
+        found.append(summary)
+    return tuple(found)
+
+
+def newest_decided(store: Store, pipeline: str) -> str | None:
+    """The name of the newest span with an outcome; None if there is none."""
+    names = [name for name, _ in _index(store, pipeline).spans()]
+    return max(names, key=span_order, default=None)
 
 
 def changed_since(store: Store, snapshot: Snapshot, *, span_option: str) -> tuple[str, ...]:

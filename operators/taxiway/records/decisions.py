@@ -209,6 +209,9 @@ class RunSummary(Record):
         reasons: Why, as messages.
         version: The model version; None if no model was trained.
         mlflow_run: The id of the MLflow run.
+        attempt: Which decision about this version of the span it is, from 1; the newest stands.
+        again: Why the span was decided again; None for the first attempt.
+        previous: The digest of the summary of the attempt before; None for the first attempt.
     """
 
     record_version: ClassVar[int] = 2
@@ -221,3 +224,6 @@ class RunSummary(Record):
     reasons: tuple[str, ...]
     version: Version | None = None
     mlflow_run: str
+    attempt: int = 1
+    again: str | None = None
+    previous: str | None = None

@@ -1,7 +1,7 @@
 """Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
 from taxiway.errors import TaxiwayError
-from taxiway.lineage.outcomes import mark_processed, summarize, summary_of
+from taxiway.lineage.outcomes import as_attempt, mark_processed, summarize, summary_of
 from taxiway.lineage.run_records import run_records
 from taxiway.records import Outcome, RunSummary
 from taxiway.stages.context import StageContext
@@ -26,7 +26,7 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
         # The decision is written before the clean-up, which may fail: it must not be lost.
         summary = _summarize(context)
         if summary is not None:
-            _write(context, summary)
+            summary = _write(context, summary)
         _remove_challenger(context)
         if containers:
             _remove_containers(context)
@@ -57,15 +57,38 @@ def _summarize(context: StageContext) -> RunSummary | None:
     )
 
 
-def _write(context: StageContext, summary: RunSummary) -> None:
-    known = summary_of(context.store, summary.pipeline, summary.span)
+def _write(context: StageContext, made: RunSummary) -> RunSummary:
+    known = summary_of(context.store, made.pipeline, made.span)
+    summary = as_attempt(known, made, _why_again(context, known, made) if known else "")
     # If an earlier run promoted this version, its summary has all reasons and this one does not. It is marked again all the same,
     # because that run may have been killed while it marked the span.
     fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
     mark_processed(context.store, known if known is not None and fuller else summary)
     context.recorder.record(summary)
-    context.recorder.tags({tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons)})
+    context.recorder.tags(
+        {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
+    )
+    if summary.again is not None:
+        context.recorder.tags({tags.AGAIN: summary.again})
+        context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
     context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
+    return summary
+
+
+def _why_again(context: StageContext, known: RunSummary, made: RunSummary) -> str:
+    """Why a span is decided again, by what has changed since, if nobody has said it."""
+    from taxiway.ledger.decisions import decisions
+    from taxiway.records import DataReport
+
+    if context.again:
+        return context.again
+    if known.span.source_digest != made.span.source_digest:
+        return "the source has other rows"
+    reports = [ref.digest for ref in context.recorder.refs() if ref.record == DataReport.__name__]
+    waivers = [made for report in reports for made in decisions(context.ledger, about=report)]
+    if waivers:
+        return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
+    return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
 
 
 def _remove_challenger(context: StageContext) -> None:

@@ -81,6 +81,7 @@ class StageContext:
         services: What the installation offers.
         clock: Returns the current time in UTC.
         log: The logger of the stages; in an Airflow task, the task's log.
+        again: Why a person decides the span again; None if nobody has said.
     """
 
     pipeline: Pipeline
@@ -91,6 +92,7 @@ class StageContext:
     services: Services = field(default_factory=Services)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     log: logging.Logger = field(default=logging.getLogger("taxiway.stages"))
+    again: str | None = None
 
     @property
     def source(self) -> Source:

@@ -116,6 +116,12 @@ def _params() -> dict[str, Param]:
             description="The span to evaluate on, such as 2013-04; the model is trained on the window before it. "
             "Empty: the oldest span without a decision.",
         ),
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason",
+            description="Why the span is decided again, for its record.",
+        ),
         "model_params": Param(
             {},
             type="object",

@@ -1,7 +1,6 @@
 """People decide from the command line, on the records of local runs: waive, approve, reject, force, roll back, retire, verify."""
 
 import getpass
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,13 +8,22 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner, Result
-from stages.conftest import Site
+from stages.conftest import SCHEMA, Site
 
 from taxiway.cli.main import main
 
 NAME = "runner.small"
+PIPELINE = """\
+pipeline: small
+team: runner
+source: {spans: "{data}/{SPAN}.parquet", window: 1, label: y}
+schema: small.schema.yaml
+model: {estimator: sklearn.linear_model.LogisticRegression}
+gate:
+  thresholds: {roc_auc: 0.6}
+  against_champion: {metric: roc_auc, min_improvement: -0.05}
+"""
 TOMORROW = str(date.today() + timedelta(days=1))
 
 
@@ -25,9 +33,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made = Site(tmp_path, "small")
-    content = json.loads(made.pipeline().model_dump_json(by_alias=True, exclude_defaults=True))
-    content["schema"] = content.pop("schema_file", content.get("schema"))
-    (tmp_path / "small.pipeline.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "small.pipeline.yaml").write_text(PIPELINE)
+    (tmp_path / "small.schema.yaml").write_text(SCHEMA)
     made.arrive(1)
     made.arrive(2)
     made.arrive(3, scale=1000)
@@ -35,7 +42,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def taxiway(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+    return CliRunner(env={"COLUMNS": "250"}).invoke(main, list(arguments))
 
 
 def run(*arguments: str) -> Result:
@@ -67,7 +74,8 @@ def test_an_anomaly_is_waived_for_one_report_and_the_span_is_decided_again(site:
     again = run("--span", "3")
     assert again.exit_code == 0, again.output
     assert f"those that block are waived ({anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
-    assert "the new meter counts in another unit" in done("lineage", "model", NAME)
+    assert "PROMOTED 3, attempt 2, version 2" in again.output
+    assert f"waiver of range in a until {TOMORROW} │ report {report[:8]}" in done("history", NAME)
     assert "0 problems" in taxiway("ledger", "verify").output
 
 
@@ -88,6 +96,17 @@ def test_a_model_that_did_not_pass_is_forced_rolled_back_and_retired(site: Site)
     history = done("history", NAME)
     assert "retired: the product ends" in history
     assert f"champion of {NAME}: version 2 (was none)" in done("rollback", NAME, "--reason", "not yet")
+
+
+def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
+    assert "no span of runner.small has a decision yet" in run("--again", "to see").output
+    assert run().exit_code == 0
+    first = run("--again", "to see")
+    assert "version 1 is already the champion" in first.output
+    site.arrive(3, signal=0.0)
+    assert run().exit_code == 1
+    assert "REJECTED 3, attempt 2, version 2" in run("--again", "to be sure").output
+    assert "REJECTED 3, attempt 3, version 2" in run("--span", "3").output
 
 
 def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:

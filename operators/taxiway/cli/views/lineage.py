@@ -13,7 +13,7 @@ from rich.tree import Tree
 from taxiway.ledger.promotions import Entry
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
-from taxiway.records import Promotion, Record
+from taxiway.records import Decision, Promotion, Record
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -108,15 +108,29 @@ def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
         table.add_column(heading, overflow="fold")
     for entry in found:
         p = entry.promotion
-        row = (f"{p.at:%Y-%m-%d %H:%M:%S}", str(p.from_version or "none"), str(p.to_version), p.by, p.reason, entry.state)
-        table.add_row(*map(escape, row))
+        versions = (str(p.from_version or "none"), str(p.to_version or "none"))
+        table.add_row(*map(escape, (f"{p.at:%Y-%m-%d %H:%M:%S}", *versions, p.by, p.reason, entry.state)))
+    console.print(table)
+
+
+def show_decisions(console: Console, found: Sequence[Decision]) -> None:
+    """Print decisions of people, newest first."""
+    table = Table(title="Decisions of people", title_justify="left")
+    for heading in ("time (UTC)", "decision", "about", "by", "reason"):
+        table.add_column(heading, overflow="fold")
+    for made in found:
+        what = str(made.kind)
+        if made.anomaly is not None:
+            what = f"{what} of {made.anomaly}{f' in {made.column}' if made.column else ''} until {made.until}"
+        about = f"version {made.version}" if made.version is not None else f"report {made.about[:8]}"
+        table.add_row(*map(escape, (f"{made.at:%Y-%m-%d %H:%M:%S}", what, about, made.by, made.reason)))
     console.print(table)
 
 
 def _promotion_text(promotion: Promotion) -> str:
     return (
         f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC: {promotion.alias} from version {promotion.from_version or 'none'} to "
-        f"{promotion.to_version}, by {promotion.by}: {promotion.reason}"
+        f"{promotion.to_version or 'none'}, by {promotion.by}: {promotion.reason}"
     )
 
 

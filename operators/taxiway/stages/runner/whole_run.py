@@ -9,6 +9,7 @@ from pathlib import Path
 from taxiway.data.engine.storage_errors import file_system, storage_errors
 from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.lineage.outcomes import newest_decided
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
@@ -17,6 +18,7 @@ from taxiway.stages.context import StageContext, schema_of
 from taxiway.stages.ingest import plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.runner.steps import STEPS, Progress, needed
+from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets
@@ -50,6 +52,7 @@ def run(
     tracking_uri: str | None = None,
     store: str | None = None,
     home: Path = DEFAULT_HOME,
+    again: str | None = None,
     watcher: Watcher | None = None,
 ) -> RunRecords:
     """Run a pipeline in this process, from ingest to push, on the next span that is due.
@@ -62,6 +65,7 @@ def run(
         tracking_uri: The MLflow server. Without one, runs and models are kept in `home`.
         store: The URL of the store that belongs to that server. Without one, records are kept in `home` and nothing is pushed.
         home: The local folder for models and records.
+        again: Why a span is decided again: `span`, or without it the newest one that has a decision.
         watcher: Receives the progress of the run.
 
     Returns:
@@ -81,7 +85,7 @@ def run(
     if needs_data(pipeline.source):
         _check_data(data)
     with open_installation(data, tracking_uri, store, home) as installation:
-        return run_in(installation, pipeline, span=span, until=until, watcher=watcher)
+        return run_in(installation, pipeline, span=span, until=until, again=again, watcher=watcher)
 
 
 @never_exiting()
@@ -91,6 +95,7 @@ def run_in(
     *,
     span: str | None = None,
     until: str | None = None,
+    again: str | None = None,
     watcher: Watcher | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> RunRecords:
@@ -101,6 +106,7 @@ def run_in(
         pipeline: The pipeline.
         span: The name of the span to decide.
         until: The last stage to run.
+        again: Why a span is decided again; see `run`.
         watcher: Receives the progress of the run.
         clock: Returns the current time in UTC.
     """
@@ -114,13 +120,13 @@ def run_in(
             store,
             services.connect,
             now=clock(),
-            requested=span,
+            requested=span or (_newest_decided(store, pipeline) if again else None),
             types=lambda: schema_of(pipeline).types,
         )
     if not planned.plan.spans:
         watcher.stopped(planned.nothing_to_do("--span NAME"))
         return RunRecords()
-    context = _context(pipeline, installation, clock)
+    context = _context(pipeline, installation, clock, again)
     watcher.started(context.recorder.url)
     progress = Progress(planned)
     try:
@@ -139,6 +145,13 @@ def run_in(
             error.add_note(f"its MLflow run could not be ended: {second}")
         raise
     return replace(progress.records, summary=_close(context, progress, decides=names[-1] == STAGES[-1]))
+
+
+def _newest_decided(store: Store, pipeline: Pipeline) -> str:
+    newest = newest_decided(store, pipeline.name)
+    if newest is None:
+        raise ConfigError(f"no span of {pipeline.name} has a decision yet, so none can be decided again", key="again")
+    return newest
 
 
 def _check_data(data: str) -> None:
@@ -201,7 +214,7 @@ def _close(context: StageContext, progress: Progress, *, decides: bool) -> RunSu
     return summary
 
 
-def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime]) -> StageContext:
+def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime], again: str | None) -> StageContext:
     from taxiway.tracking.run import MlflowRun, end_abandoned
 
     if installation.sharing is Sharing.NOBODY:
@@ -216,4 +229,5 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
         run=run,
         services=installation.services,
         clock=clock,
+        again=again,
     )
