@@ -5,11 +5,11 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from taxiway.ledger.promotions import Entry
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import DataReport, RecordRef, RunSummary, ShadowReport, Status
 from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
-from taxiway.ledger.promotions import Entry
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
@@ -17,8 +17,10 @@ from taxiway_ui.airflow_db import RunState
 from taxiway_ui.clients import open_store, query_mlflow
 from taxiway_ui.run_tags import run_tags
 
-SWEEP = "trials"  # only in pipelines with a sweep
-STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", "push")
+SWEEP, APPROVAL = "trials", "approval"
+OPTIONAL = (SWEEP, APPROVAL)
+"""The stages that only some pipelines have."""
+STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", APPROVAL, "push")
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 
 
@@ -29,6 +31,7 @@ class Mark(StrEnum):
     WARNED = "warned"
     STOPPED = "stopped"
     RUNNING = "running"
+    WAITING = "waiting"
     SKIPPED = "skipped"
     OPEN = "open"
 
@@ -117,7 +120,7 @@ def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport
 
     `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing.
     """
-    names = [name for name in STAGES if name != SWEEP or name in run.tasks]
+    names = [name for name in STAGES if name not in OPTIONAL or name in run.tasks]
     marks = {name: _mark(run.tasks.get(name, "")) for name in names}
     if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
         marks["validate_data"] = Mark.WARNED
@@ -192,6 +195,7 @@ def _mark(state: str) -> Mark:
         "success": Mark.DONE,
         "failed": Mark.STOPPED,
         "skipped": Mark.SKIPPED,
+        "awaiting_input": Mark.WAITING,
         "": Mark.OPEN,
         "upstream_failed": Mark.OPEN,
         "removed": Mark.OPEN,

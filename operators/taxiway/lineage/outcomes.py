@@ -4,6 +4,8 @@ from collections.abc import Hashable
 
 from taxiway.records import (
     DataReport,
+    Decision,
+    DecisionKind,
     Outcome,
     Promotion,
     RunSummary,
@@ -116,6 +118,7 @@ def summarize(
     shadow: ShadowReport | None,
     promotion: Promotion | None,
     *,
+    approval: Decision | None = None,
     run: str,
     mlflow_run: str,
     invalid_stops: bool = True,
@@ -131,6 +134,7 @@ def summarize(
         verdict: The model gate's decision.
         shadow: The shadow gate's decision.
         promotion: The promotion.
+        approval: The answer of the person who was asked for approval.
         run: The id of the DAG run.
         mlflow_run: The id of the MLflow run.
         invalid_stops: Whether a report that did not pass stops the pipeline; False if its anomalies are waived, or if the pipeline
@@ -148,7 +152,9 @@ def summarize(
         shadow = None
     if promotion is not None and verdict is not None and promotion.verdict != verdict.digest:
         promotion = None
-    found = _outcome(report if invalid_stops else None, verdict, shadow, promotion)
+    if approval is not None and (verdict is None or approval.about != verdict.digest):
+        approval = None
+    found = _outcome(report if invalid_stops else None, verdict, shadow, promotion, approval)
     if found is None:
         return None
     outcome, reasons = found
@@ -164,7 +170,11 @@ def summarize(
 
 
 def _outcome(
-    report: DataReport | None, verdict: Verdict | None, shadow: ShadowReport | None, promotion: Promotion | None
+    report: DataReport | None,
+    verdict: Verdict | None,
+    shadow: ShadowReport | None,
+    promotion: Promotion | None,
+    approval: Decision | None,
 ) -> tuple[Outcome, tuple[str, ...]] | None:
     if report is not None and report.status is not Status.PASS and verdict is None:
         return Outcome.BLOCKED, tuple(anomaly.message for anomaly in report.blocking)
@@ -178,6 +188,8 @@ def _outcome(
         if decision.status in (Status.FAIL, Status.UNDECIDED):
             outcome = Outcome.REJECTED if decision.status is Status.FAIL else Outcome.UNDECIDED
             return outcome, tuple(r.message for r in decision.reasons if r.status is decision.status)
+    if approval is not None and approval.kind is DecisionKind.REJECTION:
+        return Outcome.REJECTED, (f"rejected by {approval.by}: {approval.reason}",)
     if promotion is None or verdict is None or shadow is None:
         return None
     return _promoted(promotion), tuple(r.message for r in (*verdict.reasons, *shadow.reasons))

@@ -8,6 +8,7 @@ from taxiway.errors import TaxiwayError
 from taxiway.records import (
     Candidate,
     DataReport,
+    Decision,
     Evaluation,
     FeatureSet,
     Promotion,
@@ -48,6 +49,7 @@ class RunRecords:
     evaluation: Evaluation | None = None
     verdict: Verdict | None = None
     shadow: ShadowReport | None = None
+    approval: Decision | None = None
     promotion: Promotion | None = None
     summary: RunSummary | None = None
     unread: tuple[str, ...] = ()

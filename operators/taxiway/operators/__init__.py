@@ -1,5 +1,6 @@
 """The stages as Airflow operators; each one calls a function of `taxiway.stages`."""
 
+from taxiway.operators.approval import ApprovalOperator
 from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator
 from taxiway.operators.push import PushOperator
@@ -11,6 +12,7 @@ from taxiway.operators.validate_data import ValidateDataOperator
 from taxiway.operators.validate_model import ValidateModelOperator
 
 __all__ = [
+    "ApprovalOperator",
     "CloseRunOperator",
     "IngestOperator",
     "PlanSweepOperator",

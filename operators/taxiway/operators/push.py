@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from taxiway.operators.base import Input, StageOperator
-from taxiway.records import Promotion, ShadowReport, Verdict
+from taxiway.records import Decision, Promotion, ShadowReport, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,16 +17,19 @@ class PushOperator(StageOperator[Promotion]):
     Args:
         verdict: The reference of the Verdict.
         shadow: The reference of the ShadowReport.
+        approval: The reference of the Decision of the person who approved it; None if nobody has to.
     """
 
-    template_fields = ("verdict", "shadow")
+    template_fields = ("verdict", "shadow", "approval")
 
-    def __init__(self, *, verdict: Input, shadow: Input, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: Input, shadow: Input, approval: Input | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.verdict = verdict
         self.shadow = shadow
+        self.approval = approval
 
     def run(self, stage: "StageContext", context: "Context") -> Promotion:
         from taxiway.stages.push import push
 
-        return push(stage, self.read(Verdict, self.verdict), self.read(ShadowReport, self.shadow))
+        approval = None if self.pipeline.approval is None else self.read(Decision, self.approval)
+        return push(stage, self.read(Verdict, self.verdict), self.read(ShadowReport, self.shadow), approval)

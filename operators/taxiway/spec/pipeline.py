@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
     Columns,
@@ -70,6 +71,7 @@ class Pipeline(Section):
         gate: The requirements for promotion.
         gateway: The Airflow connection of the model gateway; None to promote without deployment and shadow.
         shadow: The comparison on live requests; None for none.
+        approval: Whether a person has to approve a version before it is pushed: `required`, or a section; None for none.
     """
 
     pipeline: Name
@@ -86,6 +88,7 @@ class Pipeline(Section):
     gate: Gate
     gateway: str | None = None
     shadow: Annotated[Shadow | None, BeforeValidator(off_is_none)] = None
+    approval: Annotated[Approval | None, BeforeValidator(read_approval)] = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

@@ -51,6 +51,7 @@ def _summarize(context: StageContext) -> RunSummary | None:
         found.verdict,
         found.shadow,
         found.promotion,
+        approval=found.approval,
         run=context.run.partition("/")[2],
         mlflow_run=context.recorder.run_id,
         invalid_stops=found.report is not None and failure_reason(context, found.report) is not None,

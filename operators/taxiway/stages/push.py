@@ -1,26 +1,44 @@
 """Push: moves the alias `champion` to the new version, once, and waits until the gateway serves it."""
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.records import DataReport, Promotion, ShadowReport, Verdict
+from taxiway.records import DataReport, Decision, DecisionKind, Promotion, ShadowReport, Verdict
 from taxiway.stages.context import StageContext
 
 
-def push(context: StageContext, verdict: Verdict, shadow: ShadowReport) -> Promotion:
+def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval: Decision | None = None) -> Promotion:
     """Promote a version that passed both gates to champion, and wait until the gateway serves it.
 
+    Args:
+        context: The run.
+        verdict: The model gate's decision.
+        shadow: The shadow gate's decision.
+        approval: The decision of the person who approved it; None if the pipeline needs none.
+
     Raises:
-        TerminalError: The Verdict or the ShadowReport did not pass, or the champion has changed since.
+        TerminalError: The Verdict or the ShadowReport did not pass, the pipeline needs an approval and has none of this verdict, or the
+            champion has changed since.
         TransientError: Another promotion is in progress, or the gateway does not serve the version yet.
     """
     from taxiway.registry.promote import push as promote
 
     _require_valid_waivers(context, verdict)
-    promotion = promote(context.ledger, verdict, shadow, by=context.run, at=context.clock())
+    _require_approval(context, verdict, approval)
+    promotion = promote(context.ledger, verdict, shadow, by=context.run, at=context.clock(), approval=approval)
     context.recorder.record(promotion)
     before = promotion.from_version or "none"
     context.log.info("champion of %s: version %d (before: %s)", promotion.model, promotion.to_version, before)
     _await_deployment(context, promotion)
     return promotion
+
+
+def _require_approval(context: StageContext, verdict: Verdict, approval: Decision | None) -> None:
+    if context.pipeline.approval is None:
+        return
+    if approval is None or approval.kind is not DecisionKind.APPROVAL or approval.about != verdict.digest:
+        raise TerminalError(
+            f"{verdict.model} version {verdict.version} is not pushed: the pipeline requires an approval, and there is none of its verdict. "
+            f"To approve it: taxiway approve {verdict.model}/{verdict.version} --reason WHY"
+        )
 
 
 def _require_valid_waivers(context: StageContext, verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.messages import counted, number_text
 from taxiway.operators import (
+    ApprovalOperator,
     CloseRunOperator,
     IngestOperator,
     PlanSweepOperator,
@@ -42,7 +43,7 @@ def continuous_training(
     """Create the DAG that trains, checks and deploys the pipeline's model for each new span.
 
     A run decides one span, and runs are not parallel. The tasks are `ingest`, `validate_data`, `transform`, `train`,
-    `validate_model`, `shadow`, `push` and `close_run`, and with a sweep also `plan_sweep` and `trials`. A team can add its own
+    `validate_model`, `shadow`, `push` and `close_run`, with a sweep also `plan_sweep` and `trials`, and with an approval `approval`. A team can add its own
     tasks between them with `dag.get_task`; `close_run` waits for these too.
 
     Args:
@@ -94,8 +95,10 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
         task_id="validate_model", pipeline=pipeline, candidate=train.output, snapshot=snapshot, report=validate_data.output
     )
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
-    push = PushOperator(task_id="push", pipeline=pipeline, verdict=validate_model.output, shadow=shadow.output)
-    chain(ingest, validate_data, transform, train, validate_model, shadow, push)
+    decided = {"verdict": validate_model.output, "shadow": shadow.output}
+    approval = ApprovalOperator(task_id="approval", pipeline=pipeline, **decided) if pipeline.approval is not None else None
+    push = PushOperator(task_id="push", pipeline=pipeline, **decided, approval=approval.output if approval else None)
+    chain(ingest, validate_data, transform, train, validate_model, shadow, *([approval] if approval else []), push)
     CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification).as_teardown()
 
 

@@ -133,3 +133,23 @@ def test_keys_are_made_and_kept_private(site: Site, monkeypatch: pytest.MonkeyPa
     both = done("ledger", "new-key").strip().split(",")
     assert (len(both), both[1]) == (2, first)
     assert "is not signed with a key of this installation" in refused("rollback", NAME, "--reason", "x")
+
+
+def test_a_version_waits_for_an_approval_and_is_pushed_by_it(site: Site) -> None:
+    (site.folder / "small.pipeline.yaml").write_text(f"{PIPELINE}approval: required\n")
+    waits = run()
+    assert waits.exit_code == 3, waits.output
+    assert f"version 1 passed its gates and waits for an approval; next: taxiway approve {NAME}/1" in waits.output
+    approved = done("approve", f"{NAME}/1", "--reason", "as agreed")
+    assert f"champion of {NAME}: version 1 (was none)" in approved
+    assert "first champion; approved by" in done("history", NAME)
+    assert f"champion of {NAME}: version 1 (was none)" in done("approve", f"{NAME}/1", "--reason", "as agreed"), "nothing twice"
+    site.arrive(3)
+    assert run().exit_code == 0, "span 2 is closed: its version is the champion"
+    assert "waits for an approval" in run().output
+    assert f"{NAME}/2 is rejected" in done("reject", f"{NAME}/2", "--reason", "the label has changed its meaning")
+    assert "The first answer stands" in refused("approve", f"{NAME}/2", "--reason", "but it is good")
+    rejected = run()
+    assert rejected.exit_code == 1
+    assert "is not pushed: rejected by" in rejected.output
+    assert "REJECTED 3, version 2" in rejected.output

@@ -88,10 +88,19 @@ def _shadow(context: StageContext, progress: Progress) -> None:
     progress.failure = failure_reason(report)
 
 
+def _approval(context: StageContext, progress: Progress) -> None:
+    from taxiway.stages.approval import accept, failure_reason, known_answer
+
+    answered = accept(context, needed(known_answer(context, needed(progress.records.verdict))))
+    _keep(context, progress, approval=answered)
+    progress.failure = failure_reason(answered)
+
+
 def _push(context: StageContext, progress: Progress) -> None:
     from taxiway.stages.push import push
 
-    _keep(context, progress, promotion=push(context, needed(progress.records.verdict), needed(progress.records.shadow)))
+    found = progress.records
+    _keep(context, progress, promotion=push(context, needed(found.verdict), needed(found.shadow), found.approval))
 
 
 STEPS: dict[str, Callable[[StageContext, Progress], None]] = {
@@ -102,6 +111,7 @@ STEPS: dict[str, Callable[[StageContext, Progress], None]] = {
     "train": _train,
     "validate_model": _validate_model,
     "shadow": _shadow,
+    "approval": _approval,
     "push": _push,
 }
 

@@ -23,7 +23,7 @@ from taxiway.tracking import tags
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets
 
-STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "push")
+STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "approval", "push")
 
 
 class Watcher:
@@ -168,11 +168,12 @@ def _check_data(data: str) -> None:
 
 def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
     """The stages of this pipeline, up to `until`."""
-    names = tuple(name for name in STAGES if name != "tune" or pipeline.sweep is not None)
+    optional = {"tune": pipeline.sweep, "approval": pipeline.approval}
+    names = tuple(name for name in STAGES if name not in optional or optional[name] is not None)
     if until is None:
         return names
     if until not in names:
-        hint = "; the pipeline has no sweep to tune" if until == "tune" else ""
+        hint = f"; the pipeline file has no {'sweep' if until == 'tune' else until}" if until in optional else ""
         raise ConfigError(f'until is "{until}"; {allowed_values(until, names)}{hint}', key="until", got=until, allowed=names)
     return names[: names.index(until) + 1]
 
@@ -186,6 +187,8 @@ def _run_stage(name: str, context: StageContext, progress: Progress, watcher: Wa
 
 def _stop_before(name: str, progress: Progress, context: StageContext, sharing: Sharing) -> str | None:
     """Why the run cannot continue with this stage although nothing failed."""
+    if name == "approval":
+        return _unanswered(context, progress)
     if name != "shadow":
         return None
     verdict = progress.records.verdict
@@ -199,6 +202,19 @@ def _stop_before(name: str, progress: Progress, context: StageContext, sharing: 
     if sharing is Sharing.ALL and context.pipeline.shadow is not None and verdict.champion is not None:
         return f"{passed}: the shadow needs live requests, which a local run does not have. Run the pipeline in Airflow; the span stays due"
     return None
+
+
+def _unanswered(context: StageContext, progress: Progress) -> str | None:
+    """Why a run that needs an approval cannot continue; None if somebody has answered."""
+    from taxiway.stages.approval import known_answer
+
+    verdict = needed(progress.records.verdict)
+    if known_answer(context, verdict) is not None:
+        return None
+    return (
+        f"version {verdict.version} passed its gates and waits for an approval; next: taxiway approve {verdict.model}/{verdict.version} "
+        "--reason WHY, or taxiway reject"
+    )
 
 
 def _close(context: StageContext, progress: Progress, *, decides: bool) -> RunSummary | None:

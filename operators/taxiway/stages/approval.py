@@ -1,0 +1,100 @@
+"""Approval: asks a person whether a version that passed its gates may be pushed, and records the answer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from taxiway.errors import TerminalError
+from taxiway.records import Decision, DecisionKind, Reason, ShadowReport, Status, Verdict
+from taxiway.stages.context import StageContext
+
+_SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNDECIDED: "?", Status.NOT_APPLICABLE: "-", Status.INFO: "i"}
+
+
+def subject(verdict: Verdict) -> str:
+    """The question, in one line."""
+    instead = f"instead of version {verdict.champion}" if verdict.champion is not None else "as the first champion"
+    return f"Push {verdict.model} version {verdict.version} {instead}?"
+
+
+def body(verdict: Verdict, shadow: ShadowReport, links: Sequence[tuple[str, str]] = ()) -> str:
+    """What is needed to answer, as Markdown: the reasons of both gates with their numbers, and links.
+
+    Args:
+        verdict: The model gate's decision.
+        shadow: The shadow gate's decision.
+        links: Names and URLs of pages to look at.
+    """
+    parts = [
+        f"**Model gate: {verdict.status}**\n\n{_list(verdict.reasons)}",
+        f"**Shadow gate: {shadow.status}**\n\n{_list(shadow.reasons)}",
+        " · ".join(f"[{name}]({url})" for name, url in links),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def known_answer(context: StageContext, verdict: Verdict) -> Decision | None:
+    """The answer that somebody has given already, such as by `taxiway approve`; None if there is none."""
+    from taxiway.ledger.decisions import answer
+
+    return answer(context.ledger, verdict.digest)
+
+
+def record_answer(
+    context: StageContext, verdict: Verdict, *, approved: bool, by: str, reason: str, at: datetime, via: str
+) -> Decision:
+    """Write an answer into the ledger.
+
+    Args:
+        context: The run.
+        verdict: The verdict on the version that was asked about.
+        approved: Whether it may be pushed.
+        by: Who answered.
+        reason: Why.
+        at: When, with a time zone.
+        via: Where: `airflow` or `command line`.
+
+    Returns:
+        The answer that stands: if somebody else has answered differently before, that one.
+
+    Raises:
+        TerminalError: The reason cannot be kept.
+    """
+    from taxiway.ledger.decisions import record_decision
+
+    made = Decision(
+        kind=DecisionKind.APPROVAL if approved else DecisionKind.REJECTION,
+        model=verdict.model,
+        version=verdict.version,
+        about=verdict.digest,
+        by=by,
+        via=via,
+        at=at,
+        reason=reason,
+    )
+    try:
+        stands = record_decision(context.ledger, made)
+    except TerminalError:
+        first = known_answer(context, verdict)
+        if first is None:  # it was not about another answer
+            raise
+        stands = first
+    return accept(context, stands)
+
+
+def accept(context: StageContext, answered: Decision) -> Decision:
+    """Record an answer on the run, and return it."""
+    context.store.put(answered)
+    context.recorder.record(answered)
+    context.log.info("%s of %s, %s: %s", answered.kind, answered.by, f"{answered.at:%Y-%m-%d %H:%M:%S} UTC", answered.reason)
+    return answered
+
+
+def failure_reason(answered: Decision) -> str | None:
+    """Why the pipeline stops at this answer; None if it continues."""
+    if answered.kind is DecisionKind.APPROVAL:
+        return None
+    return f"{answered.model} version {answered.version} is not pushed: rejected by {answered.by}: {answered.reason}"
+
+
+def _list(reasons: Sequence[Reason]) -> str:
+    return "\n".join(f"* {_SIGNS[reason.status]} {reason.message}" for reason in reasons)
