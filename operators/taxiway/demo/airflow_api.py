@@ -24,7 +24,9 @@ OUTAGE_SECONDS = 600.0
 READ_SECONDS = 600.0
 """Airflow reads a new file within half a minute; on a busy machine it may take much longer."""
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-_ACTIVE = frozenset({"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule"})
+_ACTIVE = frozenset(
+    {"scheduled", "queued", "running", "restarting", "deferred", "awaiting_input", "up_for_retry", "up_for_reschedule"}
+)
 _AWAY = frozenset({500, 502, 503, 504})
 _log = logging.getLogger(__name__)
 

@@ -34,11 +34,12 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
     def __init__(self, *, verdict: Input, shadow: Input, **kwargs: Any) -> None:
         rules: Approval = kwargs["pipeline"].approval
         on_timeout = {"approve": APPROVE, "reject": REJECT}[rules.on_timeout]
+        # Airflow passes the DAG's parameters too, which are no part of the question.
+        kwargs["params"] = {"reason": Param("", type="string", title="Reason", description="Kept in the ledger for ever.")}
         super().__init__(
             subject="Push a new version?",
             options=[APPROVE, REJECT],
             defaults=on_timeout if rules.timeout is not None else None,
-            params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger for ever.")},
             assigned_users=[{"id": user, "name": user} for user in rules.approvers] or None,
             response_timeout=rules.timeout,
             **kwargs,

@@ -68,3 +68,5 @@ def months(name: str, schedule: str, window: int) -> Pipeline:
 arrivals = continuous_training(months("arrivals", "new_span", 2))
 monthly = continuous_training(months("monthly", "@monthly", 1))
 idle = continuous_training(pipeline("idle", schedule="@daily"))
+approved = continuous_training(pipeline("approved", approval={"timeout": "1d", "approvers": ["admin"]}))
+silent = continuous_training(pipeline("silent", approval={"timeout": "1s"}))
