@@ -75,13 +75,13 @@ class RawFile:
         path: The file. A text file may be compressed with gzip, whatever its name is.
         folder: Where to write the Parquet file.
         format: The format of the file.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
     """
 
     path: Path
     folder: Path
     format: Format
-    what: str
+    data_name: str
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | S
 
     def seen(text: Path) -> CsvRows | SeenRows:
         if file.format == "csv":
-            return see_csv(text, draft, file.what, options.csv, options.types)
-        return see_json_lines(text, file.folder, file.what, options.types)
+            return see_csv(text, draft, file.data_name, options.csv, options.types)
+        return see_json_lines(text, file.folder, file.data_name, options.types)
 
     if may_be_utf8(file.path, encoding) and not is_lfs_pointer(file.path):
         with suppress(NotTextError, UnicodeDecodeError):  # `decode` says which byte is wrong
             return seen(file.path)
-    return seen(decode(file.path, file.folder, file.what, encoding))
+    return seen(decode(file.path, file.folder, file.data_name, encoding))
 
 
 def _columns(seen: Sequence[CsvRows | SeenRows | None]) -> dict[type, dict[str, Any]]:

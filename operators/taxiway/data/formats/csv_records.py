@@ -19,7 +19,7 @@ class Records:
 
     Attributes:
         text: The file, in UTF-8.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
         layout: Its layout.
         names: The names of its columns.
         begins: The position of the first record in bytes.
@@ -27,20 +27,20 @@ class Records:
     """
 
     text: Path
-    what: str
+    data_name: str
     layout: Layout
     names: tuple[str, ...]
     begins: int
     line: int
 
 
-def read_header(text: Path, layout: Layout, what: str) -> Records:
+def read_header(text: Path, layout: Layout, data_name: str) -> Records:
     """Read the names of the columns, and find the first record after them.
 
     Args:
         text: The file, in UTF-8.
         layout: Its layout.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
 
     Raises:
         DataError: There is no record, or a column has no name or the name of another.
@@ -55,17 +55,17 @@ def read_header(text: Path, layout: Layout, what: str) -> Records:
                     names = tuple(f"column_{at}" for at in range(1, len(record) + 1))
                     break
                 if record:
-                    names = _names_of(record, layout, f"{what}:{before + 1}")
+                    names = _names_of(record, layout, f"{data_name}:{before + 1}")
                 before = after
                 if record:
                     break
         except csv.Error as error:
-            raise invalid(error, f"{what}:{before + 1}") from None
+            raise invalid(error, f"{data_name}:{before + 1}") from None
     if not names:
-        raise DataError(f"{what} has only empty lines; write it again at the source")
+        raise DataError(f"{data_name} has only empty lines; write it again at the source")
     with text.open(encoding="utf-8", newline="") as lines:
         begins = sum(len(line.encode()) for line in islice(lines, before))
-    return Records(text, what, layout, names, begins, before + 1)
+    return Records(text, data_name, layout, names, begins, before + 1)
 
 
 def ragged(record: list[str], names: tuple[str, ...], layout: Layout, where: str, *, is_first: bool) -> str:

@@ -143,9 +143,9 @@ def _check(
         raise _invalid(condition, f"is not one valid condition: {_first_line(error)}") from None
     if parsed.error is not None:
         raise _invalid(condition, f"is not one valid condition: {parsed.error}")
-    for part, what in _NOT_BY_ROW.items():
+    for part, description in _NOT_BY_ROW.items():
         if part in parsed.parts:
-            raise _invalid(condition, f"has {what}, but is judged for each row by itself")
+            raise _invalid(condition, f"has {description}, but is judged for each row by itself")
     _check_names(parsed.columns, condition, names, label)
     _check_functions(connection, parsed, condition)
     with _condition_errors(condition, label):
