@@ -129,7 +129,7 @@ def test_data_that_do_not_pass_end_the_run_before_anything_is_trained(site: Site
     assert found.summary is not None
     assert (found.summary.outcome, found.candidate) == (Outcome.BLOCKED, None)
     assert seen.stages == ["ingest", "validate_data"]
-    assert "a in 2 is outside -100 to 100" in seen.failures[0]
+    assert "a in span 2 is outside -100 to 100" in seen.failures[0]
     assert mlflow_status(installation, pipeline) == ["FAILED"]
     assert processed_spans(installation.store, pipeline.name) == {("2", 0)}
 
@@ -273,8 +273,8 @@ def test_the_stages_of_data_need_no_mlflow(site: Site, installation: Installatio
     """In a notebook a recorder that only remembers will do."""
     pipeline, notes = site.pipeline(), InMemoryRun()
     context = StageContext(pipeline, installation.store, notes, installation.client, "notebook/1", installation.services)
-    planned = plan_ingest(context.source, pipeline.name, context.store, no_connection, now=context.clock())
-    snapshot = ingest(context, planned)
+    plan = plan_ingest(context.source, pipeline.name, context.store, no_connection, now=context.clock())
+    snapshot = ingest(context, plan)
     report, features = validate_data(context, snapshot), transform(context, snapshot)
     assert [type(record).__name__ for record in notes.records] == ["Snapshot", "DataReport", "FeatureSet"]
     assert {ref.digest for ref in notes.refs()} == {snapshot.digest, report.digest, features.digest}
@@ -338,7 +338,7 @@ def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: S
     site.arrive(3, scale=1000)
     shown = CliRunner().invoke(main, arguments)
     assert (shown.exit_code, "BLOCKED 3" in shown.output) == (1, True)
-    assert "a in 3 is outside -100 to 100" in shown.output
+    assert "a in span 3 is outside -100 to 100" in shown.output
 
     shown = CliRunner().invoke(main, arguments)
     assert (shown.exit_code, "nothing to do" in shown.output) == (0, True)

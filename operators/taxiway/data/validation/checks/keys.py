@@ -23,9 +23,10 @@ _RowsOf = Callable[[str], list[tuple[Any, ...]]]  # all rows of a query, on the 
 
 @dataclass(frozen=True)
 class _View:
-    """The view of a span: how messages name the span, the view's name in SQL, and its columns."""
+    """The view of a span: its label, how messages name it, the view's name in SQL, and its columns."""
 
-    span: str
+    label: str
+    title: str
     sql: str
     columns: tuple[Column, ...]
 
@@ -51,7 +52,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         if len(check_input.targets) == 1:
             span = check_input.targets[0]
             table = span.table()
-            _find_among([_View(span.name, "span", table.columns)], table.rows, check_input.schema.key, results)
+            _find_among([_View(span.name, span.title, "span", table.columns)], table.rows, check_input.schema.key, results)
         else:
             find_duplicates([(span.name, span.files()) for span in check_input.targets], check_input.schema.key, results)
 
@@ -63,17 +64,17 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
     it as a missing column.
 
     Args:
-        spans: Name and files of each span, oldest first.
+        spans: Label and files of each span, oldest first.
         key: The key columns.
         results: Where to add the anomalies.
     """
-    what = "the spans " + ", ".join(name for name, _ in spans)
+    data_name = "the spans " + ", ".join(label for label, _ in spans)
     with connect() as connection:
         views = []
-        for number, (name, paths) in enumerate(spans):
+        for number, (label, paths) in enumerate(spans):
             view = f"span{number}"
-            views.append(_View(name, view, add_view(connection, view, paths, f"span {name}")))
-        _find_among(views, lambda query: run(connection, query, what), key, results)
+            views.append(_View(label, f"span {label}", view, add_view(connection, view, paths, f"span {label}")))
+        _find_among(views, lambda query: run(connection, query, data_name), key, results)
 
 
 def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], results: CheckResults) -> None:
@@ -82,19 +83,15 @@ def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], 
         columns = {column.name: column for column in view.columns}
         absent = [part for part in key if part not in columns]
         if absent:
-            _not_checked(view.span, key, absent, results)
+            _not_checked(view, key, absent, results)
         else:
             parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
     shared = _shared(rows_of, parts, len(key)) if parts else []
     for at, view in enumerate(views):
-        results.add(*[_duplicates(view.span, view.span, key, found) for found in shared if found.first == found.last == at])
+        results.add(*[_duplicates(view, view, key, found) for found in shared if found.first == found.last == at])
         if at:
             results.add(
-                *[
-                    _duplicates(view.span, views[found.first].span, key, found)
-                    for found in shared
-                    if found.first < at == found.last
-                ]
+                *[_duplicates(view, views[found.first], key, found) for found in shared if found.first < at == found.last]
             )
 
 
@@ -137,16 +134,16 @@ def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
     return found
 
 
-def _not_checked(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
-    message = f"the key {', '.join(key)} cannot be checked in {span}: it has no column {', '.join(absent)}"
-    known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
+def _not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
+    message = f"the key {', '.join(key)} cannot be checked in {view.title}: it has no column {', '.join(absent)}"
+    known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == view.label}
     if known.issuperset(absent):
         results.add_note(message)
         return
     results.add(
         Anomaly(
             kind="duplicate_key",
-            span=span,
+            span=view.label,
             column=", ".join(key),
             severity=Severity.ERROR,
             observed=f"no column {', '.join(absent)}",
@@ -156,17 +153,17 @@ def _not_checked(span: str, key: tuple[str, ...], absent: list[str], results: Ch
     )
 
 
-def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> Anomaly:
+def _duplicates(view: _View, other: _View, key: tuple[str, ...], found: _Shared) -> Anomaly:
     count, examples = found.count, found.examples
     name = ", ".join(key)
     keys = counted(count, "key")
-    if span == other:
-        message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
+    if view == other:
+        message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {view.title}"
     else:
-        message = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: the same rows are in training and evaluation (leakage)"
+        message = f"{keys} of {name} in {view.title} {'are' if count > 1 else 'is'} also in {other.title}: the same rows are in training and evaluation (leakage)"
     return Anomaly(
         kind="duplicate_key",
-        span=span,
+        span=view.label,
         column=name,
         severity=Severity.ERROR,
         observed=f"{keys} more than once",

@@ -218,7 +218,7 @@ def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTar
         severity=_severity(expectation, str(path)),
         observed=observed,
         expected=expected,
-        message=f"{column or 'the table'} in {span.name} fails {expectation['type']} ({expected}){why}: {observed}{such_as}.",
+        message=f"{column or 'the table'} in {span.title} fails {expectation['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
         proposal=f"change {expectation['type']} of {column or 'the table'} in {path.name}",
     )

@@ -56,7 +56,7 @@ def test_a_failed_expectation_is_an_anomaly_with_numbers_and_examples(check: Che
     assert (anomaly.span, anomaly.column, anomaly.severity) == ("2020-01", "hour", Severity.ERROR)
     assert anomaly.examples == ("30", "31")
     assert anomaly.message == (
-        "hour in 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
+        "hour in span 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
         "2 of 4 rows (50.0%) do not meet it, such as 30, 31."
     )
 
