@@ -40,8 +40,8 @@ SCHEMA = Schema(
 
 
 def planned(source: Source) -> WindowPlan:
-    found = spans_of(source, decided=frozenset(), now=NOW)
-    return plan_window(found, source, decided=frozenset(), waiting=waiting(found, find_join_tables(source)))
+    found = spans_of(source, processed=frozenset(), now=NOW)
+    return plan_window(found, source, processed=frozenset(), waiting=waiting(found, find_join_tables(source)))
 
 
 def taken(source: Source, store: Store) -> Snapshot:

@@ -33,7 +33,7 @@ class FileReader(SourceReader):
 
     source: FileSource
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 decisions and time do not matter
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 neither matters
         """The newest version of each span that the pattern matches."""
         return find_spans(self.source.spans)
 

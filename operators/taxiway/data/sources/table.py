@@ -30,7 +30,7 @@ class TableReader(SourceReader):
 
     source: TableSource
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 decisions do not matter
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 it does not matter
         """The periods with rows that had ended at `now - delay`, oldest first; none if there is no file."""
         return tuple(
             FoundSpan(period.name, version, f"{table.path}, {period.name}", ends=period.ends, begins=period.begins)
