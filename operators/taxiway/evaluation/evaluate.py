@@ -169,4 +169,4 @@ def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: 
     columns = signature_columns(model.predictor)
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
     types = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES or kind.startswith(LIST_OF)}
-    return columns_alone(raw_frame(rows, numeric, categorical, types, unfit_as_text=True), labels, problem)
+    return columns_alone(raw_frame(rows, numeric, categorical, types, lenient=True), labels, problem)

@@ -17,23 +17,15 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     from taxiway.evaluation.metrics.trial import try_own_metrics
     from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
+    from taxiway.features.transform import TransformSpec
     from taxiway.features.transform import transform as fit_transform
     from taxiway.registry.register import check_savable
     from taxiway.training.estimator import accepts_missing, build_estimator
 
     pipeline = context.pipeline
-    made = fit_transform(
-        snapshot,
-        context.schema(),
-        pipeline.used_features,
-        label=pipeline.source.label,
-        problem=pipeline.gate.problem,
-        accepts_missing=accepts_missing(build_estimator(pipeline.model, {}, pipeline.gate.problem)),
-        store=context.store,
-        recorder=context.recorder,
-        weight=pipeline.model.weight,
-        check=check_savable,
-    )
+    estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
+    spec = TransformSpec.of(pipeline, accepts_missing=accepts_missing(estimator), check=check_savable)
+    made = fit_transform(snapshot, context.schema(), spec, store=context.store, recorder=context.recorder)
     names = [name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics]
     require_classes([*names, pipeline.tuning_metric] if pipeline.sweep is not None else names, made.classes)
     label = context.schema().feature(pipeline.source.label)

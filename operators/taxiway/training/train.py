@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
 from taxiway.features.build import same_codes
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.own_transform import feature_names
 from taxiway.features.signature import ModelColumns
 from taxiway.features.transform import load_fitted
@@ -228,4 +229,5 @@ def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None)
 
 def model_columns(features: FeatureSet) -> ModelColumns:
     """The raw columns that a model of a feature set takes."""
-    return ModelColumns(features.as_numbers, features.as_text, dict(features.types), features.optional)
+    columns = FeatureColumns.of(features)
+    return ModelColumns(columns.as_numbers, columns.as_text, dict(features.types), features.optional)
