@@ -123,9 +123,11 @@ def _by_order(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict
     with np.errstate(invalid="ignore", divide="ignore"):
         sums = np.nansum(ranks.to_numpy()[labels > 0], axis=0)
         areas = (sums - positive * (positive + 1) / 2) / (positive * negative)
-    told = (positive >= _LEAST) & (negative >= _LEAST)
+    has_enough_rows = (positive >= _LEAST) & (negative >= _LEAST)
     return {
-        column: float(max(area, 1 - area)) for column, area, enough in zip(numbers.columns, areas, told, strict=True) if enough
+        column: float(max(area, 1 - area))
+        for column, area, enough in zip(numbers.columns, areas, has_enough_rows, strict=True)
+        if enough
     }
 
 

@@ -7,7 +7,7 @@ Without one the verdict is FAIL, whatever the metrics are.
 from collections.abc import Iterator
 from datetime import date
 
-from taxiway.gates.wording import fail, passed
+from taxiway.gates.wording import reason_to_fail, reason_to_pass
 from taxiway.records import Candidate, DataReport, Reason, Status
 
 
@@ -20,14 +20,16 @@ def data_reasons(candidate: Candidate, report: DataReport | None, today: date) -
         today: The day on which waivers of the report must still be valid.
     """
     if report is None:
-        yield fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
+        yield reason_to_fail(
+            f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained"
+        )
         return
     problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today))
-    yield from map(fail, problems)
+    yield from map(reason_to_fail, problems)
     if not problems:
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
         found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
-        yield passed(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
+        yield reason_to_pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
 
 
 def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str]:
