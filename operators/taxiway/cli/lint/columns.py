@@ -15,6 +15,7 @@ from taxiway.features.own_transform import OwnTransform
 from taxiway.registry.register import check_savable
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
+from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split
 
@@ -27,8 +28,9 @@ def column_mistakes(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[
     named = [*_source_columns(pipeline.source), *_other_columns(pipeline)]
     for path, column in named:
         if column not in known:
+            hint = function_hint(column) if path == ["model", "weight"] else ""
             yield (
-                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema\n'
+                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema{hint}\n'
                 f"    {allowed_values(column, known)}"
             )
     yield from _split_by_time(file, pipeline.source, schema)

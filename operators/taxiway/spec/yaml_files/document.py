@@ -9,7 +9,7 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import clipped
 from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
 
@@ -83,10 +83,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        beside = sorted(file.name for file in path.parent.glob("*.yaml"))
-        raise ConfigError(
-            f"{path} does not exist; YAML files in that folder: {', '.join(beside) or 'none'}", file=path
-        ) from None
+        raise ConfigError(f"{path} does not exist; {similar_files(path.parent, path.name, '.yaml')}", file=path) from None
     except UnicodeDecodeError as error:
         raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
     except OSError as error:

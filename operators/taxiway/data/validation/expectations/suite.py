@@ -21,7 +21,7 @@ from taxiway.data.validation.expectations.engines import (
 )
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import SHOWN_VALUES, quoted, share
 from taxiway.records import Anomaly, Severity
 
@@ -85,10 +85,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        beside = sorted(file.name for file in path.parent.glob("*.json"))
-        raise ConfigError(
-            f"the suite {path} does not exist; JSON files in that folder: {', '.join(beside) or 'none'}"
-        ) from None
+        raise ConfigError(f"the suite {path} does not exist; {similar_files(path.parent, path.name, '.json')}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     expectations = content.get("expectations") if isinstance(content, dict) else None

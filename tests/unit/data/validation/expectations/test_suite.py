@@ -134,7 +134,7 @@ def test_a_suite_that_cannot_be_obeyed_is_refused(
 
 def test_a_suite_that_is_not_there_lists_those_that_are(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> None:
     (tmp_path / "real.suite.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"does not exist; JSON files in that folder: real\.suite\.json"):
+    with pytest.raises(ConfigError, match=r"does not exist; files in that folder: real\.suite\.json"):
         run_suite(tmp_path / "made.suite.json", span_of(ROWS), store)
 
 
