@@ -17,7 +17,8 @@ from helping import PATIENCE_S
 from taxiway.cli import main
 from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
-from taxiway.demo.run import PIPELINE, UNGUARDED, DemoRun
+from taxiway.demo.run import DemoRun
+from taxiway.demo.scenarios import PIPELINE, UNGUARDED
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
 from taxiway.lineage.run_records import run_records

@@ -9,7 +9,7 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S
-from taxiway.demo.run import PIPELINE
+from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
 from taxiway.registry.aliases import CHAMPION, version_at
 

@@ -14,7 +14,7 @@ from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.demo.flights import Corruption, corrupt, write_span
-from taxiway.demo.run import SCENARIOS
+from taxiway.demo.scenarios import SCENARIOS
 from taxiway.records import DataReport, Severity, Status
 from taxiway.store.store import Store
 
