@@ -54,7 +54,7 @@ class RemoteWorker:
         self._seen_at: float | None = None
         self._stopped = False
 
-    async def ensure(self) -> None:
+    async def ensure_loaded(self) -> None:
         """Wait until it answers; in later calls, check that it still answers.
 
         Raises:
@@ -103,7 +103,7 @@ class RemoteWorker:
             _CLOSING.add(self._closing)
             self._closing.add_done_callback(_CLOSING.discard)
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Wait until the connections are closed."""
         if self._closing is not None:
             await self._closing
