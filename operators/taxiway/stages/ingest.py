@@ -166,7 +166,7 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         source=context.pipeline.source.text,
         store=context.store,
         read=reader_of(source, context.services.connect, lambda: context.schema().types, note=note),
-        reading=read_spec_of(source, plan.joined, lambda: context.schema().types),
+        read_spec=read_spec_of(source, plan.joined, lambda: context.schema().types),
         note=note,
     )
     _record_snapshot(context, snapshot)
@@ -232,8 +232,13 @@ def _why_unlabelled(
     from taxiway.data.ingest.snapshot import read_spec_of
     from taxiway.data.sources.find import reader_of
 
-    reading = read_spec_of(source, joined, types)
-    return find_unlabelled(spans, source.label, source=source.text, read=reader_of(source, connect, types), reading=reading)
+    return find_unlabelled(
+        spans,
+        source.label,
+        source=source.text,
+        read=reader_of(source, connect, types),
+        read_spec=read_spec_of(source, joined, types),
+    )
 
 
 def _look_up_arrivals(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrivals:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.ingest.sampling import describe_split, empty_split_hint
-from taxiway.data.ingest.snapshot import parted
+from taxiway.data.ingest.snapshot import split_spans
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import metric_of
@@ -48,7 +48,7 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
         DataError: The second split leaves no rows to train or to score on.
     """
     if snapshot.split is not None:
-        learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
+        learned, scored = split_spans(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
             raise DataError(
                 f"the sweep has no rows to {'score' if learned else 'train'} on: {describe_split(snapshot.split)} splits the training rows "

@@ -51,7 +51,7 @@ def taken(source: Source, store: Store) -> Snapshot:
         source=source.text,
         store=store,
         read=reader_of(source, airflow_engine),
-        reading=read_spec_of(source, find_join_tables(source)),
+        read_spec=read_spec_of(source, find_join_tables(source)),
     )
 
 

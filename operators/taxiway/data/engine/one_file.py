@@ -27,8 +27,8 @@ def write_as_one(files: Sequence[Path], copy: Path, data_name: str, file_names: 
         for setting in ("preserve_insertion_order = true", *locking(files)):
             run(connection, f"SET {setting}", data_name)
         schema, batches = stream(connection, f"SELECT * FROM {source.sql()}", data_name, BATCH_ROWS)
-        for at, column in enumerate(source.names):
-            schema = schema.set(at, schema.field(at).with_name(column))
+        for index, column in enumerate(source.names):
+            schema = schema.set(index, schema.field(index).with_name(column))
         with RowWriter(copy, schema) as writer:
             for batch in batches:
                 writer.add(pa.Table.from_arrays(batch.columns, schema=schema))

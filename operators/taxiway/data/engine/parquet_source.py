@@ -98,10 +98,10 @@ def parquet_source(
         key = (tuple(names.index(name) for name in here), tuple(by_name[name] for name in names))
         alike.setdefault(key, []).append(file)
     common = []
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         found: dict[str, list[Path]] = {}
         for (_, types), group in alike.items():
-            found.setdefault(types[at], []).extend(group)
+            found.setdefault(types[index], []).extend(group)
         common.append(_Widening(connection, name, found, data_name, file_names).type)
     groups = [
         _Group(tuple(group), order, tuple("" if storage == wide else wide for storage, wide in zip(types, common, strict=True)))

@@ -134,12 +134,12 @@ def _names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
 
 
 def _unnamed(names: tuple[str, ...], delimiter: str) -> str:
-    sign, at = sign_name(delimiter), names.index("")
-    if not any(names[at:]) and at:
+    sign, first_unnamed = sign_name(delimiter), names.index("")
+    if not any(names[first_unnamed:]) and first_unnamed:
         return (
-            f"the header ends with {counted(len(names) - at, sign)}, so {counted(len(names) - at, 'column')} of {len(names)} "
-            f"{'has' if len(names) - at == 1 else 'have'} no name; remove the {sign} at the end of each line at the source, or name "
+            f"the header ends with {counted(len(names) - first_unnamed, sign)}, so {counted(len(names) - first_unnamed, 'column')} of {len(names)} "
+            f"{'has' if len(names) - first_unnamed == 1 else 'have'} no name; remove the {sign} at the end of each line at the source, or name "
             "the columns"
         )
-    hint = " (pandas writes its index like this; use index=False)" if at == 0 and len(names) > 1 else ""
-    return f"column {at + 1} of {len(names)} has no name{hint}; name each column at the source"
+    hint = " (pandas writes its index like this; use index=False)" if first_unnamed == 0 and len(names) > 1 else ""
+    return f"column {first_unnamed + 1} of {len(names)} has no name{hint}; name each column at the source"

@@ -65,8 +65,8 @@ class _SourceSpans:
         """The spans of the run whose target span is `target`."""
         window = self.source.window
         if isinstance(window, int):
-            at = self.usable.index(target)
-            return self.usable[at - self.spans_before_target : at + 1]
+            index = self.usable.index(target)
+            return self.usable[index - self.spans_before_target : index + 1]
         inside = self._inside(window)
         return (*inside, target) if self.source.holds_out_newest else inside
 
@@ -212,12 +212,12 @@ def _requested(name: str, at_source: _SourceSpans, targets: Spans) -> FoundSpan:
     if isinstance(at_source.source.window, FixedWindow):
         allowed = f"allowed: {_listed(targets)}" if targets else _reason(at_source, targets)
         raise ConfigError(f"span {name} cannot be the target span of {_window_text(at_source.source)}; {allowed}; {available}")
-    at = [span.name for span in at_source.usable].index(name)
+    spans_before = [span.name for span in at_source.usable].index(name)
     first = (
         f"first possible span: {targets[0].name}" if targets else f"wait for at least {at_source.spans_before_target + 1} spans"
     )
     raise ConfigError(
-        f"span {name} has {counted(at, 'span')} before it, and {_window_text(at_source.source)} needs {at_source.spans_before_target}; {first}; {available}"
+        f"span {name} has {counted(spans_before, 'span')} before it, and {_window_text(at_source.source)} needs {at_source.spans_before_target}; {first}; {available}"
     )
 
 

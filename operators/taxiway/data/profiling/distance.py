@@ -245,10 +245,10 @@ def _term(share: float, mean: float) -> float:
 def _masses(pieces: tuple[tuple[float, float, float], ...], points: list[float]) -> list[float]:
     """The mass of `pieces` between each two adjacent points."""
     masses = []
-    at = 0
+    index = 0
     for low, high in pairwise(points):
-        while at < len(pieces) and pieces[at][1] <= low:
-            at += 1
-        inside = at < len(pieces) and pieces[at][0] <= low
-        masses.append(pieces[at][2] * ((high - low) / (pieces[at][1] - pieces[at][0])) if inside else 0.0)
+        while index < len(pieces) and pieces[index][1] <= low:
+            index += 1
+        inside = index < len(pieces) and pieces[index][0] <= low
+        masses.append(pieces[index][2] * ((high - low) / (pieces[index][1] - pieces[index][0])) if inside else 0.0)
     return masses

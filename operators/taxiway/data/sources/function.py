@@ -178,9 +178,9 @@ def _fitted(table: "pa.Table", schema: "pa.Schema", data_name: str) -> "pa.Table
 
 def _line(error: BaseException, function: Callable[..., Any]) -> str:
     """The last line of the function's file in the traceback: ` (FILE:LINE)`."""
-    code, line, at = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
+    code, line, trace = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
     file = code.co_filename if code is not None else ""
-    while at is not None:
-        line = at.tb_lineno if at.tb_frame.f_code.co_filename == file else line
-        at = at.tb_next
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
+        trace = trace.tb_next
     return f" ({Path(file).name}:{line})" if line else ""

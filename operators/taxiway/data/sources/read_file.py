@@ -58,8 +58,8 @@ def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *
     return copy
 
 
-def _folder_of(folder: Path, at: int) -> Path:
-    own = folder / str(at)
+def _folder_of(folder: Path, number: int) -> Path:
+    own = folder / str(number)
     own.mkdir()
     return own
 

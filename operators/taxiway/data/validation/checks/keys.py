@@ -87,11 +87,11 @@ def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], 
         else:
             parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
     shared = _shared(rows_of, parts, len(key)) if parts else []
-    for at, view in enumerate(views):
-        results.add(*[_duplicates(view, view, key, found) for found in shared if found.first == found.last == at])
-        if at:
+    for index, view in enumerate(views):
+        results.add(*[_duplicates(view, view, key, found) for found in shared if found.first == found.last == index])
+        if index:
             results.add(
-                *[_duplicates(view, views[found.first], key, found) for found in shared if found.first < at == found.last]
+                *[_duplicates(view, views[found.first], key, found) for found in shared if found.first < index == found.last]
             )
 
 

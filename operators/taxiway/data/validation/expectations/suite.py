@@ -91,16 +91,16 @@ def _read(path: Path) -> list[dict[str, Any]]:
     expectations = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(expectations, list):
         raise ConfigError(f'{path} is not a Great Expectations 1.x suite: it needs a list "expectations"')
-    for at, expectation in enumerate(expectations):
+    for index, expectation in enumerate(expectations):
         if not (
             isinstance(expectation, dict)
             and isinstance(expectation.get("type"), str)
             and isinstance(expectation.get("kwargs"), dict)
         ):
             raise ConfigError(
-                f'{path}: expectations[{at}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
+                f'{path}: expectations[{index}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
             )
-        _severity(expectation, f"{path}: expectations[{at}]")
+        _severity(expectation, f"{path}: expectations[{index}]")
     return expectations
 
 
@@ -192,13 +192,13 @@ def _validate(batch: Any, expectation: Any) -> dict[str, Any]:
     return result
 
 
-def _expectation(expectation: dict[str, Any], at: int, path: Path) -> Any:
+def _expectation(expectation: dict[str, Any], index: int, path: Path) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
         return ExpectationConfiguration(type=expectation["type"], kwargs=expectation["kwargs"]).to_domain_obj()
     except Exception as error:  # pydantic's, or one of several of Great Expectations' own
-        raise ConfigError(f"{path}: expectations[{at}] ({expectation['type']}) is not valid: {error}") from error
+        raise ConfigError(f"{path}: expectations[{index}] ({expectation['type']}) is not valid: {error}") from error
 
 
 def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTarget, path: Path) -> Anomaly:
