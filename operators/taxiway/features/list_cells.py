@@ -40,7 +40,7 @@ def _items(cell: Any, kind: str) -> Sequence[Any]:
     return cell
 
 
-def _item(at: int, item: Any, kind: str, text_of: Any, *, lenient: bool) -> str | None:
+def _item(position: int, item: Any, kind: str, text_of: Any, *, lenient: bool) -> str | None:
     if kind == "string" and type(item) is str:
         return item
     if _is_missing(item):
@@ -50,7 +50,7 @@ def _item(at: int, item: Any, kind: str, text_of: Any, *, lenient: bool) -> str 
     except UnfitError as unfit:
         if lenient:
             return str(text_of(item))
-        raise _unfit_item(at, item, f"a list of {_ALLOWED[kind]}", str(unfit)) from None
+        raise _unfit_item(position, item, f"a list of {_ALLOWED[kind]}", str(unfit)) from None
 
 
 def _numbers_text(items: Sequence[Any], *, lenient: bool) -> str:
@@ -58,7 +58,7 @@ def _numbers_text(items: Sequence[Any], *, lenient: bool) -> str:
     return to_json(numbers).decode()
 
 
-def _number(at: int, item: Any, *, lenient: bool) -> float | None:
+def _number(position: int, item: Any, *, lenient: bool) -> float | None:
     if type(item) is float and math.isfinite(item):
         return item
     if _is_missing(item):
@@ -71,7 +71,7 @@ def _number(at: int, item: Any, *, lenient: bool) -> float | None:
         return number
     if lenient:
         return None
-    raise _unfit_item(at, item, "a list of numbers", "a finite number")
+    raise _unfit_item(position, item, "a list of numbers", "a finite number")
 
 
 def _is_missing(item: Any) -> bool:
@@ -80,6 +80,6 @@ def _is_missing(item: Any) -> bool:
     return pd.api.types.is_scalar(item) and bool(pd.isna(item))
 
 
-def _unfit_item(at: int, item: Any, a_list: str, unfit: str) -> UnfitError:
+def _unfit_item(position: int, item: Any, a_list: str, unfit: str) -> UnfitError:
     got = "a list" if hasattr(item, "__len__") and not isinstance(item, str | dict) else type(item).__name__
-    return UnfitError(f"{a_list}; item {at} is a value of the type {got}, and must be {unfit}")
+    return UnfitError(f"{a_list}; item {position} is a value of the type {got}, and must be {unfit}")

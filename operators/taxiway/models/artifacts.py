@@ -105,15 +105,15 @@ def _opened(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]:
         _TooLargeError: It is more than `MAX_BYTES`.
     """
     opened = bytearray()
-    at, end = 0, len(content.rstrip(b"\0"))  # files may be padded with zeros
-    while at < end:
+    position, end = 0, len(content.rstrip(b"\0"))  # files may be padded with zeros
+    while position < end:
         stream, before = opener(), len(opened)
         try:
             while not stream.eof:
                 given = getattr(stream, "unconsumed_tail", b"")
                 if not given and getattr(stream, "needs_input", True):
-                    given = content[at : at + _STEP_BYTES]
-                    at += len(given)
+                    given = content[position : position + _STEP_BYTES]
+                    position += len(given)
                 made = stream.decompress(given, _STEP_BYTES)
                 if not made and not given and not stream.eof:
                     return bytes(opened), False
@@ -122,7 +122,7 @@ def _opened(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]:
                     raise _TooLargeError
         except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, MemoryError):
             return bytes(opened), 0 < before == len(opened)  # what follows a stream need not be another
-        at -= len(stream.unused_data)
+        position -= len(stream.unused_data)
     return bytes(opened), True
 
 

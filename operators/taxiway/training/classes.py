@@ -72,8 +72,8 @@ def _translated(name: str, value: Any, classes: Sequence[Any]) -> Any:
 
 
 def _position(name: str, key: Any, classes: Sequence[Any]) -> int:
-    for at, value in enumerate(classes):
+    for index, value in enumerate(classes):
         if value == key or category_text(value) == category_text(key):
-            return at
+            return index
     texts = [category_text(value) for value in classes]
     raise FitError(f"{name} has a weight of the class {quoted(key)}; the classes are {listed(texts[:5], len(texts))}")

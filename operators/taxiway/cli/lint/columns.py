@@ -97,10 +97,10 @@ def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
     if isinstance(source.split, Split):
         yield from ((["source", "split", key], column) for key, column in source.split.columns if column is not None)
     for name, join in source.join.items():
-        at = ["source", "join", name]
-        yield from (([*at, "on"], column) for column in join.on)
-        yield from (([*at, "as_of"], column) for column in join.as_of or {})
-        yield from (([*at, "columns"], column) for column in join.joined_columns.values())
+        section = ["source", "join", name]
+        yield from (([*section, "on"], column) for column in join.on)
+        yield from (([*section, "as_of"], column) for column in join.as_of or {})
+        yield from (([*section, "columns"], column) for column in join.joined_columns.values())
 
 
 def _split_by_time(file: Path, source: Source, schema: Schema) -> Iterator[str]:

@@ -232,8 +232,8 @@ def _profiled(
 ) -> tuple[tuple[Span, ...], list[Profile]]:
     read = partial(read_file, options=options, note=note)
     spans, profiles = [], []
-    for at, span in enumerate(found, start=1):
-        progress(f"profiling {span.name} ({at} of {len(found)})" if found[1:] else f"profiling {span.path}")
+    for number, span in enumerate(found, start=1):
+        progress(f"profiling {span.name} ({number} of {len(found)})" if found[1:] else f"profiling {span.path}")
         spans.append(store_span(span, read, pattern, store))
         profiles.append(profile_span(spans[-1], store))
     return tuple(spans), profiles

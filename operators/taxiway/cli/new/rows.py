@@ -88,8 +88,8 @@ def _sampled(span: Span, store: Store, columns: list[str]) -> "pd.DataFrame":
         present = [name for name in columns if name in file.schema_arrow.names]
         parts, start = [], 0
         for batch in file.iter_batches(columns=present):
-            at = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
-            parts.append(pa.Table.from_batches([batch]).take(at))
+            positions = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
+            parts.append(pa.Table.from_batches([batch]).take(positions))
             start += batch.num_rows
         rows: pd.DataFrame = pa.concat_tables(parts).to_pandas(ignore_metadata=True)
     return rows

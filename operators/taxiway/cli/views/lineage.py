@@ -52,8 +52,8 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
         data = tree.add(f"data: snapshot {records.snapshot.digest}")
         for role, spans in (("trained on", records.snapshot.training), ("evaluated on", records.snapshot.evaluation)):
             for span in spans:
-                of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
-                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
+                of_file = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
+                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of_file}, content {span.content}")
         if records.snapshot.rows is not None:
             data.add(escape(f"source.rows: {records.snapshot.rows}"))
         for removed in records.snapshot.removed:
@@ -107,8 +107,15 @@ def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
     for heading in ("time (UTC)", "from", "to", "by", "reason", "state"):
         table.add_column(heading, overflow="fold")
     for entry in found:
-        p = entry.promotion
-        row = (f"{p.at:%Y-%m-%d %H:%M:%S}", str(p.from_version or "none"), str(p.to_version), p.by, p.reason, entry.state)
+        promotion = entry.promotion
+        row = (
+            f"{promotion.at:%Y-%m-%d %H:%M:%S}",
+            str(promotion.from_version or "none"),
+            str(promotion.to_version),
+            promotion.by,
+            promotion.reason,
+            entry.state,
+        )
         table.add_row(*map(escape, row))
     console.print(table)
 

@@ -110,8 +110,8 @@ def _one_class(
     predictions: Predictions, labels: "Floats", weights: "Floats", of: int | None, threshold: float | None
 ) -> "tuple[Floats, Floats, Floats]":
     """The rows of one class that are predicted correctly, predicted as it, and labelled with it (replicates)."""
-    at = predictions.positive if of is None else of
-    assert at is not None
-    predicted = _predicted(predictions) == at if threshold is None else predictions.values[:, at] >= threshold
-    actual = labels == at
+    position = predictions.positive if of is None else of
+    assert position is not None
+    predicted = _predicted(predictions) == position if threshold is None else predictions.values[:, position] >= threshold
+    actual = labels == position
     return weights @ (predicted & actual).astype(float), weights @ predicted.astype(float), weights @ actual.astype(float)

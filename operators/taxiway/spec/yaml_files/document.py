@@ -107,17 +107,17 @@ def read_yaml(path: Path) -> YamlFile:
         loader.dispose()
 
 
-def _wrong(path: Path, at: "int | yaml.Mark | None", problem: str, key: KeyPath = ()) -> ConfigError:
-    line = at if isinstance(at, int) else at.line + 1 if at else 1
+def _wrong(path: Path, mark: "int | yaml.Mark | None", problem: str, key: KeyPath = ()) -> ConfigError:
+    line = mark if isinstance(mark, int) else mark.line + 1 if mark else 1
     return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _collect_lines(path: Path, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", at)
-            here = (*at, key.value)
+                raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", parent)
+            here = (*parent, key.value)
             if here in lines:  # YAML itself silently keeps the last one
                 problem = f"{spelled(here)} occurs twice, first on line {lines[here]}; keep one"
                 raise _wrong(path, key.start_mark, problem, here)
@@ -125,8 +125,8 @@ def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath
             _collect_lines(path, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            lines[(*at, number)] = item.start_mark.line + 1
-            _collect_lines(path, item, (*at, number), lines)
+            lines[(*parent, number)] = item.start_mark.line + 1
+            _collect_lines(path, item, (*parent, number), lines)
 
 
 def explain(
