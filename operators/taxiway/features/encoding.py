@@ -118,7 +118,7 @@ def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     if lenient:
         return np.where(too_large, np.nan, numbers)
     row = int(too_large.argmax())
-    raise _unfit(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
+    raise _unfit_error(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
 
 
 def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
@@ -159,7 +159,7 @@ def _seconds(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> flo
     except UnfitError as unfit:
         if lenient:
             return math.nan
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
     if hasattr(moment, "to_pydatetime"):  # of pandas, which may have nanoseconds
         moment = moment.to_pydatetime(warn=False)
     if not isinstance(moment, datetime):
@@ -171,11 +171,11 @@ def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
     if isinstance(cell, str) and not NUMBER.fullmatch(cell):
         if kind == "boolean" and (found := boolean(cell)) is not None:
             return float(found)
-        raise _unfit(name, row, cell, "a number, or null")
+        raise _unfit_error(name, row, cell, "a number, or null")
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
-        raise _unfit(name, row, cell, "a number, or null") from None
+        raise _unfit_error(name, row, cell, "a number, or null") from None
 
 
 def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> "pd.Series[Any]":
@@ -185,32 +185,32 @@ def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> "
     # A text is its own category: without a call for each of these, a frame is made three times as fast.
     own = str if kind in (None, "string") else None
     texts = [
-        None if missing else cell if type(cell) is own else _category(name, row, cell, kind, lenient=lenient)
+        None if missing else cell if type(cell) is own else _category_or_missing(name, row, cell, kind, lenient=lenient)
         for row, (cell, missing) in enumerate(zip(cells.tolist(), missing_cells.tolist(), strict=True))
     ]
     return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
-def _category(name: str, row: int, cell: Any, kind: str | None, *, lenient: bool) -> str | None:
+def _category_or_missing(name: str, row: int, cell: Any, kind: str | None, *, lenient: bool) -> str | None:
     if kind is not None and kind.startswith(LIST_OF):
-        return _list(name, row, cell, kind.removeprefix(LIST_OF), lenient=lenient)
+        return _list_as_text(name, row, cell, kind.removeprefix(LIST_OF), lenient=lenient)
     if hasattr(cell, "__len__") and not isinstance(cell, str):
-        raise _unfit(name, row, cell, "a text, a number, true, false or null")
+        raise _unfit_error(name, row, cell, "a text, a number, true, false or null")
     try:
         return category_text(cell if kind is None else typed(cell, kind))
     except UnfitError as unfit:
         if lenient:
             return category_text(cell)
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
 
 
-def _list(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> str | None:
+def _list_as_text(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> str | None:
     try:
         return list_text(cell, kind, category_text, lenient=lenient)
     except UnfitError as unfit:
         if lenient:
             return None
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
 
 
 def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
@@ -224,6 +224,6 @@ def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
     return cells, cells.isna()
 
 
-def _unfit(name: str, row: int, cell: Any, allowed: str) -> DataError:
+def _unfit_error(name: str, row: int, cell: Any, allowed: str) -> DataError:
     got = repr(cell) if len(repr(cell)) <= _QUOTED else f"{repr(cell)[:_QUOTED]}..."
     return DataError(f"row {row}: column {name} is {got}; allowed: {allowed}", key=name, got=got, allowed=(allowed,))

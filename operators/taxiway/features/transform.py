@@ -79,8 +79,13 @@ def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store:
     """
     columns = choose_columns(schema, spec.features, spec.label)
     key = _key(snapshot, schema, columns, spec)
-    made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
-    if made is None:
+    feature_set = made_before(
+        store,
+        key,
+        FeatureSet,
+        whole=lambda feature_set: store.is_whole(feature_set.transform) and store.is_whole(feature_set.rows),
+    )
+    if feature_set is None:
         rows = read_rows(snapshot.training, store, [*columns.names, spec.label])
         weights = weights_of(spec.weight, snapshot.training, store) if spec.weight is not None else None
         columns = with_free_text(columns.with_values(rows), spec.features, rows)
@@ -90,13 +95,13 @@ def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store:
         fitted = _fit(rows, columns, types, spec, snapshot)
         fitted = fitted._replace(left_out=left_out)
         rows_digest = _store_rows(fitted.matrix, fitted.names, rows[spec.label], weights, store)
-        made = keep(store, key, _feature_set(fitted, rows, rows_digest, snapshot, schema, spec, store))
-    counts = {kind: len(getattr(made, kind)) for kind in FeatureColumns._fields}
+        feature_set = keep(store, key, _feature_set(fitted, rows, rows_digest, snapshot, schema, spec, store))
+    counts = {kind: len(getattr(feature_set, kind)) for kind in FeatureColumns._fields}
     recorder.params(
         {f"features.{kind}": count for kind, count in counts.items() if count or kind in ("numeric", "categorical")}
     )
-    recorder.record(made)
-    return made
+    recorder.record(feature_set)
+    return feature_set
 
 
 def _key(snapshot: Snapshot, schema: Schema, columns: FeatureColumns, spec: TransformSpec) -> StageKey:

@@ -37,12 +37,12 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
     )
     warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
-    found = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
-    context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), found, bullets(warnings))
+    counts = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
+    context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), counts, bullets(warnings))
     if report.status is not Status.PASS and failure_reason(report, pipeline) is None:
         context.log.warning(
             "the data did not pass validation; on_invalid_data is continue, but the model gate will fail the model\n%s",
-            _why(report),
+            _blocking_messages(report),
         )
     return report
 
@@ -62,11 +62,11 @@ def failure_reason(report: DataReport, pipeline: Pipeline) -> str | None:
     if all(anomaly.kind in _OF_THE_LABEL for anomaly in report.blocking):
         change = ""
     return (
-        f"the data did not pass validation; no model is trained:\n{_why(report)}\n"
+        f"the data did not pass validation; no model is trained:\n{_blocking_messages(report)}\n"
         f"If the data is wrong, correct it at the source. {change}Then decide the span again with the run parameter span, or --span in a "
         "local run"
     )
 
 
-def _why(report: DataReport) -> str:
+def _blocking_messages(report: DataReport) -> str:
     return bullets([anomaly.message for anomaly in report.blocking])
