@@ -143,7 +143,7 @@ def _by_values(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dic
         if not 1 < len(values) <= len(labels) / 2:
             continue
         means = _means_of_others(codes, folds, labels, len(values))
-        scores[column] = _area(means, labels) if classes else _explained(means, labels)
+        scores[column] = _area(means, labels) if classes else _explained_variance(means, labels)
     return scores
 
 
@@ -169,7 +169,7 @@ def _area(scores: "Floats", labels: "Floats") -> float:
     return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
 
 
-def _explained(means: "Floats", labels: "Floats") -> float:
+def _explained_variance(means: "Floats", labels: "Floats") -> float:
     return float(1 - ((labels - means) ** 2).sum() / ((labels - labels.mean()) ** 2).sum())
 
 

@@ -86,7 +86,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 been executed.
             ModelLoadError: The file or `load` raised an error.
         """
-        saved = self._checked()
+        saved = self._checked_state()
         what = f"the class {saved['class']} of {saved['file']}, whose digest is {saved['digest']}"
         if folder is None:
             raise UntrustedModelError(
@@ -149,7 +149,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return np.asarray(answers, dtype=float)
 
     def _load(self, content: bytes, path: Path) -> None:
-        saved = self._checked()
+        saved = self._checked_state()
         name = saved["class"]
         with temp_folder("artifacts") as folder:
             for relative_path, artifact in saved["artifacts"].items():
@@ -162,7 +162,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             except (Exception, SystemExit) as error:  # a team's code may raise anything
                 raise ModelLoadError(f"{name} of {path.name} cannot be loaded: {error_line(error)}") from error
 
-    def _checked(self) -> Mapping[str, Any]:
+    def _checked_state(self) -> Mapping[str, Any]:
         """What is saved, of the right types and without code.
 
         Raises:

@@ -68,7 +68,7 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
         )
     services = Services(data=data)
     if tracking_uri is None:
-        with _locked(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
+        with _locked_home(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
             yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
     # Separate from the records of local runs, and from those of other servers.
@@ -81,7 +81,7 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def _locked_home(home: Path) -> Iterator[None]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         opened = (home / "lock").open("w")

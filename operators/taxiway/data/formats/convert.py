@@ -1,6 +1,6 @@
 """Convert local files to Parquet. The file extension determines the format."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,21 @@ class ReadOptions:
     format: Format | None = None
     csv: CsvOptions = DETECTED
     types: Mapping[str, str] = field(default_factory=dict)
+
+
+def source_options(
+    path: str, file_format: Format | None, csv: CsvOptions, types: Callable[[], Mapping[str, str]]
+) -> ReadOptions:
+    """How the files of a source are read; only text files need the types of the schema.
+
+    Args:
+        path: The path, URL or pattern of the files.
+        file_format: Their format; None if their names show it.
+        csv: How CSV files are written.
+        types: Returns the columns of the schema with their types.
+    """
+    known = {} if (file_format or known_format(path)) == "parquet" else types()
+    return ReadOptions(file_format, csv, known)
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterat
 
     with ThreadPoolExecutor(workers := min(pa.cpu_count(), _MAX_THREADS)) as pool:
         waiting: deque[Future[_Part]] = deque()
-        for future in _started(pool, chunks, read):
+        for future in _start_chunks(pool, chunks, read):
             waiting.append(future)
             if len(waiting) > workers:
                 yield waiting.popleft().result()
@@ -198,7 +198,7 @@ def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterat
             yield waiting.popleft().result()
 
 
-def _started(pool: ThreadPoolExecutor, chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[Future[_Part]]:
+def _start_chunks(pool: ThreadPoolExecutor, chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[Future[_Part]]:
     try:
         for chunk in chunks:
             yield pool.submit(read, chunk)

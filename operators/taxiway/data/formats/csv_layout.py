@@ -67,7 +67,7 @@ def layout_of(text: Path, options: CsvOptions, data_name: str) -> Layout:
         )
         first = _line(text, skip)
     if delimiter is None:
-        delimiter, rivals = _detected(text, skip)
+        delimiter, rivals = _detect_delimiter(text, skip)
         notes += [f"{data_name}: {rival}" for rival in rivals]
     if options.header is None and options.skip == 0:
         notes += [f"{data_name}:{skip + 1}: {doubt}" for doubt in _header_doubts(first, delimiter)]
@@ -99,7 +99,7 @@ def _line(text: Path, skip: int) -> str:
         return next(islice(lines, skip, None), "")
 
 
-def _detected(text: Path, skip: int) -> tuple[str, list[str]]:
+def _detect_delimiter(text: Path, skip: int) -> tuple[str, list[str]]:
     """The delimiter that splits most of the first records into as many fields as the header, and those that do so as well."""
     scores = {sign: _score(text, sign, skip) for sign in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda sign: scores[sign])

@@ -122,7 +122,7 @@ def _names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
     """
     names = tuple(name.strip() for name in header)
     if not all(names):
-        raise DataError(f"{where}: {_unnamed(names, layout.delimiter)}")
+        raise DataError(f"{where}: {_unnamed_column_text(names, layout.delimiter)}")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         hint = ", or say that there is no header: csv: {header: false}" if all(map(LIKE_A_VALUE.fullmatch, names)) else ""
@@ -133,7 +133,7 @@ def _names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
     return names
 
 
-def _unnamed(names: tuple[str, ...], delimiter: str) -> str:
+def _unnamed_column_text(names: tuple[str, ...], delimiter: str) -> str:
     sign, first_unnamed = sign_name(delimiter), names.index("")
     if not any(names[first_unnamed:]) and first_unnamed:
         return (

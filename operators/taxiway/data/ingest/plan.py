@@ -110,7 +110,7 @@ def plan_window(
     at_source = _spans_of(found, source, waiting or {})
     targets = at_source.possible_targets()
     if requested is not None:
-        return _plan_for(at_source, _requested(requested, at_source, targets))
+        return _plan_for(at_source, _requested_span(requested, at_source, targets))
     considered = targets[-1:] if isinstance(source.window, FixedWindow) else targets
     due = next((span for span in considered if (span.name, span.version) not in processed), None)
     return WindowPlan(reason=_reason(at_source, targets)) if due is None else _plan_for(at_source, due)
@@ -200,17 +200,17 @@ def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
     return after.begins <= before.ends
 
 
-def _requested(name: str, at_source: _SourceSpans, targets: Spans) -> FoundSpan:
+def _requested_span(name: str, at_source: _SourceSpans, targets: Spans) -> FoundSpan:
     for span in targets:
         if span.name == name:
             return span
-    available = f"available: {_listed(at_source.usable)}"
+    available = f"available: {_span_names(at_source.usable)}"
     if name in at_source.left_out:
         raise ConfigError(f"span {name} cannot be used: {at_source.left_out[name]}; {available}")
     if name not in [span.name for span in at_source.found]:
         raise ConfigError(f"span {name} is not at the source; {available}")
     if isinstance(at_source.source.window, FixedWindow):
-        allowed = f"allowed: {_listed(targets)}" if targets else _reason(at_source, targets)
+        allowed = f"allowed: {_span_names(targets)}" if targets else _reason(at_source, targets)
         raise ConfigError(f"span {name} cannot be the target span of {_window_text(at_source.source)}; {allowed}; {available}")
     spans_before = [span.name for span in at_source.usable].index(name)
     first = (
@@ -223,7 +223,7 @@ def _requested(name: str, at_source: _SourceSpans, targets: Spans) -> FoundSpan:
 
 def _reason(at_source: _SourceSpans, targets: Spans) -> str:
     """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
-    window, available = at_source.source.window, f"available: {_listed(at_source.usable)}"
+    window, available = at_source.source.window, f"available: {_span_names(at_source.usable)}"
     if not at_source.found:
         available = at_source.source.nothing_found
     if isinstance(window, FixedWindow):
@@ -250,7 +250,7 @@ def _window_text(source: Source) -> str:
     return f"window: {source.window}"
 
 
-def _listed(spans: Spans) -> str:
+def _span_names(spans: Spans) -> str:
     """`2013-01, 2013-02`; if there are many, the first and the last three, and their number."""
     names = [span.name for span in spans]
     if len(names) <= _SHOWN_SPANS:

@@ -229,12 +229,12 @@ def divergence(a: Density, b: Density) -> float:
         return 0.0 if a.mass == b.mass else 1.0
     points = sorted({edge for low, high, _ in a.pieces + b.pieces for edge in (low, high)})
     pairs = list(zip(_masses(a.pieces, points), _masses(b.pieces, points), strict=True))
-    pairs += _paired(dict(a.atoms), dict(b.atoms)) + _paired(dict(a.elsewhere), dict(b.elsewhere))
+    pairs += _pair_masses(dict(a.atoms), dict(b.atoms)) + _pair_masses(dict(a.elsewhere), dict(b.elsewhere))
     total = math.fsum(_term(p, (p + q) / 2) + _term(q, (p + q) / 2) for p, q in pairs) / 2
     return min(1.0, max(0.0, total))
 
 
-def _paired(a: dict[K, float], b: dict[K, float]) -> list[tuple[float, float]]:
+def _pair_masses(a: dict[K, float], b: dict[K, float]) -> list[tuple[float, float]]:
     return [(a.get(key, 0.0), b.get(key, 0.0)) for key in a.keys() | b.keys()]
 
 

@@ -49,7 +49,7 @@ def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
     """
     changes, path = tuple(changes), path.resolve()
     load_schema(path)
-    wanted = _changed(read_yaml(path), changes)
+    wanted = _changed_schema(read_yaml(path), changes)
     with path.open(encoding="utf-8", newline="") as file:
         text = file.read()
     for change in changes:
@@ -76,7 +76,7 @@ def _holds(path: Path, wanted: Schema) -> bool:
         return False
 
 
-def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
+def _changed_schema(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
     """The expected schema, from the values of the file rather than its text."""
     content = copy.deepcopy(file.content)
     for change in changes:

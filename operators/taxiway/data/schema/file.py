@@ -52,7 +52,7 @@ def schema_of(file: YamlFile) -> Schema:
                 if isinstance(name, bool) or not isinstance(name, str | int | float):
                     raise file.error((section,), f": YAML reads a name in it as {name!r}; put it in quotes", got=name)
             names[section] = [str(name) for name in content[section]]
-            content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
+            content[section] = [_with_name(file, section, str(name), body) for name, body in content[section].items()]
         elif section in content:
             raise file.error((section,), f"is a {type(content[section]).__name__}; allowed: a mapping of names to their keys")
     try:
@@ -76,7 +76,7 @@ def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     return [error for error in errors if error["type"] != "too_short" or error["loc"][:1] == () or error["loc"][0] not in wrong]
 
 
-def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
+def _with_name(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise file.error((section, name), f"is {body!r}; allowed: a mapping with {_NAMED[section]}", got=body)
     if "name" in body:

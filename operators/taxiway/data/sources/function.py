@@ -101,7 +101,7 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
     schema = _common(schemas, data_name)
     with pa.OSFile(str(waiting), "rb") as stream, pq.ParquetWriter(copy, schema) as out:
         for _ in schemas:
-            out.write_table(_fitted(pyarrow.ipc.open_stream(stream).read_all(), schema, data_name))
+            out.write_table(_fit_to_schema(pyarrow.ipc.open_stream(stream).read_all(), schema, data_name))
     waiting.unlink()
 
 
@@ -160,7 +160,7 @@ def _common(schemas: "list[pa.Schema]", data_name: str) -> "pa.Schema":
         ) from None
 
 
-def _fitted(table: "pa.Table", schema: "pa.Schema", data_name: str) -> "pa.Table":
+def _fit_to_schema(table: "pa.Table", schema: "pa.Schema", data_name: str) -> "pa.Table":
     """The table with the columns and types of `schema`; a column that it does not have is null."""
     import pyarrow as pa
 

@@ -78,7 +78,7 @@ def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datet
         ConfigError: The database rejects the query.
         DataError: There are no rows, or a value cannot be read.
     """
-    with _errors(data_name), _connected(engine, data_name) as connection:
+    with _errors(data_name), _connect(engine, data_name) as connection:
         rows_to_parquet(_batches(connection, query, begins, ends, data_name), copy, data_name)
 
 
@@ -87,7 +87,7 @@ def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime,
 
     Args and errors are those of `query_to_parquet`; any other result is a ConfigError.
     """
-    with _errors(data_name), _connected(engine, data_name) as connection:
+    with _errors(data_name), _connect(engine, data_name) as connection:
         rows = _execute(connection, query, begins, ends).fetchmany(2)
     values = [value for row in rows for value in row]
     if len(values) == 1 and _is_whole(values[0]):
@@ -133,7 +133,7 @@ def _execute(connection: "Connection", query: str, begins: datetime, ends: datet
 
 
 @contextmanager
-def _connected(engine: "Engine", data_name: str) -> "Iterator[Connection]":
+def _connect(engine: "Engine", data_name: str) -> "Iterator[Connection]":
     from sqlalchemy.exc import DBAPIError
 
     try:

@@ -47,6 +47,11 @@ def _row_numbers(rows: list[int]) -> str:
     return f"row{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows)}"
 
 
+def limit_above(fraction: float) -> float:
+    """The smallest limit with three decimals, at most 1, that lets a fraction or a distance pass."""
+    return min(1.0, (int(fraction * 1000) + 1) / 1000)
+
+
 def anomaly_in(
     kind: str,
     span: CheckTarget,

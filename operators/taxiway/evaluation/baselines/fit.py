@@ -85,11 +85,13 @@ def fit_baselines(
     def rows() -> "tuple[pd.DataFrame, Floats]":
         return _training_rows(features, snapshot, store)
 
-    found = (_fitted(name, features, rows, store, rule) for name in _BUILD)
+    found = (_find_or_fit(name, features, rows, store, rule) for name in _BUILD)
     return tuple(baseline for baseline in found if baseline is not None)
 
 
-def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store, rule: ThresholdRule) -> FittedBaseline | None:
+def _find_or_fit(
+    name: BaselineName, features: FeatureSet, rows: "Rows", store: Store, rule: ThresholdRule
+) -> FittedBaseline | None:
     try:
         key = _key(name, features, rule)
         made = made_before(store, key, BaselineModel, whole=lambda made: store.is_whole(made.model))

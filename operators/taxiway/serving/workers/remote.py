@@ -151,10 +151,10 @@ def _checked_batch(content: bytes, batch: list[Rows], took_ms: float) -> list[Ou
         return [_invalid("it has the wrong format") for _ in batch]
     if len(outcomes) != len(batch):
         return [_invalid(f"it has {len(outcomes)} outcomes for {len(batch)} requests") for _ in batch]
-    return [_checked(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
+    return [_checked_outcome(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
 
-def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
+def _checked_outcome(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
     """The outcome if it is a valid answer to these rows; `took_ms` is how long the whole request took."""
     if outcome.status not in _STATUSES or not 0 <= outcome.latency_ms <= took_ms:
         return _invalid("its status or latency is impossible")

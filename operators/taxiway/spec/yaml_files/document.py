@@ -146,7 +146,7 @@ def explain(
     Returns:
         The error, with a message for each that names line, key, value and allowed values.
     """
-    return together([_explained(file, error, key_of, fields_at) for error in errors])
+    return together([_explain_error(file, error, key_of, fields_at) for error in errors])
 
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
@@ -157,7 +157,7 @@ def together(errors: Sequence[ConfigError]) -> ConfigError:
     return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
 
 
-def _explained(
+def _explain_error(
     file: YamlFile,
     error: ErrorDetails,
     key_of: Callable[[KeyPath], KeyPath],

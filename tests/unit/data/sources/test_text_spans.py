@@ -48,7 +48,7 @@ def take(tmp_path: Path, store: Store, notes: list[str]) -> Take:
             source=source.text,
             store=store,
             read=reader_of(source, no_connection, lambda: schema.types if schema else {}, note=notes.append),
-            reading=read_spec_of(source, find_join_tables(source)),
+            read_spec=read_spec_of(source, find_join_tables(source)),
             note=notes.append,
         )
 

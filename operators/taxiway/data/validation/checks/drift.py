@@ -18,9 +18,9 @@ from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schema
 from taxiway.data.validation.checks.columns import fits
 from taxiway.data.validation.inputs import CheckInput
-from taxiway.data.validation.results import CheckResults
+from taxiway.data.validation.results import CheckResults, limit_above
 from taxiway.messages import number_text, number_texts, percent, quoted
-from taxiway.records import Anomaly, SchemaChange, Severity
+from taxiway.records import Anomaly, SchemaChange
 
 _MIN_SHARE_CHANGE = 0.1
 
@@ -104,7 +104,7 @@ def _check(reference: Profile, current: Profile, comparison: Comparison, schema:
             # Other checks report this for the rows that are checked; serving data is only compared.
             if comparison.kind == "skew":
                 problem = "there is no such column in serving" if column is None else f"it is {column.storage} in serving"
-                results.add(_unmeasured(problem, feature, constraint, comparison))
+                results.add(_unmeasured_anomaly(problem, feature, constraint, comparison))
             continue
         reference_column = reference.column(feature.name)
         if reference_column is None or reference_column.present or column.present or not fits(feature, reference_column):
@@ -172,10 +172,10 @@ def _compare_column(
 ) -> Anomaly | None:
     if reference is None or not fits(feature, reference):
         found = "there is no such column" if reference is None else f"it is {reference.storage}"
-        return _unmeasured(f"{found} in {comparison.reference_name}", feature, constraint, comparison)
+        return _unmeasured_anomaly(f"{found} in {comparison.reference_name}", feature, constraint, comparison)
     if not reference.present or not current.present:
         side = comparison.reference_name if current.present else comparison.current_name
-        return _unmeasured(f"there are no values in {side}", feature, constraint, comparison)
+        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, comparison)
     measured = measure(reference, current, feature, constraint, comparison.reference_name, comparison.current_name)
     if measured.null_quantile >= 1:
         results.add_note(
@@ -183,14 +183,12 @@ def _compare_column(
         )
     if measured.distance <= max(constraint.limit, measured.null_quantile):
         return None
-    # Rounded up, so that the proposed limit lets this distance pass.
-    proposed = min(1.0, (int(measured.distance * 1000) + 1) / 1000)
-    fix = SchemaChange(path=("features", feature.name, comparison.kind, "limit"), value=proposed)
+    fix = SchemaChange(path=("features", feature.name, comparison.kind, "limit"), value=limit_above(measured.distance))
     return Anomaly(
         kind=comparison.kind,
         span=comparison.span,
         column=feature.name,
-        severity=_severity(feature, constraint),
+        severity=feature.lowered_severity(constraint.severity),
         observed=f"{measured.name} {measured.distance:.3f}",
         expected=f"at most {number_text(constraint.limit)}",
         message=f"{measured.message}: {measured.name} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; expected by chance at "
@@ -201,17 +199,13 @@ def _compare_column(
     )
 
 
-def _unmeasured(problem: str, feature: Feature, constraint: Drift, comparison: Comparison) -> Anomaly:
+def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, comparison: Comparison) -> Anomaly:
     return Anomaly(
         kind=f"{comparison.kind}_unmeasured",
         span=comparison.span,
         column=feature.name,
-        severity=_severity(feature, constraint),
+        severity=feature.lowered_severity(constraint.severity),
         observed=problem,
         expected="values on both sides",
         message=f"{feature.name}: {comparison.current_name} cannot be compared with {comparison.reference_name}: {problem}.",
     )
-
-
-def _severity(feature: Feature, constraint: Drift) -> Severity:
-    return Severity.WARNING if feature.stage.warns else constraint.severity

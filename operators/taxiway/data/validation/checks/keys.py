@@ -32,7 +32,7 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _Shared:
+class _SharedKeys:
     """Keys that occur more than once, between a first and a last span (by index; they may be the same span), with examples."""
 
     first: int
@@ -86,12 +86,16 @@ def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], 
             _not_checked(view, key, absent, results)
         else:
             parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
-    shared = _shared(rows_of, parts, len(key)) if parts else []
+    shared = _find_shared_keys(rows_of, parts, len(key)) if parts else []
     for index, view in enumerate(views):
-        results.add(*[_duplicates(view, view, key, found) for found in shared if found.first == found.last == index])
+        results.add(*[_duplicates_anomaly(view, view, key, found) for found in shared if found.first == found.last == index])
         if index:
             results.add(
-                *[_duplicates(view, views[found.first], key, found) for found in shared if found.first < index == found.last]
+                *[
+                    _duplicates_anomaly(view, views[found.first], key, found)
+                    for found in shared
+                    if found.first < index == found.last
+                ]
             )
 
 
@@ -116,7 +120,7 @@ def _keys_of(number: int, view: str, columns: list[Column]) -> str:
     return f"SELECT * FROM (SELECT {listing} FROM {view}) WHERE {present}"
 
 
-def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
+def _find_shared_keys(rows_of: _RowsOf, parts: list[str], width: int) -> list[_SharedKeys]:
     """The keys that occur more than once, by the first and the last span that has them."""
     names = ", ".join(f"k{at}" for at in range(width))
     every = " UNION ALL ".join(parts)
@@ -130,7 +134,7 @@ def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
         few = f"SELECT {names} FROM repeated WHERE first = {first} AND last = {last} ORDER BY {names} LIMIT {SHOWN_VALUES}"
         listing = f"SELECT min(shown) FROM ({every}) JOIN ({few}) USING ({names}) GROUP BY {names} ORDER BY {names}"
         examples = tuple(str(row[0]) for row in rows_of(listing))
-        found.append(_Shared(int(first), int(last), int(count), examples))
+        found.append(_SharedKeys(int(first), int(last), int(count), examples))
     return found
 
 
@@ -153,7 +157,7 @@ def _not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: 
     )
 
 
-def _duplicates(view: _View, other: _View, key: tuple[str, ...], found: _Shared) -> Anomaly:
+def _duplicates_anomaly(view: _View, other: _View, key: tuple[str, ...], found: _SharedKeys) -> Anomaly:
     count, examples = found.count, found.examples
     name = ", ".join(key)
     keys = counted(count, "key")

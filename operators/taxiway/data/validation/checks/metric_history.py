@@ -73,7 +73,7 @@ def _out_of_bounds(
         kind="history",
         span=newest.name,
         column=monitor.column,
-        severity=Severity.WARNING if feature is not None and feature.stage.warns else monitor.severity,
+        severity=monitor.severity if feature is None else feature.lowered_severity(monitor.severity),
         observed=f"{monitor.metric} {now:.4g}",
         expected=f"{bounds[0]:.4g} to {bounds[1]:.4g}",
         message=f"{monitor.describe()} is {now:.4g} in {newest.title}; allowed: {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {monitor.strategy}, "

@@ -22,10 +22,10 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         span.require_distinct_names("rules")
         absent = [feature for feature in check_input.schema.features if span.profile.column(feature.name) is None]
         for rule in check_input.schema.rules:
-            results.add(_violated(span, rule, absent))
+            results.add(_check_rule(span, rule, absent))
 
 
-def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:
+def _check_rule(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:
     import duckdb
 
     table = span.table()

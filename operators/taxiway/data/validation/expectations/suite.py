@@ -170,7 +170,7 @@ def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget, gx: 
             found = {at: _validate(batch, objects[at]) for at in fast}
     # What DuckDB could not compute runs on pandas, unless it is SQL: then the error of DuckDB is the reason.
     kinds = [expectation["type"] for expectation in expectations]
-    rest = [at for at, kind in enumerate(kinds) if at not in found or (_raised(found[at]) and kind not in IN_SQL)]
+    rest = [at for at, kind in enumerate(kinds) if at not in found or (_exception_messages(found[at]) and kind not in IN_SQL)]
     if rest:
         rows = _rows(span, [expectations[at] for at in rest])
         for typed in (False, True):
@@ -205,7 +205,7 @@ def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTar
     column = ", ".join(_columns(expectation))
     arguments = {key: value for key, value in expectation["kwargs"].items() if key not in _NOT_ARGUMENTS}
     expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "see the type"
-    observed, examples = _observed(result)
+    observed, examples = _observed_text(result)
     such_as = f", such as {', '.join(examples)}" if examples else ""
     why = f" ({expectation['description']})" if expectation.get("description") else ""
     return Anomaly(
@@ -221,9 +221,9 @@ def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTar
     )
 
 
-def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
+def _observed_text(result: dict[str, Any]) -> tuple[str, list[str]]:
     """What the data has, and up to three example values."""
-    messages = _raised(result)
+    messages = _exception_messages(result)
     if messages:
         return f"could not be computed: {messages[0]}", []
     detail = result["result"]
@@ -233,7 +233,7 @@ def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
     return f"observed {quoted(detail.get('observed_value'))}", values
 
 
-def _raised(result: dict[str, Any]) -> list[str]:
+def _exception_messages(result: dict[str, Any]) -> list[str]:
     """The messages of the exceptions raised while an expectation was computed."""
     raised = result.get("exception_info") or {}
     # One exception is a mapping of its own; several are a mapping of mappings, by metric.
