@@ -141,7 +141,9 @@ def taxiway_suite(path: Path) -> Callable[[], Any]:
         results = CheckResults()
         with open_table(path, "the benchmark") as table:
             run_expectations(
-                suite, CheckTarget("x", Profile(rows=table.row_count, columns=()), lambda: table, lambda: table.paths), results
+                suite,
+                CheckTarget("x", "x", Profile(rows=table.row_count, columns=()), lambda: table, lambda: table.paths),
+                results,
             )
         assert not results.anomalies, results.anomalies
 

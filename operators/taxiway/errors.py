@@ -10,6 +10,8 @@ from pathlib import Path
 
 from taxiway.credentials import without_credentials
 
+_SHOWN_FILES = 5
+
 
 class TaxiwayError(Exception):
     """The base of all exceptions that Taxiway raises.
@@ -138,3 +140,27 @@ def allowed_values(got: str, allowed: Iterable[str]) -> str:
     nearest = get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f'   (did you mean "{nearest[0]}"?)' if nearest else ""
     return f"allowed: {', '.join(names)}{hint}"
+
+
+def similar_files(folder: Path, name: str, extension: str, *, exclude: Path | None = None) -> str:
+    """A message about the files of a folder that lacks one: the file with the most similar name, else up to five files.
+
+    Args:
+        folder: The folder.
+        name: The name of the file that does not exist.
+        extension: The extension of the files to name, such as `.yaml`. If the name has a longer one, such as `.pipeline.yaml`, and
+            there are files with that, only these are named.
+        exclude: A file that is not meant; None for none.
+
+    Returns:
+        `did you mean "late.pipeline.yaml"?`, or `files in that folder: a.yaml, b.yaml`.
+    """
+    names: list[str] = []
+    for ending in ("".join(Path(name).suffixes) or extension, extension):
+        names = names or sorted(file.name for file in folder.glob(f"*{ending}") if file != exclude)
+    by_stem = {found.partition(".")[0]: found for found in names}
+    nearest = get_close_matches(name.partition(".")[0], by_stem, n=1)
+    if nearest:
+        return f'did you mean "{by_stem[nearest[0]]}"?'
+    more = f" and {len(names) - _SHOWN_FILES} more" if len(names) > _SHOWN_FILES else ""
+    return f"files in that folder: {', '.join(names[:_SHOWN_FILES]) or 'none'}{more}"

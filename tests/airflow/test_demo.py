@@ -17,7 +17,8 @@ from helping import PATIENCE_S
 from taxiway.cli import main
 from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
-from taxiway.demo.run import PIPELINE, UNGUARDED, DemoRun
+from taxiway.demo.run import DemoRun
+from taxiway.demo.scenarios import PIPELINE, UNGUARDED
 from taxiway.ledger.promotions import State, entries
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
@@ -135,7 +136,7 @@ def test_a_model_of_poisoned_data_fails_the_gate_though_its_metrics_are_fine(run
     assert found.outcome is Outcome.REJECTED
     assert len(found.reasons) == 1, found.reasons
     assert (
-        "the data did not pass validation: 4 blocking anomalies; the first: wind_speed in 2013-01 is outside 0 to 75 mph"
+        "the data did not pass validation: 4 blocking anomalies; the first: wind_speed in span 2013-01 is outside 0 to 75 mph"
         in found.reasons[0]
     )
     first = summaries(running.store, PIPELINE)[0]

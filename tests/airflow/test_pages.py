@@ -9,7 +9,7 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S
-from taxiway.demo.run import PIPELINE
+from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
 from taxiway.registry.aliases import CHAMPION, version_at
 
@@ -42,7 +42,14 @@ def test_who_may_read_the_dag_sees_its_pipeline(airflow: httpx.Client, running: 
     champion = version_at(running.mlflow, PIPELINE, CHAMPION)
     assert PIPELINE in html
     assert f"<b>Version {champion}</b>" in html
-    for words in ("is champion since", "roc_auc", "stopped at validate data", "wind_speed in 2013-06", "MLflow run", "DAG run"):
+    for words in (
+        "is champion since",
+        "roc_auc",
+        "stopped at validate data",
+        "wind_speed in span 2013-06",
+        "MLflow run",
+        "DAG run",
+    ):
         assert words in html, words
 
 
@@ -114,7 +121,7 @@ def test_without_mlflow_the_rest_is_shown_and_said(airflow: httpx.Client, runnin
     for answer in answers:
         assert answer.status_code == 503
         assert "does not answer, so champions and promotions are not shown" in answer.text
-        assert "wind_speed in 2013-06" in answer.text
+        assert "wind_speed in span 2013-06" in answer.text
     assert whole.status_code == 200
     assert "<h2>Verdict" in whole.text
     assert "so costs and findings about the training are not shown" in whole.text

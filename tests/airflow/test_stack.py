@@ -22,7 +22,8 @@ from helping import PATIENCE_S, until
 from taxiway.cli import main
 from taxiway.demo.answers import CheckedLog
 from taxiway.demo.report import print_table
-from taxiway.demo.run import PIPELINE, UNGUARDED, _problem
+from taxiway.demo.run import _problem
+from taxiway.demo.scenarios import PIPELINE, UNGUARDED
 from taxiway.errors import ConfigError, TransientError
 from taxiway.local.console import print_error
 from taxiway.local.ports import PREFERRED_PORTS, Ports

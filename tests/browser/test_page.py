@@ -9,7 +9,7 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S, require
-from taxiway.demo.run import PIPELINE
+from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ from taxiway.errors import ConfigError
 from taxiway.messages import counted, one_line
 
 if TYPE_CHECKING:
+    from taxiway.data.schema.model import Schema
+    from taxiway.data.validation.validate import ValidationResult
     from taxiway.records import Anomaly, DataReport
     from taxiway.spec.base import Format
 
@@ -105,7 +107,6 @@ def validate(
     """
     from taxiway.data.schema.file import load_schema
     from taxiway.data.validation.expectations.engines import mute_the_end
-    from taxiway.data.validation.html_report import page_of
     from taxiway.data.validation.validate import validate_with_profiles
 
     with usage_errors():
@@ -116,7 +117,7 @@ def validate(
         if suite is not None:
             mute_the_end()
         with busy(f"checking {data}"):
-            found = validate_with_profiles(
+            result = validate_with_profiles(
                 data,
                 schema,
                 previous=previous,
@@ -127,15 +128,25 @@ def validate(
                 options=read_options(csv, file_format),
             )
     if page is not None:
-        reference, path = (found.previous, previous) if found.previous else (found.serving, serving)
-        name, report = Path(data).name, found.report
-        content = page_of(
-            name, found.profile, report=report, schema=schema, reference=reference, reference_name=Path(path or "").name
-        )
-        write_output(page, content)
-        click.echo(f"wrote {page}", err=True)
-    click.echo(found.report.to_full_json()) if as_json else _show_report(found.report)
-    sys.exit(1 if found.report.blocking else 0)
+        _write_page(page, data, result, schema, previous or serving)
+    click.echo(result.report.to_full_json()) if as_json else _show_report(result.report)
+    sys.exit(1 if result.report.blocking else 0)
+
+
+def _write_page(page: Path, data: str, result: "ValidationResult", schema: "Schema", reference_data: str | None) -> None:
+    """Write the HTML report on data, compared with the earlier data, or with the serving data if there is none."""
+    from taxiway.data.validation.html_report import page_of
+
+    content = page_of(
+        Path(data).name,
+        result.profile,
+        report=result.report,
+        schema=schema,
+        reference=result.previous or result.serving,
+        reference_name=Path(reference_data or "").name,
+    )
+    write_output(page, content)
+    click.echo(f"wrote {page}", err=True)
 
 
 def _show_report(report: "DataReport") -> None:

@@ -13,6 +13,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import counted, one_line
 
 if TYPE_CHECKING:
+    from taxiway.data.schema.model import Schema
     from taxiway.records import Anomaly
     from taxiway.spec.base import Format
 
@@ -66,21 +67,15 @@ def infer(
             raise ConfigError(f"{output} exists already; give another name, or --force to overwrite it")
         with busy(f"reading {data}"), open_data(data, read_options(csv, file_format)) as table:
             profile = profile_table(table, label)
-            unread = [column for column in profile.columns if column.type == "other" and column.name != label]
-            without = [column.name for column in unread]
+            left_out = [column for column in profile.columns if column.type == "other" and column.name != label]
+            without = [column.name for column in left_out]
             drafted = infer_from(profile, label, ranges="observed" if ranges == "observed" else "none", without=without)
             suggestions = suggest_table(table, profile, label) if with_suggestions else ()
             notes, remarks = table.notes, remarks_of(table, profile)
     text = draft_text(drafted, profile, Path(data).name, remarks, suggestions)
     write_output(output, text)
-    required = sum(feature.presence == 1 for feature in drafted.features)
-    domains = sum(feature.domain is not None for feature in drafted.features)
-    bounds = sum(feature.range is not None for feature in drafted.features)
-    click.echo(
-        f"wrote {output}: {counted(len(drafted.features), 'column')} from {counted(profile.rows, 'row')}, {required} required, {domains} with a domain, "
-        f"{bounds} with a range, {f'label {label}' if label else 'no label'}"
-    )
-    for column in unread:
+    click.echo(f"wrote {output}: {_summary(drafted, profile.rows)}")
+    for column in left_out:
         click.echo(f"left out: {one_line(column.name)} has the type {column.storage}, for which there are no statistics")
     if with_suggestions:
         added = text.count("# suggested: ")
@@ -89,6 +84,16 @@ def infer(
     next_step(
         f"review {output}, which describes this data and not what is correct; then taxiway validate OTHER_DATA --schema {output}"
     )
+
+
+def _summary(drafted: "Schema", rows: int) -> str:
+    """`8 columns from 344 rows, 5 required, 2 with a domain, 4 with a range, label species`."""
+    required = sum(feature.presence == 1 for feature in drafted.features)
+    domains = sum(feature.domain is not None for feature in drafted.features)
+    ranges = sum(feature.range is not None for feature in drafted.features)
+    label = f"label {drafted.label}" if drafted.label else "no label"
+    columns = f"{counted(len(drafted.features), 'column')} from {counted(rows, 'row')}"
+    return f"{columns}, {required} required, {domains} with a domain, {ranges} with a range, {label}"
 
 
 @schema.command()

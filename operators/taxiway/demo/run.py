@@ -1,7 +1,7 @@
 """The demonstration: months of flights arrive one after another, and a pipeline decides on each.
 
-Every scenario is a normal run in Airflow. This module writes the files of the source, starts the runs, sends live requests to the
-gateway in the second scenario, and reads the records.
+Every scenario is a normal run in Airflow. This module starts the runs, sends live requests to the gateway in the
+second scenario, and reads the records; `scenarios` says what arrives.
 """
 
 import asyncio
@@ -19,15 +19,16 @@ from rich.text import Text
 from taxiway.demo.airflow_api import FINAL, AirflowApi, TaskState
 from taxiway.demo.answers import CheckedLog, check_log
 from taxiway.demo.bikes import lay_out_rentals
-from taxiway.demo.flights import Corruption, corrupt, flights_by_month, write_span
+from taxiway.demo.flights import flights_by_month
 from taxiway.demo.report import print_table, write_report
+from taxiway.demo.scenarios import PIPELINE, SCENARIOS, TRAFFIC_MONTH, UNGUARDED, Scenario, write_source
 from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import behind_verdict
 from taxiway.local.console import print_error, running_stack, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
-from taxiway.records import Outcome, RunSummary, Status
+from taxiway.records import RunSummary, Status
 from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import ReplayResult, replay
 from taxiway.spec.pipeline_file import SUFFIX
@@ -37,54 +38,7 @@ from taxiway.tracking.client import mlflow_errors
 if TYPE_CHECKING:
     import pandas as pd
 
-PIPELINE = "flights.late_arrivals"
-UNGUARDED = "flights.unguarded_arrivals"
 REQUESTS = 2_500
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A month of flights that arrives.
-
-    Attributes:
-        month: The month.
-        title: What the terminal shows.
-        expected: The outcome that the run must have.
-        pipeline: The pipeline that runs.
-        corruptions: How the month's file is corrupted; if the source is poisoned, also the files before it.
-    """
-
-    month: str
-    title: str
-    expected: Outcome
-    pipeline: str = PIPELINE
-    corruptions: tuple[Corruption, ...] = ()
-
-    @property
-    def poisoned(self) -> bool:
-        """Whether training and evaluation data have the same fault, so that no metric shows it."""
-        return self.pipeline == UNGUARDED
-
-
-SCENARIOS = (
-    Scenario("2013-04", "April arrives: train on January to March, evaluate on April", Outcome.FIRST_CHAMPION),
-    Scenario("2013-05", "May arrives: a challenger, trained on February to April", Outcome.PROMOTED),
-    Scenario(
-        "2013-06",
-        "June arrives corrupted: wrong wind unit, missing carrier, shifted columns",
-        Outcome.BLOCKED,
-        corruptions=("wind_unit", "carrier_missing", "shifted_column"),
-    ),
-    Scenario(
-        "2013-04",
-        "April again: a broken wind sensor in all months, and on_invalid_data: continue",
-        Outcome.REJECTED,
-        pipeline=UNGUARDED,
-        corruptions=("wind_dead",),
-    ),
-)
-FIRST_MONTHS = ("2013-01", "2013-02", "2013-03")
-TRAFFIC_MONTH = "2013-06"
 
 
 @dataclass
@@ -190,7 +144,7 @@ def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
     decided = {(summary.pipeline, summary.span.name) for summary in decisions(stack)}
     for number, scenario in enumerate(SCENARIOS, start=1):
         console.rule(f"{number}. {scenario.title}", align="left")
-        _write_source(stack, scenario, months)
+        write_source(stack.home.data, scenario, months)
         if (scenario.pipeline, scenario.month) in decided:
             skipped = f"  decided in an earlier demonstration; to run it again, stop this one and delete {stack.home.root}"
             console.print(Text(skipped, style="dim"), soft_wrap=True)
@@ -198,18 +152,6 @@ def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
         began = time.monotonic()
         _run_scenario(console, stack, api, demo, months[TRAFFIC_MONTH], scenario)
         demo.seconds[f"{scenario.pipeline} {scenario.month}"] = time.monotonic() - began
-
-
-def _write_source(stack: Stack, scenario: Scenario, months: "dict[str, pd.DataFrame]") -> None:
-    """Write the missing months of the scenario to the source of its pipeline."""
-    source = stack.home.data / ("flights_poisoned" if scenario.poisoned else "flights")
-    for month in (*FIRST_MONTHS, scenario.month):
-        if (source / f"{month}.parquet").exists():
-            continue
-        rows = months[month]
-        for kind in scenario.corruptions if scenario.poisoned or month == scenario.month else ():
-            rows = corrupt(rows, kind)
-        write_span(rows, source, month)
 
 
 def _run_scenario(

@@ -59,7 +59,13 @@ class Comparison:
         """
         facts, compute = self.gate.facts(metric), self.metric(metric)
         found = compare(
-            _or_nan(compute, baselines), self.labels, self.candidate, self.champion, confidence, self.groups, baselines
+            _nan_if_a_baseline_fails(compute, baselines),
+            self.labels,
+            self.candidate,
+            self.champion,
+            confidence,
+            self.groups,
+            baselines,
         )
         champion = within(found.champion, facts.low, facts.high) if found.champion else None
         others = tuple((within(score, facts.low, facts.high), difference) for score, difference in found.others)
@@ -90,7 +96,7 @@ class Comparison:
         )
 
 
-def _or_nan(compute: MetricFunction, baselines: Sequence[Predictions]) -> MetricFunction:
+def _nan_if_a_baseline_fails(compute: MetricFunction, baselines: Sequence[Predictions]) -> MetricFunction:
     """A metric that is NaN if it cannot be computed for one of the baselines, by which nothing is decided."""
     import numpy as np
 
@@ -123,8 +129,8 @@ def all_classes(candidate: LoadedModel, champion: LoadedModel | None, labels: "p
             f"the label {labels.name} is {listed(found)} in the evaluation rows, and none of this is a class of version "
             f"{candidate.version}, which has learned {listed(candidate.classes)}; the label has probably been recoded at the source"
         )
-    theirs = champion.classes if champion else ()
-    return with_unseen((*candidate.classes, *(name for name in theirs if name not in candidate.classes)), labels)
+    champion_classes = champion.classes if champion else ()
+    return with_unseen((*candidate.classes, *(name for name in champion_classes if name not in candidate.classes)), labels)
 
 
 def _kind(classes: Sequence[str]) -> str:

@@ -26,11 +26,7 @@ from taxiway.store import Store
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 # Reported in any case, whatever metrics the gate uses.
@@ -71,9 +67,9 @@ def evaluate(
     """
     rows = read_rows(snapshot.evaluation, store)
     frame = model_frame(candidate, rows)
-    comparison = _compared(candidate, champion, rows, frame, snapshot, label, gate)
+    comparison = _compare(candidate, champion, rows, frame, snapshot, label, gate)
     scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
-    metrics, simple = _results(comparison, gate, scored)
+    metrics, baseline_records = _results(comparison, gate, scored)
     evaluation = Evaluation(
         snapshot=snapshot.digest,
         model=model,
@@ -84,24 +80,31 @@ def evaluate(
         slices=results_by_slice(rows, comparison, gate) if champion else (),
         candidate_without=missing_columns(candidate, rows),
         champion_without=missing_columns(champion, rows) if champion else (),
-        alone=_alone(candidate, rows, comparison.labels, gate.problem) if any(map(is_almost_perfect, metrics)) else (),
+        alone=_suspicious_columns(candidate, rows, comparison, metrics),
         unseen_classes=_unseen_classes(candidate, comparison),
         champion_unseen_classes=_unseen_classes(champion, comparison) if champion else (),
-        absent_classes=tuple(name for name, rows in _class_rows(comparison).items() if name in candidate.classes and not rows),
+        absent_classes=_absent_classes(candidate, comparison),
         groups=_groups(comparison, gate),
-        baselines=simple,
+        baselines=baseline_records,
     )
-    of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
-    of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
     costs = model_costs(candidate, baselines, frame)
-    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | costs)
+    recorder.metrics(_metrics_by_name(evaluation) | costs)
     recorder.tags({tags.COSTS: costs_text(costs, candidate.size)})
     recorder.record(evaluation)
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
 
 
-def _compared(
+def _metrics_by_name(evaluation: Evaluation) -> dict[str, float]:
+    """The metrics of candidate, champion and baselines by their names in MLflow, such as `evaluation.roc_auc`."""
+    of_candidate = {f"evaluation.{metric_key(result.metric)}": result.candidate.value for result in evaluation.metrics}
+    of_champion = {
+        f"champion.{metric_key(result.metric)}": result.champion.value for result in evaluation.metrics if result.champion
+    }
+    return of_candidate | of_champion | baseline_metrics(evaluation.baselines)
+
+
+def _compare(
     candidate: LoadedModel,
     champion: LoadedModel | None,
     rows: "pd.DataFrame",
@@ -110,7 +113,7 @@ def _compared(
     label: str,
     gate: Gate,
 ) -> Comparison:
-    """The predictions of both for the rows; `frame` has the columns of the candidate."""
+    """The predictions of candidate and champion for the rows; `frame` has the columns of the candidate."""
     classes = all_classes(candidate, champion, rows[label])
     positive = positive_class(candidate.classes)
     return Comparison(
@@ -126,12 +129,12 @@ def _compared(
 
 def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:
     """The metrics of the gate, and the one that is always reported, on all rows; and the baselines, by the comparison metric."""
-    main, results = gate.against_champion.metric, []
+    comparison_metric, results = gate.against_champion.metric, []
     names = sorted({_ALWAYS[gate.problem], *gate.metrics_used})
     baselines: tuple[Baseline, ...] = ()
     for name in names:
-        simple = [predictions for _, predictions in scored.values()] if name == main else []
-        found = comparison.intervals(name, gate.confidence, simple)
+        baseline_predictions = [predictions for _, predictions in scored.values()] if name == comparison_metric else []
+        found = comparison.intervals(name, gate.confidence, baseline_predictions)
         own = gate.metrics.get(name)
         results.append(
             MetricResult(
@@ -142,7 +145,7 @@ def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[
                 better=own.better if own else None,
             )
         )
-        if name == main:
+        if name == comparison_metric:
             baselines = baseline_results(scored, found.others, comparison, names)
     return tuple(results), baselines
 
@@ -158,15 +161,25 @@ def _unseen_classes(model: LoadedModel, comparison: Comparison) -> tuple[ClassRo
     return tuple(ClassRows(name=name, rows=rows) for name, rows in counts.items() if rows and name not in model.classes)
 
 
+def _absent_classes(model: LoadedModel, comparison: Comparison) -> tuple[str, ...]:
+    """The classes of a model that no evaluation row has."""
+    return tuple(name for name, rows in _class_rows(comparison).items() if name in model.classes and not rows)
+
+
 def _groups(comparison: Comparison, gate: Gate) -> RowGroups | None:
     if comparison.groups is None:
         return None
     return RowGroups(column=str(gate.group_by), groups=int(comparison.groups.max()) + 1)
 
 
-def _alone(model: LoadedModel, rows: "pd.DataFrame", labels: "Floats", problem: Problem) -> tuple[ColumnAlone, ...]:
-    """The columns of an almost perfect model that may give the label away."""
+def _suspicious_columns(
+    model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, metrics: Sequence[MetricResult]
+) -> tuple[ColumnAlone, ...]:
+    """The columns that may give the label away; they are only looked for if the model is almost perfect."""
+    if not any(map(is_almost_perfect, metrics)):
+        return ()
     columns = signature_columns(model.predictor)
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
     types = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES or kind.startswith(LIST_OF)}
-    return columns_alone(raw_frame(rows, numeric, categorical, types, unfit_as_text=True), labels, problem)
+    frame = raw_frame(rows, numeric, categorical, types, lenient=True)
+    return columns_alone(frame, comparison.labels, comparison.gate.problem)

@@ -114,18 +114,20 @@ def _by_order(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dict
     if not classes:
         # Ranks of the label among all rows: a constant shift apart, those among the rows with a value.
         order, scores = pd.Series(labels).rank().to_numpy(), {}
-        for at, column in enumerate(numbers.columns):
-            rows = present[:, at]
+        for index, column in enumerate(numbers.columns):
+            rows = present[:, index]
             if rows.sum() >= _LEAST:
-                scores[column] = float(_squared_correlations(ranks.to_numpy()[rows, at : at + 1], order[rows])[0])
+                scores[column] = float(_squared_correlations(ranks.to_numpy()[rows, index : index + 1], order[rows])[0])
         return scores
     positive, negative = present[labels > 0].sum(axis=0), present[labels <= 0].sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         sums = np.nansum(ranks.to_numpy()[labels > 0], axis=0)
         areas = (sums - positive * (positive + 1) / 2) / (positive * negative)
-    told = (positive >= _LEAST) & (negative >= _LEAST)
+    has_enough_rows = (positive >= _LEAST) & (negative >= _LEAST)
     return {
-        column: float(max(area, 1 - area)) for column, area, enough in zip(numbers.columns, areas, told, strict=True) if enough
+        column: float(max(area, 1 - area))
+        for column, area, enough in zip(numbers.columns, areas, has_enough_rows, strict=True)
+        if enough
     }
 
 
@@ -141,7 +143,7 @@ def _by_values(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> dic
         if not 1 < len(values) <= len(labels) / 2:
             continue
         means = _means_of_others(codes, folds, labels, len(values))
-        scores[column] = _area(means, labels) if classes else _explained(means, labels)
+        scores[column] = _area(means, labels) if classes else _explained_variance(means, labels)
     return scores
 
 
@@ -149,9 +151,9 @@ def _means_of_others(codes: "NDArray[np.intp]", folds: "NDArray[np.int64]", labe
     """For each row, the mean label of the rows of other folds with the same value; of all rows if there are none."""
     import numpy as np
 
-    at = codes * _FOLDS + folds
-    sums = np.bincount(at, labels, count * _FOLDS).reshape(count, _FOLDS)
-    rows = np.bincount(at, minlength=count * _FOLDS).reshape(count, _FOLDS)
+    groups = codes * _FOLDS + folds
+    sums = np.bincount(groups, labels, count * _FOLDS).reshape(count, _FOLDS)
+    rows = np.bincount(groups, minlength=count * _FOLDS).reshape(count, _FOLDS)
     others = rows.sum(axis=1, keepdims=True) - rows
     means = np.full(rows.shape, labels.mean())
     np.divide(sums.sum(axis=1, keepdims=True) - sums, others, out=means, where=others > 0)
@@ -167,7 +169,7 @@ def _area(scores: "Floats", labels: "Floats") -> float:
     return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
 
 
-def _explained(means: "Floats", labels: "Floats") -> float:
+def _explained_variance(means: "Floats", labels: "Floats") -> float:
     return float(1 - ((labels - means) ** 2).sum() / ((labels - labels.mean()) ** 2).sum())
 
 
@@ -175,7 +177,12 @@ def _squared_correlations(columns: "Floats", labels: "Floats") -> "Floats":
     """The squared correlation of each column with the labels; 0 for a constant."""
     import numpy as np
 
-    x, y = columns - columns.mean(axis=0), labels - labels.mean()
-    spread = (x**2).sum(axis=0) * (y**2).sum()
-    found: Floats = np.divide((x * y[:, None]).sum(axis=0) ** 2, spread, out=np.zeros(x.shape[1]), where=spread > 0)
+    centered_columns, centered_labels = columns - columns.mean(axis=0), labels - labels.mean()
+    spread = (centered_columns**2).sum(axis=0) * (centered_labels**2).sum()
+    found: Floats = np.divide(
+        (centered_columns * centered_labels[:, None]).sum(axis=0) ** 2,
+        spread,
+        out=np.zeros(centered_columns.shape[1]),
+        where=spread > 0,
+    )
     return found

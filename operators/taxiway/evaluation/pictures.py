@@ -30,8 +30,8 @@ _MOST_COLUMNS = 200
 _BINS = 10
 _SHOWN_COLUMNS = 20
 _SHOWN_CLASSES = 30
-_SHORT = 8
-_LIKE = {"classification": "log_loss", "regression": "mae"}
+_FEW_CLASSES = 8
+_SUBSTITUTE_METRICS = {"classification": "log_loss", "regression": "mae"}
 """The metric of importances instead of one of the team's own, which may need other columns."""
 
 
@@ -49,7 +49,7 @@ def pictures_of(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison
         because nothing is decided by them, or without Matplotlib, which is installed with `taxiway[ml]`.
     """
     try:
-        return _drawn(model, rows, comparison, gate)
+        return _draw(model, rows, comparison, gate)
     except ImportError:
         _log.info("pictures of the model are not drawn without Matplotlib: pip install 'taxiway[ml]'")
     except Exception:
@@ -57,34 +57,34 @@ def pictures_of(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison
     return {}
 
 
-def _drawn(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> dict[str, bytes]:
+def _draw(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -> dict[str, bytes]:
     labels, predictions = comparison.labels, comparison.candidate
-    sample = _sampled(len(rows))
+    sample = _sample_rows(len(rows))
     files: dict[str, bytes] = {}
     if model.classes:
-        _add(files, "confusion_matrix", *_confusion_matrix(labels, predictions, comparison.classes))
-        _add(files, "calibration", *_calibration(labels, predictions, model.classes))
+        _add_files(files, "confusion_matrix", *_confusion_matrix(labels, predictions, comparison.classes))
+        _add_files(files, "calibration", *_calibration(labels, predictions, model.classes))
     else:
-        _add(files, "residuals", *_residuals(labels[sample], predictions.values[sample]))
+        _add_files(files, "residuals", *_residuals(labels[sample], predictions.values[sample]))
     columns = len(signature_columns(model.predictor).names)
     if columns <= _MOST_COLUMNS:
-        _add(files, "permutation_importance", *_importances(model, rows.iloc[sample], comparison.take(sample), gate))
+        _add_files(files, "permutation_importance", *_importances(model, rows.iloc[sample], comparison.take(sample), gate))
     else:
         _log.info("permutation importances are not computed: %d columns, at most %d", columns, _MOST_COLUMNS)
     return files
 
 
-def _add(files: dict[str, bytes], name: str, table: "pd.DataFrame", picture: "Figure") -> None:
+def _add_files(files: dict[str, bytes], name: str, table: "pd.DataFrame", picture: "Figure") -> None:
     files |= {f"{name}.png": _png(picture), f"{name}.csv": table.to_csv(index=False).encode()}
 
 
 def _png(picture: "Figure") -> bytes:
-    drawn = io.BytesIO()
-    picture.savefig(drawn, format="png", dpi=110)
-    return drawn.getvalue()
+    content = io.BytesIO()
+    picture.savefig(content, format="png", dpi=110)
+    return content.getvalue()
 
 
-def _sampled(rows: int) -> "NDArray[np.intp]":
+def _sample_rows(rows: int) -> "NDArray[np.intp]":
     import numpy as np
 
     if rows <= _ROWS:
@@ -92,14 +92,14 @@ def _sampled(rows: int) -> "NDArray[np.intp]":
     return np.sort(np.random.default_rng(SEED).choice(rows, _ROWS, replace=False))
 
 
-def _figure(title: str, x: str, y: str, height: float = 4.0, width: float = 5.5) -> "tuple[Figure, Axes]":
+def _figure(title: str, x_label: str, y_label: str, height: float = 4.0, width: float = 5.5) -> "tuple[Figure, Axes]":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.set(title=_plain(title), xlabel=_plain(x), ylabel=_plain(y))
+    axes.set(title=_plain(title), xlabel=_plain(x_label), ylabel=_plain(y_label))
     return figure, axes
 
 
@@ -126,10 +126,10 @@ def _confusion_matrix(labels: "Floats", predictions: Predictions, classes: tuple
     names = [_plain(classes[at]) for at in shown]
     places = range(len(shown))
     axes.set(xticks=places, yticks=places, yticklabels=names)
-    axes.set_xticklabels(names, rotation=0 if len(shown) <= _SHORT else 90)
+    axes.set_xticklabels(names, rotation=0 if len(shown) <= _FEW_CLASSES else 90)
     for row, column in np.ndindex(shares.shape):
         share, rows = shares[row, column], counts[shown[row], shown[column]]
-        text = f"{rows:,}\n{share:.1%}" if len(shown) <= _SHORT else f"{rows:,}" if rows else ""
+        text = f"{rows:,}\n{share:.1%}" if len(shown) <= _FEW_CLASSES else f"{rows:,}" if rows else ""
         axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
     table = pd.DataFrame({"label": classes, **{f"predicted {name}": counts[:, at] for at, name in enumerate(classes)}})
     return table, figure
@@ -142,13 +142,13 @@ def _calibration(labels: "Floats", predictions: Predictions, classes: tuple[str,
 
     if predictions.positive is not None:
         happened, scores = labels == predictions.positive, predictions.values[:, predictions.positive]
-        what = f"class {classes[predictions.positive]}"
+        subject = f"class {classes[predictions.positive]}"
     else:
         happened, scores = predictions.values.argmax(axis=1) == labels, predictions.values.max(axis=1)
-        what = "the most probable class"
+        subject = "the most probable class"
     observed, predicted = calibration_curve(happened, scores.clip(0, 1), n_bins=_BINS, strategy="quantile")
     figure, axes = _figure(
-        f"Calibration, bins of equal size, {what}", "mean predicted probability", "fraction of rows with that class"
+        f"Calibration, bins of equal size, {subject}", "mean predicted probability", "fraction of rows with that class"
     )
     axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="perfectly calibrated")
     axes.plot(predicted, observed, marker="o", label="candidate")
@@ -175,16 +175,16 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Compariso
     labels, classes = comparison.labels, comparison.classes
     name = gate.against_champion.metric
     metric, columns = (
-        metric_of(_LIKE[gate.problem] if name in gate.metrics else name, classes),
+        metric_of(_SUBSTITUTE_METRICS[gate.problem] if name in gate.metrics else name, classes),
         signature_columns(model.predictor),
     )
     present = [name for name in columns.names if name in rows]
     frame = model_frame(model, rows)
 
     def quality(_: object, permuted: "pd.DataFrame", truth: "Floats") -> float:
-        ones, whole = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
+        ones, whole_frame = np.ones((1, len(truth))), frame.assign(**{name: permuted[name].to_numpy() for name in present})
         return metric.direction * float(
-            metric.compute(score_frame(model, whole, classes, comparison.candidate.positive), truth, ones)[0]
+            metric.compute(score_frame(model, whole_frame, classes, comparison.candidate.positive), truth, ones)[0]
         )
 
     placeholder = DummyRegressor()  # scikit-learn requires something with a fit method; `quality` predicts with the model

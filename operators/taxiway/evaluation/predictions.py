@@ -40,13 +40,13 @@ def positive_class(classes: Sequence[str]) -> int | None:
 
 
 def predictions_of(
-    answers: Any, own: Sequence[str], classes: Sequence[str], positive: int | None, threshold: float | None = None
+    answers: Any, model_classes: Sequence[str], classes: Sequence[str], positive: int | None, threshold: float | None = None
 ) -> Predictions:
     """The predictions from what a model returns.
 
     Args:
         answers: The probability of each of the model's classes (n, own classes), or numbers (n).
-        own: The classes of the model, in the order of the probabilities; empty for a regression.
+        model_classes: The classes of the model, in the order of the probabilities; empty for a regression.
         classes: The classes of the comparison, among them all of the model's. Those that it has not learned have the probability 0.
         positive: See `Predictions.positive`.
         threshold: The probability from which on the model predicts the second of its two classes; None for 0.5.
@@ -54,9 +54,9 @@ def predictions_of(
     import numpy as np
 
     found = np.asarray(answers, dtype=float)
-    if not own:
+    if not model_classes:
         return Predictions(found.reshape(-1))
-    places = np.array([classes.index(name) for name in own])
+    positions = np.array([classes.index(name) for name in model_classes])
     values = np.zeros((len(found), len(classes)))
-    values[:, places] = found
-    return Predictions(values, places[predicted_classes(found, threshold)], positive)
+    values[:, positions] = found
+    return Predictions(values, positions[predicted_classes(found, threshold)], positive)

@@ -66,7 +66,7 @@ def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
     try:
         return raw_frame(*arguments)
     except DataError as error:
-        frame = raw_frame(*arguments, unfit_as_text=True)
+        frame = raw_frame(*arguments, lenient=True)
         _log.warning("version %d is evaluated on values that it would refuse in requests: %s", model.version, error)
         return frame
 

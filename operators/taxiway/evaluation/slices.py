@@ -36,12 +36,11 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         )
     metric, min_rows = gate.against_champion.metric, gate.slices.min_rows
     slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
-    usable = [len(index) >= min_rows and comparison.take(index).has_enough_groups for _, _, index in slices]
-    large = sum(usable)
-    confidence = 1 - (1 - gate.confidence) / max(large, 1)
+    large_enough = [len(index) >= min_rows and comparison.take(index).has_enough_groups for _, _, index in slices]
+    confidence = 1 - (1 - gate.confidence) / max(sum(large_enough), 1)
     results = []
-    for (column, value, index), enough in zip(slices, usable, strict=True):
-        difference = _difference(metric, comparison.take(index), confidence) if enough else None
+    for (column, value, index), compared in zip(slices, large_enough, strict=True):
+        difference = _difference(metric, comparison.take(index), confidence) if compared else None
         results.append(
             SliceResult(
                 metric=metric, column=column, value=value, rows=len(index), confidence=confidence, difference=difference

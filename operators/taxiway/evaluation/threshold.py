@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST = 200
+_MAX_CANDIDATES = 200
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ThresholdRule:
         return {"threshold": given, "costs": self.costs.model_dump(mode="json") if self.costs else None}
 
     def threshold(self, classes: Sequence[str], probabilities: "Floats", labels: "Floats") -> float | None:
-        """The decision threshold of a model; None for 0.5.
+        """The decision threshold of a model; None for 0.5, also if it is to be chosen and no threshold is better than another.
 
         Args:
             classes: The two classes of the model.
@@ -67,8 +67,8 @@ class ThresholdRule:
         return choose_threshold(metric, probabilities, labels)
 
 
-def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") -> float:
-    """The threshold with the best value of a metric; of equally good ones the one nearest to 0.5.
+def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") -> float | None:
+    """The threshold with the best value of a metric, of equally good ones the one nearest to 0.5; None if all are equally good.
 
     Args:
         metric: The metric.
@@ -77,18 +77,19 @@ def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") 
     """
     import numpy as np
 
-    all_alike = np.ones((1, len(labels)))
+    equal_weights = np.ones((1, len(labels)))
 
-    def value(at: float) -> float:
-        predicted = (probabilities[:, 1] >= at).astype(np.intp)
-        return metric.direction * float(metric.compute(Predictions(probabilities, predicted, 1), labels, all_alike)[0])
+    def score_at(threshold: float) -> float:
+        predicted = (probabilities[:, 1] >= threshold).astype(np.intp)
+        return metric.direction * float(metric.compute(Predictions(probabilities, predicted, 1), labels, equal_weights)[0])
 
-    found = {at: value(at) for at in candidates(probabilities[:, 1])}
-    defined = {at: value for at, value in found.items() if np.isfinite(value)}
-    if not defined:
-        return DECISION_THRESHOLD
+    scores = {threshold: score_at(threshold) for threshold in candidates(probabilities[:, 1])}
+    defined = {threshold: score for threshold, score in scores.items() if np.isfinite(score)}
+    if len(set(scores.values())) == 1 or not defined:
+        return None
     best = max(defined.values())
-    return min((at for at, value in defined.items() if value == best), key=lambda at: abs(at - DECISION_THRESHOLD))
+    equally_good = (threshold for threshold, score in defined.items() if score == best)
+    return min(equally_good, key=lambda threshold: abs(threshold - DECISION_THRESHOLD))
 
 
 def candidates(probabilities: "Floats") -> Sequence[float]:
@@ -100,7 +101,7 @@ def candidates(probabilities: "Floats") -> Sequence[float]:
 
     distinct = np.unique([0, *probabilities, 1])
     between = (distinct[1:] + distinct[:-1]) / 2
-    if len(between) > _MOST:
-        between = between[np.linspace(0, len(between) - 1, _MOST).astype(int)]
+    if len(between) > _MAX_CANDIDATES:
+        between = between[np.linspace(0, len(between) - 1, _MAX_CANDIDATES).astype(int)]
     inside = between[(between > 0) & (between < 1)]
     return [*inside.tolist(), DECISION_THRESHOLD]

@@ -1,6 +1,6 @@
 """The transform: one scikit-learn object that is fitted in training and used unchanged in serving."""
 
 from taxiway.features.encoding import raw_frame
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 
-__all__ = ["raw_frame", "transform"]
+__all__ = ["TransformSpec", "raw_frame", "transform"]

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.errors import DataError
 from taxiway.features.cells import NUMBER, UnfitError, boolean, typed
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.list_cells import list_text
+from taxiway.records import FeatureSet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ def raw_frame(
     categorical: Sequence[str],
     types: Mapping[str, str] = _NO_TYPES,
     *,
-    unfit_as_text: bool = False,
+    lenient: bool = False,
 ) -> "pd.DataFrame":
     """The raw columns of a model: float64 for numbers, text or None for categories and lists.
 
@@ -49,19 +51,23 @@ def raw_frame(
         types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
             `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values,
             but not lists.
-        unfit_as_text: Whether a category that is no value of its type becomes its text, which no model knows, and infinity, or a date
-            or list that is none, a missing value, instead of an error.
+        lenient: Whether values that do not have the type of their column are used instead of raising an error: a category becomes
+            its text, which no model knows; infinity, and anything that is not a date or a list, become missing values.
 
     Raises:
         DataError: A value does not have the type of its column.
     """
     import pandas as pd
 
-    columns: dict[str, Any] = {
-        name: _numbers(name, rows[name], types.get(name), unfit_as_missing=unfit_as_text) for name in numeric
-    }
-    columns |= {name: _categories(name, rows[name], types.get(name), unfit_as_text=unfit_as_text) for name in categorical}
+    columns: dict[str, Any] = {name: _numbers(name, rows[name], types.get(name), lenient=lenient) for name in numeric}
+    columns |= {name: _categories(name, rows[name], types.get(name), lenient=lenient) for name in categorical}
     return pd.DataFrame(columns)
+
+
+def frame_of(features: FeatureSet, rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The raw columns of a model of a feature set, from rows that were read from its source; see `raw_frame`."""
+    columns = FeatureColumns.of(features)
+    return raw_frame(rows, columns.as_numbers, columns.as_text, features.types)
 
 
 def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame") -> Any:
@@ -101,21 +107,21 @@ def category_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _numbers(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
+def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     """The numbers of a column, NaN for missing ones. What no 32-bit float holds is an error: some estimators refuse it, without its column."""
     import numpy as np
 
-    numbers = _floats(name, values, kind, unfit_as_missing=unfit_as_missing)
+    numbers = _floats(name, values, kind, lenient=lenient)
     too_large = np.abs(numbers) > _LARGEST
     if not too_large.any():
         return numbers
-    if unfit_as_missing:
+    if lenient:
         return np.where(too_large, np.nan, numbers)
     row = int(too_large.argmax())
-    raise _unfit(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
+    raise _unfit_error(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
 
 
-def _floats(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool) -> Any:
+def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     import numpy as np
 
     is_date = kind in ("date", "datetime")
@@ -130,7 +136,7 @@ def _floats(name: str, values: Any, kind: str | None, *, unfit_as_missing: bool)
     numbers = [
         np.nan
         if missing
-        else _seconds(name, row, cell, str(kind), unfit_as_missing=unfit_as_missing)
+        else _seconds(name, row, cell, str(kind), lenient=lenient)
         if is_date
         else _number(name, row, cell, kind)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
@@ -146,14 +152,14 @@ def _seconds_of(times: Any) -> Any:
     return np.where(np.isnat(micros), np.nan, micros.astype("int64") / 1e6)
 
 
-def _seconds(name: str, row: int, cell: Any, kind: str, *, unfit_as_missing: bool) -> float:
+def _seconds(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> float:
     """The seconds since 1970 of a date or time, which is in UTC if it has no zone."""
     try:
         moment = typed(cell, kind)
     except UnfitError as unfit:
-        if unfit_as_missing:
+        if lenient:
             return math.nan
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
     if hasattr(moment, "to_pydatetime"):  # of pandas, which may have nanoseconds
         moment = moment.to_pydatetime(warn=False)
     if not isinstance(moment, datetime):
@@ -165,46 +171,46 @@ def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
     if isinstance(cell, str) and not NUMBER.fullmatch(cell):
         if kind == "boolean" and (found := boolean(cell)) is not None:
             return float(found)
-        raise _unfit(name, row, cell, "a number, or null")
+        raise _unfit_error(name, row, cell, "a number, or null")
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
-        raise _unfit(name, row, cell, "a number, or null") from None
+        raise _unfit_error(name, row, cell, "a number, or null") from None
 
 
-def _categories(name: str, values: Any, kind: str | None, *, unfit_as_text: bool) -> "pd.Series[Any]":
+def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> "pd.Series[Any]":
     import pandas as pd
 
     cells, missing_cells = _cells(values)
     # A text is its own category: without a call for each of these, a frame is made three times as fast.
     own = str if kind in (None, "string") else None
     texts = [
-        None if missing else cell if type(cell) is own else _category(name, row, cell, kind, unfit_as_text=unfit_as_text)
+        None if missing else cell if type(cell) is own else _category_or_missing(name, row, cell, kind, lenient=lenient)
         for row, (cell, missing) in enumerate(zip(cells.tolist(), missing_cells.tolist(), strict=True))
     ]
     return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
-def _category(name: str, row: int, cell: Any, kind: str | None, *, unfit_as_text: bool) -> str | None:
+def _category_or_missing(name: str, row: int, cell: Any, kind: str | None, *, lenient: bool) -> str | None:
     if kind is not None and kind.startswith(LIST_OF):
-        return _list(name, row, cell, kind.removeprefix(LIST_OF), unfit_as_text=unfit_as_text)
+        return _list_as_text(name, row, cell, kind.removeprefix(LIST_OF), lenient=lenient)
     if hasattr(cell, "__len__") and not isinstance(cell, str):
-        raise _unfit(name, row, cell, "a text, a number, true, false or null")
+        raise _unfit_error(name, row, cell, "a text, a number, true, false or null")
     try:
         return category_text(cell if kind is None else typed(cell, kind))
     except UnfitError as unfit:
-        if unfit_as_text:
+        if lenient:
             return category_text(cell)
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
 
 
-def _list(name: str, row: int, cell: Any, kind: str, *, unfit_as_text: bool) -> str | None:
+def _list_as_text(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> str | None:
     try:
-        return list_text(cell, kind, category_text, unfit_as_text=unfit_as_text)
+        return list_text(cell, kind, category_text, lenient=lenient)
     except UnfitError as unfit:
-        if unfit_as_text:
+        if lenient:
             return None
-        raise _unfit(name, row, cell, f"{unfit}, or null") from None
+        raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
 
 
 def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
@@ -218,6 +224,6 @@ def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
     return cells, cells.isna()
 
 
-def _unfit(name: str, row: int, cell: Any, allowed: str) -> DataError:
+def _unfit_error(name: str, row: int, cell: Any, allowed: str) -> DataError:
     got = repr(cell) if len(repr(cell)) <= _QUOTED else f"{repr(cell)[:_QUOTED]}..."
     return DataError(f"row {row}: column {name} is {got}; allowed: {allowed}", key=name, got=got, allowed=(allowed,))

@@ -13,22 +13,22 @@ _ALLOWED = {"string": "texts", "integer": "integers", "boolean": "true or false"
 _PLAIN = "biufO"  # NumPy's kinds of which `tolist` keeps what a value is
 
 
-def list_text(cell: Any, kind: str, text_of: Any, *, unfit_as_text: bool = False) -> str:
+def list_text(cell: Any, kind: str, text_of: Any, *, lenient: bool = False) -> str:
     """A list as one JSON text, the same for each way of writing it: `["vegan","quick"]`, or `[1.5,null]` for a list of numbers.
 
     Args:
         cell: The list, not missing: of Python, NumPy, pandas or JSON. An item may be missing.
         kind: The type of its items: `string`, `integer`, `boolean` or `number`.
         text_of: The function that writes an item of another type than `number` as text.
-        unfit_as_text: Whether an item that is no value of its type becomes its text, or no number, instead of an error.
+        lenient: Whether an item that does not have its type becomes its text, or a missing number, instead of raising an error.
 
     Raises:
         UnfitError: It is no list, or an item is not of its type.
     """
     items = _items(cell, kind)
     if kind == "number":
-        return _numbers_text(items, unfit_as_text=unfit_as_text)
-    texts = [_item(at, item, kind, text_of, unfit_as_text=unfit_as_text) for at, item in enumerate(items)]
+        return _numbers_text(items, lenient=lenient)
+    texts = [_item(at, item, kind, text_of, lenient=lenient) for at, item in enumerate(items)]
     return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -40,7 +40,7 @@ def _items(cell: Any, kind: str) -> Sequence[Any]:
     return cell
 
 
-def _item(at: int, item: Any, kind: str, text_of: Any, *, unfit_as_text: bool) -> str | None:
+def _item(position: int, item: Any, kind: str, text_of: Any, *, lenient: bool) -> str | None:
     if kind == "string" and type(item) is str:
         return item
     if _is_missing(item):
@@ -48,17 +48,17 @@ def _item(at: int, item: Any, kind: str, text_of: Any, *, unfit_as_text: bool) -
     try:
         return str(text_of(typed(item, kind)))
     except UnfitError as unfit:
-        if unfit_as_text:
+        if lenient:
             return str(text_of(item))
-        raise _unfit_item(at, item, f"a list of {_ALLOWED[kind]}", str(unfit)) from None
+        raise _unfit_item(position, item, f"a list of {_ALLOWED[kind]}", str(unfit)) from None
 
 
-def _numbers_text(items: Sequence[Any], *, unfit_as_text: bool) -> str:
-    numbers = [_number(at, item, unfit_as_text=unfit_as_text) for at, item in enumerate(items)]
+def _numbers_text(items: Sequence[Any], *, lenient: bool) -> str:
+    numbers = [_number(at, item, lenient=lenient) for at, item in enumerate(items)]
     return to_json(numbers).decode()
 
 
-def _number(at: int, item: Any, *, unfit_as_text: bool) -> float | None:
+def _number(position: int, item: Any, *, lenient: bool) -> float | None:
     if type(item) is float and math.isfinite(item):
         return item
     if _is_missing(item):
@@ -69,9 +69,9 @@ def _number(at: int, item: Any, *, unfit_as_text: bool) -> float | None:
         number = math.inf
     if math.isfinite(number):
         return number
-    if unfit_as_text:
+    if lenient:
         return None
-    raise _unfit_item(at, item, "a list of numbers", "a finite number")
+    raise _unfit_item(position, item, "a list of numbers", "a finite number")
 
 
 def _is_missing(item: Any) -> bool:
@@ -80,6 +80,6 @@ def _is_missing(item: Any) -> bool:
     return pd.api.types.is_scalar(item) and bool(pd.isna(item))
 
 
-def _unfit_item(at: int, item: Any, a_list: str, unfit: str) -> UnfitError:
+def _unfit_item(position: int, item: Any, a_list: str, unfit: str) -> UnfitError:
     got = "a list" if hasattr(item, "__len__") and not isinstance(item, str | dict) else type(item).__name__
-    return UnfitError(f"{a_list}; item {at} is a value of the type {got}, and must be {unfit}")
+    return UnfitError(f"{a_list}; item {position} is a value of the type {got}, and must be {unfit}")

@@ -39,7 +39,7 @@ class OwnTransform:
             with same_process():
                 self.transformer = function(columns)
         except (Exception, SystemExit) as error:  # a team's code may raise anything
-            raise ConfigError(f"{self._name} raised {_line(error)}", key="features.build") from error
+            raise ConfigError(f"{self._name} raised {_error_line(error)}", key="features.build") from error
         if isinstance(self.transformer, type) or not all(
             hasattr(self.transformer, method) for method in ("fit_transform", "transform", "get_params")
         ):
@@ -65,23 +65,25 @@ class OwnTransform:
             DataError: It raised an error about the rows.
         """
         try:
-            matrix = self._dense(self.transformer.fit_transform(frame.copy(), labels.to_numpy()), len(frame))
+            matrix = self._to_matrix(self.transformer.fit_transform(frame.copy(), labels.to_numpy()), len(frame))
             self._check(self.transformer, self._name)
             first = frame.head(_COMPARED_ROWS)
             together, *alone = (
-                predict_rows(self._transformed, rows) for rows in (first, *(first.iloc[[at]] for at in range(len(first))))
+                predict_rows(self._transform, rows) for rows in (first, *(first.iloc[[at]] for at in range(len(first))))
             )
         except (MemoryError, TaxiwayError):
             raise
         except (Exception, SystemExit) as error:
-            raise DataError(f"{self._name} made a transformer that raised {_line(error)}", key="features.build") from error
+            raise DataError(
+                f"{self._name} made a transformer that raised {_error_line(error)}", key="features.build"
+            ) from error
         self._require_usable(matrix, together, alone, accepts_missing=accepts_missing)
         return self.transformer, matrix
 
-    def _transformed(self, rows: "pd.DataFrame") -> Any:
-        return self._dense(self.transformer.transform(rows.copy()), len(rows))
+    def _transform(self, rows: "pd.DataFrame") -> Any:
+        return self._to_matrix(self.transformer.transform(rows.copy()), len(rows))
 
-    def _dense(self, found: Any, rows: int) -> Any:
+    def _to_matrix(self, found: Any, rows: int) -> Any:
         import numpy as np
         from scipy import sparse
 
@@ -139,5 +141,5 @@ def _no_check(transformer: Any, name: str) -> None:
     """Where transformers are not saved."""
 
 
-def _line(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     return clipped(f"{type(error).__name__}: {error}", _MAX_ERROR)

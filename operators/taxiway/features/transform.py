@@ -1,6 +1,7 @@
 """Fit the transform on the training rows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from taxiway.messages import listed
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline import Features
+from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.python_refs import code_digest, names_function, short_name
 from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 
@@ -28,19 +29,37 @@ if TYPE_CHECKING:
 _RULE = 8  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
-def transform(
-    snapshot: Snapshot,
-    schema: Schema,
-    features: Features,
-    *,
-    label: str,
-    problem: Problem,
-    accepts_missing: bool,
-    store: Store,
-    recorder: Recorder,
-    weight: str | None = None,
-    check: Callable[[Any, str], object] | None = None,
-) -> FeatureSet:
+@dataclass(frozen=True)
+class TransformSpec:
+    """What a transform is fitted for.
+
+    Attributes:
+        features: Which columns to use.
+        label: The label.
+        problem: Classification or regression.
+        accepts_missing: Whether the estimator accepts missing values.
+        weight: The column with the weights of the training rows, or the function that returns them; None if all weigh alike.
+        check: Called with a fitted transform of the team's own; it raises an error if it cannot be saved as data.
+    """
+
+    features: Features
+    label: str
+    problem: Problem
+    accepts_missing: bool
+    weight: str | None = None
+    check: Callable[[Any, str], object] | None = None
+
+    @classmethod
+    def of(
+        cls, pipeline: Pipeline, *, accepts_missing: bool, check: Callable[[Any, str], object] | None = None
+    ) -> "TransformSpec":
+        """What the transform of a pipeline is fitted for; see the attributes."""
+        return cls(
+            pipeline.used_features, pipeline.source.label, pipeline.gate.problem, accepts_missing, pipeline.model.weight, check
+        )
+
+
+def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store: Store, recorder: Recorder) -> FeatureSet:
     """Fit the transform on the training rows of a snapshot, and store it with the transformed rows.
 
     See `build_transform` for what becomes of the columns. One without a value in the training spans is left out. Only training spans
@@ -49,60 +68,50 @@ def transform(
     Args:
         snapshot: The snapshot.
         schema: Its schema.
-        features: Which columns to use.
-        label: The label.
-        problem: Classification or regression.
-        accepts_missing: Whether the estimator accepts missing values.
+        spec: What the transform is fitted for.
         store: Where rows and results are.
         recorder: Where to report the number of features.
-        weight: The column with the weights of the training rows, or the function that returns them; None if all weigh alike.
-        check: Called with a fitted transform of the team's own; it raises an error if it cannot be saved as data.
 
     Raises:
         ConfigError: A column is not in the schema, no column is left, or the transform of `features.build` cannot be used,
             or the function of the weights does not return any.
         DataError: The labels do not fit the problem, no column has a value, or a weight is missing or negative.
     """
-    columns = choose_columns(schema, features, label)
-    key = _key(snapshot, schema, columns, features, label, problem, accepts_missing=accepts_missing, weight=weight)
-    made = made_before(store, key, FeatureSet, whole=lambda made: store.is_whole(made.transform) and store.is_whole(made.rows))
-    if made is None:
-        rows = read_rows(snapshot.training, store, [*columns.names, label])
-        weights = weights_of(weight, snapshot.training, store) if weight is not None else None
-        columns = with_free_text(columns.with_values(rows), features, rows)
+    columns = choose_columns(schema, spec.features, spec.label)
+    key = _key(snapshot, schema, columns, spec)
+    feature_set = made_before(
+        store,
+        key,
+        FeatureSet,
+        whole=lambda feature_set: store.is_whole(feature_set.transform) and store.is_whole(feature_set.rows),
+    )
+    if feature_set is None:
+        rows = read_rows(snapshot.training, store, [*columns.names, spec.label])
+        weights = weights_of(spec.weight, snapshot.training, store) if spec.weight is not None else None
+        columns = with_free_text(columns.with_values(rows), spec.features, rows)
         types = column_types(snapshot.training, store, columns.names)
         stored_as = arrow_types(snapshot.training, store, columns.lists)
-        columns, left_out = without_unusable_lists(columns, features, types, stored_as)
-        fitted = _fit(rows, columns, types, features, snapshot, label, problem, accepts_missing=accepts_missing, check=check)
+        columns, left_out = without_unusable_lists(columns, spec.features, types, stored_as)
+        fitted = _fit(rows, columns, types, spec, snapshot)
         fitted = fitted._replace(left_out=left_out)
-        made = keep(
-            store, key, _stored(fitted, rows, snapshot, schema, label=label, weight=weight, weights=weights, store=store)
-        )
-    counts = {kind: len(getattr(made, kind)) for kind in FeatureColumns._fields}
+        rows_digest = _store_rows(fitted.matrix, fitted.names, rows[spec.label], weights, store)
+        feature_set = keep(store, key, _feature_set(fitted, rows, rows_digest, snapshot, schema, spec, store))
+    counts = {kind: len(getattr(feature_set, kind)) for kind in FeatureColumns._fields}
     recorder.params(
         {f"features.{kind}": count for kind, count in counts.items() if count or kind in ("numeric", "categorical")}
     )
-    recorder.record(made)
-    return made
+    recorder.record(feature_set)
+    return feature_set
 
 
-def _key(
-    snapshot: Snapshot,
-    schema: Schema,
-    columns: FeatureColumns,
-    features: Features,
-    label: str,
-    problem: Problem,
-    *,
-    accepts_missing: bool,
-    weight: str | None,
-) -> StageKey:
+def _key(snapshot: Snapshot, schema: Schema, columns: FeatureColumns, spec: TransformSpec) -> StageKey:
+    features, weight = spec.features, spec.weight
     params = {
         "columns": columns,
         "free_text": (features.categorical, features.text) == ("auto", "auto"),
-        "label": label,
-        "problem": problem,
-        "accepts_missing": accepts_missing,
+        "label": spec.label,
+        "problem": spec.problem,
+        "accepts_missing": spec.accepts_missing,
         "min_category_rows": MIN_CATEGORY_ROWS,
         "rule": _RULE,
         **({"weight": short_name(weight)} if weight is not None else {}),
@@ -137,28 +146,28 @@ def _fit(
     rows: "pd.DataFrame",
     columns: FeatureColumns,
     types: Mapping[str, str],
-    features: Features,
+    spec: TransformSpec,
     snapshot: Snapshot,
-    label: str,
-    problem: Problem,
-    *,
-    accepts_missing: bool,
-    check: Callable[[Any, str], object] | None,
 ) -> _Fitted:
     if not columns.names:
         raise DataError("no column of features has a value in the training spans; a model needs one")
-    classes = learnable_classes(rows[label], problem, snapshot.training)
+    classes = learnable_classes(rows[spec.label], spec.problem, snapshot.training)
     as_times = {name: "datetime" for name in columns.dates if types.get(name) not in DATE_TYPES}
     types = {name: kind for name, kind in {**types, **as_times}.items() if name in columns.names}
     frame = raw_frame(rows, columns.as_numbers, columns.as_text, types)
     notes: tuple[str, ...] = ()
-    if features.build is not None:
-        own = OwnTransform(features.build, columns, check)
-        transform, matrix = own.fit(frame, rows[label], accepts_missing=accepts_missing)
+    if spec.features.build is not None:
+        own = OwnTransform(spec.features.build, columns, spec.check)
+        transform, matrix = own.fit(frame, rows[spec.label], accepts_missing=spec.accepts_missing)
     else:
-        many = many_valued(frame, columns.categorical, classes)
-        transform = build_transform(columns, accepts_missing=accepts_missing, types=types, many_valued=many, classes=classes)
-        matrix = transform.fit_transform(frame, _targets(rows[label], classes))
+        transform = build_transform(
+            columns,
+            accepts_missing=spec.accepts_missing,
+            types=types,
+            many_valued=many_valued(frame, columns.categorical, classes),
+            classes=classes,
+        )
+        matrix = transform.fit_transform(frame, _targets(rows[spec.label], classes))
         notes = list_notes(transform)
     names = feature_names(transform, matrix.shape[1])
     if not names:
@@ -174,15 +183,13 @@ def _targets(labels: "pd.Series[Any]", classes: tuple[str, ...]) -> Any:
     return labels.to_numpy(dtype=float) if not classes else (labels.map(category_text) == classes[-1]).to_numpy(dtype=float)
 
 
-def _stored(
+def _feature_set(
     fitted: _Fitted,
     rows: "pd.DataFrame",
+    rows_digest: str,
     snapshot: Snapshot,
     schema: Schema,
-    *,
-    label: str,
-    weight: str | None,
-    weights: Any,
+    spec: TransformSpec,
     store: Store,
 ) -> FeatureSet:
     columns = fitted.columns
@@ -190,16 +197,16 @@ def _stored(
         snapshot=snapshot.digest,
         schema_version=schema.digest,
         **columns._asdict(),
-        label=label,
+        label=spec.label,
         classes=fitted.classes,
         transform=dump_fitted(fitted.transform, store)[0],
-        rows=_store_rows(fitted.matrix, fitted.names, rows[label], weights, store),
+        rows=rows_digest,
         row_count=len(rows),
         types=fitted.types,
         optional=tuple(
             name for name in (*columns.as_numbers, *columns.as_text) if rows[name].isna().any() or _may_be_missing(schema, name)
         ),
-        weight=short_name(weight) if weight is not None else None,
+        weight=short_name(spec.weight) if spec.weight is not None else None,
         left_out=fitted.left_out,
         notes=fitted.notes,
     )

@@ -37,8 +37,8 @@ def weights_of(weight: str, spans: tuple[Span, ...], store: Store) -> "Floats":
         DataError: A weight of the column is missing, negative or no finite number, or all are 0.
     """
     if names_function(weight):
-        return _returned(weight, read_rows(spans, store))
-    return _in_column(read_rows(spans, store, [weight])[weight])
+        return _call_function(weight, read_rows(spans, store))
+    return _read_column(read_rows(spans, store, [weight])[weight])
 
 
 def weight_function(path: str) -> Any:
@@ -62,16 +62,16 @@ def weight_function(path: str) -> Any:
     return function
 
 
-def _in_column(column: "pd.Series[Any]") -> "Floats":
+def _read_column(column: "pd.Series[Any]") -> "Floats":
     import pandas as pd
 
     weights: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    if mistake := _mistake(weights):
-        raise DataError(f"the weight {column.name} is {mistake}; {_ALLOWED}", key=_KEY, got=str(column.name))
+    if problem := _problem_with(weights):
+        raise DataError(f"the weight {column.name} is {problem}; {_ALLOWED}", key=_KEY, got=str(column.name))
     return weights
 
 
-def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
+def _call_function(path: str, rows: "pd.DataFrame") -> "Floats":
     """The weights that a function returns for some rows."""
     function, name, given = weight_function(path), short_name(path), rows.copy()
     try:
@@ -81,18 +81,18 @@ def _returned(path: str, rows: "pd.DataFrame") -> "Floats":
         raise
     except (Exception, SystemExit) as error:  # a team's code may raise anything
         raise ConfigError(f"{_KEY}: {name} raised {clipped(error_text(error), _MAX_ERROR)}", key=_KEY) from error
-    if changed := _changed(rows, given):
+    if change := _find_change(rows, given):
         raise ConfigError(
-            f"{_KEY}: {name} changed {changed} of the rows that it got, so its weights may belong to other rows; work on a copy, rows.copy()",
+            f"{_KEY}: {name} changed {change} of the rows that it got, so its weights may belong to other rows; work on a copy, rows.copy()",
             key=_KEY,
         )
     weights = _as_numbers(returned, rows, name)
-    if mistake := _mistake(weights):
-        raise ConfigError(f"{_KEY}: {name} returned weights that are {mistake}; {_ALLOWED}", key=_KEY)
+    if problem := _problem_with(weights):
+        raise ConfigError(f"{_KEY}: {name} returned weights that are {problem}; {_ALLOWED}", key=_KEY)
     return weights
 
 
-def _changed(rows: "pd.DataFrame", given: "pd.DataFrame") -> str | None:
+def _find_change(rows: "pd.DataFrame", given: "pd.DataFrame") -> str | None:
     """What a function changed in the rows that it got; None if it only added columns."""
     if not given.index.equals(rows.index):
         return "the order or the number"
@@ -127,7 +127,7 @@ def _as_numbers(returned: Any, rows: "pd.DataFrame", name: str) -> "Floats":
     return numbers
 
 
-def _mistake(weights: "Floats") -> str | None:
+def _problem_with(weights: "Floats") -> str | None:
     """What estimators cannot calculate with, in words: also weights so small or large that sums of their squares are lost."""
     import numpy as np
 

@@ -7,7 +7,7 @@ Without one the verdict is FAIL, whatever the metrics are.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from taxiway.gates.wording import fail, passed
+from taxiway.gates.wording import reason_to_fail, reason_to_pass
 from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Status
 
 
@@ -23,17 +23,19 @@ def data_reasons(
         decisions: The decisions of people about the report, such as waivers by command.
     """
     if report is None:
-        yield fail(f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained")
+        yield reason_to_fail(
+            f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained"
+        )
         return
     problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today, decisions))
-    yield from map(fail, problems)
+    yield from map(reason_to_fail, problems)
     if not problems:
         by_command = [waiver for waiver in decisions if any(_covers(waiver, anomaly, today) for anomaly in report.blocking)]
         waived = f", {len(report.waivers)} waived" if report.waivers else ""
         found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
         if by_command:
             found = f"{_anomalies(len(report.anomalies))}, those that block are waived ({'; '.join(map(_waived, by_command))})"
-        yield passed(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
+        yield reason_to_pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
 
 
 def still_blocking(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[Anomaly, ...]:

@@ -7,7 +7,15 @@ from datetime import date
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.data_report import data_reasons
-from taxiway.gates.wording import as_improvement, ci_label, decimals, estimate_and_bounds, fail, interval_text, passed
+from taxiway.gates.wording import (
+    as_improvement,
+    ci_label,
+    decimals,
+    estimate_and_bounds,
+    interval_text,
+    reason_to_fail,
+    reason_to_pass,
+)
 from taxiway.messages import counted, listed, number_text
 from taxiway.records import (
     Candidate,
@@ -22,7 +30,7 @@ from taxiway.records import (
     Verdict,
     worst,
 )
-from taxiway.spec.gate import Gate
+from taxiway.spec.gate import Gate, Slices
 from taxiway.stats.bootstrap import LEAST_GROUPS
 
 _MAX_SUSPICIOUS_COLUMNS = 3
@@ -59,9 +67,9 @@ def decide(
         The verdict, with every reason; its status is the worst of theirs.
     """
     comparison = (
-        (fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
+        (reason_to_fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
         if older_data_reason is not None
-        else (*_against_champion(evaluation, gate), *_slices(evaluation, gate))
+        else (*_against_champion(evaluation, gate), *_slice_reasons(evaluation, gate))
     )
     reasons = (
         *data_reasons(candidate, report, today, decisions),
@@ -89,7 +97,7 @@ def decide(
 
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
-        yield fail(
+        yield reason_to_fail(
             f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
             f"not to version {candidate.version} on snapshot {candidate.snapshot}"
         )
@@ -98,13 +106,13 @@ def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterat
 def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     if rows >= gate.min_rows:
-        yield passed(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
+        yield reason_to_pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
     else:
         message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
         yield Reason(status=Status.UNDECIDED, message=message)
     found = evaluation.groups
     if found is not None and found.groups >= LEAST_GROUPS:
-        yield passed(
+        yield reason_to_pass(
             f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
         )
     elif found is not None:
@@ -114,7 +122,7 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
 
 def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     for name, threshold in sorted(gate.thresholds.items()):
-        score = _result(evaluation, name).candidate
+        score = _metric_result(evaluation, name).candidate
         status = _compare_with_bound(score, threshold, gate.facts(name).direction)
         digits = decimals(estimate_and_bounds(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
@@ -176,9 +184,9 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
         return
-    result, direction = _result(evaluation, rule.metric), gate.facts(rule.metric).direction
+    result, direction = _metric_result(evaluation, rule.metric), gate.facts(rule.metric).direction
     if result.champion is None or result.difference is None:
-        yield fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
+        yield reason_to_fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
         return
     improvement = as_improvement(result.difference, direction)
     size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
@@ -198,7 +206,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     )
 
 
-def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+def _slice_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if gate.slices is None:
         return
     if evaluation.champion is None:
@@ -216,22 +224,20 @@ def _slices(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield Reason(status=Status.NOT_APPLICABLE, message=message)
         return
     worse = [s for s in evaluation.slices if _exceeds_drop(s, gate, gate.slices.max_drop)]
-    yield from (fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
+    yield from (reason_to_fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
     if not worse:
-        few_rows = sum(s.rows < gate.slices.min_rows for s in evaluation.slices)
-        skipped = {
-            "had too few rows": few_rows,
-            "had too few groups, or too few different labels" if gate.group_by else "had too few different labels": len(
-                evaluation.slices
-            )
-            - compared
-            - few_rows,
-        }
-        word = "drop" if gate.facts(gate.against_champion.metric).direction > 0 else "rise"
-        yield passed(
-            f"{compared} of {len(evaluation.slices)} slices ({', '.join(gate.slices.by)}) compared: no significant {word} above "
-            f"{number_text(gate.slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in skipped.items() if count)
-        )
+        yield reason_to_pass(_no_slice_worse_text(evaluation, gate, gate.slices, compared))
+
+
+def _no_slice_worse_text(evaluation: Evaluation, gate: Gate, slices: Slices, compared: int) -> str:
+    few_rows = sum(s.rows < slices.min_rows for s in evaluation.slices)
+    other = "had too few groups, or too few different labels" if gate.group_by else "had too few different labels"
+    not_compared = {"had too few rows": few_rows, other: len(evaluation.slices) - compared - few_rows}
+    word = "drop" if gate.facts(gate.against_champion.metric).direction > 0 else "rise"
+    return (
+        f"{compared} of {len(evaluation.slices)} slices ({', '.join(slices.by)}) compared: no significant {word} above "
+        f"{number_text(slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in not_compared.items() if count)
+    )
 
 
 def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
@@ -260,7 +266,7 @@ def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Sta
     return Status.FAIL if high < direction * bound else Status.UNDECIDED
 
 
-def _result(evaluation: Evaluation, name: str) -> MetricResult:
+def _metric_result(evaluation: Evaluation, name: str) -> MetricResult:
     for result in evaluation.metrics:
         if result.metric == name:
             return result

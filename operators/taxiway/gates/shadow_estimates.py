@@ -18,12 +18,12 @@ _MAX_VALUES_PER_CHUNK = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
 
-def proportion(hits: int, of: int, confidence: float) -> Interval:
+def proportion(hits: int, total: int, confidence: float) -> Interval:
     """A proportion with its exact interval (Clopper and Pearson 1934, Biometrika 26:404)."""
     from scipy.stats import binomtest
 
-    exact = binomtest(hits, of).proportion_ci(confidence, method="exact")
-    return Interval(value=hits / of, low=float(exact.low), high=float(exact.high), rows=of)
+    exact = binomtest(hits, total).proportion_ci(confidence, method="exact")
+    return Interval(value=hits / total, low=float(exact.low), high=float(exact.high), rows=total)
 
 
 def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
@@ -125,10 +125,10 @@ def score_shift_of(
 def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[float, float] | None:
     """The scores of a row; None for labels."""
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
-        at = classes.champion_index(champion)
-        name = classes.champion[at]
+        position = classes.champion_index(champion)
+        name = classes.champion[position]
         learned = name in classes.challenger
-        return float(champion[at]), float(challenger[list(classes.challenger).index(name)]) if learned else 0.0
+        return float(champion[position]), float(challenger[list(classes.challenger).index(name)]) if learned else 0.0
     if isinstance(champion, list) and isinstance(challenger, list) and len(champion) == len(challenger):
         class_index = 1 if len(champion) == 2 else classes.champion_index(champion)
         return float(champion[class_index]), float(challenger[class_index])

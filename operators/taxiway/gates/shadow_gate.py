@@ -4,6 +4,7 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, latency_ratios, proportion, score_shift_of
 from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, percent_text
@@ -18,6 +19,16 @@ MAX_UNPAIRED = 0.1
 MIN_CALLS_FOR_P99 = 100
 # A smaller shift is a rounding error of the scores.
 _SMALLEST_SHIFT = 1e-9
+
+
+@dataclass(frozen=True)
+class _Estimates:
+    """What the requests that both versions answered show; None if there are too few."""
+
+    agreement: Interval | None
+    score_shift: Interval | None
+    p50_ratio: Interval | None
+    p99_ratio: Interval | None
 
 
 def decide(
@@ -53,41 +64,54 @@ def decide(
     """
     if (pairs.model, pairs.version) != (model, version):
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
-    usable = [pair for pair in pairs.pairs if pair.champion.version == champion]
-    answered_by_both = [pair for pair in usable if not pair.champion.error and not pair.challenger.error]
-    agreement, shift = (
-        agreement_of(answered_by_both, requirements.agree_within, confidence, classes),
-        score_shift_of(answered_by_both, confidence, classes),
-    )
-    p50, p99 = latency_ratios(answered_by_both, confidence)
+    compared = [pair for pair in pairs.pairs if pair.champion.version == champion]
     preconditions = (
-        _judge_pair_count(pairs, len(usable), requirements.min_requests),
-        _judge_same_champion(pairs, len(usable), champion),
+        _judge_pair_count(pairs, len(compared), requirements.min_requests),
+        _judge_same_champion(pairs, len(compared), champion),
     )
+    estimates = _estimate(compared, requirements, confidence, classes)
     reasons = (
         *preconditions,
         _judge_unpaired(pairs),
-        _judge_agreement(agreement, requirements, confidence),
-        _judge_errors(usable, requirements.max_error_rate, confidence),
-        _describe_shift(shift, confidence),
-        _describe_p50(p50, confidence),
-        _judge_p99(p99, requirements.max_p99_ratio, confidence),
+        *_judge_estimates(estimates, compared, requirements, confidence),
     )
     # Too few pairs, or pairs of two champions, cannot even show a failure.
-    unusable = any(reason.status is Status.UNDECIDED for reason in preconditions)
+    comparable = all(reason.status is not Status.UNDECIDED for reason in preconditions)
     return ShadowReport(
         model=model,
         version=version,
         champion=champion,
-        status=Status.UNDECIDED if unusable else worst(tuple(reason.status for reason in reasons)),
+        status=worst(tuple(reason.status for reason in reasons)) if comparable else Status.UNDECIDED,
         reasons=reasons,
-        requests=len(usable),
-        agreement=agreement,
-        score_shift=shift,
-        champion_errors=sum(bool(pair.champion.error) for pair in usable),
-        challenger_errors=sum(bool(pair.challenger.error) for pair in usable),
-        latency_p50_ratio=p50,
-        latency_p99_ratio=p99,
+        requests=len(compared),
+        agreement=estimates.agreement,
+        score_shift=estimates.score_shift,
+        champion_errors=sum(bool(pair.champion.error) for pair in compared),
+        challenger_errors=sum(bool(pair.challenger.error) for pair in compared),
+        latency_p50_ratio=estimates.p50_ratio,
+        latency_p99_ratio=estimates.p99_ratio,
+    )
+
+
+def _estimate(compared: Sequence[Pair], requirements: Shadow, confidence: float, classes: VersionClasses) -> _Estimates:
+    answered_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
+    agreement = agreement_of(answered_by_both, requirements.agree_within, confidence, classes)
+    return _Estimates(
+        agreement,
+        score_shift_of(answered_by_both, confidence, classes),
+        *latency_ratios(answered_by_both, confidence),
+    )
+
+
+def _judge_estimates(
+    estimates: _Estimates, compared: Sequence[Pair], requirements: Shadow, confidence: float
+) -> tuple[Reason, ...]:
+    return (
+        _judge_agreement(estimates.agreement, requirements, confidence),
+        _judge_errors(compared, requirements.max_error_rate, confidence),
+        _describe_shift(estimates.score_shift, confidence),
+        _describe_p50(estimates.p50_ratio, confidence),
+        _judge_p99(estimates.p99_ratio, requirements.max_p99_ratio, confidence),
     )
 
 
@@ -101,9 +125,9 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
     )
 
 
-def _judge_pair_count(pairs: PairedLog, usable: int, needed: int) -> Reason:
-    found = f"{usable:,} requests with a result from both versions"
-    if usable >= needed:
+def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
+    found = f"{compared:,} requests with a result from both versions"
+    if compared >= needed:
         return _reason(Status.PASS, f"{found} (required: at least {needed:,})")
     return _reason(
         Status.UNDECIDED,
@@ -112,7 +136,7 @@ def _judge_pair_count(pairs: PairedLog, usable: int, needed: int) -> Reason:
     )
 
 
-def _judge_same_champion(pairs: PairedLog, usable: int, champion: int) -> Reason:
+def _judge_same_champion(pairs: PairedLog, compared: int, champion: int) -> Reason:
     others = sorted({pair.champion.version for pair in pairs.pairs} - {champion})
     if not others:
         return _reason(Status.PASS, f"champion version {champion} answered all compared requests")
@@ -120,7 +144,7 @@ def _judge_same_champion(pairs: PairedLog, usable: int, champion: int) -> Reason
     return _reason(
         Status.UNDECIDED,
         f"the champion changed during the comparison: version {named}, not version {champion}, answered "
-        f"{len(pairs.pairs) - usable:,} of {len(pairs.pairs):,} requests; run the shadow again",
+        f"{len(pairs.pairs) - compared:,} of {len(pairs.pairs):,} requests; run the shadow again",
     )
 
 
@@ -150,12 +174,12 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
     )
 
 
-def _judge_errors(usable: Sequence[Pair], most: float, confidence: float) -> Reason:
-    answered = [pair for pair in usable if not pair.champion.error]
+def _judge_errors(compared: Sequence[Pair], most: float, confidence: float) -> Reason:
+    answered = [pair for pair in compared if not pair.champion.error]
     failed = [pair.challenger.error for pair in answered if pair.challenger.error]
     if not answered:
         return _reason(
-            Status.UNDECIDED, f"the champion answered none of {len(usable):,} requests, so errors cannot be compared"
+            Status.UNDECIDED, f"the champion answered none of {len(compared):,} requests, so errors cannot be compared"
         )
     rate = proportion(len(failed), len(answered), confidence)
     example = f'; the latest error: "{failed[-1][:200]}"' if failed else ""

@@ -66,11 +66,11 @@ def _side(value: float, bound: float) -> int:
     return (value > bound) - (value < bound)
 
 
-def fail(message: str) -> Reason:
+def reason_to_fail(message: str) -> Reason:
     """A reason for FAIL."""
     return Reason(status=Status.FAIL, message=message)
 
 
-def passed(message: str) -> Reason:
+def reason_to_pass(message: str) -> Reason:
     """A reason for PASS."""
     return Reason(status=Status.PASS, message=message)

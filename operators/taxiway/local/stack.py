@@ -90,7 +90,7 @@ class StackProcess:
             yield event
             if event["event"] == "ready":
                 return
-        raise TransientError(f"the stack did not start: {self._killed()}")
+        raise TransientError(f"the stack did not start: {self._killed_text()}")
 
     def wait(self, notice: Callable[[dict[str, Any]], None]) -> str:
         """Wait until the stack ends; returns why it failed, empty if another command stopped it.
@@ -106,9 +106,9 @@ class StackProcess:
             if event["event"] == "stopping":
                 return ""
             notice(event)
-        return self._killed()
+        return self._killed_text()
 
-    def _killed(self) -> str:
+    def _killed_text(self) -> str:
         return f"its supervisor exited without a reason; see its log: {self.stack.home.logs / 'supervisor.log'}"
 
     def stop(self) -> None:

@@ -148,7 +148,7 @@ class Watch:
             self._replace(watched, f"did not start: {error}")
 
     def _judge(self, watched: _Watched) -> None:
-        now, limits, health = time.monotonic(), self._limits, self._checked(watched)
+        now, limits, health = time.monotonic(), self._limits, self._check_health(watched)
         if health is Health.GOOD and watched.state is not _State.HEALTHY:
             self._emit(event="healthy", service=watched.part.name, seconds=now - watched.since)
             watched.enter(_State.HEALTHY)
@@ -165,7 +165,7 @@ class Watch:
             watched.told = True
             self._emit(event="unhealthy", service=watched.part.name, seconds=limits.hang_s)
 
-    def _checked(self, watched: _Watched) -> Health | None:
+    def _check_health(self, watched: _Watched) -> Health | None:
         """The result of a health check, if one has ended; the next one is begun when it is time."""
         now = time.monotonic()
         if watched.check is None and now >= watched.next_check:

@@ -41,7 +41,7 @@ def code_in(name: str, content: bytes) -> str:
     if name.lower().endswith(_CODE) or content.startswith(_ELF):
         return "is code"
     try:
-        return _in_archive(content) or _compressed(content) or _plain(content)
+        return _in_archive(content) or _problem_of_compressed(content) or _plain(content)
     except _TooLargeError:
         return f"is more than {MAX_BYTES:,} bytes when it is decompressed"
 
@@ -87,33 +87,33 @@ def _is_old_joblib(content: bytes) -> bool:
         return False
 
 
-def _compressed(content: bytes) -> str:
+def _problem_of_compressed(content: bytes) -> str:
     """Why a compressed file is not data; empty also if it is not compressed."""
     for start, is_certain, opener in _OPENED:
         if content.startswith(start):
-            opened, is_whole = _opened(content, opener)
+            opened, is_whole = _decompress(content, opener)
             if is_certain and opened and not is_whole:
                 return "is a compressed file that is damaged"
             return (_in_archive(opened) or _plain(opened)) if opened else ""
     return ""
 
 
-def _opened(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]:
+def _decompress(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]:
     """What is decompressed before the end or an error, of one stream after the other, and whether the last stream is whole.
 
     Raises:
         _TooLargeError: It is more than `MAX_BYTES`.
     """
     opened = bytearray()
-    at, end = 0, len(content.rstrip(b"\0"))  # files may be padded with zeros
-    while at < end:
+    position, end = 0, len(content.rstrip(b"\0"))  # files may be padded with zeros
+    while position < end:
         stream, before = opener(), len(opened)
         try:
             while not stream.eof:
                 given = getattr(stream, "unconsumed_tail", b"")
                 if not given and getattr(stream, "needs_input", True):
-                    given = content[at : at + _STEP_BYTES]
-                    at += len(given)
+                    given = content[position : position + _STEP_BYTES]
+                    position += len(given)
                 made = stream.decompress(given, _STEP_BYTES)
                 if not made and not given and not stream.eof:
                     return bytes(opened), False
@@ -122,7 +122,7 @@ def _opened(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]:
                     raise _TooLargeError
         except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, MemoryError):
             return bytes(opened), 0 < before == len(opened)  # what follows a stream need not be another
-        at -= len(stream.unused_data)
+        position -= len(stream.unused_data)
     return bytes(opened), True
 
 
@@ -143,7 +143,7 @@ def _in_archive(content: bytes) -> str:
                     return f"has the archive {member.filename} in it, which is not looked into"
                 if member.filename.lower().endswith(_CODE) or inner.startswith(_ELF):
                     return f"has code in it, {member.filename}"
-                if problem := _compressed(inner) or _plain(inner):
+                if problem := _problem_of_compressed(inner) or _plain(inner):
                     return f"has a file in it, {member.filename}, that {problem}"
     except (
         zipfile.BadZipFile,

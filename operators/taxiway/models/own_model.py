@@ -59,12 +59,12 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 f"pipeline file, but not in folders called .*, {', '.join(_NOT_SEARCHED)}"
             )
         content = file.read_bytes()
-        with temp_folder("artifacts") as at:
+        with temp_folder("artifacts") as saved_folder:
             try:
-                model.save(at)
+                model.save(saved_folder)
             except Exception as error:  # a team's code may raise anything
                 raise FitError(f"{name}.save raised {error_line(error)}") from error
-            artifacts = _read(at, name)
+            artifacts = _read(saved_folder, name)
         text = content.decode("utf-8", "replace")
         made = cls({"file": file.name, "class": name, "digest": digest_of_bytes(content), "text": text, "artifacts": artifacts})
         try:
@@ -86,7 +86,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 been executed.
             ModelLoadError: The file or `load` raised an error.
         """
-        saved = self._checked()
+        saved = self._checked_state()
         what = f"the class {saved['class']} of {saved['file']}, whose digest is {saved['digest']}"
         if folder is None:
             raise UntrustedModelError(
@@ -149,12 +149,12 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return np.asarray(answers, dtype=float)
 
     def _load(self, content: bytes, path: Path) -> None:
-        saved = self._checked()
+        saved = self._checked_state()
         name = saved["class"]
         with temp_folder("artifacts") as folder:
-            for at, artifact in saved["artifacts"].items():
-                (folder / at).parent.mkdir(parents=True, exist_ok=True)
-                (folder / at).write_bytes(artifact)
+            for relative_path, artifact in saved["artifacts"].items():
+                (folder / relative_path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / relative_path).write_bytes(artifact)
             try:
                 self.__dict__["_loaded"] = _class_in(content, path, name).load(folder)
             except (MemoryError, UntrustedModelError):
@@ -162,7 +162,7 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             except (Exception, SystemExit) as error:  # a team's code may raise anything
                 raise ModelLoadError(f"{name} of {path.name} cannot be loaded: {error_line(error)}") from error
 
-    def _checked(self) -> Mapping[str, Any]:
+    def _checked_state(self) -> Mapping[str, Any]:
         """What is saved, of the right types and without code.
 
         Raises:
@@ -192,9 +192,9 @@ class OwnModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
 def _python_files(folder: Path) -> Iterator[Path]:
     """The Python files in a folder and its subfolders, but not those of installed packages."""
-    for at, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in _NOT_SEARCHED]
-        yield from (path for name in names if name.endswith(".py") and (path := Path(at, name)).is_file())
+        yield from (path for name in names if name.endswith(".py") and (path := Path(parent, name)).is_file())
 
 
 def _is_searched(file: Path, folder: Path) -> bool:

@@ -42,34 +42,34 @@ def is_pickle(content: bytes) -> bool:
 
 def _operations(content: bytes) -> Iterator[Any]:
     """The instructions up to the first that is invalid; `pickletools.genops` also stops at arguments that `pickle` accepts."""
-    at = 0
-    while at < len(content) and (operation := _OPERATIONS.get(content[at])):
-        after = _end_of_argument(content, at + 1, operation)
+    position = 0
+    while position < len(content) and (operation := _OPERATIONS.get(content[position])):
+        after = _end_of_argument(content, position + 1, operation)
         if after is None or after > len(content):
             return
         yield operation
-        at = after
+        position = after
 
 
-def _end_of_argument(content: bytes, at: int, operation: Any) -> int | None:
-    """Where the argument of an instruction ends, which begins at `at`; None if it is invalid."""
+def _end_of_argument(content: bytes, position: int, operation: Any) -> int | None:
+    """Where the argument of an instruction ends, which begins at `position`; None if it is invalid."""
     kind = operation.arg
     if kind is None:
-        return at
+        return position
     if kind.n >= 0:
-        return at + int(kind.n)
+        return position + int(kind.n)
     if kind.n == pickletools.UP_TO_NEWLINE:
-        end = at
+        end = position
         for _ in range(2 if kind is pickletools.stringnl_noescape_pair else 1):
             end = content.find(b"\n", end) + 1
             if not end:
                 return None
         needed = _LINES_WITH.get(operation.name)
-        return end if needed is None or any(byte in needed for byte in content[at:end]) else None
+        return end if needed is None or any(byte in needed for byte in content[position:end]) else None
     width = _LENGTHS[kind.n]
     signed = kind.n == pickletools.TAKEN_FROM_ARGUMENT4
-    length = int.from_bytes(content[at : at + width], "little", signed=signed)
-    return at + width + length if length >= 0 else None
+    length = int.from_bytes(content[position : position + width], "little", signed=signed)
+    return position + width + length if length >= 0 else None
 
 
 class _Stack:

@@ -78,7 +78,7 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
     ti: Any = context["ti"]
     source, moment = source_of(pipeline), _moment_of_backfill(context)
     earlier = ti.get_previous_dagrun() if moment is not None and not requested else None
-    planned = plan_ingest(
+    plan = plan_ingest(
         source,
         pipeline.name,
         open_store(),
@@ -86,12 +86,12 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
         now=datetime.now(UTC),
         requested=requested or None,
         moment=moment,
-        before=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
+        previous_moment=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
     )
-    if not planned.plan.spans:
-        raise AirflowSkipException(planned.nothing_to_do("trigger the DAG with the parameter span"))
-    return planned
+    if not plan.window.spans:
+        raise AirflowSkipException(plan.nothing_to_do("trigger the DAG with the parameter span"))
+    return plan
 
 
 def defer_to_earlier_run(operator: IngestOperator, context: "Context") -> None:

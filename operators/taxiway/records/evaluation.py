@@ -157,11 +157,13 @@ class Evaluation(Record):
         confidence: The confidence of the intervals on all rows.
         metrics: The metrics on all rows.
         slices: The comparison metric by slice; empty without slices or without a champion.
-        candidate_without: The columns of the candidate that the evaluation rows do not have any more; it was scored without values
-            in them.
+        candidate_without: The columns that the candidate was trained with and the evaluation rows no longer have; it was scored
+            with missing values in them.
         champion_without: The same for the champion.
-        alone: If the candidate is almost perfect, the columns that may give the label away.
-        unseen_classes: The classes of evaluation rows that the candidate has not learned; it was scored with a probability of 0 for them.
+        alone: The columns that alone predict the label suspiciously well, and may give it away. They are only looked for if the
+            candidate is almost perfect.
+        unseen_classes: The classes of evaluation rows that the candidate was not trained on; it was scored with a probability of 0
+            for them.
         champion_unseen_classes: The same for the champion.
         absent_classes: The classes of the candidate that no evaluation row has.
         groups: The groups of rows that were resampled together; None if each row was on its own.

@@ -52,7 +52,7 @@ class FeatureSet(Record):
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the raw columns that a model of this feature set takes."""
-        return self.as_numbers + self.as_text
+        return self.numeric + self.dates + self.categorical + self.text + self.lists
 
     def describe(self) -> str:
         """`11 numeric, 3 categorical, 1 text and 2 date columns`; kinds without a column are left out."""
@@ -65,16 +65,6 @@ class FeatureSet(Record):
         )
         *most, last = [f"{len(names)} {kind}" for kind, names in kinds if names] or ["no"]
         return f"{', '.join(most)}{' and ' if most else ''}{last} column{'' if len(self.columns) == 1 else 's'}"
-
-    @property
-    def as_numbers(self) -> tuple[str, ...]:
-        """The raw columns that the model gets as numbers: numeric ones, and dates as seconds since 1970."""
-        return self.numeric + self.dates
-
-    @property
-    def as_text(self) -> tuple[str, ...]:
-        """The raw columns that the model gets as text: categories, free text, and lists as JSON."""
-        return self.categorical + self.text + self.lists
 
 
 class Candidate(Record):

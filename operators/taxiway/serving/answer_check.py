@@ -69,16 +69,16 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
         for start in range(0, len(logged), _REQUESTS_AT_ONCE):
             batch = logged[start : start + _REQUESTS_AT_ONCE]
             outcomes = predict_with(model, [read_rows(answer.body.encode())[1] for answer in batch])
-            own_answers = [json.loads(outcome.predictions) if outcome.status == 200 else None for outcome in outcomes]
-            allowed = _TOLERANCE * max(map(_magnitude, own_answers))
-            for answer, outcome, again in zip(batch, outcomes, own_answers, strict=True):
-                same = again is not None and _same(answer.predictions, again, allowed)
-                equal += same
-                if not same and difference is None:
-                    own = _short(outcome.predictions or outcome.error)
+            recomputed_answers = [json.loads(outcome.predictions) if outcome.status == 200 else None for outcome in outcomes]
+            allowed = _TOLERANCE * max(map(_magnitude, recomputed_answers))
+            for answer, outcome, recomputed in zip(batch, outcomes, recomputed_answers, strict=True):
+                is_equal = recomputed is not None and _equal(answer.predictions, recomputed, allowed)
+                equal += is_equal
+                if not is_equal and difference is None:
+                    shown = _short(outcome.predictions or outcome.error)
                     difference = (
                         f"version {version} answered request {answer.request_id} with {_short(json.dumps(answer.predictions))}, "
-                        f"but the model computes: {own}"
+                        f"but the model computes: {shown}"
                     )
         total += len(logged)
     return AnswerCheck(total, equal, difference)
@@ -96,8 +96,8 @@ def check_shadow(report: ShadowReport, pairs: Sequence[Pair], load: Load) -> Sha
         WrongAnswersError: A logged answer differs from the model's, so the log cannot be used for a decision.
     """
     assert report.champion is not None
-    champion = [_logged(pair, pair.champion) for pair in pairs if pair.champion.version == report.champion]
-    challenger = [_logged(pair, pair.challenger) for pair in pairs]
+    champion = [_logged_answer(pair, pair.champion) for pair in pairs if pair.champion.version == report.champion]
+    challenger = [_logged_answer(pair, pair.challenger) for pair in pairs]
     checks = [
         check_answers({version: [answer for answer in answers if answer is not None]}, load)
         for version, answers in ((report.champion, champion), (report.version, challenger))
@@ -136,21 +136,23 @@ def _reason(champion: AnswerCheck, challenger: AnswerCheck) -> Reason:
     )
 
 
-def _logged(pair: Pair, answer: Answer) -> LoggedAnswer | None:
+def _logged_answer(pair: Pair, answer: Answer) -> LoggedAnswer | None:
     """The answer with its request; None if it is an error, or if the body of the request is not known."""
     if pair.body is None or answer.predictions is None:
         return None
     return LoggedAnswer(pair.request_id, pair.body, answer.predictions)
 
 
-def _same(logged: Any, own: Any, allowed: float) -> bool:
-    if isinstance(logged, list) and isinstance(own, list):
-        return len(logged) == len(own) and all(_same(a, b, allowed) for a, b in zip(logged, own, strict=True))
-    if isinstance(logged, dict) and isinstance(own, dict):
-        return logged.keys() == own.keys() and all(_same(value, own[name], allowed) for name, value in logged.items())
-    if _is_number(logged) and _is_number(own):
-        return bool(abs(logged - own) <= allowed)
-    return type(logged) is type(own) and bool(logged == own)
+def _equal(logged: Any, computed: Any, allowed: float) -> bool:
+    if isinstance(logged, list) and isinstance(computed, list):
+        return len(logged) == len(computed) and all(_equal(a, b, allowed) for a, b in zip(logged, computed, strict=True))
+    if isinstance(logged, dict) and isinstance(computed, dict):
+        return logged.keys() == computed.keys() and all(
+            _equal(value, computed[name], allowed) for name, value in logged.items()
+        )
+    if _is_number(logged) and _is_number(computed):
+        return bool(abs(logged - computed) <= allowed)
+    return type(logged) is type(computed) and bool(logged == computed)
 
 
 def _magnitude(answer: Any) -> float:

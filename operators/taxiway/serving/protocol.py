@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
 
-FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
+INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 MAX_CELLS = 100_000
 """The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000
@@ -59,45 +59,45 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         content = from_json(body)  # also refuses halves of surrogate pairs, which could not be logged
     except ValueError as error:
         raise RequestError(
-            400, f"the body is not JSON: {error}; send one object with one of the keys {', '.join(FORMS)}"
+            400, f"the body is not JSON: {error}; send one object with one of the keys {', '.join(INPUT_FORMATS)}"
         ) from None
-    if not isinstance(content, dict) or len(content) != 1 or next(iter(content)) not in FORMS:
+    if not isinstance(content, dict) or len(content) != 1 or next(iter(content)) not in INPUT_FORMATS:
         got = f"an object with the keys {listed(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(FORMS)}")
-    form, value = next(iter(content.items()))
-    rows = _from_records(form, value) if isinstance(value, list) else _from_object(form, value)
+        _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(INPUT_FORMATS)}")
+    input_format, value = next(iter(content.items()))
+    rows = _rows_of_list(input_format, value) if isinstance(value, list) else _rows_of_object(input_format, value)
     if not rows.columns or not rows.data:
-        _refuse(f"{form} has no rows; send at least one")
+        _refuse(f"{input_format} has no rows; send at least one")
     if len(set(rows.columns)) != len(rows.columns):
-        _refuse(f"{form} has a duplicate column among {listed(rows.columns)}")
-    rows = replace(rows, items=_items(rows))
+        _refuse(f"{input_format} has a duplicate column among {listed(rows.columns)}")
+    rows = replace(rows, items=_count_list_items(rows))
     if rows.cells > MAX_CELLS:
         raise RequestError(
             413,
-            f"{form} has {rows.cells:,} values, with those in lists; allowed: {MAX_CELLS:,}. Send fewer rows per request, and only the "
+            f"{input_format} has {rows.cells:,} values, with those in lists; allowed: {MAX_CELLS:,}. Send fewer rows per request, and only the "
             "columns of the model",
         )
     return body.decode(), rows
 
 
-def _require_size(form: str, rows: int, columns: int) -> None:
+def _require_size(input_format: str, rows: int, columns: int) -> None:
     if columns > MAX_COLUMNS:
-        raise RequestError(413, f"{form} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
+        raise RequestError(413, f"{input_format} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
     if rows > MAX_ROWS or rows * columns > MAX_CELLS:
         raise RequestError(
             413,
-            f"{form} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_ROWS:,} rows and {MAX_CELLS:,} cells. Send fewer "
+            f"{input_format} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_ROWS:,} rows and {MAX_CELLS:,} cells. Send fewer "
             "rows per request, and only the columns of the model",
         )
 
 
-def _require_names(form: str, names: Iterable[str]) -> None:
+def _require_names(input_format: str, names: Iterable[str]) -> None:
     for name in names:
         if len(name) > MAX_NAME:
-            _refuse(f"{form} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME:,}")
+            _refuse(f"{input_format} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME:,}")
 
 
-def _items(rows: Rows) -> int:
+def _count_list_items(rows: Rows) -> int:
     """The number of items in lists. Raises RequestError (400) if a cell is an object, or a list of lists or objects, or too long."""
     items = 0
     for position, row in enumerate(rows.data):
@@ -122,43 +122,43 @@ def _wrong_in_list(cell: list[Any]) -> str:
     return "" if wrong is None else f"{'a list' if isinstance(wrong, list) else 'an object'} in a list"
 
 
-def _from_records(form: str, value: list[Any]) -> Rows:
-    if form == "dataframe_split" or not all(isinstance(record, dict) for record in value):
-        _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
+def _rows_of_list(input_format: str, value: list[Any]) -> Rows:
+    if input_format == "dataframe_split" or not all(isinstance(record, dict) for record in value):
+        _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
     columns: dict[str, None] = {}
     for record in value:
         columns.update(dict.fromkeys(record))
-        _require_size(form, len(value), len(columns))
-    _require_names(form, columns)
+        _require_size(input_format, len(value), len(columns))
+    _require_names(input_format, columns)
     return Rows(tuple(columns), [[record.get(name) for name in columns] for record in value])
 
 
-def _from_object(form: str, value: Any) -> Rows:
-    if form == "dataframe_split" and isinstance(value, dict) and set(value) | {"index"} == {"columns", "data", "index"}:
+def _rows_of_object(input_format: str, value: Any) -> Rows:
+    if input_format == "dataframe_split" and isinstance(value, dict) and set(value) | {"index"} == {"columns", "data", "index"}:
         columns, data = value["columns"], value["data"]
-    elif form == "inputs" and isinstance(value, dict) and all(isinstance(cells, list) for cells in value.values()):
-        _require_size(form, max(map(len, value.values()), default=0), len(value))
+    elif input_format == "inputs" and isinstance(value, dict) and all(isinstance(cells, list) for cells in value.values()):
+        _require_size(input_format, max(map(len, value.values()), default=0), len(value))
         columns = list(value)
         data = [list(cells) for cells in zip(*value.values(), strict=False)]
         if any(len(cells) != len(data) for cells in value.values()):
             _refuse("inputs has columns of different lengths")
     else:
-        _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
+        _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
     if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns) and isinstance(data, list)):
-        _refuse(f"{form} has the wrong format; allowed: {_form_of(form)}")
-    _require_size(form, len(data), len(columns))
-    _require_names(form, columns)
+        _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
+    _require_size(input_format, len(data), len(columns))
+    _require_names(input_format, columns)
     for position, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
-            _refuse(f"row {position} of {form} does not have a value for each of the {len(columns)} columns")
+            _refuse(f"row {position} of {input_format} does not have a value for each of the {len(columns)} columns")
     return Rows(tuple(columns), data)
 
 
-def _form_of(form: str) -> str:
+def _expected_format(input_format: str) -> str:
     return {
         "dataframe_split": '{"columns": [names], "data": [[values of a row], ...]}',
         "inputs": "{column: [values], ...} or a list of objects, one per row",
-    }.get(form, "a list of objects, one per row")
+    }.get(input_format, "a list of objects, one per row")
 
 
 def _refuse(message: str) -> Never:

@@ -40,6 +40,13 @@ def off_is_none(value: Any) -> Any:
     return None if value is False or value == "off" else value
 
 
+def key_as_word(content: Any, key: str, read_as: object) -> Any:
+    """The content of a section in which YAML did not read a bare key as a word, but as `read_as`, such as `on` as true."""
+    if isinstance(content, dict) and read_as in content and key not in content:
+        return {(key if name is read_as else name): value for name, value in content.items()}
+    return content
+
+
 def _name(value: Any) -> Any:
     """Check a name, which becomes part of ids and file names."""
     if isinstance(value, str) and _NAME.fullmatch(value):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, similar_files
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.model.command import beside
 from taxiway.spec.model.section import Model
@@ -116,10 +116,8 @@ def _find_function(file: YamlFile, key: KeyPath, path: str) -> str:
 def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
     beside = file.path.parent / name
     if Path(name).name != name or not beside.is_file():
-        files = sorted(p.name for p in file.path.parent.iterdir() if p.suffix == suffix and p != file.path)
-        raise file.error(
-            key, f'is "{name}", which is not a file in the folder of the pipeline file', got=name, allowed=files or ("none",)
-        )
+        similar = similar_files(file.path.parent, Path(name).name, suffix, exclude=file.path)
+        raise file.error(key, f'is "{name}", which is not a file in the folder of the pipeline file; {similar}', got=name)
     return str(beside.resolve())
 
 

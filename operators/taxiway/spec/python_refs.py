@@ -122,6 +122,11 @@ def names_function(text: str) -> bool:
     return _FUNCTION.fullmatch(text) is not None
 
 
+def function_hint(text: str) -> str:
+    """What to write instead, if a text that was taken for a column looks like a function; empty if it does not."""
+    return "; for a function, write FILE.py:function or package.module:function" if ":" in text else ""
+
+
 def short_name(path: str) -> str:
     """`FILE.py:function` without the folder of the file; anything else as it is."""
     return Path(path).name if names_function(path) else path

@@ -15,6 +15,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.records.recorder import RunRecorder
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source
 from taxiway.store import Store
 
@@ -140,7 +141,7 @@ def schema_of(pipeline: Pipeline) -> "Schema":
     if weight is not None and schema.feature(weight) is None:
         names = [feature.name for feature in schema.features]
         raise ConfigError(
-            f'model.weight is "{weight}", which is not a column of the schema\n    {allowed_values(weight, names)}',
+            f'model.weight is "{weight}", which is not a column of the schema{function_hint(weight)}\n    {allowed_values(weight, names)}',
             key="model.weight",
             got=weight,
         )

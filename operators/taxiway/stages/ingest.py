@@ -22,26 +22,26 @@ _LONGEST_PARAM = 500  # characters of the condition in MLflow; the snapshot has 
 
 @dataclass(frozen=True)
 class IngestPlan:
-    """The spans that a run reads.
+    """What a run reads.
 
     Attributes:
-        plan: The spans, or why there is nothing to do.
+        window: The spans, or why there is nothing to do.
         joined: The tables that are joined to their rows.
-        any_decided: Whether a span of the source has a decision already.
+        any_processed: Whether a span of the source is processed already.
     """
 
-    plan: WindowPlan
+    window: WindowPlan
     joined: tuple[JoinTable, ...]
-    any_decided: bool = False
+    any_processed: bool = False
 
     def nothing_to_do(self, span_option: str) -> str:
         """Why the run has nothing to do; `span_option` is how the caller names a span to decide again."""
-        again = f". To decide a span again: {span_option}" if self.any_decided else ""
-        return f"nothing to do: {self.plan.reason}{again}"
+        again = f". To decide a span again: {span_option}" if self.any_processed else ""
+        return f"nothing to do: {self.window.reason}{again}"
 
 
 @dataclass(frozen=True)
-class _Arrived:
+class _Arrivals:
     """What a source has now: its spans, oldest first, those that are processed, and why some cannot be read yet."""
 
     spans: tuple[FoundSpan, ...]
@@ -60,9 +60,9 @@ def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> 
 
     For a query or a function this does not read the source: the span of a period counts as available once the period has ended.
     """
-    arrived = _look(source, pipeline, store, now)
-    plan = plan_window(arrived.spans, source, decided=arrived.processed, waiting=arrived.waits)
-    return (plan.spans[-1].name, plan.spans[-1].version) if plan.spans else None
+    arrivals = _look_up_arrivals(source, pipeline, store, now)
+    window = plan_window(arrivals.spans, source, processed=arrivals.processed, waiting=arrivals.waits)
+    return (window.spans[-1].name, window.spans[-1].version) if window.spans else None
 
 
 def plan_ingest(
@@ -74,7 +74,7 @@ def plan_ingest(
     now: datetime,
     requested: str | None = None,
     moment: datetime | None = None,
-    before: datetime | None = None,
+    previous_moment: datetime | None = None,
     types: Callable[[], Mapping[str, str]] = dict,
 ) -> IngestPlan:
     """Choose the spans that a run reads: the oldest span that is not processed, and the window before it.
@@ -89,52 +89,61 @@ def plan_ingest(
         now: The time of the run; periods that end later are not available yet.
         requested: The name of the span to decide, processed or not.
         moment: For a backfill: decide the newest span that had ended by this time, instead of the oldest span.
-        before: The `moment` of the previous run of the backfill.
+        previous_moment: The `moment` of the previous run of the backfill.
         types: Returns the columns of the schema with their types.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be decided.
         DataError: With `unlabelled: wait`, a span cannot be read.
     """
-    arrived = _look(source, pipeline, store, now)
+    arrivals = _look_up_arrivals(source, pipeline, store, now)
 
-    def plan_now(waits: Mapping[str, str]) -> IngestPlan:
-        return _plan(source, replace(arrived, waits=waits), connect, requested=requested, moment=moment, before=before)
+    def plan_with(waits: Mapping[str, str]) -> IngestPlan:
+        return _plan(
+            source,
+            replace(arrivals, waits=waits),
+            connect,
+            requested=requested,
+            moment=moment,
+            previous_moment=previous_moment,
+        )
 
-    planned, labelled = plan_now(arrived.waits), set(arrived.processed)
+    plan, labelled = plan_with(arrivals.waits), set(arrivals.processed)
     while source.unlabelled == "wait":
-        unknown = tuple(span for span in planned.plan.spans if (span.name, span.version) not in labelled)
-        missing = _unlabelled(source, unknown, planned.joined, connect, types)
+        unknown = tuple(span for span in plan.window.spans if (span.name, span.version) not in labelled)
+        missing = _why_unlabelled(source, unknown, plan.joined, connect, types)
         if not missing:
             break
         labelled |= {(span.name, span.version) for span in unknown}
-        arrived = replace(arrived, waits={**arrived.waits, **missing})
-        planned = plan_now(arrived.waits)
-    return planned
+        arrivals = replace(arrivals, waits={**arrivals.waits, **missing})
+        plan = plan_with(arrivals.waits)
+    return plan
 
 
 def _plan(
     source: Source,
-    arrived: "_Arrived",
+    arrivals: _Arrivals,
     connect: Connect,
     *,
     requested: str | None,
     moment: datetime | None,
-    before: datetime | None,
+    previous_moment: datetime | None,
 ) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
-    newest = {span.name: span for span in with_versions(source, newest_plan(arrived.spans, source, arrived.waits), connect)}
-    found = tuple(newest.get(span.name, span) for span in arrived.spans)
+    newest = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
+    found = tuple(newest.get(span.name, span) for span in arrivals.spans)
     if moment is None or requested:
-        plan = plan_window(found, source, decided=arrived.processed, requested=requested, waiting=arrived.waits)
+        window = plan_window(found, source, processed=arrivals.processed, requested=requested, waiting=arrivals.waits)
     else:
-        plan = plan_as_of(found, source, moment=moment, before=before, waiting=arrived.waits)
+        window = plan_as_of(found, source, moment=moment, previous_moment=previous_moment, waiting=arrivals.waits)
     return IngestPlan(
-        replace(plan, spans=with_versions(source, plan.spans, connect)), arrived.joined, any_decided=bool(arrived.processed)
+        replace(window, spans=with_versions(source, window.spans, connect)),
+        arrivals.joined,
+        any_processed=bool(arrivals.processed),
     )
 
 
-def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
+def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
     """Copy the rows of the planned spans into the store, and return their snapshot.
 
     Raises:
@@ -146,61 +155,72 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     from taxiway.data.sources.find import reader_of
     from taxiway.lineage.outcomes import changed_since
 
-    source, recorder = context.source, context.recorder
+    source = context.source
 
     def note(text: str) -> None:
         context.log.warning("%s", without_credentials(text))
 
-    made = read_spans(
-        planned.plan.spans,
+    snapshot = read_spans(
+        plan.window.spans,
         pipeline=context.pipeline.name,
         source=context.pipeline.source.text,
         store=context.store,
         read=reader_of(source, context.services.connect, lambda: context.schema().types, note=note),
-        reading=read_spec_of(source, planned.joined, lambda: context.schema().types),
+        read_spec=read_spec_of(source, plan.joined, lambda: context.schema().types),
         note=note,
     )
-    recorder.datasets(made.training, "training")
-    recorder.datasets(made.evaluation, "evaluation")
-    recorder.joined(made)
-    target = made.target_span
-    started = f"{context.clock():%Y-%m-%d %H:%M}"
-    recorder.tags({tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"})
-    recorder.record(made)
-    training, evaluation = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
-    context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
-    if made.removed:
-        _record_removed(context, made)
-    for join in made.joins:
-        matched = f"{join.matched:,} of {join.rows:,} rows"
-        context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)
-    for text in planned.plan.notes:
+    _record_snapshot(context, snapshot)
+    _log_snapshot(context, snapshot)
+    for text in plan.window.notes:
         note(text)
     option = "the run parameter span={span}" if context.services.in_airflow else "--span {span}"
-    changed = changed_since(context.store, made, span_option=option)
+    changed = changed_since(context.store, snapshot, span_option=option)
     if changed:
         context.log.warning("%s", "\n".join(changed))
-        recorder.tags({tags.CHANGED_SPANS: "\n".join(changed)})
-    return made
+        context.recorder.tags({tags.CHANGED_SPANS: "\n".join(changed)})
+    return snapshot
 
 
-def _record_removed(context: StageContext, made: Snapshot) -> None:
-    """Log how many rows were removed, and why."""
-    if made.rows is not None:
-        context.log.info("source.rows: only rows with %s are read", made.rows)
-        context.recorder.params({"source.rows": clipped(made.rows, _LONGEST_PARAM)})
-    for span in made.removed:
+def _record_snapshot(context: StageContext, snapshot: Snapshot) -> None:
+    """Record the snapshot in the MLflow run, which is named after its target span."""
+    recorder, target = context.recorder, snapshot.target_span
+    recorder.datasets(snapshot.training, "training")
+    recorder.datasets(snapshot.evaluation, "evaluation")
+    recorder.joined(snapshot)
+    started = f"{context.clock():%Y-%m-%d %H:%M}"
+    recorder.tags({tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"})
+    recorder.record(snapshot)
+    if snapshot.removed:
+        _record_removed(context, snapshot)
+
+
+def _log_snapshot(context: StageContext, snapshot: Snapshot) -> None:
+    """Log which spans are read, how many rows were removed, and how many rows have a match in the joined tables."""
+    training, evaluation = (", ".join(span.label for span in spans) for spans in (snapshot.training, snapshot.evaluation))
+    context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
+    if snapshot.removed and snapshot.rows is not None:
+        context.log.info("source.rows: only rows with %s are read", snapshot.rows)
+    for span in snapshot.removed:
         context.log.info("%s", span.describe())
+    for join in snapshot.joins:
+        matched = f"{join.matched:,} of {join.rows:,} rows"
+        context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)
+
+
+def _record_removed(context: StageContext, snapshot: Snapshot) -> None:
+    """Record how many rows were removed, and by which condition."""
+    if snapshot.rows is not None:
+        context.recorder.params({"source.rows": clipped(snapshot.rows, _LONGEST_PARAM)})
     context.recorder.metrics(
         {
-            "ingest.rows_filtered": sum(span.filtered for span in made.removed),
-            "ingest.rows_unlabelled": sum(span.unlabelled for span in made.removed),
-            "ingest.rows_kept": sum(span.rows for span in made.spans),
+            "ingest.rows_filtered": sum(span.filtered for span in snapshot.removed),
+            "ingest.rows_unlabelled": sum(span.unlabelled for span in snapshot.removed),
+            "ingest.rows_kept": sum(span.rows for span in snapshot.spans),
         }
     )
 
 
-def _unlabelled(
+def _why_unlabelled(
     source: Source,
     spans: tuple[FoundSpan, ...],
     joined: tuple[JoinTable, ...],
@@ -212,11 +232,16 @@ def _unlabelled(
     from taxiway.data.ingest.snapshot import read_spec_of
     from taxiway.data.sources.find import reader_of
 
-    reading = read_spec_of(source, joined, types)
-    return find_unlabelled(spans, source.label, source=source.text, read=reader_of(source, connect, types), reading=reading)
+    return find_unlabelled(
+        spans,
+        source.label,
+        source=source.text,
+        read=reader_of(source, connect, types),
+        read_spec=read_spec_of(source, joined, types),
+    )
 
 
-def _look(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrived:
+def _look_up_arrivals(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrivals:
     processed, joined = processed_spans(store, pipeline), find_join_tables(source)
-    spans = spans_of(source, decided=processed, now=now)
-    return _Arrived(spans, processed, joined, waiting(spans, joined))
+    spans = spans_of(source, processed=processed, now=now)
+    return _Arrivals(spans, processed, joined, waiting(spans, joined))

@@ -70,7 +70,7 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
         )
     if tracking_uri is None:
         services = Services(data=data, ledger_keys=local_keys(home))
-        with _locked(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
+        with _locked_home(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
             yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
     services = Services(data=data, ledger_keys=LedgerKeys.parse(os.environ.get(VARIABLE, "")))
@@ -106,7 +106,7 @@ def local_keys(home: Path) -> LedgerKeys:
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def _locked_home(home: Path) -> Iterator[None]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         opened = (home / "lock").open("w")

@@ -63,9 +63,9 @@ def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool
         TransientError: The gateway does not answer, or could not load the challenger until now; nothing is decided.
     """
     try:
-        pairs = _pairs(context, verdict)
+        pairs = _collect_pairs(context, verdict)
     finally:
-        _take_down(context, verdict, in_container)
+        _remove_challenger(context, verdict, in_container)
     return record_shadow(context, _decide(context, verdict, pairs))
 
 
@@ -73,15 +73,15 @@ def failure_reason(report: ShadowReport) -> str | None:
     """Why the pipeline stops at this report; None if it continues."""
     if report.status in (Status.PASS, Status.NOT_APPLICABLE):
         return None
-    grounds = [r.message for r in report.reasons if r.status is report.status]
-    return f"{report.model} version {report.version} stopped at the shadow gate ({report.status}):\n{bullets(grounds)}"
+    reasons = [reason.message for reason in report.reasons if reason.status is report.status]
+    return f"{report.model} version {report.version} stopped at the shadow gate ({report.status}):\n{bullets(reasons)}"
 
 
-def wait_until(held: "ChallengerStatus | None", version: int, owner: str, latest: datetime) -> datetime:
-    """When to stop waiting: at `latest`, or earlier if an earlier try of this run deployed the challenger `held`."""
-    if held is None or (held.version, held.owner) != (version, owner):
+def wait_until(deployed: "ChallengerStatus | None", version: int, owner: str, latest: datetime) -> datetime:
+    """When to stop waiting: at `latest`, or earlier if an earlier try of this run deployed the challenger."""
+    if deployed is None or (deployed.version, deployed.owner) != (version, owner):
         return latest
-    return min(latest, held.expires_at - LEASE_SLACK)
+    return min(latest, deployed.expires_at - LEASE_SLACK)
 
 
 def _deploy(context: StageContext, verdict: Verdict, max_wait: timedelta, in_container: bool) -> Wait:
@@ -113,7 +113,7 @@ def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) 
     return containers.start(model=verdict.model, version=verdict.version, run=context.run, lease=lease)
 
 
-def _pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
+def _collect_pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
     from taxiway.serving.answer_check import MAX_CHECKED
 
     assert context.pipeline.shadow is not None
@@ -132,8 +132,8 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
     Raises:
         TransientError: The gateway still tries to load this owner's challenger.
     """
-    held = status.challenger
-    if held is not None and (held.version, held.owner, held.state) == (version, owner, "loading"):
+    deployed = status.challenger
+    if deployed is not None and (deployed.version, deployed.owner, deployed.state) == (version, owner, "loading"):
         raise TransientError(
             f"{status.model} version {version} cannot be compared, because the gateway could not load it until now: "
             f"{status.problem or 'it is still loading'}. Nothing is decided; the shadow begins anew with the next try"
@@ -149,7 +149,7 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
-    ours, theirs = (
+    champion_tags, challenger_tags = (
         context.registry.get_model_version(verdict.model, str(version)).tags for version in (verdict.champion, verdict.version)
     )
     report = decide(
@@ -160,10 +160,10 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
         requirements=context.pipeline.shadow,
         confidence=context.pipeline.gate.confidence,
         classes=VersionClasses(
-            classes_in(ours),
-            classes_in(theirs),
-            champion_threshold=threshold_in(ours),
-            challenger_threshold=threshold_in(theirs),
+            classes_in(champion_tags),
+            classes_in(challenger_tags),
+            champion_threshold=threshold_in(champion_tags),
+            challenger_threshold=threshold_in(challenger_tags),
         ),
     )
     return check_shadow(
@@ -171,7 +171,7 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
     )
 
 
-def _take_down(context: StageContext, verdict: Verdict, in_container: bool) -> None:
+def _remove_challenger(context: StageContext, verdict: Verdict, in_container: bool) -> None:
     from taxiway.registry.aliases import CHALLENGER, point
 
     try:

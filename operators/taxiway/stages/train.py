@@ -35,23 +35,23 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.described import files_of, size_of, threshold_in
+    from taxiway.registry.described import files_of, threshold_in
     from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
     pipeline = context.pipeline
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
-    chosen = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
+    replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context, features)
-    key = candidate_key(features, report.digest, pipeline.model, chosen, previous, pipeline.threshold_costs).digest
+    key = candidate_key(features, report.digest, pipeline.model, replaced, previous, pipeline.threshold_costs).digest
     version = find_version(context.registry, pipeline.name, key)
     if version is None:
-        version, files = _train(context, snapshot, features, chosen, key, previous)
+        version, files = _train(context, snapshot, features, replaced, key, previous)
     else:
         files = files_of(context.registry, pipeline.name, version)
         context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
-    made = Candidate(
+    candidate = Candidate(
         model=pipeline.name,
         version=version,
         snapshot=features.snapshot,
@@ -59,17 +59,24 @@ def train(
         features=features.digest,
         schema_version=features.schema_version,
         estimator=pipeline.model.name,
-        params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
+        params=json.dumps({**pipeline.model.params, **replaced}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
         threshold=threshold_in(context.registry.get_model_version(pipeline.name, str(version)).tags),
         files=files,
     )
-    size = size_of(context.registry, pipeline.name, version)
+    _record_candidate(context, candidate)
+    return candidate
+
+
+def _record_candidate(context: StageContext, candidate: Candidate) -> None:
+    """Record the candidate and the size of its model in the MLflow run."""
+    from taxiway.registry.described import size_of
+
+    size = size_of(context.registry, candidate.model, candidate.version)
     if size is not None:
         context.recorder.metrics({"model.bytes": size})
-    context.recorder.record(made)
-    context.recorder.tags({tags.VERSION: str(version)})
-    return made
+    context.recorder.record(candidate)
+    context.recorder.tags({tags.VERSION: str(candidate.version)})
 
 
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
@@ -81,24 +88,24 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
     from taxiway.training.own.function import OwnFunction
 
     model = context.pipeline.model
-    by_function = model.train is not None and OwnFunction(model.train, {}).takes_previous
-    if model.warm_start is None and not by_function:
+    function_takes_it = model.train is not None and OwnFunction(model.train, {}).takes_previous
+    if model.warm_start is None and not function_takes_it:
         return None
     version = version_at(context.registry, context.pipeline.name, CHAMPION)
     if version is None:
         return None
-    described = context.registry.get_model_version(context.pipeline.name, str(version)).tags
-    if described.get(tags.FEATURES) != features.digest:
+    version_tags = context.registry.get_model_version(context.pipeline.name, str(version)).tags
+    if version_tags.get(tags.FEATURES) != features.digest:
         return version
-    before = described.get(tags.PREVIOUS, "")
-    return int(before) if before.isdecimal() else None
+    started_from = version_tags.get(tags.PREVIOUS, "")
+    return int(started_from) if started_from.isdecimal() else None
 
 
 def _train(
     context: StageContext,
     snapshot: Snapshot,
     features: FeatureSet,
-    chosen: Mapping[str, Any],
+    replaced: Mapping[str, Any],
     key: str,
     previous: int | None,
 ) -> tuple[int, str | None]:
@@ -111,29 +118,29 @@ def _train(
     fitted = fit(
         features,
         pipeline.model,
-        chosen,
+        replaced,
         store=context.store,
         recorder=context.recorder,
-        check=lambda first: check_savable(row_model(first, features)),
-        previous=lambda: _loaded(context, previous) if previous is not None else None,
+        check=lambda fitted_on_few: check_savable(row_model(fitted_on_few, features)),
+        previous=lambda: _load_model(context, previous) if previous is not None else None,
     )
-    threshold = _threshold(context, fitted, features, chosen)
+    threshold = _threshold(context, fitted, features, replaced)
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
-    described = _described(context, snapshot, features, previous, threshold)
-    params = {name: str(value) for name, value in {**pipeline.model.params, **chosen}.items()}
-    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, described, params)
+    version_tags = _version_tags(context, snapshot, features, previous, threshold)
+    params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
+    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, version_tags, params)
     version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version, files
 
 
-def _described(
+def _version_tags(
     context: StageContext, snapshot: Snapshot, features: FeatureSet, previous: int | None, threshold: float | None
 ) -> dict[str, str]:
     """The tags of a new version."""
     from taxiway.tracking.environment import code_commit, environment
 
-    described = {
+    version_tags = {
         tags.SNAPSHOT: snapshot.digest,
         tags.FEATURES: features.digest,
         tags.ENVIRONMENT: environment(),
@@ -142,19 +149,20 @@ def _described(
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
     if previous is not None:
-        described[tags.PREVIOUS] = str(previous)
+        version_tags[tags.PREVIOUS] = str(previous)
     if threshold is not None:
-        described[tags.THRESHOLD] = repr(threshold)
-    return described
+        version_tags[tags.THRESHOLD] = repr(threshold)
+    return version_tags
 
 
-def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen: Mapping[str, Any]) -> float | None:
+def _threshold(context: StageContext, fitted: Any, features: FeatureSet, replaced: Mapping[str, Any]) -> float | None:
     """The decision threshold of the pipeline file, or the one that is best on held-out training rows; None for 0.5.
 
     Raises:
         ConfigError: There are more than two classes.
     """
     from taxiway.evaluation.threshold import ThresholdRule
+    from taxiway.features.labels import DECISION_THRESHOLD
     from taxiway.training.held_out import held_out
 
     threshold, model = context.pipeline.model.threshold, context.pipeline.model
@@ -168,17 +176,23 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, chosen:
         )
     if not isinstance(threshold, ChosenThreshold):
         return threshold
-    rows = held_out(fitted, features, model, chosen, threshold.fraction, store=context.store)
-    found = ThresholdRule.of(context.pipeline).threshold(features.classes, rows.probabilities, rows.labels)
-    assert found is not None
-    context.recorder.metrics({"model.threshold": found})
-    context.log.info(
-        "decision threshold %.3g, the best by %s on %s held-out rows", found, threshold.by, f"{len(rows.labels):,}"
-    )
-    return found
+    rows = held_out(fitted, features, model, replaced, threshold.fraction, store=context.store)
+    best = ThresholdRule.of(context.pipeline).threshold(features.classes, rows.probabilities, rows.labels)
+    context.recorder.metrics({"model.threshold": DECISION_THRESHOLD if best is None else best})
+    held_out_rows = f"{len(rows.labels):,} held-out rows"
+    if best is None:
+        context.log.info(
+            "decision threshold %g: by %s, no threshold is better than another on %s",
+            DECISION_THRESHOLD,
+            threshold.by,
+            held_out_rows,
+        )
+    else:
+        context.log.info("decision threshold %.3g, the best by %s on %s", best, threshold.by, held_out_rows)
+    return best
 
 
-def _loaded(context: StageContext, version: int) -> Any:
+def _load_model(context: StageContext, version: int) -> Any:
     from taxiway.registry.load import load_trusted
 
     return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()

@@ -60,12 +60,12 @@ def chunks(plan: SweepPlan, trials_per_task: int) -> tuple[Chunk, ...]:
     starts = range(0, len(plan.trials), trials_per_task)
     bounds = [(first, min(first + trials_per_task, len(plan.trials))) for first in starts]
     return tuple(
-        Chunk(first, last, _name(first, last, [format_params(params) for params in plan.trials[first:last]]))
+        Chunk(first, last, _chunk_name(first, last, [format_params(params) for params in plan.trials[first:last]]))
         for first, last in bounds
     )
 
 
-def _name(first: int, last: int, trials: Sequence[str]) -> str:
+def _chunk_name(first: int, last: int, trials: Sequence[str]) -> str:
     """`1 to 4: learning_rate=0.1; learning_rate=0.2 and 2 more`: as many as fit into Airflow's grid."""
     shown = list(trials)
     while len(shown) > 1 and len("; ".join(shown)) > _NAME_LENGTH:
@@ -89,11 +89,11 @@ def run_trials(context: StageContext, plan: SweepPlan, first: int, last: int) ->
 
     tuning, features = context.store.get(Snapshot, plan.snapshot), context.store.get(FeatureSet, plan.features)
     rows = read_rows(tuning.evaluation, context.store)
-    made = []
+    finished = []
     for number in range(first, last):
-        made.append(_run_trial(context, plan.trials[number], tuning, features, rows))
-        _log_trial(context, number + 1, len(plan.trials), made[-1])
-    return Trials(plan=plan.digest, trials=tuple(made))
+        finished.append(_run_trial(context, plan.trials[number], tuning, features, rows))
+        _log_trial(context, number + 1, len(plan.trials), finished[-1])
+    return Trials(plan=plan.digest, trials=tuple(finished))
 
 
 def choose_best(context: StageContext, trials: Sequence[Trials]) -> SweepReport:

@@ -37,8 +37,8 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
     )
     warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
-    found = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
-    context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), found, bullets(warnings))
+    counts = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
+    context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), counts, bullets(warnings))
     if report.status is not Status.PASS and failure_reason(context, report) is None:
         _log_why_it_continues(context, report)
     return report
@@ -48,10 +48,10 @@ def _log_why_it_continues(context: StageContext, report: DataReport) -> None:
     if blocking := _blocking(context, report):
         context.log.warning(
             "the data did not pass validation; on_invalid_data is continue, but the model gate will fail the model\n%s",
-            _why(blocking),
+            _messages(blocking),
         )
     else:
-        context.log.warning("what blocks is waived by a decision:\n%s", _why(report.blocking))
+        context.log.warning("what blocks is waived by a decision:\n%s", _messages(report.blocking))
 
 
 def _blocking(context: StageContext, report: DataReport) -> tuple[Anomaly, ...]:
@@ -83,18 +83,18 @@ def failure_reason(context: StageContext, report: DataReport) -> str | None:
     if all(anomaly.kind in _OF_THE_LABEL for anomaly in blocking):
         change = ""
     return (
-        f"the data did not pass validation; no model is trained:\n{_why(blocking)}\n"
+        f"the data did not pass validation; no model is trained:\n{_messages(blocking)}\n"
         f"If the data is wrong, correct it at the source. {change}If it is to be accepted this once: taxiway waive {report.digest} "
-        f"--anomaly {_name(blocking)} --until DATE --reason WHY. Then decide the span again with the run parameter span, or --span in a "
+        f"--anomaly {_first_anomaly(blocking)} --until DATE --reason WHY. Then decide the span again with the run parameter span, or --span in a "
         "local run"
     )
 
 
-def _why(anomalies: Sequence[Anomaly]) -> str:
+def _messages(anomalies: Sequence[Anomaly]) -> str:
     return bullets([anomaly.message for anomaly in anomalies])
 
 
-def _name(blocking: Sequence[Anomaly]) -> str:
+def _first_anomaly(blocking: Sequence[Anomaly]) -> str:
     """The first anomaly as `taxiway waive` takes it."""
     if not blocking:
         return "KIND[:COLUMN]"

@@ -61,8 +61,8 @@ def failure_reason(verdict: Verdict) -> str | None:
     """Why the pipeline stops at this verdict; None if it continues."""
     if verdict.status is Status.PASS:
         return None
-    grounds = [r.message for r in verdict.reasons if r.status is verdict.status]
-    return f"{verdict.model} version {verdict.version} stopped at the model gate ({verdict.status}):\n{bullets(grounds)}"
+    reasons = [reason.message for reason in verdict.reasons if reason.status is verdict.status]
+    return f"{verdict.model} version {verdict.version} stopped at the model gate ({verdict.status}):\n{bullets(reasons)}"
 
 
 def already_champion(candidate: Candidate) -> str:
@@ -87,7 +87,7 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
     from taxiway.registry.described import classes_of, size_of
     from taxiway.registry.load import load_trusted
 
-    def loaded(version: int) -> LoadedModel:
+    def load(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
         name = candidate.model
         return LoadedModel(
@@ -96,8 +96,8 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
 
     return evaluate(
         snapshot,
-        loaded(candidate.version),
-        loaded(champion) if champion is not None else None,
+        load(candidate.version),
+        load(champion) if champion is not None else None,
         model=candidate.model,
         label=context.pipeline.source.label,
         gate=context.pipeline.gate,

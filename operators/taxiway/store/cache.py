@@ -43,7 +43,7 @@ class StageKey:
             "inputs": dict(self.inputs),
             "params": dict(self.params),
             "code": dict(self.code),
-            "packages": {name: _installed(name) for name in self.packages},
+            "packages": {name: _installed_version(name) for name in self.packages},
         }
         return digest_of_bytes(json.dumps(parts, sort_keys=True).encode())
 
@@ -76,5 +76,5 @@ def keep(store: Store, key: StageKey, made: R) -> R:
 
 
 @cache
-def _installed(package: str) -> str:
+def _installed_version(package: str) -> str:
     return version(package)

@@ -86,7 +86,7 @@ class SpanIndex:
             markers, segments = self.state()
             found = self._read(segments) if segments else self._merge(markers, segments)
             if found is not None:
-                return _ordered(found, markers)
+                return _merge_keys(found, markers)
         raise TransientError(f"{self.store.url}: the index {self.folder} changes faster than it can be read; try again")
 
     def state(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -111,11 +111,11 @@ class SpanIndex:
                 keys = _segment(self.store, f"{self.folder}.all/{name}")
             except CorruptArtifactError as error:
                 _log.warning("%s; it is made again from the entries", error)
-                keys = _ordered((), self._names())
+                keys = _merge_keys((), self._names())
                 self._write(keys, instead_of=(f"all/{name}",))
             if keys is None:
                 return None
-            found = _ordered(found, (f"{span}@{version}" for span, version in keys)) if found else keys
+            found = _merge_keys(found, (f"{span}@{version}" for span, version in keys)) if found else keys
         return found
 
     def _merge(self, markers: tuple[str, ...], segments: tuple[str, ...]) -> tuple[SpanKey, ...] | None:
@@ -123,7 +123,7 @@ class SpanIndex:
         found = self._read(segments)
         if found is None:
             return None
-        keys = _ordered(found, markers if segments else (*markers, *self._names()))
+        keys = _merge_keys(found, markers if segments else (*markers, *self._names()))
         if keys:
             self._write(keys, instead_of=(*(f"all/{name}" for name in segments), *(f"new/{name}" for name in markers)))
         return keys
@@ -151,7 +151,7 @@ def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
     return keys
 
 
-def _ordered(older: tuple[SpanKey, ...], names: Iterable[str]) -> tuple[SpanKey, ...]:
+def _merge_keys(older: tuple[SpanKey, ...], names: Iterable[str]) -> tuple[SpanKey, ...]:
     """The sorted keys `older` and those of `names`, sorted and without duplicates."""
     newer = sorted({key for name in names if (key := _key(name)) is not None}, key=_order)
     if not older or not newer or _order(newer[0]) > _order(older[-1]):

@@ -35,7 +35,9 @@ def by_position(estimator: Any, rows: TrainingRows) -> TrainingRows:
     known = estimator.get_params()
     last = {name: name.rpartition("__")[2] for name in known}
     translated = {
-        name: _translated(last[name], known[name], classes.tolist()) for name in known if last[name] in (*_WEIGHTS, *_SEARCHED)
+        name: _by_class_position(last[name], known[name], classes.tolist())
+        for name in known
+        if last[name] in (*_WEIGHTS, *_SEARCHED)
     }
     if changed := {name: value for name, value in translated.items() if value is not known[name]}:
         estimator.set_params(**changed)
@@ -60,20 +62,20 @@ def require_positions(estimator: Any, rows: TrainingRows) -> None:
         )
 
 
-def _translated(name: str, value: Any, classes: Sequence[Any]) -> Any:
+def _by_class_position(name: str, value: Any, classes: Sequence[Any]) -> Any:
     if isinstance(value, Mapping):
         if name not in _WEIGHTS:
-            return {key: _translated(str(key).rpartition("__")[2], member, classes) for key, member in value.items()}
+            return {key: _by_class_position(str(key).rpartition("__")[2], member, classes) for key, member in value.items()}
         # Sorted, because CatBoost takes the order of the classes from it.
         return dict(sorted((_position(name, key, classes), weight) for key, weight in value.items()))
     if isinstance(value, list | tuple) and (name in _SEARCHED or any(isinstance(member, Mapping) for member in value)):
-        return [_translated(name, member, classes) for member in value]
+        return [_by_class_position(name, member, classes) for member in value]
     return value
 
 
 def _position(name: str, key: Any, classes: Sequence[Any]) -> int:
-    for at, value in enumerate(classes):
+    for index, value in enumerate(classes):
         if value == key or category_text(value) == category_text(key):
-            return at
+            return index
     texts = [category_text(value) for value in classes]
     raise FitError(f"{name} has a weight of the class {quoted(key)}; the classes are {listed(texts[:5], len(texts))}")

@@ -43,6 +43,18 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
     if model.command is not None:
         return OwnCommand(model.command, params)
     estimator = _call(model.build, params) if model.build else _construct(str(model.estimator), params)
+    _check_estimator(model, estimator, problem)
+    _check_parameters(estimator)
+    unseeded = [
+        name for name, value in estimator.get_params().items() if name.rpartition("__")[2] == "random_state" and value is None
+    ]
+    estimator.set_params(**dict.fromkeys(unseeded, SEED))
+    _silence(estimator)
+    return estimator
+
+
+def _check_estimator(model: Model, estimator: Any, problem: Problem) -> None:
+    """Check that an estimator can be used for the problem and with the other keys of the `model` section."""
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise ConfigError(
             f"model: {model.build or model.estimator} returns a {type(estimator).__name__}, which has no fit method; {_WANTED}"
@@ -67,18 +79,16 @@ def build_estimator(model: Model, overrides: Mapping[str, Any], problem: Problem
             "boosting, and training functions; remove the key, or use one of them",
             key="model.stop_on",
         )
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Check that no parameter changes what predictions mean, or makes the saved model unsafe."""
     if refused := [*_refused_of_catboost(estimator)]:
         raise ConfigError(f"model: {'; '.join(refused)}")
     if unsafe := unsafe_parameters(estimator):
         raise ConfigError(
             f"model: {'; '.join(unsafe)}. Other values could read files, write caches or call code where models are served"
         )
-    unseeded = [
-        name for name, value in estimator.get_params().items() if name.rpartition("__")[2] == "random_state" and value is None
-    ]
-    estimator.set_params(**dict.fromkeys(unseeded, SEED))
-    _silence(estimator)
-    return estimator
 
 
 def _silence(estimator: Any) -> None:

@@ -74,12 +74,12 @@ def _fit(estimator: Any, rows: TrainingRows, early_stopping: EarlyStopping | Non
     if early_stopping is not None:
         _fit_until_no_better(estimator, rows, early_stopping, watch)
     elif previous is not None and library_of(estimator) == "sklearn":
-        further = deepcopy(previous).set_params(**estimator.get_params(deep=False))
-        further.partial_fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
-        vars(estimator).update(vars(further))
+        continued = deepcopy(previous).set_params(**estimator.get_params(deep=False))
+        continued.partial_fit(rows.matrix, rows.labels, **_weight_argument(estimator, rows.weights))
+        vars(estimator).update(vars(continued))
     else:
         with watched(estimator, watch) as options:
-            options |= {**_weighted(estimator, rows.weights), **started_from(estimator, previous)}
+            options |= {**_weight_argument(estimator, rows.weights), **started_from(estimator, previous)}
             estimator.fit(rows.matrix, rows.labels, **options)
 
 
@@ -150,7 +150,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
     if "n_iter_no_change" in known:  # scikit-learn's own: it holds rows out itself
         own = {"early_stopping": True} if "early_stopping" in known else {}
         estimator.set_params(n_iter_no_change=stopping.rounds, validation_fraction=stopping.fraction, **own)
-        estimator.fit(rows.matrix, rows.labels, **_weighted(estimator, rows.weights))
+        estimator.fit(rows.matrix, rows.labels, **_weight_argument(estimator, rows.weights))
         return
     if library_of(estimator) not in BOOSTING:
         raise ConfigError(
@@ -162,7 +162,7 @@ def _fit_until_no_better(estimator: Any, rows: TrainingRows, stopping: EarlyStop
     fit_until_no_better(estimator, rows.take(learned), rows.take(held), stopping.rounds, watch)
 
 
-def _weighted(estimator: Any, weights: Any) -> dict[str, Any]:
+def _weight_argument(estimator: Any, weights: Any) -> dict[str, Any]:
     """The argument of `fit` with the weights, if there are any.
 
     Raises:

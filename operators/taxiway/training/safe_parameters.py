@@ -110,7 +110,7 @@ def _problems(part: Any) -> Iterator[str]:
         return
     for name, parameter in inspect.signature(kind).parameters.items():
         value = getattr(part, name, None)
-        allowed = _allowed(kind, name, parameter.default, value)
+        allowed = _allowed_instead(kind, name, parameter.default, value)
         if allowed:
             yield f"{kind.__name__}.{name} is {quoted(value)}; allowed: {allowed}"
     yield from _problems_of_members(part)
@@ -140,7 +140,7 @@ def _without_names(pairs: Any) -> list[Any]:
     return [pair[1] if isinstance(pair, tuple) and len(pair) > 1 else pair for pair in listed]
 
 
-def _allowed(kind: type, name: str, default: Any, value: Any) -> str:
+def _allowed_instead(kind: type, name: str, default: Any, value: Any) -> str:
     """What is allowed instead of this value; empty if it is harmless."""
     if name in _ONLY:
         harmless = value is None or isinstance(value, str)  # anything else has an == of its own

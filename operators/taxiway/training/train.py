@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
 from taxiway.features.build import same_codes
+from taxiway.features.columns import FeatureColumns
 from taxiway.features.own_transform import feature_names
 from taxiway.features.signature import ModelColumns
 from taxiway.features.transform import load_fitted
@@ -25,6 +27,7 @@ from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, fit_on_few, training_data
 from taxiway.training.history import Curve, Watch, curves_of, findings, saturated_trees
 from taxiway.training.libraries import any_packages, packages_of
+from taxiway.training.own.data import TrainingData
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.own.training import OwnTraining, first_rows, require_predictions, takes_frame
 from taxiway.training.rows import TrainingRows, read_training_rows
@@ -111,38 +114,74 @@ def train(
     problem: Problem = "classification" if features.classes else "regression"
     estimator = build_estimator(model, overrides, problem)
     rows, names = read_training_rows(features, store)
-    own = isinstance(estimator, OwnTraining)
     recorder.params({f"model.{name}": value for name, value in {**model.params, **overrides}.items()})
     transform = load_fitted(features.transform, store)
-    differs = _tried(estimator, rows, transform, check, model.early_stopping) if check is not None and not own else None
-    start = _to_start_from(previous(), names, features, transform) if model.warm_start and not own else None
+
+    def start_from() -> Any:
+        return _to_start_from(previous(), names, features, transform)
+
+    if isinstance(estimator, OwnTraining):
+        data = training_data(rows, features.classes, names, Watch(model.stop_on), RawRows(features, store))
+        result = _fit_own(estimator, data, problem, start_from, rows)
+    else:
+        unstable = _try_on_few(estimator, rows, transform, check, model.early_stopping) if check is not None else None
+        result = _fit_estimator(estimator, rows, model, start_from, unstable)
+    require_predictions(result.estimator, result.few_rows, len(features.classes), type(result.estimator).__name__)
+    recorder.metrics({**result.costs, "train.rows": features.row_count})
+    _record_history(result.estimator, result.curves, result.warnings, recorder)
+    return Pipeline([("transform", NO_TRANSFORM if result.takes_frame else transform), ("model", result.estimator)])
+
+
+@dataclass(frozen=True)
+class _FitResult:
+    """A fitted estimator, and how its fit went.
+
+    Attributes:
+        estimator: The estimator.
+        costs: What the fit cost; see `measured_costs`.
+        few_rows: Some rows, as the estimator takes them.
+        curves: How its losses developed; empty if that is not known.
+        warnings: What is wrong with the fit.
+        takes_frame: Whether it predicts for raw columns, and not for transformed features.
+    """
+
+    estimator: Any
+    costs: Mapping[str, float]
+    few_rows: Any
+    curves: Sequence[Curve]
+    warnings: Sequence[str]
+    takes_frame: bool = False
+
+
+def _fit_own(
+    own: OwnTraining, data: TrainingData, problem: Problem, start_from: Callable[[], Any], rows: TrainingRows
+) -> _FitResult:
+    """Train by a function or program of the team's own."""
+    with measured_costs() as costs:
+        estimator = own.fit(data, problem, start_from)
+    on_frame = takes_frame(estimator, data)
+    few_rows = first_rows(estimator, data) if on_frame else rows.few().matrix
+    stopped = data.history.watch.stopped
+    curves = data.history.curves or curves_of(estimator)
+    return _FitResult(estimator, costs, few_rows, curves, [] if stopped is None else [stopped], on_frame)
+
+
+def _fit_estimator(
+    estimator: Any, rows: TrainingRows, model: Model, start_from: Callable[[], Any], unstable: str | None
+) -> _FitResult:
+    """Fit an estimator, from the champion's with `warm_start`; `unstable` is why two fits differ, None if they do not."""
+    watch = Watch(model.stop_on)
+    start = start_from() if model.warm_start else None
     if start is not None and type(start) is not type(estimator):
         _log.warning("trained anew: the champion is a %s", type(start).__name__)
         start = None
-    watch = Watch(model.stop_on)
-    raw = RawRows(features, store)
-    data = training_data(rows, features.classes, names, watch, raw) if isinstance(estimator, OwnTraining) else None
     with measured_costs() as costs:
-        if data is not None:
-            estimator = estimator.fit(
-                data,
-                problem,
-                lambda: _to_start_from(previous(), names, features, transform),
-            )
-        else:
-            fit(estimator, rows, model.early_stopping, watch, start)
-    on_frame = data is not None and takes_frame(estimator, data)
-    few = first_rows(estimator, data) if data is not None and on_frame else rows.few().matrix
-    require_predictions(estimator, few, len(features.classes), type(estimator).__name__)
-    recorder.metrics({**costs, "train.rows": features.row_count})
-    reported = data.history.curves if data is not None else ()
-    _record_history(
-        estimator, reported or curves_of(estimator) or watch.printed, [*filter(None, (watch.stopped, differs))], recorder
-    )
-    return Pipeline([("transform", NO_TRANSFORM if on_frame else transform), ("model", estimator)])
+        fit(estimator, rows, model.early_stopping, watch, start)
+    curves = curves_of(estimator) or watch.printed
+    return _FitResult(estimator, costs, rows.few().matrix, curves, [*filter(None, (watch.stopped, unstable))])
 
 
-def _tried(
+def _try_on_few(
     estimator: Any, rows: TrainingRows, transform: Any, check: Callable[[Any], object], stopping: EarlyStopping | None
 ) -> str | None:
     """Fit the estimator on few rows, and check what it consists of; why two fits are not the same, None if they are."""
@@ -152,10 +191,10 @@ def _tried(
     few, answers = rows.few(), []
     try:
         for _ in range(2):
-            tried = deepcopy(estimator)  # clone refuses some of CatBoost's parameters
-            fit_on_few(tried, few, stopping)
-            answers.append(_answers(tried, few.matrix))
-        check(Pipeline([("transform", transform), ("model", tried)]))
+            trial = deepcopy(estimator)  # clone refuses some of CatBoost's parameters
+            fit_on_few(trial, few, stopping)
+            answers.append(_answers(trial, few.matrix))
+        check(Pipeline([("transform", transform), ("model", trial)]))
     except FitError:  # on so few rows, which says nothing about all
         return None
     if np.array_equal(answers[0], answers[1], equal_nan=True):
@@ -180,17 +219,17 @@ def _answers(fitted: Any, matrix: Any) -> Any:
         raise FitError(f"{type(fitted).__name__} could not predict: {error_text(error)}") from error
 
 
-def _record_history(estimator: Any, curves: Sequence[Curve], found: list[str], recorder: Recorder) -> None:
+def _record_history(estimator: Any, curves: Sequence[Curve], warnings: Sequence[str], recorder: Recorder) -> None:
     """Report how the losses developed, and what is wrong with them and with the trees; the gate decides nothing by it."""
     trees = saturated_trees(estimator)
-    if not curves and trees is None and not found:
+    if not curves and trees is None and not warnings:
         return
     recorder.history({curve.name: curve.steps() for curve in curves})
-    found = [*found, *([trees] if trees is not None else [])]
-    found += [message for curve in curves for message in findings(curve)]
-    for message in found:
+    messages = [*warnings, *([trees] if trees is not None else [])]
+    messages += [message for curve in curves for message in findings(curve)]
+    for message in messages:
         _log.warning("%s", message)
-    recorder.tags({tags.TRAINING_FINDINGS: "; ".join(found) or "none"})
+    recorder.tags({tags.TRAINING_FINDINGS: "; ".join(messages) or "none"})
 
 
 def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: FeatureSet, transform: Any) -> Any:
@@ -203,12 +242,12 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     if not isinstance(champion, RowModel):
         _log.warning("trained anew: the champion is a %s, of an older version of Taxiway", type(champion).__name__)
         return None
-    before, estimator = (step for _, step in champion.estimator.steps)
-    if before == NO_TRANSFORM:
-        columns, known = model_columns(features), champion.columns
-        same = (columns.numeric, columns.categorical, columns.types) == (known.numeric, known.categorical, known.types)
+    its_transform, estimator = (step for _, step in champion.estimator.steps)
+    if its_transform == NO_TRANSFORM:
+        ours, theirs = model_columns(features), champion.columns
+        same = (ours.numeric, ours.categorical, ours.types) == (theirs.numeric, theirs.categorical, theirs.types)
     else:
-        same = feature_names(before, len(names)) == [*names] and same_codes(before, transform)
+        same = feature_names(its_transform, len(names)) == [*names] and same_codes(its_transform, transform)
     named = [str(name) for name in getattr(estimator, "classes_", [])]
     by_position = not named or named == [str(at) for at in range(len(features.classes))]
     if not same or not by_position or tuple(champion.classes) != features.classes:
@@ -228,4 +267,5 @@ def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None)
 
 def model_columns(features: FeatureSet) -> ModelColumns:
     """The raw columns that a model of a feature set takes."""
-    return ModelColumns(features.as_numbers, features.as_text, dict(features.types), features.optional)
+    columns = FeatureColumns.of(features)
+    return ModelColumns(columns.as_numbers, columns.as_text, dict(features.types), features.optional)

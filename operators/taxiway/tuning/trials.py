@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.ingest.sampling import describe_split, empty_split_hint
-from taxiway.data.ingest.snapshot import parted
+from taxiway.data.ingest.snapshot import split_spans
 from taxiway.data.schema.file import Schema
 from taxiway.errors import ConfigError, DataError, FitError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.predictions import positive_class, predictions_of
 from taxiway.evaluation.threshold import ThresholdRule
-from taxiway.features.encoding import predict_rows, raw_frame
+from taxiway.features.encoding import frame_of, predict_rows
 from taxiway.features.labels import true_labels, with_unseen
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 from taxiway.messages import counted
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, SweepReport, Trial
 from taxiway.records.recorder import InMemoryRecorder, Recorder
@@ -48,7 +48,7 @@ def tuning_snapshot(snapshot: Snapshot, store: Store) -> Snapshot:
         DataError: The second split leaves no rows to train or to score on.
     """
     if snapshot.split is not None:
-        learned, scored = parted(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
+        learned, scored = split_spans(snapshot.training, snapshot.split, TUNING_PARTS, "tuning", store)
         if not learned or not scored:
             raise DataError(
                 f"the sweep has no rows to {'score' if learned else 'train'} on: {describe_split(snapshot.split)} splits the training rows "
@@ -93,18 +93,9 @@ def plan_sweep(
     sets = [{**overrides, **point} for point in parameter_sets(pipeline.sweep)]
     # All sets have the same names, so it is enough to check the first.
     unfitted = build_estimator(pipeline.model, sets[0], problem)
-    features = transform(
-        tuning,
-        schema,
-        pipeline.used_features,
-        label=pipeline.source.label,
-        problem=problem,
-        accepts_missing=accepts_missing(unfitted),
-        store=store,
-        recorder=InMemoryRecorder(),  # only the feature set of the final model is reported to the run
-        weight=pipeline.model.weight,
-        check=check,
-    )
+    spec = TransformSpec.of(pipeline, accepts_missing=accepts_missing(unfitted), check=check)
+    # Only the feature set of the final model is reported to the run.
+    features = transform(tuning, schema, spec, store=store, recorder=InMemoryRecorder())
     plan = SweepPlan(
         snapshot=store.put(tuning).digest,
         features=store.put(features).digest,
@@ -157,7 +148,7 @@ def run_trial(
     except FitError as failed:
         error = str(failed)
     else:
-        raw = raw_frame(rows, features.as_numbers, features.as_text, features.types)
+        raw = frame_of(features, rows)
         answers = predict_rows(fitted.predict_proba if features.classes else fitted.predict, raw)
         threshold = _threshold(answers, features, labels, pipeline)
         predictions = predictions_of(answers, features.classes, classes, positive_class(features.classes), threshold)

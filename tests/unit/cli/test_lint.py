@@ -108,6 +108,12 @@ def test_mistakes_and_notes_in_several_folders_name_the_folder(team: Path) -> No
         (
             "pipeline.yaml",
             "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: weights:recent",
+            'model.weight is "weights:recent", which is not a column of the schema; for a function, write FILE.py:function or package.module:',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
             "  params: {max_iter: 150}\n  weight: carrier",
             'late_arrivals.pipeline.yaml:18: model.weight is "carrier", whose type in the schema is string',
         ),

@@ -14,7 +14,7 @@ from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.demo.flights import Corruption, corrupt, write_span
-from taxiway.demo.run import SCENARIOS
+from taxiway.demo.scenarios import SCENARIOS
 from taxiway.records import DataReport, Severity, Status
 from taxiway.store.store import Store
 
@@ -93,7 +93,7 @@ def test_a_carrier_that_did_not_arrive_is_named(judge: Judge, flights_folder: Pa
     report = judge("2013-06", write_span(corrupt(june, "carrier_missing"), tmp_path, "2013-06"))
     (carrier,) = [anomaly for anomaly in report.blocking if anomaly.column == "carrier"]
     assert carrier.message == (
-        'carrier: the share of "UA" changed from 17.7% in the training spans to 0.0% in 2013-06: '
+        'carrier: the share of "UA" changed from 17.7% in the training spans to 0.0% in span 2013-06: '
         "L-infinity distance 0.177 (allowed: at most 0.05; expected by chance at p=0.001: 0.017)."
     )
 

@@ -33,7 +33,8 @@ ORACLES = {
 def test_no_other_threshold_is_better(name: str, rows: list[tuple[int, bool]]) -> None:
     scores, labels = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     probabilities = scores / 20
-    found = choose_threshold(metric_of(name, CLASSES), np.column_stack([1 - probabilities, probabilities]), labels)
+    chosen = choose_threshold(metric_of(name, CLASSES), np.column_stack([1 - probabilities, probabilities]), labels)
+    found = 0.5 if chosen is None else chosen
     assert 0 < found < 1
 
     def by(threshold: float) -> float:
@@ -69,6 +70,8 @@ def test_by_costs_the_same_class_may_be_best_for_all_rows(false_alarm: float, mi
     assert low < choose_threshold(cost(false_alarm, miss), same, (np.arange(10) < 3).astype(float)) < high
 
 
-def test_without_a_difference_it_is_a_half() -> None:
-    same = np.full((10, 2), 0.5)
-    assert choose_threshold(metric_of("f1", CLASSES), same, np.arange(10.0) % 2) == 0.5
+def test_no_threshold_is_chosen_if_none_is_better_than_another() -> None:
+    labels = np.arange(10.0) % 2
+    assert choose_threshold(metric_of("accuracy", CLASSES), np.full((10, 2), 0.5), labels) is None
+    probabilities = np.linspace(0.05, 0.95, 10)
+    assert choose_threshold(cost(0, 0), np.column_stack([1 - probabilities, probabilities]), labels) is None

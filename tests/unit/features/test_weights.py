@@ -8,7 +8,7 @@ import pytest
 
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 from taxiway.features.weights import weights_of
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
@@ -119,13 +119,9 @@ def fitted(store: Store, span: Span, weight: str | None, drop: tuple[str, ...] =
     return transform(
         Snapshot(pipeline="a.b", training=(span,), evaluation=(span,)),
         schema,
-        Features(drop=drop),
-        label="y",
-        problem="classification",
-        accepts_missing=True,
+        TransformSpec(Features(drop=drop), label="y", problem="classification", accepts_missing=True, weight=weight),
         store=store,
         recorder=InMemoryRecorder(),
-        weight=weight,
     )
 
 

@@ -40,8 +40,8 @@ SCHEMA = Schema(
 
 
 def planned(source: Source) -> WindowPlan:
-    found = spans_of(source, decided=frozenset(), now=NOW)
-    return plan_window(found, source, decided=frozenset(), waiting=waiting(found, find_join_tables(source)))
+    found = spans_of(source, processed=frozenset(), now=NOW)
+    return plan_window(found, source, processed=frozenset(), waiting=waiting(found, find_join_tables(source)))
 
 
 def taken(source: Source, store: Store) -> Snapshot:
@@ -51,7 +51,7 @@ def taken(source: Source, store: Store) -> Snapshot:
         source=source.text,
         store=store,
         read=reader_of(source, airflow_engine),
-        reading=read_spec_of(source, find_join_tables(source)),
+        read_spec=read_spec_of(source, find_join_tables(source)),
     )
 
 

@@ -35,7 +35,7 @@ def query(**keys: Any) -> Source:
 
 
 def found(source: Source, *decided: tuple[str, int], now: datetime = NOW) -> tuple[FoundSpan, ...]:
-    return spans_of(source, decided=frozenset(decided), now=now)
+    return spans_of(source, processed=frozenset(decided), now=now)
 
 
 def test_the_folder_of_data_is_filled_in_for_files_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_periods_are_planned_and_backfilled_as_files_are(every: str) -> None:
     first = {"hour": "2013-01-01T00", "day": "2013-01-01", "week": "2013-W01", "month": "2013-01", "year": "2003"}[every]
     source = query(every=every, first=first)
     spans = found(source)
-    plan = plan_window(spans, source, decided=frozenset())
+    plan = plan_window(spans, source, processed=frozenset())
     assert (plan.spans, plan.notes) == (spans[:4], ())
     (gap,) = gaps((spans[0], spans[2]))
     assert gap.startswith(f"no span between {spans[0].name} and {spans[2].name}; ")
@@ -75,7 +75,7 @@ def test_windows_that_stay_and_denied_periods_go_by_the_names_of_periods(every: 
     spans = found(query(every=every, first=first))
     names = [span.name for span in spans]
     stays = query(every=every, first=first, window={"from": names[0], "to": names[2]}, exclude=[names[1]])
-    plan = plan_window(spans, stays, decided=frozenset())
+    plan = plan_window(spans, stays, processed=frozenset())
     assert plan.spans == (spans[0], spans[2], spans[-1])
     assert plan.notes == (f"span {names[1]} is excluded by source.exclude",)
     kept = source_from_json(stays.model_dump_json(by_alias=True, exclude_defaults=True))
@@ -87,7 +87,7 @@ def test_years_of_hours_and_a_window_of_months_are_planned_in_bounded_memory() -
     spans = found(source)
     assert len(spans) > 10_000
     tracemalloc.start()
-    plan = plan_window(spans, source, decided=frozenset({(span.name, 0) for span in spans[:-1]}))
+    plan = plan_window(spans, source, processed=frozenset({(span.name, 0) for span in spans[:-1]}))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (plan.spans, plan.notes) == (spans[-2_001:], ())
@@ -120,14 +120,14 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_period_is_decided_again_when_its_version_is_another_and_no_database_is_asked_before(database: list[int]) -> None:
     source = query(version="SELECT count(*) FROM f WHERE t >= {begin} AND t < {end}")
     decided = frozenset({("2013-04", 1), ("2013-04", 2), ("2013-05", 0)})
-    spans = spans_of(source, decided=decided, now=NOW)
+    spans = spans_of(source, processed=decided, now=NOW)
     # Without a question nothing is due: each period is there as it was decided last.
     assert [(span.name, span.version) for span in spans[3:]] == [("2013-04", 2), ("2013-05", 0)]
-    assert plan_window(spans, source, decided=decided).spans == ()
+    assert plan_window(spans, source, processed=decided).spans == ()
     assert database == []
     asked = (*spans[:3], *with_versions(source, spans[3:], airflow_engine))
     assert [(span.name, span.version) for span in asked[3:]] == [("2013-04", 2), ("2013-05", 1)]
-    plan = plan_window(asked, source, decided=decided)
+    plan = plan_window(asked, source, processed=decided)
     assert (plan.spans[-1].name, plan.spans[-1].version) == ("2013-05", 1)
     assert len(database) == 1
 

@@ -39,4 +39,4 @@ def test_a_run_whose_span_waits_for_labels_is_skipped_with_the_reason(tmp_path: 
     ):
         plan_run(pipeline(tmp_path), context, None)
     pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [True, False, True]}).to_csv(tmp_path / "2.csv", index=False)
-    assert [span.name for span in plan_run(pipeline(tmp_path), context, None).plan.spans] == ["1", "2"]
+    assert [span.name for span in plan_run(pipeline(tmp_path), context, None).window.spans] == ["1", "2"]

@@ -35,7 +35,7 @@ class FakeWorker:
         self.load_error: Exception | None = None
         self.predict_error: Exception | None = None
 
-    async def ensure(self) -> None:
+    async def ensure_loaded(self) -> None:
         self.ensured += 1
         await self.may_load.wait()
         if self.load_error:
@@ -50,7 +50,7 @@ class FakeWorker:
     def stop(self) -> None:
         self.is_stopped = True
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         pass
 
 

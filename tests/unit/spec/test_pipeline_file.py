@@ -180,10 +180,23 @@ def test_a_hostile_file_is_refused_at_once_in_a_sentence(tmp_path: Path, content
     assert re.search(r"late\.pipeline\.yaml:[12]: ", str(caught.value))
 
 
-def test_a_missing_file_lists_its_neighbours(write) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("lates.pipeline.yaml", 'did you mean "late.pipeline.yaml"?'),
+        ("late.pipline.yaml", 'did you mean "late.pipeline.yaml"?'),
+        ("late.yaml", 'did you mean "late.pipeline.yaml"?'),
+        ("fraud.pipeline.yaml", "files in that folder: 1.pipeline.yaml, 2.pipeline.yaml, 3.pipeline.yaml, 4.pipeline.yaml, 5.pipeline.yaml and 3 more"),
+    ],
+)  # fmt: skip
+def test_a_missing_file_names_the_nearest_one_or_at_most_five(write, name: str, said: str) -> None:
     path = write(MINIMAL)
-    with pytest.raises(ConfigError, match=r"YAML files in that folder: .*late\.pipeline\.yaml"):
-        read_pipeline(path.with_name("early.pipeline.yaml"))
+    path.with_name("late.schema.yaml").unlink(missing_ok=True)
+    for number in range(1, 8):
+        path.with_name(f"{number}.pipeline.yaml").touch()
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(path.with_name(name))
+    assert str(caught.value) == f"{path.with_name(name)} does not exist; {said}"
 
 
 @pytest.mark.parametrize("word", ["off", "'off'", "false"])

@@ -16,7 +16,7 @@ from taxiway.evaluation.baselines.fit import fit_baselines
 from taxiway.features import raw_frame
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.own_transform import OwnTransform
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.register import check_savable
@@ -78,13 +78,9 @@ class Orders:
         return transform(
             self.snapshot,
             load_schema(self.folder / "orders.schema.yaml"),
-            features,
-            label="y",
-            problem="classification",
-            accepts_missing=accepts_missing,
+            TransformSpec(features, label="y", problem="classification", accepts_missing=accepts_missing, check=check_savable),
             store=self.store,
             recorder=InMemoryRecorder(),
-            check=check_savable,
         )
 
 

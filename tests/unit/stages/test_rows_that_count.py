@@ -113,7 +113,7 @@ def test_a_missing_label_blocks_the_run_in_words_that_name_the_key_and_the_count
     found, _ = run(installation, pipeline(site))
     assert found.summary is not None
     assert found.summary.outcome is Outcome.BLOCKED
-    assert re.search(r"y in 2 is the label.* 12 of 1,000 rows.*source.unlabelled: drop", found.summary.reasons[0])
+    assert re.search(r"y in span 2 is the label.* 12 of 1,000 rows.*source.unlabelled: drop", found.summary.reasons[0])
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_a_span_whose_labels_are_not_there_yet_is_left_out_of_windows(site: Site
     pd.read_parquet(site.data / "2.parquet").drop(columns="y").to_parquet(site.data / "2.parquet")
     made = pipeline(site, unlabelled="wait")
     source = made.source.with_data(str(site.data))
-    planned = plan_ingest(source, made.name, installation.store, installation.services.connect, now=datetime.now(UTC))
-    assert [span.name for span in planned.plan.spans] == ["1", "3"]
-    assert planned.plan.notes == ("span 2 is waiting: there is no column y yet",)
+    plan = plan_ingest(source, made.name, installation.store, installation.services.connect, now=datetime.now(UTC))
+    assert [span.name for span in plan.window.spans] == ["1", "3"]
+    assert plan.window.notes == ("span 2 is waiting: there is no column y yet",)
 
 
 def test_labels_of_a_joined_table_are_dropped_or_waited_for(site: Site, installation: Installation) -> None:

@@ -33,7 +33,7 @@ def test_everything_that_decides_the_result_is_in_the_key(monkeypatch: pytest.Mo
     ]
     assert len({key.digest for key in (KEY, *others)}) == 8
     assert replace(KEY).digest == KEY.digest
-    monkeypatch.setattr(cache, "_installed", lambda package: "0.0.1")
+    monkeypatch.setattr(cache, "_installed_version", lambda package: "0.0.1")
     assert replace(KEY).digest != KEY.digest
 
 

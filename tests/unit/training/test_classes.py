@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from helping import need_library
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError, FitError
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.spec.model.section import EarlyStopping, Model
@@ -137,10 +137,7 @@ def features_and_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Featur
     made = transform(
         snapshot,
         schema,
-        Features(),
-        label="y",
-        problem="classification",
-        accepts_missing=True,
+        TransformSpec(Features(), label="y", problem="classification", accepts_missing=True),
         store=store,
         recorder=InMemoryRecorder(),
     )

@@ -10,7 +10,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError, FitError
-from taxiway.features import raw_frame, transform
+from taxiway.features import TransformSpec, raw_frame, transform
 from taxiway.features.labels import label_classes
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
@@ -39,10 +39,7 @@ def features_for(snapshot_and_store: tuple[Snapshot, Store], model: Model, featu
     return transform(
         snapshot,
         SCHEMA,
-        features,
-        label="late",
-        problem="classification",
-        accepts_missing=tolerant,
+        TransformSpec(features, label="late", problem="classification", accepts_missing=tolerant),
         store=store,
         recorder=InMemoryRecorder(),
     )
@@ -173,10 +170,12 @@ def test_a_number_is_estimated_by_the_same_object_in_training_and_serving(snapsh
     made = transform(
         snapshot,
         schema,
-        Features(numeric=("temp", "hour"), categorical=("dest",)),
-        label="distance",
-        problem="regression",
-        accepts_missing=True,
+        TransformSpec(
+            Features(numeric=("temp", "hour"), categorical=("dest",)),
+            label="distance",
+            problem="regression",
+            accepts_missing=True,
+        ),
         store=store,
         recorder=InMemoryRecorder(),
     )

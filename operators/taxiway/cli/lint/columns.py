@@ -15,6 +15,7 @@ from taxiway.features.own_transform import OwnTransform
 from taxiway.registry.register import check_savable
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
+from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split
 
@@ -27,8 +28,9 @@ def column_mistakes(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[
     named = [*_source_columns(pipeline.source), *_other_columns(pipeline)]
     for path, column in named:
         if column not in known:
+            hint = function_hint(column) if path == ["model", "weight"] else ""
             yield (
-                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema\n'
+                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", which is not a column of the schema{hint}\n'
                 f"    {allowed_values(column, known)}"
             )
     yield from _split_by_time(file, pipeline.source, schema)
@@ -95,10 +97,10 @@ def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
     if isinstance(source.split, Split):
         yield from ((["source", "split", key], column) for key, column in source.split.columns if column is not None)
     for name, join in source.join.items():
-        at = ["source", "join", name]
-        yield from (([*at, "on"], column) for column in join.on)
-        yield from (([*at, "as_of"], column) for column in join.as_of or {})
-        yield from (([*at, "columns"], column) for column in join.joined_columns.values())
+        section = ["source", "join", name]
+        yield from (([*section, "on"], column) for column in join.on)
+        yield from (([*section, "as_of"], column) for column in join.as_of or {})
+        yield from (([*section, "columns"], column) for column in join.joined_columns.values())
 
 
 def _split_by_time(file: Path, source: Source, schema: Schema) -> Iterator[str]:

@@ -175,15 +175,15 @@ def _stub(file: Path) -> Iterator[str]:
     if not stub.is_file():
         yield (
             f"{file.name}:1: the DAG file {stub.name} beside it is missing, so Airflow does not load the pipeline; create it "
-            f"with this content:\n{_indented(STUB)}"
+            f"with this content:\n{_indent(STUB)}"
         )
         return
     text = stub.read_text(encoding="utf-8")
     if "load_pipeline(" not in text:
-        yield f"{stub.name}:1: it does not load the pipeline file beside it; replace its content with:\n{_indented(STUB)}"
+        yield f"{stub.name}:1: it does not load the pipeline file beside it; replace its content with:\n{_indent(STUB)}"
     if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
         yield (
-            f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; replace its content with:\n{_indented(STUB)}'
+            f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; replace its content with:\n{_indent(STUB)}'
         )
 
 
@@ -197,5 +197,5 @@ def _swept(file: Path, pipeline: Pipeline) -> Iterator[str]:
         yield f"{file.name}:{line_of(file, ['sweep', 'space'])}: sweep.space: {error}"
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())

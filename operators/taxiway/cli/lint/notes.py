@@ -40,10 +40,10 @@ def notes(files: Iterable[Path]) -> list[str]:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
     several = len({path.parent for path in schemas}) > 1
     shown = {path: str(path) if several else path.name for path in schemas}
-    return [*_undocumented(schemas, shown), *_deprecated(schemas, users, shown)]
+    return [*_undocumented_columns(schemas, shown), *_deprecated_features(schemas, users, shown)]
 
 
-def _undocumented(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterator[str]:
+def _undocumented_columns(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterator[str]:
     for path, schema in schemas.items():
         columns_by_key: dict[str, list[str]] = {}
         for column, keys in missing_meaning(schema).items():
@@ -55,7 +55,9 @@ def _undocumented(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterat
             yield f"{shown[path]}: missing {'; '.join(parts)}"
 
 
-def _deprecated(schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]], shown: dict[Path, str]) -> Iterator[str]:
+def _deprecated_features(
+    schemas: dict[Path, Schema], users: dict[tuple[Path, str], list[str]], shown: dict[Path, str]
+) -> Iterator[str]:
     for (path, name), pipelines in users.items():
         feature = schemas[path].feature(name)
         found = stage_anomaly(feature, pipelines, "") if feature is not None else None

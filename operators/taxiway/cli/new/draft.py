@@ -177,7 +177,7 @@ def draft_pipeline(
         if (options.format or known_format(pattern)) != "parquet":
             progress(f"reading {len(found)} files" if found[1:] else f"reading {found[0].path}")
             options = replace(options, types=common_types(found, options))
-        spans, profiles = _profiled(found, store, options, note, progress, pattern)
+        spans, profiles = _profile_spans(found, store, options, note, progress, pattern)
         progress("drafting")
         return _draft(pattern, label, split_by, problem, options, spans, profiles, store)
 
@@ -211,7 +211,7 @@ def _draft(
     return Draft(
         pattern=pattern,
         spans=spans,
-        schema=_drafted(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
+        schema=_draft_schema(schema, profiles, key, roles, {c.name for c in whole.columns if c.above or c.below}),
         label=read,
         split=split,
         drop=drop,
@@ -227,13 +227,13 @@ def _draft(
     )
 
 
-def _profiled(
+def _profile_spans(
     found: tuple[FoundSpan, ...], store: Store, options: ReadOptions, note: Note, progress: Callable[[str], None], pattern: str
 ) -> tuple[tuple[Span, ...], list[Profile]]:
     read = partial(read_file, options=options, note=note)
     spans, profiles = [], []
-    for at, span in enumerate(found, start=1):
-        progress(f"profiling {span.name} ({at} of {len(found)})" if found[1:] else f"profiling {span.path}")
+    for number, span in enumerate(found, start=1):
+        progress(f"profiling {span.name} ({number} of {len(found)})" if found[1:] else f"profiling {span.path}")
         spans.append(store_span(span, read, pattern, store))
         profiles.append(profile_span(spans[-1], store))
     return tuple(spans), profiles
@@ -245,7 +245,7 @@ def _in_order(profile: Profile, profiles: list[Profile]) -> Profile:
     return Profile(rows=profile.rows, columns=tuple(c for name in order if (c := profile.column(name)) is not None))
 
 
-def _drafted(schema: Schema, profiles: list[Profile], key: tuple[str, ...], roles: set[str], infinite: set[str]) -> Schema:
+def _draft_schema(schema: Schema, profiles: list[Profile], key: tuple[str, ...], roles: set[str], infinite: set[str]) -> Schema:
     features = tuple(with_codes(feature, profiles) if feature.name not in key else feature for feature in schema.features)
     drafted = schema.model_copy(update={"key": key, "features": features})
     return not_blocking(with_drift(drafted, profiles, roles | infinite), infinite)

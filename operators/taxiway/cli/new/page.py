@@ -34,7 +34,7 @@ def readme_text(name: str, team: str, draft: Draft, dags: Path, data_root: str, 
     )
     return f"""# {team}.{name}
 
-Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.reading()}. {_evaluated(draft)}
+Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.reading()}. {_evaluation_text(draft)}
 
 {_spans(draft)}
 
@@ -50,7 +50,7 @@ Drafted by `taxiway new`. The model predicts `{draft.label.name}`: {draft.label.
 """
 
 
-def _evaluated(draft: Draft) -> str:
+def _evaluation_text(draft: Draft) -> str:
     window = counted(draft.window, "span")
     if draft.split.rule is None:
         return f"It is trained on {window} and evaluated on the next."

@@ -43,7 +43,7 @@ def free_text_columns(span: Span, store: Store, profile: Profile, without: set[s
 
     if not many:
         return ()
-    rows = _sampled(span, store, many)
+    rows = _sample_columns(span, store, many)
     return tuple(name for name in many if name in rows and is_free_text(rows[name], MOST_CATEGORIES))
 
 
@@ -65,7 +65,7 @@ def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, with
     import numpy as np
 
     usable = [f for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.name not in without]
-    rows = _sampled(span, store, [f.name for f in usable] + [label.name])
+    rows = _sample_columns(span, store, [f.name for f in usable] + [label.name])
     rows = rows[rows[label.name].notna()]
     labels = rows[label.name]
     codes = labels.rank(method="dense") - 1 if label.problem == "classification" else labels
@@ -75,7 +75,7 @@ def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, with
     return columns_alone(rows.drop(columns=label.name).astype(dict.fromkeys(numeric, float)), numbers, label.problem)
 
 
-def _sampled(span: Span, store: Store, columns: list[str]) -> "pd.DataFrame":
+def _sample_columns(span: Span, store: Store, columns: list[str]) -> "pd.DataFrame":
     """Some columns of a span, with at most 20,000 of its rows; a column that it does not have is left out."""
     import numpy as np
     import pyarrow as pa
@@ -88,8 +88,8 @@ def _sampled(span: Span, store: Store, columns: list[str]) -> "pd.DataFrame":
         present = [name for name in columns if name in file.schema_arrow.names]
         parts, start = [], 0
         for batch in file.iter_batches(columns=present):
-            at = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
-            parts.append(pa.Table.from_batches([batch]).take(at))
+            positions = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
+            parts.append(pa.Table.from_batches([batch]).take(positions))
             start += batch.num_rows
         rows: pd.DataFrame = pa.concat_tables(parts).to_pandas(ignore_metadata=True)
     return rows

@@ -85,7 +85,7 @@ schedule: null                                # or new_span, @monthly, a cron ex
 source:
 {_source(draft, data_root)}
   # {_comment(draft.label.reading())}
-  label: {json_for_yaml(draft.label.name)}{_unlabelled(draft)}
+  label: {json_for_yaml(draft.label.name)}{_unlabelled_key(draft)}
 schema: {name}.schema.yaml
 features:{"".join(f"{chr(10)}  # {_comment(text)}" for text in _feature_comments(draft))}
   numeric: auto
@@ -124,7 +124,7 @@ def _split_remarks(draft: Draft) -> Iterator[str]:
     yield from draft.split.alternatives()
 
 
-def _unlabelled(draft: Draft) -> str:
+def _unlabelled_key(draft: Draft) -> str:
     """The key for missing labels, if there are any."""
     if draft.unlabelled is None:
         return ""

@@ -52,8 +52,8 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
         data = tree.add(f"data: snapshot {records.snapshot.digest}")
         for role, spans in (("trained on", records.snapshot.training), ("evaluated on", records.snapshot.evaluation)):
             for span in spans:
-                of = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
-                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of}, content {span.content}")
+                of_file = f" of {span.original.rows:,} in the file {span.original.content}" if span.original else ""
+                data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of_file}, content {span.content}")
         if records.snapshot.rows is not None:
             data.add(escape(f"source.rows: {records.snapshot.rows}"))
         for removed in records.snapshot.removed:

@@ -63,50 +63,50 @@ def locking(files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def run(
-    connection: "duckdb.DuckDBPyConnection", query: str, what: str, parameters: list[Any] | None = None
+    connection: "duckdb.DuckDBPyConnection", query: str, data_name: str, parameters: list[Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """All rows of a query.
 
     Args:
         connection: The connection.
         query: The query.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
         parameters: The values of its placeholders.
 
     Raises:
         DataError: The data cannot be read.
         TransientError: Memory and disk are not sufficient.
     """
-    with read_errors(what):
+    with read_errors(data_name):
         return connection.execute(query, parameters or []).fetchall()
 
 
 def stream(
-    connection: "duckdb.DuckDBPyConnection", query: str, what: str, batch_rows: int
+    connection: "duckdb.DuckDBPyConnection", query: str, data_name: str, batch_rows: int
 ) -> "tuple[pa.Schema, Iterator[pa.RecordBatch]]":
     """The Arrow schema of a query, and its rows in batches.
 
     Args:
         connection: The connection.
         query: The query.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
         batch_rows: The approximate number of rows in a batch.
 
     Raises:
         DataError: The data cannot be read. Also raised by the iterator.
         TransientError: Memory and disk are not sufficient. Also raised by the iterator.
     """
-    with read_errors(what):
+    with read_errors(data_name):
         reader = connection.sql(query).to_arrow_reader(batch_rows)
-    return reader.schema, read_batches(reader, what)
+    return reader.schema, read_batches(reader, data_name)
 
 
-def read_batches(batches: "Iterator[pa.RecordBatch]", what: str) -> "Iterator[pa.RecordBatch]":
+def read_batches(batches: "Iterator[pa.RecordBatch]", data_name: str) -> "Iterator[pa.RecordBatch]":
     """The batches of an Arrow reader, with its errors as Taxiway's.
 
     Args:
         batches: The reader of a query, or of a Parquet file.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
 
     Raises:
         DataError: The data cannot be read.
@@ -116,7 +116,7 @@ def read_batches(batches: "Iterator[pa.RecordBatch]", what: str) -> "Iterator[pa
     import pyarrow as pa
 
     while True:
-        with read_errors(what):
+        with read_errors(data_name):
             try:
                 batch = next(batches, None)
             except (OSError, pa.ArrowException) as error:
@@ -129,11 +129,11 @@ def read_batches(batches: "Iterator[pa.RecordBatch]", what: str) -> "Iterator[pa
 
 
 @contextmanager
-def read_errors(what: str) -> Iterator[None]:
+def read_errors(data_name: str) -> Iterator[None]:
     """Raise DuckDB's errors about the files of a query as Taxiway's.
 
     Args:
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
 
     Raises:
         DataError: The data cannot be read.
@@ -142,18 +142,18 @@ def read_errors(what: str) -> Iterator[None]:
     import duckdb
 
     try:
-        with memory_errors(what):
+        with memory_errors(data_name):
             yield
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
-        raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
+        raise DataError(f"{data_name} cannot be read: {error}; write it again at the source") from None
 
 
 @contextmanager
-def memory_errors(what: str) -> Iterator[None]:
+def memory_errors(data_name: str) -> Iterator[None]:
     """Raise DuckDB's error about memory as Taxiway's, and all others unchanged.
 
     Args:
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
 
     Raises:
         KeyboardInterrupt: The query was interrupted.
@@ -169,7 +169,7 @@ def memory_errors(what: str) -> Iterator[None]:
         raise
     except duckdb.OutOfMemoryException as error:
         raise TransientError(
-            f"{what}: not enough memory, and not enough space in the temporary folder {tempfile.gettempdir()}: "
+            f"{data_name}: not enough memory, and not enough space in the temporary folder {tempfile.gettempdir()}: "
             f"{str(error).splitlines()[0]}; free space there, then try again"
         ) from None
 

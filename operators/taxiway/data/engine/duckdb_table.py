@@ -32,11 +32,11 @@ class Table:
         self,
         connection: "duckdb.DuckDBPyConnection",
         columns: tuple[Column, ...],
-        what: str,
+        data_name: str,
         paths: tuple[Path, ...],
         source: str,
         notes: tuple[str, ...] = (),
-        shown: Mapping[Path, str] | None = None,
+        file_names: Mapping[Path, str] | None = None,
     ) -> None:
         self._connection = connection
         self.columns = columns
@@ -45,9 +45,9 @@ class Table:
         """An SQL table expression of the files, with the columns of the view `span`."""
         self.notes = notes
         """What is doubtful about the files that the rows were read from."""
-        self.shown = shown
+        self.file_names = file_names
         """The name of each file in messages; None if nobody knows the files by a name."""
-        self._what = what
+        self._data_name = data_name
         self._views: set[str] = set()
 
     @property
@@ -74,7 +74,7 @@ class Table:
         wanted = tuple(columns)
         name = f"plain_{'_'.join(column.sql for column in wanted)}"
         if name not in self._views:
-            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted}, {})}", self._what)
+            run(self._connection, f"CREATE VIEW {name} AS {_plain_query({c.sql: c for c in wanted}, {})}", self._data_name)
             self._views.add(name)
         return name
 
@@ -97,16 +97,16 @@ class Table:
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises DataError if a file cannot be read."""
-        return run(self._connection, query, self._what, parameters)
+        return run(self._connection, query, self._data_name, parameters)
 
     def rows_unchecked(self, query: str) -> list[tuple[Any, ...]]:
         """All rows of a query with user-written SQL; DuckDB's errors about it are raised unchanged."""
-        with memory_errors(self._what):
+        with memory_errors(self._data_name):
             return self._connection.execute(query).fetchall()
 
     def arrays(self, query: str) -> "dict[str, NDArray[Any]]":
         """The columns of a query as arrays, masked if null. Raises DataError if a file cannot be read."""
-        with read_errors(self._what):
+        with read_errors(self._data_name):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
             return found
 
@@ -121,7 +121,7 @@ class Table:
         listing = [self.column(name).sql for name in names]
         order = f"WHERE {condition} ORDER BY {f'{by}, ' if by else ''}list_position($1::VARCHAR[], file), row_number"
         ordered = f"SELECT {', '.join([*listing, 'row_number'])} FROM numbered {order}"
-        with read_errors(self._what):
+        with read_errors(self._data_name):
             found: Any = self._connection.sql(ordered, params=[list(map(str, self.paths))]).to_arrow_table()
         rows: pa.Table = found.select(range(len(listing))).rename_columns(list(names))
         return rows
@@ -136,7 +136,7 @@ def _plain_query(columns: Mapping[str, Column], constants: Mapping[str, float]) 
 
 @contextmanager
 def open_table(
-    paths: Path | Sequence[Path], what: str, notes: tuple[str, ...] = (), shown: Mapping[Path, str] | None = None
+    paths: Path | Sequence[Path], data_name: str, notes: tuple[str, ...] = (), file_names: Mapping[Path, str] | None = None
 ) -> Iterator[Table]:
     """Open Parquet files with the same columns as one table.
 
@@ -144,25 +144,25 @@ def open_table(
 
     Args:
         paths: One or more files.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
         notes: What is doubtful about the files that the rows were read from.
-        shown: The name of each file in messages; None if nobody knows the files by a name.
+        file_names: The name of each file in messages; None if nobody knows the files by a name.
 
     Raises:
         DataError: A file cannot be read, or the columns of the files do not fit together.
     """
     with connect() as connection:
         files = (paths,) if isinstance(paths, Path) else tuple(paths)
-        source = parquet_source(connection, files, what, shown)
-        columns = _create_view(connection, "span", source, what)
-        _create_view(connection, "numbered", source, what, numbered=True)
+        source = parquet_source(connection, files, data_name, file_names)
+        columns = _create_view(connection, "span", source, data_name)
+        _create_view(connection, "numbered", source, data_name, numbered=True)
         for setting in locking(files):
-            run(connection, f"SET {setting}", what)
-        yield Table(connection, columns, what, files, source.sql(), notes, shown)
+            run(connection, f"SET {setting}", data_name)
+        yield Table(connection, columns, data_name, files, source.sql(), notes, file_names)
 
 
 def add_view(
-    connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], what: str, *, numbered: bool = False
+    connection: "duckdb.DuckDBPyConnection", view: str, paths: Path | Sequence[Path], data_name: str, *, numbered: bool = False
 ) -> tuple[Column, ...]:
     """Create a view of Parquet files, whose columns have types that fit the values of all files; see `parquet_source`.
 
@@ -170,7 +170,7 @@ def add_view(
         connection: The connection.
         view: The name of the view; never text from the data.
         paths: One or more files.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
         numbered: Whether the view also has `row_number`, the number of each row in its file, from 0, and `file`, the path of the file.
 
     Returns:
@@ -180,15 +180,15 @@ def add_view(
         DataError: A file cannot be read, or the columns of the files do not fit together.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
-    return _create_view(connection, view, parquet_source(connection, files, what), what, numbered=numbered)
+    return _create_view(connection, view, parquet_source(connection, files, data_name), data_name, numbered=numbered)
 
 
 def _create_view(
-    connection: "duckdb.DuckDBPyConnection", view: str, source: ParquetSource, what: str, *, numbered: bool = False
+    connection: "duckdb.DuckDBPyConnection", view: str, source: ParquetSource, data_name: str, *, numbered: bool = False
 ) -> tuple[Column, ...]:
     listing = ", ".join([*(f"c{at}" for at in range(len(source.names))), *(["row_number", "file"] if numbered else [])])
-    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source.sql(numbered=numbered)} AS file({listing})", what)
-    described = run(connection, f"DESCRIBE {view}", what)
+    run(connection, f"CREATE VIEW {view} AS SELECT * FROM {source.sql(numbered=numbered)} AS file({listing})", data_name)
+    described = run(connection, f"DESCRIBE {view}", data_name)
     storages = [str(row[1]) for row in described[: len(source.names)]]
     return tuple(
         Column(name, f"c{at}", type_of(storage), storage)

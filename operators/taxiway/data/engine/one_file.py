@@ -8,14 +8,14 @@ from taxiway.data.engine.parquet_source import parquet_source
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter
 
 
-def write_as_one(files: Sequence[Path], copy: Path, what: str, shown: Mapping[Path, str]) -> None:
+def write_as_one(files: Sequence[Path], copy: Path, data_name: str, file_names: Mapping[Path, str]) -> None:
     """Write the rows of Parquet files to one file, whose bytes depend only on the rows.
 
     Args:
         files: The files, which are one table; see `parquet_source`.
         copy: The file to write.
-        what: The name of the table in errors.
-        shown: The name of each file in errors.
+        data_name: The name of the table in errors.
+        file_names: The name of each file in errors.
 
     Raises:
         DataError: A file cannot be read, or the columns of the files do not fit together.
@@ -23,12 +23,12 @@ def write_as_one(files: Sequence[Path], copy: Path, what: str, shown: Mapping[Pa
     import pyarrow as pa
 
     with connect() as connection:
-        source = parquet_source(connection, files, what, shown)
+        source = parquet_source(connection, files, data_name, file_names)
         for setting in ("preserve_insertion_order = true", *locking(files)):
-            run(connection, f"SET {setting}", what)
-        schema, batches = stream(connection, f"SELECT * FROM {source.sql()}", what, BATCH_ROWS)
-        for at, name in enumerate(source.names):
-            schema = schema.set(at, schema.field(at).with_name(name))
+            run(connection, f"SET {setting}", data_name)
+        schema, batches = stream(connection, f"SELECT * FROM {source.sql()}", data_name, BATCH_ROWS)
+        for index, column in enumerate(source.names):
+            schema = schema.set(index, schema.field(index).with_name(column))
         with RowWriter(copy, schema) as writer:
             for batch in batches:
                 writer.add(pa.Table.from_arrays(batch.columns, schema=schema))

@@ -69,7 +69,7 @@ class ParquetSource:
 
 
 def parquet_source(
-    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], what: str, shown: Mapping[Path, str] | None = None
+    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], data_name: str, file_names: Mapping[Path, str] | None = None
 ) -> ParquetSource:
     """Files as one table.
 
@@ -80,29 +80,29 @@ def parquet_source(
     Args:
         connection: A connection that may read the files.
         files: The files.
-        what: The name of the data in errors.
-        shown: The name of each file in errors; None for the names of the files.
+        data_name: The name of the data in errors.
+        file_names: The name of each file in errors; None for the names of the files.
 
     Raises:
         DataError: A file cannot be read, or the columns of the files do not fit together.
     """
-    shown = shown or {file: file.name for file in files}
-    names = _names(files[0], what)
+    file_names = file_names or {file: file.name for file in files}
+    names = _names(files[0], data_name)
     alike: dict[tuple[tuple[int, ...], tuple[str, ...]], list[Path]] = {}
     for file in files:
-        here = names if file == files[0] else _names(file, what)
-        check_names(here, what)
-        _check_same(names, here, shown[files[0]], shown[file], what)
-        storages = [str(row[1]) for row in run(connection, f"DESCRIBE SELECT * FROM {_parquet([file])}", what)]
+        here = names if file == files[0] else _names(file, data_name)
+        check_names(here, data_name)
+        _check_same(names, here, file_names[files[0]], file_names[file], data_name)
+        storages = [str(row[1]) for row in run(connection, f"DESCRIBE SELECT * FROM {_parquet([file])}", data_name)]
         by_name = dict(zip(here, storages, strict=True))
         key = (tuple(names.index(name) for name in here), tuple(by_name[name] for name in names))
         alike.setdefault(key, []).append(file)
     common = []
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         found: dict[str, list[Path]] = {}
         for (_, types), group in alike.items():
-            found.setdefault(types[at], []).extend(group)
-        common.append(_Widening(connection, name, found, what, shown).type)
+            found.setdefault(types[index], []).extend(group)
+        common.append(_Widening(connection, name, found, data_name, file_names).type)
     groups = [
         _Group(tuple(group), order, tuple("" if storage == wide else wide for storage, wide in zip(types, common, strict=True)))
         for (order, types), group in alike.items()
@@ -110,7 +110,7 @@ def parquet_source(
     return ParquetSource(tuple(names), tuple(groups))
 
 
-def check_names(names: Sequence[str], what: str) -> None:
+def check_names(names: Sequence[str], data_name: str) -> None:
     """Check that no two columns have the same name, and that none has a name that DuckDB needs for itself.
 
     Raises:
@@ -119,21 +119,23 @@ def check_names(names: Sequence[str], what: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(
-            f"{what} has more than one column named {', '.join(map(quoted, twice))}; give each column its own name at the source"
+            f"{data_name} has more than one column named {', '.join(map(quoted, twice))}; give each column its own name at the source"
         )
     kept = [name for name in names if name.casefold() in (_NUMBER, _FILE)]
     if kept:
-        raise DataError(f"{what} has a column named {kept[0]}, which DuckDB reserves for row numbers; rename it at the source")
+        raise DataError(
+            f"{data_name} has a column named {kept[0]}, which DuckDB reserves for row numbers; rename it at the source"
+        )
 
 
-def _check_same(names: Sequence[str], others: Sequence[str], first: str, other: str, what: str) -> None:
+def _check_same(names: Sequence[str], others: Sequence[str], first: str, other: str, data_name: str) -> None:
     only = [(name, first) for name in names if name not in set(others)]
     only += [(name, other) for name in others if name not in set(names)]
     if only:
         shown = ", ".join(f"{quoted(name)} is only in {file}" for name, file in only[:_SHOWN_COLUMNS])
         more = f" and {len(only) - _SHOWN_COLUMNS:,} more" if len(only) > _SHOWN_COLUMNS else ""
         raise DataError(
-            f"{what}: {first} and {other} have different columns: {shown}{more}; only files with the same columns can be "
+            f"{data_name}: {first} and {other} have different columns: {shown}{more}; only files with the same columns can be "
             "one table: write the column into each file, or give the files apart"
         )
 
@@ -145,8 +147,8 @@ class _Widening:
     connection: "duckdb.DuckDBPyConnection"
     name: str
     found: dict[str, list[Path]]
-    what: str
-    shown: Mapping[Path, str]
+    data_name: str
+    file_names: Mapping[Path, str]
 
     @property
     def type(self) -> str:
@@ -160,9 +162,11 @@ class _Widening:
             wide = self._without_rounding()
         if wide is None:
             types = ", ".join(
-                f"{storage} in {self.shown[files[0]]}" for storage, files in self.found.items() if storage != _UNTYPED
+                f"{storage} in {self.file_names[files[0]]}" for storage, files in self.found.items() if storage != _UNTYPED
             )
-            raise DataError(f"{self.what}: the column {quoted(self.name)} is {types}; write it with one type at the source")
+            raise DataError(
+                f"{self.data_name}: the column {quoted(self.name)} is {types}; write it with one type at the source"
+            )
         return wide
 
     def _with_all_digits(self, nanoseconds: str, microseconds: str) -> str | None:
@@ -187,11 +191,11 @@ class _Widening:
     def _has(self, files: Iterable[Path], condition: str) -> bool:
         """Whether a value of the column in these files fulfils a condition."""
         for file in files:
-            names = _names(file, self.what)
+            names = _names(file, self.data_name)
             order = ", ".join(f"c{at}" for at in range(len(names)))
             value = f"SELECT c{names.index(self.name)} AS value FROM {_parquet([file])} AS parquet({order})"
             query = f"SELECT 1 FROM ({value}) WHERE value IS NOT NULL AND ({condition}) LIMIT 1"
-            if run(self.connection, query, self.what):
+            if run(self.connection, query, self.data_name):
                 return True
         return False
 
@@ -228,7 +232,7 @@ def _parquet(files: Sequence[Path], *, numbered: bool = False) -> str:
     return f"read_parquet([{listing}], hive_partitioning = false{beside})"
 
 
-def _names(path: Path, what: str) -> list[str]:
+def _names(path: Path, data_name: str) -> list[str]:
     import pyarrow
     import pyarrow.parquet
 
@@ -237,4 +241,4 @@ def _names(path: Path, what: str) -> list[str]:
     except (pyarrow.ArrowException, OSError) as error:
         if is_lfs_pointer(path):
             raise DataError(f"{path} {LFS_PROBLEM}") from None
-        raise DataError(f"{what} cannot be read: {error}; write it again at the source") from None
+        raise DataError(f"{data_name} cannot be read: {error}; write it again at the source") from None

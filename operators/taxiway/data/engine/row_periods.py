@@ -30,21 +30,21 @@ class RowPeriod(NamedTuple):
     version: int
 
 
-def row_periods(path: Path, time: str, every: Every, what: str) -> tuple[tuple[RowPeriod, ...], int]:
+def row_periods(path: Path, time: str, every: Every, data_name: str) -> tuple[tuple[RowPeriod, ...], int]:
     """The periods of the rows, oldest first, and the number of rows without a time that is in a year from 1 to 9998.
 
     Args:
         path: The file.
         time: The column.
         every: The length of the periods, in UTC.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
 
     Raises:
         ConfigError: There is no such column, or it has no dates or times.
         DataError: The file cannot be read.
     """
-    with open_table(path, what) as table:
-        moment = _moment(table, time, what)
+    with open_table(path, data_name) as table:
+        moment = _moment(table, time, data_name)
         found = table.rows(
             f"SELECT epoch(date_trunc('{every}', moment))::BIGINT, count(*), sum(digest::HUGEINT) % {_VERSIONS} "
             f"FROM (SELECT {moment} AS moment, {_digest(table)} AS digest FROM span) WHERE {_KNOWN} GROUP BY 1 ORDER BY 1"
@@ -56,7 +56,7 @@ def row_periods(path: Path, time: str, every: Every, what: str) -> tuple[tuple[R
     ), without
 
 
-def write_period(path: Path, time: str, period: Period, copy: Path, what: str) -> None:
+def write_period(path: Path, time: str, period: Period, copy: Path, data_name: str) -> None:
     """Write the rows of a period to a Parquet file, whose content does not depend on their order: ordered by time.
 
     Args:
@@ -64,10 +64,10 @@ def write_period(path: Path, time: str, period: Period, copy: Path, what: str) -
         time: The column.
         period: The period.
         copy: The file to write.
-        what: The name of the data in errors.
+        data_name: The name of the data in errors.
     """
-    with open_table(path, what) as table:
-        moment = _moment(table, time, what)
+    with open_table(path, data_name) as table:
+        moment = _moment(table, time, data_name)
         between = f"epoch_us({moment}) >= {_micros(period.begins)} AND epoch_us({moment}) < {_micros(period.ends)}"
         names = [column.name for column in table.columns]
         rows = table.in_order(names, f"isfinite({moment}) AND {between}", f"{moment}, {_digest(table)}")
@@ -75,16 +75,16 @@ def write_period(path: Path, time: str, period: Period, copy: Path, what: str) -
         writer.add(rows)
 
 
-def _moment(table: Table, time: str, what: str) -> str:
+def _moment(table: Table, time: str, data_name: str) -> str:
     column = next((column for column in table.columns if column.name == time), None)
     if column is None:
         names = [column.name for column in table.columns]
         raise ConfigError(
-            f'source.time is "{time}", which is not a column of {what}; {allowed_values(time, names)}', key="source.time"
+            f'source.time is "{time}", which is not a column of {data_name}; {allowed_values(time, names)}', key="source.time"
         )
     if column.type not in ("date", "datetime"):
         raise ConfigError(
-            f'source.time is "{time}", which has the type {column.storage} in {what}; allowed: a column of dates or times in ISO 8601',
+            f'source.time is "{time}", which has the type {column.storage} in {data_name}; allowed: a column of dates or times in ISO 8601',
             key="source.time",
         )
     return f"{column.sql}::TIMESTAMP" if column.type == "date" else moment_sql(column)

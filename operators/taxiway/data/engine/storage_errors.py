@@ -45,11 +45,11 @@ def file_system(url: str) -> "tuple[AbstractFileSystem, str]":
 
 
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
+def storage_errors(data_name: str) -> Iterator[None]:
     """Raise an error of the storage that holds `what`, such as missing credentials for S3, as a TransientError.
 
     Args:
-        what: How the message names the data: `the source s3://bucket/{YYYY}.parquet`.
+        data_name: How the message names the data: `the source s3://bucket/{YYYY}.parquet`.
 
     Raises:
         TransientError: The storage library, or the operating system, reported an error.
@@ -62,6 +62,6 @@ def storage_errors(what: str) -> Iterator[None]:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _LIBRARIES:
             raise
         raise TransientError(
-            f"{what} cannot be read ({type(error).__name__}: {error}); check its address, and the credentials and network of this "
+            f"{data_name} cannot be read ({type(error).__name__}: {error}); check its address, and the credentials and network of this "
             "machine"
         ) from error

@@ -1,6 +1,6 @@
 """Convert local files to Parquet. The file extension determines the format."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +67,21 @@ class ReadOptions:
     types: Mapping[str, str] = field(default_factory=dict)
 
 
+def source_options(
+    path: str, file_format: Format | None, csv: CsvOptions, types: Callable[[], Mapping[str, str]]
+) -> ReadOptions:
+    """How the files of a source are read; only text files need the types of the schema.
+
+    Args:
+        path: The path, URL or pattern of the files.
+        file_format: Their format; None if their names show it.
+        csv: How CSV files are written.
+        types: Returns the columns of the schema with their types.
+    """
+    known = {} if (file_format or known_format(path)) == "parquet" else types()
+    return ReadOptions(file_format, csv, known)
+
+
 @dataclass(frozen=True)
 class RawFile:
     """A local file to convert.
@@ -75,13 +90,13 @@ class RawFile:
         path: The file. A text file may be compressed with gzip, whatever its name is.
         folder: Where to write the Parquet file.
         format: The format of the file.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
     """
 
     path: Path
     folder: Path
     format: Format
-    what: str
+    data_name: str
 
 
 @dataclass(frozen=True)
@@ -145,13 +160,13 @@ def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | S
 
     def seen(text: Path) -> CsvRows | SeenRows:
         if file.format == "csv":
-            return see_csv(text, draft, file.what, options.csv, options.types)
-        return see_json_lines(text, file.folder, file.what, options.types)
+            return see_csv(text, draft, file.data_name, options.csv, options.types)
+        return see_json_lines(text, file.folder, file.data_name, options.types)
 
     if may_be_utf8(file.path, encoding) and not is_lfs_pointer(file.path):
         with suppress(NotTextError, UnicodeDecodeError):  # `decode` says which byte is wrong
             return seen(file.path)
-    return seen(decode(file.path, file.folder, file.what, encoding))
+    return seen(decode(file.path, file.folder, file.data_name, encoding))
 
 
 def _columns(seen: Sequence[CsvRows | SeenRows | None]) -> dict[type, dict[str, Any]]:

@@ -70,10 +70,10 @@ class CsvRows:
                 out.add(part)
                 rows += part.rows
         if not out.is_whole or rows != self._rows or self._records.text.stat().st_mtime_ns != self._mtime_ns:
-            raise DataError(_CHANGED.format(self._records.what))
+            raise DataError(_CHANGED.format(self._records.data_name))
 
 
-def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
+def see_csv(text: Path, draft: Path | None, data_name: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
     """Check a CSV file and see all its values.
 
     By default the first record is the header, and the delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by
@@ -82,7 +82,7 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
     Args:
         text: The CSV file, in UTF-8; it must stay until the rows are written.
         draft: Where to write the rows on the way, with the types that the first of them have; None if they will not be written.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
         options: How the file is written.
         types: The known types of columns, as in a schema: a `string` is text, whatever its values.
 
@@ -92,8 +92,8 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
         NotTextError: The bytes are not UTF-8, or have a NUL.
     """
     mtime_ns = text.stat().st_mtime_ns
-    layout = layout_of(text, options, what)
-    records = read_header(text, layout, what)
+    layout = layout_of(text, options, data_name)
+    records = read_header(text, layout, data_name)
     columns = [
         TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
         for name in records.names
@@ -110,10 +110,10 @@ def see_csv(text: Path, draft: Path | None, what: str, options: CsvOptions, type
                 column.add(seen)
             rows, doubts = rows + part.rows, doubts or part.notes
     if text.stat().st_mtime_ns != mtime_ns:
-        raise DataError(_CHANGED.format(what))
+        raise DataError(_CHANGED.format(data_name))
     if not rows:
         raise DataError(
-            f"{what} has a header of {counted(len(columns), 'column')} and no rows; write it again at the source, or remove it"
+            f"{data_name} has a header of {counted(len(columns), 'column')} and no rows; write it again at the source, or remove it"
         )
     return CsvRows(dict(zip(records.names, columns, strict=True)), (*layout.notes, *doubts), records, rows, mtime_ns, out)
 
@@ -179,7 +179,7 @@ def _parts(records: Records, columns: Sequence[TextColumn], like: Sequence[TextC
     except _MisreadError as error:
         check(records, error.chunk)
         raise DataError(
-            f"{records.what}:{error.chunk.line}: the {counted(error.chunk.rows, 'record')} from this line on cannot be read: {error}. "
+            f"{records.data_name}:{error.chunk.line}: the {counted(error.chunk.rows, 'record')} from this line on cannot be read: {error}. "
             'Write the file again at the source with double quotes around fields, "" for a quote within, and one kind of line break'
         ) from None
 
@@ -190,7 +190,7 @@ def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterat
 
     with ThreadPoolExecutor(workers := min(pa.cpu_count(), _MAX_THREADS)) as pool:
         waiting: deque[Future[_Part]] = deque()
-        for future in _started(pool, chunks, read):
+        for future in _start_chunks(pool, chunks, read):
             waiting.append(future)
             if len(waiting) > workers:
                 yield waiting.popleft().result()
@@ -198,7 +198,7 @@ def _in_order(chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterat
             yield waiting.popleft().result()
 
 
-def _started(pool: ThreadPoolExecutor, chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[Future[_Part]]:
+def _start_chunks(pool: ThreadPoolExecutor, chunks: Iterator[Chunk], read: Callable[[Chunk], _Part]) -> Iterator[Future[_Part]]:
     try:
         for chunk in chunks:
             yield pool.submit(read, chunk)

@@ -155,7 +155,7 @@ def _by_python(records: Records, begins: int, line: int, least: int) -> Chunk:
         reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
         try:
             while lines.bytes < least and (record := next(reader, None)) is not None:
-                where = f"{records.what}:{line}"
+                where = f"{records.data_name}:{line}"
                 if len(record) == len(names):
                     rows += 1
                 elif record:
@@ -164,7 +164,7 @@ def _by_python(records: Records, begins: int, line: int, least: int) -> Chunk:
                     notes = (blank_before_quote(layout, where),)
                 line = first + reader.line_num
         except csv.Error as error:
-            raise invalid(error, f"{records.what}:{line}") from None
+            raise invalid(error, f"{records.data_name}:{line}") from None
         except UnicodeDecodeError:
             raise NotTextError from None
     with records.text.open("rb") as stream:

@@ -41,13 +41,13 @@ class Layout:
     notes: tuple[str, ...]
 
 
-def layout_of(text: Path, options: CsvOptions, what: str) -> Layout:
+def layout_of(text: Path, options: CsvOptions, data_name: str) -> Layout:
     """The layout by the options, and by the first records where these leave it open.
 
     Args:
         text: The file, in UTF-8.
         options: The options.
-        what: The name of the file in notes.
+        data_name: The name of the file in notes.
 
     Raises:
         DataError: Excel's line sets a delimiter that cannot be one.
@@ -57,18 +57,20 @@ def layout_of(text: Path, options: CsvOptions, what: str) -> Layout:
     sep = _EXCEL_SEP.match(first)
     if sep and delimiter is None and not is_delimiter(sep["sign"]):
         raise DataError(
-            f"{what}:{skip + 1}: the line {quoted(first.strip())} sets a delimiter that is {NO_DELIMITER}; if it is another: "
+            f"{data_name}:{skip + 1}: the line {quoted(first.strip())} sets a delimiter that is {NO_DELIMITER}; if it is another: "
             f"csv: {{skip: {skip + 1}, delimiter: ';'}}"
         )
     if sep and delimiter in (None, sep["sign"]):
         delimiter, skip = sep["sign"], skip + 1
-        notes.append(f"{what}:{skip}: the line {quoted(first.strip())} is Excel's; it sets the delimiter and is not the header")
+        notes.append(
+            f"{data_name}:{skip}: the line {quoted(first.strip())} is Excel's; it sets the delimiter and is not the header"
+        )
         first = _line(text, skip)
     if delimiter is None:
-        delimiter, rivals = _detected(text, skip)
-        notes += [f"{what}: {rival}" for rival in rivals]
+        delimiter, rivals = _detect_delimiter(text, skip)
+        notes += [f"{data_name}: {rival}" for rival in rivals]
     if options.header is None and options.skip == 0:
-        notes += [f"{what}:{skip + 1}: {doubt}" for doubt in _header_doubts(first, delimiter)]
+        notes += [f"{data_name}:{skip + 1}: {doubt}" for doubt in _header_doubts(first, delimiter)]
     return Layout(delimiter, skip, options.header is not False, tuple(notes))
 
 
@@ -97,7 +99,7 @@ def _line(text: Path, skip: int) -> str:
         return next(islice(lines, skip, None), "")
 
 
-def _detected(text: Path, skip: int) -> tuple[str, list[str]]:
+def _detect_delimiter(text: Path, skip: int) -> tuple[str, list[str]]:
     """The delimiter that splits most of the first records into as many fields as the header, and those that do so as well."""
     scores = {sign: _score(text, sign, skip) for sign in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda sign: scores[sign])

@@ -19,7 +19,7 @@ class Records:
 
     Attributes:
         text: The file, in UTF-8.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
         layout: Its layout.
         names: The names of its columns.
         begins: The position of the first record in bytes.
@@ -27,20 +27,20 @@ class Records:
     """
 
     text: Path
-    what: str
+    data_name: str
     layout: Layout
     names: tuple[str, ...]
     begins: int
     line: int
 
 
-def read_header(text: Path, layout: Layout, what: str) -> Records:
+def read_header(text: Path, layout: Layout, data_name: str) -> Records:
     """Read the names of the columns, and find the first record after them.
 
     Args:
         text: The file, in UTF-8.
         layout: Its layout.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
 
     Raises:
         DataError: There is no record, or a column has no name or the name of another.
@@ -55,17 +55,17 @@ def read_header(text: Path, layout: Layout, what: str) -> Records:
                     names = tuple(f"column_{at}" for at in range(1, len(record) + 1))
                     break
                 if record:
-                    names = _names_of(record, layout, f"{what}:{before + 1}")
+                    names = _names_of(record, layout, f"{data_name}:{before + 1}")
                 before = after
                 if record:
                     break
         except csv.Error as error:
-            raise invalid(error, f"{what}:{before + 1}") from None
+            raise invalid(error, f"{data_name}:{before + 1}") from None
     if not names:
-        raise DataError(f"{what} has only empty lines; write it again at the source")
+        raise DataError(f"{data_name} has only empty lines; write it again at the source")
     with text.open(encoding="utf-8", newline="") as lines:
         begins = sum(len(line.encode()) for line in islice(lines, before))
-    return Records(text, what, layout, names, begins, before + 1)
+    return Records(text, data_name, layout, names, begins, before + 1)
 
 
 def ragged(record: list[str], names: tuple[str, ...], layout: Layout, where: str, *, is_first: bool) -> str:
@@ -122,7 +122,7 @@ def _names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
     """
     names = tuple(name.strip() for name in header)
     if not all(names):
-        raise DataError(f"{where}: {_unnamed(names, layout.delimiter)}")
+        raise DataError(f"{where}: {_unnamed_column_text(names, layout.delimiter)}")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         hint = ", or say that there is no header: csv: {header: false}" if all(map(LIKE_A_VALUE.fullmatch, names)) else ""
@@ -133,13 +133,13 @@ def _names_of(header: list[str], layout: Layout, where: str) -> tuple[str, ...]:
     return names
 
 
-def _unnamed(names: tuple[str, ...], delimiter: str) -> str:
-    sign, at = sign_name(delimiter), names.index("")
-    if not any(names[at:]) and at:
+def _unnamed_column_text(names: tuple[str, ...], delimiter: str) -> str:
+    sign, first_unnamed = sign_name(delimiter), names.index("")
+    if not any(names[first_unnamed:]) and first_unnamed:
         return (
-            f"the header ends with {counted(len(names) - at, sign)}, so {counted(len(names) - at, 'column')} of {len(names)} "
-            f"{'has' if len(names) - at == 1 else 'have'} no name; remove the {sign} at the end of each line at the source, or name "
+            f"the header ends with {counted(len(names) - first_unnamed, sign)}, so {counted(len(names) - first_unnamed, 'column')} of {len(names)} "
+            f"{'has' if len(names) - first_unnamed == 1 else 'have'} no name; remove the {sign} at the end of each line at the source, or name "
             "the columns"
         )
-    hint = " (pandas writes its index like this; use index=False)" if at == 0 and len(names) > 1 else ""
-    return f"column {at + 1} of {len(names)} has no name{hint}; name each column at the source"
+    hint = " (pandas writes its index like this; use index=False)" if first_unnamed == 0 and len(names) > 1 else ""
+    return f"column {first_unnamed + 1} of {len(names)} has no name{hint}; name each column at the source"

@@ -19,7 +19,7 @@ _NO_OBJECT = "this line is a JSON {}; allowed: one object per line"
 _ARRAY_CURE = ". Convert an array to lines with: jq -c '.[]'"
 
 
-def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]) -> SeenRows:
+def see_json_lines(text: Path, folder: Path, data_name: str, types: Mapping[str, str]) -> SeenRows:
     """See all values of a file of JSON lines.
 
     Empty lines are skipped. A missing key is a missing value, as is null. A column of text becomes dates or times if all its values
@@ -28,7 +28,7 @@ def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]
     Args:
         text: The file, in UTF-8.
         folder: Where the rows wait.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
         types: The known types of columns, as in a schema: the text of a `string` stays text, also if all values are dates.
 
     Raises:
@@ -39,51 +39,53 @@ def see_json_lines(text: Path, folder: Path, what: str, types: Mapping[str, str]
     columns: dict[str, ValueColumn] = {}
     texts = [name for name, type_ in types.items() if type_ == "string"]
     only: list[dict[str, Any]] = []
-    seen = see_rows(_batches(text, what, columns, only), folder, what, dates_in_text=True, texts=texts, columns=columns)
+    seen = see_rows(
+        _batches(text, data_name, columns, only), folder, data_name, dates_in_text=True, texts=texts, columns=columns
+    )
 
     def exactly() -> SeenRows:
-        return see_rows(_batches(text, what, {}, []), folder, what, dates_in_text=True, texts=texts)
+        return see_rows(_batches(text, data_name, {}, []), folder, data_name, dates_in_text=True, texts=texts)
 
-    return replace(seen, notes=tuple(f"{what}: {doubt}" for doubt in _doubts(only)), exactly=exactly)
+    return replace(seen, notes=tuple(f"{data_name}: {doubt}" for doubt in _doubts(only)), exactly=exactly)
 
 
-def _batches(text: Path, what: str, columns: Mapping[str, ValueColumn], only: list[dict[str, Any]]) -> Iterator[Batch]:
+def _batches(text: Path, data_name: str, columns: Mapping[str, ValueColumn], only: list[dict[str, Any]]) -> Iterator[Batch]:
     """The rows in batches; if there is only one, it is also put into `only`.
 
     Args:
         text: The file, in UTF-8.
-        what: The name of the file in errors.
+        data_name: The name of the file in errors.
         columns: The columns of the batches so far; Arrow reads rows that have the same ones.
         only: Where to put the only row.
     """
     number, rows = 1, 0
     with text.open("rb") as stream:
-        _check_start(stream, what)
+        _check_start(stream, data_name)
         for content in line_chunks(stream):
             if b"\0" in content:
                 raise NotTextError
             if not content.isascii():
                 content.decode()
             plain = read_plain(content, columns)
-            for batch in _by_python(content, number, what) if plain is None else [plain]:
+            for batch in _by_python(content, number, data_name) if plain is None else [plain]:
                 rows += batch.rows
                 only[:] = [{name: values[0] for name, values in batch.columns.items()}] if rows == 1 else []
                 yield batch
             number += content.count(b"\n")
 
 
-def _check_start(stream: IO[bytes], what: str) -> None:
+def _check_start(stream: IO[bytes], data_name: str) -> None:
     """Raise DataError for a long line with an array, without reading it to its end."""
     start = stream.read(_LOOKED_AT_BYTES)
     stream.seek(0)
     if len(start) == _LOOKED_AT_BYTES and b"\n" not in start and start.lstrip().startswith(b"["):
-        raise DataError(f"{what}:1: {_NO_OBJECT.format('array')}{_ARRAY_CURE}")
+        raise DataError(f"{data_name}:1: {_NO_OBJECT.format('array')}{_ARRAY_CURE}")
 
 
-def _by_python(content: bytes, number: int, what: str) -> Iterator[Batch]:
+def _by_python(content: bytes, number: int, data_name: str) -> Iterator[Batch]:
     """The rows of lines, of which the first has this number."""
     lines = content.decode().split("\n")
-    objects = (_object(line, at, what) for at, line in enumerate(lines, number) if line and not line.isspace())
+    objects = (_object(line, at, data_name) for at, line in enumerate(lines, number) if line and not line.isspace())
     while rows := list(islice(objects, _BATCH_ROWS)):
         names = dict.fromkeys(name for row in rows for name in row)
         yield Batch(len(rows), {name: [row.get(name) for row in rows] for name in names})
@@ -106,8 +108,8 @@ def _doubts(rows: list[dict[str, Any]]) -> Iterator[str]:
             )
 
 
-def _object(line: str, number: int, what: str) -> dict[str, Any]:
-    where = f"{what}:{number}"
+def _object(line: str, number: int, data_name: str) -> dict[str, Any]:
+    where = f"{data_name}:{number}"
     try:
         value = json.loads(line, object_pairs_hook=_once)
         if "\\u" in line:

@@ -38,7 +38,7 @@ def open_data(data: Path | str, options: ReadOptions = AS_DETECTED) -> Iterator[
     with temp_folder("data") as folder:
         raw = [_local(fs, path, folder / str(at), options) for at, path in enumerate(found)]
         converted = as_parquet(raw, options)
-        files = [_named(file, path) for file, path in zip(converted.files, found, strict=True)]
+        files = [_named_as_original(file, path) for file, path in zip(converted.files, found, strict=True)]
         notes = (*converted.notes, *_folder_notes(data, found))
         with open_table(files, str(data), notes, dict(zip(files, _shown(found), strict=True))) as table:
             if table.row_count == 0:
@@ -59,14 +59,14 @@ def files_of(data: Path | str) -> list[str]:
 def _found(data: Path | str) -> "tuple[AbstractFileSystem, list[str]]":
     fs, root = file_system(str(data))
     with storage_errors(str(data)) if "://" in str(data) else nullcontext():
-        found = [root] if fs.isfile(root) else sorted(_matched(fs, root), key=_in_order)
+        found = [root] if fs.isfile(root) else sorted(_match_files(fs, root), key=_in_order)
         problem = "is a folder" if not found and fs.isdir(root) else "does not exist"
     if not found:
         raise ConfigError(f"{data} {problem}; allowed: a file, a pattern such as 'folder/2024-*.csv', or a URL")
     return fs, found
 
 
-def _matched(fs: "AbstractFileSystem", pattern: str) -> list[str]:
+def _match_files(fs: "AbstractFileSystem", pattern: str) -> list[str]:
     """The files that match a pattern; a `*` at the start of a name does not match hidden files, as in the pattern of a source."""
     name = PurePosixPath(pattern).name
     files = [path for path in fs.glob(pattern) if fs.isfile(path)]
@@ -91,7 +91,7 @@ def _local(fs: "AbstractFileSystem", path: str, folder: Path, options: ReadOptio
     return RawFile(original, folder, kind, path)
 
 
-def _named(file: Path, path: str) -> Path:
+def _named_as_original(file: Path, path: str) -> Path:
     """The Parquet file under the name of the original, by which errors name it."""
     return file if str(file) == path else file.rename(file.with_name(Path(path).name))
 

@@ -137,7 +137,7 @@ class SeenRows:
     columns: dict[str, ValueColumn]
     notes: tuple[str, ...]
     _waiting: Path
-    _what: str
+    _data_name: str
     exactly: "Callable[[], SeenRows] | None" = None
 
     def write(self, copy: Path, columns: Mapping[str, ValueColumn]) -> None:
@@ -162,14 +162,14 @@ class SeenRows:
             for batch in _again(self._waiting):
                 nothing = [None] * batch.rows
                 arrays = [
-                    _for_column(column.typed, batch.columns.get(name, nothing), name, self._what)
+                    _for_column(column.typed, batch.columns.get(name, nothing), name, self._data_name)
                     for name, column in columns.items()
                 ]
                 writer.write_batch(pa.record_batch(arrays, schema=schema))
         self._waiting.unlink()
 
 
-def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str) -> None:
+def rows_to_parquet(batches: Iterable[Batch], copy: Path, data_name: str) -> None:
     """Write batches of rows to a Parquet file, with one batch at a time in memory.
 
     Decimals become numbers, or integers if all of a column are whole. Nested values, UUIDs, times of day, integers of more than 64
@@ -178,19 +178,19 @@ def rows_to_parquet(batches: Iterable[Batch], copy: Path, what: str) -> None:
     Args:
         batches: The rows.
         copy: The file to write.
-        what: The name of the rows in errors.
+        data_name: The name of the rows in errors.
 
     Raises:
         DataError: There are no rows or columns, or a value has a type that a table cannot have.
     """
-    seen = see_rows(batches, copy.parent, what)
+    seen = see_rows(batches, copy.parent, data_name)
     seen.write(copy, seen.columns)
 
 
 def see_rows(
     batches: Iterable[Batch],
     folder: Path,
-    what: str,
+    data_name: str,
     *,
     dates_in_text: bool = False,
     texts: Collection[str] = (),
@@ -201,7 +201,7 @@ def see_rows(
     Args:
         batches: The rows.
         folder: Where the rows wait.
-        what: The name of the rows in errors.
+        data_name: The name of the rows in errors.
         dates_in_text: Whether a column of text becomes dates or times if all its values are.
         texts: The columns for which it does not.
         columns: Where to put the columns, if who makes the batches needs to know those so far.
@@ -216,15 +216,19 @@ def see_rows(
             for name, values in batch.columns.items():
                 dates = dates_in_text and name not in texts
                 column = columns.setdefault(name, ValueColumn(TextColumn(among=DATES) if dates else None))
-                _for_column(column.see, values, name, what)
+                _for_column(column.see, values, name, data_name)
             try:
                 pickle.dump(batch, stream, pickle.HIGHEST_PROTOCOL)
             except RecursionError:
-                raise DataError(f"{what}: a value is nested too deeply; write it flat, or as text, at the source") from None
+                raise DataError(
+                    f"{data_name}: a value is nested too deeply; write it flat, or as text, at the source"
+                ) from None
             rows += batch.rows
     if not rows or not columns:
-        raise DataError(f"{what} has {counted(len(columns), 'column')} and {rows or 'no'} rows; required: at least one of each")
-    return SeenRows(columns, (), waiting, what)
+        raise DataError(
+            f"{data_name} has {counted(len(columns), 'column')} and {rows or 'no'} rows; required: at least one of each"
+        )
+    return SeenRows(columns, (), waiting, data_name)
 
 
 def _again(waiting: Path) -> Iterator[Batch]:
@@ -236,14 +240,14 @@ def _again(waiting: Path) -> Iterator[Batch]:
                 return
 
 
-def _for_column(look: Any, values: list[Any], name: str, what: str) -> Any:
+def _for_column(look: Any, values: list[Any], name: str, data_name: str) -> Any:
     import pyarrow as pa
 
     try:
         return look(values)
     except (DataError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DataError(
-            f"{what}: column {name} cannot be read: {error}; convert it to a number, text, date or time at the source"
+            f"{data_name}: column {name} cannot be read: {error}; convert it to a number, text, date or time at the source"
         ) from None
 
 

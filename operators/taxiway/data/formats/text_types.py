@@ -122,7 +122,7 @@ class TextColumn:
             self.seen = "text"
             return like.typed(values)
         if like.kind in _PATTERNS and like.form == DETECTED:
-            match = _matched(_null_if_empty(values), like.kind)
+            match = _convert_texts(_null_if_empty(values), like.kind)
             if match is not None and match.values.type == like.type:
                 self.add(match.seen)
                 return match.values
@@ -176,7 +176,7 @@ class TextColumn:
         first = pc.first(kept).as_py()
         for kind in self.among:
             # Look at the first text alone first, because it rules out most kinds.
-            if re.fullmatch(_PATTERNS[kind], first) and (match := _matched(kept, kind)) is not None:
+            if re.fullmatch(_PATTERNS[kind], first) and (match := _convert_texts(kept, kind)) is not None:
                 return match.seen
         return TextColumn(seen="text")
 
@@ -198,7 +198,7 @@ def _common(one: TextKind, other: TextKind) -> TextKind:
     return "datetime" if {one, other} == {"date", "datetime"} else "text"
 
 
-def _matched(kept: "pa.Array", kind: TextKind) -> _Match | None:
+def _convert_texts(kept: "pa.Array", kind: TextKind) -> _Match | None:
     """The texts, of which null is ignored, converted; None if a text has another kind or, like 2013-02-30, no value."""
     import pyarrow as pa
 

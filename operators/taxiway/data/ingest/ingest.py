@@ -21,7 +21,7 @@ def ingest(
     source: str,
     store: Store,
     read: Read | None = None,
-    reading: ReadSpec | None = None,
+    read_spec: ReadSpec | None = None,
     note: Note = ignore,
 ) -> Snapshot:
     """Copy the rows of each planned span into the store.
@@ -34,7 +34,7 @@ def ingest(
         source: The source, as people know it.
         store: Where to put the rows.
         read: Writes the Parquet file of a span to a folder; by default `read_file`.
-        reading: A filter, joins, a sample and a split, which are applied to the rows; by default none.
+        read_spec: A filter, joins, a sample and a split, which are applied to the rows; by default none.
         note: Called with each note on what is doubtful about the file of a joined table.
 
     Raises:
@@ -42,21 +42,21 @@ def ingest(
         DataError: A span cannot be read or has no rows.
         TransientError: A file was removed or changed while it was read.
     """
-    reading = reading or ReadSpec()
-    least = 2 if reading.split is None else 1
+    read_spec = read_spec or ReadSpec()
+    least = 2 if read_spec.split is None else 1
     if len(plan) < least:
         raise ConfigError(
             f"a plan needs at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
         )
-    made = SnapshotParts()
+    parts = SnapshotParts()
     with temp_folder("ingest") as folder:
         tables = JoinTableCache(folder, partial(read_table, note=note))
         for found in plan:
-            _ingest_one(made, found, read or read_file, source, reading, tables, store)
-    return snapshot_of(made, reading, pipeline, plan[-1].name)
+            _ingest_one(parts, found, read or read_file, source, read_spec, tables, store)
+    return snapshot_of(parts, read_spec, pipeline, plan[-1].name)
 
 
-def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, read: Read, reading: ReadSpec) -> dict[str, str]:
+def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, read: Read, read_spec: ReadSpec) -> dict[str, str]:
     """Why the labels of a span, by its name, are not complete. The spans are read, and nothing is kept.
 
     Args:
@@ -64,7 +64,7 @@ def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, rea
         label: The label.
         source: The source, as people know it.
         read: Writes the Parquet file of a span to a folder.
-        reading: The filter and the joins.
+        read_spec: The filter and the joins.
 
     Raises:
         DataError: A span cannot be read or has no rows.
@@ -76,7 +76,7 @@ def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, rea
         for found in plan:
             with temp_folder("span") as inner:
                 copy = read(found, inner)
-                reason = missing_labels(_span(found, copy, source), copy, label, reading, tables)
+                reason = missing_labels(_span(found, copy, source), copy, label, read_spec, tables)
             if reason is not None:
                 waiting[found.name] = reason
     return waiting
@@ -105,11 +105,11 @@ def _span(found: FoundSpan, copy: Path, source: str) -> Span:
 
 
 def _ingest_one(
-    made: SnapshotParts, found: FoundSpan, read: Read, source: str, reading: ReadSpec, tables: JoinTableCache, store: Store
+    parts: SnapshotParts, found: FoundSpan, read: Read, source: str, read_spec: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
-    if reading.is_plain:
-        made.training.append(store_span(found, read, source, store))
+    if read_spec.is_plain:
+        parts.training.append(store_span(found, read, source, store))
         return
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        add_span(made, _span(found, copy, source), copy, reading, tables, store)
+        add_span(parts, _span(found, copy, source), copy, read_spec, tables, store)

@@ -81,14 +81,14 @@ def match(
     join, view = table.right.join, f"right{number}"
     right_columns = {column.name: column for column in add_view(connection, view, table.path, table.full_label, numbered=True)}
     keys = _keys(table, columns, right_columns, label)
-    _index(connection, number, keys, table)
-    partners = _partners(number, keys, join.within)
+    _create_index(connection, number, keys, table)
+    partners = _partner_query(number, keys, join.within)
     run(connection, f"CREATE TABLE match{number} AS {partners}", label)
     run(connection, f"DROP TABLE index{number}", label)
-    return right_columns, _measured(connection, number, table, keys, label)
+    return right_columns, _count_matches(connection, number, table, keys, label)
 
 
-def _partners(number: int, keys: _Keys, within: timedelta | None) -> str:
+def _partner_query(number: int, keys: _Keys, within: timedelta | None) -> str:
     equal = " AND ".join(f"l.{name} = i.{name}" for name in keys.names)
     asof, order = ("", "") if keys.moment is None else ("ASOF", "AND l.m >= i.m")
     latest = "" if within is None else f"WHERE l.m - i.m <= {within // timedelta(microseconds=1) * _NANOSECONDS}::HUGEINT"
@@ -101,32 +101,35 @@ def _partners(number: int, keys: _Keys, within: timedelta | None) -> str:
 def _keys(table: JoinedTable, left_columns: dict[str, Column], right_columns: dict[str, Column], label: str) -> _Keys:
     join, name = table.right.join, table.right.name
     left, right, originals = [], [], []
-    for at, (left_name, right_name) in enumerate(join.on.items()):
-        one, two = _column(name, left_name, left_columns, label), _column(name, right_name, right_columns, table.full_label)
-        one_sql, one_kind = _in_join(name, key_sql, one, join.recode.get(left_name, ()))
-        two_sql, two_kind = _in_join(name, key_sql, two, join.recode_right.get(right_name, ()))
-        if one_kind != two_kind:
-            raise ConfigError(_never_equal(name, (left_name, one_kind, label), (right_name, two_kind, table.full_label)))
-        left.append(f"{one_sql} AS k{at}")
-        right.append(f"{two_sql} AS k{at}")
-        originals.append(one)
+    for number, (left_name, right_name) in enumerate(join.on.items()):
+        left_column = _column(name, left_name, left_columns, label)
+        right_column = _column(name, right_name, right_columns, table.full_label)
+        left_sql, left_kind = _with_join_in_errors(name, key_sql, left_column, join.recode.get(left_name, ()))
+        right_sql, right_kind = _with_join_in_errors(name, key_sql, right_column, join.recode_right.get(right_name, ()))
+        if left_kind != right_kind:
+            raise ConfigError(_never_equal(name, (left_name, left_kind, label), (right_name, right_kind, table.full_label)))
+        left.append(f"{left_sql} AS k{number}")
+        right.append(f"{right_sql} AS k{number}")
+        originals.append(left_column)
     moment = None
     for left_name, right_name in (join.as_of or {}).items():
-        moment, two = _column(name, left_name, left_columns, label), _column(name, right_name, right_columns, table.full_label)
-        (one_sql, one_kind), (two_sql, two_kind) = _in_join(name, moment_sql, moment), _in_join(name, moment_sql, two)
-        if one_kind != two_kind or (one_kind == WHOLE and join.within is not None):
+        moment = _column(name, left_name, left_columns, label)
+        right_column = _column(name, right_name, right_columns, table.full_label)
+        left_sql, left_kind = _with_join_in_errors(name, moment_sql, moment)
+        right_sql, right_kind = _with_join_in_errors(name, moment_sql, right_column)
+        if left_kind != right_kind or (left_kind == WHOLE and join.within is not None):
             allowed = "the same type in both" + (", dates or times with within" if join.within else "")
             raise ConfigError(
-                f"join {name}: as_of compares {left_name} of {label} ({one_kind}) with {right_name} of {table.label} ({two_kind}); "
+                f"join {name}: as_of compares {left_name} of {label} ({left_kind}) with {right_name} of {table.label} ({right_kind}); "
                 f"allowed: {allowed}. Convert one of them in its source"
             )
-        left.append(f"{one_sql} AS m")
-        right.append(f"{two_sql} AS m")
-    names = tuple(f"k{at}" for at in range(len(originals)))
+        left.append(f"{left_sql} AS m")
+        right.append(f"{right_sql} AS m")
+    names = tuple(f"k{number}" for number in range(len(originals)))
     return _Keys(", ".join(left), ", ".join(right), names, tuple(originals), moment)
 
 
-def _in_join(join: str, make: Any, *arguments: Any) -> Any:
+def _with_join_in_errors(join: str, make: Any, *arguments: Any) -> Any:
     try:
         return make(*arguments)
     except ConfigError as error:
@@ -151,7 +154,7 @@ def _never_equal(join: str, one: tuple[str, str, str], two: tuple[str, str, str]
     )
 
 
-def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, table: JoinedTable) -> None:
+def _create_index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, table: JoinedTable) -> None:
     """Create a table with one row for each key of the joined table; of rows with the same key and time, the last in the file."""
     names = (*keys.names, *(("m",) if keys.moment else ()))
     whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
@@ -168,17 +171,19 @@ def _index(connection: "duckdb.DuckDBPyConnection", number: int, keys: _Keys, ta
         f"SELECT array_to_string([{texts}], ', ') AS key, rows, count(*) OVER () FROM index{number} WHERE rows > 1 "
         f"ORDER BY rows DESC, key LIMIT {SHOWN_VALUES}"
     )
-    twice = run(connection, query, table.full_label)
-    if twice:
+    duplicates = run(connection, query, table.full_label)
+    if duplicates:
         join = table.right.join
-        examples = ", ".join(f'"{key[:_KEY_CHARACTERS]}" in {rows:,} rows' for key, rows, _ in twice)
+        examples = ", ".join(f'"{key[:_KEY_CHARACTERS]}" in {rows:,} rows' for key, rows, _ in duplicates)
         raise DataError(
-            f"{table.full_label}: {counted(twice[0][2], 'key')} of {', '.join(join.on.values())} in more than one row: {examples}; allowed: each key "
+            f"{table.full_label}: {counted(duplicates[0][2], 'key')} of {', '.join(join.on.values())} in more than one row: {examples}; allowed: each key "
             "once. Remove the duplicates in the source, add columns to on, or use as_of"
         )
 
 
-def _measured(connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, keys: _Keys, label: str) -> JoinMatch:
+def _count_matches(
+    connection: "duckdb.DuckDBPyConnection", number: int, table: JoinedTable, keys: _Keys, label: str
+) -> JoinMatch:
     names = (*keys.names, *(("m",) if keys.moment else ()))
     whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
     counts = f"SELECT count(*), count(*) FILTER (NOT ({whole})) FROM (SELECT {keys.left} FROM span)"

@@ -121,23 +121,23 @@ def materialize_rows(file: Path, rules: RowRules, folder: Path, *, label: str) -
         DataError: The file cannot be read, a key of a joined table occurs in more than one row, or a row has no time to split by.
         TransientError: Memory and disk are not sufficient.
     """
-    with _joined(file, rules, folder, label) as (span, catalog, matches):
-        drawn = _drawn_query(span, catalog, rules)
+    with _join_tables(file, rules, folder, label) as (span, catalog, matches):
+        sampling = _sampling_query(span, catalog, rules)
         if rules.split is not None and rules.split.by_time is not None:
-            _check_times(span, rules.split.by_time, kept_query(rules.sample, drawn))
-        query = f"{subset_query(rules.sample, rules.split, drawn)} ORDER BY row_number"
+            _check_times(span, rules.split.by_time, kept_query(rules.sample, sampling))
+        query = f"{subset_query(rules.sample, rules.split, sampling)} ORDER BY row_number"
         files = _write_split_files(span, f"SELECT subset FROM ({query})", catalog)
         return MaterializedRows(files, matches, _count_unlabelled(span, catalog, rules.label) or 0)
 
 
 def count_unlabelled(file: Path, rules: RowRules, folder: Path, *, label: str) -> int | None:
     """The number of rows whose label is missing after the joins; None if no column is the label. See `materialize_rows`."""
-    with _joined(file, rules, folder, label) as (span, catalog, _):
+    with _join_tables(file, rules, folder, label) as (span, catalog, _):
         return _count_unlabelled(span, catalog, rules.label)
 
 
 @contextmanager
-def _joined(
+def _join_tables(
     file: Path, rules: RowRules, folder: Path, label: str
 ) -> "Iterator[tuple[_SpanView, _ColumnCatalog, tuple[JoinMatch, ...]]]":
     with connect(memory_limit=_MEMORY_LIMIT, max_threads=_MAX_THREADS) as connection:
@@ -153,11 +153,11 @@ def _count_unlabelled(span: _SpanView, catalog: _ColumnCatalog, label: str | Non
         return None
     view, column = catalog.locations[label]
     rows = "span" if view == "span" else f"span LEFT JOIN {view} ON {view}.c0 = span.row_number"
-    ((count,),) = run(span.connection, f"SELECT count(*) FROM {rows} WHERE NOT ({_labelled(view, column)})", span.label)
+    ((count,),) = run(span.connection, f"SELECT count(*) FROM {rows} WHERE NOT ({_has_label_sql(view, column)})", span.label)
     return int(count)
 
 
-def _labelled(view: str, column: Column) -> str:
+def _has_label_sql(view: str, column: Column) -> str:
     """SQL that is true for rows with a value in the column; NaN is none."""
     name = f"{view}.{column.sql}"
     return f"{name} IS NOT NULL" + (f" AND NOT isnan({name})" if column.storage in ("FLOAT", "DOUBLE") else "")
@@ -196,7 +196,7 @@ def _write_joined_columns(span: _SpanView, number: int, columns: dict[str, Colum
     return path
 
 
-def _drawn_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -> str:
+def _sampling_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -> str:
     """The query for what the sample and the split need of each row."""
     used: list[str] = []
 
@@ -211,12 +211,12 @@ def _drawn_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -> s
             used.append(view)
         return catalog.locations[name]
 
-    labelled = "true" if rules.label is None or rules.label not in catalog.locations else _labelled(*find(rules.label))
+    labelled = "true" if rules.label is None or rules.label not in catalog.locations else _has_label_sql(*find(rules.label))
     own = tuple(span.columns.values())
-    drawn = sampling_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
+    sampling = sampling_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
     # The first column of a joined file is the number of the row in the span.
     joins = " ".join(f"LEFT JOIN {view} ON {view}.c0 = span.row_number" for view in used)
-    return f"SELECT {', '.join(['span.row_number AS row_number', *drawn])} FROM span {joins}"
+    return f"SELECT {', '.join(['span.row_number AS row_number', *sampling])} FROM span {joins}"
 
 
 def _check_times(span: _SpanView, column: str, kept: str) -> None:

@@ -35,7 +35,7 @@ class WindowPlan:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _SourceSpans:
     """All spans at the source, those that can be used, and why the others cannot be used."""
 
     source: Source
@@ -44,16 +44,16 @@ class _Choice:
     left_out: dict[str, str]
 
     @property
-    def before(self) -> int:
+    def spans_before_target(self) -> int:
         """The number of spans in a rolling window before the target span."""
         assert isinstance(self.source.window, int)
         return self.source.window if self.source.holds_out_newest else self.source.window - 1
 
-    def decidable(self) -> Spans:
+    def possible_targets(self) -> Spans:
         """The possible target spans, oldest first."""
         window = self.source.window
         if isinstance(window, int):
-            return self.usable[self.before :]
+            return self.usable[self.spans_before_target :]
         inside = self._inside(window)
         if not inside or self.missing_ends(window):
             return ()
@@ -61,14 +61,14 @@ class _Choice:
             return inside[-1:]
         return tuple(span for span in self.usable if span_order(span.name) > span_order(window.last))
 
-    def plan(self, decided: FoundSpan) -> Spans:
-        """The spans of the run whose target span is `decided`."""
+    def plan(self, target: FoundSpan) -> Spans:
+        """The spans of the run whose target span is `target`."""
         window = self.source.window
         if isinstance(window, int):
-            at = self.usable.index(decided)
-            return self.usable[at - self.before : at + 1]
+            index = self.usable.index(target)
+            return self.usable[index - self.spans_before_target : index + 1]
         inside = self._inside(window)
-        return (*inside, decided) if self.source.holds_out_newest else inside
+        return (*inside, target) if self.source.holds_out_newest else inside
 
     def _inside(self, window: FixedWindow) -> Spans:
         return tuple(span for span in self.usable if window.holds(span.name))
@@ -89,7 +89,7 @@ def plan_window(
     found: Spans,
     source: Source,
     *,
-    decided: frozenset[tuple[str, int]],
+    processed: frozenset[tuple[str, int]],
     requested: str | None = None,
     waiting: Mapping[str, str] | None = None,
 ) -> WindowPlan:
@@ -100,27 +100,27 @@ def plan_window(
     Args:
         found: The spans at the source, oldest first.
         source: The source with its window.
-        decided: Name and version of each span that already has a decision.
+        processed: Name and version of each span that already has a decision.
         requested: The name of the target span; it may already have a decision.
         waiting: Why a span, by name, cannot be read yet.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be a target span.
     """
-    choice = _choice(found, source, waiting or {})
-    decidable = choice.decidable()
+    at_source = _spans_of(found, source, waiting or {})
+    targets = at_source.possible_targets()
     if requested is not None:
-        return _planned(choice, _requested(requested, choice, decidable))
-    looked_at = decidable[-1:] if isinstance(source.window, FixedWindow) else decidable
-    due = next((span for span in looked_at if (span.name, span.version) not in decided), None)
-    return WindowPlan(reason=_reason(choice, decidable)) if due is None else _planned(choice, due)
+        return _plan_for(at_source, _requested_span(requested, at_source, targets))
+    considered = targets[-1:] if isinstance(source.window, FixedWindow) else targets
+    due = next((span for span in considered if (span.name, span.version) not in processed), None)
+    return WindowPlan(reason=_reason(at_source, targets)) if due is None else _plan_for(at_source, due)
 
 
 def newest_plan(found: Spans, source: Source, waiting: Mapping[str, str] | None = None) -> Spans:
     """The spans of a run for the newest possible target span; empty if there is none."""
-    choice = _choice(found, source, waiting or {})
-    decidable = choice.decidable()
-    return choice.plan(decidable[-1]) if decidable else ()
+    at_source = _spans_of(found, source, waiting or {})
+    targets = at_source.possible_targets()
+    return at_source.plan(targets[-1]) if targets else ()
 
 
 def plan_as_of(
@@ -128,7 +128,7 @@ def plan_as_of(
     source: Source,
     *,
     moment: datetime,
-    before: datetime | None = None,
+    previous_moment: datetime | None = None,
     waiting: Mapping[str, str] | None = None,
 ) -> WindowPlan:
     """The spans of a backfill run for a past moment; its target span is the newest one whose period had ended by then.
@@ -137,7 +137,7 @@ def plan_as_of(
         found: The spans at the source, oldest first.
         source: The source with its window.
         moment: The logical time of the run.
-        before: The logical time of the run before it. A target span that had ended by then belongs to that run.
+        previous_moment: The logical time of the run before it. A target span that had ended by then belongs to that run.
         waiting: Why a span, by name, cannot be read yet.
 
     Raises:
@@ -150,34 +150,34 @@ def plan_as_of(
             "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
-    choice = _choice(ended, source, waiting or {})
-    decidable = choice.decidable()
-    if not decidable:
-        return WindowPlan(reason=f"among the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(choice, decidable)}")
-    newest = decidable[-1]
-    if before is not None and newest.ends is not None and newest.ends <= before:
+    at_source = _spans_of(ended, source, waiting or {})
+    targets = at_source.possible_targets()
+    if not targets:
+        return WindowPlan(reason=f"among the spans that had ended by {moment:%Y-%m-%d %H:%M}: {_reason(at_source, targets)}")
+    newest = targets[-1]
+    if previous_moment is not None and newest.ends is not None and newest.ends <= previous_moment:
         reason = f"{newest.name}, the newest span that had ended by {moment:%Y-%m-%d %H:%M}, belongs to the run before this one"
-        return WindowPlan(reason="; ".join((reason, *_few(choice.left_out.values()))))
-    return _planned(choice, newest)
+        return WindowPlan(reason="; ".join((reason, *_newest_messages(at_source.left_out.values()))))
+    return _plan_for(at_source, newest)
 
 
-def _choice(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Choice:
+def _spans_of(found: Spans, source: Source, waiting: Mapping[str, str]) -> _SourceSpans:
     left_out = {span.name: f"span {span.name} is excluded by source.exclude" for span in found if span.name in source.exclude}
     for span in found:
         if span.name in waiting:
             left_out.setdefault(span.name, f"span {span.name} is waiting: {waiting[span.name]}")
-    return _Choice(source, found, tuple(span for span in found if span.name not in left_out), left_out)
+    return _SourceSpans(source, found, tuple(span for span in found if span.name not in left_out), left_out)
 
 
-def _planned(choice: _Choice, decided: FoundSpan) -> WindowPlan:
-    spans = choice.plan(decided)
+def _plan_for(at_source: _SourceSpans, target: FoundSpan) -> WindowPlan:
+    spans = at_source.plan(target)
     begins, ends = span_order(spans[0].name), span_order(spans[-1].name)
-    left_out = [reason for name, reason in choice.left_out.items() if span_order(name) >= begins]
-    between = tuple(span for span in choice.found if begins <= span_order(span.name) <= ends)
-    return WindowPlan(spans, notes=(*_few(left_out), *gaps(between)))
+    left_out = [reason for name, reason in at_source.left_out.items() if span_order(name) >= begins]
+    between = tuple(span for span in at_source.found if begins <= span_order(span.name) <= ends)
+    return WindowPlan(spans, notes=(*_newest_messages(left_out), *gaps(between)))
 
 
-def _few(messages: Iterable[str]) -> list[str]:
+def _newest_messages(messages: Iterable[str]) -> list[str]:
     """The last messages about spans, and the number of the others: a query may have thousands of periods."""
     shown = list(messages)
     more = len(shown) - _SHOWN_SPANS
@@ -200,46 +200,48 @@ def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:
     return after.begins <= before.ends
 
 
-def _requested(name: str, choice: _Choice, decidable: Spans) -> FoundSpan:
-    for span in decidable:
+def _requested_span(name: str, at_source: _SourceSpans, targets: Spans) -> FoundSpan:
+    for span in targets:
         if span.name == name:
             return span
-    available = f"available: {_listed(choice.usable)}"
-    if name in choice.left_out:
-        raise ConfigError(f"span {name} cannot be used: {choice.left_out[name]}; {available}")
-    if name not in [span.name for span in choice.found]:
+    available = f"available: {_span_names(at_source.usable)}"
+    if name in at_source.left_out:
+        raise ConfigError(f"span {name} cannot be used: {at_source.left_out[name]}; {available}")
+    if name not in [span.name for span in at_source.found]:
         raise ConfigError(f"span {name} is not at the source; {available}")
-    if isinstance(choice.source.window, FixedWindow):
-        allowed = f"allowed: {_listed(decidable)}" if decidable else _reason(choice, decidable)
-        raise ConfigError(f"span {name} cannot be decided with {_window_text(choice.source)}; {allowed}; {available}")
-    at = [span.name for span in choice.usable].index(name)
-    first = f"first possible span: {decidable[0].name}" if decidable else f"wait for at least {choice.before + 1} spans"
+    if isinstance(at_source.source.window, FixedWindow):
+        allowed = f"allowed: {_span_names(targets)}" if targets else _reason(at_source, targets)
+        raise ConfigError(f"span {name} cannot be the target span of {_window_text(at_source.source)}; {allowed}; {available}")
+    spans_before = [span.name for span in at_source.usable].index(name)
+    first = (
+        f"first possible span: {targets[0].name}" if targets else f"wait for at least {at_source.spans_before_target + 1} spans"
+    )
     raise ConfigError(
-        f"span {name} has {counted(at, 'span')} before it, and {_window_text(choice.source)} needs {choice.before}; {first}; {available}"
+        f"span {name} has {counted(spans_before, 'span')} before it, and {_window_text(at_source.source)} needs {at_source.spans_before_target}; {first}; {available}"
     )
 
 
-def _reason(choice: _Choice, decidable: Spans) -> str:
+def _reason(at_source: _SourceSpans, targets: Spans) -> str:
     """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
-    window, available = choice.source.window, f"available: {_listed(choice.usable)}"
-    if not choice.found:
-        available = choice.source.nothing_found
+    window, available = at_source.source.window, f"available: {_span_names(at_source.usable)}"
+    if not at_source.found:
+        available = at_source.source.nothing_found
     if isinstance(window, FixedWindow):
-        missing = choice.missing_ends(window)
-        if decidable:
-            reason = f"{decidable[-1].name}, the newest span for {_window_text(choice.source)}, already has a decision"
+        missing = at_source.missing_ends(window)
+        if targets:
+            reason = f"{targets[-1].name}, the newest span for {_window_text(at_source.source)}, already has a decision"
         elif missing:
-            reason = f"{_window_text(choice.source)} is incomplete: {'; '.join(missing)}"
+            reason = f"{_window_text(at_source.source)} is incomplete: {'; '.join(missing)}"
         else:
             reason = f"there is no span after {window.last} to evaluate on; {available}"
-    elif decidable:
-        enough = f" with {choice.before} before it" if choice.before else ""
+    elif targets:
+        enough = f" with {at_source.spans_before_target} before it" if at_source.spans_before_target else ""
         reason = f"every span{enough} already has a decision; {available}"
     else:
-        needed = choice.before + 1
-        missing_spans = needed - len(choice.usable)
-        reason = f"{_window_text(choice.source)} needs {counted(needed, 'span')}, {missing_spans} missing; {available}"
-    return "; ".join((reason, *_few(why for why in choice.left_out.values() if why not in reason)))
+        needed = at_source.spans_before_target + 1
+        missing_spans = needed - len(at_source.usable)
+        reason = f"{_window_text(at_source.source)} needs {counted(needed, 'span')}, {missing_spans} missing; {available}"
+    return "; ".join((reason, *_newest_messages(why for why in at_source.left_out.values() if why not in reason)))
 
 
 def _window_text(source: Source) -> str:
@@ -248,7 +250,7 @@ def _window_text(source: Source) -> str:
     return f"window: {source.window}"
 
 
-def _listed(spans: Spans) -> str:
+def _span_names(spans: Spans) -> str:
     """`2013-01, 2013-02`; if there are many, the first and the last three, and their number."""
     names = [span.name for span in spans]
     if len(names) <= _SHOWN_SPANS:

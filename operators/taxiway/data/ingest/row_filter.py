@@ -68,7 +68,7 @@ def filter_rows(file: Path, condition: str, copy: Path, *, label: str, types: Ca
         names = [column.name for column in columns]
         present = set(map(str.casefold, names))
         absent = {}
-        if not present.issuperset(map(str.casefold, _parsed(connection, condition).columns)):
+        if not present.issuperset(map(str.casefold, _parse_condition(connection, condition).columns)):
             absent = {name: kind for name, kind in types().items() if name.casefold() not in present}
         names += absent
         number = unused_name("row_number_", names)
@@ -124,7 +124,7 @@ def _count(connection: "duckdb.DuckDBPyConnection", condition: str, kept: str, t
     return int(left)
 
 
-def _parsed(connection: "duckdb.DuckDBPyConnection", condition: str) -> Parsed:
+def _parse_condition(connection: "duckdb.DuckDBPyConnection", condition: str) -> Parsed:
     # The line ends before the parenthesis: a comment at the end of the condition would take it in.
     (found,) = connection.execute(PARSE, [f"SELECT ({condition}\n)"]).fetchall()
     return Parsed(found[0])
@@ -136,16 +136,16 @@ def _check(
     """Check that a condition is true, false or null for a row, by its own columns alone."""
     import duckdb
 
-    parsed = _parsed(connection, condition)
+    parsed = _parse_condition(connection, condition)
     try:
         duckdb.SQLExpression(condition)  # the parser of a query would also take a condition that closes the parenthesis
     except duckdb.Error as error:
         raise _invalid(condition, f"is not one valid condition: {_first_line(error)}") from None
     if parsed.error is not None:
         raise _invalid(condition, f"is not one valid condition: {parsed.error}")
-    for part, what in _NOT_BY_ROW.items():
+    for part, description in _NOT_BY_ROW.items():
         if part in parsed.parts:
-            raise _invalid(condition, f"has {what}, but is judged for each row by itself")
+            raise _invalid(condition, f"has {description}, but is judged for each row by itself")
     _check_names(parsed.columns, condition, names, label)
     _check_functions(connection, parsed, condition)
     with _condition_errors(condition, label):

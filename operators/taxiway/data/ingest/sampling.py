@@ -119,14 +119,14 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
     rows = kept_query(sample, drawn)
     held = "false"
     if split is not None and (split.stratify is not None or split.by_time is not None):
-        rows, held = _ranked(split, rows)
+        rows, held = _rank_query(split, rows)
     elif split is not None:
         held = f"held < {threshold(split.evaluation)}"
     case = f"CASE WHEN NOT kept THEN {Subset.LEFT_OUT} WHEN {held} THEN {Subset.EVALUATION} ELSE {Subset.TRAINING} END"
     return f"SELECT row_number, ({case})::TINYINT AS subset FROM ({rows})"
 
 
-def _ranked(split: SplitRule, kept: str) -> tuple[str, str]:
+def _rank_query(split: SplitRule, kept: str) -> tuple[str, str]:
     """A query for the ranks of rows in their group, and SQL that is true for those to hold out.
 
     Rows of the same rank stay together. They are held out if the middle of them is, and never all rows of a group.

@@ -96,7 +96,7 @@ class JoinTableCache:
         self._read = read
         self._kept: dict[str, JoinedTable] = {}
 
-    def of(self, right: JoinTable, span: Span, folder: Path) -> JoinedTable:
+    def table_for(self, right: JoinTable, span: Span, folder: Path) -> JoinedTable:
         """The joined table for a span; a file for this span alone is copied into `folder`.
 
         Raises:
@@ -108,26 +108,26 @@ class JoinTableCache:
                 f"join {right.name}: the file for span {span.name} was removed after it was found; a retry lists the files again"
             )
         if right.file is None:
-            return self._copied(right, found, folder)
+            return self._copy(right, found, folder)
         if right.name not in self._kept:
-            self._kept[right.name] = self._copied(right, found, self._folder)
+            self._kept[right.name] = self._copy(right, found, self._folder)
         return self._kept[right.name]
 
-    def _copied(self, right: JoinTable, found: FoundSpan, folder: Path) -> JoinedTable:
+    def _copy(self, right: JoinTable, found: FoundSpan, folder: Path) -> JoinedTable:
         join_folder = folder / f"join-{right.name}"
         join_folder.mkdir()
         path = self._read(found, join_folder, ReadOptions(right.join.format, right.join.csv))
         return JoinedTable(right, path, right.label(found), digest_of_file(path))
 
 
-def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tables: JoinTableCache, store: Store) -> None:
+def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, store: Store) -> None:
     """Apply filter, joins, sample and split to a copied span, and put its rows into the store.
 
     Args:
-        made: Where to add the resulting spans, match rates and removed rows.
+        parts: Where to add the resulting spans, match rates and removed rows.
         span: The span.
         file: The copy of its file.
-        reading: The filter, the joins, the sample and the split.
+        read_spec: The filter, the joins, the sample and the split.
         tables: The joined tables.
         store: Where to put the rows.
 
@@ -135,13 +135,13 @@ def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tab
         DataError: The filter or the sample leaves no row, or no row has a label.
     """
     with temp_folder("parts") as folder:
-        kept = _filtered(file, span, reading, folder)
-        joined = [tables.of(right, span, folder) for right in reading.join_tables]
-        rules = RowRules(tuple(joined), reading.sample, reading.split, label=reading.label)
-        rows = _materialized(kept, rules, folder, f"span {span.label}")
-        if rows.unlabelled and rows.unlabelled == kept.rows:
+        filtered = _filter(file, span, read_spec, folder)
+        joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
+        rules = RowRules(tuple(joined), read_spec.sample, read_spec.split, label=read_spec.label)
+        rows = _materialize(filtered, rules, folder, f"span {span.label}")
+        if rows.unlabelled and rows.unlabelled == filtered.rows:
             raise DataError(
-                f"the label {reading.label} is missing in all {kept.rows:,} rows of span {span.label}, and source.unlabelled is drop; to "
+                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and source.unlabelled is drop; to "
                 "decide the span when its labels are known: unlabelled: wait. Or leave it out with source.exclude"
             )
         if not rows.files:
@@ -150,57 +150,57 @@ def add_span(made: SnapshotParts, span: Span, file: Path, reading: ReadSpec, tab
             )
         original = SourceFile(content=digest_of_file(file), rows=span.rows)
         for part, stored in zip(
-            rows.files, _stored(span, rows.files, original, store, named=reading.split is not None), strict=True
+            rows.files, _store_parts(span, rows.files, original, store, named=read_spec.split is not None), strict=True
         ):
-            (made.evaluation if part.subset is Subset.EVALUATION else made.training).append(stored)
-    made.joins += [match.model_copy(update={"span": span.label}) for match in rows.matches]
-    if reading.removes_rows:
-        made.removed.append(
-            RemovedRows(span=span.label, rows=span.rows, filtered=span.rows - kept.rows, unlabelled=rows.unlabelled)
+            (parts.evaluation if part.subset is Subset.EVALUATION else parts.training).append(stored)
+    parts.joins += [match.model_copy(update={"span": span.label}) for match in rows.matches]
+    if read_spec.removes_rows:
+        parts.removed.append(
+            RemovedRows(span=span.label, rows=span.rows, filtered=span.rows - filtered.rows, unlabelled=rows.unlabelled)
         )
 
 
-def missing_labels(span: Span, file: Path, label: str, reading: ReadSpec, tables: JoinTableCache) -> str | None:
+def missing_labels(span: Span, file: Path, label: str, read_spec: ReadSpec, tables: JoinTableCache) -> str | None:
     """Why the labels of a copied span are not complete; None if they are.
 
     Args:
         span: The span.
         file: The copy of its file.
         label: The label.
-        reading: The filter and the joins; rows that the filter removes need no label.
+        read_spec: The filter and the joins; rows that the filter removes need no label.
         tables: The joined tables.
     """
     with temp_folder("labels") as folder:
-        kept = _filtered(file, span, reading, folder)
-        joined = [tables.of(right, span, folder) for right in reading.join_tables]
-        missing = count_unlabelled(kept.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
+        filtered = _filter(file, span, read_spec, folder)
+        joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
+        missing = count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
     if missing is None:
         return f"there is no column {label} yet"
-    return f"the label {label} is missing in {missing:,} of {counted(kept.rows, 'row')}" if missing else None
+    return f"the label {label} is missing in {missing:,} of {counted(filtered.rows, 'row')}" if missing else None
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _FilteredFile:
     """A file with the rows that the filter keeps, and their number."""
 
     path: Path
     rows: int
 
 
-def _materialized(kept: _Kept, rules: RowRules, folder: Path, label: str) -> MaterializedRows:
+def _materialize(filtered: _FilteredFile, rules: RowRules, folder: Path, label: str) -> MaterializedRows:
     if rules == RowRules():  # the filter has written what is to be stored
-        return MaterializedRows((SplitFile(Subset.TRAINING, kept.path, kept.rows),), (), 0)
-    return materialize_rows(kept.path, rules, folder, label=label)
+        return MaterializedRows((SplitFile(Subset.TRAINING, filtered.path, filtered.rows),), (), 0)
+    return materialize_rows(filtered.path, rules, folder, label=label)
 
 
-def _filtered(file: Path, span: Span, reading: ReadSpec, folder: Path) -> _Kept:
-    if reading.rows is None:
-        return _Kept(file, span.rows)
+def _filter(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> _FilteredFile:
+    if read_spec.rows is None:
+        return _FilteredFile(file, span.rows)
     path = folder / "filtered.parquet"
-    return _Kept(path, filter_rows(file, reading.rows, path, label=f"span {span.label}", types=reading.types))
+    return _FilteredFile(path, filter_rows(file, read_spec.rows, path, label=f"span {span.label}", types=read_spec.types))
 
 
-def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store: Store, *, named: bool) -> list[Span]:
+def _store_parts(span: Span, parts: Sequence[SplitFile], original: SourceFile, store: Store, *, named: bool) -> list[Span]:
     return [
         span.model_copy(
             update={
@@ -214,23 +214,23 @@ def _stored(span: Span, parts: Sequence[SplitFile], original: SourceFile, store:
     ]
 
 
-def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: str) -> Snapshot:
+def snapshot_of(parts: SnapshotParts, read_spec: ReadSpec, pipeline: str, newest: str) -> Snapshot:
     """The snapshot of all spans of a run. Without a split, the last span is evaluated on.
 
     Args:
-        made: The spans and match rates.
-        reading: The joins, the sample and the split.
+        parts: The spans and match rates.
+        read_spec: The joins, the sample and the split.
         pipeline: The name of the pipeline.
         newest: The name of the target span.
 
     Raises:
         DataError: The split leaves no rows to train on, or no rows of the target span to evaluate on.
     """
-    training, evaluation = made.training, made.evaluation
-    if reading.split is None:
+    training, evaluation = parts.training, parts.evaluation
+    if read_spec.split is None:
         training, evaluation = training[:-1], training[-1:]
     else:
-        rule, other = describe_split(reading.split), empty_split_hint(reading.split)
+        rule, other = describe_split(read_spec.split), empty_split_hint(read_spec.split)
         if not training:
             raise DataError(f"{rule} leaves no rows to train on; lower evaluation, or {other}")
         if not evaluation or evaluation[-1].name != newest:
@@ -239,15 +239,15 @@ def snapshot_of(made: SnapshotParts, reading: ReadSpec, pipeline: str, newest: s
         pipeline=pipeline,
         training=tuple(training),
         evaluation=tuple(evaluation),
-        joins=tuple(made.joins),
-        sample=reading.sample,
-        split=reading.split,
-        rows=reading.rows,
-        removed=tuple(made.removed),
+        joins=tuple(parts.joins),
+        sample=read_spec.sample,
+        split=read_spec.split,
+        rows=read_spec.rows,
+        removed=tuple(parts.removed),
     )
 
 
-def parted(
+def split_spans(
     spans: Sequence[Span], split: SplitRule, names: tuple[str, str], salt: str, store: Store
 ) -> tuple[list[Span], list[Span]]:
     """Split stored spans once more by the same rule.

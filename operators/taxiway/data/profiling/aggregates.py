@@ -30,8 +30,8 @@ def aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) 
         DataError: A file of the table cannot be read.
     """
     found: dict[str, Stats] = {}
-    for at in range(0, len(table.columns), _COLUMNS_AT_ONCE):
-        found |= _aggregated_together(table, table.columns[at : at + _COLUMNS_AT_ONCE], samples, label)
+    for first in range(0, len(table.columns), _COLUMNS_AT_ONCE):
+        found |= _aggregated_together(table, table.columns[first : first + _COLUMNS_AT_ONCE], samples, label)
     return found
 
 

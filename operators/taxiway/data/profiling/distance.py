@@ -229,12 +229,12 @@ def divergence(a: Density, b: Density) -> float:
         return 0.0 if a.mass == b.mass else 1.0
     points = sorted({edge for low, high, _ in a.pieces + b.pieces for edge in (low, high)})
     pairs = list(zip(_masses(a.pieces, points), _masses(b.pieces, points), strict=True))
-    pairs += _paired(dict(a.atoms), dict(b.atoms)) + _paired(dict(a.elsewhere), dict(b.elsewhere))
+    pairs += _pair_masses(dict(a.atoms), dict(b.atoms)) + _pair_masses(dict(a.elsewhere), dict(b.elsewhere))
     total = math.fsum(_term(p, (p + q) / 2) + _term(q, (p + q) / 2) for p, q in pairs) / 2
     return min(1.0, max(0.0, total))
 
 
-def _paired(a: dict[K, float], b: dict[K, float]) -> list[tuple[float, float]]:
+def _pair_masses(a: dict[K, float], b: dict[K, float]) -> list[tuple[float, float]]:
     return [(a.get(key, 0.0), b.get(key, 0.0)) for key in a.keys() | b.keys()]
 
 
@@ -245,10 +245,10 @@ def _term(share: float, mean: float) -> float:
 def _masses(pieces: tuple[tuple[float, float, float], ...], points: list[float]) -> list[float]:
     """The mass of `pieces` between each two adjacent points."""
     masses = []
-    at = 0
+    index = 0
     for low, high in pairwise(points):
-        while at < len(pieces) and pieces[at][1] <= low:
-            at += 1
-        inside = at < len(pieces) and pieces[at][0] <= low
-        masses.append(pieces[at][2] * ((high - low) / (pieces[at][1] - pieces[at][0])) if inside else 0.0)
+        while index < len(pieces) and pieces[index][1] <= low:
+            index += 1
+        inside = index < len(pieces) and pieces[index][0] <= low
+        masses.append(pieces[index][2] * ((high - low) / (pieces[index][1] - pieces[index][0])) if inside else 0.0)
     return masses

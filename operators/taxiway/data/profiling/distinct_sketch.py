@@ -58,7 +58,7 @@ class DistinctSample(Record):
         import numpy as np
 
         hashes = np.frombuffer(base64.b64decode(self.hashes), dtype="<u8")
-        return hashes, _unpacked(self.counts, len(hashes))
+        return hashes, _unpack(self.counts, len(hashes))
 
     @property
     def complete(self) -> bool:
@@ -171,7 +171,7 @@ def sample(hashes: "Any", counts: "Any", threshold: int) -> DistinctSample:
         threshold = int(hashes[KEPT])
         hashes, counts = hashes[:KEPT], counts[:KEPT]
     return DistinctSample(
-        threshold=threshold, hashes=base64.b64encode(hashes.astype("<u8").tobytes()).decode(), counts=_packed(counts)
+        threshold=threshold, hashes=base64.b64encode(hashes.astype("<u8").tobytes()).decode(), counts=_pack(counts)
     )
 
 
@@ -195,7 +195,7 @@ def merge_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
     guess = max(threshold * 8 // max(len(arrays), 1), 1) if threshold < HASHES else threshold
     while True:
         ends = [len(h) if guess >= HASHES else int(np.searchsorted(h, np.uint64(guess))) for h, _ in arrays]
-        hashes, counts = _summed(
+        hashes, counts = _sum_by_hash(
             np.concatenate([h[:end] for (h, _), end in zip(arrays, ends, strict=True)] or [np.array([], "uint64")]),
             np.concatenate([c[:end] for (_, c), end in zip(arrays, ends, strict=True)] or [np.array([], "uint64")]),
         )
@@ -204,7 +204,7 @@ def merge_samples(parts: Sequence[DistinctSample]) -> DistinctSample:
         guess = threshold if guess * 8 > threshold else guess * 8
 
 
-def _summed(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
+def _sum_by_hash(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
     """Each hash once, with the sum of its counts."""
     import numpy as np
 
@@ -216,7 +216,7 @@ def _summed(hashes: "Hashes", counts: "Counts") -> "tuple[Hashes, Counts]":
     return hashes[starts], np.add.reduceat(counts, starts)
 
 
-def _packed(numbers: "NDArray[np.uint64]") -> str:
+def _pack(numbers: "NDArray[np.uint64]") -> str:
     """Integers as base64, each of as few bytes as the largest needs."""
     import numpy as np
 
@@ -226,7 +226,7 @@ def _packed(numbers: "NDArray[np.uint64]") -> str:
     return base64.b64encode(numbers.astype(width).tobytes()).decode()
 
 
-def _unpacked(text: str, length: int) -> "NDArray[np.uint64]":
+def _unpack(text: str, length: int) -> "NDArray[np.uint64]":
     import numpy as np
 
     content = base64.b64decode(text)

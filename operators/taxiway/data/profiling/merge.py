@@ -250,6 +250,6 @@ def merge_quantiles(parts: list[tuple[tuple[float, ...], int]]) -> tuple[float, 
     weights = np.concatenate([count * steps for _, count in parts]) / sum(count for _, count in parts)
     order = np.argsort(points, kind="stable")
     upto = np.cumsum(weights[order])
-    at = np.searchsorted(upto, np.linspace(0, 1, QUANTILE_COUNT) - _EPSILON)
-    found = points[order][np.minimum(at, len(points) - 1)]
+    indices = np.searchsorted(upto, np.linspace(0, 1, QUANTILE_COUNT) - _EPSILON)
+    found = points[order][np.minimum(indices, len(points) - 1)]
     return (float(points.min()), *map(float, found[1:-1]), float(points.max()))

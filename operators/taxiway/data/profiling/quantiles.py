@@ -55,7 +55,7 @@ def sample_numbers(table: Table) -> dict[str, Sampled]:
     numeric = [column for column in table.columns if column.type in NUMERIC_LIKE]
     for some in _in_parts(numeric):
         alike = renumbered(some)
-        arrays = _sorted(table, table.plain_query(some, _finite_query(alike, sampled_one_of(table))))
+        arrays = _sorted_values(table, table.plain_query(some, _finite_query(alike, sampled_one_of(table))))
         for column, same in zip(some, alike, strict=True):
             values = arrays[same.sql]
             if len(values) < _ENOUGH and stand_for_all(table):
@@ -78,10 +78,10 @@ def _finite_query(columns: tuple[Column, ...], every: int) -> str:
 def _all_values(table: Table, column: Column) -> "NDArray[np.float64]":
     rows = rows_of(table, [column])
     numbers = rows.select(finite(rows[column.sql]).name(column.sql))
-    return _sorted(table, query(numbers.filter(numbers[column.sql].notnull())))[column.sql]
+    return _sorted_values(table, query(numbers.filter(numbers[column.sql].notnull())))[column.sql]
 
 
-def _sorted(table: Table, asked: str) -> "dict[str, NDArray[np.float64]]":
+def _sorted_values(table: Table, asked: str) -> "dict[str, NDArray[np.float64]]":
     import numpy as np
 
     found = {name: np.ma.compressed(values).astype("float64") for name, values in table.arrays(asked).items()}

@@ -64,7 +64,7 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
         return _of_few(column, table, label)
     threshold = int(HASHES * _MARGIN * KEPT / distinct)
     among = f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))"
-    counts = _frequent_text(column, table) if column.type == "string" else _counted(list(frequent), among, column, table)
+    counts = _frequent_text(column, table) if column.type == "string" else _count_values(list(frequent), among, column, table)
     values, _ = kept_values(counts, complete=False)
     return Found(_sample(column, table, threshold), values)
 
@@ -81,14 +81,14 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     alike = renumbered(columns)
     found = table.plain_rows(columns, _few_query(alike[0], alike[-1] if label else None))
     listed = column.type in LISTED
-    by_hash = _summed((row[0], row[3]) for row in found)
+    by_hash = _sum_counts((row[0], row[3]) for row in found)
     frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
     if not listed:
         return Found(frequencies, values_complete=not found)
-    by_text = _summed((_shown(row[1]), row[3]) for row in found)
+    by_text = _sum_counts((_shown(row[1]), row[3]) for row in found)
     pairs = None
     if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
-        counts = _summed(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
+        counts = _sum_counts(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
         pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
     return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
 
@@ -119,7 +119,7 @@ def _few_query(column: Column, label: Column | None) -> str:
     return query(grouped.select(**parts))
 
 
-def _summed(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+def _sum_counts(counted: Iterable[tuple[Any, int]]) -> dict[Any, int]:
     counts: dict[Any, int] = {}
     for value, rows in counted:
         counts[value] = counts.get(value, 0) + rows
@@ -151,12 +151,12 @@ def _frequent_text(column: Column, table: Table) -> dict[str, int]:
     grouped = there.group_by(value=there[column.sql]).aggregate(rows=there.count())
     found = table.rows(query(grouped.order_by(ibis.desc("rows"), "value").limit(FREQUENT_KEPT)))
     values = [value for value, count in found if count > 1]
-    return _counted(values, f"{column.sql} IN (SELECT unnest($1::VARCHAR[]))", column, table)
+    return _count_values(values, f"{column.sql} IN (SELECT unnest($1::VARCHAR[]))", column, table)
 
 
-def _counted(values: list[Any], among: str, column: Column, table: Table) -> dict[str, int]:
+def _count_values(values: list[Any], among: str, column: Column, table: Table) -> dict[str, int]:
     if not values:
         return {}
     shown = f"left({column.sql}, {TEXT_KEPT})" if column.type == "string" else column.sql
     found = table.rows(f"SELECT {shown}, count(*) FROM {table.plain_view([column])} WHERE {among} GROUP BY ALL", [values])
-    return _summed((_shown(value), int(count)) for value, count in found)
+    return _sum_counts((_shown(value), int(count)) for value, count in found)

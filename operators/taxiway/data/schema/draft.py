@@ -54,8 +54,8 @@ def with_comments(text: str, comments: Mapping[str, Iterable[str]]) -> str:
     features = next(value for key, value in root.value if key.value == "features")
     lines = text.split("\n")
     for key, _ in reversed(features.value):
-        at, margin = key.start_mark.line, " " * key.start_mark.column
-        lines[at:at] = [f"{margin}# {_one_line(comment)}" for comment in comments.get(key.value, ())]
+        line, margin = key.start_mark.line, " " * key.start_mark.column
+        lines[line:line] = [f"{margin}# {_one_line(comment)}" for comment in comments.get(key.value, ())]
     return "\n".join(lines)
 
 

@@ -49,7 +49,7 @@ def update_schema(path: Path, changes: Iterable[SchemaChange]) -> Schema:
     """
     changes, path = tuple(changes), path.resolve()
     load_schema(path)
-    wanted = _changed(read_yaml(path), changes)
+    wanted = _changed_schema(read_yaml(path), changes)
     with path.open(encoding="utf-8", newline="") as file:
         text = file.read()
     for change in changes:
@@ -76,18 +76,18 @@ def _holds(path: Path, wanted: Schema) -> bool:
         return False
 
 
-def _changed(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
+def _changed_schema(file: YamlFile, changes: tuple[SchemaChange, ...]) -> Schema:
     """The expected schema, from the values of the file rather than its text."""
     content = copy.deepcopy(file.content)
     for change in changes:
-        at: Any = content
+        fields: Any = content
         for key in change.path[:-1]:
-            at = at.setdefault(_like(key, at), {})
-        key = _like(change.path[-1], at)
+            fields = fields.setdefault(_like(key, fields), {})
+        key = _like(change.path[-1], fields)
         if change.action == "add":
-            at[key] = [*at.get(key, ()), *_items(change, at.get(key))]
+            fields[key] = [*fields.get(key, ()), *_items(change, fields.get(key))]
         else:
-            at[key] = change.value
+            fields[key] = change.value
     try:
         return schema_of(YamlFile(file.path, content, file.lines))
     except ConfigError as error:
@@ -145,9 +145,9 @@ def _new_value(text: str, node: yaml.Node, value: Any, key: str) -> list[_Edit]:
     written = _inline(value, key)
     edits = [_Edit(start, end, written if start < end else f" {written}")]
     if comments := _comments(text, start, end):
-        at, newline = _line_end(text, end), _newline(text)
+        position, newline = _line_end(text, end), _newline(text)
         margin = " " * _margin(text, start)
-        edits.append(_Edit(at, at, "".join(f"{newline}{margin}{comment}" for comment in comments)))
+        edits.append(_Edit(position, position, "".join(f"{newline}{margin}{comment}" for comment in comments)))
     return edits
 
 
@@ -158,9 +158,9 @@ def _new_key(text: str, node: yaml.Node, key: str, value: Any) -> _Edit:
         )
     name, written = _inline(key), _inline(value, key)
     if node.flow_style:
-        at = _end(node.value[-1][1]) if node.value else _end(node) - 1
+        position = _end(node.value[-1][1]) if node.value else _end(node) - 1
         pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name} : {written}"
-        return _Edit(at, at, f", {pair}" if node.value else pair)
+        return _Edit(position, position, f", {pair}" if node.value else pair)
     margin = " " * _column(text, node)
     pair = f"{name}: {written}" if len(name) < _LONG_KEY else f"? {name}{_newline(text)}{margin}: {written}"
     return _new_line(text, _end(node), f"{margin}{pair}")
@@ -176,11 +176,11 @@ def _column(text: str, node: yaml.MappingNode) -> int:
 
 def _new_items(text: str, node: yaml.SequenceNode, items: list[Any]) -> _Edit:
     written = [_inline(item) for item in items]
-    at = _end(node.value[-1]) if node.value else _end(node) - 1
+    position = _end(node.value[-1]) if node.value else _end(node) - 1
     if node.flow_style:
-        return _Edit(at, at, "".join(f", {item}" for item in written) if node.value else ", ".join(written))
+        return _Edit(position, position, "".join(f", {item}" for item in written) if node.value else ", ".join(written))
     margin = " " * node.start_mark.column
-    return _new_line(text, at, _newline(text).join(f"{margin}- {item}" for item in written))
+    return _new_line(text, position, _newline(text).join(f"{margin}- {item}" for item in written))
 
 
 def _new_line(text: str, after: int, line: str) -> _Edit:
@@ -188,12 +188,12 @@ def _new_line(text: str, after: int, line: str) -> _Edit:
     newline = _newline(text)
     if text[after - 1] == "\n":  # the end of a block of text
         return _Edit(after, after, line + newline)
-    at = _line_end(text, after)
-    return _Edit(at, at, newline + line)
+    position = _line_end(text, after)
+    return _Edit(position, position, newline + line)
 
 
-def _line_end(text: str, at: int) -> int:
-    found = re.compile(r"\r?\n|\Z").search(text, at)
+def _line_end(text: str, position: int) -> int:
+    found = re.compile(r"\r?\n|\Z").search(text, position)
     assert found is not None
     return found.start()
 
@@ -202,8 +202,8 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _margin(text: str, at: int) -> int:
-    line = text[text.rfind("\n", 0, at) + 1 :]
+def _margin(text: str, position: int) -> int:
+    line = text[text.rfind("\n", 0, position) + 1 :]
     return len(line) - len(line.lstrip(" "))
 
 

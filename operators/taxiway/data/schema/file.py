@@ -52,7 +52,7 @@ def schema_of(file: YamlFile) -> Schema:
                 if isinstance(name, bool) or not isinstance(name, str | int | float):
                     raise file.error((section,), f": YAML reads a name in it as {name!r}; put it in quotes", got=name)
             names[section] = [str(name) for name in content[section]]
-            content[section] = [_named(file, section, str(name), body) for name, body in content[section].items()]
+            content[section] = [_with_name(file, section, str(name), body) for name, body in content[section].items()]
         elif section in content:
             raise file.error((section,), f"is a {type(content[section]).__name__}; allowed: a mapping of names to their keys")
     try:
@@ -76,7 +76,7 @@ def _first_causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     return [error for error in errors if error["type"] != "too_short" or error["loc"][:1] == () or error["loc"][0] not in wrong]
 
 
-def _named(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
+def _with_name(file: YamlFile, section: str, name: str, body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise file.error((section, name), f"is {body!r}; allowed: a mapping with {_NAMED[section]}", got=body)
     if "name" in body:
@@ -91,10 +91,10 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
         for name in named:
             if name not in names:
                 raise file.error((where,), f'is "{name}", which is not in features', got=name, allowed=names)
-    for at, waiver in enumerate(schema.waivers):
+    for index, waiver in enumerate(schema.waivers):
         if waiver.kind not in KINDS and not waiver.kind.startswith("gx:"):
             options = (*KINDS, "gx:EXPECTATION_TYPE")
-            raise file.error(("waivers", at, "kind"), f'is "{waiver.kind}"', got=waiver.kind, allowed=options)
+            raise file.error(("waivers", index, "kind"), f'is "{waiver.kind}"', got=waiver.kind, allowed=options)
         if waiver.column is None or waiver.kind in ("new_column", "join_match"):
             continue
         known = [rule.name for rule in schema.rules] if waiver.kind == "rule" else names
@@ -102,11 +102,11 @@ def _check_names(schema: Schema, file: YamlFile) -> None:
         several = all(name in known for name in waiver.column.split(", "))
         if waiver.column not in known and not several:
             problem = f'is "{waiver.column}", which is not in the schema'
-            raise file.error(("waivers", at, "column"), problem, got=waiver.column, allowed=known)
-    for at, monitor in enumerate(schema.metric_checks):
+            raise file.error(("waivers", index, "column"), problem, got=waiver.column, allowed=known)
+    for index, monitor in enumerate(schema.metric_checks):
         if monitor.column is not None and monitor.column not in names:
             problem = f'is "{monitor.column}", which is not in features'
-            raise file.error(("metric_checks", at, "column"), problem, got=monitor.column, allowed=names)
+            raise file.error(("metric_checks", index, "column"), problem, got=monitor.column, allowed=names)
 
 
 def _key(place: KeyPath, names: dict[str, list[str]]) -> KeyPath:

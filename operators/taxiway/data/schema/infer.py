@@ -108,7 +108,7 @@ def _feature(column: ColumnProfile, ranges: Ranges) -> Feature:
         presence=1.0 if column.present == column.rows else 0.0,
         valency=_valency(column),
         domain=domain if domain is not None and can_be_domain(domain) else None,
-        range=_observed(column) if ranges == "observed" and column.type in NUMERIC_TYPES else None,
+        range=_observed_range(column) if ranges == "observed" and column.type in NUMERIC_TYPES else None,
     )
 
 
@@ -119,6 +119,6 @@ def _valency(column: ColumnProfile) -> Counts | None:
     return Counts(min=lengths.minimum, max=lengths.maximum if lengths.minimum == lengths.maximum else None)
 
 
-def _observed(column: ColumnProfile) -> Range | None:
+def _observed_range(column: ColumnProfile) -> Range | None:
     low, high = None if column.below else column.minimum, None if column.above else column.maximum
     return None if low is None and high is None else Range(min=low, max=high)

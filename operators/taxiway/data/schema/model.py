@@ -98,7 +98,11 @@ class Feature(Record):
     @property
     def found_severity(self) -> Severity:
         """The severity of anomalies in the column: `severity`, or a warning if the stage lowers it."""
-        return Severity.WARNING if self.stage.warns else self.severity
+        return self.lowered_severity(self.severity)
+
+    def lowered_severity(self, severity: Severity) -> Severity:
+        """The severity of an anomaly in the column: the given one, or a warning if the stage lowers it."""
+        return Severity.WARNING if self.stage.warns else severity
 
     def expected_in(self, environment: str) -> bool:
         """Whether the column is expected in data of `environment`."""

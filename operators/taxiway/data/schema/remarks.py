@@ -90,7 +90,7 @@ _LOOKS = (
 
 def look_of(values: Iterable[str]) -> str:
     """The remark on texts that all look like values of another type; empty if they do not, or if there are none."""
-    texts = _stripped(values)
+    texts = _strip_signs(values)
     return next((look.remark for look in _LOOKS if _fits(look, texts)), "")
 
 
@@ -115,7 +115,7 @@ def is_look(remark: str) -> bool:
 
 def can_be_domain(values: Iterable[str]) -> bool:
     """Whether texts may be a list of allowed values: not if they look like numbers, dates or nested values."""
-    texts = _stripped(values)
+    texts = _strip_signs(values)
     return not (_all_integers(texts) or _all_nested(texts) or any(_fits(look, texts) for look in _LOOKS if not look.is_closed))
 
 
@@ -153,7 +153,7 @@ def _text_remark(column: ColumnProfile, table: Table) -> str:
             return "nested values, which are kept as JSON text; flatten them at the source to use them"
     for look in _LOOKS:
         if (
-            _fits(look, _stripped(values))
+            _fits(look, _strip_signs(values))
             if column.values_complete
             else _fits_all_rows(look, values, table.column(column.name).sql, table)
         ):
@@ -175,7 +175,7 @@ def _blanks(values: list[str]) -> str:
     return f"values with blanks at an end, such as {quoted(around)}{twin}; remove the blanks at the source"
 
 
-def _stripped(values: Iterable[str]) -> list[str]:
+def _strip_signs(values: Iterable[str]) -> list[str]:
     return [text for value in values if (text := value.strip())]
 
 
@@ -185,7 +185,7 @@ def _fits(look: _Look, texts: list[str]) -> bool:
 
 def _fits_all_rows(look: _Look, known: list[str], sql: str, table: Table) -> bool:
     """As `_fits` for all rows of a column, of which some values are known."""
-    if not all(re.fullmatch(look.pattern, text) for text in _stripped(known)):
+    if not all(re.fullmatch(look.pattern, text) for text in _strip_signs(known)):
         return False
     present = f"SELECT 1 FROM span WHERE {sql} IS NOT NULL AND trim({sql}) <> ''"
     other = table.rows(f"{present} AND NOT regexp_full_match(trim({sql}), $1) LIMIT 1", [look.pattern])

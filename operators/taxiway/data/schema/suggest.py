@@ -65,9 +65,9 @@ class Suggestion(Record):
 
 @dataclass(frozen=True)
 class _Part:
-    """A held-out tenth of the rows: how many were checked, how many pass, and the fraction that must pass."""
+    """A held-out tenth of the rows: how many pass, how many were checked, and the fraction that must pass."""
 
-    held: int
+    passed: int
     checked: int
     needed: float = 1.0
 
@@ -117,7 +117,7 @@ def lower_bound(passed: int, checked: int) -> float:
     return floor(100 * (rate + by / 2 - _Z * sqrt(rate * (1 - rate) / checked + by / (4 * checked))) / (1 + by)) / 100
 
 
-def _suggested(
+def _suggestion(
     rule: str, column: ColumnProfile, evidence: str, parts: Sequence[_Part], **keys: JsonValue
 ) -> Iterator[Suggestion]:
     """One suggestion, with the new values of the column's keys."""
@@ -127,8 +127,8 @@ def _suggested(
         column=column.name,
         changes=tuple(SchemaChange(path=("features", column.name, key), value=value) for key, value in keys.items()),
         evidence=evidence,
-        pass_rate=sum(part.held for part in checked) / sum(part.checked for part in checked),
-        passed=sum(part.held / part.checked >= part.needed for part in checked),
+        pass_rate=sum(part.passed for part in checked) / sum(part.checked for part in checked),
+        passed=sum(part.passed / part.checked >= part.needed for part in checked),
         folds=len(checked),
     )
 
@@ -144,18 +144,18 @@ def _present_by_part(table: Table) -> dict[str, list[tuple[int, int]]]:
 def _presence(column: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
     if column.present == column.rows:
         parts = [_Part(*counts) for counts in present]
-        yield from _suggested(
+        yield from _suggestion(
             "CompleteIfComplete", column, f"all {column.rows:,} rows have a value", parts, presence="required"
         )
     elif column.present_fraction > _LEAST_PRESENT and (bound := lower_bound(column.present, column.rows)) > 0:
         parts = [
-            _Part(held, rows, lower_bound(column.present - held, column.rows - rows))
-            for held, rows in present
+            _Part(with_value, rows, lower_bound(column.present - with_value, column.rows - rows))
+            for with_value, rows in present
             if column.rows > rows
         ]
         if parts:
             evidence = f"{share(column.present, column.rows)} have a value"
-            yield from _suggested("RetainCompleteness", column, evidence, parts, presence={"min_fraction": bound})
+            yield from _suggestion("RetainCompleteness", column, evidence, parts, presence={"min_fraction": bound})
 
 
 def _categories(table: Table, column: Column, statistics: ColumnProfile) -> Iterator[Suggestion]:
@@ -167,7 +167,7 @@ def _categories(table: Table, column: Column, statistics: ColumnProfile) -> Iter
     if once <= _ONCE_AT_MOST * len(values):
         evidence = f"{len(values):,} values in {statistics.present:,} rows, {once or 'none'} of them only once"
         parts = [_Part(sum(part[v] for v in part if v in others), sum(part.values())) for part, others in _split(table, column)]
-        yield from _suggested("CategoricalRange", statistics, evidence, parts, domain=_domain(values, column))
+        yield from _suggestion("CategoricalRange", statistics, evidence, parts, domain=_domain(values, column))
     elif once <= _ONCE_AT_MOST_OF_FREQUENT * len(values):
         kept = _frequent(values)
         if len(kept) == len(values):
@@ -185,7 +185,7 @@ def _categories(table: Table, column: Column, statistics: ColumnProfile) -> Iter
             "min_in_domain": lower_bound(rows, statistics.present),
         }
         if parts and keys["min_in_domain"]:
-            yield from _suggested("FractionalCategoricalRange", statistics, evidence, parts, **keys)
+            yield from _suggestion("FractionalCategoricalRange", statistics, evidence, parts, **keys)
 
 
 def _domain(values: Iterable[str], column: Column) -> list[JsonValue]:
@@ -198,12 +198,12 @@ def _split(table: Table, column: Column) -> Iterator[tuple[dict[str, int], dict[
         f"SELECT {_FOLD} AS part, {column.sql}::VARCHAR, count(*) FROM numbered WHERE {column.sql} IS NOT NULL GROUP BY ALL"
     )
     parts: dict[int, dict[str, int]] = {}
-    for at, value, count in found:
-        parts.setdefault(int(at), {})[str(value)] = int(count)
-    for at, part in sorted(parts.items()):
+    for number, value, count in found:
+        parts.setdefault(int(number), {})[str(value)] = int(count)
+    for number, part in sorted(parts.items()):
         others: dict[str, int] = {}
         for other, counts in parts.items():
-            for value, count in counts.items() if other != at else ():
+            for value, count in counts.items() if other != number else ():
                 others[value] = others.get(value, 0) + count
         yield part, others
 
@@ -222,7 +222,7 @@ def _frequent(counts: dict[str, int]) -> list[str]:
 def _non_negative(column: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
     if column.type in NUMERIC_TYPES and column.minimum is not None and column.minimum >= 0 and not column.below:
         evidence = f"the smallest of {column.present:,} numbers is {number_text(column.minimum)}"
-        yield from _suggested("NonNegative", column, evidence, _all_hold(present), range={"min": 0})
+        yield from _suggestion("NonNegative", column, evidence, _all_hold(present), range={"min": 0})
 
 
 def _unique(table: Table, column: Column, statistics: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
@@ -232,7 +232,7 @@ def _unique(table: Table, column: Column, statistics: ColumnProfile, present: li
         return
     if int(table.rows(f"SELECT count(DISTINCT {column.sql}) FROM span")[0][0]) == rows:
         evidence = f"{rows:,} rows with {rows:,} values, counted exactly"
-        yield from _suggested("UniqueIfApproxUnique", statistics, evidence, _all_hold(present), unique=True)
+        yield from _suggestion("UniqueIfApproxUnique", statistics, evidence, _all_hold(present), unique=True)
 
 
 def _semantic(table: Table, column: Column, statistics: ColumnProfile, present: list[tuple[int, int]]) -> Iterator[Suggestion]:
@@ -244,10 +244,10 @@ def _semantic(table: Table, column: Column, statistics: ColumnProfile, present: 
     for name, all_match in zip(SEMANTICS, found, strict=True):
         if all_match:
             evidence = f"all {statistics.present:,} texts have this form"
-            yield from _suggested("SemanticIfAllMatch", statistics, evidence, _all_hold(present), semantic=name)
+            yield from _suggestion("SemanticIfAllMatch", statistics, evidence, _all_hold(present), semantic=name)
             return
 
 
 def _all_hold(present: list[tuple[int, int]]) -> list[_Part]:
     """The parts of a rule that is only suggested if every row with a value fulfils it."""
-    return [_Part(held, held) for held, _ in present]
+    return [_Part(with_value, with_value) for with_value, _ in present]

@@ -33,7 +33,7 @@ class FileReader(SourceReader):
 
     source: FileSource
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 decisions and time do not matter
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 neither matters
         """The newest version of each span that the pattern matches."""
         return find_spans(self.source.spans)
 
@@ -49,12 +49,11 @@ class FileReader(SourceReader):
         note: Note,
     ) -> Read:
         """A function that converts the file of a span to Parquet."""
-        from taxiway.data.formats.convert import ReadOptions, known_format
+        from taxiway.data.formats.convert import source_options
         from taxiway.data.sources.read_file import read_file
 
-        kind = self.source.format or known_format(self.source.spans)
-        known = {} if kind == "parquet" else types()
-        return partial(read_file, options=ReadOptions(self.source.format, self.source.csv, known), note=note)
+        options = source_options(self.source.spans, self.source.format, self.source.csv, types)
+        return partial(read_file, options=options, note=note)
 
     def check(self) -> None:
         """Raise ConfigError if the format of the files is unknown."""
@@ -149,7 +148,7 @@ def _state_number(files: list[_File], fs: "AbstractFileSystem") -> int:
     file system does not know when files change.
     """
     try:
-        changes = [_changed(file, fs) for file in files]
+        changes = [_change_time(file, fs) for file in files]
     except NotImplementedError:
         return 0
     states = [
@@ -160,7 +159,7 @@ def _state_number(files: list[_File], fs: "AbstractFileSystem") -> int:
     return int(f"{max(changes):%Y%m%d%H%M%S}{digest % 10**5:05}")
 
 
-def _changed(file: _File, fs: "AbstractFileSystem") -> datetime:
+def _change_time(file: _File, fs: "AbstractFileSystem") -> datetime:
     """When a file was changed, in UTC: from the listing if it says so, because asking for each file takes a request."""
     changed = next((file.info[key] for key in _CHANGED if key in file.info), None)
     if isinstance(changed, (int, float)):

@@ -50,17 +50,17 @@ def located(source: Source, data: str | None) -> Source:
     return source.with_data(data)
 
 
-def spans_of(source: Source, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
+def spans_of(source: Source, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
     """The spans at the source, oldest first: matching files, or periods that had ended at `now - delay`.
 
     No database or function is called; a table by `file` is read if it has changed. A period gets the newest version that already has a decision; see `with_versions`.
 
     Args:
         source: The source, with `{data}` filled in.
-        decided: Name and version of each span that already has a decision.
+        processed: Name and version of each span that already has a decision.
         now: The current time.
     """
-    return _reader(source).spans(decided=decided, now=now)
+    return _reader(source).spans(processed=processed, now=now)
 
 
 def source_state(source: Source, *, now: datetime) -> Hashable:

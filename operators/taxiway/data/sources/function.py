@@ -67,7 +67,7 @@ def load_function(path: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
+def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path, data_name: str) -> None:
     """Call a function for the rows of a period, and write them to a Parquet file.
 
     If it returns an iterator, only one table at a time is in memory, and each column gets a type that fits all tables.
@@ -77,7 +77,7 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
         begins: The begin of the period, in UTC, passed as `begin`.
         ends: The end of the period, in UTC and exclusive, passed as `end`.
         copy: The file to write.
-        what: The name of the function and the period in errors.
+        data_name: The name of the function and the period in errors.
 
     Raises:
         ConfigError: The function does not exist, raises an error, or returns something else.
@@ -91,32 +91,32 @@ def function_to_parquet(path: str, begins: datetime, ends: datetime, copy: Path,
     function, schemas, rows = load_function(path), [], 0
     waiting = copy.with_suffix(".waiting")
     with pa.OSFile(str(waiting), "wb") as stream:
-        for table in _tables(function, begins, ends, what):
+        for table in _tables(function, begins, ends, data_name):
             with pyarrow.ipc.new_stream(stream, table.schema) as writer:
                 writer.write_table(table)
             schemas.append(table.schema)
             rows += table.num_rows
     if not rows:
-        raise DataError(f"{what} returned {counted(len(schemas), 'table')} and no rows")
-    schema = _common(schemas, what)
+        raise DataError(f"{data_name} returned {counted(len(schemas), 'table')} and no rows")
+    schema = _common(schemas, data_name)
     with pa.OSFile(str(waiting), "rb") as stream, pq.ParquetWriter(copy, schema) as out:
         for _ in schemas:
-            out.write_table(_fitted(pyarrow.ipc.open_stream(stream).read_all(), schema, what))
+            out.write_table(_fit_to_schema(pyarrow.ipc.open_stream(stream).read_all(), schema, data_name))
     waiting.unlink()
 
 
-def _tables(function: Callable[..., Any], begins: datetime, ends: datetime, what: str) -> "Iterator[pa.Table]":
+def _tables(function: Callable[..., Any], begins: datetime, ends: datetime, data_name: str) -> "Iterator[pa.Table]":
     """The returned tables. A generator raises its errors only while it is read."""
     try:
         returned = function(begin=begins, end=ends)
         for part in returned if _is_iterator(returned) else [returned]:
-            yield _table(part, what)
+            yield _table(part, data_name)
     except (ConfigError, DataError, TransientError):
         raise
     except (ConnectionError, TimeoutError) as error:
-        raise TransientError(f"{what} raised {type(error).__name__}: {error}; a retry calls it again") from error
+        raise TransientError(f"{data_name} raised {type(error).__name__}: {error}; a retry calls it again") from error
     except (Exception, SystemExit) as error:  # user code may raise anything
-        raise ConfigError(f"{what} raised {type(error).__name__}: {error}{_line(error, function)}") from error
+        raise ConfigError(f"{data_name} raised {type(error).__name__}: {error}{_line(error, function)}") from error
 
 
 def _is_iterator(returned: Any) -> bool:
@@ -128,7 +128,7 @@ def _is_iterator(returned: Any) -> bool:
     )
 
 
-def _table(part: Any, what: str) -> "pa.Table":
+def _table(part: Any, data_name: str) -> "pa.Table":
     import pandas as pd
     import pyarrow as pa
 
@@ -139,28 +139,28 @@ def _table(part: Any, what: str) -> "pa.Table":
             part = pa.Table.from_pandas(part, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(
-                f"{what} returned a DataFrame that cannot be converted: {error}; convert the column to one type"
+                f"{data_name} returned a DataFrame that cannot be converted: {error}; convert the column to one type"
             ) from None
     if not isinstance(part, pa.Table):
-        raise ConfigError(f"{what} returned a {type(part).__name__}; {_ALLOWED}")
+        raise ConfigError(f"{data_name} returned a {type(part).__name__}; {_ALLOWED}")
     twice = sorted({name for name in part.column_names if part.column_names.count(name) > 1})
     if twice:
-        raise DataError(f"{what} returned more than one column named {', '.join(twice)}; name each column once")
+        raise DataError(f"{data_name} returned more than one column named {', '.join(twice)}; name each column once")
     return part.replace_schema_metadata(None)
 
 
-def _common(schemas: "list[pa.Schema]", what: str) -> "pa.Schema":
+def _common(schemas: "list[pa.Schema]", data_name: str) -> "pa.Schema":
     import pyarrow as pa
 
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(
-            f"{what} returned tables whose columns do not fit together: {error}; convert them to one type"
+            f"{data_name} returned tables whose columns do not fit together: {error}; convert them to one type"
         ) from None
 
 
-def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
+def _fit_to_schema(table: "pa.Table", schema: "pa.Schema", data_name: str) -> "pa.Table":
     """The table with the columns and types of `schema`; a column that it does not have is null."""
     import pyarrow as pa
 
@@ -171,16 +171,16 @@ def _fitted(table: "pa.Table", schema: "pa.Schema", what: str) -> "pa.Table":
         ]
     except pa.ArrowException as error:
         raise DataError(
-            f"{what} returned tables whose columns do not fit together: {error}; convert them to one type"
+            f"{data_name} returned tables whose columns do not fit together: {error}; convert them to one type"
         ) from None
     return pa.table(columns, schema=schema)
 
 
 def _line(error: BaseException, function: Callable[..., Any]) -> str:
     """The last line of the function's file in the traceback: ` (FILE:LINE)`."""
-    code, line, at = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
+    code, line, trace = getattr(inspect.unwrap(function), "__code__", None), 0, error.__traceback__
     file = code.co_filename if code is not None else ""
-    while at is not None:
-        line = at.tb_lineno if at.tb_frame.f_code.co_filename == file else line
-        at = at.tb_next
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
+        trace = trace.tb_next
     return f" ({Path(file).name}:{line})" if line else ""

@@ -27,7 +27,7 @@ class PeriodReader(SourceReader):
     def _origin(self) -> str:
         """The name of the source in errors."""
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
         """The periods that had ended at `now - delay`, oldest first."""
         source = self.source
         periods = tuple(islice(ended_periods(source.first, source.every, now - source.delay), _MOST_PERIODS + 1))
@@ -37,7 +37,7 @@ class PeriodReader(SourceReader):
                 f"allowed: at most {_MOST_PERIODS:,}"
             )
         versions: dict[str, int] = {}
-        for name, version in decided:
+        for name, version in processed:
             versions[name] = max(version, versions.get(name, 0))
         return tuple(
             FoundSpan(p.name, versions.get(p.name, 0), f"{self._origin}, {p.name}", ends=p.ends, begins=p.begins)

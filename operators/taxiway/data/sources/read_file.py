@@ -45,7 +45,7 @@ def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *
         DataError: The file is not valid.
         TransientError: The file was removed or changed while it was read.
     """
-    raw = [_fetched(path, _folder_of(folder, at), options) for at, path in enumerate(found.files)]
+    raw = [_fetch_file(path, _folder_of(folder, at), options) for at, path in enumerate(found.files)]
     converted = as_parquet(raw, options)
     for doubt in converted.notes:
         note(doubt)
@@ -58,8 +58,8 @@ def read_file(found: FoundSpan, folder: Path, options: ReadOptions = AS_NAMED, *
     return copy
 
 
-def _folder_of(folder: Path, at: int) -> Path:
-    own = folder / str(at)
+def _folder_of(folder: Path, number: int) -> Path:
+    own = folder / str(number)
     own.mkdir()
     return own
 
@@ -76,12 +76,12 @@ def common_types(spans: Iterable[FoundSpan], options: ReadOptions = AS_NAMED) ->
     def copies() -> Iterable[RawFile]:
         for path in (path for span in spans for path in span.files):
             with temp_folder("types") as folder:
-                yield _fetched(path, folder, options)
+                yield _fetch_file(path, folder, options)
 
     return types_of(copies(), options)
 
 
-def _fetched(path: str, folder: Path, options: ReadOptions) -> RawFile:
+def _fetch_file(path: str, folder: Path, options: ReadOptions) -> RawFile:
     kind = options.format or format_of(path)
     original = folder / "original"
     fetch(path, original)

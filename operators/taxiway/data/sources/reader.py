@@ -59,7 +59,7 @@ class SourceReader(ABC):
     """Reads a source of one kind. `find` chooses the subclass."""
 
     @abstractmethod
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
         """The spans at the source, oldest first; see `find.spans_of`."""
 
     @abstractmethod

@@ -62,7 +62,7 @@ class SqlReader(PeriodReader):
         return rows_of
 
 
-def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datetime, copy: Path, what: str) -> None:
+def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datetime, copy: Path, data_name: str) -> None:
     """Write the rows of a query for a period to a Parquet file; a few thousand rows at a time are in memory.
 
     Args:
@@ -71,37 +71,37 @@ def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datet
         begins: The begin of the period.
         ends: The end of the period, exclusive.
         copy: The file to write.
-        what: The name of the query and the period in errors.
+        data_name: The name of the query and the period in errors.
 
     Raises:
         TransientError: The database cannot be reached, or the connection was lost.
         ConfigError: The database rejects the query.
         DataError: There are no rows, or a value cannot be read.
     """
-    with _errors(what), _connected(engine, what) as connection:
-        rows_to_parquet(_batches(connection, query, begins, ends, what), copy, what)
+    with _errors(data_name), _connect(engine, data_name) as connection:
+        rows_to_parquet(_batches(connection, query, begins, ends, data_name), copy, data_name)
 
 
-def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime, what: str) -> int:
+def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime, data_name: str) -> int:
     """The one whole number, 0 or more, that a query returns for a period.
 
     Args and errors are those of `query_to_parquet`; any other result is a ConfigError.
     """
-    with _errors(what), _connected(engine, what) as connection:
+    with _errors(data_name), _connect(engine, data_name) as connection:
         rows = _execute(connection, query, begins, ends).fetchmany(2)
     values = [value for row in rows for value in row]
     if len(values) == 1 and _is_whole(values[0]):
         return int(values[0])
     got = "no row" if not rows else f"{values[0]!r}" if len(values) == 1 else "more than one value"
-    raise ConfigError(f"{what} returned {got}; allowed: one whole number, 0 or more, as from SELECT count(*) ...")
+    raise ConfigError(f"{data_name} returned {got}; allowed: one whole number, 0 or more, as from SELECT count(*) ...")
 
 
-def _batches(connection: "Connection", query: str, begins: datetime, ends: datetime, what: str) -> Iterator[Batch]:
+def _batches(connection: "Connection", query: str, begins: datetime, ends: datetime, data_name: str) -> Iterator[Batch]:
     result = _execute(connection, query, begins, ends)
     names = list(result.keys())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"{what} returned more than one column named {', '.join(twice)}; rename them with AS")
+        raise ConfigError(f"{data_name} returned more than one column named {', '.join(twice)}; rename them with AS")
     while rows := result.fetchmany(_BATCH_ROWS):
         yield Batch(len(rows), dict(zip(names, map(_plain, zip(*rows, strict=True)), strict=True)))
 
@@ -133,14 +133,14 @@ def _execute(connection: "Connection", query: str, begins: datetime, ends: datet
 
 
 @contextmanager
-def _connected(engine: "Engine", what: str) -> "Iterator[Connection]":
+def _connect(engine: "Engine", data_name: str) -> "Iterator[Connection]":
     from sqlalchemy.exc import DBAPIError
 
     try:
         connection = engine.connect()
     except DBAPIError as error:
         raise TransientError(
-            f"{what}: cannot connect to the database: {_text_of(error)}; check the connection in Airflow. A retry connects again"
+            f"{data_name}: cannot connect to the database: {_text_of(error)}; check the connection in Airflow. A retry connects again"
         ) from None
     with connection:
         if engine.dialect.name in _IN_UTC:
@@ -149,26 +149,28 @@ def _connected(engine: "Engine", what: str) -> "Iterator[Connection]":
 
 
 @contextmanager
-def _errors(what: str) -> Iterator[None]:
+def _errors(data_name: str) -> Iterator[None]:
     """Raise the database's errors as Taxiway errors, without the address or the password."""
     from sqlalchemy import exc
 
     try:
         yield
     except (exc.DataError, ValueError, OverflowError) as error:
-        raise DataError(f"{what}: a value cannot be read: {_text_of(error)}; convert it in the query") from None
+        raise DataError(f"{data_name}: a value cannot be read: {_text_of(error)}; convert it in the query") from None
     except exc.ProgrammingError as error:
         raise ConfigError(
-            f"{what}: the database rejects the query: {_text_of(error)}; correct it in the pipeline file"
+            f"{data_name}: the database rejects the query: {_text_of(error)}; correct it in the pipeline file"
         ) from None
     except exc.OperationalError as error:
         raise TransientError(
-            f"{what}: the connection to the database was lost: {_text_of(error)}; a retry runs the query again"
+            f"{data_name}: the connection to the database was lost: {_text_of(error)}; a retry runs the query again"
         ) from None
     except exc.DBAPIError as error:
-        raise DataError(f"{what}: the query failed: {_text_of(error)}") from None
+        raise DataError(f"{data_name}: the query failed: {_text_of(error)}") from None
     except exc.SQLAlchemyError as error:
-        raise ConfigError(f"{what}: the query cannot be executed: {_text_of(error)}; correct it in the pipeline file") from None
+        raise ConfigError(
+            f"{data_name}: the query cannot be executed: {_text_of(error)}; correct it in the pipeline file"
+        ) from None
 
 
 def _text_of(error: BaseException) -> str:

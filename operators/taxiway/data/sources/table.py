@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import finalize
 
 from taxiway.data.engine.row_periods import RowPeriod, row_periods, write_period
-from taxiway.data.formats.convert import ReadOptions, format_of, known_format
+from taxiway.data.formats.convert import ReadOptions, format_of, source_options
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.periods import bounds_of
 from taxiway.data.sources.read_file import read_table
@@ -30,7 +30,7 @@ class TableReader(SourceReader):
 
     source: TableSource
 
-    def spans(self, *, decided: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 decisions do not matter
+    def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:  # noqa: ARG002 it does not matter
         """The periods with rows that had ended at `now - delay`, oldest first; none if there is no file."""
         return tuple(
             FoundSpan(period.name, version, f"{table.path}, {period.name}", ends=period.ends, begins=period.begins)
@@ -51,7 +51,7 @@ class TableReader(SourceReader):
     ) -> Read:
         """A function that writes the rows of a period to Parquet; the table is converted once for all of them."""
         source, folders = self.source, ExitStack()
-        known = {} if (source.format or known_format(source.file)) == "parquet" else types()
+        options = source_options(source.file, source.format, source.csv, types)
 
         @cache
         def whole() -> Path:
@@ -59,7 +59,7 @@ class TableReader(SourceReader):
             if not found:
                 raise TransientError(f"{source.file} was removed after its spans were found; a retry lists the source again")
             table, own = found[0], folders.enter_context(temp_folder("table"))
-            converted = read_table(table, own, ReadOptions(source.format, source.csv, known), note=note)
+            converted = read_table(table, own, options, note=note)
             if without := _periods(_Table(source, table))[1]:
                 note(
                     f"{table.path}: {counted(without, 'row')} in no span, without {source.time}, or beyond the years 1 to 9998"

@@ -141,10 +141,10 @@ def _view(
     found = tuple(anomaly for anomaly in anomalies if anomaly.column == column.name)
     measured = None
     if reference_column is not None and column.type == reference_column.type and column.present and reference_column.present:
-        kind = feature or _unknown(column)
-        if kind is not None:
-            limit = kind.drift or kind.skew or Drift(limit=1.0)
-            measured = measure(reference_column, column, kind, limit, reference_name, name)
+        measurable = feature or _inferred_feature(column)
+        if measurable is not None:
+            constraint = measurable.drift or measurable.skew or Drift(limit=1.0)
+            measured = measure(reference_column, column, measurable, constraint, reference_name, name)
     errors = sum(anomaly.severity is Severity.ERROR for anomaly in found)
     moved = measured.distance - measured.null_quantile if measured else 0.0
     return ColumnView(
@@ -159,7 +159,7 @@ def _view(
     )
 
 
-def _unknown(column: ColumnProfile) -> Feature | None:
+def _inferred_feature(column: ColumnProfile) -> Feature | None:
     """A feature for a column that is not in the schema; None if its type has no distance."""
     kinds = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
     return Feature.model_validate({"name": column.name, "type": kinds[column.type]}) if column.type in kinds else None

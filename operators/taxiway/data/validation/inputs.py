@@ -17,13 +17,15 @@ class CheckTarget:
     """A span, or other data, as the checks see it.
 
     Attributes:
-        name: How messages name it: `2013-04 v2`.
+        name: The label of the span (`2013-04 v2`), or the name of the file.
+        title: How messages name it: `span 2013-04 v2`, or the name of the file.
         profile: Its statistics.
         table: Opens its rows, for the checks that need more than statistics.
         files: Fetches the files of its rows, for the checks that read several spans together.
     """
 
     name: str
+    title: str
     profile: Profile
     table: Callable[[], Table]
     files: Callable[[], Sequence[Path]]
@@ -40,7 +42,7 @@ class CheckTarget:
         pair = same_but_case(column.name for column in self.table().columns)
         if pair:
             raise ConfigError(
-                f'{self.name} has the columns "{pair[0]}" and "{pair[1]}"; column names in {where} are not case-sensitive. '
+                f'{self.title} has the columns "{pair[0]}" and "{pair[1]}"; column names in {where} are not case-sensitive. '
                 f"Rename one in the source, or remove the {where}"
             )
 

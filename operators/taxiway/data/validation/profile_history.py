@@ -37,18 +37,23 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
     Returns:
         At most `MOST_SPANS` profiles, of the newest version of each span. Profiles whose record was lost are left out.
     """
-    count = (
-        MOST_SPANS if schema.metric_checks or schema.rows_ratio is not None else 1 if len(snapshot.spans_by_name) == 1 else 0
-    )
-    decided, index = span_order(snapshot.target_span.name), _index(snapshot, store)
+    most = _spans_needed(snapshot, schema)
+    target, index = span_order(snapshot.target_span.name), _index(snapshot, store)
     newest: dict[tuple[int, ...], tuple[str, int]] = {}
-    for name, version in reversed(index.spans() if count else ()):
-        if len(newest) == count:
+    for name, version in reversed(index.spans() if most else ()):
+        if len(newest) == most:
             break
-        if span_order(name) < decided and name not in exclude:
+        if span_order(name) < target and name not in exclude:
             newest.setdefault(span_order(name), (name, version))
     orders = {key: order for order, key in newest.items()}
     return {orders[key]: profile for key, profile in index.records(Profile, orders).items()}
+
+
+def _spans_needed(snapshot: Snapshot, schema: Schema) -> int:
+    """How many earlier spans the checks need at most: many for metrics, and one for the drift of a snapshot of a single span."""
+    if schema.metric_checks or schema.rows_ratio is not None:
+        return MOST_SPANS
+    return 1 if len(snapshot.spans_by_name) == 1 else 0
 
 
 def _index(snapshot: Snapshot, store: Store) -> SpanIndex:

@@ -86,13 +86,13 @@ def promotion(
     files = [file for pattern in data for file in files_of(pattern)]
     found: list[SpanEvidence] = []
     seen: set[str] = set()
-    for at, file in enumerate(files):
+    for index, file in enumerate(files):
         with open_data(file, options) as table:
             digest = table.digest
         if digest in seen:
             reasons: tuple[str, ...] = (f"{Path(file).name} has the same content as an earlier span",)
         else:
-            reasons = _reasons_against(file, files[at - 1] if at else None, alone, options)
+            reasons = _reasons_against(file, files[index - 1] if index else None, alone, options)
         seen.add(digest)
         found.append(SpanEvidence(file, reasons))
     changes = (

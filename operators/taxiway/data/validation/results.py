@@ -31,11 +31,11 @@ def places_of(table: Table, found: Iterable[tuple[str, int]]) -> Places:
     by_file: dict[str, list[int]] = {}
     for file, number in found:
         by_file.setdefault(file, []).append(int(number) + 1)
-    if not by_file or not (table.one_file or table.shown):
+    if not by_file or not (table.one_file or table.file_names):
         return Places()
-    shown = table.shown or {}
+    file_names = table.file_names or {}
     texts = [
-        f"{_row_numbers(rows)}{'' if table.one_file else f' of {shown.get(Path(file), Path(file).name)}'}"
+        f"{_row_numbers(rows)}{'' if table.one_file else f' of {file_names.get(Path(file), Path(file).name)}'}"
         for file, rows in by_file.items()
     ]
     rows = tuple(row for some in by_file.values() for row in some)
@@ -45,6 +45,11 @@ def places_of(table: Table, found: Iterable[tuple[str, int]]) -> Places:
 
 def _row_numbers(rows: list[int]) -> str:
     return f"row{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows)}"
+
+
+def limit_above(fraction: float) -> float:
+    """The smallest limit with three decimals, at most 1, that lets a fraction or a distance pass."""
+    return min(1.0, (int(fraction * 1000) + 1) / 1000)
 
 
 def anomaly_in(
@@ -88,7 +93,7 @@ def anomaly_in(
         severity=Severity.ERROR if kind.startswith("label_") else feature.found_severity,
         observed=observed,
         expected=expected,
-        message=f"{feature.name} in {span.name} {message}{places.text if places else ''}{_why_it_only_warns(feature)}.",
+        message=f"{feature.name} in {span.title} {message}{places.text if places else ''}{_why_it_only_warns(feature)}.",
         examples=tuple(number_text(v) if isinstance(v, float) else quoted(v) for v in list(examples)[:SHOWN_VALUES]),
         rows=places.rows if places else (),
         fix=fix,

@@ -151,7 +151,7 @@ def validate_with_profiles(
 def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema, options: ReadOptions) -> CheckTarget:
     """Open data until the stack is closed, and profile it."""
     table = stack.enter_context(open_data(data, options))
-    return CheckTarget(name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
+    return CheckTarget(name, name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
 
 
 def _profile_of(file: str, schema: Schema, options: ReadOptions) -> Profile:
@@ -230,14 +230,11 @@ def _check_all(check_input: CheckInput) -> CheckResults:
     return results
 
 
-def _span_label(parts: Sequence[Span]) -> str:
-    """The label of a span whose parts are given: `2013-04 v2`."""
-    return span_label(parts[0].name, parts[0].version)
-
-
 @contextmanager
 def open_checked_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
     """A span, whose parts are given, as a check target; its rows are fetched only if a check needs them."""
+    label = span_label(parts[0].name, parts[0].version)
+    title = f"span {label}"
     with ExitStack() as stack:
 
         @cache
@@ -246,6 +243,6 @@ def open_checked_span(parts: Sequence[Span], profile: Profile, store: Store) -> 
 
         @cache
         def table() -> Table:
-            return stack.enter_context(open_table(files(), f"span {_span_label(parts)}"))
+            return stack.enter_context(open_table(files(), title))
 
-        yield CheckTarget(_span_label(parts), profile, table, files)
+        yield CheckTarget(label, title, profile, table, files)

@@ -47,16 +47,16 @@ def costs_text(costs: Mapping[str, float], size: int | None) -> str:
     if costs.get(_TIME) and costs.get(_LINEAR_TIME):
         times = costs[_TIME], costs[_LINEAR_TIME]
         each = " and ".join(f"{time:.2g}" if time < _MANY else f"{time:,.0f}" for time in times)
-        parts.append(f"{_compared(*times, ('slower', 'faster', 'as fast'))} to predict ({each} ms for each row)")
+        parts.append(f"{_ratio_text(*times, ('slower', 'faster', 'as fast'))} to predict ({each} ms for each row)")
     if size and _LINEAR_BYTES in costs:
         sizes = size, costs[_LINEAR_BYTES]
         parts.append(
-            f"{_compared(*sizes, ('larger', 'smaller', 'as large'))} ({_size_text(sizes[0])} and {_size_text(sizes[1])})"
+            f"{_ratio_text(*sizes, ('larger', 'smaller', 'as large'))} ({_size_text(sizes[0])} and {_size_text(sizes[1])})"
         )
     return f"{' and '.join(parts)}, compared with the linear model" if parts else NOT_COMPARED
 
 
-def _compared(mine: float, other: float, words: tuple[str, str, str]) -> str:
+def _ratio_text(mine: float, other: float, words: tuple[str, str, str]) -> str:
     """`6.2 times slower`, `40 times faster`, or `as fast` if that would be 1.0 times."""
     more = mine > other
     ratio = max(mine, other) / min(mine, other)

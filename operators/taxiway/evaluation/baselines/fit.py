@@ -10,7 +10,7 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.evaluation.threshold import ThresholdRule
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
-from taxiway.features.encoding import raw_frame
+from taxiway.features.encoding import frame_of
 from taxiway.features.labels import true_labels
 from taxiway.features.transform import dump_fitted, load_fitted
 from taxiway.messages import error_line
@@ -85,11 +85,13 @@ def fit_baselines(
     def rows() -> "tuple[pd.DataFrame, Floats]":
         return _training_rows(features, snapshot, store)
 
-    found = (_fitted(name, features, rows, store, rule) for name in _BUILD)
+    found = (_find_or_fit(name, features, rows, store, rule) for name in _BUILD)
     return tuple(baseline for baseline in found if baseline is not None)
 
 
-def _fitted(name: BaselineName, features: FeatureSet, rows: "Rows", store: Store, rule: ThresholdRule) -> FittedBaseline | None:
+def _find_or_fit(
+    name: BaselineName, features: FeatureSet, rows: "Rows", store: Store, rule: ThresholdRule
+) -> FittedBaseline | None:
     try:
         key = _key(name, features, rule)
         made = made_before(store, key, BaselineModel, whole=lambda made: store.is_whole(made.model))
@@ -150,7 +152,7 @@ def _training_rows(features: FeatureSet, snapshot: Snapshot, store: Store) -> "t
     most = min(_MOST_ROWS, _MOST_CELLS // max(len(features.columns), len(features.classes)))
     if len(rows) > most:
         rows = rows.iloc[np.sort(np.random.default_rng(SEED).choice(len(rows), most, replace=False))].reset_index(drop=True)
-    frame = raw_frame(rows, features.as_numbers, features.as_text, features.types)
+    frame = frame_of(features, rows)
     return frame, true_labels(rows[features.label], features.classes)
 
 

@@ -45,13 +45,13 @@ def score_baselines(
 
 
 def baseline_results(
-    scored: Scored, against: Sequence[tuple[Interval, Interval]], comparison: Comparison, metrics: Sequence[str]
+    scored: Scored, intervals: Sequence[tuple[Interval, Interval]], comparison: Comparison, metrics: Sequence[str]
 ) -> tuple[Baseline, ...]:
     """The records of baselines; without those whose interval cannot be computed.
 
     Args:
         scored: The baselines.
-        against: The interval of the comparison metric for each of them, and that of candidate minus baseline.
+        intervals: The interval of the comparison metric for each of them, and that of candidate minus baseline.
         comparison: The rows and their labels.
         metrics: All metrics of the evaluation.
     """
@@ -66,7 +66,7 @@ def baseline_results(
             others=_values(predictions, comparison, others),
             rows=record.rows,
         )
-        for (record, predictions), (score, difference) in zip(scored.values(), against, strict=True)
+        for (record, predictions), (score, difference) in zip(scored.values(), intervals, strict=True)
         if all(map(math.isfinite, (score.value, score.low, score.high, difference.low, difference.high)))
     )
 

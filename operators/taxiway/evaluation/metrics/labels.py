@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def accuracy(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
     """The fraction of rows whose class is predicted."""
-    return mean((_predicted(predictions) == labels).astype(float), weights)
+    return mean((_predicted_classes(predictions) == labels).astype(float), weights)
 
 
 def balanced_accuracy(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
@@ -92,7 +92,7 @@ def f1(
     return ratio(2 * hits, predicted + actual, empty=np.nan)
 
 
-def _predicted(predictions: Predictions) -> "Indices":
+def _predicted_classes(predictions: Predictions) -> "Indices":
     assert predictions.predicted is not None
     return predictions.predicted
 
@@ -101,7 +101,7 @@ def _counts(predictions: Predictions, labels: "Floats", weights: "Floats") -> "t
     """The rows of each class that are predicted correctly, predicted as it, and labelled with it (replicates, classes)."""
     import numpy as np
 
-    predicted, actual, count = _predicted(predictions), labels.astype(np.intp), predictions.values.shape[1]
+    predicted, actual, count = _predicted_classes(predictions), labels.astype(np.intp), predictions.values.shape[1]
     hits = sums_by(actual, weights * (predicted == actual), count)
     return hits, sums_by(predicted, weights, count), sums_by(actual, weights, count)
 
@@ -110,8 +110,10 @@ def _one_class(
     predictions: Predictions, labels: "Floats", weights: "Floats", of: int | None, threshold: float | None
 ) -> "tuple[Floats, Floats, Floats]":
     """The rows of one class that are predicted correctly, predicted as it, and labelled with it (replicates)."""
-    at = predictions.positive if of is None else of
-    assert at is not None
-    predicted = _predicted(predictions) == at if threshold is None else predictions.values[:, at] >= threshold
-    actual = labels == at
+    position = predictions.positive if of is None else of
+    assert position is not None
+    predicted = (
+        _predicted_classes(predictions) == position if threshold is None else predictions.values[:, position] >= threshold
+    )
+    actual = labels == position
     return weights @ (predicted & actual).astype(float), weights @ predicted.astype(float), weights @ actual.astype(float)

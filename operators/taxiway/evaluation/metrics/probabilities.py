@@ -99,10 +99,10 @@ def _one_or_mean(
 ) -> "Floats":
     import numpy as np
 
-    at = predictions.positive if of is None else of
+    position = predictions.positive if of is None else of
     by_row = np.ascontiguousarray(weights.T)
-    if at is not None:
-        return score(predictions.values[:, at], labels == at, by_row)
+    if position is not None:
+        return score(predictions.values[:, position], labels == position, by_row)
     present = np.unique(labels).astype(np.intp)
     return mean_of_defined(np.stack([score(predictions.values[:, one], labels == one, by_row) for one in present], axis=1))
 
@@ -146,10 +146,10 @@ def _by_score(scores: "Floats", actual: "Flags", weights: "Floats") -> "tuple[Fl
 
     mine, others = np.flatnonzero(actual), np.flatnonzero(~actual)
     own, first = np.unique(scores[mine], return_inverse=True)
-    at = np.searchsorted(own, scores[others])
+    positions = np.searchsorted(own, scores[others])
     # Two bins for each score: less than it, but more than the score before; and equal to it. A last bin has what is more than all.
-    equal = np.append(own, np.nan)[at] == scores[others]
-    between = _sums(others, 2 * at + equal, weights, 2 * len(own) + 1)
+    equal = np.append(own, np.nan)[positions] == scores[others]
+    between = _sums(others, 2 * positions + equal, weights, 2 * len(own) + 1)
     until = np.cumsum(between, axis=0)
     return _sums(mine, first, weights, len(own)), between[1::2], until[:-1:2], until[-1]
 

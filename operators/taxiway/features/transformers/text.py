@@ -55,8 +55,8 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.reductions_: list[Any] = []
         self.sizes_: list[int] = []
         for name in texts:
-            column = _filled(texts[name])
-            vectorizer = _fitted(column, self.vectorizer)
+            column = _fill_missing(texts[name])
+            vectorizer = _fit_vectorizer(column, self.vectorizer)
             weights = None if vectorizer is None else vectorizer.transform(column)
             reduction = _reduction(weights) if self.vectorizer is None else None
             self.vectorizers_.append(vectorizer)
@@ -72,7 +72,7 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         for name, vectorizer, reduction in zip(texts, self.vectorizers_, self.reductions_, strict=True):
             if vectorizer is None:
                 continue
-            weights = vectorizer.transform(_filled(texts[name]))
+            weights = vectorizer.transform(_fill_missing(texts[name]))
             columns.append(weights.toarray() if reduction is None else reduction.transform(weights))
         return np.hstack(columns)
 
@@ -105,7 +105,7 @@ def is_free_text(values: "pd.Series[Any]", least_distinct: int) -> bool:
     return sum(len(text.split()) for text in known) / len(known) >= _LEAST_WORDS
 
 
-def _fitted(column: list[str], unfitted: Any) -> Any:
+def _fit_vectorizer(column: list[str], unfitted: Any) -> Any:
     """The fitted vectorizer of a column; None if no term is left."""
     from sklearn.base import clone
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -129,5 +129,5 @@ def _reduction(weights: Any) -> Any:
     return TruncatedSVD(_MOST_NUMBERS, random_state=SEED).fit(weights)
 
 
-def _filled(column: "pd.Series[Any]") -> list[str]:
+def _fill_missing(column: "pd.Series[Any]") -> list[str]:
     return [text if isinstance(text, str) else "" for text in column]  # scikit-learn may have made NaN of None

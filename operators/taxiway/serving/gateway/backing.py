@@ -14,7 +14,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.ledger.promotions import DECIDED, Entry, State, entries
 from taxiway.records import Promotion
-from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translated, version_of
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translate_errors, version_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -86,7 +86,7 @@ def wanted_champion(
         TransientError: The registry does not answer.
     """
     ledger = Ledger(client, rules.keys)
-    with translated(f"no model {model} is registered"):
+    with translate_errors(f"no model {model} is registered"):
         known = entries(client, model, limit=_NEWEST)
     decided = [entry for entry in known if entry.state in DECIDED]
     backed = [entry for entry in decided if entry.is_linked(ledger)]

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 def by_call(batch: Batch) -> Iterator[Batch]:
     """Group a batch by the predict calls that answered it."""
-    for _, group in groupby(sorted(batch, key=_call), key=_call):
+    for _, group in groupby(sorted(batch, key=_call_index), key=_call_index):
         yield list(group)
 
 
@@ -42,5 +42,5 @@ def warn_if_lost(logged: asyncio.Future[None]) -> None:
         log.error("answers of the challenger are lost, because the request log cannot be written: %s", logged.exception())
 
 
-def _call(answered: tuple[PendingRequest, Outcome]) -> int:
+def _call_index(answered: tuple[PendingRequest, Outcome]) -> int:
     return answered[1].call

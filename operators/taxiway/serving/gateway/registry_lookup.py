@@ -61,9 +61,9 @@ def alias_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
 
     client = MlflowClient(tracking_uri)
     missing = f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
-    with translated(missing):
+    with translate_errors(missing):
         try:
-            return _registered(client.get_model_version_by_alias(model, CHAMPION))
+            return _registered_version(client.get_model_version_by_alias(model, CHAMPION))
         except MlflowException as error:
             if not _says_missing(error) or CHAMPION in aliases_of(client, model):  # fails if there is no such model
                 raise
@@ -79,8 +79,8 @@ def version_of(tracking_uri: str, model: str, version: int) -> RegisteredVersion
     """
     from mlflow import MlflowClient
 
-    with translated(f"{model} has no version {version} at {tracking_uri}"):
-        return _registered(MlflowClient(tracking_uri).get_model_version(model, str(version)))
+    with translate_errors(f"{model} has no version {version} at {tracking_uri}"):
+        return _registered_version(MlflowClient(tracking_uri).get_model_version(model, str(version)))
 
 
 def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path) -> Path:
@@ -97,7 +97,7 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
 
     client, name = MlflowClient(tracking_uri), f"{version.model} version {version.version}"
     folder.mkdir()
-    with translated(f"{name} does not exist any more"):
+    with translate_errors(f"{name} does not exist any more"):
         registered = client.get_model_version(version.model, str(version.version))
     try:
         return download(client, registered, folder, version.files)
@@ -108,7 +108,7 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
 
 
-def _registered(version: "ModelVersion") -> RegisteredVersion:
+def _registered_version(version: "ModelVersion") -> RegisteredVersion:
     return RegisteredVersion(
         model=version.name,
         version=int(version.version),
@@ -121,7 +121,7 @@ def _registered(version: "ModelVersion") -> RegisteredVersion:
 
 
 @contextmanager
-def translated(missing: str) -> Iterator[None]:
+def translate_errors(missing: str) -> Iterator[None]:
     """Raise errors of the MLflow client as RequestError (404) if something is missing, else as TransientError."""
     from mlflow.exceptions import MlflowException
 

@@ -25,7 +25,7 @@ class VersionServer:
         limit: How many items may wait in the queue; an item is a list of requests.
         batching: Whether a worker takes further items of the queue, up to about 256 rows, with the first one: a predict call costs
             about the same for one row as for many.
-        done: Called in the event loop with each answered batch.
+        on_answered: Called in the event loop with each answered batch.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class VersionServer:
         *,
         limit: int,
         batching: bool,
-        done: Callable[[Batch], None],
+        on_answered: Callable[[Batch], None],
     ) -> None:
         self._name = f"{model} version {version}"
         self._backends = backends
         self._batching = batching
-        self._done = done
+        self._on_answered = on_answered
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._unanswered = 0  # requests, queued or in progress
-        self._serving: list[asyncio.Task[None]] = []
+        self._serve_tasks: list[asyncio.Task[None]] = []
         self._killed = False
 
     async def start(self) -> None:
@@ -54,11 +54,11 @@ class VersionServer:
             ModelUnavailableError: A worker cannot load it; all processes have been ended.
         """
         try:
-            await asyncio.gather(*(backend.ensure() for backend in self._backends))
+            await asyncio.gather(*(backend.ensure_loaded() for backend in self._backends))
         except BaseException:
             self.kill()
             raise
-        self._serving = [asyncio.create_task(self._serve(backend)) for backend in self._backends]
+        self._serve_tasks = [asyncio.create_task(self._serve(backend)) for backend in self._backends]
 
     def try_submit(self, requests: list[PendingRequest]) -> bool:
         """Queue requests as one item; returns False if the queue is full."""
@@ -78,7 +78,7 @@ class VersionServer:
         Raises:
             WorkerLostError: A worker is gone that the gateway cannot restart.
         """
-        results = await asyncio.gather(*(backend.ensure() for backend in self._backends), return_exceptions=True)
+        results = await asyncio.gather(*(backend.ensure_loaded() for backend in self._backends), return_exceptions=True)
         failed = ""
         for error in results:
             if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
@@ -99,7 +99,7 @@ class VersionServer:
     def kill(self) -> None:
         """End the processes; queued requests are answered with an error."""
         self._killed = True
-        for task in self._serving:
+        for task in self._serve_tasks:
             task.cancel()
         for backend in self._backends:
             backend.stop()
@@ -108,7 +108,9 @@ class VersionServer:
 
     async def wait_closed(self) -> None:
         """Wait until the requests in progress are answered and all connections are closed, after `kill`."""
-        await asyncio.gather(*self._serving, *(backend.stopped() for backend in self._backends), return_exceptions=True)
+        await asyncio.gather(
+            *self._serve_tasks, *(backend.wait_stopped() for backend in self._backends), return_exceptions=True
+        )
 
     async def _serve(self, backend: PredictBackend) -> None:
         # `asyncio.wait_for` swallows a cancellation that comes together with its result (Python 3.11), so the flag is needed, too.
@@ -129,7 +131,7 @@ class VersionServer:
     def _finish(self, answered: Batch) -> None:
         self._unanswered -= len(answered)
         try:
-            self._done(answered)
+            self._on_answered(answered)
         except Exception:  # the worker must go on with the next batch
             log.exception("%s: an answered batch of %d requests could not be processed", self._name, len(answered))
 
@@ -153,13 +155,13 @@ class VersionServer:
             log.warning("%s: a worker died during a batch of %d requests; they are retried one by one", self._name, len(batch))
         except Exception as error:
             return [(request, _outcome_of(error)) for request in batch]
-        return [(request, await self._retry(backend, request, call)) for call, request in enumerate(batch)]
+        return [(request, await self._retry(backend, request, index)) for index, request in enumerate(batch)]
 
-    async def _retry(self, backend: PredictBackend, request: PendingRequest, call: int) -> Outcome:
+    async def _retry(self, backend: PredictBackend, request: PendingRequest, call_index: int) -> Outcome:
         try:
-            return replace((await backend.predict([request.rows]))[0], call=call)
+            return replace((await backend.predict([request.rows]))[0], call=call_index)
         except Exception as error:
-            return replace(_outcome_of(error), call=call)
+            return replace(_outcome_of(error), call=call_index)
 
 
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:

@@ -37,7 +37,7 @@ class Outcome:
         predictions: The predictions as a JSON list; empty for an error.
         error: The error; empty if there is none.
         latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
-        call: The number of the predict call within the batch.
+        call: The index of its predict call within the batch; requests with the same index were predicted together.
     """
 
     status: int
@@ -50,7 +50,7 @@ class Outcome:
 class PredictBackend(Protocol):
     """A worker with one model version: a process of the gateway, or a server elsewhere."""
 
-    async def ensure(self) -> None:
+    async def ensure_loaded(self) -> None:
         """Start the worker if it does not run, and wait until it can predict.
 
         Raises:
@@ -71,5 +71,5 @@ class PredictBackend(Protocol):
     def stop(self) -> None:
         """Stop the worker for good."""
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Wait until everything that `stop` began has ended."""

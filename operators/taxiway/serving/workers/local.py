@@ -39,7 +39,7 @@ class Worker:
         self._starting = asyncio.Lock()
         self._stopped = False
 
-    async def ensure(self) -> None:
+    async def ensure_loaded(self) -> None:
         """Start the process if it does not run, and load the model.
 
         Raises:
@@ -88,7 +88,7 @@ class Worker:
             TimeoutError: It took too long, and was killed.
             ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
         """
-        await self.ensure()
+        await self.ensure_loaded()
         pool = self._pool
         if pool is None:
             raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
@@ -112,7 +112,7 @@ class Worker:
         self._stopped = True
         self.kill()
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Nothing is waited for: the process has been killed."""
 
     def kill(self) -> None:

@@ -101,22 +101,24 @@ def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
     """
     outcomes: list[Outcome | None] = [None] * len(batch)
     calls = 0
-    order = sorted(range(len(batch)), key=lambda i: batch[i].columns)
-    for _, group in groupby(order, key=lambda i: batch[i].columns):
+    order = sorted(range(len(batch)), key=lambda position: batch[position].columns)
+    for _, group in groupby(order, key=lambda position: batch[position].columns):
         members = list(group)
-        group_outcomes = _predict_call(model, [batch[i] for i in members], calls)
+        group_outcomes = _predict_call(model, [batch[position] for position in members], calls)
         if any(outcome.status != 200 for outcome in group_outcomes) and len(members) > 1:
-            group_outcomes = [_predict_call(model, [batch[i]], calls + n)[0] for n, i in enumerate(members)]
-        for i, outcome in zip(members, group_outcomes, strict=True):
-            outcomes[i] = outcome
+            group_outcomes = [
+                _predict_call(model, [batch[position]], calls + index)[0] for index, position in enumerate(members)
+            ]
+        for position, outcome in zip(members, group_outcomes, strict=True):
+            outcomes[position] = outcome
         calls += len(members)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
+def _predict_call(model: Any, requests: list[Rows], call_index: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
-        answers = _answers(model, requests)
+        answers = _predict_as_json(model, requests)
     except RequestError as error:
         failed = (400, str(error))
     except DataError as error:
@@ -124,13 +126,13 @@ def _predict_call(model: Any, requests: list[Rows], call: int) -> list[Outcome]:
     except Exception as error:
         failed = (500, f"the model failed: {type(error).__name__}: {error}")
     else:
-        spent = (time.perf_counter() - began) * 1000
-        return [Outcome(200, answer, "", spent, call) for answer in answers]
-    spent = (time.perf_counter() - began) * 1000
-    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR_CHARS), spent, call) for _ in requests]
+        latency_ms = (time.perf_counter() - began) * 1000
+        return [Outcome(200, answer, "", latency_ms, call_index) for answer in answers]
+    latency_ms = (time.perf_counter() - began) * 1000
+    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR_CHARS), latency_ms, call_index) for _ in requests]
 
 
-def _answers(model: Any, requests: list[Rows]) -> list[str]:
+def _predict_as_json(model: Any, requests: list[Rows]) -> list[str]:
     """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
     or predicts NaN or text that is not Unicode."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj

@@ -54,7 +54,7 @@ class RemoteWorker:
         self._seen_at: float | None = None
         self._stopped = False
 
-    async def ensure(self) -> None:
+    async def ensure_loaded(self) -> None:
         """Wait until it answers; in later calls, check that it still answers.
 
         Raises:
@@ -103,7 +103,7 @@ class RemoteWorker:
             _CLOSING.add(self._closing)
             self._closing.add_done_callback(_CLOSING.discard)
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Wait until the connections are closed."""
         if self._closing is not None:
             await self._closing
@@ -151,10 +151,10 @@ def _checked_batch(content: bytes, batch: list[Rows], took_ms: float) -> list[Ou
         return [_invalid("it has the wrong format") for _ in batch]
     if len(outcomes) != len(batch):
         return [_invalid(f"it has {len(outcomes)} outcomes for {len(batch)} requests") for _ in batch]
-    return [_checked(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
+    return [_checked_outcome(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
 
-def _checked(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
+def _checked_outcome(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
     """The outcome if it is a valid answer to these rows; `took_ms` is how long the whole request took."""
     if outcome.status not in _STATUSES or not 0 <= outcome.latency_ms <= took_ms:
         return _invalid("its status or latency is impossible")

@@ -72,11 +72,11 @@ def inputs_in(command: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
         The command with only the names of its inputs, and their digests by the position of the argument.
     """
     parts, digests = list(command), {}
-    for at, part in enumerate(command):
+    for index, part in enumerate(command):
         found = _PATH.fullmatch(part)
         if found and (digest := _digest(Path(found[2]))):
-            parts[at] = f"{found[1]}{Path(found[2]).name}"
-            digests[f"command.{at}"] = digest
+            parts[index] = f"{found[1]}{Path(found[2]).name}"
+            digests[f"command.{index}"] = digest
     return tuple(parts), digests
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.spec.base import Section
+from taxiway.spec.base import Section, key_as_word
 
 NO_DELIMITER = "not one ASCII character that is no letter, digit, quote or line break"
 _NOT_DELIMITERS = '"\r\n'
@@ -73,10 +73,7 @@ class CsvOptions(Section):
     @model_validator(mode="before")
     @classmethod
     def _null_is_a_word(cls, value: Any) -> Any:
-        """YAML reads a bare key `null` as None."""
-        if isinstance(value, dict) and None in value and "null" not in value:
-            return {("null" if key is None else key): given for key, given in value.items()}
-        return value
+        return key_as_word(value, "null", None)
 
     @model_validator(mode="after")
     def _signs_differ(self) -> "CsvOptions":

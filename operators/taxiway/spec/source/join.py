@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from taxiway.spec.base import Duration, Format, Number, Section
+from taxiway.spec.base import Duration, Format, Number, Section, key_as_word
 from taxiway.spec.source.csv_options import DETECTED, CsvOptions
 from taxiway.spec.source.span_pattern import PatternText, SpanPattern, pattern_in_file, with_data
 
@@ -83,10 +83,7 @@ class Join(Section):
     @model_validator(mode="before")
     @classmethod
     def _on_is_a_word(cls, value: Any) -> Any:
-        """YAML reads a bare `on` as true."""
-        if isinstance(value, dict) and True in value and "on" not in value:
-            return {("on" if key is True else key): given for key, given in value.items()}
-        return value
+        return key_as_word(value, "on", True)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Join":

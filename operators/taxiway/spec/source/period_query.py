@@ -8,7 +8,7 @@ BOUNDS = ("{begin}", "{end}")
 _EXAMPLE = "SELECT * FROM flights WHERE departed >= {begin} AND departed < {end}"
 
 
-def _bounded(value: Any) -> Any:
+def _check_bounds(value: Any) -> Any:
     """Check that a query has both {begin} and {end}, outside of quotes."""
     if not isinstance(value, str):
         return value
@@ -21,4 +21,4 @@ def _bounded(value: Any) -> Any:
     return value
 
 
-PeriodQuery = Annotated[str, BeforeValidator(_bounded)]
+PeriodQuery = Annotated[str, BeforeValidator(_check_bounds)]

@@ -160,12 +160,12 @@ def placeholders_of(every: Every) -> tuple[str, ...]:
     return tuple(f"{{{part}}}" for part in _PLACEHOLDER.findall(_OF_PERIODS[every]))
 
 
-def _checked(text: str) -> str:
+def _check_pattern(text: str) -> str:
     pattern_in_file(text)
     return text
 
 
-PatternText = Annotated[str, AfterValidator(_checked)]
+PatternText = Annotated[str, AfterValidator(_check_pattern)]
 """A span pattern as a key of a pipeline file."""
 
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import clipped
 from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
 
@@ -83,10 +83,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        beside = sorted(file.name for file in path.parent.glob("*.yaml"))
-        raise ConfigError(
-            f"{path} does not exist; YAML files in that folder: {', '.join(beside) or 'none'}", file=path
-        ) from None
+        raise ConfigError(f"{path} does not exist; {similar_files(path.parent, path.name, '.yaml')}", file=path) from None
     except UnicodeDecodeError as error:
         raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
     except OSError as error:
@@ -110,17 +107,17 @@ def read_yaml(path: Path) -> YamlFile:
         loader.dispose()
 
 
-def _wrong(path: Path, at: "int | yaml.Mark | None", problem: str, key: KeyPath = ()) -> ConfigError:
-    line = at if isinstance(at, int) else at.line + 1 if at else 1
+def _wrong(path: Path, mark: "int | yaml.Mark | None", problem: str, key: KeyPath = ()) -> ConfigError:
+    line = mark if isinstance(mark, int) else mark.line + 1 if mark else 1
     return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _collect_lines(path: Path, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", at)
-            here = (*at, key.value)
+                raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", parent)
+            here = (*parent, key.value)
             if here in lines:  # YAML itself silently keeps the last one
                 problem = f"{spelled(here)} occurs twice, first on line {lines[here]}; keep one"
                 raise _wrong(path, key.start_mark, problem, here)
@@ -128,8 +125,8 @@ def _collect_lines(path: Path, node: yaml.Node, at: KeyPath, lines: dict[KeyPath
             _collect_lines(path, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            lines[(*at, number)] = item.start_mark.line + 1
-            _collect_lines(path, item, (*at, number), lines)
+            lines[(*parent, number)] = item.start_mark.line + 1
+            _collect_lines(path, item, (*parent, number), lines)
 
 
 def explain(
@@ -149,7 +146,7 @@ def explain(
     Returns:
         The error, with a message for each that names line, key, value and allowed values.
     """
-    return together([_explained(file, error, key_of, fields_at) for error in errors])
+    return together([_explain_error(file, error, key_of, fields_at) for error in errors])
 
 
 def together(errors: Sequence[ConfigError]) -> ConfigError:
@@ -160,7 +157,7 @@ def together(errors: Sequence[ConfigError]) -> ConfigError:
     return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
 
 
-def _explained(
+def _explain_error(
     file: YamlFile,
     error: ErrorDetails,
     key_of: Callable[[KeyPath], KeyPath],

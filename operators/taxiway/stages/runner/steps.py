@@ -18,20 +18,20 @@ class Progress:
     """What the stages of one run have made so far.
 
     Attributes:
-        planned: The spans that the run reads.
+        plan: What the run reads.
         records: The records of the stages.
         trials: The trials of the sweep.
         failure: Why the last stage stops the pipeline; None if it does not.
     """
 
-    planned: IngestPlan
+    plan: IngestPlan
     records: RunRecords = field(default_factory=RunRecords)
     trials: tuple[Trials, ...] = ()
     failure: str | None = None
 
 
 def _ingest(context: StageContext, progress: Progress) -> None:
-    _keep(context, progress, snapshot=ingest(context, progress.planned))
+    _keep(context, progress, snapshot=ingest(context, progress.plan))
 
 
 def _validate_data(context: StageContext, progress: Progress) -> None:

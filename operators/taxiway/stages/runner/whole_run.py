@@ -114,7 +114,7 @@ def run_in(
     store, services = installation.store, installation.services
     source = located(pipeline.source, services.data)
     with storage_errors(f"the source {source.text}"):
-        planned = plan_ingest(
+        plan = plan_ingest(
             source,
             pipeline.name,
             store,
@@ -123,21 +123,13 @@ def run_in(
             requested=span or (_newest_decided(store, pipeline) if again else None),
             types=lambda: schema_of(pipeline).types,
         )
-    if not planned.plan.spans:
-        watcher.stopped(planned.nothing_to_do("--span NAME"))
+    if not plan.window.spans:
+        watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
-    context = _context(pipeline, installation, clock, again)
+    context, progress = _context(pipeline, installation, clock, again), Progress(plan)
     watcher.started(context.recorder.url)
-    progress = Progress(planned)
     try:
-        for name in names:
-            reason = _stop_before(name, progress, context, installation.sharing)
-            if reason is not None:
-                watcher.stopped(reason)
-                break
-            _run_stage(name, context, progress, watcher)
-            if progress.failure is not None:
-                break
+        _run_stages(names, context, progress, installation.sharing, watcher)
     except BaseException as error:
         try:
             context.recorder.end("FAILED")
@@ -176,6 +168,18 @@ def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
         hint = f"; the pipeline file has no {'sweep' if until == 'tune' else until}" if until in optional else ""
         raise ConfigError(f'until is "{until}"; {allowed_values(until, names)}{hint}', key="until", got=until, allowed=names)
     return names[: names.index(until) + 1]
+
+
+def _run_stages(names: tuple[str, ...], context: StageContext, progress: Progress, sharing: Sharing, watcher: Watcher) -> None:
+    """Run the stages in order, up to one that stops the pipeline or that cannot run here."""
+    for name in names:
+        reason = _stop_before(name, progress, context, sharing)
+        if reason is not None:
+            watcher.stopped(reason)
+            break
+        _run_stage(name, context, progress, watcher)
+        if progress.failure is not None:
+            break
 
 
 def _run_stage(name: str, context: StageContext, progress: Progress, watcher: Watcher) -> None:

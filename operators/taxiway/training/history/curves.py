@@ -61,9 +61,9 @@ class Curve:
         """Whether it is the norm of a gradient, and no loss or score."""
         return self.metric == GRADIENT
 
-    def iteration(self, at: int) -> int:
+    def iteration(self, position: int) -> int:
         """The number of the iteration of the value at a position."""
-        return self.iterations[at] if self.iterations else self.first + at
+        return self.iterations[position] if self.iterations else self.first + position
 
     def steps(self) -> dict[int, float]:
         """At most 1,000 of the values, by their iterations; the last one is always among them."""

@@ -25,9 +25,9 @@ def findings(curve: Curve) -> list[str]:
 
 def not_finite(curve: Curve) -> str | None:
     """Whether a value is not finite."""
-    for at, value in enumerate(curve.values):
+    for position, value in enumerate(curve.values):
         if not math.isfinite(value):
-            return f"{curve.title} is {value} in iteration {curve.iteration(at):,}"
+            return f"{curve.title} is {value} in iteration {curve.iteration(position):,}"
     return None
 
 
@@ -90,11 +90,11 @@ def exploding_gradient(curve: Curve) -> str | None:
     """Whether a norm of the gradient is more than 1,000 times the median of those before it, of which there are at least ten."""
     if not curve.is_gradient:
         return None
-    for at in range(_PATIENCE, len(curve.values)):
-        before = median(curve.values[:at])
-        if before > 0 and _EXPLODED * before < curve.values[at] < math.inf:
+    for position in range(_PATIENCE, len(curve.values)):
+        before = median(curve.values[:position])
+        if before > 0 and _EXPLODED * before < curve.values[position] < math.inf:
             return (
-                f"{curve.title} is {curve.values[at]:.4g} in iteration {curve.iteration(at):,}, more than {_EXPLODED:,} times the median "
+                f"{curve.title} is {curve.values[position]:.4g} in iteration {curve.iteration(position):,}, more than {_EXPLODED:,} times the median "
                 f"before it, {before:.4g}; use a lower learning rate, or clip the gradient"
             )
     return None

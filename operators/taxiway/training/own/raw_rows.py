@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows, read_table
-from taxiway.features.encoding import raw_frame
+from taxiway.features.encoding import frame_of
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.store import Store
 
@@ -37,7 +37,7 @@ class RawRows:
         """The raw columns of the model, in the form in which a model gets them that is served."""
         features = self.features
         rows = read_rows(self._spans, self.store, [*features.columns])
-        return _taken(raw_frame(rows, features.as_numbers, features.as_text, features.types), positions)
+        return _taken(frame_of(features, rows), positions)
 
     @property
     def _spans(self) -> tuple[Span, ...]:

@@ -49,11 +49,11 @@ class OwnTraining(ABC):
         """
 
 
-def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, folder: Path | None = None) -> Any:
+def estimator_of(returned: Any, data: TrainingData, problem: Problem, name: str, folder: Path | None = None) -> Any:
     """What was trained, as an estimator.
 
     Args:
-        made: A fitted estimator, an ONNX model, or an object of a team's own class with `save` and `load`.
+        returned: A fitted estimator, an ONNX model, or an object of a team's own class with `save` and `load`.
         data: The rows that it was trained on.
         problem: Classification or regression.
         name: What made it, for errors.
@@ -62,12 +62,12 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
     Raises:
         FitError: It is something else, was fitted to other classes, or its answers depend on more than the row.
     """
-    estimator = _as_estimator(made, folder, name)
-    wanted = "predict_proba" if problem == "classification" else "predict"
-    if not hasattr(estimator, wanted) or not hasattr(estimator, "get_params"):
+    estimator = _as_estimator(returned, folder, name)
+    method = "predict_proba" if problem == "classification" else "predict"
+    if not hasattr(estimator, method) or not hasattr(estimator, "get_params"):
         raise FitError(
-            f"{name} returned a {type(made).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost, "
-            f"LightGBM or CatBoost with {wanted}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {wanted}, save "
+            f"{name} returned a {type(returned).__name__}; allowed: a fitted estimator of scikit-learn, XGBoost, "
+            f"LightGBM or CatBoost with {method}, an ONNX model (a ModelProto, or its bytes), or an object of a class of your own with {method}, save "
             "and load"
         )
     own = [str(name) for name in getattr(estimator, "classes_", [])]
@@ -77,7 +77,7 @@ def estimator_of(made: Any, data: TrainingData, problem: Problem, name: str, fol
             f"{name} returned an estimator of the classes {', '.join(own)}; required: fitted to data.labels, which are "
             f"{', '.join(known)} for {', '.join(data.classes)}"
         )
-    _require_stable(estimator, made, first_rows(estimator, data), len(data.classes), name)
+    _require_stable(estimator, returned, first_rows(estimator, data), len(data.classes), name)
     return estimator
 
 
@@ -134,24 +134,24 @@ def first_rows(estimator: Any, data: TrainingData) -> Any:
     return pd.concat([first, *gaps], ignore_index=True)
 
 
-def _as_estimator(made: Any, folder: Path | None, name: str) -> Any:
+def _as_estimator(returned: Any, folder: Path | None, name: str) -> Any:
     from taxiway.models.onnx_model import OnnxModel, content_of
     from taxiway.models.own_model import OwnModel
 
-    content = content_of(made)
+    content = content_of(returned)
     if content is not None:
         return OnnxModel(content)
-    if not callable(getattr(made, "save", None)) or not callable(getattr(type(made), "load", None)):
-        return made
+    if not callable(getattr(returned, "save", None)) or not callable(getattr(type(returned), "load", None)):
+        return returned
     if folder is None:
         raise FitError(
-            f"{name} returned a {type(made).__name__} with save and load; required for it: model.train is FILE.py:function, with the file in "
+            f"{name} returned a {type(returned).__name__} with save and load; required for it: model.train is FILE.py:function, with the file in "
             "the folder of the pipeline file"
         )
-    return OwnModel.of(made, folder)
+    return OwnModel.of(returned, folder)
 
 
-def _require_stable(estimator: Any, made: Any, matrix: Any, classes: int, name: str) -> None:
+def _require_stable(estimator: Any, returned: Any, matrix: Any, classes: int, name: str) -> None:
     """Check that the answer to a row is the same in each call, with other rows, and after saving.
 
     Raises:
@@ -176,7 +176,7 @@ def _require_stable(estimator: Any, made: Any, matrix: Any, classes: int, name: 
                 "such as batch normalization in training mode"
             )
     if isinstance(estimator, OwnModel) and not np.allclose(
-        _answers(made, matrix, classes, name), answers, rtol=_SAME_R, atol=_SAME_A
+        _answers(returned, matrix, classes, name), answers, rtol=_SAME_R, atol=_SAME_A
     ):
         raise FitError(f"{name}: the model answers otherwise after save and load; save everything that it predicts with")
 
@@ -205,20 +205,22 @@ def require_predictions(estimator: Any, matrix: Any, classes: int, name: str) ->
     """
     import numpy as np
 
-    found = _answers(estimator, matrix, classes, name)
-    wanted = (len(matrix), classes) if classes else (len(matrix),)
-    if found.shape != wanted:
-        raise FitError(f"{name} predicts an array of the shape {found.shape} for {len(matrix):,} rows; required: {wanted}")
-    wrong = int((~np.isfinite(found)).any(axis=1).sum()) if classes else int((~np.isfinite(found)).sum())
+    predictions = _answers(estimator, matrix, classes, name)
+    shape = (len(matrix), classes) if classes else (len(matrix),)
+    if predictions.shape != shape:
+        raise FitError(f"{name} predicts an array of the shape {predictions.shape} for {len(matrix):,} rows; required: {shape}")
+    wrong = int((~np.isfinite(predictions)).any(axis=1).sum()) if classes else int((~np.isfinite(predictions)).sum())
     if wrong:
         raise FitError(
             f"{name} predicts NaN or infinity for {wrong:,} of {len(matrix):,} training rows; nothing was registered. A smaller learning "
             "rate, or features without extreme values, may help"
         )
     if classes and (
-        found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING or abs(found.sum(axis=1) - 1).max() > _SUM_ROUNDING
+        predictions.min() < -_ROUNDING
+        or predictions.max() > 1 + _ROUNDING
+        or abs(predictions.sum(axis=1) - 1).max() > _SUM_ROUNDING
     ):
         raise FitError(
-            f"{name} predicts values from {found.min():.3g} to {found.max():.3g}, with sums from {found.sum(axis=1).min():.3g} to "
-            f"{found.sum(axis=1).max():.3g}; required: probabilities, which add up to 1. A network may have to end with a softmax"
+            f"{name} predicts values from {predictions.min():.3g} to {predictions.max():.3g}, with sums from {predictions.sum(axis=1).min():.3g} to "
+            f"{predictions.sum(axis=1).max():.3g}; required: probabilities, which add up to 1. A network may have to end with a softmax"
         )

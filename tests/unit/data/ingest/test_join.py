@@ -263,7 +263,7 @@ def source(tmp_path: Path) -> Source:
 def taken(source: Source, store: Store, count: int = 2) -> Snapshot:
     found = find_spans(source.spans)[:count]
     return ingest(
-        found, pipeline="t.p", source=source.spans, store=store, reading=read_spec_of(source, find_join_tables(source))
+        found, pipeline="t.p", source=source.spans, store=store, read_spec=read_spec_of(source, find_join_tables(source))
     )
 
 

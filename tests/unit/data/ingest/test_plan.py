@@ -39,14 +39,14 @@ def names(plan: WindowPlan) -> str:
 )
 def test_the_oldest_undecided_span_is_planned_with_its_window(decided: str, requested: str | None, planned: str) -> None:
     plan = plan_window(
-        FOUND, source(spans="/{SPAN}", window=3), decided=frozenset((name, 0) for name in decided), requested=requested
+        FOUND, source(spans="/{SPAN}", window=3), processed=frozenset((name, 0) for name in decided), requested=requested
     )
     assert names(plan) == planned
 
 
 def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
     found = (*FOUND[:3], FoundSpan("4", 1, "/4-v1"))
-    plan = plan_window(found, source(spans="/{SPAN}", window=3), decided=frozenset({("4", 0)}), requested=None)
+    plan = plan_window(found, source(spans="/{SPAN}", window=3), processed=frozenset({("4", 0)}), requested=None)
     assert plan.spans == found
 
 
@@ -64,13 +64,13 @@ def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
 )
 def test_a_source_without_a_span_says_what_is_missing(keys: dict[str, Any], said: str) -> None:
     read = read_source({"label": "y", "window": 1, **keys})
-    assert said in plan_window((), read, decided=frozenset()).reason
+    assert said in plan_window((), read, processed=frozenset()).reason
 
 
 def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -> None:
-    few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), decided=frozenset())
+    few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), processed=frozenset())
     assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 missing; available: 1, 2, 3")
-    none = plan_window((), source(spans="/{SPAN}", window=1), decided=frozenset())
+    none = plan_window((), source(spans="/{SPAN}", window=1), processed=frozenset())
     assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; no file matches /{SPAN}")
 
 
@@ -83,7 +83,7 @@ def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -
 )
 def test_a_request_that_cannot_be_met_lists_what_there_is(requested: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        plan_window(FOUND, source(spans="/{SPAN}", window=3), decided=frozenset(), requested=requested)
+        plan_window(FOUND, source(spans="/{SPAN}", window=3), processed=frozenset(), requested=requested)
 
 
 def month(number: int) -> FoundSpan:
@@ -115,7 +115,7 @@ MONTHS = tuple(month(number) for number in range(6))
 def test_a_past_moment_sees_the_periods_that_had_ended(
     moment: datetime, before: datetime | None, planned: tuple[FoundSpan, ...] | None
 ) -> None:
-    assert plan_as_of(MONTHS, source(window=2), moment=moment, before=before).spans == (planned or ())
+    assert plan_as_of(MONTHS, source(window=2), moment=moment, previous_moment=before).spans == (planned or ())
 
 
 @given(
@@ -128,7 +128,7 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 ) -> None:
     found, before, decided = tuple(month(number) for number in sorted(there)), None, []
     for moment in sorted(m.replace(tzinfo=UTC) for m in moments):
-        plan = plan_as_of(found, source(window=window), moment=moment, before=before).spans
+        plan = plan_as_of(found, source(window=window), moment=moment, previous_moment=before).spans
         if plan:
             assert len(plan) == window + 1
             assert all(span.ends is not None and span.ends <= moment for span in plan)
@@ -172,7 +172,7 @@ def spans(*numbers: int) -> tuple[FoundSpan, ...]:
 
 def planned(found: tuple[FoundSpan, ...], decided: str = "", waiting: dict[str, str] | None = None, **keys: Any) -> WindowPlan:
     wanted = source(spans="/{SPAN}.parquet", **keys)
-    return plan_window(found, wanted, decided=frozenset((name, 0) for name in decided), waiting=waiting)
+    return plan_window(found, wanted, processed=frozenset((name, 0) for name in decided), waiting=waiting)
 
 
 def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
@@ -184,9 +184,9 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
     assert planned(spans(1, 2, 3), window=fixed).reason == "there is no span after 3 to evaluate on; available: 1, 2, 3"
     assert planned(spans(1, 2, 4, 5), window=fixed).reason == "the window from 2 to 3 is incomplete: 3 is missing"
     with pytest.raises(
-        ConfigError, match="span 2 cannot be decided with the window from 2 to 3; allowed: 4, 5; available: 1, 2, 3"
+        ConfigError, match="span 2 cannot be the target span of the window from 2 to 3; allowed: 4, 5; available: 1, 2, 3"
     ):
-        plan_window(spans(1, 2, 3, 4, 5), source(spans="/{SPAN}", window=fixed), decided=frozenset(), requested="2")
+        plan_window(spans(1, 2, 3, 4, 5), source(spans="/{SPAN}", window=fixed), processed=frozenset(), requested="2")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_denied_span_is_never_read_and_this_is_said() -> None:
         == "window: 2 needs 3 spans, 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
     with pytest.raises(ConfigError, match=r"span 3 cannot be used: span 3 is excluded by source\.exclude; available: 1, 2, 4"):
-        plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), decided=frozenset(), requested="3")
+        plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), processed=frozenset(), requested="3")
 
 
 def test_an_end_of_a_fixed_window_that_is_denied_is_not_waited_for() -> None:
@@ -240,5 +240,5 @@ def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
         "among the spans that had ended by 2013-03-01 00:00: there is no span after 2013-02 to evaluate on; available: 2013-01, 2013-02"
     )
     assert plan_as_of(MONTHS, fixed, moment=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
-    again = plan_as_of(MONTHS, fixed, moment=first_of(4), before=first_of(4))
+    again = plan_as_of(MONTHS, fixed, moment=first_of(4), previous_moment=first_of(4))
     assert again.reason == "2013-04, the newest span that had ended by 2013-05-01 00:00, belongs to the run before this one"

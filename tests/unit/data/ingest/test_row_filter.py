@@ -161,7 +161,7 @@ def test_a_condition_is_checked_against_a_schema_without_data() -> None:
 
 def take(folder: Path, store: Store, spans: str = "{SPAN}.parquet", **rules: Any) -> Snapshot:
     found = find_spans(f"{folder}/{spans}")
-    return ingest(found, pipeline="made", source="there", store=store, reading=ReadSpec(**rules))
+    return ingest(found, pipeline="made", source="there", store=store, read_spec=ReadSpec(**rules))
 
 
 def write(folder: Path) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def test_a_filter_and_labels_are_the_same_for_text_files(tmp_path: Path, store: 
     write(tmp_path)
     found = find_spans(f"{tmp_path}/{{SPAN}}.csv")
     reading = ReadSpec(rows="x > 0", label="y")
-    made = ingest(found, pipeline="made", source="there", store=store, reading=reading)
+    made = ingest(found, pipeline="made", source="there", store=store, read_spec=reading)
     assert [(span.filtered, span.unlabelled) for span in made.removed] == [(25, 25), (25, 25)]
 
 

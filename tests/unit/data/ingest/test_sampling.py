@@ -186,7 +186,7 @@ def folder(tmp_path: Path) -> Path:
 
 def taken(folder: Path, store: Store, count: int = 3, **rules: Any) -> Snapshot:
     found = find_spans(f"{folder}/{{YYYY}}-{{MM}}.parquet")[:count]
-    return ingest(found, pipeline="t.p", source="there", store=store, reading=ReadSpec(**rules))
+    return ingest(found, pipeline="t.p", source="there", store=store, read_spec=ReadSpec(**rules))
 
 
 SPLIT = SplitRule(by="customer", evaluation=0.25)

@@ -293,7 +293,7 @@ def test_strata_and_times_count_only_the_rows_that_are_read(salt: str, sides: Ca
 def test_a_sweep_is_scored_on_training_rows_that_no_trial_learned(rule: SplitRule, store: Store, tmp_path: Path) -> None:
     pd.DataFrame({"n": range(1000), "label": ["a", "b", "b", "b"] * 250}).to_parquet(tmp_path / "all.parquet")
     found = find_spans(f"{tmp_path}/all.parquet")
-    snapshot = ingest(found, pipeline="t.p", source="there", store=store, reading=ReadSpec(split=rule))
+    snapshot = ingest(found, pipeline="t.p", source="there", store=store, read_spec=ReadSpec(split=rule))
     tuning = tuning_snapshot(snapshot, store)
     learned, scored, gate = (
         set(read_rows(spans, store)["n"]) for spans in (tuning.training, tuning.evaluation, snapshot.evaluation)
@@ -320,4 +320,6 @@ def test_a_sweep_is_scored_on_training_rows_that_no_trial_learned(rule: SplitRul
 def test_a_split_that_holds_out_nothing_says_what_to_change(rule: SplitRule, said: str, store: Store, tmp_path: Path) -> None:
     pd.DataFrame({"n": range(50), "c": 1}).to_parquet(tmp_path / "all.parquet")
     with pytest.raises(DataError, match=said):
-        ingest(find_spans(f"{tmp_path}/all.parquet"), pipeline="t.p", source="there", store=store, reading=ReadSpec(split=rule))
+        ingest(
+            find_spans(f"{tmp_path}/all.parquet"), pipeline="t.p", source="there", store=store, read_spec=ReadSpec(split=rule)
+        )

@@ -50,7 +50,7 @@ def take(tmp_path: Path, store: Store) -> Take:
             rows.to_parquet(tmp_path / f"2013-{number:02}.parquet", index=False)
         found = find_spans(f"{tmp_path}/{{YYYY}}-{{MM}}.parquet")[first - 1 : first - 1 + len(months)]
         rule = SplitRule(by="customer", evaluation=0.2) if split else None
-        return ingest(found, pipeline="t.p", source="there", store=store, reading=ReadSpec(split=rule))
+        return ingest(found, pipeline="t.p", source="there", store=store, read_spec=ReadSpec(split=rule))
 
     return make
 

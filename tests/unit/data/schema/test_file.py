@@ -146,7 +146,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     load(WHOLE, tmp_path)
-    with pytest.raises(ConfigError, match=r"does not exist; YAML files in that folder: made\.schema\.yaml"):
+    with pytest.raises(ConfigError, match=r"does not exist; files in that folder: made\.schema\.yaml"):
         load_schema(tmp_path / "other.schema.yaml")
 
 

@@ -24,7 +24,7 @@ OFFSETS = {"year": "Y", "quarter": "Q", "month": "M", "week": "W-SUN", "day": "D
 
 def spans(path: Path, every: Every = "month", **keys: object) -> tuple[FoundSpan, ...]:
     source = read_source({"file": str(path), "time": "at", "every": every, "label": "y", "window": 1, **keys})
-    return spans_of(source, decided=(), now=NOW)
+    return spans_of(source, processed=(), now=NOW)
 
 
 def rows_of(path: Path, folder: Path, every: Every = "month", notes: list[str] | None = None) -> dict[str, pd.DataFrame]:
@@ -155,7 +155,7 @@ def test_rows_without_a_time_are_in_no_span_and_that_is_said(tmp_path: Path) -> 
 def test_no_file_is_no_span_and_a_new_one_changes_the_state(tmp_path: Path) -> None:
     source = read_source({"file": str(tmp_path / "all.csv"), "time": "at", "every": "day", "label": "y", "window": 1})
     assert source_from_json(source.model_dump_json(by_alias=True, exclude_defaults=True)) == source  # as the trigger gets it
-    assert spans_of(source, decided=(), now=NOW) == ()
+    assert spans_of(source, processed=(), now=NOW) == ()
     states = [source_state(source, now=NOW)]
     written(tmp_path / "all.csv", orders("2026-01-05"))
     states.append(source_state(source, now=NOW))

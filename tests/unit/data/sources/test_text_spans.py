@@ -43,12 +43,12 @@ def take(tmp_path: Path, store: Store, notes: list[str]) -> Take:
             (tmp_path / f"{at}.{ending}").write_text(text)
         source = read_source({"spans": f"{tmp_path}/{{SPAN}}.{ending}", "label": "y", **keys})
         return ingest(
-            spans_of(source, decided=(), now=datetime.now(UTC)),
+            spans_of(source, processed=(), now=datetime.now(UTC)),
             pipeline="made",
             source=source.text,
             store=store,
             read=reader_of(source, no_connection, lambda: schema.types if schema else {}, note=notes.append),
-            reading=read_spec_of(source, find_join_tables(source)),
+            read_spec=read_spec_of(source, find_join_tables(source)),
             note=notes.append,
         )
 
@@ -140,7 +140,7 @@ def test_the_parts_of_a_span_are_one_table_with_types_that_fit_all_of_them(tmp_p
     (tmp_path / "2024-W02" / "a.csv").write_text("x,z,y\n3.5,04109,1\n")
     source = read_source({"spans": f"{tmp_path}/{{YYYY}}-W{{WW}}/*.csv", "window": 1, "label": "y"})
     snapshot = ingest(
-        spans_of(source, decided=(), now=datetime.now(UTC)),
+        spans_of(source, processed=(), now=datetime.now(UTC)),
         pipeline="made",
         source=source.text,
         store=store,

@@ -83,8 +83,8 @@ def test_good_data_pass_and_the_checks_are_counted(judge: Judge) -> None:
         ({"count": [1.5] + [2.0] * 9}, "type", "count", "must be of type integer; got a fractional number in 1 of 10 rows (10.0%), such as \"1.5\" (row 1)."),
         ({"speed": [str(at) for at in range(10)]}, "type", "speed", 'must be of type number; got string (VARCHAR), such as "0", "1", "2" (for example rows 1, 2, 3).'),
         ({"word": range(10)}, "type", "word", "must be of type string; got integer (BIGINT)"),
-        ({"id": ["same"] * 3 + [f"i{at}" for at in range(7)]}, "duplicate_key", "id", '1 key of id is in more than one row of 2020-02, such as "same".'),
-        ({"id": ["id 100", "id 105", *[f"i{at}" for at in range(8)]]}, "duplicate_key", "id", '2 keys of id in 2020-02 are also in 2020-01: the same rows are in training and evaluation (leakage), such as "id 100", "id 105".'),
+        ({"id": ["same"] * 3 + [f"i{at}" for at in range(7)]}, "duplicate_key", "id", '1 key of id is in more than one row of span 2020-02, such as "same".'),
+        ({"id": ["id 100", "id 105", *[f"i{at}" for at in range(8)]]}, "duplicate_key", "id", '2 keys of id in span 2020-02 are also in span 2020-01: the same rows are in training and evaluation (leakage), such as "id 100", "id 105".'),
         ({"late": [None] + [True, False, False] * 3}, "label_missing", "late", "is the label, and there is no value in 1 of 10 rows (10.0%)"),
         ({"late": [True] * 10}, "label_constant", "late", 'is "true" in all 10 rows that have a label'),
     ],
@@ -134,7 +134,7 @@ def test_a_new_column_is_a_warning_and_passes(judge: Judge) -> None:
 
 def test_too_few_rows_fail(judge: Judge) -> None:
     anomaly = only(judge(table()[:4]))
-    assert anomaly.message == "2020-02 has 4 rows; required: at least 5."
+    assert anomaly.message == "span 2020-02 has 4 rows; required: at least 5."
 
 
 def test_no_rows_at_all_are_never_passed(judge: Judge) -> None:
@@ -240,7 +240,7 @@ def test_a_share_that_moved_is_drift_by_name_and_with_numbers(judge: Judge) -> N
     anomaly = only(report)
     assert (anomaly.kind, anomaly.column, report.status) == ("drift", "word", Status.FAIL)
     assert anomaly.message == (
-        'word: the share of "a" changed from 50.0% in the training spans to 80.0% in 2020-02: '
+        'word: the share of "a" changed from 50.0% in the training spans to 80.0% in span 2020-02: '
         "L-infinity distance 0.300 (allowed: at most 0.2; expected by chance at p=0.001: 0.091)."
     )
     assert anomaly.proposal == "features.word.drift.limit: 0.301"
@@ -289,7 +289,7 @@ def test_a_column_without_values_to_compare_says_so(judge: Judge) -> None:
     empty = table(speed=pd.Series([None] * 10, dtype="float64"))
     anomaly = only(judge(empty, schema))
     assert (anomaly.kind, anomaly.column) == ("drift_unmeasured", "speed")
-    assert "it has no values" in anomaly.message
+    assert "there are no values in span 2020-02" in anomaly.message
     both = judge(empty, schema, training=empty.assign(id=[f"t{at}" for at in range(10)]))
     assert both.anomalies == ()
 

@@ -87,6 +87,6 @@ def test_a_date_with_a_time_of_day_is_refused_in_a_table_as_in_a_request() -> No
 
 
 def test_a_date_that_is_none_is_missing_where_unfit_values_are_accepted() -> None:
-    frame = raw_frame({"at": ["soon", "2024-01-03"]}, ("at",), (), {"at": "date"}, unfit_as_text=True)
+    frame = raw_frame({"at": ["soon", "2024-01-03"]}, ("at",), (), {"at": "date"}, lenient=True)
     assert math.isnan(frame["at"][0])
     assert frame["at"][1] == 1_704_240_000

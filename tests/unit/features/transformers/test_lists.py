@@ -81,9 +81,9 @@ def test_what_is_no_list_of_its_type_is_a_sentence(kind: str, cell: Any, words: 
 
 def test_an_evaluated_list_of_another_type_is_unknown_instead() -> None:
     rows = {"x": [["a", 7, [1]], "a", [True], None]}
-    read = raw_frame(rows, (), ("x",), {"x": "list of string"}, unfit_as_text=True)["x"].tolist()
+    read = raw_frame(rows, (), ("x",), {"x": "list of string"}, lenient=True)["x"].tolist()
     assert read == ['["a","7","[1]"]', None, '["True"]', None]
-    assert raw_frame(rows, (), ("x",), {"x": "list of number"}, unfit_as_text=True)["x"].tolist() == [
+    assert raw_frame(rows, (), ("x",), {"x": "list of number"}, lenient=True)["x"].tolist() == [
         "[null,7.0,null]", None, "[null]", None,
     ]  # fmt: skip
 

@@ -297,7 +297,7 @@ def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> N
         await model.champion.refresh()
         current = model.champion.current
         assert current is not None
-        served, tasks = current.server, list(current.server._serving)
+        served, tasks = current.server, list(current.server._serve_tasks)
 
         async def swallows(batch: list[Rows]) -> list[Outcome]:
             with contextlib.suppress(asyncio.CancelledError):

@@ -228,7 +228,7 @@ def test_a_process_that_cannot_be_started_is_an_error_of_loading(
     worker = Worker(source, load_timeout_s=1, predict_timeout_s=1)
     for _ in range(2):  # the next try begins afresh
         with pytest.raises(ModelUnavailableError, match=r"could not be loaded: no process can be started: \w+: "):
-            asyncio.run(worker.ensure())
+            asyncio.run(worker.ensure_loaded())
 
 
 def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from taxiway import run
 from taxiway.data.engine.read_rows import read_table
 from taxiway.data.schema.model import Schema
 from taxiway.errors import DataError, FitError
-from taxiway.features.transform import transform
+from taxiway.features.transform import TransformSpec, transform
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.load import load_trusted
@@ -56,10 +56,7 @@ def feature_set(store: Store, *spans: Span) -> FeatureSet:
     return transform(
         snapshot,
         Schema.model_validate({"label": "y", "features": features}),
-        Features(),
-        label="y",
-        problem="classification",
-        accepts_missing=True,
+        TransformSpec(Features(), label="y", problem="classification", accepts_missing=True),
         store=store,
         recorder=InMemoryRecorder(),
     )

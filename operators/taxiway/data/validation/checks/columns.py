@@ -78,7 +78,7 @@ def _row_count(span: CheckTarget, schema: Schema) -> Anomaly | None:
         severity=Severity.ERROR,
         observed=counted(rows, "row"),
         expected=f"{word} {counted(bound, 'row')}",
-        message=f"{span.name} has {counted(rows, 'row')}; required: {word} {bound:,}.",
+        message=f"{span.title} has {counted(rows, 'row')}; required: {word} {bound:,}.",
         fix=fix,
         proposal=fix.describe() if fix else None,
     )
@@ -104,7 +104,7 @@ def _new_columns(span: CheckTarget, common: Profile, schema: Schema) -> list[Ano
                 severity=Severity.WARNING,
                 observed=f"a column of type {column.type} ({column.storage})",
                 expected="only columns that are in the schema",
-                message=f"{span.name} has the column {quoted(column.name)} of type {column.type}, which is not in the schema.",
+                message=f"{span.title} has the column {quoted(column.name)} of type {column.type}, which is not in the schema.",
                 examples=tuple(quoted(item.value) for item in column.values[:SHOWN_VALUES]),
                 fix=fix,
                 proposal=fix.describe() if fix else None,

@@ -18,9 +18,9 @@ from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schema
 from taxiway.data.validation.checks.columns import fits
 from taxiway.data.validation.inputs import CheckInput
-from taxiway.data.validation.results import CheckResults
+from taxiway.data.validation.results import CheckResults, limit_above
 from taxiway.messages import number_text, number_texts, percent, quoted
-from taxiway.records import Anomaly, SchemaChange, Severity
+from taxiway.records import Anomaly, SchemaChange
 
 _MIN_SHARE_CHANGE = 0.1
 
@@ -31,16 +31,18 @@ class Comparison:
 
     Attributes:
         kind: The kind of anomaly: `drift` or `skew`.
+        span: The label of the span of the anomalies.
         current_name: How messages name the rows that are checked.
         reference_name: How messages name the rows that they are compared with.
     """
 
     kind: str
+    span: str
     current_name: str
     reference_name: str
 
-    def limit(self, feature: Feature) -> Drift | None:
-        """The feature's limit for this comparison."""
+    def constraint(self, feature: Feature) -> Drift | None:
+        """The feature's constraint for this comparison."""
         return feature.drift if self.kind == "drift" else feature.skew
 
 
@@ -70,7 +72,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         _check(
             check_input.baseline.profile,
             newest.profile,
-            Comparison("drift", newest.name, check_input.baseline.name),
+            Comparison("drift", newest.name, newest.title, check_input.baseline.name),
             schema,
             results,
         )
@@ -79,7 +81,9 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
                 f"drift from {check_input.baseline.name} was not checked: no feature in the schema has a drift limit"
             )
     if check_input.serving is not None:
-        _check(newest.profile, check_input.serving.profile, Comparison("skew", "serving", "training"), schema, results)
+        _check(
+            newest.profile, check_input.serving.profile, Comparison("skew", "serving", "serving", "training"), schema, results
+        )
     _note_skew(check_input, results)
 
 
@@ -91,39 +95,44 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
         results.add_note("serving data was not compared: the schema has no skew limit and no feature_skew")
 
 
-def _check(reference: Profile, current: Profile, compared: Comparison, schema: Schema, results: CheckResults) -> None:
+def _check(reference: Profile, current: Profile, comparison: Comparison, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
-        column, limit = current.column(feature.name), compared.limit(feature)
-        if limit is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
+        column, constraint = current.column(feature.name), comparison.constraint(feature)
+        if constraint is None or (comparison.kind == "skew" and not feature.expected_in(SERVING)):
             continue
         if column is None or not fits(feature, column):
             # Other checks report this for the rows that are checked; serving data is only compared.
-            if compared.kind == "skew":
-                why = "serving has no such column" if column is None else f"it is {column.storage} in serving"
-                results.add(_unmeasured(why, feature, limit, compared))
+            if comparison.kind == "skew":
+                problem = "there is no such column in serving" if column is None else f"it is {column.storage} in serving"
+                results.add(_unmeasured_anomaly(problem, feature, constraint, comparison))
             continue
         reference_column = reference.column(feature.name)
         if reference_column is None or reference_column.present or column.present or not fits(feature, reference_column):
-            results.add(_compare_column(reference_column, column, feature, limit, compared, results))
+            results.add(_compare_column(reference_column, column, feature, constraint, comparison, results))
 
 
 def measure(
-    reference: ColumnProfile, current: ColumnProfile, feature: Feature, limit: Drift, reference_name: str, current_name: str
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    feature: Feature,
+    constraint: Drift,
+    reference_name: str,
+    current_name: str,
 ) -> MeasuredDistance:
-    """The distance of two columns that both have values, by the measure of `limit.distance`, or the default of the type."""
+    """The distance of two columns that both have values, by the measure of `constraint.distance`, or the default of the type."""
     if feature.type not in CATEGORICAL_TYPES:
         return _jensen_shannon(reference, current, feature, reference_name, current_name)
-    volume = limit.distance == "normalized_difference"
-    change = normalized_difference(reference, current) if volume else l_infinity(reference, current)
-    null_quantile = normalized_difference_null(reference, current) if volume else l_infinity_null(reference, current)
+    by_row_numbers = constraint.distance == "normalized_difference"
+    change = normalized_difference(reference, current) if by_row_numbers else l_infinity(reference, current)
+    null_quantile = normalized_difference_null(reference, current) if by_row_numbers else l_infinity_null(reference, current)
     change_text = (
         f"the number of rows with {quoted(change.value)} changed from {change.share_a:,.0f} in {reference_name} to {change.share_b:,.0f}"
-        if volume
+        if by_row_numbers
         else f"the share of {quoted(change.value)} changed from {percent(change.share_a)} in {reference_name} to {percent(change.share_b)}"
     )
-    kind = "normalized difference" if volume else "L-infinity distance"
+    name = "normalized difference" if by_row_numbers else "L-infinity distance"
     return MeasuredDistance(
-        kind, change.distance, null_quantile, f"{feature.name}: {change_text} in {current_name}", quoted(change.value)
+        name, change.distance, null_quantile, f"{feature.name}: {change_text} in {current_name}", quoted(change.value)
     )
 
 
@@ -157,57 +166,46 @@ def _compare_column(
     reference: ColumnProfile | None,
     current: ColumnProfile,
     feature: Feature,
-    limit: Drift,
-    compared: Comparison,
+    constraint: Drift,
+    comparison: Comparison,
     results: CheckResults,
 ) -> Anomaly | None:
     if reference is None or not fits(feature, reference):
-        verb = "has" if compared.reference_name == "training" else "have"
-        why = (
-            f"{compared.reference_name} {verb} no such column"
-            if reference is None
-            else f"it is {reference.storage} in {compared.reference_name}"
-        )
-        return _unmeasured(why, feature, limit, compared)
+        found = "there is no such column" if reference is None else f"it is {reference.storage}"
+        return _unmeasured_anomaly(f"{found} in {comparison.reference_name}", feature, constraint, comparison)
     if not reference.present or not current.present:
-        verb = "has" if compared.reference_name == "training" else "have"
-        return _unmeasured(
-            f"{f'{compared.reference_name} {verb}' if current.present else 'it has'} no values", feature, limit, compared
+        side = comparison.reference_name if current.present else comparison.current_name
+        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, comparison)
+    measured = measure(reference, current, feature, constraint, comparison.reference_name, comparison.current_name)
+    if measured.null_quantile >= 1:
+        results.add_note(
+            f"{feature.name}: {comparison.kind} was not checked: too few values, any distance is expected by chance"
         )
-    found = measure(reference, current, feature, limit, compared.reference_name, compared.current_name)
-    if found.null_quantile >= 1:
-        results.add_note(f"{feature.name}: {compared.kind} was not checked: too few values, any distance is expected by chance")
-    if found.distance <= max(limit.limit, found.null_quantile):
+    if measured.distance <= max(constraint.limit, measured.null_quantile):
         return None
-    # Rounded up, so that the proposed limit lets this distance pass.
-    proposed = min(1.0, (int(found.distance * 1000) + 1) / 1000)
-    fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=proposed)
+    fix = SchemaChange(path=("features", feature.name, comparison.kind, "limit"), value=limit_above(measured.distance))
     return Anomaly(
-        kind=compared.kind,
-        span=compared.current_name,
+        kind=comparison.kind,
+        span=comparison.span,
         column=feature.name,
-        severity=_severity(feature, limit),
-        observed=f"{found.name} {found.distance:.3f}",
-        expected=f"at most {number_text(limit.limit)}",
-        message=f"{found.message}: {found.name} {found.distance:.3f} (allowed: at most {number_text(limit.limit)}; expected by chance at "
-        f"p=0.001: {found.null_quantile:.3f}).",
-        examples=(found.value,) if found.value else (),
+        severity=feature.lowered_severity(constraint.severity),
+        observed=f"{measured.name} {measured.distance:.3f}",
+        expected=f"at most {number_text(constraint.limit)}",
+        message=f"{measured.message}: {measured.name} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; expected by chance at "
+        f"p=0.001: {measured.null_quantile:.3f}).",
+        examples=(measured.value,) if measured.value else (),
         fix=fix,
         proposal=fix.describe(),
     )
 
 
-def _unmeasured(why: str, feature: Feature, limit: Drift, compared: Comparison) -> Anomaly:
+def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, comparison: Comparison) -> Anomaly:
     return Anomaly(
-        kind=f"{compared.kind}_unmeasured",
-        span=compared.current_name,
+        kind=f"{comparison.kind}_unmeasured",
+        span=comparison.span,
         column=feature.name,
-        severity=_severity(feature, limit),
-        observed=why,
+        severity=feature.lowered_severity(constraint.severity),
+        observed=problem,
         expected="values on both sides",
-        message=f"{feature.name}: {compared.current_name} cannot be compared with {compared.reference_name}: {why}.",
+        message=f"{feature.name}: {comparison.current_name} cannot be compared with {comparison.reference_name}: {problem}.",
     )
-
-
-def _severity(feature: Feature, limit: Drift) -> Severity:
-    return Severity.WARNING if feature.stage.warns else limit.severity

@@ -13,9 +13,9 @@ from taxiway.data.schema.constraints import FeatureSkew
 from taxiway.data.schema.model import SERVING, Feature, Schema
 from taxiway.data.validation.checks.keys import key_text
 from taxiway.data.validation.inputs import CheckInput
-from taxiway.data.validation.results import CheckResults
+from taxiway.data.validation.results import CheckResults, limit_above
 from taxiway.messages import SHOWN_VALUES, percent_limit, quoted, share
-from taxiway.records import Anomaly, SchemaChange, Severity
+from taxiway.records import Anomaly, SchemaChange
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,20 +75,20 @@ def compare_with_serving(training: Table, serving: Table, schema: Schema, result
     for side, names in zip(_SIDES, columns, strict=True):
         absent = [name for name in schema.key if name not in names]
         if absent:
-            results.add(_not_compared(schema.key, limits, f"{side} data has no column {', '.join(absent)}"))
+            results.add(_not_compared_anomaly(schema.key, limits, f"{side} data has no column {', '.join(absent)}"))
             return
     features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
     found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
     if not found.rows:
         key = ", ".join(schema.key)
-        results.add(_not_compared(schema.key, limits, f"no value of {key} occurs exactly once on both sides"))
+        results.add(_not_compared_anomaly(schema.key, limits, f"no value of {key} occurs exactly once on both sides"))
         return
     results.add()
     for feature in features:
         if feature.name in found.columns:
-            results.add(_skewed(feature, found.columns[feature.name], limits))
+            results.add(_skew_anomaly(feature, found.columns[feature.name], limits))
         elif feature.name != schema.label and feature.name in columns[0] | columns[1]:
-            results.add(_on_one_side(feature, limits, *(_SIDES if feature.name in columns[0] else _SIDES[::-1])))
+            results.add(_one_side_anomaly(feature, limits, *(_SIDES if feature.name in columns[0] else _SIDES[::-1])))
 
 
 def compare_rows(
@@ -172,7 +172,7 @@ def _value(side: str, column: Column, other: Column, digits: int | None) -> str:
     return key_text(column, side) if column.type in _NUMERIC or types <= {"date", "datetime"} else f"{sql}::VARCHAR"
 
 
-def _not_compared(key: tuple[str, ...], limits: FeatureSkew, why: str) -> Anomaly:
+def _not_compared_anomaly(key: tuple[str, ...], limits: FeatureSkew, why: str) -> Anomaly:
     return Anomaly(
         kind="feature_skew",
         span="serving",
@@ -184,30 +184,29 @@ def _not_compared(key: tuple[str, ...], limits: FeatureSkew, why: str) -> Anomal
     )
 
 
-def _on_one_side(feature: Feature, limits: FeatureSkew, has: str, lacks: str) -> Anomaly:
+def _one_side_anomaly(feature: Feature, limits: FeatureSkew, has: str, lacks: str) -> Anomaly:
     return Anomaly(
         kind="feature_skew",
         span="serving",
         column=feature.name,
-        severity=_severity(feature, limits),
+        severity=feature.lowered_severity(limits.severity),
         observed=f"no column in {lacks}",
         expected="a column on both sides",
         message=f"{feature.name} is in {has} data, but {lacks} data has no such column.",
     )
 
 
-def _skewed(feature: Feature, counts: ValueCounts, limits: FeatureSkew) -> Anomaly | None:
+def _skew_anomaly(feature: Feature, counts: ValueCounts, limits: FeatureSkew) -> Anomaly | None:
     total = counts.equal + counts.unequal
     if not total or counts.unequal / total <= limits.max_fraction:
         return None
-    proposed = min(1.0, (int(counts.unequal / total * 1000) + 1) / 1000)
-    fix = SchemaChange(path=("feature_skew", "max_fraction"), value=proposed)
+    fix = SchemaChange(path=("feature_skew", "max_fraction"), value=limit_above(counts.unequal / total))
     such_as = "; ".join(f"{quoted(at)}: {quoted(a)} in training, {quoted(b)} in serving" for at, a, b in counts.examples)
     return Anomaly(
         kind="feature_skew",
         span="serving",
         column=feature.name,
-        severity=_severity(feature, limits),
+        severity=feature.lowered_severity(limits.severity),
         observed=f"different in {share(counts.unequal, total)}",
         expected=f"different in at most {percent_limit(limits.max_fraction)} of the rows with the same key",
         message=f"{feature.name} differs between training and serving in {share(counts.unequal, total)} with the same key "
@@ -218,7 +217,3 @@ def _skewed(feature: Feature, counts: ValueCounts, limits: FeatureSkew) -> Anoma
         fix=fix,
         proposal=fix.describe(),
     )
-
-
-def _severity(feature: Feature, limits: FeatureSkew) -> Severity:
-    return Severity.WARNING if feature.stage.warns else limits.severity

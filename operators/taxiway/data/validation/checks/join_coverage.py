@@ -15,7 +15,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
 
 
 def _too_few(joined: JoinMatch) -> Anomaly:
-    unmatched = "; ".join(_unmatched(joined))
+    unmatched = "; ".join(_unmatched_texts(joined))
     observed = share(joined.matched, joined.rows)
     return Anomaly(
         kind="join_match",
@@ -31,7 +31,7 @@ def _too_few(joined: JoinMatch) -> Anomaly:
     )
 
 
-def _unmatched(joined: JoinMatch) -> Iterator[str]:
+def _unmatched_texts(joined: JoinMatch) -> Iterator[str]:
     if joined.examples:
         keys = counted(joined.unmatched_keys, "key")
         yield f"No match for {keys} of {', '.join(joined.keys)}, such as {listed(joined.examples, joined.unmatched_keys)}"

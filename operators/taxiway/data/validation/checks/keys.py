@@ -23,15 +23,16 @@ _RowsOf = Callable[[str], list[tuple[Any, ...]]]  # all rows of a query, on the 
 
 @dataclass(frozen=True)
 class _View:
-    """The view of a span: how messages name the span, the view's name in SQL, and its columns."""
+    """The view of a span: its label, how messages name it, the view's name in SQL, and its columns."""
 
-    span: str
+    label: str
+    title: str
     sql: str
     columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True)
-class _Shared:
+class _SharedKeys:
     """Keys that occur more than once, between a first and a last span (by index; they may be the same span), with examples."""
 
     first: int
@@ -51,7 +52,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         if len(check_input.targets) == 1:
             span = check_input.targets[0]
             table = span.table()
-            _find_among([_View(span.name, "span", table.columns)], table.rows, check_input.schema.key, results)
+            _find_among([_View(span.name, span.title, "span", table.columns)], table.rows, check_input.schema.key, results)
         else:
             find_duplicates([(span.name, span.files()) for span in check_input.targets], check_input.schema.key, results)
 
@@ -63,17 +64,17 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
     it as a missing column.
 
     Args:
-        spans: Name and files of each span, oldest first.
+        spans: Label and files of each span, oldest first.
         key: The key columns.
         results: Where to add the anomalies.
     """
-    what = "the spans " + ", ".join(name for name, _ in spans)
+    data_name = "the spans " + ", ".join(label for label, _ in spans)
     with connect() as connection:
         views = []
-        for number, (name, paths) in enumerate(spans):
+        for number, (label, paths) in enumerate(spans):
             view = f"span{number}"
-            views.append(_View(name, view, add_view(connection, view, paths, f"span {name}")))
-        _find_among(views, lambda query: run(connection, query, what), key, results)
+            views.append(_View(label, f"span {label}", view, add_view(connection, view, paths, f"span {label}")))
+        _find_among(views, lambda query: run(connection, query, data_name), key, results)
 
 
 def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], results: CheckResults) -> None:
@@ -82,18 +83,18 @@ def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], 
         columns = {column.name: column for column in view.columns}
         absent = [part for part in key if part not in columns]
         if absent:
-            _not_checked(view.span, key, absent, results)
+            _not_checked(view, key, absent, results)
         else:
             parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
-    shared = _shared(rows_of, parts, len(key)) if parts else []
-    for at, view in enumerate(views):
-        results.add(*[_duplicates(view.span, view.span, key, found) for found in shared if found.first == found.last == at])
-        if at:
+    shared = _find_shared_keys(rows_of, parts, len(key)) if parts else []
+    for index, view in enumerate(views):
+        results.add(*[_duplicates_anomaly(view, view, key, found) for found in shared if found.first == found.last == index])
+        if index:
             results.add(
                 *[
-                    _duplicates(view.span, views[found.first].span, key, found)
+                    _duplicates_anomaly(view, views[found.first], key, found)
                     for found in shared
-                    if found.first < at == found.last
+                    if found.first < index == found.last
                 ]
             )
 
@@ -119,7 +120,7 @@ def _keys_of(number: int, view: str, columns: list[Column]) -> str:
     return f"SELECT * FROM (SELECT {listing} FROM {view}) WHERE {present}"
 
 
-def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
+def _find_shared_keys(rows_of: _RowsOf, parts: list[str], width: int) -> list[_SharedKeys]:
     """The keys that occur more than once, by the first and the last span that has them."""
     names = ", ".join(f"k{at}" for at in range(width))
     every = " UNION ALL ".join(parts)
@@ -133,20 +134,20 @@ def _shared(rows_of: _RowsOf, parts: list[str], width: int) -> list[_Shared]:
         few = f"SELECT {names} FROM repeated WHERE first = {first} AND last = {last} ORDER BY {names} LIMIT {SHOWN_VALUES}"
         listing = f"SELECT min(shown) FROM ({every}) JOIN ({few}) USING ({names}) GROUP BY {names} ORDER BY {names}"
         examples = tuple(str(row[0]) for row in rows_of(listing))
-        found.append(_Shared(int(first), int(last), int(count), examples))
+        found.append(_SharedKeys(int(first), int(last), int(count), examples))
     return found
 
 
-def _not_checked(span: str, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
-    message = f"the key {', '.join(key)} cannot be checked in {span}: it has no column {', '.join(absent)}"
-    known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == span}
+def _not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
+    message = f"the key {', '.join(key)} cannot be checked in {view.title}: it has no column {', '.join(absent)}"
+    known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == view.label}
     if known.issuperset(absent):
         results.add_note(message)
         return
     results.add(
         Anomaly(
             kind="duplicate_key",
-            span=span,
+            span=view.label,
             column=", ".join(key),
             severity=Severity.ERROR,
             observed=f"no column {', '.join(absent)}",
@@ -156,17 +157,17 @@ def _not_checked(span: str, key: tuple[str, ...], absent: list[str], results: Ch
     )
 
 
-def _duplicates(span: str, other: str, key: tuple[str, ...], found: _Shared) -> Anomaly:
+def _duplicates_anomaly(view: _View, other: _View, key: tuple[str, ...], found: _SharedKeys) -> Anomaly:
     count, examples = found.count, found.examples
     name = ", ".join(key)
     keys = counted(count, "key")
-    if span == other:
-        message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {span}"
+    if view == other:
+        message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {view.title}"
     else:
-        message = f"{keys} of {name} in {span} {'are' if count > 1 else 'is'} also in {other}: the same rows are in training and evaluation (leakage)"
+        message = f"{keys} of {name} in {view.title} {'are' if count > 1 else 'is'} also in {other.title}: the same rows are in training and evaluation (leakage)"
     return Anomaly(
         kind="duplicate_key",
-        span=span,
+        span=view.label,
         column=name,
         severity=Severity.ERROR,
         observed=f"{keys} more than once",

@@ -7,7 +7,7 @@ from statistics import NormalDist, fmean, stdev
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import _ROUNDING, MetricMonitor
-from taxiway.data.validation.inputs import CheckInput
+from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults
 from taxiway.messages import counted
 from taxiway.records import Anomaly, Severity
@@ -17,60 +17,66 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
     """Compare the newest span's metrics with those of the spans before it."""
     earlier, newest, schema = check_input.earlier, check_input.newest, check_input.schema
     if schema.rows_ratio is not None and earlier:
-        results.add(_rows_ratio(earlier, newest.profile, newest.name, schema))
+        results.add(_rows_ratio(earlier, newest, schema))
     for monitor in schema.metric_checks:
-        _check_monitor(monitor, earlier, newest.profile, newest.name, schema, results)
+        _check_monitor(monitor, earlier, newest, schema, results)
 
 
-def _rows_ratio(earlier: Sequence[Profile], newest: Profile, span: str, schema: Schema) -> Anomaly | None:
+def _rows_ratio(earlier: Sequence[Profile], newest: CheckTarget, schema: Schema) -> Anomaly | None:
+    rows = newest.profile.rows
     mean = sum(profile.rows for profile in earlier) / len(earlier)
     bounds = schema.rows_ratio
-    if bounds is None or not mean or bounds.holds(newest.rows / mean):
+    if bounds is None or not mean or bounds.holds(rows / mean):
         return None
-    ratio = newest.rows / mean
+    ratio = rows / mean
     return Anomaly(
         kind="rows_ratio",
-        span=span,
+        span=newest.name,
         column=None,
         severity=Severity.ERROR,
         observed=f"{ratio:.2f} times the mean number of rows",
         expected=f"{bounds.describe()} times",
-        message=f"{span} has {counted(newest.rows, 'row')}, {ratio:.2f} times the mean of the spans before it ({mean:,.0f}); allowed: "
+        message=f"{newest.title} has {counted(rows, 'row')}, {ratio:.2f} times the mean of the spans before it ({mean:,.0f}); allowed: "
         f"{bounds.describe()} times.",
         proposal=f"rows_ratio.{'min' if bounds.min is not None and ratio < bounds.min else 'max'}: {ratio:.2f}",
     )
 
 
 def _check_monitor(
-    monitor: MetricMonitor, earlier: Sequence[Profile], newest: Profile, span: str, schema: Schema, results: CheckResults
+    monitor: MetricMonitor, earlier: Sequence[Profile], newest: CheckTarget, schema: Schema, results: CheckResults
 ) -> None:
-    now = metric_of(newest, monitor)
+    now = metric_of(newest.profile, monitor)
     before = [value for profile in earlier if (value := metric_of(profile, monitor)) is not None]
     bounds = limits(monitor, before)
     if now is None or bounds is None:
         why = (
-            f"{span} has no value"
+            f"{newest.title} has no value"
             if now is None
-            else f"it needs more than {counted(len(before), 'span')} before {span}, and a last value that is not 0"
+            else f"it needs more than {counted(len(before), 'span')} before {newest.title}, and a last value that is not 0"
         )
         results.add_note(f"{monitor.describe()} was not checked ({monitor.strategy}): {why}")
     else:
-        results.add(None if bounds[0] <= now <= bounds[1] else _out_of_bounds(monitor, now, before, bounds, span, schema))
+        results.add(None if bounds[0] <= now <= bounds[1] else _out_of_bounds(monitor, now, before, bounds, newest, schema))
 
 
 def _out_of_bounds(
-    monitor: MetricMonitor, now: float, before: Sequence[float], bounds: tuple[float, float], span: str, schema: Schema
+    monitor: MetricMonitor,
+    now: float,
+    before: Sequence[float],
+    bounds: tuple[float, float],
+    newest: CheckTarget,
+    schema: Schema,
 ) -> Anomaly:
     feature = None if monitor.column is None else schema.feature(monitor.column)
     shown = ", ".join(f"{value:.4g}" for value in before[-3:])
     return Anomaly(
         kind="history",
-        span=span,
+        span=newest.name,
         column=monitor.column,
-        severity=Severity.WARNING if feature is not None and feature.stage.warns else monitor.severity,
+        severity=monitor.severity if feature is None else feature.lowered_severity(monitor.severity),
         observed=f"{monitor.metric} {now:.4g}",
         expected=f"{bounds[0]:.4g} to {bounds[1]:.4g}",
-        message=f"{monitor.describe()} is {now:.4g} in {span}; allowed: {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {monitor.strategy}, "
+        message=f"{monitor.describe()} is {now:.4g} in {newest.title}; allowed: {bounds[0]:.4g} to {bounds[1]:.4g} (strategy {monitor.strategy}, "
         f"{counted(len(before), 'span')} before it{f', last values {shown}' if shown else ''}).",
     )
 

@@ -30,14 +30,14 @@ def outside_range(span: CheckTarget, feature: Feature, column: ColumnProfile, li
     unit = f" {feature.unit}" if feature.unit else ""
     shown = [None if side is None else _extreme_text(_written(side, column), limits) for side in (low, high)]
     furthest = [side for side, is_out in zip(shown, (below, above), strict=True) if is_out and side is not None]
-    at = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
+    extremes = f", furthest at {' and '.join(furthest)}" if furthest else ", all of them infinite"
     return anomaly_in(
         "range",
         span,
         feature,
         observed=f"{shown[0] or ''} to {shown[1] or ''}{unit}",
         expected=f"{limits.describe()}{unit}",
-        message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{at}",
+        message=f"is outside {limits.describe()}{unit} in {share(found.total, column.rows)}{extremes}",
         change=("range", wider) if (wider := _wider(limits, column)) != limits.model_dump(exclude_none=True) else None,
         examples=[int(value) if column.type == "integer" else float(value) for value in found.values],
         places=found.places,

@@ -22,10 +22,10 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         span.require_distinct_names("rules")
         absent = [feature for feature in check_input.schema.features if span.profile.column(feature.name) is None]
         for rule in check_input.schema.rules:
-            results.add(_violated(span, rule, absent))
+            results.add(_check_rule(span, rule, absent))
 
 
-def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:
+def _check_rule(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly | None:
     import duckdb
 
     table = span.table()
@@ -48,7 +48,7 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
         names = listed([column.name for column in table.columns])
         raise ConfigError(
             f"the rule {rule.name} is not valid SQL: {rule.sql}\n    {str(error).splitlines()[0]}\n"
-            f"    allowed: a condition in DuckDB's SQL over the columns of {span.name}: {names}"
+            f"    allowed: a condition in DuckDB's SQL over the columns of {span.title}: {names}"
         ) from None
     required = "all rows" if rule.min_fraction == 1 else f"at least {percent_limit(rule.min_fraction)} of the rows"
     condition = f"{rule.description} ({rule.sql})" if rule.description else rule.sql
@@ -59,7 +59,7 @@ def _violated(span: CheckTarget, rule: Rule, absent: list[Feature]) -> Anomaly |
         severity=rule.severity,
         observed=f"false in {share(wrong, checked)}",
         expected=f"{rule.sql} in {required}",
-        message=f"{rule.name} in {span.name}: {condition} is false in {share(wrong, checked)}{places.text}; required: true in {required}.",
+        message=f"{rule.name} in {span.title}: {condition} is false in {share(wrong, checked)}{places.text}; required: true in {required}.",
         rows=places.rows,
         proposal=f"rules.{rule.name}.min_fraction: {int((1 - wrong / checked) * 1000) / 1000:g}",
     )

@@ -21,7 +21,7 @@ from taxiway.data.validation.expectations.engines import (
 )
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults
-from taxiway.errors import ConfigError, allowed_values
+from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import SHOWN_VALUES, quoted, share
 from taxiway.records import Anomaly, Severity
 
@@ -85,25 +85,22 @@ def _read(path: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        beside = sorted(file.name for file in path.parent.glob("*.json"))
-        raise ConfigError(
-            f"the suite {path} does not exist; JSON files in that folder: {', '.join(beside) or 'none'}"
-        ) from None
+        raise ConfigError(f"the suite {path} does not exist; {similar_files(path.parent, path.name, '.json')}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     expectations = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(expectations, list):
         raise ConfigError(f'{path} is not a Great Expectations 1.x suite: it needs a list "expectations"')
-    for at, expectation in enumerate(expectations):
+    for index, expectation in enumerate(expectations):
         if not (
             isinstance(expectation, dict)
             and isinstance(expectation.get("type"), str)
             and isinstance(expectation.get("kwargs"), dict)
         ):
             raise ConfigError(
-                f'{path}: expectations[{at}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
+                f'{path}: expectations[{index}] needs "type" (text) and "kwargs" (a mapping), as Great Expectations 1.x writes them'
             )
-        _severity(expectation, f"{path}: expectations[{at}]")
+        _severity(expectation, f"{path}: expectations[{index}]")
     return expectations
 
 
@@ -173,7 +170,7 @@ def _run(path: Path, expectations: list[dict[str, Any]], span: CheckTarget, gx: 
             found = {at: _validate(batch, objects[at]) for at in fast}
     # What DuckDB could not compute runs on pandas, unless it is SQL: then the error of DuckDB is the reason.
     kinds = [expectation["type"] for expectation in expectations]
-    rest = [at for at, kind in enumerate(kinds) if at not in found or (_raised(found[at]) and kind not in IN_SQL)]
+    rest = [at for at, kind in enumerate(kinds) if at not in found or (_exception_messages(found[at]) and kind not in IN_SQL)]
     if rest:
         rows = _rows(span, [expectations[at] for at in rest])
         for typed in (False, True):
@@ -195,20 +192,20 @@ def _validate(batch: Any, expectation: Any) -> dict[str, Any]:
     return result
 
 
-def _expectation(expectation: dict[str, Any], at: int, path: Path) -> Any:
+def _expectation(expectation: dict[str, Any], index: int, path: Path) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
         return ExpectationConfiguration(type=expectation["type"], kwargs=expectation["kwargs"]).to_domain_obj()
     except Exception as error:  # pydantic's, or one of several of Great Expectations' own
-        raise ConfigError(f"{path}: expectations[{at}] ({expectation['type']}) is not valid: {error}") from error
+        raise ConfigError(f"{path}: expectations[{index}] ({expectation['type']}) is not valid: {error}") from error
 
 
 def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTarget, path: Path) -> Anomaly:
     column = ", ".join(_columns(expectation))
     arguments = {key: value for key, value in expectation["kwargs"].items() if key not in _NOT_ARGUMENTS}
     expected = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items())) or "see the type"
-    observed, examples = _observed(result)
+    observed, examples = _observed_text(result)
     such_as = f", such as {', '.join(examples)}" if examples else ""
     why = f" ({expectation['description']})" if expectation.get("description") else ""
     return Anomaly(
@@ -218,15 +215,15 @@ def _anomaly(expectation: dict[str, Any], result: dict[str, Any], span: CheckTar
         severity=_severity(expectation, str(path)),
         observed=observed,
         expected=expected,
-        message=f"{column or 'the table'} in {span.name} fails {expectation['type']} ({expected}){why}: {observed}{such_as}.",
+        message=f"{column or 'the table'} in {span.title} fails {expectation['type']} ({expected}){why}: {observed}{such_as}.",
         examples=tuple(examples),
         proposal=f"change {expectation['type']} of {column or 'the table'} in {path.name}",
     )
 
 
-def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
+def _observed_text(result: dict[str, Any]) -> tuple[str, list[str]]:
     """What the data has, and up to three example values."""
-    messages = _raised(result)
+    messages = _exception_messages(result)
     if messages:
         return f"could not be computed: {messages[0]}", []
     detail = result["result"]
@@ -236,7 +233,7 @@ def _observed(result: dict[str, Any]) -> tuple[str, list[str]]:
     return f"observed {quoted(detail.get('observed_value'))}", values
 
 
-def _raised(result: dict[str, Any]) -> list[str]:
+def _exception_messages(result: dict[str, Any]) -> list[str]:
     """The messages of the exceptions raised while an expectation was computed."""
     raised = result.get("exception_info") or {}
     # One exception is a mapping of its own; several are a mapping of mappings, by metric.

@@ -132,10 +132,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Access, settings=settings)
-    app.add_exception_handler(RequestError, _refused)
+    app.add_exception_handler(RequestError, _refusal)
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(StarletteHTTPException, _refusal)
     app.add_exception_handler(ClientDisconnect, _disconnected)
     app.include_router(_callers)
     app.include_router(_admins)
@@ -253,7 +253,7 @@ async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Re
     )
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refusal(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestError):
         return refusal(error.status, error.message)
     status, message = getattr(error, "status_code", 500), getattr(error, "detail", str(error))

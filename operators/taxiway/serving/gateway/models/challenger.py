@@ -33,7 +33,7 @@ class ChallengerDeployment:
     Args:
         model: What the deployments of the model share.
         request_log: The log, which has the answers.
-        changed: Called when another version is served.
+        on_change: Called when another version is served.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class ChallengerDeployment:
         model: ModelContext,
         request_log: RequestLog,
         *,
-        changed: Callable[[], Awaitable[None]],
+        on_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._model = model
         self._log = request_log
-        self._changed = changed
+        self._on_change = on_change
         self._challenger_lock = asyncio.Lock()
         self._restored = False
         self._retry = Retry(model.settings.poll_s)
@@ -169,7 +169,7 @@ class ChallengerDeployment:
         self.drop()
         for problem in ("challenger", "challenger's workers"):
             self._model.problems.end(problem)
-        await self._changed()
+        await self._on_change()
 
     def _end(self, server: VersionServer) -> None:
         server.kill()
@@ -182,9 +182,9 @@ class ChallengerDeployment:
         task.add_done_callback(self._ending.discard)
 
     def _load(self, lease: Lease) -> Challenger:
-        return Challenger(lease, self._started(lease))
+        return Challenger(lease, self._start_server(lease))
 
-    async def _started(self, lease: Lease) -> VersionServer:
+    async def _start_server(self, lease: Lease) -> VersionServer:
         where = lease.remote or await self._copy(lease.version)
         server = VersionServer(
             self._model.name,
@@ -192,11 +192,11 @@ class ChallengerDeployment:
             backends_of(self._model.name, lease.version, where, self._model.settings),
             limit=self._model.settings.mirror_limit,
             batching=False,
-            done=self._on_answered,
+            on_answered=self._on_answered,
         )
         await server.start()
         try:
-            await self._changed()
+            await self._on_change()
         except BaseException:  # nobody else knows of the server yet
             server.kill()
             await server.wait_closed()

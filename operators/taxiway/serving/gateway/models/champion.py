@@ -42,8 +42,8 @@ class ChampionDeployment:
 
     Args:
         model: What the deployments of the model share.
-        done: Called in the event loop with each answered batch and the version that answered it.
-        changed: Called when another version is served.
+        on_answered: Called in the event loop with each answered batch and the version that answered it.
+        on_change: Called when another version is served.
 
     Attributes:
         current: The champion that answers; None if there is none.
@@ -55,19 +55,19 @@ class ChampionDeployment:
         self,
         model: ModelContext,
         *,
-        done: Callable[[int, Batch], None],
-        changed: Callable[[], Awaitable[None]],
+        on_answered: Callable[[int, Batch], None],
+        on_change: Callable[[], Awaitable[None]],
     ) -> None:
         self._model = model
-        self._done = done
-        self._changed = changed
+        self._on_answered = on_answered
+        self._on_change = on_change
         self._lock = asyncio.Lock()
-        self._asked = asyncio.Event()  # set when the first lookup has ended
-        self._answered = False  # whether the registry has answered since the start
+        self._first_lookup_ended = asyncio.Event()
+        self._registry_has_answered = False  # since the start
         self._wanted: RegisteredVersion | None = None
         self._keeps = False  # whether the last lookup said that what is served stays
         self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
-        self._serving_copy = asyncio.Lock()
+        self._copy_lock = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
         self.current: Champion | None = None
         self.promotion = ""
@@ -115,8 +115,8 @@ class ChampionDeployment:
     async def start_from_copy(self) -> None:
         """Serve the champion of before a restart if the registry does not answer soon."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), _FIRST_LOOKUP_S)
-        if not self._answered:
+            await asyncio.wait_for(self._first_lookup_ended.wait(), _FIRST_LOOKUP_S)
+        if not self._registry_has_answered:
             await self._serve_saved()
 
     async def check_workers(self) -> None:
@@ -166,7 +166,7 @@ class ChampionDeployment:
         except TransientError as error:
             self.registry_away_since = self.registry_away_since or datetime.now(UTC)
             self._model.problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
-            self._asked.set()
+            self._first_lookup_ended.set()
             await self._serve_saved()
             raise
         except RequestError as error:
@@ -178,8 +178,8 @@ class ChampionDeployment:
         return wanted
 
     def _registry_answered(self) -> None:
-        self._answered = True
-        self._asked.set()
+        self._registry_has_answered = True
+        self._first_lookup_ended.set()
         self.registry_away_since = None
         self._model.problems.end("registry")
 
@@ -187,7 +187,7 @@ class ChampionDeployment:
         if not self._retry.due:
             return
         try:
-            server = await self._started(version, await self._model.versions.copy(version))
+            server = await self._start_server(version, await self._model.versions.copy(version))
         except _LOAD_ERRORS as error:
             self._retry.failed()
             self._model.problems.begin("load", str(error), about=str(version.version))
@@ -201,7 +201,7 @@ class ChampionDeployment:
 
     async def _serve_saved(self) -> None:
         """Serve the last champion from its copy, if nothing is served."""
-        async with self._serving_copy:
+        async with self._copy_lock:
             last = self._model.state.of(self._model.name).champion
             if self.current is not None or last is None or not self._copy_retry.due:
                 return
@@ -213,28 +213,27 @@ class ChampionDeployment:
             self._copy_retry.failed()
             return
         try:
-            champion = Champion(found[0], await self._started(*found))
+            champion = Champion(found[0], await self._start_server(*found))
         except _LOAD_ERRORS as error:
             self._copy_retry.failed()
             self._model.problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
             return
         self._model.problems.end("copy")
-        if self.current is not None or (
-            self._answered and self._wanted is None and not self._keeps
-        ):  # the registry has answered meanwhile
+        has_no_champion = self._registry_has_answered and self._wanted is None and not self._keeps
+        if self.current is not None or has_no_champion:  # the registry has answered meanwhile
             champion.server.kill()
             return
         await self._swap(champion)
         self._report_verdict()
 
-    async def _started(self, version: RegisteredVersion, copy: ModelCopy) -> VersionServer:
+    async def _start_server(self, version: RegisteredVersion, copy: ModelCopy) -> VersionServer:
         server = VersionServer(
             self._model.name,
             version.version,
             backends_of(self._model.name, version.version, copy, self._model.settings),
             limit=self._model.settings.queue_limit,
             batching=True,
-            done=partial(self._done, version.version),
+            on_answered=partial(self._on_answered, version.version),
         )
         await server.start()
         return server
@@ -256,7 +255,7 @@ class ChampionDeployment:
             self._model.problems.begin("state", f"the champion is not remembered for a restart: {error.message}")
         else:
             self._model.problems.end("state")
-        await self._changed()
+        await self._on_change()
 
     def _report_verdict(self) -> None:
         """Report a champion that did not pass the model gate. It is served: a person has moved the alias."""

@@ -56,8 +56,8 @@ class ServedModel:
         self._versions = versions
         self._problems = Problems(name)
         context = ModelContext(name, settings, versions, state, self._problems)
-        self.champion = ChampionDeployment(context, done=self._on_champion_batch, changed=self._remove_old_copies)
-        self.challenger = ChallengerDeployment(context, request_log, changed=self._remove_old_copies)
+        self.champion = ChampionDeployment(context, on_answered=self._on_champion_batch, on_change=self._remove_old_copies)
+        self.challenger = ChallengerDeployment(context, request_log, on_change=self._remove_old_copies)
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
@@ -178,7 +178,7 @@ class ServedModel:
                 at=request.at,
                 model=self.name,
                 payload=request.body,
-                call=requests[0].request_id,
+                call_id=requests[0].request_id,
                 champion_version=version,
                 champion_status=outcome.status,
                 champion_answer=outcome.predictions,

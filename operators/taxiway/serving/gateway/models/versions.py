@@ -119,5 +119,5 @@ class ModelVersions:
             raise TransientError(f"the copy of {version.model} version {version.version} cannot be written: {error}") from error
 
 
-async def _run(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, call)
+async def _run(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, function)

@@ -44,7 +44,7 @@ class LoggedRequest:
         at: When it was received, in seconds since 1970.
         model: The registered model.
         payload: The request's JSON.
-        call: The id of the predict call; requests that were predicted together share it.
+        call_id: The id of the predict call; requests that were predicted together share it.
         champion_version: The version that answered.
         champion_status: The HTTP status of its answer.
         champion_answer: The predictions as JSON; empty for an error.
@@ -59,7 +59,7 @@ class LoggedRequest:
     at: float
     model: str
     payload: str
-    call: str
+    call_id: str
     champion_version: int
     champion_status: int
     champion_answer: str
@@ -161,9 +161,9 @@ class RequestLog:
         return self._reading(read)
 
     def _submit(self, statement: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put(((statement, rows), done))
-        return done
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(((statement, rows), committed))
+        return committed
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         return self._reading(lambda connection: connection.execute(query, values).fetchall())
@@ -186,7 +186,7 @@ class RequestLog:
             error = self._commit([statement for statement, _ in waiting])
             loop = waiting[0][1].get_loop()
             with contextlib.suppress(RuntimeError):  # the loop was closed before its last writes were done
-                loop.call_soon_threadsafe(_resolve, [done for _, done in waiting], error)
+                loop.call_soon_threadsafe(_resolve, [committed for _, committed in waiting], error)
             if last:
                 break
         self._file.close()
@@ -239,10 +239,10 @@ def logged_answers(folder: Path, model: str, role: Literal["champion", "challeng
 
 
 def _pair(version: int, row: list[Any], bodies: Mapping[str, str]) -> Pair:
-    request_id, call, at, champion, *answers = row
+    request_id, call_id, at, champion, *answers = row
     return Pair(
         request_id=request_id,
-        call=call,
+        call=call_id,
         at=datetime.fromtimestamp(at, UTC),
         champion=_answer(champion, *answers[:3]),
         challenger=_answer(version, *answers[3:]),

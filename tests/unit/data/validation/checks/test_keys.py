@@ -45,7 +45,7 @@ def test_a_key_in_two_spans_is_found_whatever_its_types(
     results = checked(tmp_path, {"id": one}, {"id": other})
     assert len(results.anomalies) == (0 if shown == () else 1)
     for anomaly in results.anomalies:
-        assert "also in day 0" in anomaly.message
+        assert "also in span day 0" in anomaly.message
         assert anomaly.observed == "1 key more than once"
         assert shown is None or anomaly.examples == shown
 
@@ -63,7 +63,7 @@ def test_parts_of_a_key_are_not_run_together(tmp_path: Path) -> None:
 def test_a_key_that_is_absent_is_told(tmp_path: Path) -> None:
     (found,) = checked(tmp_path, {"id": [1]}, {"other": [1]}).anomalies
     assert (found.kind, found.span, found.column, found.severity) == ("duplicate_key", "day 1", "id", Severity.ERROR)
-    assert found.message == "the key id cannot be checked in day 1: it has no column id."
+    assert found.message == "the key id cannot be checked in span day 1: it has no column id."
 
 
 def test_a_key_found_missing_before_is_noted_and_one_that_may_be_missing_is_told(tmp_path: Path) -> None:

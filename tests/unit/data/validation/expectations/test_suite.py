@@ -56,7 +56,7 @@ def test_a_failed_expectation_is_an_anomaly_with_numbers_and_examples(check: Che
     assert (anomaly.span, anomaly.column, anomaly.severity) == ("2020-01", "hour", Severity.ERROR)
     assert anomaly.examples == ("30", "31")
     assert anomaly.message == (
-        "hour in 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
+        "hour in span 2020-01 fails expect_column_values_to_be_between (max_value 23, min_value 0) (of the day): "
         "2 of 4 rows (50.0%) do not meet it, such as 30, 31."
     )
 
@@ -134,7 +134,7 @@ def test_a_suite_that_cannot_be_obeyed_is_refused(
 
 def test_a_suite_that_is_not_there_lists_those_that_are(tmp_path: Path, span_of: Callable[..., Span], store: Store) -> None:
     (tmp_path / "real.suite.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"does not exist; JSON files in that folder: real\.suite\.json"):
+    with pytest.raises(ConfigError, match=r"does not exist; files in that folder: real\.suite\.json"):
         run_suite(tmp_path / "made.suite.json", span_of(ROWS), store)
 
 
