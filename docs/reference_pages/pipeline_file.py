@@ -2,6 +2,7 @@
 
 from reference_pages.command_and_metrics import command_and_metrics
 from reference_pages.page import Page, Sections
+from taxiway.spec.approval import Approval
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
@@ -43,6 +44,7 @@ SECTIONS: Sections = (
     ("gate.slices", Slices),
     ("gate.metrics.NAME", OwnMetric),
     ("shadow", Shadow),
+    ("approval", Approval),
 )
 
 WRITTEN = {
@@ -69,6 +71,8 @@ USED_BY = {
     "gate": "`validate_model`; see below",
     "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it there is no shadow, and "
     "`push` does not wait until the new version is served",
+    "approval": "the template, `push`: whether a person has to approve a version that passed its gates: `required`, or a section "
+    "with the keys below. `none` or `off`: nobody is asked",
     "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
     "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}` with `{MM}`, `{DD}`, `{HH}`, `{Q}` "
     "or `{WW}`, or `{SPAN}`, name the span; with `{VERSION}` the highest version of a span is read; `*` in the name of the file matches the parts "
@@ -208,6 +212,9 @@ USED_BY = {
     "gate.slices.by": "`validate_model`: columns; every value of each column is a slice",
     "gate.slices.max_drop": "`validate_model`: how much worse than the champion a slice may be, in the unit of the metric",
     "gate.slices.min_rows": "`validate_model`: slices with fewer rows do not decide",
+    "approval.approvers": "`approval`: the Airflow users who may answer. None: everybody who may edit the DAG",
+    "approval.timeout": "`approval`: how long to wait for an answer: `90s`, `30m`, `12h`, `3d`. None: no limit",
+    "approval.on_timeout": "`approval`: what silence means when the time is over: `reject` or `approve`",
     "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in a process of the gateway, or `docker`, in a "
     "container that the Airflow worker starts; the installation sets the image and the network",
     "shadow.min_requests": "`shadow`: the minimum number of requests that both versions have answered",

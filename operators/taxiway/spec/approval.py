@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from taxiway.errors import allowed_values
 from taxiway.spec.base import Duration, Section
 
 
@@ -22,7 +23,13 @@ class Approval(Section):
 
 
 def read_approval(value: Any) -> Any:
-    """Read `required` as a section with its defaults, and `none` and `off` as no section."""
+    """Read `required` as a section with its defaults, and `none` and `off` as no section.
+
+    Raises:
+        ValueError: It is another text.
+    """
     if value is False or value in ("none", "off"):
         return None
+    if isinstance(value, str) and value != "required":
+        raise ValueError(allowed_values(value, ("required", "none", "off")))
     return {} if value == "required" else value

@@ -105,7 +105,7 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             ["gate.against_champion.min_improvement is False", "boolean"],
         ),
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for regression"]),
-        ("gate:", "approval: human\ngate:", ["late.pipeline.yaml:9: approval is not an allowed key"]),
+        ("gate:", "approval: human\ngate:", ['late.pipeline.yaml:9: approval is "human"; allowed: none, off, required']),
         ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is not a file in the folder of the pipeline file"]),
         ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team occurs twice, first on line 2"]),
         (
