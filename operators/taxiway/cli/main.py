@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, decide, ledger, lineage, run, schema, serving, status
+from taxiway.cli import data, decide, doctor, ledger, lineage, run, schema, serving, status
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -260,6 +260,7 @@ for command in (
     schema.schema,
     lineage.lineage,
     lineage.history,
+    doctor.doctor,
     decide.approve,
     decide.reject,
     decide.force,

@@ -145,6 +145,12 @@ def links(client: "MlflowClient") -> Iterator[Link | str]:
         run = client.get_run(params[_NEXT]) if _NEXT in params else None
 
 
+def newest_links(client: "MlflowClient") -> list[Link]:
+    """The last links of the chain, oldest first; none if it was not begun."""
+    experiment = _experiment(client)
+    return _newest_run(client, experiment)[1] if experiment is not None else []
+
+
 def _begin(ledger: Ledger, before: Iterable[NewEntry]) -> str:
     """Begin the chain; returns its experiment. Of two processes that do, one can give its own the name; the other's is deleted."""
     from mlflow.exceptions import MlflowException

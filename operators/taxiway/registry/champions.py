@@ -39,7 +39,7 @@ class ChampionInfo:
 
 def champions(client: "MlflowClient", models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
     """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
-    versions = {model: version for model, version in _versions(client).items() if models is None or model in models}
+    versions = {model: version for model, version in champion_versions(client).items() if models is None or model in models}
     newest = promotions.entries(client, state=State.DONE, limit=_PAGE) if versions else []
     found = {}
     for model, version in versions.items():
@@ -61,7 +61,8 @@ def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionIn
     return champion, found
 
 
-def _versions(client: "MlflowClient") -> dict[str, int]:
+def champion_versions(client: "MlflowClient") -> dict[str, int]:
+    """The version that each model's alias `champion` points to; takes one request for 1,000 models."""
     pages = all_pages(lambda token: client.search_registered_models(max_results=_PAGE, page_token=token))
     return {model.name: int(model.aliases[CHAMPION]) for model in pages if CHAMPION in model.aliases}
 

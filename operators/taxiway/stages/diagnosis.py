@@ -1,0 +1,164 @@
+"""Diagnosis: what an installation consists of, what answers, and what to mend."""
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TaxiwayError
+from taxiway.ledger.chain import Ledger, newest_links
+from taxiway.ledger.promotions import DECIDED, Entry, entries
+from taxiway.messages import counted
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from taxiway.serving.client import GatewayClient
+
+_PACKAGES = ("taxiway", "apache-airflow", "mlflow-skinny", "scikit-learn", "duckdb")
+_NEWEST = 1000
+"""How many entries of the ledger are looked at, the newest ones."""
+
+
+class Health(StrEnum):
+    """How a part is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one part.
+
+    Attributes:
+        part: The part.
+        health: How it is.
+        message: What was found, and for anything but OK what to do.
+    """
+
+    part: str
+    health: Health
+    message: str
+
+
+def diagnose(
+    ledger: Callable[[], AbstractContextManager[Ledger]],
+    store: Callable[[], Store],
+    gateway: "Callable[[], GatewayClient] | None",
+) -> Iterator[Finding]:
+    """Look at each part of an installation; a part that fails does not keep the others from being looked at.
+
+    Args:
+        ledger: Opens MLflow with the ledger.
+        store: Opens the store.
+        gateway: Makes a client of the gateway; None if there is none.
+    """
+    yield _versions()
+    yield from _caught("store", lambda: _store(store()))
+    yield from _caught("MLflow and ledger", lambda: _ledger(ledger))
+    if gateway is None:
+        yield Finding(
+            "gateway", Health.WARNING, "no gateway is known here; name it: --gateway URL, or start one: taxiway serve"
+        )
+    else:
+        yield from _caught("gateway", lambda: _gateway(gateway))
+
+
+def _caught(part: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except TaxiwayError as error:
+        yield Finding(part, Health.ERROR, str(error))
+    except OSError as error:
+        yield Finding(part, Health.ERROR, f"{type(error).__name__}: {error}")
+
+
+def _versions() -> Finding:
+    found = {"Python": ".".join(map(str, sys.version_info[:3]))}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return Finding("versions", Health.OK, ", ".join(f"{name} {number}" for name, number in found.items()))
+
+
+def _store(store: Store) -> Iterator[Finding]:
+    name, text = f"doctor/{uuid.uuid4().hex}", "written by taxiway doctor"
+    store.set_ref(name, text)
+    try:
+        same = store.get_ref(name) == text
+    finally:
+        store.delete_ref(name)
+    if same:
+        yield Finding("store", Health.OK, f"{store.url} can be written and read")
+    else:
+        yield Finding("store", Health.ERROR, f"{store.url} does not return what was written; check its file system")
+
+
+def _ledger(opening: Callable[[], AbstractContextManager[Ledger]]) -> Iterator[Finding]:
+    with opening() as ledger:
+        known = entries(ledger.client, limit=_NEWEST)
+        links = newest_links(ledger.client)
+        yield Finding("MLflow", Health.OK, f"{ledger.client.tracking_uri} answers")
+        yield _signatures(ledger, known, any(link.signature is not None for link in links))
+        yield _aliases(ledger, known)
+
+
+def _signatures(ledger: Ledger, known: list[Entry], signed: bool) -> Finding:
+    decided = [entry for entry in known if entry.state in DECIDED]
+    left = [entry for entry in decided if not entry.is_linked(ledger)]
+    what = f"the newest {counted(len(decided), 'promotion')}" if len(known) == _NEWEST else counted(len(decided), "promotion")
+    if not ledger.keys:
+        return Finding(
+            "ledger",
+            Health.ERROR if signed else Health.WARNING,
+            f"{what}; the ledger is {'signed, and its keys are not known here' if signed else 'not signed'}. Set TAXIWAY_LEDGER_KEYS, in "
+            "Airflow [taxiway] ledger_keys; `taxiway ledger new-key` makes a key",
+        )
+    if left:
+        first = left[0].promotion
+        return Finding(
+            "ledger",
+            Health.ERROR,
+            f"{len(left)} of {what} not signed with a key of this installation, the newest to version {first.to_version or 'none'} of "
+            f"{first.model}; see `taxiway ledger verify`, and for entries that are older than the keys `taxiway ledger sign`",
+        )
+    return Finding("ledger", Health.OK, f"{what}, all signed" if decided else "no promotion yet; new ones are signed")
+
+
+def _aliases(ledger: Ledger, known: list[Entry]) -> Finding:
+    """Whether each alias is where the newest promotion has put it."""
+    from taxiway.registry.champions import champion_versions
+
+    newest: dict[str, int | None] = {}
+    for entry in known:
+        if entry.state in DECIDED:
+            newest.setdefault(entry.promotion.model, entry.promotion.to_version)
+    champions = champion_versions(ledger.client)
+    wrong = [
+        f"{model}: the alias champion points to version {champions.get(model) or 'none'}, the ledger to version {to or 'none'}"
+        for model, to in newest.items()
+        if champions.get(model) != to
+    ]
+    if len(known) < _NEWEST:
+        wrong += [f"{model}: no promotion backs version {at}" for model, at in champions.items() if model not in newest]
+    if wrong:
+        advice = "the gateway serves what the ledger says; use `taxiway rollback` or `taxiway force`"
+        return Finding("champions", Health.ERROR, f"{'; '.join(wrong)}. Somebody moved the alias by hand: {advice}")
+    return Finding("champions", Health.OK, f"{counted(len(champions), 'model')} in production, each as the ledger says")
+
+
+def _gateway(make: "Callable[[], GatewayClient]") -> Iterator[Finding]:
+    with make() as gateway:
+        statuses = gateway.statuses()
+        url = gateway.url
+    yield Finding("gateway", Health.OK, f"{url} answers and serves {counted(len(statuses), 'model')}")
+    for status in statuses:
+        if status.problem:
+            yield Finding(f"gateway: {status.model}", Health.ERROR if not status.champion else Health.WARNING, status.problem)
