@@ -35,6 +35,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("dbruntime", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
