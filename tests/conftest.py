@@ -1,5 +1,6 @@
 """What all tests share: folders, the flights, and one real MLflow server a test run."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -36,6 +37,8 @@ sys.modules.setdefault("dbruntime", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
+# With Airflow, MLflow and scikit-learn imported, each collection of all objects takes a quarter of a second, and there would be hundreds.
+gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -76,6 +79,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return (first.index(group) if group in first else later), item.path.name != "test_demo.py"
 
     items.sort(key=order)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported so far stays, and is not searched for garbage again."""
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
