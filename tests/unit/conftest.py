@@ -1,13 +1,11 @@
 """What the tests without Airflow share."""
 
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from conftest_mlflow import make_database
 from taxiway.evaluation import pictures
 from taxiway.tracking import local
 
@@ -16,24 +14,11 @@ _draw: Callable[[object], bytes] = pictures._png
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Folders of local runs begin with a copy of the empty database that MLflow has made for the first of them.
-
-    MLflow makes it by all of its migrations, which takes more than a second.
-    """
-    made = tmp_path_factory.mktemp("empty") / local._DATABASE
+def _copied_databases(for_all: Path) -> Iterator[None]:
+    """Folders of local runs begin with a copy of the empty database that MLflow has made for the first of them."""
 
     def copy(folder: Path) -> None:
-        if not made.exists():
-            _make(folder)
-            shutil.copyfile(folder / made.name, made)
-            return
-        beside = folder.absolute() / f"{made.name}.new"
-        shutil.copyfile(made, beside)
-        with closing(sqlite3.connect(beside)) as connection, connection:
-            place = str(folder.absolute() / "artifacts" / "0")
-            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (place,))
-        beside.rename(folder.absolute() / made.name)
+        make_database(for_all, folder.absolute() / local._DATABASE, str(folder.absolute() / "artifacts"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "_make_database", copy)
