@@ -94,9 +94,11 @@ def evaluate(
     of_candidate = {f"evaluation.{metric_key(r.metric)}": r.candidate.value for r in metrics}
     of_champion = {f"champion.{metric_key(r.metric)}": r.champion.value for r in metrics if r.champion}
     costs = model_costs(candidate, baselines, frame)
-    recorder.metrics(of_candidate | of_champion | baseline_metrics(simple) | costs)
-    recorder.tags({tags.COSTS: costs_text(costs, candidate.size)})
-    recorder.record(evaluation)
+    recorder.record(
+        evaluation,
+        metrics=of_candidate | of_champion | baseline_metrics(simple) | costs,
+        tags={tags.COSTS: costs_text(costs, candidate.size)},
+    )
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
 

@@ -60,8 +60,7 @@ def _write(context: StageContext, summary: RunSummary) -> None:
     # because that run may have been killed while it marked the span.
     fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
     mark_processed(context.store, known if known is not None and fuller else summary)
-    context.recorder.record(summary)
-    context.recorder.tags({tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons)})
+    context.recorder.record(summary, tags={tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons)})
     context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
 
 

@@ -165,8 +165,8 @@ def ingest(context: StageContext, planned: IngestPlan) -> Snapshot:
     recorder.joined(made)
     target = made.target_span
     started = f"{context.clock():%Y-%m-%d %H:%M}"
-    recorder.tags({tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"})
-    recorder.record(made)
+    named = {tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"}
+    recorder.record(made, tags=named)
     training, evaluation = (", ".join(s.label for s in spans) for spans in (made.training, made.evaluation))
     context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
     if made.removed:

@@ -35,7 +35,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.described import size_of, threshold_in
+    from taxiway.registry.described import size_in, threshold_in
     from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
@@ -50,6 +50,7 @@ def train(
         version = _train(context, snapshot, features, chosen, key, previous)
     else:
         context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
+    described = context.registry.get_model_version(pipeline.name, str(version)).tags
     made = Candidate(
         model=pipeline.name,
         version=version,
@@ -60,13 +61,11 @@ def train(
         estimator=pipeline.model.name,
         params=json.dumps({**pipeline.model.params, **chosen}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
-        threshold=threshold_in(context.registry.get_model_version(pipeline.name, str(version)).tags),
+        threshold=threshold_in(described),
     )
-    size = size_of(context.registry, pipeline.name, version)
-    if size is not None:
-        context.recorder.metrics({"model.bytes": size})
-    context.recorder.record(made)
-    context.recorder.tags({tags.VERSION: str(version)})
+    size = size_in(described)
+    metrics = {"model.bytes": size} if size is not None else {}
+    context.recorder.record(made, metrics=metrics, tags={tags.VERSION: str(version)})
     return made
 
 

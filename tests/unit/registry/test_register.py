@@ -34,7 +34,7 @@ from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.registry.described import classes_of
+from taxiway.registry.described import classes_in
 from taxiway.registry.load import download_version, load_trusted
 from taxiway.registry.register import ModelToSave, find_version, register
 from taxiway.registry.trust import check_model
@@ -91,7 +91,7 @@ def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estim
     answers = load_trusted(mlflow_url, name, version).predict(data)
     assert list(answers.columns) == ["prediction"]
     assert np.allclose(answers["prediction"], fitted.predict(data))
-    assert classes_of(run.client, name, version) == ()
+    assert classes_in(run.client.get_model_version(name, str(version)).tags) == ()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
