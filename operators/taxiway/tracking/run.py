@@ -118,9 +118,16 @@ class MlflowRun:
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters. MLflow cannot change one, so a cleared task's new value becomes a tag `taxiway.changed.NAME`."""
         from mlflow.entities import Param
+        from mlflow.exceptions import MlflowException
 
-        known = self.client.get_run(self.run_id).data.params
         texts = {name: str(value) for name, value in values.items()}
+        try:
+            self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in texts.items()])
+            return
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":  # of a parameter that was logged with another value
+                raise
+        known = self.client.get_run(self.run_id).data.params
         if new := [Param(name, value) for name, value in texts.items() if name not in known]:
             self.client.log_batch(self.run_id, params=new)
         changed = {
