@@ -1,10 +1,9 @@
-"""What all tests share: folders, the flights, and one real MLflow server a test run."""
+"""What all tests share: how they are ordered and ended, and the flights."""
 
+import gc
 import os
 import signal
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePath
@@ -14,11 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from ending import kept
-from helping import free_port, until
-
-# One stack for all tests that need one, in whichever folder; a module of its own so that tests can name its types.
-pytest_plugins = ["conftest_airflow"]
+# One stack and one MLflow server for all tests that need one, in whichever folder; modules of their own so that tests can name their
+# types.
+pytest_plugins = ["conftest_airflow", "conftest_mlflow"]
 
 # Properties are tried on the same examples in every run, so a few are enough, and on forty times as many fresh ones by `make
 # test-deep`. A slow machine is no mistake, and a folder or a store that the examples of a test share does no harm.
@@ -35,6 +32,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("dbruntime", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
+# With Airflow, MLflow and scikit-learn imported, each collection of all objects takes a quarter of a second, and there would be hundreds.
+gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -77,6 +77,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
+def pytest_collection_finish() -> None:
+    """What has been imported so far stays, and is not searched for garbage again."""
+    gc.freeze()
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """If tests run in several processes, each group runs in one of them."""
 
@@ -114,28 +119,3 @@ def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if month <= "2013-06":
             write_span(rows, folder, month)
     return folder
-
-
-@pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server on a database of its own."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    url, log = f"http://127.0.0.1:{port}", folder / "log"
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
-    ]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with log.open("wb") as file, kept(*command, env=environment, stdout=file, stderr=file) as server:
-        until(lambda: _answers(f"{url}/health", server, log), f"{url} answers", progress=lambda: log.stat().st_size)
-        yield url
-
-
-def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, f"the server of {url} ended:\n{log.read_text()[-3000:]}"
-    try:
-        with urllib.request.urlopen(url, timeout=10):
-            return True
-    except OSError:
-        return False

@@ -25,23 +25,28 @@ def dies_with_us() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def keeper(*command: str, **options: Any) -> "subprocess.Popen[bytes]":
+    """Run a command that starts processes of its own; all of them end when the keeper's standard input closes."""
+    return subprocess.Popen([*_KEEPER, "run", *command], start_new_session=True, **{"stdin": subprocess.PIPE, **options})
+
+
 @contextlib.contextmanager
 def kept(*command: str, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command that starts processes of its own; all of them end with the block, or with this process."""
-    keeper = subprocess.Popen([*_KEEPER, "run", *command], stdin=subprocess.PIPE, start_new_session=True, **options)
+    running = keeper(*command, **options)
     try:
-        yield keeper
+        yield running
     finally:
-        assert keeper.stdin is not None
-        keeper.stdin.close()
-        keeper.wait(PATIENCE_S)
+        assert running.stdin is not None
+        running.stdin.close()
+        running.wait(PATIENCE_S)
 
 
 @contextlib.contextmanager
 def undone(*command: str) -> Iterator[None]:
     """Run a command if this process ends before the block does: for what no process of ours can hold, such as containers."""
-    keeper = subprocess.Popen([*_KEEPER, "then", *command], stdin=subprocess.PIPE, start_new_session=True, text=True)
+    waiting = subprocess.Popen([*_KEEPER, "then", *command], stdin=subprocess.PIPE, start_new_session=True, text=True)
     try:
         yield
     finally:
-        keeper.communicate("done")
+        waiting.communicate("done")

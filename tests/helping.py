@@ -13,6 +13,8 @@ from hypothesis import settings
 PATIENCE_S = 300.0
 """A limit for what hangs, far above what a busy machine needs for one step of anything."""
 _PROGRESS_EVERY_S = 10.0
+_REST = 4
+"""A probe is followed by a pause of four times its duration, up to a second: what is waited for needs the processor, too."""
 
 
 _FEWEST = 5
@@ -54,7 +56,10 @@ def until(
     """
     last: object = object()
     changed, asked = time.monotonic(), float("-inf")
-    while not (found := probe()):
+    while True:
+        began = time.monotonic()
+        if found := probe():
+            return found
         now = time.monotonic()
         # `progress` is evaluated less often than `probe`, because it may be a costly request to a server.
         if now - asked >= min(_PROGRESS_EVERY_S, patience_s / 10):
@@ -63,8 +68,7 @@ def until(
                 last, changed = seen, now
             elif now - changed > patience_s:
                 pytest.fail(f"nothing changed for {patience_s:g} s while waiting until {what}; last seen: {last}")
-        time.sleep(every_s)
-    return found
+        time.sleep(max(every_s, min(_REST * (time.monotonic() - began), 1)))
 
 
 def free_port() -> int:

@@ -19,6 +19,7 @@ from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.run import DemoRun
 from taxiway.demo.scenarios import PIPELINE, UNGUARDED
+from taxiway.evaluation import pictures
 from taxiway.ledger.promotions import State, entries
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
@@ -72,7 +73,9 @@ def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Pl
 
 
 @pytest.fixture
-def local(running: Running, tmp_path: Path) -> Iterator[Installation]:
+def local(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    """For runs that are compared by their records: the pictures of an evaluation are not among them."""
+    monkeypatch.setattr(pictures, "_drawn", lambda *_: {})
     with open_installation(str(running.stack.home.data), None, None, tmp_path / "home") as installation:
         yield installation
 

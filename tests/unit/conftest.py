@@ -1,39 +1,39 @@
 """What the tests without Airflow share."""
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from conftest_mlflow import make_database
 from taxiway.evaluation import pictures
 from taxiway.tracking import local
 
 _make: Callable[[Path], None] = local._make_database
-_draw: Callable[[object], bytes] = pictures._png
+_drawn: Callable[..., dict[str, bytes]] = pictures._drawn
+
+
+@cache
+def _commit_at_once() -> None:
+    """Let SQLite wait for no disk: half of a run's time, for what only a machine without power would lose, and no killed process."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    @event.listens_for(Engine, "connect")
+    def _(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Folders of local runs begin with a copy of the empty database that MLflow has made for the first of them.
-
-    MLflow makes it by all of its migrations, which takes more than a second.
-    """
-    made = tmp_path_factory.mktemp("empty") / local._DATABASE
+def _copied_databases(for_all: Path) -> Iterator[None]:
+    """Folders of local runs begin with a copy of the empty database that MLflow has made for the first of them."""
 
     def copy(folder: Path) -> None:
-        if not made.exists():
-            _make(folder)
-            shutil.copyfile(folder / made.name, made)
-            return
-        beside = folder.absolute() / f"{made.name}.new"
-        shutil.copyfile(made, beside)
-        with closing(sqlite3.connect(beside)) as connection, connection:
-            place = str(folder.absolute() / "artifacts" / "0")
-            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (place,))
-        beside.rename(folder.absolute() / made.name)
+        _commit_at_once()
+        make_database(for_all, folder.absolute() / local._DATABASE, str(folder.absolute() / "artifacts"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "_make_database", copy)
@@ -48,13 +48,13 @@ def database_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_pictures() -> Iterator[None]:
-    """The figures of an evaluation are made, but not drawn, which takes a quarter of the time of a whole run."""
+    """An evaluation draws nothing, as without Matplotlib: pictures and importances take a third of the time of a whole run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_png", lambda _: b"not drawn")
+        patch.setattr(pictures, "_drawn", lambda *_: {})
         yield
 
 
 @pytest.fixture
 def pictures_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """As outside of tests."""
-    monkeypatch.setattr(pictures, "_png", _draw)
+    monkeypatch.setattr(pictures, "_drawn", _drawn)

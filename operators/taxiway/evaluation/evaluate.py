@@ -88,9 +88,11 @@ def evaluate(
         baselines=baseline_records,
     )
     costs = model_costs(candidate, baselines, frame)
-    recorder.metrics(_metrics_by_name(evaluation) | costs)
-    recorder.tags({tags.COSTS: costs_text(costs, candidate.size)})
-    recorder.record(evaluation)
+    recorder.record(
+        evaluation,
+        metrics=_metrics_by_name(evaluation) | costs,
+        tags={tags.COSTS: costs_text(costs, candidate.size)},
+    )
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
 

@@ -164,9 +164,11 @@ def airflow_environment(home: StackDir, ports: Mapping[str, int], dags: Path, da
 
 
 def _base() -> dict[str, str]:
-    # OMP: threads that wait in busy loops make training ten times slower on a busy machine.
     quiet = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "PYTHONUNBUFFERED": "1"}
-    return {**NO_TELEMETRY, **quiet, "OMP_WAIT_POLICY": "PASSIVE"}
+    # Threads that wait in busy loops make training ten times slower on a busy machine. OpenBLAS's wait at least 2 ** 4 cycles, and 2 ** 26
+    # by default.
+    passive = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+    return {**NO_TELEMETRY, **quiet, **passive}
 
 
 def _health_check(name: str) -> Callable[[bytes, datetime], bool]:

@@ -34,8 +34,10 @@ class Recorder(Protocol):
             context: `training` or `evaluation`.
         """
 
-    def record(self, record: Record) -> None:
-        """Log a record that a stage returns."""
+    def record(
+        self, record: Record, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Log a record that a stage returns, and in the same request metrics and tags that say what is in it."""
 
     def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
         """Log files, by their names below a folder of the run's artifacts."""
@@ -103,8 +105,11 @@ class InMemoryRecorder:
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
         self.values[f"datasets.{context}"] = [span.content for span in spans]
 
-    def record(self, record: Record) -> None:
+    def record(
+        self, record: Record, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
         self.records.append(record)
+        self.values |= {**(metrics or {}), **(tags or {})}
 
     def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
         self.values |= {f"{folder}/{name}": content for name, content in contents.items()}

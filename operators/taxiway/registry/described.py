@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from taxiway.tracking import tags
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-
-def classes_of(client: "MlflowClient", model: str, version: int) -> tuple[str, ...]:
-    """The classes of a model version as text, in the order of its probabilities; empty for a regression."""
-    return classes_in(client.get_model_version(model, str(version)).tags)
-
 
 def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes in the tags of a model version; empty for a regression, and for a version of somebody else."""
+    """The classes in the tags of a model version as text, in the order of its probabilities.
+
+    Empty for a regression, and for a version of somebody else.
+    """
     try:
         return tuple(map(str, json.loads(version_tags.get(tags.CLASSES, "[]"))))
     except (ValueError, TypeError):  # not written by Taxiway
@@ -32,13 +26,12 @@ def threshold_in(version_tags: Mapping[str, str]) -> float | None:
     return threshold if 0 < threshold < 1 else None
 
 
-def size_of(client: "MlflowClient", model: str, version: int) -> int | None:
+def size_in(version_tags: Mapping[str, str]) -> int | None:
     """The size of the file with the model in bytes; None if it was registered by an older Taxiway, or by somebody else."""
-    size = client.get_model_version(model, str(version)).tags.get(tags.MODEL_BYTES, "")
+    size = version_tags.get(tags.MODEL_BYTES, "")
     return int(size) if size.isdecimal() else None
 
 
-def files_of(client: "MlflowClient", model: str, version: int) -> str | None:
-    """The digest of a model version's files in its tag; None if it was registered by an older Taxiway, or by somebody else."""
-    digest = client.get_model_version(model, str(version)).tags.get(tags.FILES)
-    return str(digest) if digest else None
+def files_in(version_tags: Mapping[str, str]) -> str | None:
+    """The digest of a model version's files; None if it was registered by an older Taxiway, or by somebody else."""
+    return version_tags.get(tags.FILES) or None

@@ -10,7 +10,7 @@ from taxiway.ledger.promotions import DECIDED, Entry, State, open_entry, promoti
 from taxiway.records import Decision, Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry.alias_moves import champion_before, move, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.described import files_of
+from taxiway.registry.described import files_in
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _promote(
             shadow=shadow.digest if shadow else None,
             reason=reason,
             decision=decision.digest if decision else None,
-            files=verdict.files or files_of(ledger.client, verdict.model, verdict.version),
+            files=verdict.files or _files_tag(ledger.client, verdict.model, verdict.version),
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)
@@ -214,7 +214,11 @@ def _checked_target(known: Sequence[Entry], model: str, champion: int | None, ve
 def _files(client: "MlflowClient", known: Sequence[Entry], model: str, version: int) -> str | None:
     """The digest of a former champion's files: that of its promotion, which is signed, or that of its tag."""
     signed = (entry.promotion.files for entry in known if entry.state in DECIDED and entry.promotion.to_version == version)
-    return next((files for files in signed if files), None) or files_of(client, model, version)
+    return next((files for files in signed if files), None) or _files_tag(client, model, version)
+
+
+def _files_tag(client: "MlflowClient", model: str, version: int) -> str | None:
+    return files_in(client.get_model_version(model, str(version)).tags)
 
 
 def _check_not_undone_since(known: Sequence[Entry], key: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.records.digests import digest_of_folder
-from taxiway.registry.described import files_of
+from taxiway.registry.described import files_in
 from taxiway.registry.load import own_models
 from taxiway.registry.signature import as_records, signature_of
 from taxiway.registry.trust import (
@@ -100,7 +100,7 @@ def register(client: "MlflowClient", run_id: str, model: str, to_save: ModelToSa
 
     known = find_version(client, model, to_save.key)
     if known is not None:
-        return known, files_of(client, model, known)
+        return known, files_in(client.get_model_version(model, str(known)).tags)
     trusted = check_savable(to_save.model)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(

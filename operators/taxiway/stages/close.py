@@ -65,13 +65,11 @@ def _write(context: StageContext, made: RunSummary) -> RunSummary:
     # because that run may have been killed while it marked the span.
     fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
     mark_processed(context.store, known if known is not None and fuller else summary)
-    context.recorder.record(summary)
-    context.recorder.tags(
-        {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
-    )
+    made_tags = {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
     if summary.again is not None:
-        context.recorder.tags({tags.AGAIN: summary.again})
+        made_tags[tags.AGAIN] = summary.again
         context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
+    context.recorder.record(summary, tags=made_tags)
     context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
     return summary
 

@@ -188,8 +188,8 @@ def _record_snapshot(context: StageContext, snapshot: Snapshot) -> None:
     recorder.datasets(snapshot.evaluation, "evaluation")
     recorder.joined(snapshot)
     started = f"{context.clock():%Y-%m-%d %H:%M}"
-    recorder.tags({tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"})
-    recorder.record(snapshot)
+    named = {tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"}
+    recorder.record(snapshot, tags=named)
     if snapshot.removed:
         _record_removed(context, snapshot)
 

@@ -187,8 +187,7 @@ def _remove_challenger(context: StageContext, verdict: Verdict, in_container: bo
 
 def record_shadow(context: StageContext, report: ShadowReport) -> ShadowReport:
     """Record the report on the run, and return it."""
-    context.recorder.record(report)
-    context.recorder.metrics({"shadow.requests": report.requests})
+    context.recorder.record(report, metrics={"shadow.requests": report.requests})
     context.log.info("%s\n%s", report.status, bullets([f"{r.status}: {r.message}" for r in report.reasons]))
     return report
 

@@ -35,7 +35,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.described import files_of, threshold_in
+    from taxiway.registry.described import files_in, size_in, threshold_in
     from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
@@ -49,8 +49,9 @@ def train(
     if version is None:
         version, files = _train(context, snapshot, features, replaced, key, previous)
     else:
-        files = files_of(context.registry, pipeline.name, version)
+        files = None
         context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
+    version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     candidate = Candidate(
         model=pipeline.name,
         version=version,
@@ -61,22 +62,13 @@ def train(
         estimator=pipeline.model.name,
         params=json.dumps({**pipeline.model.params, **replaced}, sort_keys=True),
         sweep=sweep.digest if sweep else None,
-        threshold=threshold_in(context.registry.get_model_version(pipeline.name, str(version)).tags),
-        files=files,
+        threshold=threshold_in(version_tags),
+        files=files or files_in(version_tags),
     )
-    _record_candidate(context, candidate)
+    size = size_in(version_tags)
+    metrics = {"model.bytes": size} if size is not None else {}
+    context.recorder.record(candidate, metrics=metrics, tags={tags.VERSION: str(version)})
     return candidate
-
-
-def _record_candidate(context: StageContext, candidate: Candidate) -> None:
-    """Record the candidate and the size of its model in the MLflow run."""
-    from taxiway.registry.described import size_of
-
-    size = size_of(context.registry, candidate.model, candidate.version)
-    if size is not None:
-        context.recorder.metrics({"model.bytes": size})
-    context.recorder.record(candidate)
-    context.recorder.tags({tags.VERSION: str(candidate.version)})
 
 
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:

@@ -32,10 +32,8 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     )
     if report.status is Status.PASS:  # data that failed must not become the baseline of later spans
         record_profiles(snapshot, label, context.store)
-    context.recorder.record(report)
-    context.recorder.metrics(
-        {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
-    )
+    metrics = {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
+    context.recorder.record(report, metrics=metrics)
     warnings = [a.message for a in report.anomalies if a.severity is Severity.WARNING]
     counts = f"{counted(len(report.blocking), 'error')}, {counted(len(warnings), 'warning')}"
     context.log.info("%s: %s, %s\n%s", report.status, counted(report.checks, "check"), counts, bullets(warnings))

@@ -84,15 +84,13 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.described import classes_of, size_of
+    from taxiway.registry.described import classes_in, size_in
     from taxiway.registry.load import load_trusted
 
     def load(version: int) -> LoadedModel:
         model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
-        name = candidate.model
-        return LoadedModel(
-            version, model, classes_of(context.registry, name, version), size_of(context.registry, name, version)
-        )
+        described = context.registry.get_model_version(candidate.model, str(version)).tags
+        return LoadedModel(version, model, classes_in(described), size_in(described))
 
     return evaluate(
         snapshot,

@@ -104,12 +104,7 @@ class MlflowRun:
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics, all in one request."""
-        import time
-
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self.client.log_batch(self.run_id, metrics=[Metric(name, float(value), now, 0) for name, value in values.items()])
+        self._batch(values, {})
 
     def history(self, values: Mapping[str, Mapping[int, float]]) -> None:
         """Log metrics with steps, 1,000 values in a request. Their time is the start of the run, so that a repetition adds nothing."""
@@ -123,9 +118,16 @@ class MlflowRun:
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters. MLflow cannot change one, so a cleared task's new value becomes a tag `taxiway.changed.NAME`."""
         from mlflow.entities import Param
+        from mlflow.exceptions import MlflowException
 
-        known = self.client.get_run(self.run_id).data.params
         texts = {name: str(value) for name, value in values.items()}
+        try:
+            self.client.log_batch(self.run_id, params=[Param(name, value) for name, value in texts.items()])
+            return
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":  # of a parameter that was logged with another value
+                raise
+        known = self.client.get_run(self.run_id).data.params
         if new := [Param(name, value) for name, value in texts.items() if name not in known]:
             self.client.log_batch(self.run_id, params=new)
         changed = {
@@ -136,9 +138,19 @@ class MlflowRun:
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        from mlflow.entities import RunTag
+        self._batch({}, values)
 
-        self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+    def _batch(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        import time
+
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
         """Log spans as dataset inputs; `context` is what they were read for: `training`, `evaluation` or `tuning`."""
@@ -173,11 +185,13 @@ class MlflowRun:
         if inputs:
             self.client.log_inputs(self.run_id, inputs)
 
-    def record(self, record: Record) -> None:
-        """Log a record as the artifact `records/KIND.json`, and its digest as a tag."""
+    def record(
+        self, record: Record, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Log a record as the artifact `records/KIND.json`, and in one request its digest as a tag, metrics, and other tags."""
         kind = type(record).__name__
         self.client.log_text(self.run_id, record.to_json(), f"records/{kind}.json")
-        self.tags({f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
+        self._batch(metrics or {}, {**(tags or {}), f"{tag_names.RECORD_PREFIX}{kind}": record.digest})
 
     def files(self, folder: str, contents: Mapping[str, bytes]) -> None:
         """Log files, by their names below a folder of the run's artifacts."""

@@ -312,6 +312,7 @@ def test_a_regression_is_drawn_with_its_residuals(tmp_path: Path) -> None:
     assert {"evaluation/residuals.png", "evaluation/permutation_importance.csv"} <= set(recorder.values)
 
 
+@pytest.mark.usefixtures("pictures_are_drawn")
 def test_a_picture_that_cannot_be_drawn_decides_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Odd(Scorer):
         calls = 0

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -34,11 +35,12 @@ from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.registry.described import classes_of
+from taxiway.registry.described import classes_in
 from taxiway.registry.load import download_version, load_trusted
 from taxiway.registry.register import ModelToSave, find_version, register
 from taxiway.registry.trust import check_model
 from taxiway.store import temp_folder
+from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.run import MlflowRun
 from taxiway.tracking.tags import CANDIDATE, CLASSES, FILES, THRESHOLD
 
@@ -72,9 +74,16 @@ def with_columns(pipeline: Any, classes: tuple[str, ...] = ()) -> RowModel:
     return RowModel.of(pipeline, ModelColumns(("a", "b"), ()), classes)
 
 
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An MLflow without a server, which takes two thirds of the time; `test_loaded_in_python.py` and the test of kills have one."""
+    with local_mlflow(tmp_path_factory.mktemp("home")) as client:
+        yield client.tracking_uri
+
+
 @pytest.fixture
-def run(mlflow_url: str) -> MlflowRun:
-    return _open(mlflow_url)
+def run(uri: str) -> MlflowRun:
+    return _open(uri)
 
 
 def _open(url: str) -> MlflowRun:
@@ -82,23 +91,23 @@ def _open(url: str) -> MlflowRun:
 
 
 @pytest.mark.parametrize("estimator", [HistGradientBoostingRegressor(max_iter=3), LinearRegression()])
-def test_a_regressor_answers_with_numbers(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
+def test_a_regressor_answers_with_numbers(run: MlflowRun, uri: str, estimator: Any) -> None:
     data, name = rows(), f"team.m{uuid.uuid4().hex[:8]}"
     fitted = make_pipeline(estimator).fit(data, data["a"].to_numpy() * 2)
     version, _ = register(
         run.client, run.run_id, name, ModelToSave(with_columns(fitted), data, "key", {"taxiway.classes": "[]"}, {})
     )
-    answers = load_trusted(mlflow_url, name, version).predict(data)
+    answers = load_trusted(uri, name, version).predict(data)
     assert list(answers.columns) == ["prediction"]
     assert np.allclose(answers["prediction"], fitted.predict(data))
-    assert classes_of(run.client, name, version) == ()
+    assert classes_in(run.client.get_model_version(name, str(version)).tags) == ()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
-def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, mlflow_url: str, estimator: Any) -> None:
+def test_a_registered_model_answers_as_the_fitted_one(run: MlflowRun, uri: str, estimator: Any) -> None:
     name, saved = f"team.m{uuid.uuid4().hex[:8]}", to_save(estimator)
     version, _ = register(run.client, run.run_id, name, saved)
-    loaded = load_trusted(mlflow_url, name, version)
+    loaded = load_trusted(uri, name, version)
     answers = loaded.predict(rows())
     assert list(answers.columns) == ["prediction", "probability_False", "probability_True"]
     assert np.array_equal(answers.iloc[:, 1:], saved.model.estimator.predict_proba(rows()))
@@ -119,7 +128,7 @@ def test_the_same_candidate_is_registered_once(run: MlflowRun) -> None:
 
 
 def test_a_version_whose_files_are_deleted_is_registered_again(
-    run: MlflowRun, mlflow_url: str, caplog: pytest.LogCaptureFixture
+    run: MlflowRun, uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -129,13 +138,13 @@ def test_a_version_whose_files_are_deleted_is_registered_again(
         model_id = str(run.client.get_model_version(name, str(number)).source).removeprefix("models:/")
         if delete == "the files":
             location = run.client.get_logged_model(model_id).artifact_location
-            get_artifact_repository(location, tracking_uri=mlflow_url).delete_artifacts()
+            get_artifact_repository(location, tracking_uri=uri).delete_artifacts()
         else:
             run.client.delete_logged_model(model_id)
         assert find_version(run.client, name, "key") is None
         assert f"{name} version {number} are deleted" in caplog.text
     again, _ = register(run.client, run.run_id, name, to_save(LogisticRegression()))
-    assert load_trusted(mlflow_url, name, again).predict(rows()).shape == (60, 3)
+    assert load_trusted(uri, name, again).predict(rows()).shape == (60, 3)
 
 
 def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
@@ -151,9 +160,7 @@ def test_an_estimator_beyond_the_list_is_not_registered(run: MlflowRun) -> None:
 
 @pytest.mark.parametrize("file", ["model.skops", "MLmodel", "requirements.txt"])
 @pytest.mark.parametrize("estimator", [XGBClassifier(n_estimators=2), LogisticRegression()], ids=["native", "plain"])
-def test_files_that_are_not_those_that_were_registered_are_refused(
-    run: MlflowRun, mlflow_url: str, estimator: Any, file: str
-) -> None:
+def test_files_that_are_not_those_that_were_registered_are_refused(run: MlflowRun, uri: str, estimator: Any, file: str) -> None:
     """One byte is enough: what reads the state of a booster does not check it."""
     name = f"team.m{uuid.uuid4().hex[:8]}"
     version, _ = register(run.client, run.run_id, name, to_save(estimator))
@@ -165,41 +172,41 @@ def test_files_that_are_not_those_that_were_registered_are_refused(
         (whole / file).write_bytes(bytes(content))
         run.client.log_model_artifacts(str(registered.source).removeprefix("models:/"), str(whole))
     with pytest.raises(UntrustedModelError, match="are not those that were registered"):
-        load_trusted(mlflow_url, name, version)
+        load_trusted(uri, name, version)
 
 
 @pytest.mark.parametrize(
     ("estimator", "refused"), [(LGBMClassifier(n_estimators=2, verbose=-1), True), (LogisticRegression(), False)]
 )
 def test_without_a_digest_in_the_registry_only_plain_types_are_loaded(
-    run: MlflowRun, mlflow_url: str, estimator: Any, refused: bool
+    run: MlflowRun, uri: str, estimator: Any, refused: bool
 ) -> None:
     name = f"team.m{uuid.uuid4().hex[:8]}"
     version, _ = register(run.client, run.run_id, name, to_save(estimator))
     run.client.delete_model_version_tag(name, str(version), FILES)
     if refused:
         with pytest.raises(UntrustedModelError, match="trusted only with a digest of the files"):
-            load_trusted(mlflow_url, name, version)
+            load_trusted(uri, name, version)
     else:
-        load_trusted(mlflow_url, name, version)
+        load_trusted(uri, name, version)
 
 
 @pytest.mark.parametrize(
     ("tag", "value"), [(CLASSES, '["True", "False"]'), (CLASSES, '["a", "b", "c"]'), (THRESHOLD, "0.99"), (THRESHOLD, "none")]
 )
-def test_tags_that_say_something_else_than_the_files_are_refused(run: MlflowRun, mlflow_url: str, tag: str, value: str) -> None:
+def test_tags_that_say_something_else_than_the_files_are_refused(run: MlflowRun, uri: str, tag: str, value: str) -> None:
     """Gateway, shadow and gate read classes and threshold from the tags, which nothing else protects."""
     name = f"team.m{uuid.uuid4().hex[:8]}"
     made = to_save(LogisticRegression())
     made.model.threshold = 0.3
     tags = {CLASSES: json.dumps(list(made.model.classes)), THRESHOLD: "0.3"}
     version, _ = register(run.client, run.run_id, name, replace(made, tags=tags))
-    assert load_trusted(mlflow_url, name, version).get_raw_model().threshold == 0.3
+    assert load_trusted(uri, name, version).get_raw_model().threshold == 0.3
     run.client.set_model_version_tag(name, str(version), tag, value)
     with pytest.raises(
         UntrustedModelError, match=r"the tags taxiway.classes and taxiway.threshold .* but its files have the classes"
     ):
-        load_trusted(mlflow_url, name, version)
+        load_trusted(uri, name, version)
 
 
 def test_a_model_lists_the_packages_that_it_needs(run: MlflowRun) -> None:
@@ -283,9 +290,7 @@ def test_a_broken_mlmodel_is_refused_in_a_short_sentence(tmp_path: Path, text: s
     [CountVectorizer(input="filename", analyzer="char"), make_pipeline(CountVectorizer(analyzer="char"), memory="cache")],
     ids=["files", "cache"],
 )
-def test_a_model_of_trusted_types_that_reads_files_is_not_used(
-    run: MlflowRun, mlflow_url: str, tmp_path: Path, reader: Any
-) -> None:
+def test_a_model_of_trusted_types_that_reads_files_is_not_used(run: MlflowRun, uri: str, tmp_path: Path, reader: Any) -> None:
     import mlflow.sklearn
 
     secret, name = tmp_path / "secret", f"team.m{uuid.uuid4().hex[:8]}"
@@ -300,12 +305,12 @@ def test_a_model_of_trusted_types_that_reads_files_is_not_used(
     run.client.create_registered_model(name)
     run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id, await_creation_for=0)
     with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
-        load_trusted(mlflow_url, name, 1)
+        load_trusted(uri, name, 1)
     with pytest.raises(UntrustedModelError, match=r"(input|memory) is"):
         register(run.client, run.run_id, name, ModelToSave(with_columns(model), rows(), "k", {}, {}))
 
 
-def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str, tmp_path: Path) -> None:
+def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, uri: str, tmp_path: Path) -> None:
     """MLflow would follow `data` into an inner folder, read its MLmodel, and unpickle what that names."""
     name, canary = f"team.m{uuid.uuid4().hex[:8]}", tmp_path / "canary"
     logged = run.client.create_logged_model(run.experiment_id)
@@ -319,7 +324,7 @@ def test_a_model_within_the_model_is_not_loaded(run: MlflowRun, mlflow_url: str,
     run.client.create_registered_model(name)
     run.client.create_model_version(name, source=f"models:/{logged.model_id}", model_id=logged.model_id)
     with pytest.raises(UntrustedModelError, match='MLmodel has the keys "data"'):
-        load_trusted(mlflow_url, name, 1)
+        load_trusted(uri, name, 1)
     assert not canary.exists()
 
 

@@ -15,13 +15,13 @@ from taxiway.stages.runner import run_in
 from taxiway.store import Store
 
 
-def test_a_pipeline_that_was_drafted_runs_as_it_is(tmp_path: Path, mlflow_url: str) -> None:
+def test_a_pipeline_that_was_drafted_runs_as_it_is(tmp_path: Path, local_client: MlflowClient) -> None:
     data, dags = tmp_path / "data", tmp_path / "dags"
     lay_out_rentals(data / "bikes")
     arguments = ["new", "drafted", "--from", str(data / "bikes"), "--label", "cnt", "--team", "drafts"]
     shown = CliRunner().invoke(main, [*arguments, "--dags", str(dags), "--data", str(data)])
     assert shown.exit_code == 0, shown.output
-    installation = Installation(Store(str(tmp_path / "store")), MlflowClient(mlflow_url), Services(data=str(data)))
+    installation = Installation(Store(str(tmp_path / "store")), local_client, Services(data=str(data)))
     made = run_in(installation, read_pipeline(dags / "drafts/drafted.pipeline.yaml"))
     assert made.summary is not None
     assert made.summary.outcome is Outcome.FIRST_CHAMPION

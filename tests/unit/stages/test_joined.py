@@ -1,12 +1,12 @@
 """A pipeline whose rows are joined, sampled and split by customer, from files to champion, and how it fails."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from mlflow import MlflowClient
 
 from taxiway.cli import main
 from taxiway.data.engine.read_rows import read_rows
@@ -17,6 +17,7 @@ from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import Watcher, run_in
 from taxiway.store import Store
+from taxiway.tracking.local import local_mlflow
 
 RETURNS = read_pipeline(Path(__file__).parent / "joined/returns.pipeline.yaml")
 CUSTOMERS = 900
@@ -88,8 +89,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installation(data: Path, mlflow_url: str) -> Installation:
-    return Installation(Store(str(data / "store")), MlflowClient(mlflow_url), Services(data=str(data)))
+def installation(data: Path, mlflow_home: Path) -> Iterator[Installation]:
+    with local_mlflow(mlflow_home) as client:
+        yield Installation(Store(str(data / "store")), client, Services(data=str(data)))
 
 
 def test_a_month_whose_rates_are_not_there_is_not_read_and_the_reason_is_said(installation: Installation) -> None:

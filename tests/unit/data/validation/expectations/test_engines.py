@@ -1,8 +1,6 @@
-"""What a suite's SQL can reach, and what is done to the process that runs one."""
+"""What a suite's SQL can reach."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,23 +13,6 @@ from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import open_checked_span
 from taxiway.records import Span
 from taxiway.store.store import Store
-
-ENDS = """
-import atexit, os
-from pathlib import Path
-from taxiway.data.validation.expectations.engines import import_gx, mute_the_end
-gx = [import_gx(Path("made.suite.json")) for _ in range(3)]
-first = atexit._ncallbacks()
-import_gx(Path("made.suite.json"))
-imported = atexit._ncallbacks() - first
-child = os.fork()
-atexit.register(lambda: os.write(2, b"the end of the muted" if child else b"the end of the unmuted"))
-if child:
-    os.waitpid(child, 0)
-    first = atexit._ncallbacks()
-    mute_the_end(), mute_the_end()
-    print(imported, atexit._ncallbacks() - first)
-"""
 
 
 @pytest.mark.parametrize(
@@ -58,10 +39,3 @@ def test_the_sql_of_a_suite_reads_and_writes_no_other_file(
     assert not out.exists()
     assert ["could not be computed" in anomaly.observed for anomaly in results.anomalies] == [True]
     assert "hunter2" not in results.anomalies[0].message
-
-
-def test_the_end_is_muted_once_and_where_it_is_asked_for_alone() -> None:
-    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, check=True)
-    assert done.stdout == "0 1\n"
-    assert "the end of the unmuted" in done.stderr
-    assert "the end of the muted" not in done.stderr

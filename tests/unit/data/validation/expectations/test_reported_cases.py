@@ -1,9 +1,6 @@
 """Suites as people reported them: the same verdict on every engine, and what an engine says reaches the user."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -154,26 +151,6 @@ def test_columns_that_differ_by_case_are_refused(judge: Judge, names: list[str])
 def test_a_warning_of_great_expectations_is_said_once(judge: Judge, capsys: pytest.CaptureFixture[str]) -> None:
     judge(("unexpected_rows_expectation", {"unexpected_rows_query": "SELECT * FROM rows WHERE id > 9"}))
     assert "batch" not in capsys.readouterr().out
-
-
-def test_dates_and_hours_in_sql_are_those_of_utc_on_every_machine(tmp_path: Path) -> None:
-    """A rule's and a suite's SQL, and values in messages, on a machine in Tokyo."""
-    (tmp_path / "t.csv").write_text("id,ts\n1,2024-01-01T00:30:00Z\n2,2024-01-01T12:00:00Z\n3,2023-12-31T23:30:00Z\n")
-    (tmp_path / "t.yaml").write_text(
-        "features:\n  id: {type: integer}\n  ts: {type: datetime}\nrules:\n"
-        '  literal: {sql: "ts >= \'2024-01-01\'"}\n  day: {sql: "ts::DATE = DATE \'2024-01-01\'"}\n  hour: {sql: "hour(ts) < 23"}\n'
-    )
-    query = "SELECT * FROM {batch} WHERE ts::DATE = DATE '2023-12-31'"
-    suite = {"expectations": [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}}]}
-    (tmp_path / "t.json").write_text(json.dumps(suite))
-    command = [sys.executable, "-m", "taxiway.cli", "validate", "t.csv", "--schema", "t.yaml", "--gx", "t.json"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "TZ": "Asia/Tokyo"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1, done.stderr
-    assert done.stdout.count("is false in 1 of 3 rows (33.3%) (row 3)") == 3
-    assert "unexpected_rows_expectation" in done.stdout
-    assert "observed 1" in done.stdout
 
 
 def test_files_whose_types_and_columns_are_in_another_order_are_judged_as_one_table(tmp_path: Path) -> None:
