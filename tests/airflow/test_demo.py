@@ -75,7 +75,7 @@ def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Pl
 @pytest.fixture
 def local(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """For runs that are compared by their records: the pictures of an evaluation are not among them."""
-    monkeypatch.setattr(pictures, "_drawn", lambda *_: {})
+    monkeypatch.setattr(pictures, "_draw", lambda *_: {})
     with open_installation(str(running.stack.home.data), None, None, tmp_path / "home") as installation:
         yield installation
 

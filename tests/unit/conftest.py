@@ -12,7 +12,7 @@ from taxiway.evaluation import pictures
 from taxiway.tracking import local
 
 _make: Callable[[Path], None] = local._make_database
-_drawn: Callable[..., dict[str, bytes]] = pictures._drawn
+_draw: Callable[..., dict[str, bytes]] = pictures._draw
 
 
 @cache
@@ -50,11 +50,11 @@ def database_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_pictures() -> Iterator[None]:
     """An evaluation draws nothing, as without Matplotlib: pictures and importances take a third of the time of a whole run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_drawn", lambda *_: {})
+        patch.setattr(pictures, "_draw", lambda *_: {})
         yield
 
 
 @pytest.fixture
 def pictures_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """As outside of tests."""
-    monkeypatch.setattr(pictures, "_drawn", _drawn)
+    monkeypatch.setattr(pictures, "_draw", _draw)
