@@ -59,6 +59,10 @@ class DataError(TerminalError):
     """Data cannot be read, has no rows, or does not fit its use."""
 
 
+class ChampionUnscorableError(DataError):
+    """The champion cannot be evaluated on the rows of a candidate."""
+
+
 class FitError(TerminalError):
     """An estimator could not be fitted."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import DataError
+from taxiway.errors import ChampionUnscorableError, DataError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.by_name import MetricFunction
 from taxiway.evaluation.metrics.own import OwnMetricFunction
@@ -116,12 +116,13 @@ def all_classes(candidate: LoadedModel, champion: LoadedModel | None, labels: "p
     """The classes of both models, the candidate's first, and those of the labels that neither has learned; empty for a regression.
 
     Raises:
-        DataError: The models have no class in common, or the candidate none with the labels.
+        ChampionUnscorableError: The models have no class in common.
+        DataError: The candidate has no class in common with the labels.
     """
     if champion is not None and candidate.classes != champion.classes and not {*candidate.classes} & {*champion.classes}:
-        raise DataError(
+        raise ChampionUnscorableError(
             f"version {candidate.version} is {_kind(candidate.classes)}, champion version {champion.version} is {_kind(champion.classes)}; "
-            "they cannot be compared. Create a new pipeline for the new label"
+            "they cannot be compared"
         )
     found = label_classes(labels) if candidate.classes else []
     if found and not {*found} & {*candidate.classes}:

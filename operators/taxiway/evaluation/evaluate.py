@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import LIST_OF, read_rows
 from taxiway.data.schema.model import DATE_TYPES
+from taxiway.errors import ChampionUnscorableError
 from taxiway.evaluation.baselines.costs import costs_text, model_costs
 from taxiway.evaluation.baselines.fit import FittedBaseline
 from taxiway.evaluation.baselines.score import Scored, baseline_metrics, baseline_results, score_baselines
@@ -12,12 +13,13 @@ from taxiway.evaluation.comparison import Comparison, all_classes
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
-from taxiway.evaluation.predictions import positive_class
+from taxiway.evaluation.predictions import Predictions, positive_class
 from taxiway.evaluation.scoring import LoadedModel, missing_columns, model_frame, score, score_frame
 from taxiway.evaluation.slices import results_by_slice
 from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.signature import signature_columns
+from taxiway.messages import error_text
 from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
@@ -63,7 +65,8 @@ def evaluate(
         baselines: Simple models of the candidate's columns, to compare it with.
 
     Raises:
-        DataError: A label is missing, or the models have no class in common, or the candidate none with the labels.
+        ChampionUnscorableError: The champion fails on the rows, or the models have no class in common.
+        DataError: A label is missing, or the candidate has no class in common with the labels.
     """
     rows = read_rows(snapshot.evaluation, store)
     frame = model_frame(candidate, rows)
@@ -124,9 +127,18 @@ def _compare(
         classes,
         true_labels(rows[label], classes, snapshot.evaluation),
         score_frame(candidate, frame, classes, positive),
-        score(champion, rows, classes, positive) if champion else None,
+        _score_champion(champion, rows, classes, positive) if champion else None,
         row_groups(rows, gate.group_by) if gate.group_by else None,
     )
+
+
+def _score_champion(champion: LoadedModel, rows: "pd.DataFrame", classes: Sequence[str], positive: int | None) -> Predictions:
+    try:
+        return score(champion, rows, classes, positive)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # of any library
+        raise ChampionUnscorableError(f"champion version {champion.version} cannot be scored: {error_text(error)}") from error
 
 
 def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:

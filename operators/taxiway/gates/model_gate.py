@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.data_report import data_reasons
+from taxiway.gates.slices import slice_reasons
 from taxiway.gates.wording import (
     as_improvement,
     ci_label,
@@ -25,16 +27,28 @@ from taxiway.records import (
     Interval,
     MetricResult,
     Reason,
-    SliceResult,
     Status,
     Verdict,
     worst,
 )
-from taxiway.spec.gate import Gate, Slices
+from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import LEAST_GROUPS
 
 _MAX_SUSPICIOUS_COLUMNS = 3
 _SHOWN_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class UnscorableChampion:
+    """A champion that cannot be scored on the evaluation rows.
+
+    Attributes:
+        version: Its version.
+        why: Why not.
+    """
+
+    version: int
+    why: str
 
 
 def decide(
@@ -45,6 +59,7 @@ def decide(
     *,
     today: date,
     older_data_reason: str | None = None,
+    unscorable: UnscorableChampion | None = None,
     decisions: Sequence[Decision] = (),
 ) -> Verdict:
     """Decide whether a candidate passes the model gate.
@@ -61,6 +76,7 @@ def decide(
         today: The day on which waivers of the report must still be valid.
         older_data_reason: Why the candidate's data is older than the champion's; None if it is not. Such a candidate fails and
             is not compared, because the champion may have been trained on these evaluation rows.
+        unscorable: The champion, if it cannot be scored on the evaluation rows; the candidate is then not compared.
         decisions: The decisions of people about the report, such as waivers.
 
     Returns:
@@ -69,11 +85,12 @@ def decide(
     comparison = (
         (reason_to_fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
         if older_data_reason is not None
-        else (*_against_champion(evaluation, gate), *_slice_reasons(evaluation, gate))
+        else (*_against_champion(evaluation, gate), *slice_reasons(evaluation, gate))
     )
     reasons = (
         *data_reasons(candidate, report, today, decisions),
         *_evaluation_mismatch(candidate, evaluation),
+        *_unscorable_champion(unscorable),
         *_missing_columns(evaluation),
         *_unseen_and_absent_classes(evaluation),
         *_almost_perfect(evaluation),
@@ -85,7 +102,7 @@ def decide(
     return Verdict(
         model=candidate.model,
         version=candidate.version,
-        champion=evaluation.champion,
+        champion=unscorable.version if unscorable else evaluation.champion,
         snapshot=candidate.snapshot,
         report=report.digest if report else None,
         evaluation=evaluation.digest,
@@ -93,6 +110,15 @@ def decide(
         reasons=reasons,
         files=candidate.files,
     )
+
+
+def _unscorable_champion(unscorable: UnscorableChampion | None) -> Iterator[Reason]:
+    if unscorable is not None:
+        message = (
+            f"{unscorable.why}: the candidate is decided by the thresholds alone (gate.champion_unscorable: thresholds). In production, "
+            "the champion would fail on such rows too"
+        )
+        yield Reason(status=Status.INFO, message=message)
 
 
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
@@ -204,59 +230,6 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
         ),
     )
-
-
-def _slice_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
-    if gate.slices is None:
-        return
-    if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: slices are not compared")
-        return
-    compared = sum(s.difference is not None for s in evaluation.slices)
-    if not compared:
-        message = (
-            f"no slice ({', '.join(gate.slices.by)}) has at least {gate.slices.min_rows:,} rows, so slices were not compared"
-        )
-        if any(s.rows >= gate.slices.min_rows for s in evaluation.slices):
-            message = (
-                f"no slice ({', '.join(gate.slices.by)}) has enough rows with different labels, so slices were not compared"
-            )
-        yield Reason(status=Status.NOT_APPLICABLE, message=message)
-        return
-    worse = [s for s in evaluation.slices if _exceeds_drop(s, gate, gate.slices.max_drop)]
-    yield from (reason_to_fail(_slice_text(slice_, gate, gate.slices.max_drop)) for slice_ in worse)
-    if not worse:
-        yield reason_to_pass(_no_slice_worse_text(evaluation, gate, gate.slices, compared))
-
-
-def _no_slice_worse_text(evaluation: Evaluation, gate: Gate, slices: Slices, compared: int) -> str:
-    few_rows = sum(s.rows < slices.min_rows for s in evaluation.slices)
-    other = "had too few groups, or too few different labels" if gate.group_by else "had too few different labels"
-    not_compared = {"had too few rows": few_rows, other: len(evaluation.slices) - compared - few_rows}
-    word = "drop" if gate.facts(gate.against_champion.metric).direction > 0 else "rise"
-    return (
-        f"{compared} of {len(evaluation.slices)} slices ({', '.join(slices.by)}) compared: no significant {word} above "
-        f"{number_text(slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in not_compared.items() if count)
-    )
-
-
-def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
-    assert slice_.difference is not None
-    did, word = ("dropped", "drop") if gate.facts(slice_.metric).direction > 0 else ("rose", "rise")
-    values = estimate_and_bounds(slice_.difference)
-    digits = decimals(values, (max_drop, -max_drop), scale=max(map(abs, values)))
-    return (
-        f"{slice_.metric} for {slice_.column} {slice_.value} {did} by {abs(slice_.difference.value):.{digits}f} "
-        f"({slice_.rows:,} rows, {ci_label(slice_.confidence)} of the difference {interval_text(slice_.difference, f'+.{digits}f')}; "
-        f"allowed {word}: {number_text(max_drop)})"
-    )
-
-
-def _exceeds_drop(slice_: SliceResult, gate: Gate, max_drop: float) -> bool:
-    if slice_.difference is None:
-        return False
-    best_case = as_improvement(slice_.difference, gate.facts(slice_.metric).direction).high
-    return best_case < -max_drop
 
 
 def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Status:

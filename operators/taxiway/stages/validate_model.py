@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
+from taxiway.errors import (
+    ChampionUnscorableError,
+    CorruptArtifactError,
+    ModelLoadError,
+    NotStoredError,
+    UnreadableRecordError,
+    UntrustedModelError,
+)
 from taxiway.records import Candidate, DataReport, Evaluation, FeatureSet, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 from taxiway.tracking import tags
@@ -24,10 +31,11 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         The verdict; None if the candidate is already the champion.
 
     Raises:
-        UntrustedModelError: The candidate or the champion needs types that Taxiway does not load.
-        DataError: The evaluation rows lack a column of one of the models, or a label.
+        UntrustedModelError: The candidate needs types that Taxiway does not load.
+        ChampionUnscorableError: The champion cannot be loaded or fails on the rows, and `gate.champion_unscorable` is `fail`.
+        DataError: The evaluation rows lack a label.
     """
-    from taxiway.gates.model_gate import decide
+    from taxiway.gates.model_gate import UnscorableChampion, decide
     from taxiway.ledger.decisions import decisions
     from taxiway.registry.aliases import CHAMPION, version_at
     from taxiway.registry.promote import older_data_reason
@@ -37,7 +45,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         _repeat_promotion(context, candidate)
         return None
     older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
-    evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion)
+    evaluation, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion)
     context.store.put(evaluation)
     verdict = decide(
         candidate,
@@ -46,6 +54,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         context.pipeline.gate,
         today=context.clock().date(),
         older_data_reason=older,
+        unscorable=UnscorableChampion(champion, unscorable) if champion is not None and unscorable is not None else None,
         decisions=decisions(context.ledger, about=report.digest),
     )
     context.recorder.record(verdict)
@@ -81,6 +90,22 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
             return
 
 
+def _evaluate_with(
+    context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None
+) -> tuple[Evaluation, str | None]:
+    """The evaluation, and why the champion has no part in it although there is one; None if it has."""
+    try:
+        return _evaluate(context, candidate, snapshot, champion), None
+    except ChampionUnscorableError as error:
+        if context.pipeline.gate.champion_unscorable == "fail":
+            raise ChampionUnscorableError(
+                f"{error}. To decide by the thresholds alone, set gate.champion_unscorable: thresholds; to end the champion: taxiway retire "
+                f"{candidate.model} --reason WHY"
+            ) from error
+        context.log.warning("%s; the candidate is evaluated alone", error)
+        return _evaluate(context, candidate, snapshot, None), str(error)
+
+
 def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
@@ -92,10 +117,16 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
         described = context.registry.get_model_version(candidate.model, str(version)).tags
         return LoadedModel(version, model, classes_in(described), size_in(described))
 
+    def load_champion(version: int) -> LoadedModel:
+        try:
+            return load(version)
+        except (UntrustedModelError, ModelLoadError) as error:
+            raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error
+
     return evaluate(
         snapshot,
         load(candidate.version),
-        load(champion) if champion is not None else None,
+        load_champion(champion) if champion is not None else None,
         model=candidate.model,
         label=context.pipeline.source.label,
         gate=context.pipeline.gate,

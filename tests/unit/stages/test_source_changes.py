@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from stages.conftest import Site
+from stages.conftest import SCHEMA, Site
 
 from taxiway.cli.main import main
+from taxiway.errors import ChampionUnscorableError
 from taxiway.records import Outcome, Status
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
@@ -59,3 +60,35 @@ def test_a_column_that_left_and_one_that_came_cost_one_command_and_one_run(
     assert [reason.message for reason in following.verdict.reasons if "was scored without" in reason.message] == [
         f'champion version {following.verdict.champion} was scored without values of "b", which the data no longer has'
     ]
+
+
+def recode_label(site: Site, span: int, names: tuple[str, str]) -> None:
+    path = site.arrive(span)
+    rows = pd.read_parquet(path)
+    rows.assign(y=rows["y"].map({False: names[0], True: names[1]})).to_parquet(path)
+
+
+def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, installation: Installation) -> None:
+    """The label is recoded at the source, so champion and candidate have no class in common."""
+    pipeline = site.pipeline()
+    text_label = SCHEMA.replace("y: {type: boolean, presence: required}", "y: {type: string, presence: required, domain: open}")
+    (site.folder / "small.schema.yaml").write_text(text_label)
+    for span, names in enumerate((("no", "yes"), ("no", "yes"), ("off", "on"), ("off", "on")), start=1):
+        recode_label(site, span, names)
+    first = run_in(installation, pipeline)
+    assert first.promotion is not None
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y", "exclude": ["1", "2"]}
+    pipeline = site.pipeline(source=source)
+    (site.folder / "small.schema.yaml").write_text(text_label)
+    with pytest.raises(
+        ChampionUnscorableError,
+        match=r"they cannot be compared\. To decide .* gate.champion_unscorable: thresholds; .*taxiway retire",
+    ):
+        run_in(installation, pipeline)
+    alone = pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"champion_unscorable": "thresholds"})})
+    decided = run_in(installation, alone)
+    assert decided.verdict is not None
+    assert (decided.verdict.status, decided.verdict.champion) == (Status.PASS, 1)
+    assert any("decided by the thresholds alone" in reason.message for reason in decided.verdict.reasons)
+    assert decided.promotion is not None
+    assert (decided.promotion.from_version, decided.promotion.to_version) == (1, decided.verdict.version)
