@@ -24,6 +24,7 @@ def approve(name: str, reason: str, **given: Any) -> None:
     """
     from taxiway.ledger.decisions import record_decision
     from taxiway.registry.promote import push
+    from taxiway.stages.push import require_valid_waivers
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
@@ -34,6 +35,7 @@ def approve(name: str, reason: str, **given: Any) -> None:
             )
         if shadow is None:
             raise TerminalError(f"{name} cannot be approved: the shadow gate has not decided about it")
+        require_valid_waivers(installation.ledger, installation.store(), verdict, datetime.now(UTC).date())
         decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
         promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=decision.at, approval=decision)
         _echo_promotion(installation, promotion)

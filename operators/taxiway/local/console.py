@@ -14,8 +14,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from taxiway.local.ports import PREFERRED_PORTS
+from taxiway.local.signing import sign_older_promotions
 from taxiway.local.stack import Stack, StackProcess, require_dags
 from taxiway.local.stack_dir import StackDir
+from taxiway.messages import counted
 
 SERVICES = {
     "postgres": "PostgreSQL",
@@ -74,6 +76,8 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackPro
             console.print(
                 f"PostgreSQL cannot run as root; it runs as another user, data directory: {databases}", highlight=False
             )
+        if starting.stack.home.unsigned_file.exists():
+            _sign_older_promotions(console, starting.stack)
         yield starting
     except KeyboardInterrupt:
         console.print()
@@ -81,6 +85,13 @@ def running_stack(console: Console, home: Path, dags: Path) -> Iterator[StackPro
     finally:
         if starting is not None:
             _stop(console, starting)
+
+
+def _sign_older_promotions(console: Console, stack: Stack) -> None:
+    older = sign_older_promotions(stack)
+    console.print(
+        f"The ledger is signed from now on, with its {counted(older, 'older entry', 'older entries')}.", highlight=False
+    )
 
 
 def print_error(console: Console, text: str) -> None:

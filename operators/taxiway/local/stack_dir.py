@@ -109,9 +109,15 @@ class StackDir:
         except (TypeError, json.JSONDecodeError) as error:
             raise ConfigError(f"{path} is damaged ({error}); delete it and start the stack again") from error
         if "ledger_keys" not in known:  # of a stack that is older than the signing of the ledger
+            self.unsigned_file.touch()
             _write_private(path, json.dumps(asdict(found)))
         self._set_password("admin", found.airflow_password)
         return found
+
+    @property
+    def unsigned_file(self) -> Path:
+        """Is there while the ledger has promotions that are older than the stack's keys."""
+        return self.root / "ledger.unsigned"
 
     def rotate_ledger_key(self) -> None:
         """Put a new key before those that sign the ledger; the old ones stay valid for what they have signed."""

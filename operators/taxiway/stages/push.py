@@ -1,8 +1,12 @@
 """Push: moves the alias `champion` to the new version, once, and waits until the gateway serves it."""
 
+from datetime import date
+
 from taxiway.errors import TerminalError, TransientError
+from taxiway.ledger.chain import Ledger
 from taxiway.records import DataReport, Decision, DecisionKind, Promotion, ShadowReport, Verdict
 from taxiway.stages.context import StageContext
+from taxiway.store import Store
 
 
 def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval: Decision | None = None) -> Promotion:
@@ -21,7 +25,7 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval
     """
     from taxiway.registry.promote import push as promote
 
-    _require_valid_waivers(context, verdict)
+    require_valid_waivers(context.ledger, context.store, verdict, context.clock().date())
     _require_approval(context, verdict, approval)
     promotion = promote(context.ledger, verdict, shadow, by=context.run, at=context.clock(), approval=approval)
     context.recorder.record(promotion)
@@ -41,16 +45,26 @@ def _require_approval(context: StageContext, verdict: Verdict, approval: Decisio
         )
 
 
-def _require_valid_waivers(context: StageContext, verdict: Verdict) -> None:
-    """Raise TerminalError if the data passed with a waiver that has ended since the model gate."""
+def require_valid_waivers(ledger: Ledger, store: Store, verdict: Verdict, today: date) -> None:
+    """Check that no waiver with which the data passed has ended since the model gate, such as while a person was asked.
+
+    Args:
+        ledger: The ledger with the waivers.
+        store: The store with the report.
+        verdict: The model gate's decision.
+        today: The day on which waivers must be valid.
+
+    Raises:
+        TerminalError: One has ended.
+    """
     from taxiway.gates.data_report import expired_waivers
     from taxiway.ledger.decisions import decisions
 
     if verdict.report is None:
         return
-    report = context.store.get(DataReport, verdict.report)
+    report = store.get(DataReport, verdict.report)
     if report.waivers or report.blocking:
-        expired = expired_waivers(report, decisions(context.ledger, about=report.digest), context.clock().date())
+        expired = expired_waivers(report, decisions(ledger, about=report.digest), today)
         if expired:
             raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: its data passed with {expired[0]}")
 
