@@ -50,6 +50,7 @@ def test_a_version_waits_in_no_worker_until_a_person_approves_it(running: Runnin
     assert "**Model gate: PASS**" in asked["body"]
     assert "above the threshold 0.6" in asked["body"]
     assert "[the run in MLflow](http" in asked["body"]
+    assert f"APPROVAL 2: Push {DAG} version 1 as the first champion?" in (running.stack.home.data / "messages.txt").read_text()
     assert version_at(running.mlflow, DAG, CHAMPION) is None
     assert answer(running, run, "", "Approve", "x") == 401
     assert answer(running, run, "viewer", "Approve", "x") == 403

@@ -9,7 +9,10 @@ from airflow.sdk import Param
 
 from taxiway.hooks.context import airflow_url
 from taxiway.operators.base import Input, StageOperator
+from taxiway.operators.notify import Told, notify
 from taxiway.records import Decision, ShadowReport, Verdict
+from taxiway.spec.team import Notification
+from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,11 +30,12 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
     Args:
         verdict: The reference of the Verdict.
         shadow: The reference of the ShadowReport.
+        notification: The team file's notifier, which is called when the question is asked; None for no notification.
     """
 
     template_fields = ("verdict", "shadow")
 
-    def __init__(self, *, verdict: Input, shadow: Input, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: Input, shadow: Input, notification: Notification | None = None, **kwargs: Any) -> None:
         rules: Approval = kwargs["pipeline"].approval
         on_timeout = {"approve": APPROVE, "reject": REJECT}[rules.on_timeout]
         # Airflow passes the DAG's parameters too, which are no part of the question.
@@ -46,6 +50,7 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
         )
         self.verdict = verdict
         self.shadow = shadow
+        self.notification = notification
 
     def execute(self, context: "Context") -> Any:
         """Ask, unless the question is answered already."""
@@ -59,6 +64,7 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
                 return self.finish(accept(stage, answered), stage, context)
             links = [("the run in MLflow", self.mlflow_run_url), ("the run in Airflow", airflow_url(context))]
             self.subject, self.body = subject(verdict), body(verdict, shadow, links)
+            notify(self.notification, self._told(stage, verdict, context), context)
             return HITLOperator.execute(self, context)
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
@@ -86,6 +92,17 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
         from taxiway.stages.approval import failure_reason
 
         return failure_reason(record)
+
+    def _told(self, stage: "StageContext", verdict: Verdict, context: "Context") -> Told:
+        return Told(
+            pipeline=self.pipeline.name,
+            span=stage.recorder.tag(tags.SPAN),
+            event="APPROVAL",
+            reasons=[self.subject, *(reason.message for reason in verdict.reasons)],
+            version=verdict.version,
+            airflow_url=airflow_url(context),
+            mlflow_url=self.mlflow_run_url,
+        )
 
     def _silence(self) -> str:
         return (

@@ -10,7 +10,7 @@ from taxiway.spec.base import Fraction, Name, Number, Section
 from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.pipeline import Pipeline
 
-Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR"]
+Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL"]
 Loosened = tuple[tuple[str, ...], str]
 
 
@@ -21,12 +21,12 @@ class Notification(Section):
         notifier: The dotted path of an Airflow notifier.
         params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
-        events: The outcomes to notify about; ERROR is a run that failed before a decision.
+        events: The outcomes to notify about; ERROR is a run that failed before a decision, and APPROVAL one that waits for a person.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR")
+    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL")
 
 
 class TeamGate(Section):
@@ -81,6 +81,7 @@ class Team(Section):
         notification: The notification about outcomes.
         gate: Minimum requirements for gates.
         shadow: Minimum requirements for shadows; None if a shadow is optional.
+        approval: `required` if a person has to approve every version; None if that is optional.
     """
 
     team: Name
@@ -89,6 +90,7 @@ class Team(Section):
     notification: Notification | None = None
     gate: TeamGate = TeamGate()
     shadow: TeamShadow | None = None
+    approval: Literal["required"] | None = None
 
 
 def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
@@ -100,6 +102,7 @@ def loosened(pipeline: Pipeline, team: Team) -> tuple[Loosened, ...]:
         *_against_champion(pipeline, team.gate),
         *_slices(pipeline, team.gate),
         *_numbers(pipeline, team),
+        *_approval(pipeline, team),
     )
 
 
@@ -160,6 +163,18 @@ def _drops(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
         yield (
             ("gate", "slices", "max_drop"),
             f"is {number_text(pipeline.gate.slices.max_drop)}; required by the team: {_bound(limits[metric], True)}",
+        )
+
+
+def _approval(pipeline: Pipeline, team: Team) -> Iterator[Loosened]:
+    if team.approval is None:
+        return
+    if pipeline.approval is None:
+        yield ("approval",), "is none; required by the team: approval: required"
+    elif pipeline.approval.timeout is not None and pipeline.approval.on_timeout == "approve":
+        yield (
+            ("approval", "on_timeout"),
+            "is approve; required by the team: reject, because a person has to approve every version",
         )
 
 

@@ -96,7 +96,11 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     )
     shadow = ShadowDeployOperator(task_id="shadow", pipeline=pipeline, verdict=validate_model.output)
     decided = {"verdict": validate_model.output, "shadow": shadow.output}
-    approval = ApprovalOperator(task_id="approval", pipeline=pipeline, **decided) if pipeline.approval is not None else None
+    approval = (
+        ApprovalOperator(task_id="approval", pipeline=pipeline, notification=notification, **decided)
+        if pipeline.approval is not None
+        else None
+    )
     push = PushOperator(task_id="push", pipeline=pipeline, **decided, approval=approval.output if approval else None)
     chain(ingest, validate_data, transform, train, validate_model, shadow, *([approval] if approval else []), push)
     CloseRunOperator(task_id="close_run", pipeline=pipeline, notification=notification).as_teardown()

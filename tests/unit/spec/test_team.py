@@ -91,6 +91,27 @@ def test_what_is_switched_off_is_looser(folder: Path) -> None:
     assert "shadow is off; required by the team: a shadow" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("", "approval is none; required by the team: approval: required"),
+        ("approval: off\n", "approval is none; required by the team: approval: required"),
+        ("approval: {timeout: 1d, on_timeout: approve}\n", "approval.on_timeout is approve; required by the team: reject"),
+        ("approval: required\n", None),
+        ("approval: {timeout: 1d, approvers: [ann]}\n", None),
+    ],
+)
+def test_a_team_may_require_that_a_person_approves(folder: Path, own: str, expected: str | None) -> None:
+    path = write(folder, "approval: required")
+    path.write_text(own + PIPELINE)
+    if expected is None:
+        assert read_pipeline(path).approval is not None
+        return
+    with pytest.raises(ConfigError) as refused:
+        read_pipeline(path)
+    assert expected in str(refused.value)
+
+
 def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None:
     path = write(folder, "")
     path.write_text(PIPELINE.replace("team: flights", "team: trains"))
@@ -103,7 +124,7 @@ def test_the_pipeline_of_another_team_does_not_belong_here(folder: Path) -> None
     [
         (
             "gates: {}",
-            'team.yaml:2: gates is not an allowed key\n    allowed: gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
+            'team.yaml:2: gates is not an allowed key\n    allowed: approval, gate, notification, owner, pool, shadow, team   (did you mean "gate"?)',
         ),
         ("gate: {thresholds: {auc: 0.5}}", 'team.yaml:2: gate.thresholds.auc is "auc"'),
         ("notification: {notifier: a.B, events: [LOST]}", "FIRST_CHAMPION"),

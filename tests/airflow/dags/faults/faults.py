@@ -8,6 +8,7 @@ from typing import Any
 from taxiway.operators import PushOperator, TrainOperator
 from taxiway.records import Candidate, Promotion
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.team import Team
 from taxiway.templates import continuous_training
 
 HERE = Path(__file__).parent
@@ -68,5 +69,12 @@ def months(name: str, schedule: str, window: int) -> Pipeline:
 arrivals = continuous_training(months("arrivals", "new_span", 2))
 monthly = continuous_training(months("monthly", "@monthly", 1))
 idle = continuous_training(pipeline("idle", schedule="@daily"))
-approved = continuous_training(pipeline("approved", approval={"timeout": "1d", "approvers": ["admin"]}))
+told = {
+    "notifier": "own.file_notifier.FileNotifier",
+    "params": {"message": "{{ taxiway.event }} {{ taxiway.span }}: {{ taxiway.reasons[0] }}"},
+}
+approved = continuous_training(
+    pipeline("approved", approval={"timeout": "1d", "approvers": ["admin"]}),
+    Team.model_validate({"team": "faults", "approval": "required", "notification": told}),
+)
 silent = continuous_training(pipeline("silent", approval={"timeout": "1s"}))
