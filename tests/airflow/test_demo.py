@@ -80,21 +80,25 @@ def local(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_runner_makes_the_records_that_airflow_made(running: Running, played: Played, local: Installation) -> None:
-    """Byte by byte, but for the transform, which skops never writes twice alike, and for what was answered live."""
+    """Byte by byte, but for the transform and the model, which skops never writes twice alike, and for what was answered live."""
     for by_airflow in summaries(running.store, PIPELINE)[:2]:
         ours = run_in(local, FLIGHTS)
         theirs = run_records(running.store, refs_of(running.mlflow_run(PIPELINE, by_airflow.run).data.tags))
-        for kind in ("snapshot", "report", "verdict"):
+        for kind in ("snapshot", "report"):
             assert getattr(ours, kind).digest == getattr(theirs, kind).digest, kind
+        assert theirs.verdict is not None
+        assert theirs.verdict.files is not None
         assert ours.features is not None
         assert theirs.features is not None
         assert ours.features.model_copy(update={"transform": theirs.features.transform}) == theirs.features
         assert ours.candidate is not None
         assert theirs.candidate is not None
-        assert ours.candidate.model_copy(update={"features": theirs.features.digest}) == theirs.candidate
+        theirs_alone = {"features": theirs.features.digest, "files": theirs.candidate.files}
+        assert ours.candidate.model_copy(update=theirs_alone) == theirs.candidate
         assert ours.summary is not None
         assert ours.summary.outcome is by_airflow.outcome
         assert ours.verdict is not None
+        assert ours.verdict.model_copy(update={"files": theirs.verdict.files}) == theirs.verdict
         assert local.store.get(Evaluation, ours.verdict.evaluation) == theirs.evaluation
 
 

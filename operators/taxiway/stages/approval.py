@@ -1,6 +1,7 @@
 """Approval: asks a person whether a version that passed its gates may be pushed, and records the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from taxiway.errors import TerminalError
@@ -10,24 +11,43 @@ from taxiway.stages.context import StageContext
 _SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNDECIDED: "?", Status.NOT_APPLICABLE: "-", Status.INFO: "i"}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer to the question.
+
+    Attributes:
+        approved: Whether the version may be pushed.
+        by: Who answered.
+        reason: Why.
+        at: When, with a time zone.
+        via: Where: `airflow` or `command line`.
+    """
+
+    approved: bool
+    by: str
+    reason: str
+    at: datetime
+    via: str
+
+
 def subject(verdict: Verdict) -> str:
     """The question, in one line."""
     instead = f"instead of version {verdict.champion}" if verdict.champion is not None else "as the first champion"
     return f"Push {verdict.model} version {verdict.version} {instead}?"
 
 
-def body(verdict: Verdict, shadow: ShadowReport, links: Sequence[tuple[str, str]] = ()) -> str:
+def body(verdict: Verdict, shadow: ShadowReport, links: Mapping[str, str]) -> str:
     """What is needed to answer, as Markdown: the reasons of both gates with their numbers, and links.
 
     Args:
         verdict: The model gate's decision.
         shadow: The shadow gate's decision.
-        links: Names and URLs of pages to look at.
+        links: The URLs of pages to look at, by their names.
     """
     parts = [
         f"**Model gate: {verdict.status}**\n\n{_list(verdict.reasons)}",
         f"**Shadow gate: {shadow.status}**\n\n{_list(shadow.reasons)}",
-        " · ".join(f"[{name}]({url})" for name, url in links),
+        " · ".join(f"[{name}]({url})" for name, url in links.items()),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -39,19 +59,13 @@ def known_answer(context: StageContext, verdict: Verdict) -> Decision | None:
     return answer(context.ledger, verdict.digest)
 
 
-def record_answer(
-    context: StageContext, verdict: Verdict, *, approved: bool, by: str, reason: str, at: datetime, via: str
-) -> Decision:
+def record_answer(context: StageContext, verdict: Verdict, given: Answer) -> Decision:
     """Write an answer into the ledger.
 
     Args:
         context: The run.
         verdict: The verdict on the version that was asked about.
-        approved: Whether it may be pushed.
-        by: Who answered.
-        reason: Why.
-        at: When, with a time zone.
-        via: Where: `airflow` or `command line`.
+        given: The answer.
 
     Returns:
         The answer that stands: if somebody else has answered differently before, that one.
@@ -62,14 +76,14 @@ def record_answer(
     from taxiway.ledger.decisions import record_decision
 
     made = Decision(
-        kind=DecisionKind.APPROVAL if approved else DecisionKind.REJECTION,
+        kind=DecisionKind.APPROVAL if given.approved else DecisionKind.REJECTION,
         model=verdict.model,
         version=verdict.version,
         about=verdict.digest,
-        by=by,
-        via=via,
-        at=at,
-        reason=reason,
+        by=given.by,
+        via=given.via,
+        at=given.at,
+        reason=given.reason,
     )
     try:
         stands = record_decision(context.ledger, made)
