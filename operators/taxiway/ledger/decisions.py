@@ -3,6 +3,7 @@
 A decision that a crash left outside of the chain is not made. Who decides the same again, finds or completes it.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
@@ -117,6 +118,7 @@ def _write(ledger: Ledger, decision: Decision, key: str) -> str:
             tags.DECISION_RECORD: decision.to_json(),
         },
     )
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # people have no reason to open runs of the ledger
     ledger.client.set_terminated(run.info.run_id, "FINISHED")
     return str(run.info.run_id)
 

@@ -32,6 +32,10 @@ def report_and_model(client: "MlflowClient", store: Store, name: str) -> tuple[D
     if _DIGEST.fullmatch(name):
         report = store.get(DataReport, name)
     else:
+        if "/" not in name:
+            raise TerminalError(
+                f"{name} is neither the digest of a data report (32 hex characters) nor MODEL/VERSION", got=name
+            )
         judged = judged_version(client, store, *resolve(client, name))
         if judged.verdict.report is None:
             raise TerminalError(f"{name} was judged without a data report: there is nothing to waive")

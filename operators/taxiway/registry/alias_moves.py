@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STALE_MINUTES = STALE_AFTER.total_seconds() / 60
 _TRIES = 20
+_NEWEST = 50
 
 
 def settled(ledger: Ledger, model: str) -> list[Entry]:
@@ -59,7 +60,7 @@ def move(ledger: Ledger, entry: Entry, at: datetime) -> None:
             _withdraw(client, entry, TransientError(_in_progress(other.promotion)))
     if others:
         known = settled(ledger, promotion.model)
-    refused = _overtaken(client, entry, known)
+    refused = _overtaken(ledger, entry, known)
     if refused is not None:
         _withdraw(client, entry, TerminalError(refused))
     decided = promotions.decide(client, entry, State.MOVING)
@@ -71,6 +72,26 @@ def move(ledger: Ledger, entry: Entry, at: datetime) -> None:
     _move_aliases(ledger, promotion.model)
 
 
+def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = None) -> int | None:
+    """The champion of a model: that of the newest promotion in the ledger, and only without one the version at the alias.
+
+    Whoever can write to MLflow can move the alias, but not sign a promotion.
+
+    Args:
+        ledger: The ledger.
+        model: The registered model.
+        known: The entries of the model, newest first, if they are read already.
+    """
+    entries = known if known is not None else promotions.entries(ledger.client, model, limit=_NEWEST)
+    newest = promotions.head([entry for entry in entries if entry.is_linked(ledger) or entry.is_signed(ledger)])
+    return newest.promotion.to_version if newest is not None else version_at(ledger.client, model, CHAMPION)
+
+
+def restore_aliases(ledger: Ledger, model: str) -> None:
+    """Point the aliases to the newest promotion again, if somebody has moved them by hand."""
+    _move_aliases(ledger, model, always=True)
+
+
 def champion_before(known: Sequence[Entry], version: int) -> int | None:
     """The version that was champion before `version` was first promoted; None if there was none."""
     for entry in reversed(known):
@@ -80,10 +101,10 @@ def champion_before(known: Sequence[Entry], version: int) -> int | None:
     return None
 
 
-def _overtaken(client: "MlflowClient", entry: Entry, known: Sequence[Entry]) -> str | None:
+def _overtaken(ledger: Ledger, entry: Entry, known: Sequence[Entry]) -> str | None:
     """Why the promotion can no longer be carried out; None if it can."""
     promotion, newest = entry.promotion, promotions.head(known)
-    champion = version_at(client, promotion.model, CHAMPION)
+    champion = champion_now(ledger, promotion.model, known)
     overtaken = newest is not None and newest.run_id != entry.run_id and newest.number >= entry.number
     if not overtaken and champion in (promotion.from_version, promotion.to_version):
         return None
@@ -99,8 +120,8 @@ def _withdraw(client: "MlflowClient", entry: Entry, reason: TaxiwayError) -> Non
         raise reason
 
 
-def _move_aliases(ledger: Ledger, model: str) -> None:
-    """Append what is decided to the chain, and point the aliases to the newest decided promotion.
+def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
+    """Append what is decided to the chain, and point the aliases to the newest decided promotion; `always` also if it is done.
 
     MLflow cannot set an alias on a condition. So a process that has set an alias looks at the ledger again, and sets it again if
     another promotion was decided meanwhile: the last one that sets the alias has seen the newest promotion.
@@ -110,7 +131,7 @@ def _move_aliases(ledger: Ledger, model: str) -> None:
     for _ in range(_TRIES):
         known = promotions.entries(client, model)
         newest = promotions.head(known)
-        if newest is None or (followed is None and newest.state is State.DONE):
+        if newest is None or (followed is None and newest.state is State.DONE and not always):
             return
         for entry in reversed(known):
             if entry.state is State.MOVING:

@@ -8,7 +8,7 @@ from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.promotions import DECIDED, Entry, State, open_entry, promotion_key
 from taxiway.records import Decision, Promotion, ShadowReport, Status, Verdict, span_order
-from taxiway.registry.alias_moves import champion_before, move, settled
+from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.described import files_in
 from taxiway.tracking import tags
@@ -89,7 +89,7 @@ def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, 
         TransientError: A promotion of the model is in progress.
     """
     known = settled(ledger, model)
-    champion = version_at(ledger.client, model, CHAMPION)
+    champion = champion_now(ledger, model, known)
     wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
     promotion = Promotion(
         model=model,
@@ -119,7 +119,7 @@ def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) ->
         TransientError: A promotion of the model is in progress.
     """
     known = settled(ledger, model)
-    champion = version_at(ledger.client, model, CHAMPION)
+    champion = champion_now(ledger, model, known)
     if champion is None:
         raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
     promotion = Promotion(
@@ -138,15 +138,16 @@ def _promote(
     at: datetime,
     reason: str,
 ) -> Promotion:
-    key = promotion_key(verdict.model, verdict.version, verdict.digest)
+    forced = decision is not None and shadow is None
+    key = promotion_key(verdict.model, verdict.version, decision.digest if forced and decision else verdict.digest)
     known = settled(ledger, verdict.model)
     mine = {entry.state: entry for entry in known if entry.key == key}
     if State.DONE in mine:
-        return _still_champion(ledger.client, mine[State.DONE].promotion)
+        return _still_champion(ledger, mine[State.DONE].promotion)
     entry = mine.get(State.INTENT)
     if entry is None:
         _check_not_undone_since(known, key)
-        champion = version_at(ledger.client, verdict.model, CHAMPION)
+        champion = champion_now(ledger, verdict.model, known)
         _check_champion(ledger.client, verdict, champion)
         promotion = Promotion(
             model=verdict.model,
@@ -163,7 +164,7 @@ def _promote(
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)
-    return _still_champion(ledger.client, entry.promotion)
+    return _still_champion(ledger, entry.promotion)
 
 
 def _move_by_hand(ledger: Ledger, known: Sequence[Entry], promotion: Promotion, what: str) -> Promotion:
@@ -177,12 +178,13 @@ def _passed(shadow: ShadowReport) -> str:
     return f"passed the model gate{' and the shadow gate' if compared else ' (no shadow)'}"
 
 
-def _still_champion(client: "MlflowClient", done: Promotion) -> Promotion:
-    if version_at(client, done.model, CHAMPION) != done.to_version:
+def _still_champion(ledger: Ledger, done: Promotion) -> Promotion:
+    if champion_now(ledger, done.model) != done.to_version:
         raise TerminalError(
             f"{done.model} version {done.to_version} was promoted at {done.at:%Y-%m-%d %H:%M:%S} UTC and is no longer the champion; "
             "a verdict allows one promotion only. Run the model gate again to promote it again"
         )
+    restore_aliases(ledger, done.model)
     return done
 
 

@@ -71,7 +71,7 @@ def require_valid_waivers(ledger: Ledger, store: Store, verdict: Verdict, today:
 
 def _await_deployment(context: StageContext, promotion: Promotion) -> None:
     """Wait until the gateway serves the champion, which is another version if this one was rolled back meanwhile."""
-    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.registry.alias_moves import champion_now
 
     if context.services.gateway is None:
         why = "no gateway configured" if context.services.in_airflow else "local runs do not deploy"
@@ -79,7 +79,7 @@ def _await_deployment(context: StageContext, promotion: Promotion) -> None:
         return
     with context.services.gateway() as gateway:
         status = gateway.refresh(promotion.model)
-    wanted = version_at(context.registry, promotion.model, CHAMPION)
+    wanted = champion_now(context.ledger, promotion.model)
     if (status.champion or None) != wanted:
         raise TransientError(
             f"the gateway serves version {status.champion or 'none'}, but the champion is version {wanted or 'none'}: {status.problem}"

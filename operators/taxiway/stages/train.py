@@ -76,14 +76,14 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
 
     So a second run on the same rows finds the version of the first, also if that has become champion.
     """
-    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.registry.alias_moves import champion_now
     from taxiway.training.own.function import OwnFunction
 
     model = context.pipeline.model
     function_takes_it = model.train is not None and OwnFunction(model.train, {}).takes_previous
     if model.warm_start is None and not function_takes_it:
         return None
-    version = version_at(context.registry, context.pipeline.name, CHAMPION)
+    version = champion_now(context.ledger, context.pipeline.name)
     if version is None:
         return None
     version_tags = context.registry.get_model_version(context.pipeline.name, str(version)).tags

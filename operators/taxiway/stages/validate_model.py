@@ -37,10 +37,10 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     """
     from taxiway.gates.model_gate import UnscorableChampion, decide
     from taxiway.ledger.decisions import decisions
-    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.registry.alias_moves import champion_now
     from taxiway.registry.promote import older_data_reason
 
-    champion = version_at(context.registry, candidate.model, CHAMPION)
+    champion = champion_now(context.ledger, candidate.model)
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None

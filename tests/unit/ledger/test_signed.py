@@ -22,6 +22,7 @@ from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.ledger.verify import sign, unsigned_entries, verify
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict
+from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.promote import force, push, retire, rollback
 from taxiway.tracking import tags
@@ -285,3 +286,28 @@ def test_a_waiver_says_until_when_and_about_what(ledger: Ledger, model: str) -> 
     record_decision(ledger, waiver)
     (found,) = decisions(ledger, about="r1")
     assert json.loads(found.to_json())["until"] == "2026-04-01"
+
+
+def test_an_alias_moved_by_hand_is_no_champion_and_is_put_back(ledger: Ledger, model: str) -> None:
+    """What production serves is what a candidate is compared with, and what a rollback replaces."""
+    first = promote(ledger, model, 1, None)
+    ledger.client.set_registered_model_alias(model, CHAMPION, "3")
+    assert champion_now(ledger, model) == 1
+    assert promote(ledger, model, 1, None) == first, "a retry finds its promotion"
+    assert version_at(ledger.client, model, CHAMPION) == 1
+    ledger.client.set_registered_model_alias(model, CHAMPION, "3")
+    assert promote(ledger, model, 2, 1).from_version == 1
+    ledger.client.set_registered_model_alias(model, CHAMPION, "3")
+    assert rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC)).from_version == 2
+    assert version_at(ledger.client, model, CHAMPION) == 1
+
+
+def test_what_was_rolled_back_can_be_forced_again(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    promote(ledger, model, 2, 1)
+    rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC))
+    judged = verdict(model, 2, 1)
+    made = record_decision(ledger, decision(model, DecisionKind.FORCE, judged.digest, version=2))
+    assert force(ledger, judged, made, at=datetime.now(UTC)).to_version == 2
+    assert version_at(ledger.client, model, CHAMPION) == 2
+    assert wrong(ledger) == ()
