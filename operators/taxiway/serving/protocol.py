@@ -18,11 +18,11 @@ INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 MAX_CELLS = 100_000
 """The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000
-"""The limit of the rows of a request: others wait while they are predicted."""
+"""The limit of the rows of a request: other requests wait while one is predicted."""
 MAX_ITEMS = 10_000
 """How many items a list may have."""
 MAX_COLUMNS = 10_000
-MAX_NAME = 1000
+MAX_NAME_LENGTH = 1000
 """How many characters the name of a column may have."""
 
 
@@ -56,7 +56,7 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         RequestError: 400 if the body does not follow the protocol, 413 if it has too many rows or columns.
     """
     try:
-        content = from_json(body)  # also refuses halves of surrogate pairs, which could not be logged
+        content = from_json(body)  # also refuses lone surrogates, which could not be logged
     except ValueError as error:
         raise RequestError(
             400, f"the body is not JSON: {error}; send one object with one of the keys {', '.join(INPUT_FORMATS)}"
@@ -93,8 +93,8 @@ def _require_size(input_format: str, rows: int, columns: int) -> None:
 
 def _require_names(input_format: str, names: Iterable[str]) -> None:
     for name in names:
-        if len(name) > MAX_NAME:
-            _refuse(f"{input_format} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME:,}")
+        if len(name) > MAX_NAME_LENGTH:
+            _refuse(f"{input_format} has the column {quoted(name)} with {len(name):,} characters; allowed: {MAX_NAME_LENGTH:,}")
 
 
 def _count_list_items(rows: Rows) -> int:

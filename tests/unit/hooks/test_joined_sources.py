@@ -175,7 +175,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
         }
     )
     assert planned(source).reason.startswith(
-        "window: 1 needs 2 spans, 1 missing; available: 2013-01; span 2013-02 is waiting: join rates"
+        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 1 missing; available: 2013-01; span 2013-02 is waiting: join rates"
     )
     (rates / "2013-02.parquet").write_bytes((rates / "2013-01.parquet").read_bytes())
     snapshot = taken(source, store)
@@ -199,7 +199,10 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
     reason = planned(read_source({**keys, "join": {"other": join}})).reason
-    assert "; 3,624 older spans left out; span 2013-03-03 is waiting: join other has no file for it" in reason
+    assert (
+        "; and 3,624 older spans that are excluded or waiting; span 2013-03-03 is waiting: join other has no file for it"
+        in reason
+    )
     assert reason.count("is waiting") == 12
 
 

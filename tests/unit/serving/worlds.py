@@ -8,7 +8,7 @@ from running import ADMIN, CALLER
 
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ChallengerRequest
-from taxiway.serving.gateway.backing import Promoted, WantedChampion
+from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
@@ -82,7 +82,7 @@ class World:
         self.workers += workers
         return workers
 
-    async def champion(self, model: str, last: Promoted | None) -> WantedChampion:
+    async def champion(self, model: str, last: LedgerPosition | None) -> WantedChampion:
         self.lookups += 1
         self._answer()
         if not self.alias:

@@ -50,7 +50,7 @@ def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "
         yield connection
 
 
-def locking(files: Sequence[Path]) -> tuple[str, ...]:
+def restricting_settings(files: Sequence[Path]) -> tuple[str, ...]:
     """Settings that restrict a connection to `files`, and that SQL cannot undo."""
     # DuckDB checks a path both as written in the view, with escaped glob characters, and unescaped.
     allowed = ", ".join(text for file in files for text in (path_literal(file), _quoted(str(file))))

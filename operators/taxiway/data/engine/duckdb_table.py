@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.columns import Column, hash_of_value_sql, plain_sql, type_of
-from taxiway.data.engine.connection import connect, locking, memory_errors, read_errors, run
+from taxiway.data.engine.connection import connect, memory_errors, read_errors, restricting_settings, run
 from taxiway.data.engine.parquet_source import ParquetSource, parquet_source
 from taxiway.records.digests import digest_of_bytes, digest_of_file
 
@@ -156,7 +156,7 @@ def open_table(
         source = parquet_source(connection, files, data_name, file_names)
         columns = _create_view(connection, "span", source, data_name)
         _create_view(connection, "numbered", source, data_name, numbered=True)
-        for setting in locking(files):
+        for setting in restricting_settings(files):
             run(connection, f"SET {setting}", data_name)
         yield Table(connection, columns, data_name, files, source.sql(), notes, file_names)
 

@@ -1,4 +1,6 @@
-"""Plan which spans a run reads: the window, and the target span, for which the run makes a decision.
+"""Choose the spans that a run reads: the window, and the target span, the one that the run decides on.
+
+If the newest span is held out for evaluation, the target span comes after the window; otherwise it is the last span of it.
 
 Only names and periods of spans are used here; `ingest` reads their files.
 """
@@ -55,7 +57,7 @@ class _SourceSpans:
         if isinstance(window, int):
             return self.usable[self.spans_before_target :]
         inside = self._inside(window)
-        if not inside or self.missing_ends(window):
+        if not inside or self.why_incomplete(window):
             return ()
         if not self.source.holds_out_newest:
             return inside[-1:]
@@ -73,8 +75,8 @@ class _SourceSpans:
     def _inside(self, window: FixedWindow) -> Spans:
         return tuple(span for span in self.usable if window.holds(span.name))
 
-    def missing_ends(self, window: FixedWindow) -> list[str]:
-        """Why a fixed window cannot be read yet: its first or last span is missing or waiting. Excluded ones are ignored."""
+    def why_incomplete(self, window: FixedWindow) -> list[str]:
+        """Why a fixed window cannot be read yet: its first or last span is missing or waiting. A span in `exclude` does not count as missing."""
         present, excluded = {span.name for span in self.found}, set(self.source.exclude)
         reasons = []
         for name in dict.fromkeys((window.first, window.last)):
@@ -100,7 +102,7 @@ def plan_window(
     Args:
         found: The spans at the source, oldest first.
         source: The source with its window.
-        processed: Name and version of each span that already has a decision.
+        processed: Name and version of each span that has already been processed.
         requested: The name of the target span; it may already have a decision.
         waiting: Why a span, by name, cannot be read yet.
 
@@ -141,12 +143,12 @@ def plan_as_of(
         waiting: Why a span, by name, cannot be read yet.
 
     Raises:
-        ConfigError: The spans are numbers, which have no time.
+        ConfigError: The spans are numbered, not dated.
     """
     numbers = [span.name for span in found if span.ends is None]
     if numbers:
         raise ConfigError(
-            f"the spans {', '.join(numbers[:5])} are numbers and have no dates, so there is no span for {moment:%Y-%m-%d}; allowed "
+            f"the spans {', '.join(numbers[:5])} are numbered, not dated, so no span can be chosen for {moment:%Y-%m-%d}; allowed "
             "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= moment)
@@ -171,9 +173,9 @@ def _spans_of(found: Spans, source: Source, waiting: Mapping[str, str]) -> _Sour
 
 def _plan_for(at_source: _SourceSpans, target: FoundSpan) -> WindowPlan:
     spans = at_source.plan(target)
-    begins, ends = span_order(spans[0].name), span_order(spans[-1].name)
-    left_out = [reason for name, reason in at_source.left_out.items() if span_order(name) >= begins]
-    between = tuple(span for span in at_source.found if begins <= span_order(span.name) <= ends)
+    first, last = span_order(spans[0].name), span_order(spans[-1].name)
+    left_out = [reason for name, reason in at_source.left_out.items() if span_order(name) >= first]
+    between = tuple(span for span in at_source.found if first <= span_order(span.name) <= last)
     return WindowPlan(spans, notes=(*_newest_messages(left_out), *gaps(between)))
 
 
@@ -181,13 +183,13 @@ def _newest_messages(messages: Iterable[str]) -> list[str]:
     """The last messages about spans, and the number of the others: a query may have thousands of periods."""
     shown = list(messages)
     more = len(shown) - _SHOWN_SPANS
-    return [f"{counted(more, 'older span')} left out", *shown[more:]] if more > 0 else shown
+    return [f"and {counted(more, 'older span')} that are excluded or waiting", *shown[more:]] if more > 0 else shown
 
 
 def gaps(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
     """A message for each gap between two neighboring `spans`."""
     return tuple(
-        f"no span between {before.name} and {after.name}; if one arrives later, its challenger is stale: trained on older data "
+        f"no span between {before.name} and {after.name}; if one arrives later, its candidate is stale: trained on older data "
         "than the champion"
         for before, after in pairwise(spans)
         if not _adjacent(before, after)
@@ -225,22 +227,26 @@ def _reason(at_source: _SourceSpans, targets: Spans) -> str:
     """Why there is no target span: the available spans, and those that are missing, excluded or waiting."""
     window, available = at_source.source.window, f"available: {_span_names(at_source.usable)}"
     if not at_source.found:
-        available = at_source.source.nothing_found
+        available = at_source.source.nothing_found_message
     if isinstance(window, FixedWindow):
-        missing = at_source.missing_ends(window)
+        missing = at_source.why_incomplete(window)
         if targets:
-            reason = f"{targets[-1].name}, the newest span for {_window_text(at_source.source)}, already has a decision"
+            reason = f"{targets[-1].name}, the newest span for {_window_text(at_source.source)}, has already been processed"
         elif missing:
             reason = f"{_window_text(at_source.source)} is incomplete: {'; '.join(missing)}"
         else:
             reason = f"there is no span after {window.last} to evaluate on; {available}"
     elif targets:
         enough = f" with {at_source.spans_before_target} before it" if at_source.spans_before_target else ""
-        reason = f"every span{enough} already has a decision; {available}"
+        reason = f"every span{enough} has already been processed; {available}"
     else:
         needed = at_source.spans_before_target + 1
         missing_spans = needed - len(at_source.usable)
-        reason = f"{_window_text(at_source.source)} needs {counted(needed, 'span')}, {missing_spans} missing; {available}"
+        trained, held_out = at_source.spans_before_target, at_source.source.holds_out_newest
+        parts = f" ({trained} to train on, 1 to evaluate on)" if held_out else ""
+        reason = (
+            f"{_window_text(at_source.source)} needs {counted(needed, 'span')}{parts}, {missing_spans} missing; {available}"
+        )
     return "; ".join((reason, *_newest_messages(why for why in at_source.left_out.values() if why not in reason)))
 
 

@@ -19,7 +19,7 @@ from taxiway.data.engine.conditions import (
     typed_nulls,
     unused_name,
 )
-from taxiway.data.engine.connection import connect, locking, memory_errors, read_batches, stream
+from taxiway.data.engine.connection import connect, memory_errors, read_batches, restricting_settings, stream
 from taxiway.data.engine.duckdb_table import add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.errors import ConfigError, DataError, allowed_values
@@ -73,7 +73,7 @@ def filter_rows(file: Path, condition: str, copy: Path, *, label: str, types: Ca
         names += absent
         number = unused_name("row_number_", names)
         rows = named_rows(columns, absent, f"row_number AS {number}")
-        for setting in locking([file]):
+        for setting in restricting_settings([file]):
             connection.execute(f"SET {setting}")
         _check(connection, condition, rows, names, number, label)
         kept, total = _kept(condition, rows, number), original.metadata.num_rows
@@ -103,7 +103,7 @@ def check_filter(condition: str, types: Mapping[str, str]) -> None:
         ConfigError: The condition is not valid.
     """
     with connect() as connection:
-        for setting in locking([]):
+        for setting in restricting_settings([]):
             connection.execute(f"SET {setting}")
         number = unused_name("row_number_", types)
         rows = f"(SELECT *, 0 AS {number} FROM {typed_nulls(types)})"

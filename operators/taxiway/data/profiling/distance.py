@@ -30,14 +30,14 @@ class LargestChange:
     Attributes:
         distance: The distance of the columns, from 0 to 1.
         value: The value; empty if neither column has values.
-        share_a: Its share of the rows with a value in the first column; a number of rows for `normalized_difference`.
-        share_b: The same in the second column.
+        before: Its share of the rows with a value in the first column; a number of rows for `normalized_difference`.
+        after: The same in the second column.
     """
 
     distance: float
     value: str
-    share_a: float
-    share_b: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Which version is the champion: the one that the newest signed promotion in the ledger names. It blocks.
+"""Which version is the champion: the one that the newest signed promotion in the ledger names. Its functions make blocking requests.
 
 Whoever can write to MLflow can move aliases and insert runs, but cannot sign. So an alias that no promotion backs is not followed,
-unless the installation allows that, and neither is a ledger that has gone back behind what this gateway has served.
+unless the installation allows that, and neither is a ledger that is older than what this gateway has already served.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _NEWEST = 50
 
 
 @dataclass(frozen=True)
-class Promoted:
+class LedgerPosition:
     """The place of a promotion in the ledger.
 
     Attributes:
@@ -43,18 +43,18 @@ class WantedChampion:
     Attributes:
         version: The version; None if there is none.
         promotion: Why it is the champion; empty if there is none.
-        promoted: The place of its promotion in the ledger; None if no promotion backs it.
+        position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
-        keep: Whether the version that is served now stays, whatever it is.
-        settled: Whether the promotion is finished.
+        keep_current: Whether the version that is served now stays, whatever it is.
+        is_finished: Whether the promotion is finished, so that the answer holds until the alias changes.
     """
 
     version: RegisteredVersion | None = None
     promotion: str = ""
-    promoted: Promoted | None = None
+    position: LedgerPosition | None = None
     problem: str = ""
-    keep: bool = False
-    settled: bool = True
+    keep_current: bool = False
+    is_finished: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BackingRules:
 
     Attributes:
         keys: The keys that promotions must be signed with; none if the installation does not sign.
-        allow_unbacked_alias: Whether a version is served that only the alias names.
+        allow_unbacked_alias: Whether to serve a version that has the alias but no promotion in the ledger.
     """
 
     keys: LedgerKeys
@@ -71,7 +71,7 @@ class BackingRules:
 
 
 def wanted_champion(
-    client: "MlflowClient", model: str, alias: RegisteredVersion | None, rules: BackingRules, last: Promoted | None
+    client: "MlflowClient", model: str, alias: RegisteredVersion | None, rules: BackingRules, last: LedgerPosition | None
 ) -> WantedChampion:
     """Compare the alias `champion` with the ledger.
 
@@ -91,14 +91,14 @@ def wanted_champion(
     decided = [entry for entry in known if entry.state in DECIDED]
     backed = [entry for entry in decided if entry.is_linked(ledger)]
     if not backed and last is not None:
-        why = f"the ledger has no signed promotion of {model} any more, but this gateway has followed one of {last.at:%Y-%m-%d %H:%M:%S} UTC"
-        changed = [f"{why}; the version that is served stays until the next push", *map(_foreign, decided[:1])]
-        return WantedChampion(keep=True, problem="; ".join(changed))
+        why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+        changed = [f"{why}; the version that is served stays until the next promotion", *map(_foreign, decided[:1])]
+        return WantedChampion(keep_current=True, problem="; ".join(changed))
     if not backed:
         return _without_promotion(model, alias, decided, rules)
     head = backed[0]
     if last is not None and head.number < last.number and head.promotion.at < last.at:
-        return WantedChampion(keep=True, problem=_went_back(head, last))
+        return WantedChampion(keep_current=True, problem=_went_back(head, last))
     found = _by_ledger(client, alias, backed, rules)
     foreign = [entry for entry in decided if entry not in backed and entry.number >= head.number and entry.state is State.DONE]
     return replace(found, problem="; ".join(filter(None, (found.problem, *map(_foreign, foreign[:1])))))
@@ -112,12 +112,12 @@ def _without_promotion(
     if rules.allow_unbacked_alias:
         return WantedChampion(alias, promotion=_only_alias(alias.version))
     if decided:
-        why = f"its promotion is not signed with a key of this gateway; if it is older than the keys: taxiway ledger sign ({_foreign(decided[0])})"
+        why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_foreign(decided[0])})"
     else:
         why = "no promotion in the ledger backs it, so somebody moved the alias by hand"
     return WantedChampion(
-        problem=f"version {alias.version} has the alias champion and is not served: {why}. A pipeline's push, or taxiway force "
-        f"{model}/{alias.version}, makes it the champion; allow_unbacked_alias serves it as it is"
+        problem=f"version {alias.version} has the alias champion and is not served: {why}. To make it the champion, promote it by a run of its "
+        f"pipeline or by `taxiway force {model}/{alias.version}`; to serve it without a promotion, set allow_unbacked_alias"
     )
 
 
@@ -125,38 +125,37 @@ def _by_ledger(
     client: "MlflowClient", alias: RegisteredVersion | None, backed: Sequence[Entry], rules: BackingRules
 ) -> WantedChampion:
     head, promotion = backed[0], backed[0].promotion
-    place, number = Promoted(head.number, promotion.at), alias.version if alias else None
+    place, number = LedgerPosition(head.number, promotion.at), alias.version if alias else None
     if alias is not None and number == promotion.to_version:
-        return WantedChampion(_known(alias, backed), _describe(promotion), place, settled=head.state is State.DONE)
+        return WantedChampion(_known(alias, backed), _describe(promotion), place, is_finished=head.state is State.DONE)
     if head.state is State.MOVING and number == promotion.from_version:  # between the decision and the alias
         moving = _known(alias, backed) if alias else None
         return WantedChampion(
-            moving, _describe(promotion), settled=False, problem="" if alias else "the first promotion is in progress"
+            moving, _describe(promotion), is_finished=False, problem="" if alias else "the first promotion is in progress"
         )
     if alias is not None and rules.allow_unbacked_alias:
         return WantedChampion(alias, promotion=_only_alias(alias.version))
     has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
         problem = f"{promotion.model} has no champion: {_describe(promotion)}"
-        return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, promoted=place)
-    problem = (
-        f"{has}, but by the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
-    )
+        return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, position=place)
+    problem = f"{has}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
     try:
         version = version_of(client.tracking_uri, promotion.model, promotion.to_version)
     except RequestError:
         return WantedChampion(
-            keep=True, problem=f"{has}; version {promotion.to_version}, the champion by the ledger, is deleted"
+            keep_current=True,
+            problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, is deleted",
         )
     return WantedChampion(_known(version, backed), _describe(promotion), place, problem)
 
 
 def _known(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:
-    """A version with what the ledger says of it: the digest of its files, and who forced it."""
+    """A version with what the ledger says about it: the digest of its files, and who forced it."""
     own = [entry.promotion for entry in backed if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
     forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
-    return replace(version, files=files, forced=forced)
+    return replace(version, files=files, forced_by=forced)
 
 
 def _describe(promotion: Promotion) -> str:
@@ -167,11 +166,11 @@ def _only_alias(version: int) -> str:
     return f"version {version} is served because of its alias alone (allow_unbacked_alias): no promotion in the ledger backs it"
 
 
-def _went_back(head: Entry, last: Promoted) -> str:
+def _went_back(head: Entry, last: LedgerPosition) -> str:
     return (
-        f"the newest promotion in the ledger is number {head.number} of {head.promotion.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
-        f"served number {last.number} of {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
-        "version that is served stays until the next push or rollback"
+        f"the newest promotion in the ledger is number {head.number}, made at {head.promotion.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
+        f"served number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
+        "version that is served stays until the next promotion or rollback"
     )
 
 

@@ -32,7 +32,7 @@ class RegisteredVersion:
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
         threshold: The probability from which on it predicts the second of two classes; None for 0.5.
         files: The digest that the ledger says its files have; None if it does not say.
-        forced: Who made it champion although it had not passed its gates, and why; None if it had.
+        forced_by: Who made it champion although it had not passed its gates, and why; None if it had.
     """
 
     model: str
@@ -43,7 +43,7 @@ class RegisteredVersion:
     classes: Sequence[str] = ()
     threshold: float | None = None
     files: str | None = None
-    forced: str | None = None
+    forced_by: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # from JSON, it is a list

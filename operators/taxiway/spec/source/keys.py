@@ -55,7 +55,7 @@ class SourceKeys(Section, ABC):
         """The text that identifies the source in messages."""
 
     @property
-    def nothing_found(self) -> str:
+    def nothing_found_message(self) -> str:
         """What is said of a source without any span."""
         return f"there is no span at {self.text}"
 

@@ -67,7 +67,7 @@ class FileSource(_Kind):
         return self.spans
 
     @property
-    def nothing_found(self) -> str:
+    def nothing_found_message(self) -> str:
         """That no file matches the pattern."""
         return f"no file matches {self.spans}" if "{" in self.spans or "*" in self.spans else f"there is no file {self.spans}"
 
@@ -162,7 +162,7 @@ class TableSource(_ByPeriod):
         return f"{self.file} by {self.time}"
 
     @property
-    def nothing_found(self) -> str:
+    def nothing_found_message(self) -> str:
         """That there is no file, or no row whose period has ended."""
         return f"there is no file {self.file}, or no {self.every} of {self.time} in it has ended"
 
@@ -188,7 +188,7 @@ class PeriodSource(_ByPeriod, ABC):
     first: SpanName = Field(description="the name of the first period, such as 2013-04, or 2013-04-01 for a day")
 
     @property
-    def nothing_found(self) -> str:
+    def nothing_found_message(self) -> str:
         """That no period has ended."""
         return f"no {self.every} from {self.first} on has ended"
 

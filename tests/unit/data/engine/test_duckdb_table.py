@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxiway.data.engine.connection import connect, locking, read_batches, run, stream
+from taxiway.data.engine.connection import connect, read_batches, restricting_settings, run, stream
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.model import Feature, Schema
@@ -114,7 +114,7 @@ def test_a_table_reads_no_other_file_and_still_sorts_on_disk(tmp_path: Path) -> 
     (path,) = files(tmp_path, pa.array(range(2_000_000)))
     with connect() as connection:
         run(connection, "SET memory_limit = '60MB'", "made")
-        for setting in locking([path]):
+        for setting in restricting_settings([path]):
             run(connection, f"SET {setting}", "made")
         query = (
             f"SELECT count(*) FROM (SELECT x::VARCHAR || repeat('y', 60) t, row_number() OVER (ORDER BY t DESC) FROM '{path}')"

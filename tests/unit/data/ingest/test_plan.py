@@ -69,9 +69,15 @@ def test_a_source_without_a_span_says_what_is_missing(keys: dict[str, Any], said
 
 def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -> None:
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), processed=frozenset())
-    assert (few.spans, few.reason) == ((), "window: 3 needs 4 spans, 1 missing; available: 1, 2, 3")
+    assert (few.spans, few.reason) == (
+        (),
+        "window: 3 needs 4 spans (3 to train on, 1 to evaluate on), 1 missing; available: 1, 2, 3",
+    )
     none = plan_window((), source(spans="/{SPAN}", window=1), processed=frozenset())
-    assert (none.spans, none.reason) == ((), "window: 1 needs 2 spans, 2 missing; no file matches /{SPAN}")
+    assert (none.spans, none.reason) == (
+        (),
+        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 2 missing; no file matches /{SPAN}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +148,7 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 
 def test_numbers_are_no_dates_to_backfill_by() -> None:
     numbers = (FoundSpan("1", 0, "/1"), FoundSpan("2", 0, "/2"))
-    with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbers and have no dates.*the parameter span"):
+    with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbered, not dated.*the parameter span"):
         plan_as_of(numbers, source(window=1, spans="/{SPAN}.parquet"), moment=datetime(2013, 5, 1, tzinfo=UTC))
 
 
@@ -179,7 +185,7 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
     fixed = {"from": 2, "to": 3}
     assert names(planned(spans(1, 2, 3, 4, 5), window=fixed)) == "235"
     assert planned(spans(1, 2, 3, 4, 5), "5", window=fixed).reason == (
-        "5, the newest span for the window from 2 to 3, already has a decision"
+        "5, the newest span for the window from 2 to 3, has already been processed"
     )
     assert planned(spans(1, 2, 3), window=fixed).reason == "there is no span after 3 to evaluate on; available: 1, 2, 3"
     assert planned(spans(1, 2, 4, 5), window=fixed).reason == "the window from 2 to 3 is incomplete: 3 is missing"
@@ -205,7 +211,7 @@ def test_a_denied_span_is_never_read_and_this_is_said() -> None:
     few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
         few.reason
-        == "window: 2 needs 3 spans, 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
+        == "window: 2 needs 3 spans (2 to train on, 1 to evaluate on), 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
     with pytest.raises(ConfigError, match=r"span 3 cannot be used: span 3 is excluded by source\.exclude; available: 1, 2, 4"):
         plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), processed=frozenset(), requested="3")
@@ -228,7 +234,7 @@ def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() ->
     plan = planned(spans(1, 2, 3), waiting=waits, window=1)
     assert (names(plan), plan.notes) == ("13", (f"span 2 is waiting: {waits['2']}",))
     assert planned(spans(1, 2), waiting=waits, window=1).reason == (
-        f"window: 1 needs 2 spans, 1 missing; available: 1; span 2 is waiting: {waits['2']}"
+        f"window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 1 missing; available: 1; span 2 is waiting: {waits['2']}"
     )
     fixed = planned(spans(1, 2, 3), waiting=waits, window={"from": 1, "to": 2})
     assert fixed.reason == f"the window from 1 to 2 is incomplete: span 2 is waiting: {waits['2']}"

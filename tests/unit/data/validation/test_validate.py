@@ -261,7 +261,7 @@ def test_a_value_that_appeared_is_named_beside_the_median(judge: Judge) -> None:
     now = [99 if at % 25 < 5 else at % 5 for at in range(1000)]
     training = many(10_000, 1000, count=[at % 5 for at in range(1000)])
     anomaly = only(judge(many(0, 1000, count=now), drifting("count", 0.01), training=training))
-    assert ", and the share of 99 from 0.0% to 20.0%)" in anomaly.message
+    assert "; the share of 99 changed from 0.0% to 20.0%)" in anomaly.message
 
 
 def test_drift_of_severity_warning_passes(judge: Judge) -> None:

@@ -88,7 +88,7 @@ def test_an_alias_moved_by_hand_is_not_followed(signed: Running, registry: Mlflo
     champion, problem = refreshed(signed, model)
     assert champion == 1
     has = "points to version 2" if to else "is missing"
-    assert f"the alias champion {has}, but by the ledger the champion is version 1" in problem
+    assert f"the alias champion {has}, but according to the ledger the champion is version 1" in problem
     assert signed.ask(model, 0.5).status_code == 200
     registry.set_registered_model_alias(model, CHAMPION, "1")
     assert refreshed(signed, model) == (1, "")
@@ -133,7 +133,7 @@ def test_the_link_of_another_promotion_backs_nothing(signed: Running, registry: 
     registry.set_registered_model_alias(model, CHAMPION, "3")
     champion, problem = refreshed(signed, model)
     assert champion == 1
-    assert "no signed promotion" in problem
+    assert "no longer has a signed promotion" in problem
     assert "was ignored" in problem
 
 
@@ -164,7 +164,7 @@ def test_a_deleted_version_goes_on_answering(signed: Running, registry: MlflowCl
     registry.delete_model_version(model, "1")
     champion, problem = refreshed(signed, model)
     assert champion == 1
-    assert "version 1, the champion by the ledger, is deleted" in problem
+    assert "version 1, the champion according to the ledger, is deleted" in problem
     assert signed.ask(model, 0.5).status_code == 200
 
 
@@ -179,7 +179,7 @@ def test_a_ledger_that_went_back_is_not_followed(signed: Running, registry: Mlfl
     champion, problem = refreshed(signed, model)
     assert champion == 2
     assert "has served number 2" in problem
-    assert "the next push or rollback" in problem
+    assert "the next promotion or rollback" in problem
     promote(registry, model, 3, 1)
     assert refreshed(signed, model) == (3, "")
 

@@ -63,7 +63,7 @@ def test_a_restored_challenger_that_was_deleted_is_removed(world: World) -> None
 
 def test_a_champion_whose_files_cannot_be_read_leaves_the_one_of_before_the_restart(world: World) -> None:
     async def scenario() -> None:
-        await world.state.serving(MODEL, 1)
+        await world.state.save_champion(MODEL, 1)
         world.copies.add(1)
         world.alias = 2
         model = world.served()
@@ -81,7 +81,7 @@ def test_a_champion_whose_files_cannot_be_read_leaves_the_one_of_before_the_rest
 
 def test_a_model_that_lost_its_alias_is_not_served_from_its_copy(world: World) -> None:
     async def scenario() -> None:
-        await world.state.serving(MODEL, 1)
+        await world.state.save_champion(MODEL, 1)
         world.copies.add(1)
         world.alias = 0
         model = world.served()
@@ -166,7 +166,7 @@ def test_a_check_that_fails_again_and_again_is_logged_once(
 def test_a_failing_start_from_a_copy_ends_no_check_and_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         model = world.served()
-        start, tries = model.champion.start_from_copy, 0
+        start, tries = model.champion.serve_copy_if_registry_is_down, 0
 
         async def fails_twice() -> None:
             nonlocal tries
@@ -175,7 +175,7 @@ def test_a_failing_start_from_a_copy_ends_no_check_and_is_repeated(world: World,
                 raise OSError(5, "Input/output error")
             await start()
 
-        monkeypatch.setattr(model.champion, "start_from_copy", fails_twice)
+        monkeypatch.setattr(model.champion, "serve_copy_if_registry_is_down", fails_twice)
         watching = asyncio.create_task(model.watch())
         await soon(lambda: tries == 3 and "saved copy" not in model._problems.text)
         lookups = world.lookups

@@ -1,4 +1,4 @@
-"""Drift (the newest span against earlier ones) and skew (serving data against training data), by distributions.
+"""Drift (the newest span against earlier ones) and skew (serving data against training data): distributions are compared.
 
 A distance is an anomaly if it is above its limit and above what is expected by chance at these numbers of rows.
 """
@@ -31,13 +31,13 @@ class Comparison:
 
     Attributes:
         kind: The kind of anomaly: `drift` or `skew`.
-        span: The label of the span of the anomalies.
+        label: The label under which anomalies are reported: that of a span, or `serving`.
         current_name: How messages name the rows that are checked.
         reference_name: How messages name the rows that they are compared with.
     """
 
     kind: str
-    span: str
+    label: str
     current_name: str
     reference_name: str
 
@@ -51,18 +51,18 @@ class MeasuredDistance:
     """The distance between two columns.
 
     Attributes:
-        name: The measure, such as `L-infinity distance`.
+        measure: The measure, such as `L-infinity distance`.
         distance: Its value, from 0 to 1.
         null_quantile: The distance that two samples of the same distribution exceed by chance at p=0.001.
         message: What changed, for messages.
-        value: The categorical value that changed most; empty for numbers.
+        changed_value: The categorical value that changed most; empty for numbers.
     """
 
-    name: str
+    measure: str
     distance: float
     null_quantile: float
     message: str
-    value: str = ""
+    changed_value: str = ""
 
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
@@ -92,7 +92,9 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
     if check_input.serving is None and limited:
         results.add_note("skew was not checked: there is no serving data; pass it with taxiway validate --serving")
     if check_input.serving is not None and not limited:
-        results.add_note("serving data was not compared: the schema has no skew limit and no feature_skew")
+        results.add_note(
+            "serving data was not compared: the schema has no skew limit on any feature, and no feature_skew section"
+        )
 
 
 def _check(reference: Profile, current: Profile, comparison: Comparison, schema: Schema, results: CheckResults) -> None:
@@ -122,15 +124,15 @@ def measure(
     """The distance of two columns that both have values, by the measure of `constraint.distance`, or the default of the type."""
     if feature.type not in CATEGORICAL_TYPES:
         return _jensen_shannon(reference, current, feature, reference_name, current_name)
-    by_row_numbers = constraint.distance == "normalized_difference"
-    change = normalized_difference(reference, current) if by_row_numbers else l_infinity(reference, current)
-    null_quantile = normalized_difference_null(reference, current) if by_row_numbers else l_infinity_null(reference, current)
+    by_row_counts = constraint.distance == "normalized_difference"
+    change = normalized_difference(reference, current) if by_row_counts else l_infinity(reference, current)
+    null_quantile = normalized_difference_null(reference, current) if by_row_counts else l_infinity_null(reference, current)
     change_text = (
-        f"the number of rows with {quoted(change.value)} changed from {change.share_a:,.0f} in {reference_name} to {change.share_b:,.0f}"
-        if by_row_numbers
-        else f"the share of {quoted(change.value)} changed from {percent(change.share_a)} in {reference_name} to {percent(change.share_b)}"
+        f"the number of rows with {quoted(change.value)} changed from {change.before:,.0f} in {reference_name} to {change.after:,.0f}"
+        if by_row_counts
+        else f"the share of {quoted(change.value)} changed from {percent(change.before)} in {reference_name} to {percent(change.after)}"
     )
-    name = "normalized difference" if by_row_numbers else "L-infinity distance"
+    name = "normalized difference" if by_row_counts else "L-infinity distance"
     return MeasuredDistance(
         name, change.distance, null_quantile, f"{feature.name}: {change_text} in {current_name}", quoted(change.value)
     )
@@ -153,13 +155,13 @@ def _jensen_shannon(
 
 
 def _changed_most(reference: ColumnProfile, current: ColumnProfile) -> str:
-    """The integer whose share changed most, if by at least 10 points: such as a new sentinel value for missing ones."""
+    """The integer whose share changed most, if by at least 10 points: for example a new sentinel for missing values."""
     if not (reference.values and reference.values_complete and current.values and current.values_complete):
         return ""
     change = l_infinity(reference, current)
     if change.distance < _MIN_SHARE_CHANGE:
         return ""
-    return f", and the share of {change.value} from {percent(change.share_a)} to {percent(change.share_b)}"
+    return f"; the share of {change.value} changed from {percent(change.before)} to {percent(change.after)}"
 
 
 def _compare_column(
@@ -179,21 +181,21 @@ def _compare_column(
     measured = measure(reference, current, feature, constraint, comparison.reference_name, comparison.current_name)
     if measured.null_quantile >= 1:
         results.add_note(
-            f"{feature.name}: {comparison.kind} was not checked: too few values, any distance is expected by chance"
+            f"{feature.name}: {comparison.kind} was not checked: with so few values, any distance could occur by chance"
         )
     if measured.distance <= max(constraint.limit, measured.null_quantile):
         return None
     fix = SchemaChange(path=("features", feature.name, comparison.kind, "limit"), value=limit_above(measured.distance))
     return Anomaly(
         kind=comparison.kind,
-        span=comparison.span,
+        span=comparison.label,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
-        observed=f"{measured.name} {measured.distance:.3f}",
+        observed=f"{measured.measure} {measured.distance:.3f}",
         expected=f"at most {number_text(constraint.limit)}",
-        message=f"{measured.message}: {measured.name} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; expected by chance at "
+        message=f"{measured.message}: {measured.measure} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; expected by chance at "
         f"p=0.001: {measured.null_quantile:.3f}).",
-        examples=(measured.value,) if measured.value else (),
+        examples=(measured.changed_value,) if measured.changed_value else (),
         fix=fix,
         proposal=fix.describe(),
     )
@@ -202,7 +204,7 @@ def _compare_column(
 def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, comparison: Comparison) -> Anomaly:
     return Anomaly(
         kind=f"{comparison.kind}_unmeasured",
-        span=comparison.span,
+        span=comparison.label,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
         observed=problem,

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from taxiway.data.engine.connection import USE_UTC, locking, run
+from taxiway.data.engine.connection import USE_UTC, restricting_settings, run
 from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.errors import ConfigError
@@ -176,7 +176,7 @@ def duckdb_batch(context: Any, span: CheckTarget) -> Iterator[Any]:
         source._data_context = context
         try:
             with source.get_execution_engine().get_connection() as connection:
-                for setting in (USE_UTC, *(f"SET {setting}" for setting in locking(span.table().paths))):
+                for setting in (USE_UTC, *(f"SET {setting}" for setting in restricting_settings(span.table().paths))):
                     connection.exec_driver_sql(setting)
             asset = source.add_table_asset("rows", table_name="rows")
             yield asset.add_batch_definition_whole_table("all").get_batch()

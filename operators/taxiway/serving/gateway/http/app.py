@@ -97,7 +97,7 @@ class Gateway:
         if name not in self._models:
             if not name.isprintable() or len(name) > _MAX_NAME:
                 raise RequestError(400, f"{quoted(name)} is not a model; allowed: at most {_MAX_NAME} printable characters")
-            await self._versions.champion(name, self._state.of(name).promoted)
+            await self._versions.champion(name, self._state.of(name).position)
             await self._state.follow(name)
             self._serve(name)
         model = self.model(name)

@@ -1,4 +1,4 @@
-"""The champion of a model: it follows the alias in the registry, and outlives the registry's outages."""
+"""The champion of a model: it follows the ledger, and keeps answering while the registry is down."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from functools import partial
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
 from taxiway.serving.gateway.backends import backends_of
-from taxiway.serving.gateway.backing import Promoted, WantedChampion
+from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
 from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.retries import Retry
 from taxiway.serving.gateway.pending_request import Batch
@@ -48,7 +48,7 @@ class ChampionDeployment:
     Attributes:
         current: The champion that answers; None if there is none.
         promotion: Why it is the champion, by the ledger; empty while that is not known.
-        registry_away_since: Since when the registry does not answer; None if it does.
+        registry_away_since: The time since which the registry has not answered; None if it answers.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ChampionDeployment:
         self._first_lookup_ended = asyncio.Event()
         self._registry_has_answered = False  # since the start
         self._wanted: RegisteredVersion | None = None
-        self._keeps = False  # whether the last lookup said that what is served stays
+        self._keep_current = False  # whether the last lookup said that what is served stays
         self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
         self._copy_lock = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
@@ -74,7 +74,7 @@ class ChampionDeployment:
         self.registry_away_since: datetime | None = None
 
     @property
-    def in_use(self) -> set[int]:
+    def versions_in_use(self) -> set[int]:
         """The versions whose files are needed."""
         served = [champion.version for champion in (self.current, *self._draining.values()) if champion]
         return {version.version for version in (*served, self._wanted) if version}
@@ -83,7 +83,7 @@ class ChampionDeployment:
         """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
 
         Args:
-            retry_failed: Whether to load a version at once whose loading failed shortly before.
+            retry_failed: Whether to retry at once a version that recently failed to load.
 
         Raises:
             RequestError: 404 if the registry has no such model.
@@ -92,16 +92,16 @@ class ChampionDeployment:
         async with self._lock:
             found = await self._look_up()
             self._report_backing(found)
-            self._keeps = found.keep
-            if found.keep:
+            self._keep_current = found.keep_current
+            if found.keep_current:
                 await self._serve_saved()
                 return
             wanted, self.promotion = found.version, found.promotion
             if wanted != self._wanted or retry_failed:
                 self._retry.reset()
             self._wanted = wanted
-            if found.promoted is not None:
-                await self._remember(found.promoted)
+            if found.position is not None:
+                await self._remember(found.position)
             if wanted is None:
                 await self._swap(None)
                 return
@@ -112,15 +112,15 @@ class ChampionDeployment:
                 self._model.problems.end("load")
             self._report_verdict()
 
-    async def start_from_copy(self) -> None:
-        """Serve the champion of before a restart if the registry does not answer soon."""
+    async def serve_copy_if_registry_is_down(self) -> None:
+        """Serve the champion from before the restart if the registry does not answer soon."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._first_lookup_ended.wait(), _FIRST_LOOKUP_S)
         if not self._registry_has_answered:
             await self._serve_saved()
 
     async def check_workers(self) -> None:
-        """Restart workers that died; if that fails, the version is loaded anew, from another copy if this one was altered."""
+        """Restart workers that died; if that fails, the version is loaded again, from a new download if its copy was altered."""
         current = self.current
         if current is None:
             return
@@ -147,22 +147,24 @@ class ChampionDeployment:
     def _report_backing(self, found: WantedChampion) -> None:
         """Report how alias and ledger differ."""
         if found.problem:
-            about = f"{found.version.version if found.version else None} {found.keep}"
+            about = f"{found.version.version if found.version else None} {found.keep_current}"
             self._model.problems.begin("alias", found.problem, about=about)
         else:
             self._model.problems.end("alias")
 
-    async def _remember(self, promoted: Promoted) -> None:
-        if self._model.state.of(self._model.name).promoted == promoted:
+    async def _remember(self, position: LedgerPosition) -> None:
+        if self._model.state.of(self._model.name).position == position:
             return
         try:
-            await self._model.state.followed(self._model.name, promoted)
+            await self._model.state.save_position(self._model.name, position)
         except RequestError as error:
-            self._model.problems.begin("state", f"the promotion is not remembered for a restart: {error.message}")
+            self._model.problems.begin(
+                "state", f"the promotion could not be saved, and will be lost at a restart: {error.message}"
+            )
 
     async def _look_up(self) -> WantedChampion:
         try:
-            wanted = await self._model.versions.champion(self._model.name, self._model.state.of(self._model.name).promoted)
+            wanted = await self._model.versions.champion(self._model.name, self._model.state.of(self._model.name).position)
         except TransientError as error:
             self.registry_away_since = self.registry_away_since or datetime.now(UTC)
             self._model.problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
@@ -219,7 +221,7 @@ class ChampionDeployment:
             self._model.problems.begin("copy", f"the copy of version {last} cannot be served: {error}")
             return
         self._model.problems.end("copy")
-        has_no_champion = self._registry_has_answered and self._wanted is None and not self._keeps
+        has_no_champion = self._registry_has_answered and self._wanted is None and not self._keep_current
         if self.current is not None or has_no_champion:  # the registry has answered meanwhile
             champion.server.kill()
             return
@@ -250,21 +252,23 @@ class ChampionDeployment:
             self._draining[draining] = old
             draining.add_done_callback(self._draining.pop)
         try:
-            await self._model.state.serving(self._model.name, new.version.version if new else None)
+            await self._model.state.save_champion(self._model.name, new.version.version if new else None)
         except RequestError as error:
-            self._model.problems.begin("state", f"the champion is not remembered for a restart: {error.message}")
+            self._model.problems.begin(
+                "state", f"the champion could not be saved, and will be lost at a restart: {error.message}"
+            )
         else:
             self._model.problems.end("state")
         await self._on_change()
 
     def _report_verdict(self) -> None:
-        """Report a champion that did not pass the model gate. It is served: a person has moved the alias."""
+        """Report a champion that did not pass the model gate: a person has forced it, or an alias without a promotion is allowed."""
         version = self.current.version if self.current else None
         if version is None or version.verdict == "PASS" or (version.verdict is None and not version.candidate):
             self._model.problems.end("verdict")
             return
         found = f"its verdict is {version.verdict}" if version.verdict else "it has no verdict"
-        how = version.forced if version.forced is not None else "somebody moved the alias by hand"
+        how = f"forced on {version.forced_by}" if version.forced_by is not None else "somebody moved the alias by hand"
         self._model.problems.begin(
             "verdict",
             f"version {version.version} is champion although {found}: {how}; to undo it: taxiway rollback {self._model.name}",

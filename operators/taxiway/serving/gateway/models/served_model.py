@@ -98,7 +98,7 @@ class ServedModel:
                 group.create_task(self._watch(name, check))
 
     async def _start_from_copy(self) -> None:
-        while not await self._run_check("saved copy", self.champion.start_from_copy):
+        while not await self._run_check("saved copy", self.champion.serve_copy_if_registry_is_down):
             await asyncio.sleep(self._settings.poll_s)
 
     async def _watch(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
@@ -147,7 +147,7 @@ class ServedModel:
     async def _remove_old_copies(self) -> None:
         known, challenger = self._state.of(self.name), self.challenger.current
         leases = [lease for lease in (known.lease, challenger.lease if challenger else None) if lease]
-        versions = {*self.champion.in_use, *(lease.version for lease in leases)}
+        versions = {*self.champion.versions_in_use, *(lease.version for lease in leases)}
         await self._versions.keep_only(self.name, versions | ({known.champion} if known.champion else set()))
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from taxiway.errors import TransientError
 from taxiway.ledger.keys import LedgerKeys
-from taxiway.serving.gateway.backing import BackingRules, Promoted, WantedChampion, wanted_champion
+from taxiway.serving.gateway.backing import BackingRules, LedgerPosition, WantedChampion, wanted_champion
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion, alias_of, download_version, version_of
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.copies import Copies
@@ -57,7 +57,7 @@ class ModelVersions:
         for threads in (self._registry, self._local):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def champion(self, model: str, last: Promoted | None) -> WantedChampion:
+    async def champion(self, model: str, last: LedgerPosition | None) -> WantedChampion:
         """The version that should be served.
 
         Args:
@@ -99,14 +99,14 @@ class ModelVersions:
         """Remove the copies of all other versions of a model."""
         await _run(self._local, partial(self._copies.keep_only, model, versions))
 
-    def _champion(self, model: str, last: Promoted | None) -> WantedChampion:
+    def _champion(self, model: str, last: LedgerPosition | None) -> WantedChampion:
         from mlflow import MlflowClient
 
         alias, known = alias_of(self._uri, model), self._compared.get(model)
         if known is not None and known.alias == alias and time.monotonic() < known.until:
             return known.wanted
         wanted = wanted_champion(MlflowClient(self._uri), model, alias, self._rules, last)
-        if wanted.settled and not wanted.problem:
+        if wanted.is_finished and not wanted.problem:
             self._compared[model] = _Compared(alias, wanted, time.monotonic() + _LEDGER_S)
         else:
             self._compared.pop(model, None)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from taxiway.errors import RequestError
 from taxiway.serving.api import Remote
-from taxiway.serving.gateway.backing import Promoted
+from taxiway.serving.gateway.backing import LedgerPosition
 from taxiway.serving.gateway.state.set_aside import set_aside
 
 log = logging.getLogger(__name__)
@@ -49,13 +49,13 @@ class Served:
         followed: Whether it is served after a restart without being named.
         champion: The version that answered last; None if there was none.
         lease: Its challenger; None if there is none.
-        promoted: The place in the ledger of the newest promotion that was followed; None if there was none.
+        position: The place in the ledger of the newest promotion that was followed; None if there was none.
     """
 
     followed: bool = False
     champion: int | None = None
     lease: Lease | None = None
-    promoted: Promoted | None = None
+    position: LedgerPosition | None = None
 
 
 _CONTENT = TypeAdapter(dict[str, Served])
@@ -86,13 +86,13 @@ class ServedState:
         """Serve a model again after a restart. Raises RequestError (503), as all methods that write."""
         await self._change(model, followed=True)
 
-    async def serving(self, model: str, version: int | None) -> None:
+    async def save_champion(self, model: str, version: int | None) -> None:
         """Note the champion that answers."""
         await self._change(model, champion=version)
 
-    async def followed(self, model: str, promoted: Promoted) -> None:
+    async def save_position(self, model: str, position: LedgerPosition) -> None:
         """Note the promotion that was followed, behind which the ledger must not go back."""
-        await self._change(model, promoted=promoted)
+        await self._change(model, position=position)
 
     async def hold(self, model: str, lease: Lease) -> None:
         """Load a challenger again after a restart."""
