@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from taxiway.gates.wording import reason_to_fail, reason_to_pass
-from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Status
+from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Status, Waiver
 
 
 def data_reasons(
@@ -52,6 +52,8 @@ def still_blocking(report: DataReport, decisions: Sequence[Decision], today: dat
 def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[str, ...]:
     """A message for each waiver without which the data would not pass, and that is not valid any more.
 
+    A waiver of the schema that has expired can be renewed by command.
+
     Args:
         report: The report.
         decisions: The decisions of people about it.
@@ -60,7 +62,7 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
     in_schema = [
         f"a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, waived by {waiver.owner}"
         for waiver in report.waivers
-        if waiver.until < today
+        if waiver.until < today and not any(_covers(made, waiver, today) for made in decisions)
     ]
     by_command = [
         f"a waiver that expired on {made.until}: {made.anomaly} in {made.column or 'the table'}, waived by {made.by}"
@@ -68,14 +70,14 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
         for made in decisions
         if _is_about(made, anomaly)
     ]
-    return (*in_schema, *by_command)
+    return tuple(dict.fromkeys((*in_schema, *by_command)))
 
 
-def _is_about(made: Decision, anomaly: Anomaly) -> bool:
+def _is_about(made: Decision, anomaly: Anomaly | Waiver) -> bool:
     return made.kind is DecisionKind.WAIVER and (made.anomaly, made.column) == (anomaly.kind, anomaly.column)
 
 
-def _covers(made: Decision, anomaly: Anomaly, today: date) -> bool:
+def _covers(made: Decision, anomaly: Anomaly | Waiver, today: date) -> bool:
     return _is_about(made, anomaly) and made.until is not None and today <= made.until
 
 

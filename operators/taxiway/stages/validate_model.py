@@ -1,5 +1,6 @@
 """Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.errors import CorruptArtifactError, NotStoredError, UnreadableRecordError
@@ -27,18 +28,51 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         UntrustedModelError: The candidate or the champion needs types that Taxiway does not load.
         DataError: The evaluation rows lack a column of one of the models, or a label.
     """
-    from taxiway.gates.model_gate import decide
-    from taxiway.ledger.decisions import decisions
     from taxiway.registry.aliases import CHAMPION, version_at
-    from taxiway.registry.promote import older_data_reason
 
     champion = version_at(context.registry, candidate.model, CHAMPION)
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
-    evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion)
+    evaluation, verdict = judge(context, candidate, snapshot, report, champion, _baselines(context, candidate, snapshot))
     context.store.put(evaluation)
+    context.recorder.record(verdict)
+    context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
+    reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
+    if evaluation.baselines:
+        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
+    context.log.info("%s\n%s", verdict.status, bullets(reasons))
+    return verdict
+
+
+def judge(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    report: DataReport,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]" = (),
+) -> tuple[Evaluation, Verdict]:
+    """Evaluate a version against a champion, and let the model gate decide; only the recorder of the run is written to.
+
+    Args:
+        context: The run.
+        candidate: The model version.
+        snapshot: The snapshot whose evaluation rows are used.
+        report: The DataReport of the snapshot.
+        champion: The version to compare with; None for none.
+        baselines: Simple models to compare it with.
+
+    Raises:
+        UntrustedModelError: The version or the champion needs types that Taxiway does not load.
+        DataError: The evaluation rows lack a column of one of the models, or a label.
+    """
+    from taxiway.gates.model_gate import decide
+    from taxiway.ledger.decisions import decisions
+    from taxiway.registry.promote import older_data_reason
+
+    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
+    evaluation = _evaluate(context, candidate, snapshot, None if older is not None else champion, baselines)
     verdict = decide(
         candidate,
         report,
@@ -48,13 +82,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         older_data_reason=older,
         decisions=decisions(context.ledger, about=report.digest),
     )
-    context.recorder.record(verdict)
-    context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
-    reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
-    if evaluation.baselines:
-        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
-    context.log.info("%s\n%s", verdict.status, bullets(reasons))
-    return verdict
+    return evaluation, verdict
 
 
 def failure_reason(verdict: Verdict) -> str | None:
@@ -81,7 +109,13 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
             return
 
 
-def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
+def _evaluate(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]",
+) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
     from taxiway.evaluation.scoring import LoadedModel
     from taxiway.registry.described import classes_of, size_of
@@ -103,7 +137,7 @@ def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, c
         gate=context.pipeline.gate,
         store=context.store,
         recorder=context.recorder,
-        baselines=_baselines(context, candidate, snapshot),
+        baselines=baselines,
     )
 
 
