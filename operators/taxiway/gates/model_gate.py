@@ -7,6 +7,7 @@ from datetime import date
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.data_report import data_reasons
+from taxiway.gates.more_rows import what_would_decide
 from taxiway.gates.wording import (
     as_improvement,
     ci_label,
@@ -108,7 +109,7 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if rows >= gate.min_rows:
         yield reason_to_pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
     else:
-        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
+        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}, which is {gate.min_rows - rows:,} more"
         yield Reason(status=Status.UNDECIDED, message=message)
     found = evaluation.groups
     if found is not None and found.groups >= LEAST_GROUPS:
@@ -116,7 +117,10 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
         )
     elif found is not None:
-        message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}"
+        message = (
+            f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}, which is "
+            f"{LEAST_GROUPS - found.groups} more"
+        )
         yield Reason(status=Status.UNDECIDED, message=message)
 
 
@@ -128,7 +132,8 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield Reason(
             status=status,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
-            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}",
+            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
+            f"{what_would_decide(score, threshold) if status is Status.UNDECIDED else ''}",
         )
 
 
@@ -196,12 +201,14 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     )
     signed = f"+.{decimals(estimate_and_bounds(improvement), (rule.min_improvement,), least=digits)}f"
     required = number_text(rule.min_improvement)
+    status = _compare_with_bound(improvement, rule.min_improvement, 1)
     yield Reason(
-        status=_compare_with_bound(improvement, rule.min_improvement, 1),
+        status=status,
         message=(
             f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
             f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
             f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
+            f"{what_would_decide(improvement, rule.min_improvement) if status is Status.UNDECIDED else ''}"
         ),
     )
 

@@ -251,7 +251,7 @@ def test_few_rows_decide_nothing_however_good_they_look() -> None:
     few = evaluation(gain=None).model_copy(update={"metrics": (result,)})
     verdict = judge(CANDIDATE, REPORT, few, GATE)
     assert verdict.status is Status.UNDECIDED
-    assert "only 5 evaluation rows; required: at least 300" in [r.message for r in verdict.reasons]
+    assert "only 5 evaluation rows; required: at least 300, which is 295 more" in [r.message for r in verdict.reasons]
 
 
 def test_enough_rows_are_a_reason_too() -> None:
