@@ -41,5 +41,5 @@ def what_would_decide(interval: Interval, bound: float) -> str:
 
 def _rounded(rows: int) -> int:
     """Rows with two significant digits, rounded up."""
-    unit = 10 ** max(0, len(str(rows)) - 2)
+    unit: int = 10 ** max(0, len(str(rows)) - 2)
     return math.ceil(rows / unit) * unit

@@ -10,6 +10,7 @@ from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from taxiway.evaluation.baselines.fit import FittedBaseline
+    from taxiway.evaluation.scoring import LoadedModel
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -85,6 +86,21 @@ def judge(
     return evaluation, verdict
 
 
+def load_version(context: StageContext, model: str, version: int) -> "LoadedModel":
+    """Load a model version to score rows with it.
+
+    Raises:
+        UntrustedModelError: It needs types that Taxiway does not load.
+    """
+    from taxiway.evaluation.scoring import LoadedModel
+    from taxiway.registry.described import classes_of, size_of
+    from taxiway.registry.load import load_trusted
+
+    client = context.registry
+    loaded = load_trusted(client.tracking_uri, model, version, code=context.code)
+    return LoadedModel(version, loaded, classes_of(client, model, version), size_of(client, model, version))
+
+
 def failure_reason(verdict: Verdict) -> str | None:
     """Why the pipeline stops at this verdict; None if it continues."""
     if verdict.status is Status.PASS:
@@ -117,21 +133,11 @@ def _evaluate(
     baselines: "Sequence[FittedBaseline]",
 ) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
-    from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.described import classes_of, size_of
-    from taxiway.registry.load import load_trusted
-
-    def load(version: int) -> LoadedModel:
-        model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
-        name = candidate.model
-        return LoadedModel(
-            version, model, classes_of(context.registry, name, version), size_of(context.registry, name, version)
-        )
 
     return evaluate(
         snapshot,
-        load(candidate.version),
-        load(champion) if champion is not None else None,
+        load_version(context, candidate.model, candidate.version),
+        load_version(context, candidate.model, champion) if champion is not None else None,
         model=candidate.model,
         label=context.pipeline.source.label,
         gate=context.pipeline.gate,
