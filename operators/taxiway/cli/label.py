@@ -60,7 +60,7 @@ def export(name: str, output: Path, rows: int, with_answers: bool, dags: Path, d
         other = champion if champion != verdict.version else None
         found = rows_to_label(of_model.context, snapshot, verdict.version, other, count=rows, with_answers=with_answers)
     if found.without_key:
-        click.echo(f"note: {counted(found.without_key, 'row')} without a label or a key are left out", err=True)
+        click.echo(f"note: left out {counted(found.without_key, 'row')} without a label that have no key either", err=True)
     if not found.unlabelled:
         click.echo(f"no row of {verdict.model} waits for a label; spans that were read: {found.looked_at}")
         return
@@ -109,7 +109,7 @@ def _echo_imported(done: "Imported", of_model: "PipelineReview") -> None:
     places = ", ".join(f"{count:,} in span {span}" for span, count in done.spans.items())
     click.echo(f"imported {counted(sum(done.spans.values()), 'label')} ({places})")
     if done.already_known:
-        click.echo(f"{counted(done.already_known, 'label')} that the source has, too, were left out")
+        click.echo(f"left out {counted(done.already_known, 'label')} that the source has, too")
     for agreement in done.agreements:
         click.echo(_agreement_text(agreement))
     if done.conflicting:

@@ -151,13 +151,11 @@ def _unlabelled(path: Path, found: SpansToLabel) -> "tuple[pa.Table, int]":
 
 def _scored(rows: "pa.Table", models: _Models, *, with_answers: bool) -> "tuple[pa.Table, tuple[Floats, Floats]]":
     """The rows, with the models' answers if wanted; on which rows the models differ (1 or 0), and how near each is to a decision."""
-    import numpy as np
     import pyarrow.parquet as pq
 
     from taxiway.data.engine.read_rows import rows_of_file
     from taxiway.evaluation.predictions import positive_class
     from taxiway.evaluation.scoring import score
-    from taxiway.features.labels import DECISION_THRESHOLD
     from taxiway.features.signature import decision_threshold
 
     with temp_folder("labels") as folder:
@@ -170,15 +168,31 @@ def _scored(rows: "pa.Table", models: _Models, *, with_answers: bool) -> "tuple[
         for model, answers in ((models.version, own), (models.champion, other)):
             if model is not None and answers is not None:
                 rows = rows.append_column(_ANSWER.format(model.version), [_answers(answers, models.classes)])
+    return rows, label_order(own, other, decision_threshold(models.version.predictor))
+
+
+def label_order(
+    own: "Predictions", other: "Predictions | None" = None, threshold: float | None = None
+) -> "tuple[Floats, Floats]":
+    """What rows are ordered by: whether two models differ (1 or 0), and how near a row is to a decision, the nearest first.
+
+    Args:
+        own: The predictions of the version.
+        other: Those of the champion; None if there is none.
+        threshold: The decision threshold of the version; None for 0.5.
+    """
+    import numpy as np
+
+    from taxiway.features.labels import DECISION_THRESHOLD
+
+    nothing = np.zeros(len(own.values))
     if own.predicted is None:
-        apart = np.zeros(rows.num_rows) if other is None else -np.abs(own.values - other.values)
-        return rows, (np.zeros(rows.num_rows), apart)
-    differs = np.zeros(rows.num_rows) if other is None else (own.predicted != other.predicted).astype(float)
-    if positive is not None:
-        threshold = decision_threshold(models.version.predictor)
-        return rows, (differs, np.abs(own.values[:, positive] - (DECISION_THRESHOLD if threshold is None else threshold)))
+        return nothing, nothing if other is None else -np.abs(own.values - other.values)
+    differs = nothing if other is None else (own.predicted != other.predicted).astype(float)
+    if own.positive is not None:
+        return differs, np.abs(own.values[:, own.positive] - (DECISION_THRESHOLD if threshold is None else threshold))
     best = np.sort(own.values, axis=1)
-    return rows, (differs, best[:, -1] - best[:, -2])
+    return differs, best[:, -1] - best[:, -2]
 
 
 def _answers(predictions: "Predictions", classes: Sequence[str]) -> "pa.Array[Any]":
