@@ -29,14 +29,20 @@ def rows_to_decide(interval: Interval, bound: float) -> int | None:
     return max(1, math.ceil(interval.rows * ((half / distance) ** 2 - 1)))
 
 
-def what_would_decide(interval: Interval, bound: float) -> str:
-    """What would decide a comparison that is UNDECIDED, to be added to its message; see `rows_to_decide`."""
+def what_would_decide(interval: Interval, bound: float, unit: str = "row") -> str:
+    """What would decide a comparison that is UNDECIDED, to be added to its message; see `rows_to_decide`.
+
+    Args:
+        interval: The estimate with its interval.
+        bound: The bound.
+        unit: What the estimate is of.
+    """
     if not math.isfinite(interval.low):
         return ""
     rows = rows_to_decide(interval, bound)
     if rows is None:
-        return "; the estimate is on the bound, so more rows are unlikely to decide it"
-    return f"; about {counted(_rounded(rows), 'more row')} would decide it if the estimate stays"
+        return f"; the estimate is on the bound, so more {unit}s are unlikely to decide it"
+    return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays"
 
 
 def _rounded(rows: int) -> int:
