@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, decide, doctor, ledger, lineage, run, schema, serving, status
+from taxiway.cli import data, decide, doctor, label, ledger, lineage, review, run, schema, serving, status
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -267,7 +267,9 @@ for command in (
     decide.waive,
     decide.rollback,
     decide.retire,
+    label.label,
     ledger.ledger,
+    review.review,
     run.run_command,
     serving.serve,
     serving.serve_version,

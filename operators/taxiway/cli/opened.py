@@ -17,7 +17,7 @@ from taxiway.ledger import keys
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
-from taxiway.stages.installation import DEFAULT_HOME, local_keys
+from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, local_keys
 
 if TYPE_CHECKING:
     from taxiway.local.stack import Stack
@@ -33,9 +33,9 @@ class Given:
 
     tracking_uri: str
     store: str | None
-    gateway: str | None
     ledger_keys: str | None
-    admin_token: str | None
+    gateway: str | None = None
+    admin_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,41 @@ class Opened:
         return Store(self.store_url)
 
 
-_OPTIONS = (
+_RECORDS = (
     found_tracking_option,
     click.option("--store", envvar="TAXIWAY_STORE", show_envvar=True, help="The URL of the store that belongs to that server."),
+    click.option("--ledger-keys", envvar=keys.VARIABLE, hidden=True),
+)
+_GATEWAY = (
     click.option(
         "--gateway", envvar="TAXIWAY_GATEWAY", show_envvar=True, help="The address of the gateway that serves the model."
     ),
-    click.option("--ledger-keys", envvar=keys.VARIABLE, hidden=True),
     click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", hidden=True),
+)
+_PIPELINES = (
+    click.option(
+        "--dags",
+        type=click.Path(path_type=Path, exists=True),
+        default=Path("dags"),
+        show_default=True,
+        help="The folder with the pipeline files, or one pipeline file.",
+    ),
+    click.option("--data", default=DEFAULT_DATA, show_default=True, help="The folder or URL that {data} stands for."),
 )
 
 
 def installation_options(command: Command) -> Command:
     """Add the options of `Given` to a command: by default, what runs in the working directory."""
-    for option in reversed(_OPTIONS):
+    return _with_options(command, _RECORDS + _GATEWAY)
+
+
+def pipeline_options(command: Command) -> Command:
+    """Add the options `dags` and `data` to a command, and those of `Given` without the gateway."""
+    return _with_options(command, _PIPELINES + _RECORDS)
+
+
+def _with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 

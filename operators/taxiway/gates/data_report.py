@@ -1,14 +1,15 @@
 """The coupling of the model gate to data validation.
 
 The gate needs a passed DataReport of exactly the rows that the candidate was trained on, under exactly the schema recorded on it.
-Without one the verdict is FAIL, whatever the metrics are.
+Without one the verdict is FAIL, whatever the metrics are. Waivers are in the schema file, and then part of the report, or by command
+(`taxiway waive`), and then decisions of people about the report.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 
 from taxiway.gates.wording import reason_to_fail, reason_to_pass
-from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Status
+from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Severity, Status, Waiver
 
 
 def data_reasons(
@@ -30,12 +31,18 @@ def data_reasons(
     problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today, decisions))
     yield from map(reason_to_fail, problems)
     if not problems:
-        by_command = [waiver for waiver in decisions if any(_covers(waiver, anomaly, today) for anomaly in report.blocking)]
-        waived = f", {len(report.waivers)} waived" if report.waivers else ""
-        found = f"{_anomalies(len(report.anomalies))}, none blocking" if report.anomalies else "no anomalies"
-        if by_command:
-            found = f"{_anomalies(len(report.anomalies))}, those that block are waived ({'; '.join(map(_waived, by_command))})"
-        yield reason_to_pass(f"the data passed validation: {report.checks:,} checks, {found}{waived}")
+        yield reason_to_pass(f"the data passed validation: {report.checks:,} checks, {_found(report, decisions, today)}")
+
+
+def _found(report: DataReport, decisions: Sequence[Decision], today: date) -> str:
+    """`3 anomalies, none blocking, 1 waived`; with the waivers by command, each with its person and reason."""
+    if not report.anomalies:
+        return "no anomalies"
+    by_command = [waiver for waiver in decisions if any(_covers(waiver, anomaly, today) for anomaly in report.blocking)]
+    if by_command:
+        return f"{_anomalies(len(report.anomalies))}; the blocking ones were waived ({'; '.join(map(_waived, by_command))})"
+    waived = sum(anomaly.severity is Severity.ERROR for anomaly in report.anomalies)
+    return f"{_anomalies(len(report.anomalies))}, none blocking{f', {waived} waived' if waived else ''}"
 
 
 def still_blocking(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[Anomaly, ...]:
@@ -46,11 +53,13 @@ def still_blocking(report: DataReport, decisions: Sequence[Decision], today: dat
         decisions: The decisions of people about it.
         today: The day on which waivers must be valid.
     """
-    return tuple(anomaly for anomaly in report.blocking if not any(_covers(made, anomaly, today) for made in decisions))
+    return tuple(anomaly for anomaly in report.blocking if not any(_covers(waiver, anomaly, today) for waiver in decisions))
 
 
 def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[str, ...]:
-    """A message for each waiver without which the data would not pass, and that is not valid any more.
+    """A message for each expired waiver that the data needs in order to pass.
+
+    A waiver of the schema that has expired can be renewed by command.
 
     Args:
         report: The report.
@@ -58,29 +67,29 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
         today: The day on which waivers must be valid.
     """
     in_schema = [
-        f"a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, waived by {waiver.owner}"
+        f"the waiver of {waiver.kind} in {waiver.column or 'the table'}, by {waiver.owner}, expired on {waiver.until}"
         for waiver in report.waivers
-        if waiver.until < today
+        if waiver.until < today and not any(_covers(renewal, waiver, today) for renewal in decisions)
     ]
     by_command = [
-        f"a waiver that expired on {made.until}: {made.anomaly} in {made.column or 'the table'}, waived by {made.by}"
+        f"the waiver of {waiver.anomaly} in {waiver.column or 'the table'}, by {waiver.by}, expired on {waiver.until}"
         for anomaly in still_blocking(report, decisions, today)
-        for made in decisions
-        if _is_about(made, anomaly)
+        for waiver in decisions
+        if _is_about(waiver, anomaly)
     ]
-    return (*in_schema, *by_command)
+    return tuple(dict.fromkeys((*in_schema, *by_command)))
 
 
-def _is_about(made: Decision, anomaly: Anomaly) -> bool:
-    return made.kind is DecisionKind.WAIVER and (made.anomaly, made.column) == (anomaly.kind, anomaly.column)
+def _is_about(waiver: Decision, anomaly: Anomaly | Waiver) -> bool:
+    return waiver.kind is DecisionKind.WAIVER and (waiver.anomaly, waiver.column) == (anomaly.kind, anomaly.column)
 
 
-def _covers(made: Decision, anomaly: Anomaly, today: date) -> bool:
-    return _is_about(made, anomaly) and made.until is not None and today <= made.until
+def _covers(waiver: Decision, anomaly: Anomaly | Waiver, today: date) -> bool:
+    return _is_about(waiver, anomaly) and waiver.until is not None and today <= waiver.until
 
 
-def _waived(made: Decision) -> str:
-    return f"{made.anomaly} in {made.column or 'the table'} until {made.until} by {made.by}: {made.reason}"
+def _waived(waiver: Decision) -> str:
+    return f"{waiver.anomaly} in {waiver.column or 'the table'} until {waiver.until} by {waiver.by}: {waiver.reason}"
 
 
 def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str]:
@@ -89,7 +98,7 @@ def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str
         yield f"the DataReport belongs to snapshot {report.snapshot}, but the model was trained on snapshot {candidate.snapshot}"
     if report.schema_version != candidate.schema_version:
         yield (
-            f"the DataReport was made under schema {report.schema_version}, but the model was trained under schema "
+            f"the DataReport was made with schema {report.schema_version}, but the model was trained with schema "
             f"{candidate.schema_version}"
         )
     if report.digest != candidate.report:
@@ -102,8 +111,7 @@ def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]
         yield f"the data did not pass validation: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
     elif report.status is not Status.PASS and not report.blocking:
         yield f"the data did not pass validation: its status is {report.status.value}"
-    for expired in expired_waivers(report, decisions, today):
-        yield f"the data passed with {expired}"
+    yield from expired_waivers(report, decisions, today)
 
 
 def _anomalies(count: int, kind: str = "") -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.data_report import data_reasons
+from taxiway.gates.more_rows import what_would_decide
 from taxiway.gates.slices import slice_reasons
 from taxiway.gates.wording import (
     as_improvement,
@@ -82,15 +83,16 @@ def decide(
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
     """
-    comparison = (
-        (reason_to_fail(f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"),)
-        if older_data_reason is not None
-        else (*_against_champion(evaluation, gate), *slice_reasons(evaluation, gate))
-    )
+    if older_data_reason is not None:
+        older = f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"
+        comparison: tuple[Reason, ...] = (reason_to_fail(older),)
+    elif unscorable is not None:
+        comparison = (_not_compared(unscorable),)
+    else:
+        comparison = (*_against_champion(evaluation, gate), *slice_reasons(evaluation, gate))
     reasons = (
         *data_reasons(candidate, report, today, decisions),
         *_evaluation_mismatch(candidate, evaluation),
-        *_unscorable_champion(unscorable),
         *_missing_columns(evaluation),
         *_unseen_and_absent_classes(evaluation),
         *_almost_perfect(evaluation),
@@ -112,13 +114,12 @@ def decide(
     )
 
 
-def _unscorable_champion(unscorable: UnscorableChampion | None) -> Iterator[Reason]:
-    if unscorable is not None:
-        message = (
-            f"{unscorable.why}: the candidate is decided by the thresholds alone (gate.champion_unscorable: thresholds). In production, "
-            "the champion would fail on such rows too"
-        )
-        yield Reason(status=Status.INFO, message=message)
+def _not_compared(unscorable: UnscorableChampion) -> Reason:
+    message = (
+        f"{unscorable.why}: the candidate is judged by the thresholds alone (gate.champion_unscorable: thresholds). In production, the "
+        "champion would fail on such rows too"
+    )
+    return Reason(status=Status.NOT_APPLICABLE, message=message)
 
 
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
@@ -134,7 +135,7 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if rows >= gate.min_rows:
         yield reason_to_pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
     else:
-        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}"
+        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}, which is {gate.min_rows - rows:,} more"
         yield Reason(status=Status.UNDECIDED, message=message)
     found = evaluation.groups
     if found is not None and found.groups >= LEAST_GROUPS:
@@ -142,7 +143,10 @@ def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
         )
     elif found is not None:
-        message = f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}"
+        message = (
+            f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}, which is "
+            f"{LEAST_GROUPS - found.groups} more"
+        )
         yield Reason(status=Status.UNDECIDED, message=message)
 
 
@@ -154,7 +158,8 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
         yield Reason(
             status=status,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
-            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}",
+            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
+            f"{what_would_decide(score, threshold) if status is Status.UNDECIDED else ''}",
         )
 
 
@@ -193,7 +198,7 @@ def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
 
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
-    """A warning that decides nothing: real problems are rarely solved, but a column may give the label away."""
+    """A warning that decides nothing: real problems are rarely solved this well, and a column may give the label away."""
     alone = "; ".join(column.describe() for column in evaluation.alone[:_MAX_SUSPICIOUS_COLUMNS])
     first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
     for result in evaluation.metrics:
@@ -208,7 +213,7 @@ def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rule = gate.against_champion
     if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: the first model only has to meet the thresholds")
+        yield Reason(status=Status.NOT_APPLICABLE, message="no champion: the model only has to meet the thresholds")
         return
     result, direction = _metric_result(evaluation, rule.metric), gate.facts(rule.metric).direction
     if result.champion is None or result.difference is None:
@@ -222,12 +227,14 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     )
     signed = f"+.{decimals(estimate_and_bounds(improvement), (rule.min_improvement,), least=digits)}f"
     required = number_text(rule.min_improvement)
+    status = _compare_with_bound(improvement, rule.min_improvement, 1)
     yield Reason(
-        status=_compare_with_bound(improvement, rule.min_improvement, 1),
+        status=status,
         message=(
             f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
             f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
             f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
+            f"{what_would_decide(improvement, rule.min_improvement) if status is Status.UNDECIDED else ''}"
         ),
     )
 

@@ -6,9 +6,10 @@ It passes on the estimate, and fails only if the whole confidence interval misse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from taxiway.gates.more_rows import what_would_decide
 from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, latency_ratios, proportion, score_shift_of
 from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, percent_text
-from taxiway.messages import number_text
+from taxiway.messages import counted, number_text
 from taxiway.records import Interval, Reason, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.spec.shadow import Shadow
@@ -116,7 +117,7 @@ def _judge_estimates(
 
 
 def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
-    """The report of a run that compares nothing: without a champion, or if the pipeline file has no shadow."""
+    """The report of a run that compares nothing: without a champion, or if the pipeline file has no `shadow` section."""
     return ShadowReport(
         model=model,
         version=version,
@@ -131,7 +132,7 @@ def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
         return _reason(Status.PASS, f"{found} (required: at least {needed:,})")
     return _reason(
         Status.UNDECIDED,
-        f"{found}; required: at least {needed:,} ({pairs.dropped:,} were dropped before they reached the challenger, "
+        f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({pairs.dropped:,} were dropped before they reached the challenger, "
         f"the challenger did not answer {pairs.unanswered:,})",
     )
 
@@ -167,10 +168,11 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
         if requirements.agree_within is None
         else f"numbers at most {number_text(requirements.agree_within)} apart"
     )
+    status = _estimate_status(agreement.value >= least, agreement.high < least)
     return _reason(
-        _estimate_status(agreement.value >= least, agreement.high < least),
+        status,
         f"both versions predicted {same} for {_percent(agreement.value, least)} of {agreement.rows:,} rows "
-        f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)})",
+        f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)}){_more(status, agreement, least, 'row')}",
     )
 
 
@@ -183,16 +185,21 @@ def _judge_errors(compared: Sequence[Pair], most: float, confidence: float) -> R
         )
     rate = proportion(len(failed), len(answered), confidence)
     example = f'; the latest error: "{failed[-1][:200]}"' if failed else ""
+    status = _estimate_status(rate.value <= most, rate.low > most)
     return _reason(
-        _estimate_status(rate.value <= most, rate.low > most),
+        status,
         f"the challenger failed {len(failed):,} of {len(answered):,} requests that the champion answered "
-        f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {percent_text(most)}){example}",
+        f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {percent_text(most)})"
+        f"{_more(status, rate, most, 'request')}{example}",
     )
 
 
 def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
     if shift is None:
-        return _reason(Status.NOT_APPLICABLE, "score shift not computed: the predictions are labels, or there are too few")
+        return _reason(
+            Status.NOT_APPLICABLE,
+            "score shift not computed: the predictions are labels, or there are fewer than two scored rows",
+        )
     size = max(map(abs, estimate_and_bounds(shift)))
     number_format = f"+.{decimals(estimate_and_bounds(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
@@ -212,10 +219,16 @@ def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason
     if ratio is None:
         return _reason(Status.UNDECIDED, "no request was answered by both versions, so the 99th-percentile latency is unknown")
     if ratio.rows < MIN_CALLS_FOR_P99:
-        calls = "predict call" if ratio.rows == 1 else "predict calls"
-        return _reason(Status.UNDECIDED, f"only {ratio.rows} {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}")
-    message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}"
-    return _reason(_estimate_status(ratio.value <= most, ratio.low > most), message)
+        calls, missing = counted(ratio.rows, "predict call"), MIN_CALLS_FOR_P99 - ratio.rows
+        message = f"only {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}, which is {missing} more"
+        return _reason(Status.UNDECIDED, message)
+    status = _estimate_status(ratio.value <= most, ratio.low > most)
+    more = _more(status, ratio, most, "predict call")
+    return _reason(status, f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}{more}")
+
+
+def _more(status: Status, interval: Interval, limit: float, unit: str) -> str:
+    return what_would_decide(interval, limit, unit) if status is Status.UNDECIDED else ""
 
 
 def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:

@@ -21,7 +21,7 @@ def slice_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     if gate.slices is None:
         return
     if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, message="no champion yet: slices are not compared")
+        yield Reason(status=Status.NOT_APPLICABLE, message="no champion: slices are not compared")
         return
     compared = sum(s.difference is not None for s in evaluation.slices)
     if not compared:

@@ -6,6 +6,7 @@ depend on the time, except for a `Promotion`, which is an event.
 
 from taxiway.records.base import Record, RecordRef, Severity, Status, worst
 from taxiway.records.data import (
+    ImportedLabels,
     JoinMatch,
     RemovedRows,
     SampleRule,
@@ -43,6 +44,7 @@ __all__ = [
     "DecisionKind",
     "Evaluation",
     "FeatureSet",
+    "ImportedLabels",
     "Interval",
     "JoinMatch",
     "MetricResult",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from taxiway.messages import counted
 from taxiway.records.base import Migration, Record, renamed, without
 
 
@@ -109,6 +110,29 @@ class RemovedRows(Record):
         return f"{self.span}: {removed}{', ' if reasons else ''}{' and '.join(reasons)}"
 
 
+class ImportedLabels(Record):
+    """The labels of people that were joined to the rows of a span in which the source has none.
+
+    Attributes:
+        span: The label of the span.
+        rows: How many rows of the source got a label.
+        conflicting: How many rows were labelled differently by several people, and so got none.
+        batches: The digests of the imported labels, oldest first.
+    """
+
+    span: str
+    rows: int
+    conflicting: int = 0
+    batches: tuple[str, ...]
+
+    def describe(self) -> str:
+        """`2013-04: imported labels for 12 rows; 2 rows were labelled differently by several people, and got none`."""
+        told = f"{self.span}: imported labels for {counted(self.rows, 'row')}"
+        if self.conflicting:
+            told += f"; {counted(self.conflicting, 'row')} labelled differently by several people, and without a label"
+        return told
+
+
 class SampleRule(Record):
     """The sample of a snapshot: the rows of about `fraction` of the values of the column `by`; see `spec.selection.Sample`."""
 
@@ -155,6 +179,7 @@ class Snapshot(Record):
         split: The split of each span; None if the newest span is held out.
         rows: The condition `source.rows`, which all rows meet; None for all rows.
         removed: How many rows of each span were removed by it, or because their label is missing; empty if nothing removes rows.
+        labels: The labels of people that were joined to the rows.
     """
 
     record_version: ClassVar[int] = 3
@@ -171,6 +196,7 @@ class Snapshot(Record):
     split: SplitRule | None = None
     rows: str | None = None
     removed: tuple[RemovedRows, ...] = ()
+    labels: tuple[ImportedLabels, ...] = ()
 
     @property
     def spans(self) -> tuple[Span, ...]:

@@ -1,12 +1,15 @@
 """Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
+from collections.abc import Iterable
+
 from taxiway.errors import TaxiwayError
 from taxiway.lineage.outcomes import as_attempt, mark_processed, summarize, summary_of
 from taxiway.lineage.run_records import run_records
-from taxiway.records import Outcome, RunSummary
+from taxiway.records import Outcome, RecordRef, RunSummary, Snapshot
 from taxiway.stages.context import StageContext
 from taxiway.store import LOST
 from taxiway.tracking import tags
+from taxiway.tracking.run import refs_of
 
 _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 
@@ -87,7 +90,33 @@ def _why_again(context: StageContext, known: RunSummary, made: RunSummary) -> st
     waivers = [made for report in reports for made in decisions(context.ledger, about=report)]
     if waivers:
         return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
+    labels = _new_labels(context, known)
+    if labels is not None:
+        return labels
     return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
+
+
+def _new_labels(context: StageContext, known: RunSummary) -> str | None:
+    """Whose labels were imported since an attempt; None if none were."""
+    from mlflow.exceptions import MlflowException
+
+    from taxiway.ledger.decisions import decisions
+
+    batches = _label_batches(context, context.recorder.refs())
+    if not batches:
+        return None
+    try:
+        before = _label_batches(context, refs_of(context.registry.get_run(known.mlflow_run).data.tags))
+    except MlflowException:  # the run of that attempt was deleted
+        before = ()
+    told = [made.reason for digest in batches if digest not in before for made in decisions(context.ledger, about=digest)]
+    return f"imported {'; '.join(told)}" if told else None
+
+
+def _label_batches(context: StageContext, refs: Iterable[RecordRef]) -> tuple[str, ...]:
+    """The digests of the imported labels that a run has joined."""
+    snapshot = run_records(context.store, [ref for ref in refs if ref.record == Snapshot.__name__], skip=LOST).snapshot
+    return tuple(digest for labels in snapshot.labels for digest in labels.batches) if snapshot is not None else ()
 
 
 def _remove_challenger(context: StageContext) -> None:

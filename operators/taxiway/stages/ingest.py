@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from taxiway.credentials import without_credentials
+from taxiway.data.ingest.imported_labels import labels_state
 from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_as_of, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
@@ -52,7 +53,7 @@ class _Arrivals:
 
 def ingest_state(source: Source, pipeline: str, store: Store, *, now: datetime) -> Hashable:
     """A value that changes whenever the result of `next_span` may change, so that a trigger calls that only then."""
-    return source_state(source, now=now), joined_state(source), processed_state(store, pipeline)
+    return source_state(source, now=now), joined_state(source), processed_state(store, pipeline), labels_state(store, pipeline)
 
 
 def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> SpanKey | None:
@@ -111,7 +112,7 @@ def plan_ingest(
     plan, labelled = plan_with(arrivals.waits), set(arrivals.processed)
     while source.unlabelled == "wait":
         unknown = tuple(span for span in plan.window.spans if (span.name, span.version) not in labelled)
-        missing = _why_unlabelled(source, unknown, plan.joined, connect, types)
+        missing = _why_unlabelled(source, unknown, plan.joined, connect, types, (store, pipeline))
         if not missing:
             break
         labelled |= {(span.name, span.version) for span in unknown}
@@ -150,6 +151,7 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         DataError: A span cannot be read, or has no rows.
         TransientError: A file disappeared or changed while it was read.
     """
+    from taxiway.data.ingest.fill_labels import LabelSource
     from taxiway.data.ingest.ingest import ingest as read_spans
     from taxiway.data.ingest.snapshot import read_spec_of
     from taxiway.data.sources.find import reader_of
@@ -166,7 +168,12 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         source=context.pipeline.source.text,
         store=context.store,
         read=reader_of(source, context.services.connect, lambda: context.schema().types, note=note),
-        read_spec=read_spec_of(source, plan.joined, lambda: context.schema().types),
+        read_spec=read_spec_of(
+            source,
+            plan.joined,
+            lambda: context.schema().types,
+            LabelSource(context.store, context.pipeline.name, source.label),
+        ),
         note=note,
     )
     _record_snapshot(context, snapshot)
@@ -200,6 +207,8 @@ def _log_snapshot(context: StageContext, snapshot: Snapshot) -> None:
     context.log.info("training spans: %s; evaluation spans: %s", training, evaluation)
     if snapshot.removed and snapshot.rows is not None:
         context.log.info("source.rows: only rows with %s are read", snapshot.rows)
+    for labels in snapshot.labels:
+        context.log.info("%s", labels.describe())
     for span in snapshot.removed:
         context.log.info("%s", span.describe())
     for join in snapshot.joins:
@@ -226,8 +235,10 @@ def _why_unlabelled(
     joined: tuple[JoinTable, ...],
     connect: Connect,
     types: Callable[[], Mapping[str, str]],
+    imported: tuple[Store, str],
 ) -> dict[str, str]:
-    """Why the labels of a span, by its name, are not complete."""
+    """Why the labels of a span, by its name, are not complete; `imported` is the store and the pipeline of imported labels."""
+    from taxiway.data.ingest.fill_labels import LabelSource
     from taxiway.data.ingest.ingest import find_unlabelled
     from taxiway.data.ingest.snapshot import read_spec_of
     from taxiway.data.sources.find import reader_of
@@ -237,7 +248,7 @@ def _why_unlabelled(
         source.label,
         source=source.text,
         read=reader_of(source, connect, types),
-        read_spec=read_spec_of(source, joined, types),
+        read_spec=read_spec_of(source, joined, types, LabelSource(*imported, source.label)),
     )
 
 

@@ -1,7 +1,7 @@
 """Validate data: checks a snapshot against the pipeline's schema, its history and the team's suite."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from taxiway.messages import counted
@@ -16,20 +16,10 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
         DataError: A span cannot be read.
         ConfigError: The schema, the suite or a rule cannot be used.
     """
-    from taxiway.data.validation.profile_history import load_profile_history, record_profiles
-    from taxiway.data.validation.validate import validate_snapshot
-    from taxiway.features.columns import choose_columns
+    from taxiway.data.validation.profile_history import record_profiles
 
-    pipeline, schema, label = context.pipeline, context.schema(), context.pipeline.source.label
-    report = validate_snapshot(
-        snapshot,
-        schema,
-        store=context.store,
-        today=context.clock().date(),
-        suite=Path(pipeline.suite) if pipeline.suite else None,
-        used_features=choose_columns(schema, pipeline.used_features, label).names,
-        history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
-    )
+    label = context.pipeline.source.label
+    report = report_on(context, snapshot)
     if report.status is Status.PASS:  # data that failed must not become the baseline of later spans
         record_profiles(snapshot, label, context.store)
     metrics = {"data.checks": report.checks, "data.anomalies": len(report.anomalies), "data.blocking": len(report.blocking)}
@@ -40,6 +30,32 @@ def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
     if report.status is not Status.PASS and failure_reason(context, report) is None:
         _log_why_it_continues(context, report)
     return report
+
+
+def report_on(context: StageContext, snapshot: Snapshot, columns: Collection[str] | None = None) -> DataReport:
+    """The report on the rows of a snapshot under the present schema and suite; see `validate_data`. It is not recorded.
+
+    Args:
+        context: The run.
+        snapshot: The snapshot.
+        columns: The columns of the model; None for those of the pipeline file.
+    """
+    from taxiway.data.validation.profile_history import load_profile_history
+    from taxiway.data.validation.validate import validate_snapshot
+    from taxiway.features.columns import choose_columns
+
+    pipeline, schema = context.pipeline, context.schema()
+    if columns is None:
+        columns = choose_columns(schema, pipeline.used_features, pipeline.source.label).names
+    return validate_snapshot(
+        snapshot,
+        schema,
+        store=context.store,
+        today=context.clock().date(),
+        suite=Path(pipeline.suite) if pipeline.suite else None,
+        used_features=columns,
+        history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
+    )
 
 
 def _log_why_it_continues(context: StageContext, report: DataReport) -> None:

@@ -1,5 +1,6 @@
 """Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.errors import (
@@ -16,6 +17,7 @@ from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from taxiway.evaluation.baselines.fit import FittedBaseline
+    from taxiway.evaluation.scoring import LoadedModel
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -35,18 +37,52 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         ChampionUnscorableError: The champion cannot be loaded or fails on the rows, and `gate.champion_unscorable` is `fail`.
         DataError: The evaluation rows lack a label.
     """
-    from taxiway.gates.model_gate import UnscorableChampion, decide
-    from taxiway.ledger.decisions import decisions
     from taxiway.registry.alias_moves import champion_now
-    from taxiway.registry.promote import older_data_reason
 
     champion = champion_now(context.ledger, candidate.model)
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
-    evaluation, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion)
+    evaluation, verdict = judge(context, candidate, snapshot, report, champion, _baselines(context, candidate, snapshot))
     context.store.put(evaluation)
+    context.recorder.record(verdict)
+    context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
+    reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
+    if evaluation.baselines:
+        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
+    context.log.info("%s\n%s", verdict.status, bullets(reasons))
+    return verdict
+
+
+def judge(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    report: DataReport,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]" = (),
+) -> tuple[Evaluation, Verdict]:
+    """Evaluate a version against a champion, and let the model gate decide; only the recorder of the run is written to.
+
+    Args:
+        context: The run.
+        candidate: The model version.
+        snapshot: The snapshot whose evaluation rows are used.
+        report: The DataReport of the snapshot.
+        champion: The version to compare with; None for none.
+        baselines: Simple models to compare it with.
+
+    Raises:
+        UntrustedModelError: The version needs types that Taxiway does not load.
+        ChampionUnscorableError: The champion cannot be loaded or fails on the rows, and `gate.champion_unscorable` is `fail`.
+        DataError: The evaluation rows lack a label.
+    """
+    from taxiway.gates.model_gate import UnscorableChampion, decide
+    from taxiway.ledger.decisions import decisions
+    from taxiway.registry.promote import older_data_reason
+
+    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
+    evaluation, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion, baselines)
     verdict = decide(
         candidate,
         report,
@@ -57,13 +93,22 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         unscorable=UnscorableChampion(champion, unscorable) if champion is not None and unscorable is not None else None,
         decisions=decisions(context.ledger, about=report.digest),
     )
-    context.recorder.record(verdict)
-    context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
-    reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
-    if evaluation.baselines:
-        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
-    context.log.info("%s\n%s", verdict.status, bullets(reasons))
-    return verdict
+    return evaluation, verdict
+
+
+def load_version(context: StageContext, model: str, version: int) -> "LoadedModel":
+    """Load a model version to score rows with it.
+
+    Raises:
+        UntrustedModelError: It needs types that Taxiway does not load.
+    """
+    from taxiway.evaluation.scoring import LoadedModel
+    from taxiway.registry.described import classes_in, size_in
+    from taxiway.registry.load import load_trusted
+
+    loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code)
+    described = context.registry.get_model_version(model, str(version)).tags
+    return LoadedModel(version, loaded, classes_in(described), size_in(described))
 
 
 def failure_reason(verdict: Verdict) -> str | None:
@@ -91,11 +136,15 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
 
 
 def _evaluate_with(
-    context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]",
 ) -> tuple[Evaluation, str | None]:
     """The evaluation, and why the champion has no part in it although there is one; None if it has."""
     try:
-        return _evaluate(context, candidate, snapshot, champion), None
+        return _evaluate(context, candidate, snapshot, champion, baselines), None
     except ChampionUnscorableError as error:
         if context.pipeline.gate.champion_unscorable == "fail":
             raise ChampionUnscorableError(
@@ -103,36 +152,35 @@ def _evaluate_with(
                 f"{candidate.model} --reason WHY"
             ) from error
         context.log.warning("%s; the candidate is evaluated alone", error)
-        return _evaluate(context, candidate, snapshot, None), str(error)
+        return _evaluate(context, candidate, snapshot, None, baselines), str(error)
 
 
-def _evaluate(context: StageContext, candidate: Candidate, snapshot: Snapshot, champion: int | None) -> Evaluation:
+def _load_champion(context: StageContext, model: str, version: int) -> "LoadedModel":
+    try:
+        return load_version(context, model, version)
+    except (UntrustedModelError, ModelLoadError) as error:
+        raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error
+
+
+def _evaluate(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]",
+) -> Evaluation:
     from taxiway.evaluation.evaluate import evaluate
-    from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.described import classes_in, size_in
-    from taxiway.registry.load import load_trusted
-
-    def load(version: int) -> LoadedModel:
-        model = load_trusted(context.registry.tracking_uri, candidate.model, version, code=context.code)
-        described = context.registry.get_model_version(candidate.model, str(version)).tags
-        return LoadedModel(version, model, classes_in(described), size_in(described))
-
-    def load_champion(version: int) -> LoadedModel:
-        try:
-            return load(version)
-        except (UntrustedModelError, ModelLoadError) as error:
-            raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error
 
     return evaluate(
         snapshot,
-        load(candidate.version),
-        load_champion(champion) if champion is not None else None,
+        load_version(context, candidate.model, candidate.version),
+        _load_champion(context, candidate.model, champion) if champion is not None else None,
         model=candidate.model,
         label=context.pipeline.source.label,
         gate=context.pipeline.gate,
         store=context.store,
         recorder=context.recorder,
-        baselines=_baselines(context, candidate, snapshot),
+        baselines=baselines,
     )
 
 

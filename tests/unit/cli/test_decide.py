@@ -2,66 +2,18 @@
 
 import getpass
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from stages.conftest import SCHEMA, Site
+from cli.local_runs import NAME, PIPELINE, done, refused, run, taxiway
+from stages.conftest import Site
 
-from taxiway.cli.main import main
-
-NAME = "runner.small"
-PIPELINE = """\
-pipeline: small
-team: runner
-source: {spans: "{data}/{SPAN}.parquet", window: 1, label: y}
-schema: small.schema.yaml
-model: {estimator: sklearn.linear_model.LogisticRegression}
-gate:
-  thresholds: {roc_auc: 0.6}
-  against_champion: {metric: roc_auc, min_improvement: -0.05}
-"""
 TOMORROW = str(date.today() + timedelta(days=1))
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A team's folder with a pipeline file, and data of which the third span is in another unit."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Site(tmp_path, "small")
-    (tmp_path / "small.pipeline.yaml").write_text(PIPELINE)
-    (tmp_path / "small.schema.yaml").write_text(SCHEMA)
-    made.arrive(1)
-    made.arrive(2)
-    made.arrive(3, scale=1000)
-    yield made
-
-
-def taxiway(*arguments: str) -> Result:
-    return CliRunner(env={"COLUMNS": "250"}).invoke(main, list(arguments))
-
-
-def run(*arguments: str) -> Result:
-    return taxiway("run", "small.pipeline.yaml", "--data", "data", *arguments)
-
-
-def done(*arguments: str) -> str:
-    result = taxiway(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def refused(*arguments: str) -> str:
-    result = taxiway(*arguments)
-    assert result.exit_code in (1, 2), result.output
-    return result.output
-
-
 def test_an_anomaly_is_waived_for_one_report_and_the_span_is_decided_again(site: Site) -> None:
+    site.arrive(3, scale=1000)
     assert run().exit_code == 0
     blocked = run()
     assert blocked.exit_code == 1, blocked.output
@@ -73,7 +25,9 @@ def test_an_anomaly_is_waived_for_one_report_and_the_span_is_decided_again(site:
     assert f"{anomaly} is waived in report {report} until {TOMORROW}" in done(*waive)
     again = run("--span", "3")
     assert again.exit_code == 0, again.output
-    assert f"those that block are waived ({anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
+    assert (
+        f"the blocking ones were waived ({anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
+    )
     assert "PROMOTED 3, attempt 2, version 2" in again.output
     assert f"waiver of range in a until {TOMORROW} │ report {report[:8]}" in done("history", NAME)
     assert "0 problems" in taxiway("ledger", "verify").output

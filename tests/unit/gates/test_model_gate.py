@@ -229,7 +229,7 @@ def test_a_waiver_holds_until_its_last_day(until: date, expected: Status) -> Non
     if expected is Status.PASS:
         assert verdict.reasons[0].message == "the data passed validation: 9 checks, 1 anomaly, none blocking, 1 waived"
     else:
-        message = "the data passed with a waiver that expired on 2026-10-31: range in wind, waived by kim"
+        message = "the waiver of range in wind, by kim, expired on 2026-10-31"
         assert message in [r.message for r in verdict.reasons]
 
 
@@ -251,7 +251,7 @@ def test_few_rows_decide_nothing_however_good_they_look() -> None:
     few = evaluation(gain=None).model_copy(update={"metrics": (result,)})
     verdict = judge(CANDIDATE, REPORT, few, GATE)
     assert verdict.status is Status.UNDECIDED
-    assert "only 5 evaluation rows; required: at least 300" in [r.message for r in verdict.reasons]
+    assert "only 5 evaluation rows; required: at least 300, which is 295 more" in [r.message for r in verdict.reasons]
 
 
 def test_enough_rows_are_a_reason_too() -> None:

@@ -73,7 +73,7 @@ def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() ->
 def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
-    message = "required: at least 1,000 (3 were dropped before they reached the challenger, the challenger did not answer 2)"
+    message = "required: at least 1,000, which is 1 more (3 were dropped before they reached the challenger, the challenger did not answer 2)"
     assert message in reason(report, "999 requests with").message
 
 
@@ -180,7 +180,7 @@ def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: in
         assert found.status is (Status.PASS if slower == 1 else Status.FAIL)
     else:
         assert found.status is Status.UNDECIDED
-        assert found.message == "only 99 predict calls; the 99th percentile needs at least 100"
+        assert found.message == "only 99 predict calls; the 99th percentile needs at least 100, which is 1 more"
 
 
 def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:

@@ -89,6 +89,6 @@ def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, 
     decided = run_in(installation, alone)
     assert decided.verdict is not None
     assert (decided.verdict.status, decided.verdict.champion) == (Status.PASS, 1)
-    assert any("decided by the thresholds alone" in reason.message for reason in decided.verdict.reasons)
+    assert any("judged by the thresholds alone" in reason.message for reason in decided.verdict.reasons)
     assert decided.promotion is not None
     assert (decided.promotion.from_version, decided.promotion.to_version) == (1, decided.verdict.version)

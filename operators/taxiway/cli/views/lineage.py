@@ -56,6 +56,8 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
                 data.add(f"{role} {escape(span.label)}: {span.rows:,} rows{of_file}, content {span.content}")
         if records.snapshot.rows is not None:
             data.add(escape(f"source.rows: {records.snapshot.rows}"))
+        for labels in records.snapshot.labels:
+            data.add(escape(labels.describe()))
         for removed in records.snapshot.removed:
             data.add(escape(removed.describe()))
         for join in records.snapshot.joins:

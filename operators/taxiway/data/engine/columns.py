@@ -108,3 +108,9 @@ def item_type_of(storage: str) -> str | None:
 def type_of(storage: str) -> str:
     """The type in a schema of a DuckDB type, or `other` for nested and binary values."""
     return next((name for name, expression in _TYPES if expression.fullmatch(storage)), "other")
+
+
+def present_sql(column: Column, view: str = "") -> str:
+    """SQL that is true for the rows with a value in a column; NaN is none."""
+    name = f"{view}.{column.sql}" if view else column.sql
+    return f"{name} IS NOT NULL" + (f" AND NOT isnan({name})" if column.storage in ("FLOAT", "DOUBLE") else "")

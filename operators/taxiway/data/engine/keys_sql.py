@@ -47,6 +47,18 @@ def key_sql(column: Column, rewrites: Sequence[str | Mapping[str, Any]] = (), vi
     return text, TEXT
 
 
+def key_text(column: Column, view: str = "") -> str:
+    """SQL for the column's values as text: the same for equal values of any type, null for missing values and NaN."""
+    name = f"{view}.{column.sql}" if view else column.sql
+    if column.type in _NO_KEYS:
+        return f"{name}::VARCHAR"
+    plain = f"({_plain(column, view)})::VARCHAR"
+    if column.type != "number":
+        return plain
+    # By way of its text: a FLOAT of 1.1 is another number than a DOUBLE of 1.1, although both were written as 1.1.
+    return f"coalesce({plain}, CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::VARCHAR::DOUBLE::VARCHAR END)"
+
+
 def moment_sql(column: Column) -> tuple[str, str]:
     """The column's values as whole numbers in the same order (times in nanoseconds), and the name of their form.
 

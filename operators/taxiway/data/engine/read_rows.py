@@ -38,7 +38,7 @@ def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None =
     parts: list[pd.DataFrame] = []
     for span in spans:
         with store.local_file(span.content) as path:
-            parts.append(_read(path, columns))
+            parts.append(rows_of_file(path, columns))
     for name in {name for part in parts for name in part.columns if _has_large_integers(part[name])}:
         if len({part[name].dtype if name in part else None for part in parts}) > 1:
             parts = [part.assign(**{name: part[name].astype("object")}) if name in part else part for part in parts]
@@ -138,7 +138,8 @@ def _type_name(kind: "pa.DataType") -> str | None:
     return next((name for name, test in tests.items() if test(kind)), None)
 
 
-def _read(path: "object", columns: list[str] | None) -> "pd.DataFrame":
+def rows_of_file(path: "object", columns: list[str] | None = None) -> "pd.DataFrame":
+    """The rows of one Parquet file as a DataFrame; see `read_rows`."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

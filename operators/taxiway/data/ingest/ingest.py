@@ -3,10 +3,19 @@
 `plan` chooses the spans. Here rows are only read; `taxiway.data.validation` checks them.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from taxiway.data.ingest.snapshot import JoinTableCache, ReadSpec, SnapshotParts, add_span, missing_labels, snapshot_of
+from taxiway.data.ingest.snapshot import (
+    JoinTableCache,
+    ReadSpec,
+    SnapshotParts,
+    add_span,
+    all_rows,
+    missing_labels,
+    snapshot_of,
+)
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
@@ -82,6 +91,29 @@ def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, rea
     return waiting
 
 
+def all_rows_of(
+    plan: tuple[FoundSpan, ...], *, source: str, read: Read, read_spec: ReadSpec
+) -> Iterator[tuple[FoundSpan, Path]]:
+    """The rows of spans as a run reads them, those without a label among them: a Parquet file each, until the next one is asked for.
+
+    Args:
+        plan: The spans.
+        source: The source, as people know it.
+        read: Writes the Parquet file of a span to a folder.
+        read_spec: The imported labels, the filter, the joins and the sample.
+
+    Raises:
+        DataError: A span cannot be read or has no rows.
+        TransientError: A file was removed or changed while it was read.
+    """
+    with temp_folder("ingest") as folder:
+        tables = JoinTableCache(folder, read_table)
+        for found in plan:
+            with temp_folder("span") as inner:
+                copy = read(found, inner)
+                yield found, all_rows(_span(found, copy, source), copy, read_spec, tables, inner)
+
+
 def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:
     """Copy the rows of one span into the store, as they are.
 
@@ -107,9 +139,6 @@ def _span(found: FoundSpan, copy: Path, source: str) -> Span:
 def _ingest_one(
     parts: SnapshotParts, found: FoundSpan, read: Read, source: str, read_spec: ReadSpec, tables: JoinTableCache, store: Store
 ) -> None:
-    if read_spec.is_plain:
-        parts.training.append(store_span(found, read, source, store))
-        return
     with temp_folder("span") as folder:
         copy = read(found, folder)
         add_span(parts, _span(found, copy, source), copy, read_spec, tables, store)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.columns import present_sql
 from taxiway.data.engine.connection import connect, read_batches, run, stream
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
@@ -153,14 +154,8 @@ def _count_unlabelled(span: _SpanView, catalog: _ColumnCatalog, label: str | Non
         return None
     view, column = catalog.locations[label]
     rows = "span" if view == "span" else f"span LEFT JOIN {view} ON {view}.c0 = span.row_number"
-    ((count,),) = run(span.connection, f"SELECT count(*) FROM {rows} WHERE NOT ({_has_label_sql(view, column)})", span.label)
+    ((count,),) = run(span.connection, f"SELECT count(*) FROM {rows} WHERE NOT ({present_sql(column, view)})", span.label)
     return int(count)
-
-
-def _has_label_sql(view: str, column: Column) -> str:
-    """SQL that is true for rows with a value in the column; NaN is none."""
-    name = f"{view}.{column.sql}"
-    return f"{name} IS NOT NULL" + (f" AND NOT isnan({name})" if column.storage in ("FLOAT", "DOUBLE") else "")
 
 
 def _join(span: _SpanView, number: int, table: JoinedTable, catalog: _ColumnCatalog) -> JoinMatch:
@@ -211,7 +206,10 @@ def _sampling_query(span: _SpanView, catalog: _ColumnCatalog, rules: RowRules) -
             used.append(view)
         return catalog.locations[name]
 
-    labelled = "true" if rules.label is None or rules.label not in catalog.locations else _has_label_sql(*find(rules.label))
+    labelled = "true"
+    if rules.label is not None and rules.label in catalog.locations:
+        view, column = find(rules.label)
+        labelled = present_sql(column, view)
     own = tuple(span.columns.values())
     sampling = sampling_columns(rules.sample, rules.split, find, own, rules.salt, labelled)
     # The first column of a joined file is the number of the row in the span.

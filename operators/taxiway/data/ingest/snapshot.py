@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxiway.data.formats.convert import ReadOptions
+from taxiway.data.ingest.fill_labels import LabelSource
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
 from taxiway.data.ingest.row_filter import filter_rows
@@ -16,7 +17,7 @@ from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import DataError, TransientError
 from taxiway.messages import counted
-from taxiway.records import JoinMatch, RemovedRows, SampleRule, Snapshot, SourceFile, Span, SplitRule
+from taxiway.records import ImportedLabels, JoinMatch, RemovedRows, SampleRule, Snapshot, SourceFile, Span, SplitRule
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import Split
@@ -39,6 +40,7 @@ class ReadSpec:
         rows: The condition for the rows to read; None for all.
         label: The label, to leave out rows in which it is missing; None to keep them.
         types: Returns the source's own columns in the schema with their types; called only if `rows` names a column that a file lacks.
+        imported: The labels that people have imported, which are joined before anything else; None for none.
     """
 
     join_tables: tuple[JoinTable, ...] = ()
@@ -47,6 +49,7 @@ class ReadSpec:
     rows: str | None = None
     label: str | None = None
     types: Callable[[], Mapping[str, str]] = dict
+    imported: LabelSource | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -59,13 +62,19 @@ class ReadSpec:
         return self.rows is not None or self.label is not None
 
 
-def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...], types: Callable[[], Mapping[str, str]] = dict) -> ReadSpec:
+def read_spec_of(
+    source: Source,
+    join_tables: tuple[JoinTable, ...],
+    types: Callable[[], Mapping[str, str]] = dict,
+    imported: LabelSource | None = None,
+) -> ReadSpec:
     """How the rows of a pipeline's source are read.
 
     Args:
         source: The source.
         join_tables: Its joins with their files.
         types: Returns the columns of the schema with their types.
+        imported: The labels that people have imported; None for none.
     """
     sample, split = source.sample, source.split
     return ReadSpec(
@@ -75,17 +84,19 @@ def read_spec_of(source: Source, join_tables: tuple[JoinTable, ...], types: Call
         source.rows,
         source.label if source.unlabelled == "drop" else None,
         lambda: source.own(types()),
+        imported,
     )
 
 
 @dataclass
 class SnapshotParts:
-    """The training spans, evaluation spans, match rates and removed rows of a run so far, oldest first."""
+    """The training spans, evaluation spans, match rates, removed rows and imported labels of a run so far, oldest first."""
 
     training: list[Span] = field(default_factory=list)
     evaluation: list[Span] = field(default_factory=list)
     joins: list[JoinMatch] = field(default_factory=list)
     removed: list[RemovedRows] = field(default_factory=list)
+    labels: list[ImportedLabels] = field(default_factory=list)
 
 
 class JoinTableCache:
@@ -121,7 +132,7 @@ class JoinTableCache:
 
 
 def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, store: Store) -> None:
-    """Apply filter, joins, sample and split to a copied span, and put its rows into the store.
+    """Apply imported labels, filter, joins, sample and split to a copied span, and put its rows into the store.
 
     Args:
         parts: Where to add the resulting spans, match rates and removed rows.
@@ -135,7 +146,13 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         DataError: The filter or the sample leaves no row, or no row has a label.
     """
     with temp_folder("parts") as folder:
-        filtered = _filter(file, span, read_spec, folder)
+        labelled, labels = _with_labels(file, span, read_spec, folder)
+        if labels is not None:
+            parts.labels.append(labels)
+        elif read_spec.is_plain:
+            parts.training.append(span.model_copy(update={"content": store.put_file(file)}))
+            return
+        filtered = _filter(labelled, span, read_spec, folder)
         joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
         rules = RowRules(tuple(joined), read_spec.sample, read_spec.split, label=read_spec.label)
         rows = _materialize(filtered, rules, folder, f"span {span.label}")
@@ -171,12 +188,39 @@ def missing_labels(span: Span, file: Path, label: str, read_spec: ReadSpec, tabl
         tables: The joined tables.
     """
     with temp_folder("labels") as folder:
-        filtered = _filter(file, span, read_spec, folder)
+        labelled, _ = _with_labels(file, span, read_spec, folder)
+        filtered = _filter(labelled, span, read_spec, folder)
         joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
         missing = count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
     if missing is None:
         return f"there is no column {label} yet"
     return f"the label {label} is missing in {missing:,} of {counted(filtered.rows, 'row')}" if missing else None
+
+
+def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, folder: Path) -> Path:
+    """The rows of a copied span as a run reads them, those without a label among them, in one file in `folder`.
+
+    Args:
+        span: The span.
+        file: The copy of its file.
+        read_spec: The imported labels, the filter, the joins and the sample.
+        tables: The joined tables.
+        folder: Where to write.
+
+    Raises:
+        DataError: The filter or the sample leaves no row.
+    """
+    labelled, _ = _with_labels(file, span, read_spec, folder)
+    filtered = _filter(labelled, span, read_spec, folder)
+    joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
+    rows = _materialize(filtered, RowRules(tuple(joined), read_spec.sample), folder, f"span {span.label}")
+    if not rows.files:
+        raise DataError(f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction")
+    return rows.files[0].path
+
+
+def _with_labels(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> tuple[Path, ImportedLabels | None]:
+    return read_spec.imported.fill(span, file, folder) if read_spec.imported is not None else (file, None)
 
 
 @dataclass(frozen=True)
@@ -244,6 +288,7 @@ def snapshot_of(parts: SnapshotParts, read_spec: ReadSpec, pipeline: str, newest
         split=read_spec.split,
         rows=read_spec.rows,
         removed=tuple(parts.removed),
+        labels=tuple(parts.labels),
     )
 
 

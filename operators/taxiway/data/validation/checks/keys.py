@@ -11,7 +11,7 @@ from typing import Any
 
 from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Column, add_view
-from taxiway.data.engine.keys_sql import key_sql
+from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
 from taxiway.messages import SHOWN_VALUES, counted, listed
@@ -97,18 +97,6 @@ def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], 
                     if found.first < index == found.last
                 ]
             )
-
-
-def key_text(column: Column, view: str = "") -> str:
-    """SQL for the column's values as text: the same for equal values of any type, null for missing values and NaN."""
-    name = f"{view}.{column.sql}" if view else column.sql
-    if column.type in ("list", "other"):
-        return f"{name}::VARCHAR"
-    plain = f"({key_sql(column, view=view)[0]})::VARCHAR"
-    if column.type != "number":
-        return plain
-    # By way of its text: a FLOAT of 1.1 is another number than a DOUBLE of 1.1, although both were written as 1.1.
-    return f"coalesce({plain}, CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::VARCHAR::DOUBLE::VARCHAR END)"
 
 
 def _keys_of(number: int, view: str, columns: list[Column]) -> str:

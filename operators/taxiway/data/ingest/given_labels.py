@@ -1,0 +1,105 @@
+"""The labels that a person has written into a file, and the rows of spans that they are for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.data.engine.columns import present_sql
+from taxiway.data.engine.connection import connect, run
+from taxiway.data.engine.duckdb_table import Table, add_view
+from taxiway.data.engine.keys_sql import key_text
+from taxiway.data.ingest.imported_labels import Key, key_names
+from taxiway.errors import ConfigError, DataError, allowed_values
+from taxiway.messages import counted, listed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class GivenLabels:
+    """The labels of a file, a row each; rows of the file without a label are left out.
+
+    Attributes:
+        key: The key columns.
+        label: The column of the label.
+        keys: The key of each row, as text that is the same for equal values of any type.
+        texts: The label of each row, as such text.
+        values: One column with the labels.
+    """
+
+    key: tuple[str, ...]
+    label: str
+    keys: Sequence[Key]
+    texts: Sequence[str]
+    values: "pa.Table"
+
+
+def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path) -> GivenLabels:
+    """Read the labels of a file.
+
+    Args:
+        table: The file.
+        key: The key columns.
+        label: The column of the label.
+        file: The name of the file in errors.
+
+    Raises:
+        ConfigError: The file lacks a column.
+        DataError: It has no label, a label without a key, or a key in several rows.
+    """
+    names = [column.name for column in table.columns]
+    for name in (*key, label):
+        if name not in names:
+            raise ConfigError(f"{file} has no column {name}; {allowed_values(name, names)}", key=name, allowed=names)
+    present = present_sql(table.column(label))
+    texts = ", ".join(key_text(table.column(name)) for name in (*key, label))
+    rows = table.rows(f"SELECT {texts} FROM numbered WHERE {present} ORDER BY row_number")
+    if not rows:
+        raise DataError(f"{file} has no label: the column {label} is empty in all rows; fill it in")
+    keys = [tuple(row[: len(key)]) for row in rows]
+    if nameless := sum(None in values for values in keys):
+        raise DataError(f"{file} has {counted(nameless, 'label')} in rows without a value in the key {', '.join(key)}")
+    if repeated := [_shown(values) for values, count in Counter(keys).items() if count > 1]:
+        raise DataError(f"{file} has the key {listed(repeated)} in more than one row; allowed: each row once")
+    return GivenLabels(key, label, keys, [row[-1] for row in rows], table.in_order([label], present))
+
+
+def find_rows(copy: Path, given: GivenLabels, folder: Path, data_name: str) -> list[tuple[int, str | None]]:
+    """Find the rows of a file that labels are for.
+
+    Args:
+        copy: The file.
+        given: The labels.
+        folder: For temporary files.
+        data_name: The name of the file in errors.
+
+    Returns:
+        For each row that was found, the number of the label, and the label that the file has itself, as text; None if it has none.
+
+    Raises:
+        DataError: The file lacks a key column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names, listing = key_names(given.key), folder / "given_keys.parquet"
+    columns = [pa.array(column, pa.string()) for column in zip(*given.keys, strict=True)]
+    pq.write_table(pa.table(columns, names=names), listing)
+    with connect() as connection:
+        own = {column.name: column for column in add_view(connection, "span", copy, data_name)}
+        add_view(connection, "given", listing, "the labels", numbered=True)
+        if absent := [name for name in given.key if name not in own]:
+            raise DataError(f"{data_name} has no key column {listed(absent)}; correct key in the schema", key="key")
+        texts = ", ".join(f"{key_text(own[part])} AS {name}" for part, name in zip(given.key, names, strict=True))
+        label = own.get(given.label)
+        known = f"CASE WHEN {present_sql(label)} THEN {key_text(label)} END" if label is not None else "NULL"
+        equal = " AND ".join(f"s.{name} = g.c{at}" for at, name in enumerate(names))
+        query = f"SELECT g.row_number, s.known FROM (SELECT {texts}, {known} AS known FROM span) s JOIN given g ON {equal} ORDER BY ALL"
+        return [(int(number), text) for number, text in run(connection, query, data_name)]
+
+
+def _shown(key: Key) -> str:
+    return ", ".join(key)

@@ -1,0 +1,242 @@
+"""Check the labels that a person has given, and import them: later runs join them to rows in which the source has no label."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.data.ingest.imported_labels import Key, LabelBatch, add_batch, imported_labels, key_names
+from taxiway.errors import DataError
+from taxiway.messages import counted, listed
+from taxiway.records import Decision, DecisionKind, Verdict
+from taxiway.stages.context import StageContext
+from taxiway.stages.labels.export import label_type
+from taxiway.stages.labels.spans import SpansToLabel, spans_to_label
+from taxiway.stats.agreement import cohens_kappa
+from taxiway.store import temp_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxiway.data.ingest.given_labels import GivenLabels
+    from taxiway.data.schema.model import Schema
+    from taxiway.records import Snapshot
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two people agree about the rows that both have labelled.
+
+    Attributes:
+        first: The one.
+        second: The other.
+        rows: The number of rows that both have labelled.
+        differing: The number of rows that they have labelled differently.
+        kappa: Cohen's kappa; None if it is not defined, see `cohens_kappa`.
+    """
+
+    first: str
+    second: str
+    rows: int
+    differing: int
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported.
+
+    Attributes:
+        digest: The digest of the object with the labels.
+        decision: The decision in the ledger.
+        spans: The number of labels by the name of their span.
+        already_known: The number of labels that the source has, too, and that were not imported.
+        agreements: How far the labellers of these spans agree.
+        conflicting: The number of rows of these spans that were labelled differently, and so count as not labelled.
+    """
+
+    digest: str
+    decision: Decision
+    spans: Mapping[str, int]
+    already_known: int
+    agreements: tuple[Agreement, ...]
+    conflicting: int
+
+
+def import_labels(
+    context: StageContext,
+    verdict: Verdict,
+    snapshot: "Snapshot",
+    file: Path,
+    *,
+    labeller: str,
+    by: str,
+    via: str,
+    at: datetime,
+) -> Imported:
+    """Import the labels of a file; rows of it without a label are ignored.
+
+    Nothing is imported unless everything in the file is right.
+
+    Args:
+        context: The pipeline.
+        verdict: The verdict on the version that the labels are to help decide about.
+        snapshot: The snapshot of that version.
+        file: A CSV or Parquet file with the key columns and the label.
+        labeller: Who has given the labels.
+        by: Who imports them.
+        via: Where: `command line` or `airflow`.
+        at: When, with a time zone.
+
+    Raises:
+        ConfigError: The file lacks a column, or no row can wait for a label.
+        DataError: A key is unknown, in several rows, or missing; or a label has the wrong type, is outside of the schema, or is another
+            one than at the source.
+    """
+    from taxiway.ledger.decisions import record_decision
+
+    found = spans_to_label(context, snapshot)
+    given = _read(file, found)
+    spans, known = _spans_of(context, found, given, file)
+    new = [at for at in range(len(given.keys)) if at not in known]
+    if not new:
+        raise DataError(f"{file} has no new label: the source has all of its {counted(len(known), 'label')}")
+    digest = _stored(context, found, given, spans, new, labeller)
+    counts = {span: sum(spans[at] == span for at in new) for span in dict.fromkeys(spans[at] for at in new)}
+    decision = record_decision(
+        context.ledger,
+        Decision(
+            kind=DecisionKind.LABELS,
+            model=verdict.model,
+            version=verdict.version,
+            about=digest,
+            by=by,
+            via=via,
+            at=at,
+            reason=f"{counted(len(new), 'label')} of {labeller} for span {', '.join(counts)}",
+        ),
+    )
+    add_batch(context.store, context.pipeline.name, counts, LabelBatch(digest, labeller, at, found.schema.key))
+    agreements, conflicting = _agreements(context, counts)
+    return Imported(digest, decision, counts, len(known), agreements, conflicting)
+
+
+def _read(file: Path, found: SpansToLabel) -> "GivenLabels":
+    """Read the labels of a file, and check them by themselves."""
+    from taxiway.data.formats.convert import ReadOptions
+    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.ingest.given_labels import given_labels
+
+    with open_data(file, ReadOptions(types=found.types())) as table:
+        given = given_labels(table, found.schema.key, found.source.label, file)
+    _require_valid(given.values, found.schema, file)
+    return given
+
+
+def _require_valid(labels: "pa.Table", schema: "Schema", file: Path) -> None:
+    """Check the labels as data validation checks values: by their type, domain, range and pattern in the schema."""
+    import pyarrow.parquet as pq
+
+    from taxiway.data.schema.model import Schema
+    from taxiway.data.validation.validate import validate
+
+    (name,) = labels.column_names
+    feature = schema.feature(name)
+    assert feature is not None  # the label is a column of the schema
+    anywhere = {"environments": None, "presence": 0.0, "unique": False, "distinct": None, "drift": None, "skew": None}
+    only = Schema(features=(feature.model_copy(update=anywhere),))
+    with temp_folder("labels") as folder:
+        pq.write_table(labels, folder / file.with_suffix(".parquet").name)
+        report = validate(folder / file.with_suffix(".parquet").name, only)
+    if report.blocking:
+        raise DataError(
+            f"the labels of {file} do not fit the schema: {' '.join(anomaly.message for anomaly in report.blocking)} Correct the file",
+            key=name,
+        )
+
+
+def _spans_of(context: StageContext, found: SpansToLabel, given: "GivenLabels", file: Path) -> tuple[dict[int, str], set[int]]:
+    """The span of each label, by the number of its row, and the rows whose label the source has, too."""
+    from taxiway.data.ingest.given_labels import find_rows
+    from taxiway.data.sources.read_file import count_rows
+
+    spans: dict[int, str] = {}
+    known: set[int] = set()
+    others: list[str] = []
+    read = found.read(context)
+    for span in found.spans:
+        with temp_folder("span") as folder:
+            copy = read(span, folder)
+            count_rows(copy, span.path)
+            for at, label in find_rows(copy, given, folder, span.path):
+                if spans.setdefault(at, span.name) != span.name:
+                    raise DataError(
+                        f"the key {', '.join(given.keys[at])} is in span {spans[at]} and in span {span.name}, so it is ambiguous"
+                    )
+                if label is not None:
+                    known.add(at)
+                    others += (
+                        [f"{', '.join(given.keys[at])} is {given.texts[at]}, at the source {label}"]
+                        if label != given.texts[at]
+                        else []
+                    )
+    if unknown := [", ".join(given.keys[at]) for at in range(len(given.keys)) if at not in spans]:
+        raise DataError(
+            f"{file} has {counted(len(unknown), 'key')} that no row of the {found.about} ({found.names}) has: {listed(unknown)}; labels are "
+            "taken for rows that `taxiway label export` has written"
+        )
+    if others:
+        shown = "; ".join(others[:3])
+        raise DataError(
+            f"{file} has {counted(len(others), 'label')} other than at the source: {shown}. A label of the source is not replaced"
+        )
+    return spans, known
+
+
+def _stored(
+    context: StageContext,
+    found: SpansToLabel,
+    given: "GivenLabels",
+    spans: Mapping[int, str],
+    new: Sequence[int],
+    labeller: str,
+) -> str:
+    """Store labels as a batch; returns its digest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = zip(*(given.keys[at] for at in new), strict=True)
+    columns = {name: pa.array(values, pa.string()) for name, values in zip(key_names(found.schema.key), keys, strict=True)}
+    table = pa.table(
+        {
+            "span": pa.array([spans[at] for at in new], pa.string()),
+            **columns,
+            "label": given.values.column(0).combine_chunks().cast(label_type(found)).take(pa.array(new)),
+            "by": pa.array([labeller] * len(new), pa.string()),
+        }
+    )
+    with temp_folder("labels") as folder:
+        pq.write_table(table, folder / "batch.parquet")
+        return context.store.put_file(folder / "batch.parquet")
+
+
+def _agreements(context: StageContext, spans: Mapping[str, int]) -> tuple[tuple[Agreement, ...], int]:
+    """How far the labellers of spans agree, and the number of rows about which they do not."""
+    given: dict[str, dict[tuple[str, Key], Any]] = {}
+    conflicting = 0
+    for span in spans:
+        found = imported_labels(context.store, context.pipeline.name, span)
+        if found is not None:
+            conflicting += len(found.conflicting)
+            for labeller, labels in found.given.items():
+                given.setdefault(labeller, {}).update({(span, key): label for key, label in labels.items()})
+    agreements = []
+    for first, second in combinations(sorted(given), 2):
+        both = [row for row in given[first] if row in given[second]]
+        one, other = ([given[name][row] for row in both] for name in (first, second))
+        if both:
+            differing = sum(a != b for a, b in zip(one, other, strict=True))
+            agreements.append(Agreement(first, second, len(both), differing, cohens_kappa(one, other)))
+    return tuple(agreements), conflicting

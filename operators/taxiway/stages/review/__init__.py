@@ -1,0 +1,17 @@
+"""Review: which verdicts are re-opened by what became known after them, and what the model gate would decide today. It only reads."""
+
+from taxiway.stages.review.pipeline import PipelineReview
+from taxiway.stages.review.reopened import Reopening
+from taxiway.stages.review.second_decision import SecondDecision, decide_again
+from taxiway.stages.review.versions import Review, ReviewedVersion, Standing, review
+
+__all__ = [
+    "PipelineReview",
+    "Reopening",
+    "Review",
+    "ReviewedVersion",
+    "SecondDecision",
+    "Standing",
+    "decide_again",
+    "review",
+]

@@ -1,0 +1,136 @@
+"""The versions whose verdicts are reviewed: champions, versions that a person forced, and former champions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from taxiway.records import DataReport, Promotion, Snapshot, Status, Verdict
+from taxiway.stages.review.pipeline import PipelineReview
+from taxiway.stages.review.reopened import Reopening, reopenings
+from taxiway.store import LOST
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from taxiway.registry.champions import ChampionInfo
+
+NEWEST_PROMOTIONS = 1000
+"""How many promotions of all models are looked through for former champions."""
+MOST_FORMER = 20
+"""How many former champions of a model are reviewed, the newest ones."""
+
+
+class Standing(IntEnum):
+    """What a version is today, the most urgent first."""
+
+    PRODUCTION = 0
+    FORCED = 1
+    FORMER = 2
+
+
+@dataclass(frozen=True)
+class ReviewedVersion:
+    """A version whose verdict was reviewed.
+
+    Attributes:
+        model: The registered model.
+        version: The version.
+        standing: What it is today.
+        owner: Who owns the pipeline.
+        status: What the model gate decided then.
+        reasons: Why the verdict is re-opened; empty if it is not.
+    """
+
+    model: str
+    version: int
+    standing: Standing
+    owner: str
+    status: Status
+    reasons: tuple[Reopening, ...] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """A review of the verdicts of several models.
+
+    Attributes:
+        versions: The versions, the most urgent first.
+        notes: What could not be reviewed, and why.
+    """
+
+    versions: tuple[ReviewedVersion, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reopened(self) -> tuple[ReviewedVersion, ...]:
+        """The versions whose verdicts are re-opened."""
+        return tuple(version for version in self.versions if version.reasons)
+
+
+def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Review:
+    """Review the verdicts on the champions of some pipelines, on versions that were forced, and on former champions.
+
+    For each version it reads a few records; each pipeline costs one listing of its source. Only the data of champions is validated
+    again, and only if the schema has changed since, or there is a suite.
+
+    Args:
+        pipelines: The pipelines.
+        client: The client of the MLflow server with the models.
+    """
+    from taxiway.ledger.promotions import State, entries
+    from taxiway.registry.champions import champions
+
+    names = {reviewed.name for reviewed in pipelines}
+    one = next(iter(names)) if len(names) == 1 else None
+    known = champions(client, names)
+    promotions = [entry.promotion for entry in entries(client, one, state=State.DONE, limit=NEWEST_PROMOTIONS)]
+    versions: list[ReviewedVersion] = []
+    notes: list[str] = []
+    for reviewed in pipelines:
+        own = [promotion for promotion in promotions if promotion.model == reviewed.name]
+        for version, (standing, verdict) in versions_of(known.get(reviewed.name), own).items():
+            found, told = _review_version(reviewed, version, standing, verdict)
+            versions += found
+            notes += told
+    ordered = sorted(versions, key=lambda found: (found.standing, found.model, -found.version))
+    return Review(tuple(ordered), tuple(dict.fromkeys(notes)))
+
+
+def versions_of(champion: "ChampionInfo | None", promotions: Sequence[Promotion]) -> dict[int, tuple[Standing, str | None]]:
+    """The versions of a model whose verdicts are reviewed, each with what it is today and the digest of its verdict.
+
+    Args:
+        champion: The champion; None if there is none.
+        promotions: The promotions of the model, newest first.
+    """
+    found = {champion.version: (Standing.PRODUCTION, champion.verdict)} if champion else {}
+    forced = {promotion.to_version for promotion in promotions if promotion.forced}
+    former = 0
+    for promotion in promotions:
+        version = promotion.to_version
+        if version is None or promotion.verdict is None or version in found:
+            continue
+        if version in forced:
+            found[version] = (Standing.FORCED, promotion.verdict)
+        elif former < MOST_FORMER:
+            found[version], former = (Standing.FORMER, promotion.verdict), former + 1
+    return found
+
+
+def _review_version(
+    reviewed: PipelineReview, version: int, standing: Standing, digest: str | None
+) -> tuple[list[ReviewedVersion], tuple[str, ...]]:
+    """The version with why its verdict is re-opened, and notes; no version if its records cannot be read."""
+    store, unknown = reviewed.context.store, f"{reviewed.name} version {version} is not reviewed"
+    if digest is None:
+        return [], (f"{unknown}: the ledger has no verdict on it",)
+    try:
+        verdict = store.get(Verdict, digest)
+        snapshot = store.get(Snapshot, verdict.snapshot)
+        report = store.get(DataReport, verdict.report) if verdict.report else None
+    except LOST as error:
+        return [], (f"{unknown}: {error}",)
+    with_schema = standing is Standing.PRODUCTION
+    reasons, notes = reopenings(reviewed, verdict, snapshot, report, with_schema=with_schema)
+    return [ReviewedVersion(reviewed.name, version, standing, reviewed.owner, verdict.status, reasons)], notes
