@@ -183,7 +183,7 @@ def test_a_missing_report_fails_whatever_the_metrics_say() -> None:
     ("change", "words"),
     [
         ({"snapshot": "other"}, "belongs to snapshot other"),
-        ({"schema_version": "older"}, "under schema older"),
+        ({"schema_version": "older"}, "with schema older"),
         ({"status": Status.FAIL}, "did not pass"),
         ({"status": Status.UNDECIDED}, "did not pass"),
         ({"checks": 10}, "not the one recorded on the model"),
