@@ -5,6 +5,7 @@ Without one the verdict is FAIL, whatever the metrics are.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from taxiway.gates.wording import reason_to_fail, reason_to_pass
@@ -49,8 +50,35 @@ def still_blocking(report: DataReport, decisions: Sequence[Decision], today: dat
     return tuple(anomaly for anomaly in report.blocking if not any(_covers(made, anomaly, today) for made in decisions))
 
 
-def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[str, ...]:
-    """A message for each waiver without which the data would not pass, and that is not valid any more.
+@dataclass(frozen=True)
+class ExpiredWaiver:
+    """A waiver without which the data would not pass, and that is not valid any more.
+
+    Attributes:
+        kind: The kind of the anomaly that it accepted.
+        column: The column of that anomaly; None for the whole table.
+        until: The last day on which it held.
+        by: Who has waived it.
+    """
+
+    kind: str
+    column: str | None
+    until: date | None
+    by: str
+
+    @property
+    def message(self) -> str:
+        """`a waiver that expired on 2026-03-01: range in wind, waived by ann`."""
+        return f"a waiver that expired on {self.until}: {self.kind} in {self.column or 'the table'}, waived by {self.by}"
+
+    @property
+    def anomaly(self) -> str:
+        """The anomaly as `taxiway waive` takes it: `range:wind`."""
+        return f"{self.kind}:{self.column}" if self.column else self.kind
+
+
+def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[ExpiredWaiver, ...]:
+    """The waivers without which the data would not pass, and that are not valid any more.
 
     A waiver of the schema that has expired can be renewed by command.
 
@@ -60,12 +88,12 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
         today: The day on which waivers must be valid.
     """
     in_schema = [
-        f"a waiver that expired on {waiver.until}: {waiver.kind} in {waiver.column or 'the table'}, waived by {waiver.owner}"
+        ExpiredWaiver(waiver.kind, waiver.column, waiver.until, waiver.owner)
         for waiver in report.waivers
         if waiver.until < today and not any(_covers(made, waiver, today) for made in decisions)
     ]
     by_command = [
-        f"a waiver that expired on {made.until}: {made.anomaly} in {made.column or 'the table'}, waived by {made.by}"
+        ExpiredWaiver(anomaly.kind, anomaly.column, made.until, made.by)
         for anomaly in still_blocking(report, decisions, today)
         for made in decisions
         if _is_about(made, anomaly)
@@ -105,7 +133,7 @@ def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]
     elif report.status is not Status.PASS and not report.blocking:
         yield f"the data did not pass validation: its status is {report.status.value}"
     for expired in expired_waivers(report, decisions, today):
-        yield f"the data passed with {expired}"
+        yield f"the data passed with {expired.message}"
 
 
 def _anomalies(count: int, kind: str = "") -> str:

@@ -52,7 +52,9 @@ def _require_valid_waivers(context: StageContext, verdict: Verdict) -> None:
     if report.waivers or report.blocking:
         expired = expired_waivers(report, decisions(context.ledger, about=report.digest), context.clock().date())
         if expired:
-            raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: its data passed with {expired[0]}")
+            raise TerminalError(
+                f"{verdict.model} version {verdict.version} is not pushed: its data passed with {expired[0].message}"
+            )
 
 
 def _await_deployment(context: StageContext, promotion: Promotion) -> None:
