@@ -53,6 +53,8 @@ def export(name: str, output: Path, rows: int, with_answers: bool, dags: Path, d
 
     if output.suffix not in FORMATS:
         raise click.UsageError(f"-o {output} ends in {output.suffix or 'nothing'}; allowed: {' or '.join(FORMATS)}")
+    if output.exists():
+        raise click.UsageError(f"-o {output} exists, and may have labels already; name another file, or remove it")
     check_folders(output)
     with opened(Given(**given)) as installation:
         of_model, verdict, snapshot = _judged(installation, name, dags, data)

@@ -6,6 +6,7 @@ Without one the verdict is FAIL, whatever the metrics are. Waivers are in the sc
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from taxiway.gates.wording import reason_to_fail, reason_to_pass
@@ -56,8 +57,35 @@ def still_blocking(report: DataReport, decisions: Sequence[Decision], today: dat
     return tuple(anomaly for anomaly in report.blocking if not any(_covers(waiver, anomaly, today) for waiver in decisions))
 
 
-def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[str, ...]:
-    """A message for each expired waiver that the data needs in order to pass.
+@dataclass(frozen=True)
+class ExpiredWaiver:
+    """An expired waiver that the data needs in order to pass.
+
+    Attributes:
+        kind: The kind of the anomaly that it accepted.
+        column: The column of that anomaly; None for the whole table.
+        until: The last day on which it held.
+        by: Who has waived it.
+    """
+
+    kind: str
+    column: str | None
+    until: date | None
+    by: str
+
+    @property
+    def message(self) -> str:
+        """`the waiver of range in wind, by ann, expired on 2026-03-01`."""
+        return f"the waiver of {self.kind} in {self.column or 'the table'}, by {self.by}, expired on {self.until}"
+
+    @property
+    def anomaly(self) -> str:
+        """The anomaly as `taxiway waive` takes it: `range:wind`."""
+        return f"{self.kind}:{self.column}" if self.column else self.kind
+
+
+def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[ExpiredWaiver, ...]:
+    """The expired waivers that the data needs in order to pass.
 
     A waiver of the schema that has expired can be renewed by command.
 
@@ -67,12 +95,12 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
         today: The day on which waivers must be valid.
     """
     in_schema = [
-        f"the waiver of {waiver.kind} in {waiver.column or 'the table'}, by {waiver.owner}, expired on {waiver.until}"
+        ExpiredWaiver(waiver.kind, waiver.column, waiver.until, waiver.owner)
         for waiver in report.waivers
         if waiver.until < today and not any(_covers(renewal, waiver, today) for renewal in decisions)
     ]
     by_command = [
-        f"the waiver of {waiver.anomaly} in {waiver.column or 'the table'}, by {waiver.by}, expired on {waiver.until}"
+        ExpiredWaiver(anomaly.kind, anomaly.column, waiver.until, waiver.by)
         for anomaly in still_blocking(report, decisions, today)
         for waiver in decisions
         if _is_about(waiver, anomaly)
@@ -111,7 +139,7 @@ def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]
         yield f"the data did not pass validation: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
     elif report.status is not Status.PASS and not report.blocking:
         yield f"the data did not pass validation: its status is {report.status.value}"
-    yield from expired_waivers(report, decisions, today)
+    yield from (expired.message for expired in expired_waivers(report, decisions, today))
 
 
 def _anomalies(count: int, kind: str = "") -> str:

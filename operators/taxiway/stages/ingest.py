@@ -153,7 +153,7 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
     """
     from taxiway.data.ingest.fill_labels import LabelSource
     from taxiway.data.ingest.ingest import ingest as read_spans
-    from taxiway.data.ingest.snapshot import read_spec_of
+    from taxiway.data.ingest.read_spec import read_spec_of
     from taxiway.data.sources.find import reader_of
     from taxiway.lineage.outcomes import changed_since
 
@@ -240,7 +240,7 @@ def _why_unlabelled(
     """Why the labels of a span, by its name, are not complete; `imported` is the store and the pipeline of imported labels."""
     from taxiway.data.ingest.fill_labels import LabelSource
     from taxiway.data.ingest.ingest import find_unlabelled
-    from taxiway.data.ingest.snapshot import read_spec_of
+    from taxiway.data.ingest.read_spec import read_spec_of
     from taxiway.data.sources.find import reader_of
 
     return find_unlabelled(

@@ -66,7 +66,7 @@ def require_valid_waivers(ledger: Ledger, store: Store, verdict: Verdict, today:
     if report.waivers or report.blocking:
         expired = expired_waivers(report, decisions(ledger, about=report.digest), today)
         if expired:
-            raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {expired[0]}")
+            raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {expired[0].message}")
 
 
 def _await_deployment(context: StageContext, promotion: Promotion) -> None:

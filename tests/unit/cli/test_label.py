@@ -57,6 +57,7 @@ def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(si
         header, first, *_ = csv.reader(rows)
     assert header == ["id", "a", "b", "y"], "the key, the raw columns and the label, and no answer of a model"
     assert first[3] == ""
+    assert "may have labels already" in refused("label", "export", f"{NAME}/1", "-o", "rows.csv", *WHERE)
 
     ann = import_(1, label_file("rows.csv", labels, "ann.csv"), "ann")
     assert "imported 40 labels (40 in span 3)" in ann

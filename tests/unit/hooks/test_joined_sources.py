@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.plan import WindowPlan, plan_window
-from taxiway.data.ingest.snapshot import read_spec_of
+from taxiway.data.ingest.read_spec import read_spec_of
 from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.sources.find import reader_of, spans_of
 from taxiway.data.sources.join_inputs import find_join_tables, waiting

@@ -8,10 +8,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from mlflow import MlflowClient
+from stages.conftest import Site
 
+from taxiway.data.ingest.imported_labels import LabelBatch, add_batch
 from taxiway.errors import ConfigError
 from taxiway.evaluation.predictions import Predictions, predictions_of
+from taxiway.records import Snapshot
+from taxiway.records.recorder import InMemoryRun
+from taxiway.spec.source import FileSource
+from taxiway.stages.context import Services, StageContext
+from taxiway.stages.ingest import ingest_state
 from taxiway.stages.labels.export import label_order, write_rows
+from taxiway.stages.labels.spans import spans_to_label
+from taxiway.store import Store
 
 
 def ranks(order: "tuple[np.ndarray, np.ndarray]") -> list[int]:
@@ -67,3 +77,33 @@ def test_every_type_can_be_written_as_csv(tmp_path: Path) -> None:
     assert second == '"008",,,"y",,,'
     with pytest.raises(ConfigError, match=r"rows.xlsx ends in .xlsx; allowed: .csv or .parquet"):
         write_rows(rows, tmp_path / "rows.xlsx")
+
+
+def test_imported_labels_wake_the_trigger(tmp_path: Path) -> None:
+    source = FileSource.model_validate(
+        {"spans": f"{tmp_path}/{{SPAN}}.parquet", "window": 1, "label": "y", "unlabelled": "wait"}
+    )
+    store, now = Store(str(tmp_path / "store")), datetime(2026, 5, 1, tzinfo=UTC)
+    before = ingest_state(source, "t.p", store, now=now)
+    assert ingest_state(source, "t.p", store, now=now) == before
+    for digest in ("a" * 32, "b" * 32):
+        add_batch(store, "t.p", ["1"], LabelBatch(digest, "ann", now, ("id",)))
+        after = ingest_state(source, "t.p", store, now=now)
+        assert after != before
+        before = after
+
+
+def test_labels_of_a_joined_table_are_not_joined_to_the_source(site: Site) -> None:
+    table = site.folder / "labels.parquet"
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y", "unlabelled": "wait"}
+    joined = {**source, "join": {"late": {"file": str(table), "on": {"id": "id"}, "columns": ["y"], "min_match_rate": 0.5}}}
+    context = StageContext(
+        pipeline=site.pipeline(source=joined),
+        store=Store(str(site.folder / "store")),
+        recorder=InMemoryRun(),
+        registry=MlflowClient(f"sqlite:///{site.folder}/unused.db"),
+        run="small/1",
+        services=Services(data=str(site.data)),
+    )
+    with pytest.raises(ConfigError, match=r'"y" comes from a joined table; .* Add the labels to the joined table instead'):
+        spans_to_label(context, Snapshot(pipeline=context.pipeline.name, training=(), evaluation=()))

@@ -7,15 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from taxiway.data.ingest.snapshot import (
-    JoinTableCache,
-    ReadSpec,
-    SnapshotParts,
-    add_span,
-    all_rows,
-    missing_labels,
-    snapshot_of,
-)
+from taxiway.data.ingest.read_spec import ReadSpec
+from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span, all_rows, missing_labels, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError

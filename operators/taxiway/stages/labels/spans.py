@@ -58,7 +58,7 @@ class SpansToLabel:
         """The rows of each span as a run reads them; see `all_rows_of`."""
         from taxiway.data.ingest.fill_labels import LabelSource
         from taxiway.data.ingest.ingest import all_rows_of
-        from taxiway.data.ingest.snapshot import read_spec_of
+        from taxiway.data.ingest.read_spec import read_spec_of
 
         imported = LabelSource(context.store, context.pipeline.name, self.source.label)
         read_spec = read_spec_of(self.source, self.joined, self.types, imported)

@@ -18,7 +18,7 @@ from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import RowRules, materialize_rows
-from taxiway.data.ingest.snapshot import read_spec_of
+from taxiway.data.ingest.read_spec import read_spec_of
 from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, waiting

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.engine.conditions import UNSTABLE_FUNCTIONS
 from taxiway.data.ingest.ingest import ingest
+from taxiway.data.ingest.read_spec import ReadSpec
 from taxiway.data.ingest.row_filter import check_filter, filter_rows
-from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import RemovedRows, SampleRule, Snapshot, SplitRule

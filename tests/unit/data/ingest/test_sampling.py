@@ -18,8 +18,8 @@ from helping import examples
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.materialize import RowRules, materialize_rows
+from taxiway.data.ingest.read_spec import ReadSpec
 from taxiway.data.ingest.sampling import Subset
-from taxiway.data.ingest.snapshot import ReadSpec
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
 from taxiway.records import SampleRule, Snapshot, SplitRule

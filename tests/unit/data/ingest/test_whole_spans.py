@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from taxiway.data.ingest.ingest import ingest
-from taxiway.data.ingest.snapshot import ReadSpec
+from taxiway.data.ingest.read_spec import ReadSpec
 from taxiway.data.schema.constraints import Drift
 from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor

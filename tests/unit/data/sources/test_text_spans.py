@@ -10,7 +10,7 @@ import pytest
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest, store_span
-from taxiway.data.ingest.snapshot import read_spec_of
+from taxiway.data.ingest.read_spec import read_spec_of
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.schema.model import Feature, Schema
