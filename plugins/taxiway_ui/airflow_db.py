@@ -13,8 +13,10 @@ from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.utils.state import TaskInstanceState
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, func, select
 from sqlalchemy.orm import Session
@@ -23,8 +25,31 @@ from taxiway.operators.base import REASON_KEY
 from taxiway.records import RecordRef, RunSummary
 
 TAG = "taxiway"
+APPROVAL = "approval"
+"""The task that asks for an approval."""
 _RESULT = "return_value"
 _MLFLOW_LINK = "_link_MlflowRunLink"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that a run asks a person, and waits for the answer.
+
+    Attributes:
+        dag: The id of the DAG.
+        run: The id of the run.
+        task: The id of the task that asks.
+        subject: The question, in one line.
+        since: When it was asked.
+        approvers: The ids of the users who may answer; empty for everybody who may edit the DAG.
+    """
+
+    dag: str
+    run: str
+    task: str
+    subject: str
+    since: datetime
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,35 @@ def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordR
     rows = session.execute(select(XComModel.dag_id, XComModel.value).where(*of_these, XComModel.dag_run_id.in_(newest))).all()
     found = {dag: _ref(value) for dag, value in rows}
     return {dag: ref for dag, ref in found.items() if ref is not None}
+
+
+def open_questions(
+    session: Session, dags: Collection[str], run: str | None = None, task: str | None = None
+) -> tuple[Question, ...]:
+    """The questions that runs of these DAGs wait for an answer to, oldest first; takes one query.
+
+    Args:
+        session: The session.
+        dags: The ids of the DAGs.
+        run: Only those of this run.
+        task: Only those of this task.
+    """
+    asked = (
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, HITLDetail)
+        .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+        .where(
+            TaskInstance.dag_id.in_(dags),
+            TaskInstance.state == TaskInstanceState.AWAITING_INPUT,
+            HITLDetail.responded_at.is_(None),
+            *((TaskInstance.run_id == run,) if run is not None else ()),
+            *((TaskInstance.task_id == task,) if task is not None else ()),
+        )
+        .order_by(HITLDetail.created_at)
+    )
+    return tuple(
+        Question(dag, of_run, by, detail.subject, detail.created_at, tuple(user["id"] for user in detail.assigned_users))
+        for dag, of_run, by, detail in session.execute(asked)
+    )
 
 
 def _run_states(session: Session, runs: Sequence[DagRun]) -> list[RunState]:

@@ -11,9 +11,10 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
-from taxiway.records import Interval
+from taxiway.records import DataReport, Interval
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
+from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent
@@ -64,8 +65,8 @@ def side(metric: str, difference: Interval, better: Better | None = None) -> str
 
 
 def page(template: str, **values: Any) -> str:
-    """Render a page as HTML. All values are escaped."""
-    return _environment().get_template(template).render(**values)
+    """Render a page as HTML. All values are escaped. Without `forms`, it has none; `done` is what a form has just done."""
+    return _environment().get_template(template).render(**{"forms": None, "done": None} | values)
 
 
 def time_text(moment: datetime | None) -> str:
@@ -101,6 +102,12 @@ def web_address(text: str) -> str:
     return text if urlsplit(text).scheme in ("http", "https") else ""
 
 
+def blocking_names(report: DataReport) -> tuple[str, ...]:
+    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table."""
+    names = (f"{anomaly.kind}:{anomaly.column}" if anomaly.column else anomaly.kind for anomaly in report.blocking)
+    return tuple(dict.fromkeys(names))
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -119,5 +126,13 @@ def _environment() -> Environment:
         "web": web_address,
         "path": lambda text: quote(text, safe=""),
     }
-    made.globals |= {"stages": stages, "stopped_at": stopped_at, "scale_of": scale_of, "side": side, "picture_width": WIDTH}
+    made.globals |= {
+        "stages": stages,
+        "stopped_at": stopped_at,
+        "scale_of": scale_of,
+        "side": side,
+        "picture_width": WIDTH,
+        "blocking_names": blocking_names,
+        "no_keys": NO_KEYS,
+    }
     return made
