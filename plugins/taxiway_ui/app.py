@@ -18,10 +18,12 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
 from taxiway_ui.actions import InvalidFormError
-from taxiway_ui.forms import DONE, forms_for
+from taxiway_ui.overview import Choice, overview
 from taxiway_ui.paths import PREFIX
+from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
-from taxiway_ui.render import FOLDER, page
+from taxiway_ui.render import FOLDER
+from taxiway_ui.render import page as rendered
 
 
 def _printable(request: Request) -> None:
@@ -32,6 +34,7 @@ def _printable(request: Request) -> None:
 
 app = FastAPI(dependencies=[Depends(_printable), Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
 
+_DIGITS = 6
 _STATUS = {ForgedFormError: 403, InvalidFormError: 422, TransientError: 503}
 """The HTTP status of an action that is refused, by the type of the error; 409 for the others."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -51,10 +54,13 @@ _HEADERS = {
 
 
 @app.get("/")
-def pipelines(request: Request, session: SessionDep, user: GetUserDep) -> Response:
-    """The page with all pipelines that the user may read."""
+def pipelines(
+    request: Request, session: SessionDep, user: GetUserDep, q: str = "", state: str = "", page: str = "1"
+) -> Response:
+    """The page with all pipelines that the user may read; `q`, `state` and `page` choose which are shown."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
-    found = views.overview(session, readable)
+    number = int(page) if page.isascii() and page.isdecimal() and len(page) < _DIGITS else 1
+    found = overview(session, readable, Choice(q.strip(), state, max(1, number)))
     return _html(request, "pipelines.html", _status(found.incomplete), view=found)
 
 
@@ -103,5 +109,5 @@ def _status(incomplete: bool) -> int:
 
 def _html(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
     here = str(request.scope.get("root_path", ""))
-    text = page(template, here=here, airflow=here.removesuffix(PREFIX), **values)
+    text = rendered(template, here=here, airflow=here.removesuffix(PREFIX), **values)
     return HTMLResponse(text, status_code=status, headers=_HEADERS)

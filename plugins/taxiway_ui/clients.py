@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
@@ -14,13 +15,17 @@ from taxiway.hooks import config as settings
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.ledger import chain
 from taxiway.ledger.chain import Ledger
+from taxiway.records import Record
 from taxiway.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 ANSWER_SECONDS = 5
+NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
+_MOST_RECORDS = 20_000
 NO_KEYS = (
     "The ledger is signed, and Airflow's API server has no key to sign with, so nothing can be decided here. Set [taxiway] ledger_keys "
     "for the API server too, or decide with the commands of taxiway."
@@ -67,6 +72,21 @@ def query_server(
         return default, f"MLflow at {without_credentials(uri)} does not answer, so {what} are not shown."
 
 
+@lru_cache(maxsize=_MOST_RECORDS)
+def _read(kind: type[R], url: str, digest: str) -> R:
+    return Store(url).get(kind, digest)
+
+
+def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
+    """Read a record, at most once in this process: what has a digest never changes. None if it cannot be read."""
+    try:
+        found: R = _read(kind, store.url, digest)
+    except (TaxiwayError, ValueError, OSError) as error:
+        _log.warning("the pages cannot read the %s %s: %s", kind.__name__, digest, error)
+        return None
+    return found
+
+
 def query_ledger(query: Callable[[Ledger], T], default: T) -> tuple[T, str]:
     """Query the ledger in the MLflow server of the connection `mlflow_default`; see `query_server`."""
     try:
@@ -108,6 +128,11 @@ def _answer_soon() -> None:
     # MLflow's client would retry for minutes. It reads these settings from the environment only.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))
+
+
+def notices(problem: str, store: Store | None) -> tuple[str, ...]:
+    """Messages about what a page does not show: why MLflow was not read, and that the store cannot be opened."""
+    return tuple(message for message in (problem, "" if store else NO_STORE) if message)
 
 
 def open_store() -> Store | None:

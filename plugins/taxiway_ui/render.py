@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -15,6 +15,7 @@ from taxiway.records import DataReport, Interval
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
+from taxiway_ui.overview import MOST_NEEDS, State
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent
@@ -74,6 +75,27 @@ def time_text(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
+def age_text(moment: datetime | None, now: datetime | None = None) -> str:
+    """Format how long ago a time was, such as `3 d`; empty for None.
+
+    Args:
+        moment: The time.
+        now: The time that it is now; None for that of the clock.
+    """
+    if moment is None:
+        return ""
+    minutes = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds() // 60))
+    for unit, size in (("d", 24 * 60), ("h", 60)):
+        if minutes >= size:
+            return f"{minutes // size:,} {unit}"
+    return f"{minutes} min"
+
+
+def day_text(moment: datetime | None) -> str:
+    """Format the day of a time in UTC; empty for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
+
+
 def number_text(value: float) -> str:
     """Format a metric with three decimals."""
     return f"{value:.3f}"
@@ -119,11 +141,14 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "time": time_text,
+        "age": age_text,
+        "day": day_text,
         "number": number_text,
         "signed": signed_text,
         "humanize": humanize,
         "params": params_text,
         "web": web_address,
+        "query": urlencode,
         "path": lambda text: quote(text, safe=""),
     }
     made.globals |= {
@@ -134,5 +159,7 @@ def _environment() -> Environment:
         "picture_width": WIDTH,
         "blocking_names": blocking_names,
         "no_keys": NO_KEYS,
+        "states": tuple(State),
+        "most_needs": MOST_NEEDS,
     }
     return made

@@ -1,8 +1,6 @@
 """The content of each page, from Airflow's database, the store and MLflow; the templates define how it looks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
@@ -12,13 +10,13 @@ from taxiway.ledger.decisions import decisions
 from taxiway.ledger.promotions import DECIDED, Entry
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
-from taxiway.records import DataReport, Decision, DecisionKind, Outcome, Promotion, RecordRef, RunSummary, ShadowReport, Status
-from taxiway.registry.champions import HISTORY, ChampionInfo, champion_and_history, champions_and_retired, retirement
+from taxiway.records import DataReport, Decision, Outcome, Promotion, RunSummary, ShadowReport, Status
+from taxiway.registry.champions import HISTORY, ChampionInfo, champion_and_history, retirement
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import APPROVAL, Question, RunState
-from taxiway_ui.clients import can_write, open_store, query_ledger
+from taxiway_ui.clients import can_write, notices, open_store, query_ledger
 from taxiway_ui.run_tags import run_tags
 from taxiway_ui.timeline import Event, timeline
 
@@ -26,13 +24,9 @@ SWEEP = "trials"
 OPTIONAL = (SWEEP, APPROVAL)
 """The stages that only some pipelines have."""
 STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", APPROVAL, "push")
-SOON = timedelta(days=7)
-"""How long before its end a waiver is shown on the first page."""
-_NEWEST_DECISIONS = 1000
 _ATTEMPTS = 5
 _REFUSED = (Outcome.REJECTED, Outcome.UNDECIDED)
 _PASSED = (Status.PASS, Status.NOT_APPLICABLE)
-NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 
 
 class Mark(StrEnum):
@@ -61,44 +55,6 @@ class ChampionTenure:
 
     champion: ChampionInfo
     behind: RunRecords
-
-
-@dataclass(frozen=True)
-class PipelineRow:
-    """A pipeline on the first page.
-
-    Attributes:
-        name: The pipeline's name.
-        tenure: Its champion; None if it has none.
-        last: Its latest run; None if it has not run.
-        decision: Its latest decision, which may belong to an earlier run; None if there is none.
-        retired: The end of its last champion; None if the model was not retired.
-        questions: What its runs ask a person.
-    """
-
-    name: str
-    tenure: ChampionTenure | None
-    last: RunState | None
-    decision: RunSummary | None
-    retired: Promotion | None = None
-    questions: tuple[Question, ...] = ()
-
-
-@dataclass(frozen=True)
-class Overview:
-    """The first page.
-
-    Attributes:
-        rows: The pipelines.
-        notices: Messages about what is not shown.
-        incomplete: Whether MLflow did not answer.
-        ending: The waivers that end soon.
-    """
-
-    rows: tuple[PipelineRow, ...]
-    notices: tuple[str, ...]
-    incomplete: bool
-    ending: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,47 +186,6 @@ def stopped_at(run: RunState) -> str:
     return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
 
 
-def overview(session: Session, readable: set[str]) -> Overview:
-    """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
-    names = airflow_db.pipelines(session, readable)
-    nothing: tuple[dict[str, ChampionInfo], dict[str, Promotion], tuple[Decision, ...]] = ({}, {}, ())
-    today = datetime.now(UTC).date()
-
-    def read(ledger: Ledger) -> tuple[dict[str, ChampionInfo], dict[str, Promotion], tuple[Decision, ...]]:
-        waivers = ending_waivers(decisions(ledger, limit=_NEWEST_DECISIONS), names, today)
-        return *champions_and_retired(ledger.client, names), waivers
-
-    (known, retired, ending), problem = query_ledger(read, nothing) if names else (nothing, "")
-    store = open_store()
-    last, decided = airflow_db.last_runs(session, names), airflow_db.last_summaries(session, names)
-    questions = airflow_db.open_questions(session, names)
-    rows = tuple(
-        PipelineRow(
-            name,
-            _tenure(store, known.get(name)),
-            last.get(name),
-            _decision(store, name, decided.get(name)),
-            retired.get(name),
-            tuple(question for question in questions if question.dag == name),
-        )
-        for name in names
-    )
-    return Overview(rows, _notices(problem, store), bool(problem), ending)
-
-
-def ending_waivers(found: Sequence[Decision], names: Sequence[str], today: date) -> tuple[Decision, ...]:
-    """The waivers for these pipelines that hold today and end within a week, the next one first."""
-    ending = [
-        made
-        for made in found
-        if made.kind is DecisionKind.WAIVER
-        and made.until is not None
-        and made.model in names
-        and today <= made.until <= today + SOON
-    ]
-    return tuple(sorted(ending, key=lambda made: made.until or today))
-
-
 def history(session: Session, name: str) -> History | None:
     """The page of one pipeline; None if it does not exist. Takes five requests to MLflow, without keys of the ledger seven."""
     if name not in airflow_db.pipelines(session, {name}):
@@ -280,7 +195,7 @@ def history(session: Session, name: str) -> History | None:
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
     questions = airflow_db.open_questions(session, [name])
-    return History(name, _tenure(store, ledger.champion), ledger, decided, _notices(problem, store), bool(problem), questions)
+    return History(name, _tenure(store, ledger.champion), ledger, decided, notices(problem, store), bool(problem), questions)
 
 
 def run_page(session: Session, dag: str, run: str) -> RunPage | None:
@@ -297,7 +212,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     return RunPage(
         seen,
         records,
-        (*_notices(problem, store), *((silent,) if silent else ()), *records.unread),
+        (*notices(problem, store), *((silent,) if silent else ()), *records.unread),
         found.get(tags.COSTS, ""),
         found.get(tags.TRAINING_FINDINGS, ""),
         earlier_attempts(store, records.summary) if store and records.summary else (),
@@ -326,15 +241,6 @@ def _tenure(store: Store | None, champion: ChampionInfo | None) -> ChampionTenur
     return ChampionTenure(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
 
 
-def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunSummary | None:
-    if store is None:
-        return None
-    if ref is not None:
-        return run_records(store, [ref]).summary
-    # The run may have been deleted in Airflow, but the store still has its summary.
-    return next(iter(summaries(store, pipeline, newest=1)), None)
-
-
 def _mark(state: str) -> Mark:
     return {
         "success": Mark.DONE,
@@ -345,7 +251,3 @@ def _mark(state: str) -> Mark:
         "upstream_failed": Mark.OPEN,
         "removed": Mark.OPEN,
     }.get(state, Mark.RUNNING)
-
-
-def _notices(problem: str, store: Store | None) -> tuple[str, ...]:
-    return tuple(message for message in (problem, "" if store else NO_STORE) if message)

@@ -57,7 +57,7 @@ def start_run(session: Session, dag: str, token: FormToken, user: str, conf: dic
 
 def run_id(token: FormToken, conf: dict[str, str]) -> str:
     """The id of the run that a form starts."""
-    content = json.dumps([token.text, conf], sort_keys=True).encode()
+    content = json.dumps([token.page, conf], sort_keys=True).encode()
     return f"manual__{token.at:%Y-%m-%dT%H:%M:%S}+00:00_{hashlib.blake2b(content, digest_size=6).hexdigest()}"
 
 

@@ -1,5 +1,6 @@
 """Tokens of forms: only a page that this Airflow has shown to a user can act in their name, and only for a day."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -18,11 +19,11 @@ class FormToken:
     """A valid token.
 
     Attributes:
-        text: The token as it was sent.
-        at: When the page with the form was made.
+        page: The page that it was made for: a random text.
+        at: When that page was made.
     """
 
-    text: str
+    page: str
     at: datetime
 
 
@@ -37,7 +38,7 @@ def make_token(user: str, dag: str) -> str:
         user: The id of the user.
         dag: The id of the DAG.
     """
-    return _serializer().dumps([user, dag])
+    return str(_serializer().dumps([user, dag, secrets.token_hex(8)]))
 
 
 def check_token(text: str, user: str, dag: str) -> FormToken:
@@ -52,14 +53,14 @@ def check_token(text: str, user: str, dag: str) -> FormToken:
         ForgedFormError: It is no token, it has expired, or it was made for another user or DAG.
     """
     try:
-        known, at = _serializer().loads(text, max_age=VALID_SECONDS, return_timestamp=True)
+        (*known, page), at = _serializer().loads(text, max_age=VALID_SECONDS, return_timestamp=True)
     except SignatureExpired as error:
         raise ForgedFormError(f"this form is older than a day; {_AGAIN}") from error
     except BadSignature as error:
         raise ForgedFormError(f"this form was not made by this Airflow; {_AGAIN}") from error
     if known != [user, dag]:
         raise ForgedFormError(f"this form was made for another user or pipeline; {_AGAIN}")
-    return FormToken(text, at)
+    return FormToken(page, at)
 
 
 def check_origin(origin: str | None, allowed: set[str]) -> None:

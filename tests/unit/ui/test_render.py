@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,8 +41,10 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
-from taxiway_ui.airflow_db import APPROVAL, Question, RunState
-from taxiway_ui.forms import Forms
+from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.overview import MOST_NEEDS, Choice, Overview, Row
+from taxiway_ui.overview import State as RowState
+from taxiway_ui.people.forms import Forms
 from taxiway_ui.render import WIDTH, page, scale_of, side
 from taxiway_ui.views import (
     OPTIONAL,
@@ -51,8 +54,6 @@ from taxiway_ui.views import (
     History,
     LedgerView,
     Mark,
-    Overview,
-    PipelineRow,
     RunPage,
     SpanDecision,
     stages,
@@ -178,19 +179,36 @@ def hostile_decisions() -> tuple[Decision, ...]:
     )
 
 
+def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> tuple[Row, ...]:
+    assert champion.promotion is not None
+    forced = replace(champion, promotion=champion.promotion.model_copy(update={"decision": "d", "shadow": None}))
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=None, difference=None)
+    facts, last = DagFacts(HOSTILE, next_run=WHEN), LastRun(HOSTILE, "failed", WHEN, HOSTILE)
+    ended = champion.promotion.model_copy(update={"to_version": None})
+    return (
+        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric),
+        Row(HOSTILE, RowState.NEW, retired=ended),
+    )
+
+
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
     entry = Entry(HOSTILE, 1, State.DONE, HOSTILE, hostile_promotion())
     asked = Question(HOSTILE, HOSTILE, APPROVAL, HOSTILE, WHEN)
-    row = PipelineRow(HOSTILE, tenure, run, records.summary, None, (asked,))
     assert records.summary is not None
+    blocked = records.summary.model_copy(update={"outcome": Outcome.BLOCKED})
+    rows = hostile_rows(tenure.champion, blocked, asked)
     again = records.summary.model_copy(update={"attempt": 2, "again": HOSTILE})
     ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
     history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
     run_page = RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger)
     return {
-        "pipelines": page("pipelines.html", view=Overview((row,), (HOSTILE,), True), **PLACES),
+        "pipelines": page(
+            "pipelines.html",
+            view=Overview(rows, rows, 500, Choice(HOSTILE, HOSTILE, 2), hostile_decisions()[:1], (HOSTILE,), True),
+            **PLACES,
+        ),
         "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
         "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
@@ -270,15 +288,51 @@ def test_a_running_stage_is_not_shown_as_stopped(state: str) -> None:
     assert stopped_at(run) == ""
 
 
+def shown(*rows: Row, **changed: Any) -> str:
+    """The first page with these rows."""
+    return page("pipelines.html", view=Overview(rows, rows, len(rows), **changed), **PLACES)
+
+
 def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
-    row = PipelineRow("a.b", ChampionTenure(ChampionInfo("a.b", 3, None, None), RunRecords()), None, None)
-    html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
+    html = shown(Row("a.b", RowState.NEW, champion=ChampionInfo("a.b", 3, None, None)))
     assert "the ledger has no promotion of it" in html
-    assert "has not run yet" in html
+    assert "no decision" in html
 
 
 def test_no_readable_pipeline_is_a_message() -> None:
-    assert "There are no pipelines that you may read" in page("pipelines.html", view=Overview((), (), False), **PLACES)
+    assert "There are no pipelines that you may read" in shown()
+
+
+def test_a_page_without_anything_to_do_says_so() -> None:
+    assert "no run waits for an answer" in shown(Row("a.b", RowState.PROMOTED))
+
+
+def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:
+    summary = hostile_records().summary
+    assert summary is not None
+    blocked = summary.model_copy(update={"outcome": Outcome.BLOCKED, "reasons": ("too hot",)})
+    html = shown(*(Row(f"a.b{number}", RowState.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
+    assert html.count("too hot") == MOST_NEEDS
+    assert "and 5 more" in html
+
+
+def test_a_user_without_permissions_sees_no_form_and_one_without_keys_a_sentence() -> None:
+    history = History("a.b", None, LedgerView(writable=False), (), (), False)
+    nothing = Forms("t", may_decide=False, may_run=False, user="ann")
+    assert "<form" not in page("pipeline.html", view=history, forms=nothing, **PLACES)
+    decides = Forms("t", may_decide=True, may_run=False, user="ann")
+    html = page("pipeline.html", view=history, forms=decides, **PLACES)
+    assert "Set [taxiway] ledger_keys" in html
+    assert "<form" not in html
+
+
+def test_only_approvers_are_shown_the_form_of_an_answer() -> None:
+    asked = Question("a.b", "r", APPROVAL, "Push?", WHEN, ("ann",))
+    history = History("a.b", None, LedgerView(writable=True), (), (), False, (asked,))
+    for user, forms in (("ann", 1), ("bob", 0)):
+        html = page("pipeline.html", view=history, forms=Forms("t", True, False, user), **PLACES)
+        assert html.count('data-action="approve"') == forms
+        assert "may be answered by ann" in html
 
 
 def test_better_is_by_the_metrics_own_direction() -> None:
