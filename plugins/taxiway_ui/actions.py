@@ -34,6 +34,7 @@ router = APIRouter()
 
 _MOST_BYTES = 32 * 1024
 _MOST_CHARACTERS = 2000
+_MOST_DIGITS = 9
 MAY_RUN = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
 MAY_DECIDE = Depends(requires_access_dag("PUT"))
 MAY_ANSWER = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL))
@@ -87,7 +88,7 @@ class Form:
             InvalidFormError: It is no version.
         """
         text = self.field("version")
-        if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
             raise InvalidFormError(f'the version is "{text}"; allowed: a whole number from 1 on', key="version", got=text)
         return int(text)
 

@@ -169,9 +169,9 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     store = open_store()
     rows = _rows(session, store, names, found)
     matching = [row for row in rows if _matches(row, choice)]
-    first = (choice.page - 1) * PAGE_ROWS
-    shown = _with_metrics(store, matching[first : first + PAGE_ROWS])
-    return Overview(rows, shown, len(matching), choice, found.ending, notices(problem, store), bool(problem))
+    page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
+    shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
+    return Overview(rows, shown, len(matching), replace(choice, page=page), found.ending, notices(problem, store), bool(problem))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from taxiway_ui.people.tokens import make_token
 
 DONE = {
-    "run": "The run has started.",
-    "again": "The run has started, and decides the span again.",
+    "run": "The run is queued. If the DAG is paused, it starts when you unpause it.",
+    "again": "The run is queued, and decides the span again. If the DAG is paused, it starts when you unpause it.",
     "approve": "Your approval is in the ledger, and the run continues.",
     "reject": "Your rejection is in the ledger, and the run continues.",
     "answered": "Somebody else had answered before; that answer stands, and the run continues.",
