@@ -70,6 +70,8 @@ def query_server(
     except MlflowException as error:
         _log.warning("MLflow did not answer the pages: %s", without_credentials(str(error)))
         return default, f"MLflow at {without_credentials(uri)} does not answer, so {what} are not shown."
+    except TaxiwayError as error:  # of the ledger, such as a deleted experiment
+        return default, f"{what.capitalize()} are not shown: {error}"
 
 
 @lru_cache(maxsize=_MOST_RECORDS)

@@ -171,7 +171,9 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     matching = [row for row in rows if _matches(row, choice)]
     page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
-    return Overview(rows, shown, len(matching), replace(choice, page=page), found.ending, notices(problem, store), bool(problem))
+    return Overview(
+        rows, shown, len(matching), replace(choice, page=page), found.ending, notices(problem, store), bool(problem)
+    )
 
 
 @dataclass(frozen=True)

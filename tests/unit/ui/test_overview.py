@@ -1,13 +1,26 @@
 """The first page: how a pipeline's state is found, which waivers end soon, and what an age looks like."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from taxiway.records import Decision, DecisionKind, Evaluation, Interval, MetricResult, Outcome, RunSummary, SliceResult, Span
+from taxiway.registry.champions import ChampionInfo
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
-from taxiway_ui.overview import PAGE_ROWS, Choice, Overview, Row, State, _matches, ending_waivers, main_metric, state_of
-from taxiway_ui.render import age_text
+from taxiway_ui.overview import (
+    MOST_NEEDS,
+    PAGE_ROWS,
+    Choice,
+    Overview,
+    Row,
+    State,
+    _matches,
+    ending_waivers,
+    main_metric,
+    state_of,
+)
+from taxiway_ui.render import age_text, page
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 TODAY = date(2026, 1, 2)
@@ -102,3 +115,29 @@ def test_the_main_metric_is_the_one_that_is_compared_by_slice() -> None:
 )
 def test_an_age_has_one_unit(minutes: int, text: str) -> None:
     assert age_text(WHEN, WHEN + timedelta(minutes=minutes)) == text
+
+
+def shown(*rows: Row, **changed: Any) -> str:
+    """The first page with these rows."""
+    return page("pipelines.html", view=Overview(rows, rows, len(rows), **changed), here="/taxiway", airflow="")
+
+
+def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
+    html = shown(Row("a.b", State.NEW, champion=ChampionInfo("a.b", 3, None, None)))
+    assert "the ledger has no promotion of it" in html
+    assert "no decision" in html
+
+
+def test_no_readable_pipeline_is_a_message() -> None:
+    assert "There are no pipelines that you may read" in shown()
+
+
+def test_a_page_without_anything_to_do_says_so() -> None:
+    assert "no run waits for an answer" in shown(Row("a.b", State.PROMOTED))
+
+
+def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:
+    blocked = summary(Outcome.BLOCKED).model_copy(update={"reasons": ("too hot",)})
+    html = shown(*(Row(f"a.b{number}", State.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
+    assert html.count("too hot") == MOST_NEEDS
+    assert "and 5 more" in html

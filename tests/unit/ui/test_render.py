@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,7 +41,7 @@ from taxiway.records import (
 )
 from taxiway.registry.champions import ChampionInfo
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
-from taxiway_ui.overview import MOST_NEEDS, Choice, Overview, Row
+from taxiway_ui.overview import Choice, Overview, Row
 from taxiway_ui.overview import State as RowState
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.render import WIDTH, page, scale_of, side
@@ -286,34 +285,6 @@ def test_a_running_stage_is_not_shown_as_stopped(state: str) -> None:
     run = seen({"ingest": "success", "shadow": state})
     assert {stage.name: stage.mark for stage in stages(run)}["shadow"] is Mark.RUNNING
     assert stopped_at(run) == ""
-
-
-def shown(*rows: Row, **changed: Any) -> str:
-    """The first page with these rows."""
-    return page("pipelines.html", view=Overview(rows, rows, len(rows), **changed), **PLACES)
-
-
-def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
-    html = shown(Row("a.b", RowState.NEW, champion=ChampionInfo("a.b", 3, None, None)))
-    assert "the ledger has no promotion of it" in html
-    assert "no decision" in html
-
-
-def test_no_readable_pipeline_is_a_message() -> None:
-    assert "There are no pipelines that you may read" in shown()
-
-
-def test_a_page_without_anything_to_do_says_so() -> None:
-    assert "no run waits for an answer" in shown(Row("a.b", RowState.PROMOTED))
-
-
-def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:
-    summary = hostile_records().summary
-    assert summary is not None
-    blocked = summary.model_copy(update={"outcome": Outcome.BLOCKED, "reasons": ("too hot",)})
-    html = shown(*(Row(f"a.b{number}", RowState.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
-    assert html.count("too hot") == MOST_NEEDS
-    assert "and 5 more" in html
 
 
 def test_a_user_without_permissions_sees_no_form_and_one_without_keys_a_sentence() -> None:
