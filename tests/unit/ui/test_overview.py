@@ -21,6 +21,7 @@ from taxiway_ui.overview import (
     state_of,
 )
 from taxiway_ui.render import age_text, page
+from taxiway_ui.views import History, LedgerView
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 TODAY = date(2026, 1, 2)
@@ -141,3 +142,13 @@ def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None
     html = shown(*(Row(f"a.b{number}", State.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
     assert html.count("too hot") == MOST_NEEDS
     assert "and 5 more" in html
+
+
+def test_what_is_not_known_is_not_shown_as_absent() -> None:
+    html = shown(Row("a.b", State.PROMOTED), incomplete=True, notices=("MLflow does not answer",))
+    assert "not known" in html
+    assert ">none<" not in html
+    assert "Not known now" in html
+    history = page("pipeline.html", view=History("a.b", None, LedgerView(), (), (), True), here="/taxiway", airflow="")
+    assert "No champion" not in history
+    assert "nobody has decided anything" not in history
