@@ -22,7 +22,7 @@ from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
 SOON = timedelta(days=7)
 """How long before its end a waiver is shown."""
 PAGE_ROWS = 100
-MOST_NEEDS = 20
+MOST_NEEDS = 10
 """How many things of one kind that need a person are shown."""
 _NEWEST_DECISIONS = 1000
 _READERS = 16

@@ -101,9 +101,8 @@ def test_the_first_page_shows_the_champion_and_what_needs_a_person(page: "Page",
     row = line(page)
     assert "since 2" in row.inner_text()
     assert "blocked" in row.inner_text()
-    blocked = frame(page).locator(".needs li", has_text="span 2013-06").filter(has_text=PIPELINE)
-    blocked.locator("summary").click()
-    assert "wind_speed in span 2013-06" in blocked.inner_text()
+    assert frame(page).get_by_role("heading", name="What needs a person").is_visible()
+    assert frame(page).locator(".needs li", has_text="blocked").count() > 0
 
 
 def test_the_filter_works_by_its_form(page: "Page", running: Running) -> None:
