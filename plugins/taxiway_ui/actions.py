@@ -24,6 +24,7 @@ from taxiway.lineage.run_records import run_records
 from taxiway.operators.approval import APPROVE, REJECT
 from taxiway.records import DecisionKind, Verdict
 from taxiway_ui import airflow_db
+from taxiway_ui.airflow_db import Question
 from taxiway_ui.clients import writable_ledger
 from taxiway_ui.people import decisions
 from taxiway_ui.people.decisions import Person
@@ -188,10 +189,14 @@ def waive(form: FormDep, user: GetUserDep) -> RedirectResponse:
 
 
 @router.post("/pipelines/{dag_id}/force", dependencies=[MAY_DECIDE, PIPELINE])
-def force(form: FormDep, user: GetUserDep) -> RedirectResponse:
+def force(form: FormDep, user: GetUserDep, session: SessionDep) -> RedirectResponse:
     """Push a version that did not pass its gates."""
+    version = form.version()
+    for question in airflow_db.open_questions(session, [form.dag], task=airflow_db.APPROVAL):
+        if _verdict(session, form.dag, question.run).version == version:
+            _require_approver(question, user)  # else it would be a way around those who may answer
     with _person(form, user) as person:
-        decisions.force(person, settings.open_store(), form.version())
+        decisions.force(person, settings.open_store(), version)
     return form.back("force")
 
 
@@ -215,8 +220,8 @@ def _answer(form: Form, user: GetUserDep, session: SessionDep, kind: DecisionKin
     asked = form.field("run")
     verdict = _verdict(session, form.dag, asked)
     question = next(iter(airflow_db.open_questions(session, [form.dag], asked, airflow_db.APPROVAL)), None)
-    if question is not None and not may_answer(question, user):
-        raise HTTPException(403, f"{user.get_name()} may not answer this question; allowed: {', '.join(question.approvers)}")
+    if question is not None:
+        _require_approver(question, user)
     with _person(form, user) as person:
         if question is None:
             decisions.require_answered(person, verdict, kind)
@@ -224,6 +229,11 @@ def _answer(form: Form, user: GetUserDep, session: SessionDep, kind: DecisionKin
         stands = decisions.record_answer(person, verdict, kind)
     answer_question(session, question, user, APPROVE if kind is DecisionKind.APPROVAL else REJECT, form.reason)
     return form.back(action if stands.kind is kind else "answered")
+
+
+def _require_approver(question: Question, user: GetUserDep) -> None:
+    if not may_answer(question, user):
+        raise HTTPException(403, f"{user.get_name()} may not answer this question; allowed: {', '.join(question.approvers)}")
 
 
 def _verdict(session: SessionDep, dag: str, run: str) -> Verdict:

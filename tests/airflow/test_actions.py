@@ -109,6 +109,14 @@ def test_nobody_acts_who_may_not_and_nothing_but_a_form_acts(site: Site) -> None
             assert site.post(action, "admin", mine, origin=origin, **fields).status_code == 403, (action, origin)
         assert site.post(action, "admin", mine, **{**fields, "reason": " "}).status_code == 422, action
         assert site.get(f"{PAGE}/{action}", "admin").status_code == 405, action
+    edited = site.get(PAGE, "editor").text
+    assert 'data-action="retire"' not in edited, "there is no champion"
+    assert 'data-action="run"' in edited
+    assert 'data-action="approve"' not in edited
+    for action in ("approve", "reject", "force"):
+        answer = site.post(action, "editor", site.token("editor"), **fields)
+        assert answer.status_code == 403, action
+        assert "allowed: admin" in answer.text, action
     assert decisions(site.ledger, model=DAG) == ()
     assert len(site.running.api._get(f"/dags/{DAG}/dagRuns")["dag_runs"]) == 1
 
