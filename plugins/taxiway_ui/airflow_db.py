@@ -13,8 +13,10 @@ from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.utils.state import TaskInstanceState
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, func, select
 from sqlalchemy.orm import Session
@@ -23,8 +25,71 @@ from taxiway.operators.base import REASON_KEY
 from taxiway.records import RecordRef, RunSummary
 
 TAG = "taxiway"
+APPROVAL = "approval"
+"""The task that asks for an approval."""
 _RESULT = "return_value"
 _MLFLOW_LINK = "_link_MlflowRunLink"
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The latest run of a DAG.
+
+    Attributes:
+        run: The id of the run.
+        state: Its state.
+        began: When it started; None if it has not.
+        stopped_at: A task that failed; empty if none did.
+    """
+
+    run: str
+    state: str
+    began: datetime | None = None
+    stopped_at: str = ""
+
+
+@dataclass(frozen=True)
+class DagFacts:
+    """What Airflow knows of a DAG.
+
+    Attributes:
+        owner: Its owners.
+        paused: Whether it is paused.
+        next_run: When its next run is created; None if that is not known.
+    """
+
+    owner: str = ""
+    paused: bool = False
+    next_run: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The reference of a RunSummary, and when it was made."""
+
+    ref: RecordRef
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that a run asks a person, and waits for the answer.
+
+    Attributes:
+        dag: The id of the DAG.
+        run: The id of the run.
+        task: The id of the task that asks.
+        subject: The question, in one line.
+        since: When it was asked.
+        approvers: The ids of the users who may answer; empty for everybody who may edit the DAG.
+    """
+
+    dag: str
+    run: str
+    task: str
+    subject: str
+    since: datetime
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,11 +128,27 @@ def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
     return tuple(dag for dag in session.scalars(known) if dag in readable)
 
 
-def last_runs(session: Session, dags: Collection[str]) -> dict[str, RunState]:
-    """The latest run of each DAG."""
+def newest_runs(session: Session, dags: Collection[str]) -> dict[str, LastRun]:
+    """The latest run of each DAG; takes two queries."""
     newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags)).group_by(DagRun.dag_id)
-    runs = session.scalars(select(DagRun).where(DagRun.id.in_(newest))).all()
-    return {found.dag: found for found in _run_states(session, runs)}
+    runs = session.execute(
+        select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.start_date).where(DagRun.id.in_(newest))
+    ).all()
+    failed = {(dag, run) for dag, run, state, _ in runs if state == "failed"}
+    broken = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id).where(
+        TaskInstance.dag_id.in_([dag for dag, _ in failed]),
+        TaskInstance.run_id.in_([run for _, run in failed]),
+        TaskInstance.state == TaskInstanceState.FAILED,
+    )
+    stopped = {(dag, run): task for dag, run, task in session.execute(broken)} if failed else {}
+    return {dag: LastRun(run, str(state), began, stopped.get((dag, run), "")) for dag, run, state, began in runs}
+
+
+def dag_facts(session: Session, dags: Collection[str]) -> dict[str, DagFacts]:
+    """What Airflow knows of these DAGs; takes one query."""
+    columns = DagModel.dag_id, DagModel.owners, DagModel.is_paused, DagModel.next_dagrun_create_after
+    found = session.execute(select(*columns).where(DagModel.dag_id.in_(dags)))
+    return {dag: DagFacts(owner or "", bool(paused), None if paused else following) for dag, owner, paused, following in found}
 
 
 def find_run(session: Session, dag: str, run: str) -> RunState | None:
@@ -76,15 +157,45 @@ def find_run(session: Session, dag: str, run: str) -> RunState | None:
     return next(iter(_run_states(session, runs)), None)
 
 
-def last_summaries(session: Session, dags: Collection[str]) -> dict[str, RecordRef]:
-    """The reference of the RunSummary of the latest run of each DAG that has a decision."""
+def last_summaries(session: Session, dags: Collection[str]) -> dict[str, Decided]:
+    """The RunSummary of the latest run of each DAG that has a decision."""
     # Most runs of a pipeline with schedule: new_span decide nothing, so the database filters for those that did.
     decided = cast(XComModel.value, Text).like(f'%"{RunSummary.__name__}"%')
     of_these = XComModel.dag_id.in_(dags), XComModel.task_id == "close_run", XComModel.key == _RESULT
     newest = select(func.max(XComModel.dag_run_id)).where(*of_these, decided).group_by(XComModel.dag_id)
-    rows = session.execute(select(XComModel.dag_id, XComModel.value).where(*of_these, XComModel.dag_run_id.in_(newest))).all()
-    found = {dag: _ref(value) for dag, value in rows}
-    return {dag: ref for dag, ref in found.items() if ref is not None}
+    columns = XComModel.dag_id, XComModel.value, XComModel.timestamp
+    rows = session.execute(select(*columns).where(*of_these, XComModel.dag_run_id.in_(newest))).all()
+    found = {dag: (_ref(value), at) for dag, value, at in rows}
+    return {dag: Decided(ref, at) for dag, (ref, at) in found.items() if ref is not None}
+
+
+def open_questions(
+    session: Session, dags: Collection[str], run: str | None = None, task: str | None = None
+) -> tuple[Question, ...]:
+    """The questions that runs of these DAGs wait for an answer to, oldest first; takes one query.
+
+    Args:
+        session: The session.
+        dags: The ids of the DAGs.
+        run: Only those of this run.
+        task: Only those of this task.
+    """
+    asked = (
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, HITLDetail)
+        .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+        .where(
+            TaskInstance.dag_id.in_(dags),
+            TaskInstance.state == TaskInstanceState.AWAITING_INPUT,
+            HITLDetail.responded_at.is_(None),
+            *((TaskInstance.run_id == run,) if run is not None else ()),
+            *((TaskInstance.task_id == task,) if task is not None else ()),
+        )
+        .order_by(HITLDetail.created_at)
+    )
+    return tuple(
+        Question(dag, of_run, by, detail.subject, detail.created_at, tuple(user["id"] for user in detail.assigned_users))
+        for dag, of_run, by, detail in session.execute(asked)
+    )
 
 
 def _run_states(session: Session, runs: Sequence[DagRun]) -> list[RunState]:

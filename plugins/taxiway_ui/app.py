@@ -1,4 +1,5 @@
-"""The web application of the pages. It requires a login to Airflow, and shows only DAGs that the user may read.
+"""The web application of the pages. It requires a login to Airflow, and shows only DAGs that the user may read; people act by the
+routes of `actions`.
 
 Routes are plain functions, so they run in threads and do not block the API server's event loop.
 """
@@ -13,9 +14,16 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
-from taxiway_ui import views
+from taxiway.credentials import without_credentials
+from taxiway.errors import TaxiwayError, TransientError
+from taxiway_ui import actions, views
+from taxiway_ui.actions import InvalidFormError
+from taxiway_ui.overview import Choice, overview
 from taxiway_ui.paths import PREFIX
-from taxiway_ui.render import FOLDER, page
+from taxiway_ui.people.forms import DONE, forms_for
+from taxiway_ui.people.tokens import ForgedFormError
+from taxiway_ui.render import FOLDER
+from taxiway_ui.render import page as rendered
 
 
 def _printable(request: Request) -> None:
@@ -26,46 +34,64 @@ def _printable(request: Request) -> None:
 
 app = FastAPI(dependencies=[Depends(_printable), Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None)
 
+_DIGITS = 6
+_STATUS = {ForgedFormError: 403, InvalidFormError: 422, TransientError: 503}
+"""The HTTP status of an action that is refused, by the type of the error; 409 for the others."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suffix in _TYPES}
 # Only Taxiway's own files are allowed; Airflow shows the pages in a frame of its own origin.
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer, browsers send forms with `Origin: null`.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
 
 @app.get("/")
-def pipelines(request: Request, session: SessionDep, user: GetUserDep) -> Response:
-    """The page with all pipelines that the user may read."""
+def pipelines(
+    request: Request, session: SessionDep, user: GetUserDep, q: str = "", state: str = "", page: str = "1"
+) -> Response:
+    """The page with all pipelines that the user may read; `q`, `state` and `page` choose which are shown."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
-    found = views.overview(session, readable)
+    number = int(page) if page.isascii() and page.isdecimal() and len(page) < _DIGITS else 1
+    found = overview(session, readable, Choice(q.strip(), state, max(1, number)))
     return _html(request, "pipelines.html", _status(found.incomplete), view=found)
 
 
 @app.get("/pipelines/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
-def pipeline(request: Request, dag_id: str, session: SessionDep) -> Response:
-    """The page of one pipeline: its promotions and decisions."""
+def pipeline(request: Request, dag_id: str, session: SessionDep, user: GetUserDep, done: str = "") -> Response:
+    """The page of one pipeline: its promotions and decisions, and what the user may do."""
     found = views.history(session, dag_id)
     if found is None:
         return _html(request, "absent.html", 404, message=f"{dag_id} is not a Taxiway pipeline.")
-    return _html(request, "pipeline.html", _status(found.incomplete), view=found)
+    forms = forms_for(user, dag_id, session)
+    return _html(request, "pipeline.html", _status(found.incomplete), view=found, forms=forms, done=DONE.get(done))
 
 
 @app.get("/pipelines/{dag_id}/runs/{run_id:path}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
-def run(request: Request, dag_id: str, run_id: str, session: SessionDep) -> Response:
-    """The page of one run: its stages and their records."""
+def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: GetUserDep, done: str = "") -> Response:
+    """The page of one run: its stages and their records, and what the user may do."""
     found = views.run_page(session, dag_id, run_id)
     if found is None:
         message = f"{dag_id} is not a Taxiway pipeline, or has no run {run_id}."
         return _html(request, "absent.html", 404, message=message)
-    return _html(request, "run.html", 200, view=found)
+    return _html(request, "run.html", 200, view=found, forms=forms_for(user, dag_id, session), done=DONE.get(done))
+
+
+app.include_router(actions.router)
+
+
+@app.exception_handler(TaxiwayError)
+def refused(request: Request, error: Exception) -> Response:
+    """What a page says if it cannot do what a form asked for."""
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 409)
+    return _html(request, "absent.html", status, message=without_credentials(str(error)))
 
 
 @app.get("/static/{name}")
@@ -83,5 +109,5 @@ def _status(incomplete: bool) -> int:
 
 def _html(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
     here = str(request.scope.get("root_path", ""))
-    text = page(template, here=here, airflow=here.removesuffix(PREFIX), **values)
+    text = rendered(template, here=here, airflow=here.removesuffix(PREFIX), **values)
     return HTMLResponse(text, status_code=status, headers=_HEADERS)

@@ -2,22 +2,34 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
 
 from taxiway.credentials import without_credentials
-from taxiway.errors import TaxiwayError
+from taxiway.errors import ConfigError, TaxiwayError, TransientError
 from taxiway.hooks import config as settings
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.ledger import chain
+from taxiway.ledger.chain import Ledger
+from taxiway.records import Record
 from taxiway.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 ANSWER_SECONDS = 5
+NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
+_MOST_RECORDS = 20_000
+NO_KEYS = (
+    "The ledger is signed, and Airflow's API server has no key to sign with, so nothing can be decided here. Set [taxiway] ledger_keys "
+    "for the API server too, or decide with the commands of taxiway."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -44,9 +56,7 @@ def query_server(
     Returns:
         The result, and a message that says why it is the default; empty if it is not.
     """
-    # MLflow's client would retry for minutes. It reads these settings from the environment only.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))
+    _answer_soon()
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -60,6 +70,71 @@ def query_server(
     except MlflowException as error:
         _log.warning("MLflow did not answer the pages: %s", without_credentials(str(error)))
         return default, f"MLflow at {without_credentials(uri)} does not answer, so {what} are not shown."
+    except TaxiwayError as error:  # of the ledger, such as a deleted experiment
+        return default, f"{what.capitalize()} are not shown: {error}"
+
+
+@lru_cache(maxsize=_MOST_RECORDS)
+def _read(kind: type[R], url: str, digest: str) -> R:
+    return Store(url).get(kind, digest)
+
+
+def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
+    """Read a record, at most once in this process: what has a digest never changes. None if it cannot be read."""
+    try:
+        found: R = _read(kind, store.url, digest)
+    except (TaxiwayError, ValueError, OSError) as error:
+        _log.warning("the pages cannot read the %s %s: %s", kind.__name__, digest, error)
+        return None
+    return found
+
+
+def query_ledger(query: Callable[[Ledger], T], default: T) -> tuple[T, str]:
+    """Query the ledger in the MLflow server of the connection `mlflow_default`; see `query_server`."""
+    try:
+        keys = settings.ledger_keys()
+    except TaxiwayError as error:
+        return default, f"Champions and promotions are not shown: {error}"
+    return query_mlflow(lambda client: query(Ledger(client, keys)), default)
+
+
+@contextmanager
+def writable_ledger() -> Iterator[Ledger]:
+    """The ledger of the installation, for a person who decides.
+
+    Raises:
+        ConfigError: The ledger is signed, and here are no keys.
+        TransientError: MLflow does not answer.
+        TaxiwayError: A setting is missing or cannot be read.
+    """
+    _answer_soon()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        ledger = Ledger(MlflowHook().get_conn(), settings.ledger_keys())
+        if not can_write(ledger):
+            raise ConfigError(NO_KEYS, key="ledger_keys")
+        yield ledger
+    except MlflowException as error:
+        message = without_credentials(str(error))
+        _log.warning("MLflow did not answer the pages: %s", message)
+        raise TransientError(f"MLflow did not answer, so the decision may not be complete; try again: {message}") from error
+
+
+def can_write(ledger: Ledger) -> bool:
+    """Whether this process has the keys that the ledger is signed with; takes two requests without keys, and none with them."""
+    return bool(ledger.keys) or not chain.is_signed(ledger.client)
+
+
+def _answer_soon() -> None:
+    # MLflow's client would retry for minutes. It reads these settings from the environment only.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))
+
+
+def notices(problem: str, store: Store | None) -> tuple[str, ...]:
+    """Messages about what a page does not show: why MLflow was not read, and that the store cannot be opened."""
+    return tuple(message for message in (problem, "" if store else NO_STORE) if message)
 
 
 def open_store() -> Store | None:

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
-from taxiway.records import Interval
+from taxiway.records import DataReport, Interval
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
+from taxiway_ui.clients import NO_KEYS
+from taxiway_ui.overview import MOST_NEEDS, State
 from taxiway_ui.views import stages, stopped_at
 
 FOLDER = Path(__file__).parent
@@ -64,13 +66,34 @@ def side(metric: str, difference: Interval, better: Better | None = None) -> str
 
 
 def page(template: str, **values: Any) -> str:
-    """Render a page as HTML. All values are escaped."""
-    return _environment().get_template(template).render(**values)
+    """Render a page as HTML. All values are escaped. Without `forms`, it has none; `done` is what a form has just done."""
+    return _environment().get_template(template).render(**{"forms": None, "done": None} | values)
 
 
 def time_text(moment: datetime | None) -> str:
     """Format a time in UTC, to the second; empty for None."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+
+
+def age_text(moment: datetime | None, now: datetime | None = None) -> str:
+    """Format how long ago a time was, such as `3 d`; empty for None.
+
+    Args:
+        moment: The time.
+        now: The time that it is now; None for that of the clock.
+    """
+    if moment is None:
+        return ""
+    minutes = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds() // 60))
+    for unit, size in (("d", 24 * 60), ("h", 60)):
+        if minutes >= size:
+            return f"{minutes // size:,} {unit}"
+    return f"{minutes} min"
+
+
+def day_text(moment: datetime | None) -> str:
+    """Format the day of a time in UTC; empty for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
 
 
 def number_text(value: float) -> str:
@@ -101,6 +124,12 @@ def web_address(text: str) -> str:
     return text if urlsplit(text).scheme in ("http", "https") else ""
 
 
+def blocking_names(report: DataReport) -> tuple[str, ...]:
+    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table."""
+    names = (f"{anomaly.kind}:{anomaly.column}" if anomaly.column else anomaly.kind for anomaly in report.blocking)
+    return tuple(dict.fromkeys(names))
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -112,12 +141,25 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "time": time_text,
+        "age": age_text,
+        "day": day_text,
         "number": number_text,
         "signed": signed_text,
         "humanize": humanize,
         "params": params_text,
         "web": web_address,
+        "query": urlencode,
         "path": lambda text: quote(text, safe=""),
     }
-    made.globals |= {"stages": stages, "stopped_at": stopped_at, "scale_of": scale_of, "side": side, "picture_width": WIDTH}
+    made.globals |= {
+        "stages": stages,
+        "stopped_at": stopped_at,
+        "scale_of": scale_of,
+        "side": side,
+        "picture_width": WIDTH,
+        "blocking_names": blocking_names,
+        "no_keys": NO_KEYS,
+        "states": tuple(State),
+        "most_needs": MOST_NEEDS,
+    }
     return made

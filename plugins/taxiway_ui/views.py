@@ -5,23 +5,28 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from taxiway.ledger.promotions import Entry
-from taxiway.lineage.outcomes import summaries
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import decisions
+from taxiway.ledger.promotions import DECIDED, Entry
+from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
-from taxiway.records import DataReport, RecordRef, RunSummary, ShadowReport, Status
-from taxiway.registry.champions import ChampionInfo, champion_and_history, champions
+from taxiway.records import DataReport, Decision, Outcome, Promotion, RunSummary, ShadowReport, Status
+from taxiway.registry.champions import HISTORY, ChampionInfo, champion_and_history, retirement
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
-from taxiway_ui.airflow_db import RunState
-from taxiway_ui.clients import open_store, query_mlflow
+from taxiway_ui.airflow_db import APPROVAL, Question, RunState
+from taxiway_ui.clients import can_write, notices, open_store, query_ledger
 from taxiway_ui.run_tags import run_tags
+from taxiway_ui.timeline import Event, timeline
 
-SWEEP, APPROVAL = "trials", "approval"
+SWEEP = "trials"
 OPTIONAL = (SWEEP, APPROVAL)
 """The stages that only some pipelines have."""
 STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", APPROVAL, "push")
-NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
+_ATTEMPTS = 5
+_REFUSED = (Outcome.REJECTED, Outcome.UNDECIDED)
+_PASSED = (Status.PASS, Status.NOT_APPLICABLE)
 
 
 class Mark(StrEnum):
@@ -53,35 +58,35 @@ class ChampionTenure:
 
 
 @dataclass(frozen=True)
-class PipelineRow:
-    """A pipeline on the first page.
+class SpanDecision:
+    """The newest decision about a span, and the attempts before it, newest first."""
 
-    Attributes:
-        name: The pipeline's name.
-        tenure: Its champion; None if it has none.
-        last: Its latest run; None if it has not run.
-        decision: Its latest decision, which may belong to an earlier run; None if there is none.
-    """
-
-    name: str
-    tenure: ChampionTenure | None
-    last: RunState | None
-    decision: RunSummary | None
+    newest: RunSummary
+    earlier: tuple[RunSummary, ...] = ()
 
 
 @dataclass(frozen=True)
-class Overview:
-    """The first page.
+class LedgerView:
+    """What the ledger says of a pipeline.
 
     Attributes:
-        rows: The pipelines.
-        notices: Messages about what is not shown.
-        incomplete: Whether MLflow did not answer.
+        champion: The champion; None if there is none.
+        promotions: The newest promotions, newest first.
+        decisions: The newest decisions of people, newest first.
+        writable: Whether the API server has what it needs to write into the ledger.
     """
 
-    rows: tuple[PipelineRow, ...]
-    notices: tuple[str, ...]
-    incomplete: bool
+    champion: ChampionInfo | None = None
+    promotions: tuple[Entry, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    writable: bool = False
+
+    @property
+    def former(self) -> tuple[int, ...]:
+        """The versions that a rollback can go to, the last champion first."""
+        versions = [entry.promotion.to_version for entry in self.promotions if entry.state in DECIDED]
+        now = self.champion.version if self.champion else None
+        return tuple(dict.fromkeys(version for version in versions if version is not None and version != now))
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,28 @@ class History:
 
     name: str
     tenure: ChampionTenure | None
-    promotions: tuple[Entry, ...]
-    decisions: tuple[RunSummary, ...]
+    ledger: LedgerView
+    decisions: tuple[SpanDecision, ...]
     notices: tuple[str, ...]
     incomplete: bool
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The promotions and the decisions of people, newest first."""
+        return timeline(self.ledger.promotions, self.ledger.decisions)
+
+    @property
+    def refused(self) -> tuple[int, ...]:
+        """The versions that did not pass their gates, newest first, which can be forced."""
+        known = [decision.newest for decision in self.decisions if decision.newest.outcome in _REFUSED]
+        versions = sorted({made.version for made in known if made.version is not None}, reverse=True)
+        return tuple(version for version in versions if self.ledger.champion is None or version != self.ledger.champion.version)
+
+    @property
+    def retired(self) -> Promotion | None:
+        """The end of the last champion; None if the model was not retired."""
+        return retirement(self.ledger.promotions)
 
 
 @dataclass(frozen=True)
@@ -106,6 +129,11 @@ class RunPage:
         notices: Messages about what is not shown.
         costs: What the candidate costs beside the linear model; empty if it is not known.
         findings: What is wrong with the history of the training, or `none`; empty if there is no history.
+        earlier: The attempts at its span before it, newest first.
+        newest: The attempt that stands, if that is a later one.
+        questions: What the run asks a person.
+        ledger: What the ledger says of the pipeline.
+        incomplete: Whether MLflow did not answer about it.
     """
 
     run: RunState
@@ -113,6 +141,30 @@ class RunPage:
     notices: tuple[str, ...]
     costs: str = ""
     findings: str = ""
+    earlier: tuple[RunSummary, ...] = ()
+    newest: RunSummary | None = None
+    questions: tuple[Question, ...] = ()
+    ledger: LedgerView = LedgerView()
+    incomplete: bool = False
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions of people about the run's data and model, newest first."""
+        about = {record.digest for record in (self.records.report, self.records.verdict) if record is not None}
+        return tuple(decision for decision in self.ledger.decisions if decision.about in about)
+
+    @property
+    def refused(self) -> tuple[int, ...]:
+        """The version of the run, if it did not pass its gates and can be forced."""
+        verdict, shadow = self.records.verdict, self.records.shadow
+        if verdict is None or (verdict.status is Status.PASS and (shadow is None or shadow.status in _PASSED)):
+            return ()
+        return () if self.ledger.champion and self.ledger.champion.version == verdict.version else (verdict.version,)
+
+    @property
+    def retired(self) -> Promotion | None:
+        """The end of the pipeline's last champion; None if the model was not retired."""
+        return retirement(self.ledger.promotions)
 
 
 def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport | None = None) -> tuple[Stage, ...]:
@@ -134,35 +186,20 @@ def stopped_at(run: RunState) -> str:
     return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
 
 
-def overview(session: Session, readable: set[str]) -> Overview:
-    """The first page, for a user who may read the DAGs `readable`. Takes three requests to MLflow for any number of pipelines."""
-    names = airflow_db.pipelines(session, readable)
-    known: dict[str, ChampionInfo] = {}
-    problem = ""
-    if names:
-        known, problem = query_mlflow(lambda client: champions(client, names), known)
-    store = open_store()
-    last, decided = airflow_db.last_runs(session, names), airflow_db.last_summaries(session, names)
-    rows = tuple(
-        PipelineRow(name, _tenure(store, known.get(name)), last.get(name), _decision(store, name, decided.get(name)))
-        for name in names
-    )
-    return Overview(rows, _notices(problem, store), bool(problem))
-
-
 def history(session: Session, name: str) -> History | None:
-    """The page of one pipeline; None if it does not exist. Takes three requests to MLflow."""
+    """The page of one pipeline; None if it does not exist. Takes five requests to MLflow, without keys of the ledger seven."""
     if name not in airflow_db.pipelines(session, {name}):
         return None
-    nothing: tuple[ChampionInfo | None, tuple[Entry, ...]] = (None, ())
-    (champion, promotions), problem = query_mlflow(lambda client: champion_and_history(client, name), nothing)
+    ledger, problem = query_ledger(lambda opened: _ledger_view(opened, name), LedgerView())
     store = open_store()
-    decisions = tuple(reversed(summaries(store, name))) if store else ()
-    return History(name, _tenure(store, champion), promotions, decisions, _notices(problem, store), bool(problem))
+    spans = reversed(summaries(store, name)) if store else ()
+    decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
+    questions = airflow_db.open_questions(session, [name])
+    return History(name, _tenure(store, ledger.champion), ledger, decided, notices(problem, store), bool(problem), questions)
 
 
 def run_page(session: Session, dag: str, run: str) -> RunPage | None:
-    """The page of one run of a pipeline; None if it does not exist. Takes one request to MLflow."""
+    """The page of one run of a pipeline; None if it does not exist. Takes one request to MLflow more than that of the pipeline."""
     if dag not in airflow_db.pipelines(session, {dag}):
         return None
     seen = airflow_db.find_run(session, dag, run)
@@ -171,23 +208,37 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     store = open_store()
     records = run_records(store, seen.refs) if store else RunRecords()
     found, problem = run_tags(seen.mlflow_url)
-    notices = (*_notices(problem, store), *records.unread)
-    return RunPage(seen, records, notices, found.get(tags.COSTS, ""), found.get(tags.TRAINING_FINDINGS, ""))
+    ledger, silent = query_ledger(lambda opened: _ledger_view(opened, dag), LedgerView())
+    return RunPage(
+        seen,
+        records,
+        (*notices(problem, store), *((silent,) if silent else ()), *records.unread),
+        found.get(tags.COSTS, ""),
+        found.get(tags.TRAINING_FINDINGS, ""),
+        earlier_attempts(store, records.summary) if store and records.summary else (),
+        _later_attempt(store, records.summary) if store else None,
+        airflow_db.open_questions(session, [dag], run),
+        ledger,
+        bool(silent),
+    )
+
+
+def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
+    champion, promotions = champion_and_history(ledger.client, name)
+    made = decisions(ledger, model=name, limit=HISTORY)
+    return LedgerView(champion, promotions, made, can_write(ledger))
+
+
+def _later_attempt(store: Store, summary: RunSummary | None) -> RunSummary | None:
+    """The attempt that stands for the span of a summary, if it is a later one."""
+    stands = summary_of(store, summary.pipeline, summary.span) if summary is not None else None
+    return stands if stands is not None and summary is not None and stands.attempt > summary.attempt else None
 
 
 def _tenure(store: Store | None, champion: ChampionInfo | None) -> ChampionTenure | None:
     if champion is None:
         return None
     return ChampionTenure(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
-
-
-def _decision(store: Store | None, pipeline: str, ref: RecordRef | None) -> RunSummary | None:
-    if store is None:
-        return None
-    if ref is not None:
-        return run_records(store, [ref]).summary
-    # The run may have been deleted in Airflow, but the store still has its summary.
-    return next(iter(summaries(store, pipeline, newest=1)), None)
 
 
 def _mark(state: str) -> Mark:
@@ -200,7 +251,3 @@ def _mark(state: str) -> Mark:
         "upstream_failed": Mark.OPEN,
         "removed": Mark.OPEN,
     }.get(state, Mark.RUNNING)
-
-
-def _notices(problem: str, store: Store | None) -> tuple[str, ...]:
-    return tuple(message for message in (problem, "" if store else NO_STORE) if message)

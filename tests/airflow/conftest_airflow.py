@@ -72,7 +72,7 @@ class Running:
         return MlflowClient(self.stack.url("mlflow"))
 
     def token(self, user: str) -> str:
-        """A token of `admin`, of `viewer`, or of `nobody`, who has no role."""
+        """A token of `admin`, of `editor`, who may edit DAGs, of `viewer`, or of `nobody`, who has no role."""
         passwords = json.loads(self.stack.home.passwords_file.read_text())
         login = {"username": user, "password": passwords[user]}
         answer = httpx.post(f"{self.stack.url('airflow')}/auth/token", json=login, timeout=PATIENCE_S)
@@ -204,7 +204,7 @@ def started(folder: Path) -> Iterator[Running]:
             # The stack of a demonstration is quick to start the next task; here, it leaves the processor to the other tests.
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,nobody:",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,editor:user,viewer:viewer,nobody:",
             "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": default}),
             "AIRFLOW_CONN_FLAKY_MLFLOW": json.dumps({"conn_type": "mlflow", "host": mlflow}),
             "AIRFLOW_CONN_FLAKY_GATEWAY": json.dumps(flaky_gateway),

@@ -8,14 +8,24 @@ from urllib.parse import quote
 import pytest
 from conftest_airflow import Played, Running
 
-from helping import PATIENCE_S, require
+from helping import PATIENCE_S, require, until
 from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
+from taxiway.registry.aliases import CHAMPION, version_at
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, FrameLocator, Page
+    from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page
 
 MILLISECONDS = 1000 * PATIENCE_S
+
+
+CLICKED = "faults.clicked"
+
+
+def begin_early(running: Running) -> None:
+    for span in (1, 2):
+        running.write_small("clicked", span)
+    running.begin(CLICKED)
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +88,32 @@ def test_the_page_is_reached_by_logging_in_and_the_navigation(chromium: str, run
         page.locator("[name=password]").fill(running.stack.secrets.airflow_password)
         page.locator("[type=submit]").click()
         page.get_by_role("link", name="Taxiway").click()
-        assert frame(page).get_by_role("link", name=PIPELINE).is_visible()
+        assert line(page).is_visible()
 
 
-def test_the_first_page_shows_the_champion_and_where_the_last_run_stopped(page: "Page", running: Running) -> None:
+def line(page: "Page") -> "Locator":
+    """The line of the demonstration's pipeline on the first page."""
+    return frame(page).locator(f'tr[data-pipeline="{PIPELINE}"]')
+
+
+def test_the_first_page_shows_the_champion_and_what_needs_a_person(page: "Page", running: Running) -> None:
     page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
-    card = frame(page).locator("article", has_text=PIPELINE)
-    assert "is champion since" in card.locator(".champion").inner_text()
-    assert card.locator(".way .stopped").inner_text().startswith("validate data")
-    assert card.locator(".way .done").count() == 1
-    assert "blocked" in card.locator(".decision").inner_text()
+    row = line(page)
+    assert "since 2" in row.inner_text()
+    assert "blocked" in row.inner_text()
+    assert frame(page).get_by_role("heading", name="What needs a person").is_visible()
+    assert frame(page).locator(".needs li", has_text="blocked").count() > 0
+
+
+def test_the_filter_works_by_its_form(page: "Page", running: Running) -> None:
+    page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
+    inside = frame(page)
+    inside.get_by_label("State").select_option("running")
+    inside.get_by_label("Name or owner").fill(PIPELINE)
+    inside.get_by_role("button", name="Filter").click()
+    inside.get_by_text("No pipeline matches").wait_for()
+    inside.get_by_role("link", name="Show all").click()
+    line(page).wait_for()
 
 
 def test_a_runs_tab_shows_its_records(page: "Page", running: Running) -> None:
@@ -102,27 +128,29 @@ def test_a_runs_tab_shows_its_records(page: "Page", running: Running) -> None:
 def test_links_lead_out_of_the_frame(page: "Page", browser: "BrowserContext", running: Running) -> None:
     """The frame's sandbox allows neither windows nor leaving it, so this is by Airflow's own page."""
     page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
-    card = frame(page).locator("article", has_text=PIPELINE)
+    line(page).get_by_role("link", name=PIPELINE).click()
+    frame(page).locator("tr", has_text="2013-05").get_by_role("link", name="Details").click()
+    header = frame(page).locator("header", has_text="Span 2013-05")
     with browser.expect_page() as opened:
-        card.get_by_role("link", name="MLflow run").click()
+        header.get_by_role("link", name="MLflow run").click()
     opened.value.wait_for_url("**/#/experiments/*/runs/*")
     with browser.expect_page() as opened:
-        card.get_by_role("link", name="DAG run").click(modifiers=["Control"])
+        header.get_by_role("link", name="DAG run").click(modifiers=["Control"])
     opened.value.wait_for_url(f"**/dags/{PIPELINE}/runs/*")
-    card.get_by_role("link", name="DAG run").click()
+    header.get_by_role("link", name="DAG run").click()
     page.wait_for_url(f"**/dags/{PIPELINE}/runs/*")
 
 
 def test_from_the_list_to_the_history_to_a_run_and_back(page: "Page", running: Running) -> None:
     page.goto(f"{running.stack.url('airflow')}/plugin/taxiway")
-    frame(page).get_by_role("link", name=PIPELINE).click()
+    line(page).get_by_role("link", name=PIPELINE).click()
     inside = frame(page)
     inside.get_by_role("heading", name="Promotions").wait_for()
     inside.locator("tr", has_text="2013-05").get_by_role("link", name="Details").click()
     inside.get_by_role("heading", name="Span 2013-05").wait_for()
     inside.get_by_role("link", name=PIPELINE).click()
     inside.get_by_role("link", name="Taxiway").click()
-    inside.locator("article", has_text=PIPELINE).wait_for()
+    line(page).wait_for()
 
 
 def test_colours_follow_airflows_setting_as_it_changes(page: "Page", running: Running) -> None:
@@ -138,7 +166,7 @@ def test_colours_follow_airflows_setting_as_it_changes(page: "Page", running: Ru
         assert (ground(page) < 0.5) is dark
 
 
-@pytest.mark.parametrize("width", [1400, 700])
+@pytest.mark.parametrize("width", [1400, 700, 400])
 def test_nothing_is_wider_than_the_page(page: "Page", running: Running, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     runs = [summary.run for summary in summaries(running.store, PIPELINE)]
@@ -157,3 +185,26 @@ def test_the_pages_break_no_rule_of_their_own_policy(page: "Page", running: Runn
     for address in ("/taxiway/", f"/taxiway/pipelines/{PIPELINE}"):
         page.goto(running.stack.url("airflow") + address)
     assert complaints == []
+
+
+def test_a_click_approves_a_version(browser: "BrowserContext", running: Running) -> None:
+    """In the frame of the run's tab: the browser sends the header Origin and the cookie, and the policy allows the form."""
+    run = running.begun.pop(CLICKED)
+
+    def state() -> str:
+        return {task.task: task.state for task in running.api.tasks(CLICKED, run)}.get("approval", "")
+
+    until(lambda: state() == "awaiting_input", "the run asks", progress=lambda: running.states(CLICKED), every_s=1)
+    assert browser.browser is not None
+    with browser.browser.new_context() as context:
+        context.set_default_timeout(MILLISECONDS)
+        address = running.stack.url("airflow")
+        context.add_cookies([{"name": "_token", "value": running.token("admin"), "url": address}])
+        page = context.new_page()
+        page.goto(f"{address}/dags/{CLICKED}/runs/{quote(run, safe='')}/plugin/taxiway-run")
+        form = frame(page).locator("form[data-action=approve]")
+        form.get_by_label("Reason").fill("the numbers are good")
+        form.get_by_role("button", name="Approve").click()
+        frame(page).get_by_text("Your approval is in the ledger").wait_for()
+    running.wait_for_end(CLICKED, run)
+    assert version_at(running.mlflow, CLICKED, CHAMPION) == 1

@@ -107,6 +107,19 @@ def exists(client: "MlflowClient") -> bool:
     return _experiment(client) is not None
 
 
+def is_signed(client: "MlflowClient") -> bool:
+    """Whether the newest link is signed, so that only who has a key can append to the chain. Takes two requests.
+
+    Raises:
+        TerminalError: Its experiment is deleted in MLflow.
+    """
+    experiment = _experiment(client)
+    if experiment is None:
+        return False
+    _, known = _newest_run(client, experiment)
+    return bool(known) and known[-1].signature is not None
+
+
 def _experiment(client: "MlflowClient") -> str | None:
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is not None and known.lifecycle_stage != "active":

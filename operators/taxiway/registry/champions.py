@@ -39,15 +39,39 @@ class ChampionInfo:
 
 def champions(client: "MlflowClient", models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
     """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
+    return champions_and_retired(client, models)[0]
+
+
+def champions_and_retired(
+    client: "MlflowClient", models: Collection[str] | None = None
+) -> tuple[dict[str, ChampionInfo], dict[str, Promotion]]:
+    """The champions of those `models` (None: of all) that have one, and the ends of the champions of those that were retired.
+
+    Takes three requests for up to 1,000 models and promotions. A model that was retired before the newest 1,000 promotions is left out.
+    """
     versions = {model: version for model, version in champion_versions(client).items() if models is None or model in models}
-    newest = promotions.entries(client, state=State.DONE, limit=_PAGE) if versions else []
+    newest = promotions.entries(client, state=State.DONE, limit=_PAGE)
     found = {}
     for model, version in versions.items():
         champion = _champion(newest, model, version)
         if champion.verdict is None and len(newest) == _PAGE:
             champion = _champion(promotions.entries(client, model, state=State.DONE), model, version)
         found[model] = champion
-    return found
+    last: dict[str, Promotion] = {}
+    for entry in newest:
+        last.setdefault(entry.promotion.model, entry.promotion)
+    others = {model: done for model, done in last.items() if model not in versions and (models is None or model in models)}
+    return found, {model: done for model, done in others.items() if done.to_version is None}
+
+
+def retirement(entries: Collection[Entry]) -> Promotion | None:
+    """The end of a model's last champion; None if the model was not retired, or has a champion again.
+
+    Args:
+        entries: The newest entries of the model's ledger, newest first.
+    """
+    last = next((entry.promotion for entry in entries if entry.state is State.DONE), None)
+    return last if last is not None and last.to_version is None else None
 
 
 def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionInfo | None, tuple[Entry, ...]]:

@@ -14,6 +14,8 @@ from taxiway.records import (
     Baseline,
     Candidate,
     DataReport,
+    Decision,
+    DecisionKind,
     Evaluation,
     FeatureSet,
     Interval,
@@ -38,13 +40,29 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
-from taxiway_ui.airflow_db import RunState
+from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.overview import Choice, Overview, Row
+from taxiway_ui.overview import State as RowState
+from taxiway_ui.people.forms import Forms
 from taxiway_ui.render import WIDTH, page, scale_of, side
-from taxiway_ui.views import STAGES, SWEEP, ChampionTenure, History, Mark, Overview, PipelineRow, RunPage, stages, stopped_at
+from taxiway_ui.views import (
+    OPTIONAL,
+    STAGES,
+    SWEEP,
+    ChampionTenure,
+    History,
+    LedgerView,
+    Mark,
+    RunPage,
+    SpanDecision,
+    stages,
+    stopped_at,
+)
 
 HOSTILE = "<script>alert('x')</script>\"'"
 PLACES = {"here": "/taxiway", "airflow": ""}
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+FORMS = Forms(HOSTILE, may_decide=True, may_run=True, user=HOSTILE)
 UP = Interval(value=0.02, low=0.01, high=0.03, rows=1000)
 
 
@@ -151,18 +169,47 @@ def hostile_promotion() -> Promotion:
     )
 
 
+def hostile_decisions() -> tuple[Decision, ...]:
+    common = {"model": HOSTILE, "by": HOSTILE, "via": HOSTILE, "at": WHEN, "reason": HOSTILE}
+    waiver = {"until": WHEN.date(), "anomaly": HOSTILE, "column": HOSTILE}
+    return (
+        Decision(kind=DecisionKind.WAIVER, about="r", **waiver, **common),
+        Decision(kind=DecisionKind.FORCE, about="v", version=2, **common),
+    )
+
+
+def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> tuple[Row, ...]:
+    assert champion.promotion is not None
+    forced = replace(champion, promotion=champion.promotion.model_copy(update={"decision": "d", "shadow": None}))
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=None, difference=None)
+    facts, last = DagFacts(HOSTILE, next_run=WHEN), LastRun(HOSTILE, "failed", WHEN, HOSTILE)
+    ended = champion.promotion.model_copy(update={"to_version": None})
+    return (
+        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric),
+        Row(HOSTILE, RowState.NEW, retired=ended),
+    )
+
+
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
     entry = Entry(HOSTILE, 1, State.DONE, HOSTILE, hostile_promotion())
-    row = PipelineRow(HOSTILE, tenure, run, records.summary)
+    asked = Question(HOSTILE, HOSTILE, APPROVAL, HOSTILE, WHEN)
     assert records.summary is not None
+    blocked = records.summary.model_copy(update={"outcome": Outcome.BLOCKED})
+    rows = hostile_rows(tenure.champion, blocked, asked)
+    again = records.summary.model_copy(update={"attempt": 2, "again": HOSTILE})
+    ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
+    history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
+    run_page = RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger)
     return {
-        "pipelines": page("pipelines.html", view=Overview((row,), (HOSTILE,), True), **PLACES),
-        "pipeline": page(
-            "pipeline.html", view=History(HOSTILE, tenure, (entry,), (records.summary,), (HOSTILE,), True), **PLACES
+        "pipelines": page(
+            "pipelines.html",
+            view=Overview(rows, rows, 500, Choice(HOSTILE, HOSTILE, 2), hostile_decisions()[:1], (HOSTILE,), True),
+            **PLACES,
         ),
-        "run": page("run.html", view=RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE), **PLACES),
+        "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
+        "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
     }
 
@@ -194,7 +241,7 @@ def test_an_address_that_is_not_of_the_web_does_not_become_a_link() -> None:
 
 def test_the_stages_name_the_one_that_stopped_the_run() -> None:
     run = seen({"ingest": "success", "validate_data": "failed", "transform": "upstream_failed"})
-    assert [stage.name for stage in stages(run)] == [name for name in STAGES if name != SWEEP]
+    assert [stage.name for stage in stages(run)] == [name for name in STAGES if name not in OPTIONAL]
     assert [stage.mark for stage in stages(run)] == [Mark.DONE, Mark.STOPPED, *[Mark.OPEN] * 5]
     assert stopped_at(run) == "validate_data"
 
@@ -229,7 +276,7 @@ def test_a_shadow_that_compared_nothing_is_not_shown_as_passed() -> None:
 
 def test_the_stages_of_a_sweep_have_its_trials_and_their_failure() -> None:
     run = seen({"ingest": "success", "transform": "success", SWEEP: "failed", "train": "upstream_failed"})
-    assert [stage.name for stage in stages(run)] == list(STAGES)
+    assert [stage.name for stage in stages(run)] == [name for name in STAGES if name != APPROVAL]
     assert stopped_at(run) == SWEEP
 
 
@@ -240,15 +287,23 @@ def test_a_running_stage_is_not_shown_as_stopped(state: str) -> None:
     assert stopped_at(run) == ""
 
 
-def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
-    row = PipelineRow("a.b", ChampionTenure(ChampionInfo("a.b", 3, None, None), RunRecords()), None, None)
-    html = page("pipelines.html", view=Overview((row,), (), False), **PLACES)
-    assert "the ledger has no promotion of it" in html
-    assert "has not run yet" in html
+def test_a_user_without_permissions_sees_no_form_and_one_without_keys_a_sentence() -> None:
+    history = History("a.b", None, LedgerView(writable=False), (), (), False)
+    nothing = Forms("t", may_decide=False, may_run=False, user="ann")
+    assert "<form" not in page("pipeline.html", view=history, forms=nothing, **PLACES)
+    decides = Forms("t", may_decide=True, may_run=False, user="ann")
+    html = page("pipeline.html", view=history, forms=decides, **PLACES)
+    assert "Set [taxiway] ledger_keys" in html
+    assert "<form" not in html
 
 
-def test_no_readable_pipeline_is_a_message() -> None:
-    assert "There are no pipelines that you may read" in page("pipelines.html", view=Overview((), (), False), **PLACES)
+def test_only_approvers_are_shown_the_form_of_an_answer() -> None:
+    asked = Question("a.b", "r", APPROVAL, "Push?", WHEN, ("ann",))
+    history = History("a.b", None, LedgerView(writable=True), (), (), False, (asked,))
+    for user, forms in (("ann", 1), ("bob", 0)):
+        html = page("pipeline.html", view=history, forms=Forms("t", True, False, user), **PLACES)
+        assert html.count('data-action="approve"') == forms
+        assert "may be answered by ann" in html
 
 
 def test_better_is_by_the_metrics_own_direction() -> None:

@@ -59,7 +59,7 @@ def _expired(reviewed: PipelineReview, snapshot: Snapshot, report: DataReport | 
         return
     for expired in expired_waivers(report, decisions(reviewed.context.ledger, about=report.digest), today):
         yield Reopening(
-            f"{expired.message}",
+            expired.message,
             f"if the data is right: taxiway waive {report.digest} --anomaly {expired.anomaly} --until DATE --reason WHY; otherwise correct it, "
             f"then {reviewed.run_again(snapshot)}",
         )

@@ -78,3 +78,5 @@ approved = continuous_training(
     Team.model_validate({"team": "faults", "approval": "required", "notification": told}),
 )
 silent = continuous_training(pipeline("silent", approval={"timeout": "1s"}))
+acted = continuous_training(pipeline("acted", approval={"approvers": ["admin"]}))
+clicked = continuous_training(pipeline("clicked", approval="required"))

@@ -1,0 +1,287 @@
+"""The content of the first page: what needs a person, and a line for each pipeline."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import decisions
+from taxiway.lineage.outcomes import summaries
+from taxiway.records import Decision, DecisionKind, Evaluation, MetricResult, Outcome, Promotion, RunSummary, Verdict
+from taxiway.registry.champions import ChampionInfo, champions_and_retired
+from taxiway.store import Store
+from taxiway_ui import airflow_db
+from taxiway_ui.airflow_db import DagFacts, Decided, LastRun, Question
+from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
+
+SOON = timedelta(days=7)
+"""How long before its end a waiver is shown."""
+PAGE_ROWS = 100
+MOST_NEEDS = 10
+"""How many things of one kind that need a person are shown."""
+_NEWEST_DECISIONS = 1000
+_READERS = 16
+
+
+class State(StrEnum):
+    """How a pipeline is, the most urgent first."""
+
+    FAILED = "failed"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    UNDECIDED = "undecided"
+    REJECTED = "rejected"
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    NEW = "no decision"
+
+
+_STATES = {
+    Outcome.BLOCKED: State.BLOCKED,
+    Outcome.UNDECIDED: State.UNDECIDED,
+    Outcome.REJECTED: State.REJECTED,
+    Outcome.PROMOTED: State.PROMOTED,
+    Outcome.FIRST_CHAMPION: State.PROMOTED,
+}
+_ORDER = {state: place for place, state in enumerate(State)}
+_OPEN = (Outcome.BLOCKED, Outcome.UNDECIDED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The line of a pipeline.
+
+    Attributes:
+        name: The pipeline's name.
+        state: How it is.
+        facts: What Airflow knows of its DAG.
+        last: Its latest run; None if it has not run.
+        decision: Its latest decision, which may belong to an earlier run; None if there is none.
+        decided_at: When that was made; None if it is not known.
+        champion: Its champion; None if it has none.
+        retired: The end of its last champion; None if the model was not retired.
+        questions: What its runs ask a person.
+        metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
+    """
+
+    name: str
+    state: State
+    facts: DagFacts = field(default_factory=DagFacts)
+    last: LastRun | None = None
+    decision: RunSummary | None = None
+    decided_at: datetime | None = None
+    champion: ChampionInfo | None = None
+    retired: Promotion | None = None
+    questions: tuple[Question, ...] = ()
+    metric: MetricResult | None = None
+
+    @property
+    def forced(self) -> Promotion | None:
+        """The promotion by which a person forced the champion; None if it had passed its gates."""
+        promotion = self.champion.promotion if self.champion else None
+        return promotion if promotion is not None and promotion.forced else None
+
+    @property
+    def open_span(self) -> RunSummary | None:
+        """The latest decision, if it left its span blocked or undecided."""
+        return self.decision if self.decision is not None and self.decision.outcome in _OPEN else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows a user wants to see.
+
+    Attributes:
+        text: Only pipelines with this in their name or owner.
+        state: Only pipelines in this state; empty for all.
+        page: The number of the page, from 1.
+    """
+
+    text: str = ""
+    state: str = ""
+    page: int = 1
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first page.
+
+    Attributes:
+        rows: All pipelines, the most urgent first.
+        shown: Those that the page shows.
+        matching: How many match the filter, on all pages.
+        choice: The filter.
+        ending: The waivers that end soon.
+        notices: Messages about what is not shown.
+        incomplete: Whether MLflow did not answer.
+    """
+
+    rows: tuple[Row, ...]
+    shown: tuple[Row, ...]
+    matching: int
+    choice: Choice = Choice()
+    ending: tuple[Decision, ...] = ()
+    notices: tuple[str, ...] = ()
+    incomplete: bool = False
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """How many pipelines are in each state, without those that none is in."""
+        found = Counter(row.state for row in self.rows)
+        return {state: found[state] for state in State if found[state]}
+
+    @property
+    def pages(self) -> int:
+        """The number of pages."""
+        return max(1, -(-self.matching // PAGE_ROWS))
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What runs ask a person."""
+        return tuple(question for row in self.rows for question in row.questions)
+
+    @property
+    def forced(self) -> tuple[Row, ...]:
+        """The pipelines with a forced champion."""
+        return tuple(row for row in self.rows if row.forced)
+
+    @property
+    def open_spans(self) -> tuple[Row, ...]:
+        """The pipelines whose latest decision left its span blocked or undecided."""
+        return tuple(row for row in self.rows if row.open_span)
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing needs a person."""
+        return not (self.questions or self.ending or self.forced or self.open_spans)
+
+
+def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
+    """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
+    names = airflow_db.pipelines(session, readable)
+    nothing = _FromLedger({}, {}, ())
+    found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
+    store = open_store()
+    rows = _rows(session, store, names, found)
+    matching = [row for row in rows if _matches(row, choice)]
+    page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
+    shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
+    return Overview(
+        rows, shown, len(matching), replace(choice, page=page), found.ending, notices(problem, store), bool(problem)
+    )
+
+
+@dataclass(frozen=True)
+class _FromLedger:
+    champions: dict[str, ChampionInfo]
+    retired: dict[str, Promotion]
+    ending: tuple[Decision, ...]
+
+
+def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
+    champions, retired = champions_and_retired(ledger.client, names)
+    made = decisions(ledger, limit=_NEWEST_DECISIONS)
+    return _FromLedger(champions, retired, ending_waivers(made, names, datetime.now(UTC).date()))
+
+
+def ending_waivers(found: Sequence[Decision], names: Sequence[str], today: date) -> tuple[Decision, ...]:
+    """The waivers for these pipelines that hold today and end within a week, the next one first."""
+    known = set(names)
+    ending = [
+        (made.until, made)
+        for made in found
+        if made.kind is DecisionKind.WAIVER
+        and made.model in known
+        and made.until is not None
+        and today <= made.until <= today + SOON
+    ]
+    return tuple(made for _, made in sorted(ending, key=lambda pair: pair[0]))
+
+
+def state_of(last: LastRun | None, decision: RunSummary | None, questions: Sequence[Question]) -> State:
+    """How a pipeline is.
+
+    Args:
+        last: Its latest run; None if it has not run.
+        decision: Its latest decision; None if there is none.
+        questions: What its runs ask a person.
+    """
+    if questions:
+        return State.WAITING
+    if last is not None and last.state in ("running", "queued"):
+        return State.RUNNING
+    if last is not None and last.state == "failed" and (decision is None or decision.run != last.run):
+        return State.FAILED
+    return _STATES[decision.outcome] if decision is not None else State.NEW
+
+
+def _rows(session: Session, store: Store | None, names: Sequence[str], found: _FromLedger) -> tuple[Row, ...]:
+    last, facts = airflow_db.newest_runs(session, names), airflow_db.dag_facts(session, names)
+    decided = airflow_db.last_summaries(session, names)
+    summed = _summaries(store, names, decided)
+    questions: dict[str, list[Question]] = {}
+    for question in airflow_db.open_questions(session, names):
+        questions.setdefault(question.dag, []).append(question)
+    rows = [
+        Row(
+            name,
+            state_of(last.get(name), summed[name], questions.get(name, ())),
+            facts.get(name, DagFacts()),
+            last.get(name),
+            summed[name],
+            decided[name].at if name in decided else None,
+            found.champions.get(name),
+            found.retired.get(name),
+            tuple(questions.get(name, ())),
+        )
+        for name in names
+    ]
+    return tuple(sorted(rows, key=lambda row: (_ORDER[row.state], row.name)))
+
+
+def _summaries(store: Store | None, names: Sequence[str], decided: Mapping[str, Decided]) -> dict[str, RunSummary | None]:
+    """The latest decision of each pipeline; None if there is none or it cannot be read."""
+    if store is None:
+        return dict.fromkeys(names)
+
+    def read(name: str) -> RunSummary | None:
+        if name in decided:
+            return cached_record(store, RunSummary, decided[name].ref.digest)
+        # The run may have been deleted in Airflow, but the store still has its summary.
+        return next(iter(summaries(store, name, newest=1)), None)
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        return dict(zip(names, readers.map(read, names), strict=True))
+
+
+def _matches(row: Row, choice: Choice) -> bool:
+    text = choice.text.casefold()
+    return (not choice.state or row.state == choice.state) and (
+        text in row.name.casefold() or text in row.facts.owner.casefold()
+    )
+
+
+def _with_metrics(store: Store | None, rows: Sequence[Row]) -> tuple[Row, ...]:
+    if store is None:
+        return tuple(rows)
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = readers.map(lambda row: main_metric(_evaluation(store, row.champion)), rows)
+        return tuple(replace(row, metric=metric) for row, metric in zip(rows, found, strict=True))
+
+
+def _evaluation(store: Store, champion: ChampionInfo | None) -> Evaluation | None:
+    verdict = cached_record(store, Verdict, champion.verdict) if champion is not None and champion.verdict else None
+    return cached_record(store, Evaluation, verdict.evaluation) if verdict is not None else None
+
+
+def main_metric(evaluation: Evaluation | None) -> MetricResult | None:
+    """The result of the metric by which champion and challenger are compared; None without an evaluation."""
+    if evaluation is None or not evaluation.metrics:
+        return None
+    compared = {piece.metric for piece in evaluation.slices} | {baseline.metric for baseline in evaluation.baselines}
+    return next((result for result in evaluation.metrics if result.metric in compared), evaluation.metrics[0])

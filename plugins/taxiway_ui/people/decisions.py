@@ -1,0 +1,171 @@
+"""What a person decides on a page, written into the ledger as the commands of `taxiway` do. Each can be repeated: it is done once."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from taxiway.errors import TerminalError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import answer, decisions, record_decision
+from taxiway.ledger.promotions import entries, head
+from taxiway.lineage.verdicts import judged_version
+from taxiway.lineage.waivers import report_and_model, require_anomaly
+from taxiway.records import Decision, DecisionKind, Verdict
+from taxiway.registry import promote
+from taxiway.store import Store
+
+VIA = "airflow"
+_NEWEST = 20
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person who decides about a pipeline.
+
+    Attributes:
+        ledger: The ledger of the installation.
+        pipeline: The pipeline, which is the name of its model.
+        name: The person's name in Airflow.
+        reason: Why.
+    """
+
+    ledger: Ledger
+    pipeline: str
+    name: str
+    reason: str
+
+    def decision(self, kind: DecisionKind, verdict: Verdict) -> Decision:
+        """A decision about the verdict on a version."""
+        return Decision(
+            kind=kind,
+            model=verdict.model,
+            version=verdict.version,
+            about=verdict.digest,
+            by=self.name,
+            via=VIA,
+            at=datetime.now(UTC),
+            reason=self.reason,
+        )
+
+
+def force(person: Person, store: Store, version: int) -> None:
+    """Push a version that did not pass its gates.
+
+    Raises:
+        TerminalError: There is no verdict on it, or the champion is no longer the one that it was compared with.
+        TransientError: Another promotion of the model is in progress.
+    """
+    verdict = judged_version(person.ledger.client, store, person.pipeline, version).verdict
+    made = record_decision(person.ledger, person.decision(DecisionKind.FORCE, verdict))
+    promote.force(person.ledger, verdict, made, at=made.at)
+
+
+def roll_back(person: Person, version: int) -> None:
+    """Make a former champion the champion again.
+
+    Raises:
+        TerminalError: The version never was the champion, or is it already and this person has not just made it so.
+        TransientError: A promotion of the model is in progress.
+    """
+    try:
+        promote.rollback(
+            person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC), to_version=version
+        )
+    except TerminalError:
+        if not _is_done(person, version, "rollback"):
+            raise
+
+
+def retire(person: Person) -> None:
+    """End the champion.
+
+    Raises:
+        TerminalError: There is none, and this person has not just ended it.
+        TransientError: A promotion of the model is in progress.
+    """
+    try:
+        promote.retire(person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC))
+    except TerminalError:
+        if not _is_done(person, None, "retired"):
+            raise
+
+
+def waive(person: Person, store: Store, report: str, anomaly: str, until: date) -> None:
+    """Accept an anomaly of a data report of the pipeline until a date.
+
+    Args:
+        person: The person.
+        store: The store.
+        report: The digest of the report.
+        anomaly: `KIND` or `KIND:COLUMN`.
+        until: The last day on which the waiver holds.
+
+    Raises:
+        TerminalError: There is no such report, it is of another pipeline, it has no such anomaly, or the date is in the past.
+    """
+    found, pipeline, _ = report_and_model(person.ledger.client, store, report)
+    if pipeline != person.pipeline:
+        raise TerminalError(f"report {report} is of {pipeline}, not of {person.pipeline}")
+    now = datetime.now(UTC)
+    if until < now.date():
+        raise TerminalError(f"the waiver would end on {until}, which is in the past; give a day from {now.date()} on")
+    kind, _, column = anomaly.partition(":")
+    require_anomaly(found, kind, column or None)
+    record_decision(
+        person.ledger,
+        Decision(
+            kind=DecisionKind.WAIVER,
+            model=pipeline,
+            about=found.digest,
+            by=person.name,
+            via=VIA,
+            at=now,
+            reason=person.reason,
+            until=until,
+            anomaly=kind,
+            column=column or None,
+        ),
+    )
+
+
+def record_answer(person: Person, verdict: Verdict, kind: DecisionKind) -> Decision:
+    """Record an approval or a rejection.
+
+    Returns:
+        The answer that stands: if somebody else has answered differently before, that one.
+
+    Raises:
+        TerminalError: The reason cannot be kept.
+    """
+    try:
+        return record_decision(person.ledger, person.decision(kind, verdict))
+    except TerminalError:
+        first = answer(person.ledger, verdict.digest)
+        if first is None:  # it was not about another answer
+            raise
+        return first
+
+
+def require_answered(person: Person, verdict: Verdict, kind: DecisionKind) -> None:
+    """Check that this person has answered so already: the form was sent twice.
+
+    Raises:
+        TerminalError: They have not, and the run does not ask any more.
+    """
+    known = decisions(person.ledger, about=verdict.digest)
+    if not any((made.kind, made.by) == (kind, person.name) for made in known):
+        first = answer(person.ledger, verdict.digest)
+        how = (
+            f"{first.by} has given the {first.kind}: {first.reason}"
+            if first
+            else "it is not about a version that passed its gates"
+        )
+        raise TerminalError(f"the run does not wait for an answer about {verdict.model} version {verdict.version}; {how}")
+
+
+def _is_done(person: Person, version: int | None, how: str) -> bool:
+    """Whether the champion is what it is because the same person has done the same before: the form was sent twice."""
+    last = head(entries(person.ledger.client, person.pipeline, limit=_NEWEST))
+    if last is None:
+        return False
+    done = last.promotion
+    return (done.to_version, done.by, done.reason) == (version, person.name, f"{how}: {person.reason}")

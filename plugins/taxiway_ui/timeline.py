@@ -1,0 +1,64 @@
+"""The time line of a pipeline: its promotions and the decisions of people, newest first."""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from taxiway.ledger.promotions import Entry, State
+from taxiway.records import Decision, DecisionKind, Promotion
+
+
+@dataclass(frozen=True)
+class Event:
+    """A promotion or a decision, as the time line shows it.
+
+    Attributes:
+        at: When it was made.
+        kind: What it is, such as `promotion` or `waiver`.
+        what: What it is about.
+        reason: Why.
+        by: Who made it; for a decision also where.
+        state: The state of a promotion; None for a decision.
+    """
+
+    at: datetime
+    kind: str
+    what: str
+    reason: str
+    by: str
+    state: State | None = None
+
+
+def timeline(promotions: Iterable[Entry], decisions: Iterable[Decision]) -> tuple[Event, ...]:
+    """The events of a pipeline, newest first.
+
+    Clocks only say where a decision stands among the promotions: each kind keeps the order that the ledger has it in.
+
+    Args:
+        promotions: The entries of the ledger, newest first.
+        decisions: The decisions of people, newest first.
+    """
+    both = map(_promotion, promotions), map(_decision, decisions)
+    return tuple(heapq.merge(*both, key=lambda event: event.at, reverse=True))
+
+
+def _promotion(entry: Entry) -> Event:
+    made = entry.promotion
+    what = f"{made.from_version or 'none'} → {made.to_version or 'none'}"
+    return Event(made.at, _kind(made), what, made.reason, made.by, entry.state)
+
+
+def _kind(made: Promotion) -> str:
+    if made.to_version is None:
+        return "retirement"
+    if made.forced:
+        return "forced promotion"
+    return "promotion" if made.verdict is not None else "rollback"
+
+
+def _decision(made: Decision) -> Event:
+    about = f"version {made.version}" if made.version is not None else ""
+    if made.kind is DecisionKind.WAIVER:
+        about = f"{made.anomaly}{f' in {made.column}' if made.column else ''}, until {made.until}"
+    return Event(made.at, made.kind, about, made.reason, f"{made.by} ({made.via})")

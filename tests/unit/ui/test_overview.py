@@ -1,0 +1,154 @@
+"""The first page: how a pipeline's state is found, which waivers end soon, and what an age looks like."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from taxiway.records import Decision, DecisionKind, Evaluation, Interval, MetricResult, Outcome, RunSummary, SliceResult, Span
+from taxiway.registry.champions import ChampionInfo
+from taxiway_ui.airflow_db import DagFacts, LastRun, Question
+from taxiway_ui.overview import (
+    MOST_NEEDS,
+    PAGE_ROWS,
+    Choice,
+    Overview,
+    Row,
+    State,
+    _matches,
+    ending_waivers,
+    main_metric,
+    state_of,
+)
+from taxiway_ui.render import age_text, page
+from taxiway_ui.views import History, LedgerView
+
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+TODAY = date(2026, 1, 2)
+ASKED = Question("a.b", "r", "approval", "Push?", WHEN)
+
+
+def summary(outcome: Outcome, run: str = "r") -> RunSummary:
+    return RunSummary(
+        pipeline="a.b",
+        run=run,
+        span=Span(source="s", name="1", rows=1, content="c"),
+        outcome=outcome,
+        reasons=(),
+        mlflow_run="m",
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "decision", "asked", "state"),
+    [
+        (None, None, (), State.NEW),
+        (LastRun("r", "success"), None, (), State.NEW),
+        (LastRun("r", "running"), summary(Outcome.BLOCKED, "earlier"), (), State.RUNNING),
+        (LastRun("r", "running"), None, (ASKED,), State.WAITING),
+        (LastRun("r", "failed"), None, (), State.FAILED),
+        (LastRun("r", "failed"), summary(Outcome.PROMOTED, "earlier"), (), State.FAILED),
+        (LastRun("r", "failed"), summary(Outcome.BLOCKED), (), State.BLOCKED),
+        (LastRun("r", "failed"), summary(Outcome.REJECTED), (), State.REJECTED),
+        (LastRun("r", "failed"), summary(Outcome.UNDECIDED), (), State.UNDECIDED),
+        (LastRun("r", "success"), summary(Outcome.FIRST_CHAMPION), (), State.PROMOTED),
+        (LastRun("r", "success"), summary(Outcome.PROMOTED, "earlier"), (), State.PROMOTED),
+        (None, summary(Outcome.PROMOTED), (), State.PROMOTED),
+    ],
+)
+def test_the_state_of_a_pipeline(
+    last: LastRun | None, decision: RunSummary | None, asked: tuple[Question, ...], state: State
+) -> None:
+    assert state_of(last, decision, asked) is state
+
+
+def waiver(model: str, days: int, kind: DecisionKind = DecisionKind.WAIVER) -> Decision:
+    until = TODAY + timedelta(days=days)
+    return Decision(
+        kind=kind, model=model, about="d", by="ann", via="airflow", at=WHEN, reason="x", until=until, anomaly="range"
+    )
+
+
+def test_waivers_are_shown_from_a_week_before_their_end_to_their_last_day() -> None:
+    found = ending_waivers([waiver("a.b", days) for days in (8, 7, 0, -1, 3)], ["a.b"], TODAY)
+    assert [made.until for made in found] == [TODAY, TODAY + timedelta(days=3), TODAY + timedelta(days=7)]
+    assert ending_waivers([waiver("c.d", 1), waiver("a.b", 1, DecisionKind.FORCE)], ["a.b"], TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(), ["shop.churn", "bank.fraud"]),
+        (Choice("CHURN"), ["shop.churn"]),
+        (Choice("ann"), ["bank.fraud"]),
+        (Choice(state="failed"), ["bank.fraud"]),
+        (Choice("churn", "failed"), []),
+        (Choice(state="no such state"), []),
+    ],
+)
+def test_the_filter_is_by_name_owner_and_state(choice: Choice, names: list[str]) -> None:
+    rows = Row("shop.churn", State.PROMOTED), Row("bank.fraud", State.FAILED, DagFacts("Ann"))
+    assert [row.name for row in rows if _matches(row, choice)] == names
+
+
+def test_counts_and_pages_are_of_all_pipelines() -> None:
+    rows = tuple(Row(f"a.b{number}", State.FAILED if number < 3 else State.PROMOTED) for number in range(250))
+    view = Overview(rows, rows[:PAGE_ROWS], len(rows))
+    assert view.counts == {State.FAILED: 3, State.PROMOTED: 247}
+    assert view.pages == 3
+    assert Overview((), (), 0).pages == 1
+
+
+def test_the_main_metric_is_the_one_that_is_compared_by_slice() -> None:
+    interval = Interval(value=0.5, low=0.4, high=0.6, rows=10)
+    results = tuple(
+        MetricResult(metric=name, candidate=interval, champion=None, difference=None) for name in ("accuracy", "roc_auc")
+    )
+    evaluation = Evaluation(snapshot="s", model="a.b", candidate=1, confidence=0.99, metrics=results)
+    assert main_metric(evaluation) == results[0]
+    slices = (SliceResult(metric="roc_auc", column="c", value="v", rows=10, confidence=0.99, difference=interval),)
+    assert main_metric(evaluation.model_copy(update={"slices": slices})) == results[1]
+    assert main_metric(None) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0, "0 min"), (59, "59 min"), (60, "1 h"), (1439, "23 h"), (1440, "1 d"), (-5, "0 min")]
+)
+def test_an_age_has_one_unit(minutes: int, text: str) -> None:
+    assert age_text(WHEN, WHEN + timedelta(minutes=minutes)) == text
+
+
+def shown(*rows: Row, **changed: Any) -> str:
+    """The first page with these rows."""
+    return page("pipelines.html", view=Overview(rows, rows, len(rows), **changed), here="/taxiway", airflow="")
+
+
+def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None:
+    html = shown(Row("a.b", State.NEW, champion=ChampionInfo("a.b", 3, None, None)))
+    assert "the ledger has no promotion of it" in html
+    assert "no decision" in html
+
+
+def test_no_readable_pipeline_is_a_message() -> None:
+    assert "There are no pipelines that you may read" in shown()
+
+
+def test_a_page_without_anything_to_do_says_so() -> None:
+    assert "no run waits for an answer" in shown(Row("a.b", State.PROMOTED))
+
+
+def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:
+    blocked = summary(Outcome.BLOCKED).model_copy(update={"reasons": ("too hot",)})
+    html = shown(*(Row(f"a.b{number}", State.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
+    assert html.count("too hot") == MOST_NEEDS
+    assert "and 5 more" in html
+
+
+def test_what_is_not_known_is_not_shown_as_absent() -> None:
+    html = shown(Row("a.b", State.PROMOTED), incomplete=True, notices=("MLflow does not answer",))
+    assert "not known" in html
+    assert ">none<" not in html
+    assert "Not known now" in html
+    history = page("pipeline.html", view=History("a.b", None, LedgerView(), (), (), True), here="/taxiway", airflow="")
+    assert "No champion" not in history
+    assert "nobody has decided anything" not in history

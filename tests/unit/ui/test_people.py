@@ -1,0 +1,161 @@
+"""What people decide on the pages, against a real MLflow: sent twice it is done once, and what cannot be done changes nothing."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from taxiway.errors import TerminalError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import decisions
+from taxiway.ledger.keys import LedgerKeys, new_key
+from taxiway.ledger.promotions import Entry, State, entries
+from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
+from taxiway.registry import promote
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.champions import champions_and_retired, retirement
+from taxiway.store import Store
+from taxiway.tracking.local import local_mlflow
+from taxiway_ui.clients import can_write
+from taxiway_ui.people.decisions import Person, record_answer, require_answered, retire, roll_back, waive
+from taxiway_ui.timeline import timeline
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with local_mlflow(tmp_path_factory.mktemp("mlflow")) as client:
+        yield Ledger(client, LedgerKeys((new_key(),)))
+
+
+@pytest.fixture
+def ann(ledger: Ledger) -> Person:
+    """A person who decides about a pipeline with two champions, one after the other."""
+    model = f"people.m{uuid.uuid4().hex[:8]}"
+    ledger.client.create_registered_model(model)
+    for version in (1, 2):
+        run = ledger.client.create_run("0")
+        ledger.client.create_model_version(
+            model, f"{run.info.artifact_uri}/model", run.info.run_id, tags={"taxiway.newest_span": "1"}
+        )
+        shadow = ShadowReport(model=model, version=version, status=Status.NOT_APPLICABLE, reasons=())
+        promote.push(ledger, verdict(model, version), shadow, by="run", at=NOW)
+    return Person(ledger, model, "ann", "it rejects everybody")
+
+
+def verdict(model: str, version: int) -> Verdict:
+    champion = version - 1 or None
+    return Verdict(
+        model=model, version=version, champion=champion, snapshot="s", evaluation="e", status=Status.PASS, reasons=()
+    )
+
+
+def test_a_rollback_that_is_sent_twice_goes_back_once(ann: Person) -> None:
+    for _ in range(2):
+        roll_back(ann, 1)
+    assert [entry.promotion.to_version for entry in entries(ann.ledger.client, ann.pipeline)] == [1, 2, 1]
+    for other in (replace(ann, name="bob"), replace(ann, reason="another one")):
+        with pytest.raises(TerminalError, match="is the champion already"):
+            roll_back(other, 1)
+    with pytest.raises(TerminalError, match="never was the champion"):
+        roll_back(ann, 7)
+
+
+def test_a_model_is_retired_once_and_brought_back(ann: Person) -> None:
+    for _ in range(2):
+        retire(ann)
+    client = ann.ledger.client
+    assert version_at(client, ann.pipeline, CHAMPION) is None
+    known = entries(client, ann.pipeline)
+    ended = retirement(known)
+    assert ended is not None
+    assert (len(known), ended.reason) == (3, "retired: it rejects everybody")
+    assert champions_and_retired(client, [ann.pipeline]) == ({}, {ann.pipeline: ended})
+    with pytest.raises(TerminalError, match="no champion to retire"):
+        retire(replace(ann, name="bob"))
+    roll_back(ann, 2)
+    assert retirement(entries(client, ann.pipeline)) is None
+    assert champions_and_retired(client, [ann.pipeline])[1] == {}
+
+
+def test_the_first_answer_stands_and_is_no_problem_for_who_sends_it_twice(ann: Person) -> None:
+    judged = verdict(ann.pipeline, 2)
+    for _ in range(2):
+        assert record_answer(ann, judged, DecisionKind.APPROVAL).by == "ann"
+    bob = replace(ann, name="bob")
+    with pytest.raises(TerminalError, match="ann has given the approval"):
+        require_answered(bob, judged, DecisionKind.REJECTION)
+    assert record_answer(bob, judged, DecisionKind.REJECTION).by == "ann"
+    require_answered(ann, judged, DecisionKind.APPROVAL)
+    with pytest.raises(TerminalError, match="does not wait for an answer"):
+        require_answered(ann, judged, DecisionKind.REJECTION)
+
+
+@pytest.fixture
+def report(ann: Person, tmp_path: Path) -> tuple[Store, DataReport]:
+    store = Store(str(tmp_path))
+    span = Span(source="s", name="1", rows=1, content="c")
+    snapshot = Snapshot(pipeline=ann.pipeline, training=(), evaluation=(span,))
+    anomaly = Anomaly(
+        kind="range", span="1", column="a", severity=Severity.ERROR, observed="9", expected="1", message="m", proposal="p"
+    )
+    store.put(snapshot)
+    found = DataReport(snapshot=snapshot.digest, schema_version="v", status=Status.FAIL, checks=1, anomalies=(anomaly,))
+    store.put(found)
+    return store, found
+
+
+def test_an_anomaly_is_waived_once_and_only_in_a_report_of_the_pipeline(ann: Person, report: tuple[Store, DataReport]) -> None:
+    store, found = report
+    today = datetime.now(UTC).date()
+    for _ in range(2):
+        waive(ann, store, found.digest, "range:a", today)
+    (made,) = decisions(ann.ledger, model=ann.pipeline)
+    assert (made.anomaly, made.column, made.until, made.about, made.via) == ("range", "a", today, found.digest, "airflow")
+    other = replace(ann, pipeline="people.other")
+    for person, anomaly, until, words in (
+        (other, "range:a", today, "not of people.other"),
+        (ann, "range", today, "has no anomaly range"),
+        (ann, "range:a", today - timedelta(days=1), "in the past"),
+    ):
+        with pytest.raises(TerminalError, match=words):
+            waive(person, store, found.digest, anomaly, until)
+    assert decisions(ann.ledger, model="people.other") == ()
+
+
+def test_without_keys_a_signed_ledger_cannot_be_written(ann: Person, tmp_path: Path) -> None:
+    assert can_write(ann.ledger)
+    assert not can_write(Ledger(ann.ledger.client))
+    with local_mlflow(tmp_path) as client:
+        assert can_write(Ledger(client)), "an installation that does not sign, and has no ledger yet"
+
+
+def test_the_time_line_keeps_the_order_of_the_ledger_where_clocks_are_wrong(ann: Person) -> None:
+    def at(hours: int) -> datetime:
+        return NOW + timedelta(hours=hours)
+
+    (second, first) = entries(ann.ledger.client, ann.pipeline)
+    wrong = [replace(second, promotion=second.promotion.model_copy(update={"at": at(-9)})), first]
+    made = Decision(kind=DecisionKind.FORCE, model="m", version=3, about="d", by="ann", via="airflow", at=at(2), reason="x")
+    assert [(event.kind, event.what) for event in timeline(wrong, [made])] == [
+        ("force", "version 3"),
+        ("promotion", "1 → 2"),
+        ("promotion", "none → 1"),
+    ]
+
+
+def test_the_time_line_says_what_a_promotion_was(ann: Person) -> None:
+    def kind(**changed: object) -> str:
+        entry = Entry("r", 1, State.DONE, "k", plain.model_copy(update=changed))
+        return timeline([entry], [])[0].kind
+
+    plain = entries(ann.ledger.client, ann.pipeline)[0].promotion
+    assert kind() == "promotion"
+    assert kind(decision="d") == "promotion", "one that was approved"
+    assert kind(decision="d", shadow=None) == "forced promotion"
+    assert kind(verdict=None) == "rollback"
+    assert kind(verdict=None, to_version=None) == "retirement"
