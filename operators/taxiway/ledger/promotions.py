@@ -65,6 +65,7 @@ class Entry:
         key: The key of the promotion, see `promotion_key`.
         promotion: The promotion.
         signature: The signature of its text; None if it was not signed, or written by an earlier version of Taxiway.
+        decision: The signature of the decision that the alias moves; None if there is none.
         link: Its link in the chain; None before it is decided.
     """
 
@@ -74,6 +75,7 @@ class Entry:
     key: str
     promotion: Promotion
     signature: str | None = None
+    decision: str | None = None
     link: Link | None = None
 
     @property
@@ -92,9 +94,16 @@ class Entry:
         named = link is not None and (link.entry, link.record) == (self.run_id, self.promotion.digest)
         return link is not None and named and ledger.keys.verifies(link.text, link.signature)
 
+    @property
+    def decided_text(self) -> str:
+        """What is signed when it is decided that the alias moves: also its run, so that a copy of the run is not decided."""
+        return f"{self.text}\n{self.run_id}\n{State.MOVING}"
+
     def is_signed(self, ledger: Ledger) -> bool:
-        """Whether its text is signed with a key of the installation."""
-        return ledger.keys.verifies(self.text, self.signature)
+        """Whether its text, and if it is decided, that decision too, is signed with a key of the installation."""
+        if not ledger.keys.verifies(self.text, self.signature):
+            return False
+        return self.state not in DECIDED or ledger.keys.verifies(self.decided_text, self.decision)
 
 
 def promotion_key(model: str, version: int | None, verdict: str) -> str:
@@ -210,11 +219,11 @@ def not_signed(suspects: Sequence[Entry]) -> str:
     )
 
 
-def decide(client: "MlflowClient", entry: Entry, state: State) -> Entry:
+def decide(ledger: Ledger, entry: Entry, state: State) -> Entry:
     """Decide an open entry, unless it is decided.
 
     Args:
-        client: The MLflow client.
+        ledger: The ledger.
         entry: The entry.
         state: MOVING, WITHDRAWN or ABORTED.
 
@@ -223,13 +232,14 @@ def decide(client: "MlflowClient", entry: Entry, state: State) -> Entry:
     """
     from mlflow.exceptions import MlflowException
 
+    client, signature = ledger.client, ledger.keys.sign(entry.decided_text) if state is State.MOVING else None
     try:
-        client.log_param(entry.run_id, tags.PROMOTION_DECISION, state)
+        client.log_param(entry.run_id, tags.PROMOTION_DECISION, f"{state} {signature}" if signature else state)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":  # the parameter has another value
             raise
         return _read_entry(client.get_run(entry.run_id))
-    decided = replace(entry, state=state)
+    decided = replace(entry, state=state, decision=signature)
     if state is not State.MOVING:
         close(client, decided)
     return decided
@@ -250,7 +260,13 @@ def is_stale(entry: Entry, at: datetime) -> bool:
 
 def _state(run: "Run") -> State:
     state = State(run.data.tags[tags.PROMOTION_STATE])
-    return State(run.data.params.get(tags.PROMOTION_DECISION, state)) if state is State.INTENT else state
+    return State(_decision(run)[0] or state) if state is State.INTENT else state
+
+
+def _decision(run: "Run") -> tuple[str, str | None]:
+    """The state that was decided, empty if none was, and its signature."""
+    state, _, signature = run.data.params.get(tags.PROMOTION_DECISION, "").partition(" ")
+    return state, signature or None
 
 
 def _read_entry(run: "Run") -> Entry:
@@ -262,5 +278,6 @@ def _read_entry(run: "Run") -> Entry:
         key=values[tags.PROMOTION_KEY],
         promotion=Promotion.from_json(values[tags.PROMOTION_RECORD]),
         signature=values.get(tags.ENTRY_SIGNATURE),
+        decision=_decision(run)[1],
         link=Link.from_json(values.get(tags.CHAIN_LINK, "")),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from taxiway.ledger import chain, decisions, promotions
 from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.promotions import DECIDED
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def verify(ledger: Ledger) -> Verified:
             *(problem for problem in read if isinstance(problem, str)),
             *_broken_links(ledger, links),
             *_broken_entries(ledger, links, entries),
+            *_changed_tags(ledger),
         ),
     )
 
@@ -88,6 +90,17 @@ def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, New
     for entry in entries.values():
         if entry.entry not in newest:
             yield f"the {entry.kind} of {entry.model} in MLflow run {entry.entry} was inserted: it is not in the chain"
+
+
+def _changed_tags(ledger: Ledger) -> Iterator[str]:
+    """The promotions whose number or key are not those that were signed with them."""
+    try:
+        known = promotions.entries(ledger.client)
+    except (ValueError, KeyError):  # a record that cannot be read is named by its digest
+        return
+    for entry in known:
+        if entry.state in DECIDED and entry.signature is not None and not entry.is_signed(ledger):
+            yield f"the promotion of {entry.promotion.model} in MLflow run {entry.run_id} was edited: its number or its key was changed"
 
 
 def _entries(ledger: Ledger) -> list[NewEntry]:

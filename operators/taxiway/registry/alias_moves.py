@@ -12,7 +12,7 @@ from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, aliases_of, point, version_at
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    pass
 
 _STALE_MINUTES = STALE_AFTER.total_seconds() / 60
 _TRIES = 20
@@ -50,20 +50,20 @@ def move(ledger: Ledger, entry: Entry, at: datetime) -> None:
         TerminalError: The champion has changed, or a later promotion came first.
         TransientError: Another promotion of the model is in progress.
     """
-    client, promotion = ledger.client, entry.promotion
+    promotion = entry.promotion
     known = settled(ledger, promotion.model)
     others = [other for other in known if other.state is State.INTENT and other.run_id != entry.run_id]
     for other in others:
         if promotions.is_stale(other, at):
-            promotions.decide(client, other, State.ABORTED)
+            promotions.decide(ledger, other, State.ABORTED)
         else:
-            _withdraw(client, entry, TransientError(_in_progress(other.promotion)))
+            _withdraw(ledger, entry, TransientError(_in_progress(other.promotion)))
     if others:
         known = settled(ledger, promotion.model)
     refused = _overtaken(ledger, entry, known)
     if refused is not None:
-        _withdraw(client, entry, TerminalError(refused))
-    decided = promotions.decide(client, entry, State.MOVING)
+        _withdraw(ledger, entry, TerminalError(refused))
+    decided = promotions.decide(ledger, entry, State.MOVING)
     if decided.state not in DECIDED:
         raise TransientError(
             f"{_what(promotion)} is not done: another promotion of the model found this one stale and set it to {decided.state}, because "
@@ -83,7 +83,11 @@ def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = Non
         known: The entries of the model, newest first, if they are read already.
     """
     entries = known if known is not None else promotions.entries(ledger.client, model, limit=_NEWEST)
-    newest = promotions.head([entry for entry in entries if entry.is_linked(ledger) or entry.is_signed(ledger)])
+    decided = [entry for entry in entries if entry.state in DECIDED]
+    moving = next((entry for entry in decided if not entry.is_linked(ledger) and entry.is_signed(ledger)), None)
+    # The number of a link is signed; that of an entry is a tag, which anybody who can write to MLflow can change.
+    linked = [(entry.link.number, entry) for entry in decided if entry.link is not None and entry.is_linked(ledger)]
+    newest = moving or max(linked, key=lambda numbered: numbered[0], default=(0, None))[1]
     return newest.promotion.to_version if newest is not None else version_at(ledger.client, model, CHAMPION)
 
 
@@ -114,9 +118,9 @@ def _overtaken(ledger: Ledger, entry: Entry, known: Sequence[Entry]) -> str | No
     return f"{_what(promotion)} is not done: {why}; {advice}"
 
 
-def _withdraw(client: "MlflowClient", entry: Entry, reason: TaxiwayError) -> None:
+def _withdraw(ledger: Ledger, entry: Entry, reason: TaxiwayError) -> None:
     """Withdraw an open entry and raise the reason, unless another process of the same promotion has decided that it moves."""
-    if promotions.decide(client, entry, State.WITHDRAWN).state not in DECIDED:
+    if promotions.decide(ledger, entry, State.WITHDRAWN).state not in DECIDED:
         raise reason
 
 

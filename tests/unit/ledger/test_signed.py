@@ -188,7 +188,7 @@ def test_an_inserted_entry_is_named_and_stops_the_next_push(ledger: Ledger, mode
     stranger = Ledger(ledger.client, LedgerKeys((new_key(),)))
     forged = promotions.entries(ledger.client, model)[0].promotion.model_copy(update={"to_version": 3})
     entry = promotions.open_entry(stranger, "k", forged, promotions.entries(ledger.client, model))
-    promotions.close(ledger.client, promotions.decide(ledger.client, entry, promotions.State.MOVING))
+    promotions.close(ledger.client, promotions.decide(stranger, entry, promotions.State.MOVING))
     assert any(f"run {entry.run_id} was inserted: it is not in the chain" in problem for problem in wrong(ledger))
     with pytest.raises(TerminalError, match=rf"not signed .*{entry.run_id}"):
         promote(ledger, model, 2, 1)
@@ -311,3 +311,52 @@ def test_what_was_rolled_back_can_be_forced_again(ledger: Ledger, model: str) ->
     assert force(ledger, judged, made, at=datetime.now(UTC)).to_version == 2
     assert version_at(ledger.client, model, CHAMPION) == 2
     assert wrong(ledger) == ()
+
+
+def copied(ledger: Ledger, entry: promotions.Entry, **changes: str) -> str:
+    """What somebody with access to MLflow can do with an entry: a run with the same tags and parameters."""
+    run = ledger.client.get_run(entry.run_id)
+    values = {name: value for name, value in run.data.tags.items() if name.startswith("taxiway.")}
+    made = ledger.client.create_run(run.info.experiment_id, tags={**values, **changes})
+    for name, value in run.data.params.items():
+        ledger.client.log_param(made.info.run_id, name, value)
+    return str(made.info.run_id)
+
+
+@pytest.mark.parametrize("state", ["INTENT", "DONE"])
+def test_a_copy_of_an_old_promotion_does_not_bring_it_back(ledger: Ledger, model: str, state: str) -> None:
+    """The decision is signed with the id of its run, so a copy is completed by nobody."""
+    promote(ledger, model, 1, None)
+    first = promotions.entries(ledger.client, model)[0]
+    promote(ledger, model, 2, 1)
+    copied(ledger, first, **{tags.PROMOTION_STATE: state, tags.PROMOTION_NUMBER: "9"})
+    assert champion_now(ledger, model) == 2
+    with pytest.raises(TerminalError, match="is not signed with a key of this installation"):
+        promote(ledger, model, 3, 2)
+    assert len([problem for problem in wrong(ledger) if "was inserted" in problem or "was edited" in problem]) >= 1
+
+
+def test_a_withdrawn_promotion_cannot_be_revived_in_the_database(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path) as client:
+        ledger, model = Ledger(client, KEYS), registered(client)
+        promote(ledger, model, 1, None)
+        known = promotions.entries(client, model)
+        late = known[0].promotion.model_copy(update={"from_version": 1, "to_version": 3})
+        entry = promotions.open_entry(ledger, "late", late, known)
+        promotions.decide(ledger, entry, promotions.State.WITHDRAWN)
+        promote(ledger, model, 2, 1)
+        altered(tmp_path, "UPDATE params SET value = ? WHERE value = ?", "MOVING", "WITHDRAWN")
+        altered(tmp_path, "UPDATE tags SET value = ? WHERE value = ?", "INTENT", "WITHDRAWN")
+        assert champion_now(ledger, model) == 2
+        with pytest.raises(TerminalError, match="is not signed"):
+            promote(ledger, model, 3, 2)
+        assert version_at(client, model, CHAMPION) == 2
+
+
+def test_the_order_of_promotions_is_not_that_of_a_tag(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    promote(ledger, model, 2, 1)
+    first = promotions.entries(ledger.client, model)[-1]
+    ledger.client.set_tag(first.run_id, tags.PROMOTION_NUMBER, "99")
+    assert champion_now(ledger, model) == 2
+    assert any("its number or its key was changed" in problem for problem in wrong(ledger))

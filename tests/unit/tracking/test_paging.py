@@ -55,7 +55,9 @@ def test_the_ledger_is_read_whole_by_model_key_and_state(client: SmallPages) -> 
     for version in range(1, RUNS + 1):
         promotion = Promotion(model=model, alias="champion", to_version=version, by="t", at="2026-01-01T00:00:00Z", reason="r")  # type: ignore[arg-type]
         entry = promotions.open_entry(Ledger(client, KEYS), f"key {version}", promotion, promotions.entries(client, model))
-        promotions.close(client, promotions.decide(client, entry, State.MOVING if version % 2 else State.WITHDRAWN))
+        promotions.close(
+            client, promotions.decide(Ledger(client, KEYS), entry, State.MOVING if version % 2 else State.WITHDRAWN)
+        )
     versions = [entry.promotion.to_version for entry in promotions.entries(client, model)]
     assert versions == [5, 4, 3, 2, 1]
     assert [entry.promotion.to_version for entry in promotions.entries(client, model, state=State.DONE)] == [5, 3, 1]

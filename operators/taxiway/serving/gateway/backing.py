@@ -28,7 +28,7 @@ class LedgerPosition:
     """The place of a promotion in the ledger.
 
     Attributes:
-        number: Its number among those of the model.
+        number: The number of its link in the chain, which is signed, unlike the tags of its run.
         at: Its time.
     """
 
@@ -42,7 +42,7 @@ class WantedChampion:
 
     Attributes:
         version: The version; None if there is none.
-        promotion: Why it is the champion; empty if there is none.
+        explanation: Why it is served: its promotion, or that only the alias names it; empty if there is no version.
         position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
         keep_current: Whether the version that is served now stays, whatever it is.
@@ -50,7 +50,7 @@ class WantedChampion:
     """
 
     version: RegisteredVersion | None = None
-    promotion: str = ""
+    explanation: str = ""
     position: LedgerPosition | None = None
     problem: str = ""
     keep_current: bool = False
@@ -89,19 +89,27 @@ def wanted_champion(
     with translate_errors(f"no model {model} is registered"):
         known = entries(client, model, limit=_NEWEST)
     decided = [entry for entry in known if entry.state in DECIDED]
-    backed = [entry for entry in decided if entry.is_linked(ledger)]
+    linked = [(entry.link.number, entry) for entry in decided if entry.link is not None and entry.is_linked(ledger)]
+    backed = [entry for _, entry in sorted(linked, key=lambda numbered: -numbered[0])]
     if not backed and last is not None:
         why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
-        changed = [f"{why}; the version that is served stays until the next promotion", *map(_foreign, decided[:1])]
+        changed = [f"{why}; the version that is served stays until the next promotion", *map(_ignored, decided[:1])]
         return WantedChampion(keep_current=True, problem="; ".join(changed))
     if not backed:
         return _without_promotion(model, alias, decided, rules)
-    head = backed[0]
-    if last is not None and head.number < last.number and head.promotion.at < last.at:
+    head = _position(backed[0])
+    if last is not None and head.number < last.number and head.at < last.at:
         return WantedChampion(keep_current=True, problem=_went_back(head, last))
     found = _by_ledger(client, alias, backed, rules)
-    foreign = [entry for entry in decided if entry not in backed and entry.number >= head.number and entry.state is State.DONE]
-    return replace(found, problem="; ".join(filter(None, (found.problem, *map(_foreign, foreign[:1])))))
+    unlinked = [
+        entry for entry in decided if entry not in backed and entry.number >= backed[0].number and entry.state is State.DONE
+    ]
+    return replace(found, problem="; ".join(filter(None, (found.problem, *map(_ignored, unlinked[:1])))))
+
+
+def _position(entry: Entry) -> LedgerPosition:
+    assert entry.link is not None
+    return LedgerPosition(entry.link.number, entry.promotion.at)
 
 
 def _without_promotion(
@@ -110,9 +118,9 @@ def _without_promotion(
     if alias is None:
         return WantedChampion(problem="no version in the registry has the alias champion")
     if rules.allow_unbacked_alias:
-        return WantedChampion(alias, promotion=_only_alias(alias.version))
+        return WantedChampion(alias, explanation=_only_alias(alias.version))
     if decided:
-        why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_foreign(decided[0])})"
+        why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_ignored(decided[0])})"
     else:
         why = "no promotion in the ledger backs it, so somebody moved the alias by hand"
     return WantedChampion(
@@ -125,16 +133,16 @@ def _by_ledger(
     client: "MlflowClient", alias: RegisteredVersion | None, backed: Sequence[Entry], rules: BackingRules
 ) -> WantedChampion:
     head, promotion = backed[0], backed[0].promotion
-    place, number = LedgerPosition(head.number, promotion.at), alias.version if alias else None
+    place, number = _position(head), alias.version if alias else None
     if alias is not None and number == promotion.to_version:
         return WantedChampion(_known(alias, backed), _describe(promotion), place, is_finished=head.state is State.DONE)
-    if head.state is State.MOVING and number == promotion.from_version:  # between the decision and the alias
-        moving = _known(alias, backed) if alias else None
-        return WantedChampion(
-            moving, _describe(promotion), is_finished=False, problem="" if alias else "the first promotion is in progress"
-        )
+    if head.state is State.MOVING and number == promotion.from_version:
+        # It is decided that the alias moves, and it has not moved yet: the version before it goes on.
+        before = _known(alias, backed) if alias else None
+        explanation = f"a promotion is in progress: {_describe(promotion)}"
+        return WantedChampion(before, explanation, is_finished=False, problem="" if alias else explanation)
     if alias is not None and rules.allow_unbacked_alias:
-        return WantedChampion(alias, promotion=_only_alias(alias.version))
+        return WantedChampion(alias, explanation=_only_alias(alias.version))
     has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
         problem = f"{promotion.model} has no champion: {_describe(promotion)}"
@@ -166,15 +174,15 @@ def _only_alias(version: int) -> str:
     return f"version {version} is served because of its alias alone (allow_unbacked_alias): no promotion in the ledger backs it"
 
 
-def _went_back(head: Entry, last: LedgerPosition) -> str:
+def _went_back(head: LedgerPosition, last: LedgerPosition) -> str:
     return (
-        f"the newest promotion in the ledger is number {head.number}, made at {head.promotion.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
+        f"the newest promotion in the ledger is number {head.number}, made at {head.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
         f"served number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
         "version that is served stays until the next promotion or rollback"
     )
 
 
-def _foreign(entry: Entry) -> str:
+def _ignored(entry: Entry) -> str:
     promotion = entry.promotion
     return (
         f"the promotion to version {promotion.to_version or 'none'} in MLflow run {entry.run_id}, by {promotion.by}, is not signed and was "

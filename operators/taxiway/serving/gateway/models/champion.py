@@ -96,7 +96,7 @@ class ChampionDeployment:
             if found.keep_current:
                 await self._serve_saved()
                 return
-            wanted, self.promotion = found.version, found.promotion
+            wanted, self.promotion = found.version, found.explanation
             if wanted != self._wanted or retry_failed:
                 self._retry.reset()
             self._wanted = wanted
