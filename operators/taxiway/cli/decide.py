@@ -37,7 +37,7 @@ def approve(name: str, reason: str, **given: Any) -> None:
             raise TerminalError(f"{name} cannot be approved: the shadow gate has not decided about it")
         require_valid_waivers(installation.ledger, installation.store(), verdict, datetime.now(UTC).date())
         decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
-        promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=decision.at, approval=decision)
+        promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=datetime.now(UTC), approval=decision)
         _echo_promotion(installation, promotion)
 
 
@@ -70,7 +70,7 @@ def force(name: str, reason: str, **given: Any) -> None:
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
         decision = record_decision(installation.ledger, _decision(DecisionKind.FORCE, judged.verdict, reason))
-        _echo_promotion(installation, push_anyway(installation.ledger, judged.verdict, decision, at=decision.at))
+        _echo_promotion(installation, push_anyway(installation.ledger, judged.verdict, decision, at=datetime.now(UTC)))
 
 
 @click.command()

@@ -72,17 +72,20 @@ def new_key(ledger_keys: str | None) -> None:
     """Print the keys of an installation with a new first key.
 
     New entries are signed with the first key; the others, which are read from TAXIWAY_LEDGER_KEYS, stay valid. Give the printed value to
-    the gateway, the workers and people who decide.
+    the gateway first, then to the workers and to people who decide: what is signed with a key that the gateway does not know, it ignores.
     """
     click.echo(keys.LedgerKeys.parse(ledger_keys or "").rotated().text)
 
 
 @ledger.command("rotate-key")
 def rotate_key() -> None:
-    """Give the stack of this folder a new key; restart it then."""
+    """Give the stack of this folder a new key, while it is stopped."""
+    from taxiway.local.stack import find_running
     from taxiway.local.stack_dir import DEFAULT_STACK_HOME, StackDir
 
     if not DEFAULT_STACK_HOME.is_dir():
         raise ConfigError(f"{DEFAULT_STACK_HOME} is not the folder of a stack; for other installations: taxiway ledger new-key")
+    if find_running(DEFAULT_STACK_HOME) is not None:
+        raise ConfigError("the stack runs, and would not know the new key; stop it first: taxiway down", key="ledger_keys")
     StackDir(DEFAULT_STACK_HOME.resolve()).rotate_ledger_key()
-    click.echo("the stack has a new key; stop and start it: taxiway down, taxiway up")
+    click.echo("the stack has a new key, which it uses from its next start on: taxiway up")

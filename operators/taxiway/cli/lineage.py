@@ -1,8 +1,11 @@
 """The commands that query MLflow: `taxiway lineage` and `taxiway history`."""
 
+from typing import Any
+
 import click
 from rich.console import Console
 
+from taxiway.cli.opened import Given, installation_options, opened
 from taxiway.cli.options import found_tracking_option, json_option, mlflow_at
 from taxiway.errors import TerminalError
 
@@ -48,22 +51,23 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model")
-@found_tracking_option
-def history(model: str, tracking_uri: str) -> None:
+@installation_options
+def history(model: str, **given: Any) -> None:
     """List all promotions and rollbacks of MODEL, newest first, and what people have decided about it."""
     from taxiway.cli.views.lineage import show_decisions, show_history
-    from taxiway.ledger.chain import Ledger
     from taxiway.ledger.decisions import decisions
-    from taxiway.ledger.promotions import entries
+    from taxiway.ledger.promotions import entries, untrusted
 
-    with mlflow_at(tracking_uri) as client:
-        found, made = entries(client, model), decisions(Ledger(client), model=model)
+    with opened(Given(**given)) as installation:
+        ledger = installation.ledger
+        found, made = entries(ledger.client, model), decisions(ledger, model=model)
+        suspects = {entry.run_id for entry in untrusted(ledger, found)}
     if not found and not made:
         raise TerminalError(
-            f"the ledger at {tracking_uri} has no promotion of {model}; allowed: the name of a promoted model, "
+            f"the ledger at {given['tracking_uri']} has no promotion of {model}; allowed: the name of a promoted model, "
             "such as flights.late_arrivals"
         )
     if found:
-        show_history(Console(), model, found)
+        show_history(Console(), model, found, suspects)
     if made:
         show_decisions(Console(), made)

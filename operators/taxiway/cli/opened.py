@@ -1,7 +1,7 @@
 """What the commands of people open: the ledger with its keys, the store and the gateway of an installation."""
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,10 +118,10 @@ def opened(given: Given) -> Iterator[Opened]:
 
 
 def person() -> str:
-    """Who runs this command, as the operating system names them: `ada@host`."""
+    """Who runs this command, as the operating system names them: `ada@host`. Variables of the environment are not asked."""
     try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in a container
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user id without a name, as in a container
         name = f"uid {os.getuid()}"
     return f"{name}@{socket.gethostname()}"
 

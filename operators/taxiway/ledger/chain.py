@@ -69,9 +69,11 @@ class Link:
     def from_json(cls, text: str) -> "Link | None":
         """Read a link; None if the text is none."""
         try:
-            return cls(**json.loads(text))
+            link = cls(**json.loads(text))
         except (ValueError, TypeError):
             return None
+        texts = (link.kind, link.model, link.entry, link.record, link.previous or "", link.signature or "")
+        return link if isinstance(link.number, int) and all(isinstance(value, str) for value in texts) else None
 
     @property
     def text(self) -> str:
@@ -149,13 +151,15 @@ def append(ledger: Ledger, new: NewEntry, before: Callable[[], Iterable[NewEntry
 def links(client: "MlflowClient") -> Iterator[Link | str]:
     """All links of the chain from its beginning; instead of a link that cannot be read, a message about it."""
     experiment = _experiment(client)
-    run = _first_run(client, experiment) if experiment is not None else None
+    run, seen = _first_run(client, experiment) if experiment is not None else None, set[str]()
     while run is not None:
         params = run.data.params
         for name in sorted(name for name in params if name != _NEXT):
             link = Link.from_json(params[name])
             yield link if link is not None and _name(link.number) == name else f"link {name} is not the text of a link"
-        run = client.get_run(params[_NEXT]) if _NEXT in params else None
+        seen.add(run.info.run_id)
+        following = params.get(_NEXT)
+        run = client.get_run(following) if following is not None and following not in seen else None
 
 
 def newest_links(client: "MlflowClient") -> list[Link]:
@@ -180,9 +184,14 @@ def _begin(ledger: Ledger, before: Iterable[NewEntry]) -> str:
         if faster is None:
             raise
         return faster
-    for link in noted:
-        _note(client, link)
+    note(client, noted)
     return made
+
+
+def note(client: "MlflowClient", appended: Iterable[Link]) -> None:
+    """Note links at their entries, such as those that a crash kept from being noted."""
+    for link in appended:
+        _note(client, link)
 
 
 def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
@@ -205,7 +214,18 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
             _continue(ledger.client, experiment, run, link.number)
         elif _written(ledger.client, run.info.run_id, _name(link.number), link.to_json()):
             return link
+        else:
+            _require_link(ledger.client, run.info.run_id, _name(link.number))
     raise TransientError(f"the ledger is written by others all the time; {new.kind} of {new.model} is not appended; try again")
+
+
+def _require_link(client: "MlflowClient", run: str, name: str) -> None:
+    """Raise TerminalError if what another process has written there is no link, so that nothing can be appended any more."""
+    if Link.from_json(client.get_run(run).data.params.get(name, "")) is None:
+        raise TerminalError(
+            f"the parameter {name} of the MLflow run {run} is no link of the chain, so nothing can be appended to the ledger; somebody else "
+            f"has written it. Restore MLflow's database, or delete the parameter there (experiment {EXPERIMENT})"
+        )
 
 
 def _newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link]]":
@@ -221,8 +241,10 @@ def _newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Lin
             f"the experiment {EXPERIMENT} has no run with the beginning of the chain; restore MLflow's database"
         )
     runs = list(reversed(found))
-    while _NEXT in runs[-1].data.params:
-        runs.append(client.get_run(runs[-1].data.params[_NEXT]))
+    seen = {run.info.run_id for run in runs}
+    while (following := runs[-1].data.params.get(_NEXT)) is not None and following not in seen:
+        runs.append(client.get_run(following))
+        seen.add(following)
     known = [link for run in runs[-2:] for link in _own(run)]
     return runs[-1], known
 

@@ -4,6 +4,7 @@ A decision that a crash left outside of the chain is not made. Who decides the s
 """
 
 import os
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
@@ -41,12 +42,13 @@ def record_decision(ledger: Ledger, decision: Decision) -> Decision:
     """
     _check_reason(decision)
     key = _key(decision)
-    own = _runs(ledger, {tags.DECISION_KEY: key})
+    # Somebody else may have written a run with this key: only one whose decision says the same is completed.
+    own = [run for run in _runs(ledger, {tags.DECISION_KEY: key}) if (said := _read(run)) is not None and _key(said) == key]
     made = [found for run in own if (found := _valid(ledger, run)) is not None]
     if not made:
         run_id = own[0].info.run_id if own else _write(ledger, decision, key)
-        decision = _read(own[0]) if own else decision
-        chain.append(ledger, _new_link(run_id, decision), lambda: before_the_chain(ledger.client))
+        decision = (_read(own[0]) if own else None) or decision
+        chain.append(ledger, _new_link(run_id, decision), lambda: before_the_chain(ledger))
         made = [decision]
     if decision.kind in _ANSWERS:
         _require_first(ledger, made[0])
@@ -65,7 +67,9 @@ def decisions(
         limit: Only so many, the newest ones.
     """
     runs = _runs(ledger, {tags.DECISION_MODEL: model, tags.DECISION_ABOUT: about}, limit)
-    return tuple(found for run in runs if (found := _valid(ledger, run)) is not None)
+    found = [made for run in runs if (made := _valid(ledger, run)) is not None]
+    # The tags are not signed, and the decisions are.
+    return tuple(made for made in found if model in (None, made.model) and about in (None, made.about))
 
 
 def answer(ledger: Ledger, about: str) -> Decision | None:
@@ -74,13 +78,23 @@ def answer(ledger: Ledger, about: str) -> Decision | None:
     return found[-1] if found else None
 
 
-def as_written(client: "MlflowClient") -> list[NewEntry]:
-    """What the chain should say of each decision, by what is in MLflow now, oldest first; without those that a crash left open."""
+def as_written(client: "MlflowClient", in_chain: Container[str]) -> list[NewEntry]:
+    """What the chain should say of each decision, by what is in MLflow now, oldest first; without those that a crash left open.
+
+    Args:
+        client: The MLflow client.
+        in_chain: The MLflow runs that the chain names.
+    """
     return [
         entry_of(run, "Decision", tags.DECISION_MODEL, tags.DECISION_RECORD)
         for run in reversed(runs_of(client, EXPERIMENT, {}))
-        if tags.CHAIN_LINK in run.data.tags
+        if tags.CHAIN_LINK in run.data.tags or run.info.run_id in in_chain
     ]
+
+
+def with_runs(client: "MlflowClient") -> "list[tuple[Run, Decision]]":
+    """All decisions that can be read, signed or not, with their MLflow runs."""
+    return [(run, made) for run in runs_of(client, EXPERIMENT, {}) if (made := _read(run)) is not None]
 
 
 def _check_reason(decision: Decision) -> None:
@@ -124,13 +138,24 @@ def _write(ledger: Ledger, decision: Decision, key: str) -> str:
 
 
 def _runs(ledger: Ledger, wanted: dict[str, str | None], limit: int | None = None) -> "list[Run]":
-    """The MLflow runs of decisions with these tags, newest link first; those outside of the chain come last."""
+    """The MLflow runs of decisions with these tags, newest link first; those outside of the chain come last.
+
+    What a crash has left in the chain without a note at its run is noted first, so that the order of answers cannot change later.
+    """
     runs = runs_of(ledger.client, EXPERIMENT, wanted, limit)
+    missing = {run.info.run_id for run in runs if _link(run) is None}
+    left = [link for link in chain.newest_links(ledger.client) if link.entry in missing] if missing else []
+    if left:
+        chain.note(ledger.client, left)
+        runs = runs_of(ledger.client, EXPERIMENT, wanted, limit)
     return sorted(runs, key=lambda run: -(link.number if (link := _link(run)) else 0))
 
 
-def _read(run: "Run") -> Decision:
-    return Decision.from_json(run.data.tags[tags.DECISION_RECORD])
+def _read(run: "Run") -> Decision | None:
+    try:
+        return Decision.from_json(run.data.tags.get(tags.DECISION_RECORD, ""))
+    except (ValueError, TypeError):
+        return None
 
 
 def _link(run: "Run") -> Link | None:
@@ -146,8 +171,10 @@ def _valid(ledger: Ledger, run: "Run") -> Decision | None:
     link = _link(run)
     if link is None or not ledger.keys.verifies(link.text, link.signature):
         return None
-    try:
-        decision = _read(run)
-    except (ValueError, KeyError):
+    decision = _read(run)
+    if decision is None:
         return None
-    return decision if (link.entry, link.record) == (run.info.run_id, decision.digest) else None
+    new = _new_link(run.info.run_id, decision)
+    return (
+        decision if (link.kind, link.model, link.entry, link.record) == (new.kind, new.model, new.entry, new.record) else None
+    )

@@ -64,6 +64,10 @@ class LedgerKeys:
         """The signature of a text, `KEY_ID:HEX`; None without a key."""
         return _signature(self.keys[0], text) if self.keys else None
 
+    def knows(self, signature: str) -> bool:
+        """Whether a signature says that it was made with one of the keys."""
+        return signature.partition(":")[0] in {_key_id(key) for key in self.keys}
+
     def verifies(self, text: str, signature: str | None) -> bool:
         """Whether a signature of a text was made with one of the keys; always true without a key."""
         if not self.keys:
@@ -79,6 +83,9 @@ def new_key() -> str:
     return secrets.token_urlsafe(32)
 
 
+def _key_id(key: str) -> str:
+    return blake2b(key.encode(), digest_size=_ID_BYTES, person=b"taxiway-key").hexdigest()
+
+
 def _signature(key: str, text: str) -> str:
-    key_id = blake2b(key.encode(), digest_size=_ID_BYTES, person=b"taxiway-key").hexdigest()
-    return f"{key_id}:{hmac.digest(key.encode(), text.encode(), 'sha256').hex()}"
+    return f"{_key_id(key)}:{hmac.digest(key.encode(), text.encode(), 'sha256').hex()}"

@@ -7,6 +7,7 @@ once it is stale, any other promotion may decide it. Clocks say when an entry is
 is that of their numbers.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 EXPERIMENT = "taxiway/promotions"
+_log = logging.getLogger(__name__)
 STALE_AFTER = timedelta(minutes=10)
 """If an open entry's time and that of another promotion differ by more, the entry counts as left by a crash."""
 
@@ -90,9 +92,20 @@ class Entry:
 
     def is_linked(self, ledger: Ledger) -> bool:
         """Whether it has a link that is signed with a key of the installation, and that is about this very promotion."""
-        link = self.link
-        named = link is not None and (link.entry, link.record) == (self.run_id, self.promotion.digest)
+        link, new = self.link, self.new_link
+        named = link is not None and (link.kind, link.model, link.entry, link.record) == (
+            new.kind,
+            new.model,
+            new.entry,
+            new.record,
+        )
         return link is not None and named and ledger.keys.verifies(link.text, link.signature)
+
+    def rank(self, ledger: Ledger) -> tuple[int, int]:
+        """Its place among the promotions of its model, by what is signed: its number, or if that is not, the number of its link."""
+        if ledger.keys.verifies(self.text, self.signature):
+            return 1, self.number
+        return 0, self.link.number if self.link is not None else 0
 
     @property
     def decided_text(self) -> str:
@@ -129,9 +142,11 @@ def entries(
         limit: Only so many entries, the newest ones.
     """
     wanted = {tags.PROMOTION_MODEL: model, tags.PROMOTION_KEY: key, tags.PROMOTION_STATE: state}
-    found = runs_of(client, EXPERIMENT, wanted, limit)
+    read = [_read_entry(run) for run in runs_of(client, EXPERIMENT, wanted, limit)]
+    # The tag with the model is not signed, and the promotion is.
+    found = [entry for entry in read if entry is not None and model in (None, entry.promotion.model)]
     # The sort is stable. Numbers of different models are not comparable, but no reader compares entries of different models.
-    return sorted((_read_entry(run) for run in found), key=lambda entry: -entry.number)
+    return sorted(found, key=lambda entry: -entry.number)
 
 
 def as_written(client: "MlflowClient") -> list[NewEntry]:
@@ -143,13 +158,22 @@ def as_written(client: "MlflowClient") -> list[NewEntry]:
     ]
 
 
-def head(known: Sequence[Entry]) -> Entry | None:
-    """The newest promotion of a model that is decided, whose version is its champion; None if there is none.
+def trusted(ledger: Ledger, known: Sequence[Entry]) -> list[Entry]:
+    """The decided promotions of a model that somebody with a key of the installation has written, newest first.
+
+    The version after the first one is the champion. Tags of MLflow are not believed: neither for the order, nor for what is decided.
 
     Args:
-        known: All entries of the model, newest first.
+        ledger: The ledger.
+        known: Entries of the model.
     """
-    return next((entry for entry in known if entry.state in DECIDED), None)
+    found = [entry for entry in known if entry.state in DECIDED and (entry.is_linked(ledger) or entry.is_signed(ledger))]
+    return sorted(found, key=lambda entry: entry.rank(ledger), reverse=True)
+
+
+def head(ledger: Ledger, known: Sequence[Entry]) -> Entry | None:
+    """The newest promotion of a model that is decided; None if there is none. See `trusted`."""
+    return next(iter(trusted(ledger, known)), None)
 
 
 def open_entry(ledger: Ledger, key: str, promotion: Promotion, known: Sequence[Entry]) -> Entry:
@@ -187,30 +211,33 @@ def append_to_chain(ledger: Ledger, entry: Entry) -> Entry:
     """
     if entry.is_linked(ledger):
         return entry
-    if not entry.is_signed(ledger) and chain.exists(ledger.client):
-        raise TerminalError(not_signed([entry]))
-    return replace(entry, link=chain.append(ledger, entry.new_link, lambda: before_the_chain(ledger.client)))
+    if not entry.is_signed(ledger):
+        raise TerminalError(not_signed(ledger, [entry]))
+    return replace(entry, link=chain.append(ledger, entry.new_link, lambda: before_the_chain(ledger)))
 
 
-def before_the_chain(client: "MlflowClient") -> list[NewEntry]:
-    """The promotions with which the chain begins, because they are older than it."""
-    return as_written(client)
+def before_the_chain(ledger: Ledger) -> list[NewEntry]:
+    """The promotions with which a chain begins, because they are older than it.
+
+    With a key there are none: signing whatever is in MLflow is a decision of a person (`taxiway ledger sign`).
+    """
+    return [] if ledger.keys else as_written(ledger.client)
 
 
 def untrusted(ledger: Ledger, known: Sequence[Entry]) -> list[Entry]:
-    """The decided entries that nobody with a key of the installation has written.
-
-    Before the chain is begun, all are trusted: they are of before it.
-    """
-    suspects = [
-        entry for entry in known if entry.state in DECIDED and not entry.is_linked(ledger) and not entry.is_signed(ledger)
-    ]
-    return suspects if suspects and chain.exists(ledger.client) else []
+    """The decided entries that nobody with a key of the installation has written."""
+    return [entry for entry in known if entry.state in DECIDED and not entry.is_linked(ledger) and not entry.is_signed(ledger)]
 
 
-def not_signed(suspects: Sequence[Entry]) -> str:
+def not_signed(ledger: Ledger, suspects: Sequence[Entry]) -> str:
     """A message about entries that are not signed with a key of the installation."""
-    promotion = suspects[0].promotion
+    promotion, signature = suspects[0].promotion, suspects[0].signature
+    if signature is not None and not ledger.keys.knows(signature):
+        return (
+            f"the promotion of {promotion.model} to version {promotion.to_version or 'none'} by {promotion.by} is signed with the key "
+            f"{signature.partition(':')[0]}, which is not known here (MLflow run {suspects[0].run_id}). Give this process all keys of the installation, the newest first; if the key "
+            "is none of them, somebody else has written that run"
+        )
     more = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
     return (
         f"the promotion of {promotion.model} to version {promotion.to_version or 'none'} at {promotion.at:%Y-%m-%d %H:%M:%S} UTC by "
@@ -238,7 +265,7 @@ def decide(ledger: Ledger, entry: Entry, state: State) -> Entry:
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":  # the parameter has another value
             raise
-        return _read_entry(client.get_run(entry.run_id))
+        return _read_entry(client.get_run(entry.run_id)) or entry
     decided = replace(entry, state=state, decision=signature)
     if state is not State.MOVING:
         close(client, decided)
@@ -259,8 +286,10 @@ def is_stale(entry: Entry, at: datetime) -> bool:
 
 
 def _state(run: "Run") -> State:
-    state = State(run.data.tags[tags.PROMOTION_STATE])
-    return State(_decision(run)[0] or state) if state is State.INTENT else state
+    """The state of an entry; INTENT if somebody has written something else there."""
+    states = {str(state): state for state in State}
+    state = states.get(run.data.tags.get(tags.PROMOTION_STATE, ""), State.INTENT)
+    return states.get(_decision(run)[0], state) if state is State.INTENT else state
 
 
 def _decision(run: "Run") -> tuple[str, str | None]:
@@ -269,14 +298,21 @@ def _decision(run: "Run") -> tuple[str, str | None]:
     return state, signature or None
 
 
-def _read_entry(run: "Run") -> Entry:
+def _read_entry(run: "Run") -> Entry | None:
+    """The entry in a run; None, with a warning, if it is none that Taxiway has written."""
     values = run.data.tags
+    try:
+        promotion = Promotion.from_json(values[tags.PROMOTION_RECORD])
+        key, number = values[tags.PROMOTION_KEY], int(values.get(tags.PROMOTION_NUMBER, 0))  # earlier versions wrote no number
+    except (KeyError, ValueError, TypeError):
+        _log.warning("the MLflow run %s in %s is no entry of the ledger, and is ignored", run.info.run_id, EXPERIMENT)
+        return None
     return Entry(
         run_id=run.info.run_id,
-        number=int(values.get(tags.PROMOTION_NUMBER, 0)),  # earlier versions of Taxiway wrote none
+        number=number,
         state=_state(run),
-        key=values[tags.PROMOTION_KEY],
-        promotion=Promotion.from_json(values[tags.PROMOTION_RECORD]),
+        key=key,
+        promotion=promotion,
         signature=values.get(tags.ENTRY_SIGNATURE),
         decision=_decision(run)[1],
         link=Link.from_json(values.get(tags.CHAIN_LINK, "")),

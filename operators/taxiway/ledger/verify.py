@@ -1,11 +1,12 @@
 """Verify the ledger: the chain from its beginning, and every promotion and decision against its link."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from taxiway.ledger import chain, decisions, promotions
 from taxiway.ledger.chain import Ledger, Link, NewEntry
 from taxiway.ledger.promotions import DECIDED
+from taxiway.tracking import tags
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def verify(ledger: Ledger) -> Verified:
     """
     read = list(chain.links(ledger.client))
     links = [link for link in read if isinstance(link, Link)]
-    entries = {entry.entry: entry for entry in _entries(ledger)}
+    entries = {entry.entry: entry for entry in _entries(ledger, {link.entry for link in links})}
     return Verified(
         links=len(links),
         unsigned=sum(link.signature is None for link in links),
@@ -43,24 +44,29 @@ def verify(ledger: Ledger) -> Verified:
             *_broken_links(ledger, links),
             *_broken_entries(ledger, links, entries),
             *_changed_tags(ledger),
+            *_changed_decision_tags(ledger),
         ),
     )
 
 
 def unsigned_entries(ledger: Ledger) -> list[NewEntry]:
     """The entries without a link that is signed with a key of the installation, oldest first."""
-    signed = {
-        (link.entry, link.record)
-        for link in chain.links(ledger.client)
-        if isinstance(link, Link) and ledger.keys.verifies(link.text, link.signature)
-    }
-    return [entry for entry in _entries(ledger) if (entry.entry, entry.record) not in signed]
+    found = [link for link in chain.links(ledger.client) if isinstance(link, Link)]
+    signed = {(link.entry, link.record) for link in found if ledger.keys.verifies(link.text, link.signature)}
+    entries = _entries(ledger, {link.entry for link in found})
+    return [entry for entry in entries if (entry.entry, entry.record) not in signed]
 
 
 def sign(ledger: Ledger, unsigned: Iterable[NewEntry]) -> None:
-    """Sign entries of before the installation had its keys: each is appended to the chain again."""
+    """Sign entries of before the installation had its keys: each is appended to the chain again.
+
+    What a crash has left in the chain without a note at its entry is noted, too.
+    """
     for entry in unsigned:
         chain.append(ledger, entry)
+    noted = {entry.run_id: entry.link for entry in promotions.entries(ledger.client)}
+    newest = {link.entry: link for link in chain.links(ledger.client) if isinstance(link, Link)}
+    chain.note(ledger.client, (link for run, link in newest.items() if run in noted and noted[run] != link))
 
 
 def _broken_links(ledger: Ledger, links: list[Link]) -> Iterator[str]:
@@ -72,6 +78,8 @@ def _broken_links(ledger: Ledger, links: list[Link]) -> Iterator[str]:
             yield f"links {missing} of the chain are missing"
         elif link.previous != (before.hash if before else None):
             yield f"link {before.number if before else 1} of the chain was changed, or link {link.number} was: they do not fit together"
+        if link.signature is None and before is not None and before.signature is not None:
+            yield f"link {link.number} of the chain ({_of(link)}) is not signed, and the one before it is"
         if link.signature is not None and not ledger.keys.verifies(link.text, link.signature):
             yield f"link {link.number} of the chain ({_of(link)}) is not signed with a key of this installation"
         before = link
@@ -94,18 +102,22 @@ def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, New
 
 def _changed_tags(ledger: Ledger) -> Iterator[str]:
     """The promotions whose number or key are not those that were signed with them."""
-    try:
-        known = promotions.entries(ledger.client)
-    except (ValueError, KeyError):  # a record that cannot be read is named by its digest
-        return
-    for entry in known:
+    for entry in promotions.entries(ledger.client):
         if entry.state in DECIDED and entry.signature is not None and not entry.is_signed(ledger):
             yield f"the promotion of {entry.promotion.model} in MLflow run {entry.run_id} was edited: its number or its key was changed"
 
 
-def _entries(ledger: Ledger) -> list[NewEntry]:
+def _changed_decision_tags(ledger: Ledger) -> Iterator[str]:
+    """The decisions whose tags, by which they are found, are not those of their records."""
+    for run, decision in decisions.with_runs(ledger.client):
+        found = (run.data.tags.get(tags.DECISION_MODEL), run.data.tags.get(tags.DECISION_ABOUT))
+        if found != (decision.model, decision.about):
+            yield f"the decision of {decision.by} about {decision.model} in MLflow run {run.info.run_id} was edited: its tags are {found}"
+
+
+def _entries(ledger: Ledger, in_chain: Container[str]) -> list[NewEntry]:
     """All promotions that were decided, and all decisions of people that were made, as they are in MLflow now."""
-    return [*promotions.as_written(ledger.client), *decisions.as_written(ledger.client)]
+    return [*promotions.as_written(ledger.client), *decisions.as_written(ledger.client, in_chain)]
 
 
 def _of(link: Link) -> str:

@@ -1,9 +1,12 @@
 """The folder of an embedded stack, with its data, logs and secrets."""
 
+import fcntl
 import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -100,7 +103,19 @@ class StackDir:
         Raises:
             ConfigError: The file of the secrets is damaged.
         """
-        path = self.root / "secrets.json"
+        with self._locked_secrets():
+            found = self._read_secrets(self.root / "secrets.json")
+        self._set_password("admin", found.airflow_password)
+        return found
+
+    @contextmanager
+    def _locked_secrets(self) -> Iterator[None]:
+        """Within this block, no other process makes or changes the secrets."""
+        with os.fdopen(os.open(self.root / "secrets.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _read_secrets(self, path: Path) -> Secrets:
         if not path.exists():
             _write_private(path, json.dumps(asdict(new_secrets())))
         try:
@@ -111,7 +126,6 @@ class StackDir:
         if "ledger_keys" not in known:  # of a stack that is older than the signing of the ledger
             self.unsigned_file.touch()
             _write_private(path, json.dumps(asdict(found)))
-        self._set_password("admin", found.airflow_password)
         return found
 
     @property
@@ -121,9 +135,11 @@ class StackDir:
 
     def rotate_ledger_key(self) -> None:
         """Put a new key before those that sign the ledger; the old ones stay valid for what they have signed."""
-        known = self.secrets()
-        rotated = replace(known, ledger_keys=LedgerKeys.parse(known.ledger_keys).rotated().text)
-        _write_private(self.root / "secrets.json", json.dumps(asdict(rotated)))
+        path = self.root / "secrets.json"
+        with self._locked_secrets():
+            known = self._read_secrets(path)
+            rotated = replace(known, ledger_keys=LedgerKeys.parse(known.ledger_keys).rotated().text)
+            _write_private(path, json.dumps(asdict(rotated)))
 
     def _set_password(self, user: str, password: str) -> None:
         """Write a password into Airflow's password file, and keep those of other users."""

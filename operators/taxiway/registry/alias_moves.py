@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _STALE_MINUTES = STALE_AFTER.total_seconds() / 60
 _TRIES = 20
-_NEWEST = 50
 
 
 def settled(ledger: Ledger, model: str) -> list[Entry]:
@@ -28,7 +27,7 @@ def settled(ledger: Ledger, model: str) -> list[Entry]:
     known = promotions.entries(ledger.client, model)
     suspects = promotions.untrusted(ledger, known)
     if suspects:
-        raise TerminalError(promotions.not_signed(suspects))
+        raise TerminalError(promotions.not_signed(ledger, suspects))
     if any(entry.state is State.MOVING for entry in known):
         _move_aliases(ledger, model)
         return promotions.entries(ledger.client, model)
@@ -73,22 +72,29 @@ def move(ledger: Ledger, entry: Entry, at: datetime) -> None:
 
 
 def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = None) -> int | None:
-    """The champion of a model: that of the newest promotion in the ledger, and only without one the version at the alias.
+    """The champion of a model: that of the newest promotion in the ledger.
 
-    Whoever can write to MLflow can move the alias, but not sign a promotion.
+    Whoever can write to MLflow can move the alias, but not sign a promotion. Only where nothing is signed, a model without a promotion
+    has the champion that its alias names.
 
     Args:
         ledger: The ledger.
         model: The registered model.
         known: The entries of the model, newest first, if they are read already.
     """
-    entries = known if known is not None else promotions.entries(ledger.client, model, limit=_NEWEST)
-    decided = [entry for entry in entries if entry.state in DECIDED]
-    moving = next((entry for entry in decided if not entry.is_linked(ledger) and entry.is_signed(ledger)), None)
-    # The number of a link is signed; that of an entry is a tag, which anybody who can write to MLflow can change.
-    linked = [(entry.link.number, entry) for entry in decided if entry.link is not None and entry.is_linked(ledger)]
-    newest = moving or max(linked, key=lambda numbered: numbered[0], default=(0, None))[1]
-    return newest.promotion.to_version if newest is not None else version_at(ledger.client, model, CHAMPION)
+    entries = known if known is not None else promotions.entries(ledger.client, model)
+    newest = promotions.head(ledger, entries)
+    if newest is not None:
+        return newest.promotion.to_version
+    return None if ledger.keys else version_at(ledger.client, model, CHAMPION)
+
+
+def files_by_ledger(ledger: Ledger, model: str, version: int) -> str | None:
+    """The digest of a champion's files in its newest promotion, which is signed; None if the ledger has none."""
+    known = promotions.trusted(ledger, promotions.entries(ledger.client, model))
+    return next(
+        (entry.promotion.files for entry in known if entry.promotion.to_version == version and entry.promotion.files), None
+    )
 
 
 def restore_aliases(ledger: Ledger, model: str) -> None:
@@ -107,7 +113,7 @@ def champion_before(known: Sequence[Entry], version: int) -> int | None:
 
 def _overtaken(ledger: Ledger, entry: Entry, known: Sequence[Entry]) -> str | None:
     """Why the promotion can no longer be carried out; None if it can."""
-    promotion, newest = entry.promotion, promotions.head(known)
+    promotion, newest = entry.promotion, promotions.head(ledger, known)
     champion = champion_now(ledger, promotion.model, known)
     overtaken = newest is not None and newest.run_id != entry.run_id and newest.number >= entry.number
     if not overtaken and champion in (promotion.from_version, promotion.to_version):
@@ -134,7 +140,7 @@ def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
     followed: str | None = None
     for _ in range(_TRIES):
         known = promotions.entries(client, model)
-        newest = promotions.head(known)
+        newest = promotions.head(ledger, known)
         if newest is None or (followed is None and newest.state is State.DONE and not always):
             return
         for entry in reversed(known):

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from taxiway.models.own_model import OwnModel
 
 
-def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | None = None) -> "PyFuncModel":
+def load_trusted(
+    tracking_uri: str, model: str, version: int, *, code: Path | None = None, files: str | None = None
+) -> "PyFuncModel":
     """Download a registered version, check its files against Taxiway's own allow-list, and load it.
 
     Args:
@@ -28,6 +30,7 @@ def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | No
         model: The registered model.
         version: Its version.
         code: The folder of trusted code, for models of a team's own class; see `taxiway.models.own_model`.
+        files: The digest that its files must have, by a record that MLflow cannot change; None if there is none.
 
     Raises:
         UntrustedModelError: The check failed; no method of the model has been called.
@@ -37,7 +40,8 @@ def load_trusted(tracking_uri: str, model: str, version: int, *, code: Path | No
 
     client = MlflowClient(tracking_uri)
     with temp_folder("model") as folder:
-        return load_folder(download_version(client, client.get_model_version(model, str(version)), folder), code)
+        registered = client.get_model_version(model, str(version))
+        return load_folder(download_version(client, registered, folder, files), code)
 
 
 def load_folder(folder: Path, code: Path | None = None) -> "PyFuncModel":
@@ -92,7 +96,7 @@ def download_version(client: "MlflowClient", version: "ModelVersion", folder: Pa
     digest = digest_of_folder(files)
     if promoted is not None and digest != promoted:
         raise UntrustedModelError(
-            f"the files of {name} are not those that were promoted: their digest is {digest}, in the ledger it is {promoted}. Somebody has "
+            f"the files of {name} are not those that were trained: their digest is {digest}, by the ledger or the record of the candidate it is {promoted}. Somebody has "
             "changed them in MLflow; restore them, or roll back"
         )
     if registered is None:

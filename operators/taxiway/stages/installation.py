@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.errors import ConfigError
+from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import VARIABLE, LedgerKeys, new_key
+from taxiway.ledger.verify import sign, unsigned_entries
 from taxiway.records.digests import digest_of_bytes
 from taxiway.stages.context import Services
 from taxiway.store import Store
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
-from taxiway.tracking.local import database_uri, local_mlflow
+from taxiway.tracking.local import database_uri, has_database, local_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_HOME = Path(".taxiway/local")
 DEFAULT_DATA = ".taxiway/data"
+_KEYS_FILE = "ledger.keys"
 
 
 class Sharing(Enum):
@@ -69,8 +72,12 @@ def open_installation(data: str | None, tracking_uri: str | None, store: str | N
             f"the store {store} needs the MLflow server that belongs to it; give it too: --tracking-uri URL", key="tracking_uri"
         )
     if tracking_uri is None:
+        older = has_database(home) and not (home / _KEYS_FILE).exists()
         services = Services(data=data, ledger_keys=local_keys(home))
         with _locked_home(home), local_mlflow(home) as client, mlflow_errors(database_uri(home)):
+            if older:  # of runs before the ledger was signed
+                ledger = Ledger(client, services.ledger_keys)
+                sign(ledger, unsigned_entries(ledger))
             yield Installation(Store(str(home.absolute() / "store")), client, services)
         return
     services = Services(data=data, ledger_keys=LedgerKeys.parse(os.environ.get(VARIABLE, "")))
@@ -89,7 +96,7 @@ def local_keys(home: Path) -> LedgerKeys:
     Raises:
         ConfigError: The folder cannot be written, or the file has a key that is too short.
     """
-    path = home / "ledger.keys"
+    path = home / _KEYS_FILE
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not path.exists():

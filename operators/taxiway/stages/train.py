@@ -185,6 +185,8 @@ def _threshold(context: StageContext, fitted: Any, features: FeatureSet, replace
 
 
 def _load_model(context: StageContext, version: int) -> Any:
+    from taxiway.registry.alias_moves import files_by_ledger
     from taxiway.registry.load import load_trusted
 
-    return load_trusted(context.registry.tracking_uri, context.pipeline.name, version, code=context.code).get_raw_model()
+    name, files = context.pipeline.name, files_by_ledger(context.ledger, context.pipeline.name, version)
+    return load_trusted(context.registry.tracking_uri, name, version, code=context.code, files=files).get_raw_model()

@@ -96,8 +96,14 @@ def judge(
     return evaluation, verdict
 
 
-def load_version(context: StageContext, model: str, version: int) -> "LoadedModel":
+def load_version(context: StageContext, model: str, version: int, files: str | None = None) -> "LoadedModel":
     """Load a model version to score rows with it.
+
+    Args:
+        context: The run.
+        model: The registered model.
+        version: Its version.
+        files: The digest that its files must have, so that the files in MLflow are those that are decided about; None if not known.
 
     Raises:
         UntrustedModelError: It needs types that Taxiway does not load.
@@ -106,7 +112,7 @@ def load_version(context: StageContext, model: str, version: int) -> "LoadedMode
     from taxiway.registry.described import classes_in, size_in
     from taxiway.registry.load import load_trusted
 
-    loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code)
+    loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
     described = context.registry.get_model_version(model, str(version)).tags
     return LoadedModel(version, loaded, classes_in(described), size_in(described))
 
@@ -156,8 +162,10 @@ def _evaluate_with(
 
 
 def _load_champion(context: StageContext, model: str, version: int) -> "LoadedModel":
+    from taxiway.registry.alias_moves import files_by_ledger
+
     try:
-        return load_version(context, model, version)
+        return load_version(context, model, version, files_by_ledger(context.ledger, model, version))
     except (UntrustedModelError, ModelLoadError) as error:
         raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error
 
@@ -173,7 +181,7 @@ def _evaluate(
 
     return evaluate(
         snapshot,
-        load_version(context, candidate.model, candidate.version),
+        load_version(context, candidate.model, candidate.version, candidate.files),
         _load_champion(context, candidate.model, champion) if champion is not None else None,
         model=candidate.model,
         label=context.pipeline.source.label,

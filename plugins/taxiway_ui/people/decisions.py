@@ -56,7 +56,7 @@ def force(person: Person, store: Store, version: int) -> None:
     """
     verdict = judged_version(person.ledger.client, store, person.pipeline, version).verdict
     made = record_decision(person.ledger, person.decision(DecisionKind.FORCE, verdict))
-    promote.force(person.ledger, verdict, made, at=made.at)
+    promote.force(person.ledger, verdict, made, at=datetime.now(UTC))
 
 
 def roll_back(person: Person, version: int) -> None:
@@ -164,7 +164,7 @@ def require_answered(person: Person, verdict: Verdict, kind: DecisionKind) -> No
 
 def _is_done(person: Person, version: int | None, how: str) -> bool:
     """Whether the champion is what it is because the same person has done the same before: the form was sent twice."""
-    last = head(entries(person.ledger.client, person.pipeline, limit=_NEWEST))
+    last = head(person.ledger, entries(person.ledger.client, person.pipeline, limit=_NEWEST))
     if last is None:
         return False
     done = last.promotion

@@ -86,7 +86,7 @@ def test_keys_are_made_and_kept_private(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TAXIWAY_LEDGER_KEYS", first)
     both = done("ledger", "new-key").strip().split(",")
     assert (len(both), both[1]) == (2, first)
-    assert "is not signed with a key of this installation" in refused("rollback", NAME, "--reason", "x")
+    assert "which is not known here" in refused("rollback", NAME, "--reason", "x")
 
 
 def test_a_version_waits_for_an_approval_and_is_pushed_by_it(site: Site) -> None:

@@ -84,34 +84,44 @@ def test_a_whole_ledger_has_no_problems(ledger: Ledger, model: str) -> None:
     assert all(entry.promotion.files == f"files{entry.promotion.to_version}" for entry in promotions.entries(ledger.client))
 
 
-def test_an_old_ledger_is_taken_over_when_the_chain_begins(tmp_path: Path) -> None:
-    """Before the chain, entries had neither links nor signatures."""
+def older_promotion(client: MlflowClient, model: str) -> None:
+    """As Taxiway wrote them before there was a chain: without number, link and signature."""
+    old = Promotion(
+        model=model, alias=CHAMPION, from_version=None, to_version=1, by="dag/run", at=NOW, reason="first champion", verdict="v"
+    )
+    client.create_run(
+        client.create_experiment(promotions.EXPERIMENT),
+        tags={
+            tags.PROMOTION_MODEL: model,
+            tags.PROMOTION_KEY: "k",
+            tags.PROMOTION_STATE: "DONE",
+            tags.PROMOTION_RECORD: old.to_json(),
+        },
+    )
+    client.set_registered_model_alias(model, CHAMPION, "1")
+
+
+def test_an_old_ledger_is_signed_by_a_person_and_not_by_the_next_push(tmp_path: Path) -> None:
+    """Anybody who can write to MLflow could have written such entries."""
     with local_mlflow(tmp_path) as client:
         ledger, model = Ledger(client, KEYS), registered(client)
-        old = Promotion(
-            model=model,
-            alias=CHAMPION,
-            from_version=None,
-            to_version=1,
-            by="dag/run",
-            at=NOW,
-            reason="first champion",
-            verdict="v",
-        )
-        client.create_run(
-            client.create_experiment(promotions.EXPERIMENT),
-            tags={
-                tags.PROMOTION_MODEL: model,
-                tags.PROMOTION_KEY: "k",
-                tags.PROMOTION_STATE: "DONE",
-                tags.PROMOTION_NUMBER: "1",
-                tags.PROMOTION_RECORD: old.to_json(),
-            },
-        )
-        client.set_registered_model_alias(model, CHAMPION, "1")
+        older_promotion(client, model)
+        with pytest.raises(TerminalError, match="taxiway ledger sign"):
+            promote(ledger, model, 2, 1)
+        sign(ledger, unsigned_entries(ledger))
         promote(ledger, model, 2, 1)
         assert [entry.is_linked(ledger) for entry in promotions.entries(client, model)] == [True, True]
         assert wrong(ledger) == ()
+
+
+def test_without_keys_an_old_ledger_goes_on(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path) as client:
+        ledger, model = Ledger(client), registered(client)
+        older_promotion(client, model)
+        assert champion_now(ledger, model) == 1
+        promote(ledger, model, 2, 1)
+        assert [entry.is_linked(ledger) for entry in promotions.entries(client, model)] == [True, True]
+        assert (wrong(ledger), verify(ledger).links) == ((), 2)
 
 
 def test_entries_of_before_the_keys_are_signed_by_command(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def test_an_inserted_entry_is_named_and_stops_the_next_push(ledger: Ledger, mode
     entry = promotions.open_entry(stranger, "k", forged, promotions.entries(ledger.client, model))
     promotions.close(ledger.client, promotions.decide(stranger, entry, promotions.State.MOVING))
     assert any(f"run {entry.run_id} was inserted: it is not in the chain" in problem for problem in wrong(ledger))
-    with pytest.raises(TerminalError, match=rf"not signed .*{entry.run_id}"):
+    with pytest.raises(TerminalError, match=rf"is not known here .*{entry.run_id}"):
         promote(ledger, model, 2, 1)
 
 
@@ -360,3 +370,71 @@ def test_the_order_of_promotions_is_not_that_of_a_tag(ledger: Ledger, model: str
     ledger.client.set_tag(first.run_id, tags.PROMOTION_NUMBER, "99")
     assert champion_now(ledger, model) == 2
     assert any("its number or its key was changed" in problem for problem in wrong(ledger))
+
+
+def test_tags_that_point_elsewhere_are_not_believed_and_named(ledger: Ledger, model: str) -> None:
+    other = registered(ledger.client)
+    promote(ledger, model, 1, None)
+    promote(ledger, other, 1, None)
+    promote(ledger, other, 2, 1)
+    newest = promotions.entries(ledger.client, other)[0]
+    ledger.client.set_tag(newest.run_id, tags.PROMOTION_MODEL, model)
+    assert (champion_now(ledger, model), len(promotions.entries(ledger.client, model))) == (1, 1)
+    made = record_decision(ledger, decision(model, DecisionKind.WAIVER, "r1", version=None, anomaly="range"))
+    (run,) = ledger.client.search_runs([ledger.client.get_experiment_by_name("taxiway/decisions").experiment_id])
+    ledger.client.set_tag(run.info.run_id, tags.DECISION_ABOUT, "r2")
+    assert (decisions(ledger, about="r2"), decisions(ledger, model=model)) == ((), (made,))
+    assert any("was edited" in problem for problem in wrong(ledger))
+
+
+def test_a_run_that_somebody_prepared_is_not_signed_for_them(ledger: Ledger, model: str) -> None:
+    """The key of a decision can be guessed, such as that of silence."""
+    asked = decision(model, DecisionKind.REJECTION, reason="no")
+    first = record_decision(ledger, asked)
+    (run,) = ledger.client.search_runs([ledger.client.get_experiment_by_name("taxiway/decisions").experiment_id])
+    ledger.client.set_tag(run.info.run_id, tags.DECISION_RECORD, decision(model).to_json())
+    assert decisions(ledger, model=model) == ()
+    assert record_decision(ledger, asked) == first
+    assert [made.kind for made in decisions(ledger, model=model)] == [DecisionKind.REJECTION]
+
+
+@pytest.mark.parametrize("values", [{}, {tags.PROMOTION_RECORD: "{}"}, {tags.PROMOTION_STATE: "LATER"}])
+def test_a_run_that_is_no_entry_breaks_nothing(ledger: Ledger, model: str, values: dict[str, str]) -> None:
+    promote(ledger, model, 1, None)
+    known = ledger.client.get_experiment_by_name(promotions.EXPERIMENT)
+    assert known is not None
+    ledger.client.create_run(
+        known.experiment_id, tags={tags.PROMOTION_MODEL: model, tags.CHAIN_LINK: '{"signature": 5}', **values}
+    )
+    promote(ledger, model, 2, 1)
+    assert champion_now(ledger, model) == 2
+    assert wrong(ledger) == ()
+
+
+def test_a_jammed_chain_is_named(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    known = ledger.client.get_experiment_by_name("taxiway/ledger")
+    assert known is not None
+    (run,) = ledger.client.search_runs([known.experiment_id])
+    ledger.client.log_param(run.info.run_id, "000000002", "junk")
+    with pytest.raises(TerminalError, match=r"the parameter 000000002 .* is no link of the chain"):
+        promote(ledger, model, 2, 1)
+
+
+def test_a_killed_decision_is_completed_before_anybody_else_answers(ledger: Ledger, model: str) -> None:
+    """Between its link and the note at its run it is made already."""
+    record_decision(ledger, decision(model))
+    (run,) = ledger.client.search_runs([ledger.client.get_experiment_by_name("taxiway/decisions").experiment_id])
+    ledger.client.delete_tag(run.info.run_id, tags.CHAIN_LINK)
+    assert wrong(ledger) == ()
+    with pytest.raises(TerminalError, match="ann@host has given the approval"):
+        record_decision(ledger, decision(model, DecisionKind.REJECTION, by="bob@host", reason="no"))
+
+
+def test_a_key_that_is_not_known_here_is_named(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    promote(replace(ledger, keys=KEYS.rotated()), model, 2, 1)
+    with pytest.raises(
+        TerminalError, match=r"is signed with the key \w{8}, which is not known here .* Give this process all keys"
+    ):
+        promote(ledger, model, 3, 2)

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -82,13 +83,17 @@ def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, mode
     ]
 
 
-def test_what_was_rolled_back_is_not_promoted_by_the_next_rollback(client: MlflowClient, model: str) -> None:
-    client.set_registered_model_alias(model, CHAMPION, "1")  # by hand, before Taxiway
-    promote(client, model, 2, 1)
-    rollback(Ledger(client, KEYS), model, by="ann", reason="worse", at=datetime.now(UTC))
-    assert version_at(client, model, CHAMPION) == 1
-    with pytest.raises(TerminalError, match="no version before version 1"):
-        rollback(Ledger(client, KEYS), model, by="ann", reason="again", at=datetime.now(UTC))
+def test_what_was_rolled_back_is_not_promoted_by_the_next_rollback(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path) as client:
+        ledger, model = Ledger(client), "flights.by_hand"
+        client.create_registered_model(model)
+        _versions(client, model, "2013-04", "2013-05")
+        client.set_registered_model_alias(model, CHAMPION, "1")  # by hand, before Taxiway, which has no keys here
+        push(ledger, verdict(model, 2, 1), shadow(model, 2, 1), by="test", at=datetime.now(UTC))
+        rollback(ledger, model, by="ann", reason="worse", at=datetime.now(UTC))
+        assert version_at(client, model, CHAMPION) == 1
+        with pytest.raises(TerminalError, match="no version before version 1"):
+            rollback(ledger, model, by="ann", reason="again", at=datetime.now(UTC))
 
 
 def test_push_twice_promotes_once(client: MlflowClient, model: str) -> None:

@@ -1,7 +1,7 @@
 """The output of `taxiway lineage` and `taxiway history`: trees and tables, or JSON with the records themselves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +103,16 @@ def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
     console.print(tree, highlight=False)
 
 
-def show_history(console: Console, model: str, found: Sequence[Entry]) -> None:
-    """Print the promotions of a model, newest first."""
+def show_history(console: Console, model: str, found: Sequence[Entry], suspects: Collection[str] = ()) -> None:
+    """Print the promotions of a model, newest first; those in the MLflow runs `suspects` are marked as not signed."""
     table = Table(title=f"Champions of {model}", title_justify="left")
     for heading in ("time (UTC)", "from", "to", "by", "reason", "state"):
         table.add_column(heading, overflow="fold")
     for entry in found:
         p = entry.promotion
+        state = f"{entry.state}, NOT SIGNED" if entry.run_id in suspects else str(entry.state)
         versions = (str(p.from_version or "none"), str(p.to_version or "none"))
-        table.add_row(*map(escape, (f"{p.at:%Y-%m-%d %H:%M:%S}", *versions, p.by, p.reason, entry.state)))
+        table.add_row(*map(escape, (f"{p.at:%Y-%m-%d %H:%M:%S}", *versions, p.by, p.reason, state)))
     console.print(table)
 
 

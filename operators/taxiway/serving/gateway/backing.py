@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 from taxiway.errors import RequestError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
-from taxiway.ledger.promotions import DECIDED, Entry, State, entries
+from taxiway.ledger.promotions import DECIDED, Entry, State, entries, trusted
 from taxiway.records import Promotion
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translate_errors, version_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_NO_KEYS = (
+    "the ledger is signed, and this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS. The version that is served stays"
+)
 _NEWEST = 50
 """How many entries of a model are read, the newest ones."""
 
@@ -28,7 +31,7 @@ class LedgerPosition:
     """The place of a promotion in the ledger.
 
     Attributes:
-        number: The number of its link in the chain, which is signed, unlike the tags of its run.
+        number: Its number among the promotions of the model.
         at: Its time.
     """
 
@@ -89,17 +92,21 @@ def wanted_champion(
     with translate_errors(f"no model {model} is registered"):
         known = entries(client, model, limit=_NEWEST)
     decided = [entry for entry in known if entry.state in DECIDED]
-    linked = [(entry.link.number, entry) for entry in decided if entry.link is not None and entry.is_linked(ledger)]
-    backed = [entry for _, entry in sorted(linked, key=lambda numbered: -numbered[0])]
+    backed = trusted(ledger, known)
+    if not backed and len(known) == _NEWEST:  # somebody may have written others before it
+        backed = trusted(ledger, entries(client, model))
+    if not rules.keys and not rules.allow_unbacked_alias and any(_has_signature(entry) for entry in decided):
+        return WantedChampion(keep_current=True, problem=_NO_KEYS)
     if not backed and last is not None:
         why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
         changed = [f"{why}; the version that is served stays until the next promotion", *map(_ignored, decided[:1])]
         return WantedChampion(keep_current=True, problem="; ".join(changed))
     if not backed:
         return _without_promotion(model, alias, decided, rules)
-    head = _position(backed[0])
-    if last is not None and head.number < last.number and head.at < last.at:
-        return WantedChampion(keep_current=True, problem=_went_back(head, last))
+    head = backed[0]
+    numbered = head.rank(ledger)[0] == 1
+    if last is not None and head.promotion.at < last.at and not (numbered and head.number > last.number):
+        return WantedChampion(keep_current=True, problem=_went_back(_position(head), last))
     found = _by_ledger(client, alias, backed, rules)
     unlinked = [
         entry for entry in decided if entry not in backed and entry.number >= backed[0].number and entry.state is State.DONE
@@ -108,8 +115,11 @@ def wanted_champion(
 
 
 def _position(entry: Entry) -> LedgerPosition:
-    assert entry.link is not None
-    return LedgerPosition(entry.link.number, entry.promotion.at)
+    return LedgerPosition(entry.number, entry.promotion.at)
+
+
+def _has_signature(entry: Entry) -> bool:
+    return entry.signature is not None or (entry.link is not None and entry.link.signature is not None)
 
 
 def _without_promotion(
@@ -136,18 +146,18 @@ def _by_ledger(
     place, number = _position(head), alias.version if alias else None
     if alias is not None and number == promotion.to_version:
         return WantedChampion(_known(alias, backed), _describe(promotion), place, is_finished=head.state is State.DONE)
-    if head.state is State.MOVING and number == promotion.from_version:
-        # It is decided that the alias moves, and it has not moved yet: the version before it goes on.
-        before = _known(alias, backed) if alias else None
-        explanation = f"a promotion is in progress: {_describe(promotion)}"
-        return WantedChampion(before, explanation, is_finished=False, problem="" if alias else explanation)
     if alias is not None and rules.allow_unbacked_alias:
         return WantedChampion(alias, explanation=_only_alias(alias.version))
     has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
         problem = f"{promotion.model} has no champion: {_describe(promotion)}"
         return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, position=place)
-    problem = f"{has}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
+    moves = head.state is State.MOVING and number == promotion.from_version  # it is decided, and the alias follows
+    problem = (
+        ""
+        if moves
+        else f"{has}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
+    )
     try:
         version = version_of(client.tracking_uri, promotion.model, promotion.to_version)
     except RequestError:
@@ -155,7 +165,7 @@ def _by_ledger(
             keep_current=True,
             problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, is deleted",
         )
-    return WantedChampion(_known(version, backed), _describe(promotion), place, problem)
+    return WantedChampion(_known(version, backed), _describe(promotion), place, problem, is_finished=not moves)
 
 
 def _known(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:

@@ -256,8 +256,10 @@ def test_an_installation_may_allow_what_only_the_alias_names(gateway: Running, r
     assert "because of its alias alone (allow_unbacked_alias)" in gateway.admin.status(model).promotion
 
 
-def test_a_promotion_in_progress_is_not_an_alias_moved_by_hand(signed: Running, registry: MlflowClient, model: str) -> None:
-    """A push that was killed between its decision and the alias: the version before it answers."""
+def test_a_promotion_that_is_decided_is_served_before_the_alias_follows(
+    signed: Running, registry: MlflowClient, model: str
+) -> None:
+    """As after a push that was killed between its decision and the alias."""
     promote(registry, model, 1, None)
     refreshed(signed, model)
     known = promotions.entries(registry, model)
@@ -271,12 +273,46 @@ def test_a_promotion_in_progress_is_not_an_alias_moved_by_hand(signed: Running, 
         reason="passed",
         verdict="v",
     )
+    registry.set_model_version_tag(model, "2", tags.VERDICT, "PASS")
     entry = promotions.decide(
         ledger(registry), promotions.open_entry(ledger(registry), "k", next_one, known), promotions.State.MOVING
     )
-    assert refreshed(signed, model) == (1, "")
+    assert refreshed(signed, model) == (2, ""), "it is decided, and the alias only follows"
     promotions.append_to_chain(ledger(registry), entry)
-    assert refreshed(signed, model) == (1, "")
-    registry.set_registered_model_alias(model, CHAMPION, "2")
-    registry.set_model_version_tag(model, "2", tags.VERDICT, "PASS")
     assert refreshed(signed, model) == (2, "")
+    registry.set_registered_model_alias(model, CHAMPION, "2")
+    assert refreshed(signed, model) == (2, "")
+
+
+def test_a_state_set_by_hand_does_not_bring_the_former_champion_back(
+    signed: Running, registry: MlflowClient, model: str
+) -> None:
+    promote(registry, model, 1, None)
+    promote(registry, model, 2, 1)
+    refreshed(signed, model)
+    registry.set_tag(promotions.entries(registry, model)[0].run_id, tags.PROMOTION_STATE, "MOVING")
+    registry.set_registered_model_alias(model, CHAMPION, "1")
+    assert refreshed(signed, model)[0] == 2
+
+
+def test_the_promotion_of_another_model_is_not_followed(signed: Running, registry: MlflowClient, model: str) -> None:
+    other = register(registry, *BEHAVIOURS, champion=0)
+    promote(registry, model, 1, None)
+    promote(registry, other, 1, None)
+    promote(registry, other, 3, 1)
+    registry.set_tag(promotions.entries(registry, other)[0].run_id, tags.PROMOTION_MODEL, model)
+    registry.set_registered_model_alias(model, CHAMPION, "3")
+    assert refreshed(signed, model)[0] == 1
+
+
+def test_a_gateway_without_keys_does_not_follow_a_signed_ledger(
+    mlflow_url: str, registry: MlflowClient, model: str, tmp_path: Path
+) -> None:
+    promote(registry, model, 1, None)
+    without = start_gateway(mlflow_url, tmp_path, allow_unbacked_alias=False)
+    try:
+        champion, problem = refreshed(without, model)
+        assert champion == 0
+        assert "the ledger is signed, and this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS" in problem
+    finally:
+        without.stop()
