@@ -168,7 +168,7 @@ def test_other_bytes_under_a_promoted_version_are_not_loaded(
     promote(registry, model, version, 1, whole)
     champion, problem = refreshed(signed, model)
     assert champion == 1
-    assert "are not those that were promoted" in problem
+    assert "are not those that were trained" in problem
 
 
 def test_a_deleted_version_goes_on_answering(signed: Running, registry: MlflowClient, model: str) -> None:

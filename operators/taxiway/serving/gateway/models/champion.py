@@ -90,7 +90,7 @@ class ChampionDeployment:
             TransientError: The registry does not answer.
         """
         async with self._lock:
-            found = await self._look_up()
+            found = await self._look_up(fresh=retry_failed)
             self._report_backing(found)
             self._keep_current = found.keep_current
             if found.keep_current:
@@ -162,9 +162,11 @@ class ChampionDeployment:
                 "state", f"the promotion could not be saved, and will be lost at a restart: {error.message}"
             )
 
-    async def _look_up(self) -> WantedChampion:
+    async def _look_up(self, *, fresh: bool) -> WantedChampion:
         try:
-            wanted = await self._model.versions.champion(self._model.name, self._model.state.of(self._model.name).position)
+            wanted = await self._model.versions.champion(
+                self._model.name, self._model.state.of(self._model.name).position, fresh=fresh
+            )
         except TransientError as error:
             self.registry_away_since = self.registry_away_since or datetime.now(UTC)
             self._model.problems.begin("registry", f"since {self.registry_away_since:%Y-%m-%d %H:%M:%S} UTC, {error}")
