@@ -20,12 +20,12 @@ def runs(running: Running, dag: str) -> dict[str, dict[str, Any]]:
 
 
 def read(running: Running, dag: str, run: str) -> dict[str, list[str]]:
-    """The spans that a run has read by their names and versions, for what."""
+    """The spans that a run has read by their names and versions, for what; MLflow returns them in any order."""
     found: dict[str, list[str]] = {"training": [], "evaluation": []}
     for given in running.mlflow_run(dag, run).inputs.dataset_inputs:
         tags = {tag.key: tag.value for tag in given.tags}
         found[tags["mlflow.data.context"]].append(f"{given.dataset.name} v{tags['taxiway.span_version']}")
-    return found
+    return {context: sorted(names) for context, names in found.items()}
 
 
 @contextlib.contextmanager

@@ -39,6 +39,9 @@ def approve(name: str, reason: str, **given: Any) -> None:
         decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
         promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=datetime.now(UTC), approval=decision)
         _echo_promotion(installation, promotion)
+    click.echo(
+        "next: answer the run that waits in Airflow, too; of a local run, the next taxiway run closes the span", err=True
+    )
 
 
 @click.command()
@@ -171,9 +174,13 @@ def _decision(kind: DecisionKind, verdict: Any, reason: str) -> Decision:
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise click.UsageError("--reason is empty; it is kept in the ledger")
+    if not reason.isprintable():
+        raise click.UsageError("--reason has characters that cannot be printed; it is shown to people, so leave them out")
 
 
 def _echo_promotion(installation: Opened, done: Promotion) -> None:
+    if done.forced and "overrules" in done.reason:
+        click.echo(done.reason)
     now = f"version {done.to_version}" if done.to_version is not None else "none"
     click.echo(f"champion of {done.model}: {now} (was {done.from_version or 'none'})")
     echo_served(installation, done.model)

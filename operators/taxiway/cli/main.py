@@ -268,7 +268,7 @@ for command in (
     decide.rollback,
     decide.retire,
     label.label,
-    ledger.ledger,
+    ledger.ledger_commands,
     review.review,
     run.run_command,
     serving.serve,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "taxiway/decisions"
 _MOST_CHARACTERS = 2000
-_ANSWERS = (DecisionKind.APPROVAL, DecisionKind.REJECTION)
+ANSWERS = (DecisionKind.APPROVAL, DecisionKind.REJECTION)
+"""The kinds that answer whether a version may be pushed: of several about one record, the first one stands."""
 
 
 def record_decision(ledger: Ledger, decision: Decision) -> Decision:
@@ -50,7 +51,7 @@ def record_decision(ledger: Ledger, decision: Decision) -> Decision:
         decision = (_read(own[0]) if own else None) or decision
         chain.append(ledger, _new_link(run_id, decision), lambda: before_the_chain(ledger))
         made = [decision]
-    if decision.kind in _ANSWERS:
+    if decision.kind in ANSWERS:
         _require_first(ledger, made[0])
     return made[0]
 
@@ -74,7 +75,7 @@ def decisions(
 
 def answer(ledger: Ledger, about: str) -> Decision | None:
     """The approval or rejection that decides about a record: the first one in the chain; None if there is none."""
-    found = [decision for decision in decisions(ledger, about=about) if decision.kind in _ANSWERS]
+    found = [decision for decision in decisions(ledger, about=about) if decision.kind in ANSWERS]
     return found[-1] if found else None
 
 
@@ -100,6 +101,10 @@ def with_runs(client: "MlflowClient") -> "list[tuple[Run, Decision]]":
 def _check_reason(decision: Decision) -> None:
     if not decision.reason.strip():
         raise TerminalError("the reason is empty; it is kept in the ledger for ever, so say why", key="reason")
+    if not all(sign.isprintable() or sign == "\n" for sign in decision.reason):
+        raise TerminalError(
+            "the reason has characters that cannot be printed; it is shown to people, so leave them out", key="reason"
+        )
     if len(decision.reason) > _MOST_CHARACTERS:
         raise TerminalError(
             f"the reason has {counted(len(decision.reason), 'character')}; allowed: at most {_MOST_CHARACTERS:,}", key="reason"

@@ -101,6 +101,15 @@ class Entry:
         )
         return link is not None and named and ledger.keys.verifies(link.text, link.signature)
 
+    def counts(self, ledger: Ledger) -> bool:
+        """Whether it is decided that the alias moves, by what is signed; without keys, by the state of the entry."""
+        if self.is_linked(ledger):  # only decided promotions are linked, whatever the tag with the state says now
+            return True
+        if not ledger.keys:
+            return self.state in DECIDED
+        signed = ledger.keys.verifies(self.text, self.signature)
+        return signed and ledger.keys.verifies(self.decided_text, self.decision)
+
     def rank(self, ledger: Ledger) -> tuple[int, int]:
         """Its place among the promotions of its model, by what is signed: its number, or if that is not, the number of its link."""
         if ledger.keys.verifies(self.text, self.signature):
@@ -167,7 +176,7 @@ def trusted(ledger: Ledger, known: Sequence[Entry]) -> list[Entry]:
         ledger: The ledger.
         known: Entries of the model.
     """
-    found = [entry for entry in known if entry.state in DECIDED and (entry.is_linked(ledger) or entry.is_signed(ledger))]
+    found = [entry for entry in known if entry.counts(ledger)]
     return sorted(found, key=lambda entry: entry.rank(ledger), reverse=True)
 
 
@@ -231,7 +240,12 @@ def untrusted(ledger: Ledger, known: Sequence[Entry]) -> list[Entry]:
 
 def not_signed(ledger: Ledger, suspects: Sequence[Entry]) -> str:
     """A message about entries that are not signed with a key of the installation."""
-    promotion, signature = suspects[0].promotion, suspects[0].signature
+    promotion, signature, link = suspects[0].promotion, suspects[0].signature, suspects[0].link
+    if link is not None and link.entry == suspects[0].run_id and ledger.keys.verifies(link.text, link.signature):
+        return (
+            f"the promotion of {promotion.model} to version {promotion.to_version or 'none'} in MLflow run {suspects[0].run_id} was edited: its "
+            "record is not the one that was signed. `taxiway ledger verify` names what was changed; restore MLflow's database, or that record"
+        )
     if signature is not None and not ledger.keys.knows(signature):
         return (
             f"the promotion of {promotion.model} to version {promotion.to_version or 'none'} by {promotion.by} is signed with the key "

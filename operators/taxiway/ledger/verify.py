@@ -53,8 +53,15 @@ def unsigned_entries(ledger: Ledger) -> list[NewEntry]:
     """The entries without a link that is signed with a key of the installation, oldest first."""
     found = [link for link in chain.links(ledger.client) if isinstance(link, Link)]
     signed = {(link.entry, link.record) for link in found if ledger.keys.verifies(link.text, link.signature)}
+    edited = {entry.entry for entry in edited_entries(ledger)}
     entries = _entries(ledger, {link.entry for link in found})
-    return [entry for entry in entries if (entry.entry, entry.record) not in signed]
+    return [entry for entry in entries if (entry.entry, entry.record) not in signed and entry.entry not in edited]
+
+
+def edited_entries(ledger: Ledger) -> list[NewEntry]:
+    """The entries whose records are not those that the chain has for them; they must not be signed."""
+    found = {link.entry: link.record for link in chain.links(ledger.client) if isinstance(link, Link)}
+    return [entry for entry in _entries(ledger, found) if found.get(entry.entry, entry.record) != entry.record]
 
 
 def sign(ledger: Ledger, unsigned: Iterable[NewEntry]) -> None:

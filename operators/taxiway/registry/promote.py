@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import answer
 from taxiway.ledger.promotions import DECIDED, Entry, State, open_entry, promotion_key
-from taxiway.records import Decision, Promotion, ShadowReport, Status, Verdict, span_order
+from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.described import files_in
@@ -67,7 +68,11 @@ def force(ledger: Ledger, verdict: Verdict, decision: Decision, *, at: datetime)
             f"the decision of {decision.by} is about {decision.about}, not about the verdict {verdict.digest} on {verdict.model} version "
             f"{verdict.version}"
         )
-    return _promote(ledger, verdict, None, decision, by=decision.by, at=at, reason=f"forced: {decision.reason}")
+    rejection = answer(ledger, verdict.digest)
+    reason = f"forced: {decision.reason}"
+    if rejection is not None and rejection.kind is DecisionKind.REJECTION:
+        reason = f"{reason}; overrules the rejection of {rejection.by}: {rejection.reason}"
+    return _promote(ledger, verdict, None, decision, by=decision.by, at=at, reason=reason)
 
 
 def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, to_version: int | None = None) -> Promotion:
@@ -262,7 +267,7 @@ def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | No
     if champion != verdict.champion:
         raise TerminalError(
             f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
-            f"but the champion is now {champion or 'none'}; run the model gate again"
+            f"but the champion is now {champion or 'none'}; run the model gate again (taxiway run FILE --again WHY, or a run in Airflow)"
         )
     older = older_data_reason(client, verdict.model, verdict.version, champion)
     if older:

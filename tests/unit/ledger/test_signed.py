@@ -20,7 +20,7 @@ from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.ledger.verify import sign, unsigned_entries, verify
+from taxiway.ledger.verify import edited_entries, sign, unsigned_entries, verify
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
@@ -438,3 +438,38 @@ def test_a_key_that_is_not_known_here_is_named(ledger: Ledger, model: str) -> No
         TerminalError, match=r"is signed with the key \w{8}, which is not known here .* Give this process all keys"
     ):
         promote(ledger, model, 3, 2)
+
+
+def test_a_state_changed_by_hand_decides_nothing(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    promote(ledger, model, 2, 1)
+    newest = promotions.entries(ledger.client, model)[0]
+    for state in ("INTENT", "NOTHING", "ABORTED"):
+        ledger.client.set_tag(newest.run_id, tags.PROMOTION_STATE, state)
+        assert champion_now(ledger, model) == 2, state
+    assert any("its state was changed" in problem for problem in wrong(ledger))
+
+
+def test_what_was_edited_is_not_signed_again(ledger: Ledger, model: str) -> None:
+    promote(ledger, model, 1, None)
+    (entry,) = promotions.entries(ledger.client, model)
+    edited = entry.promotion.model_copy(update={"to_version": 3})
+    ledger.client.set_tag(entry.run_id, tags.PROMOTION_RECORD, edited.to_json())
+    assert unsigned_entries(ledger) == []
+    assert [found.entry for found in edited_entries(ledger)] == [entry.run_id]
+    with pytest.raises(TerminalError, match=r"was edited: its record is not the one that was signed"):
+        promote(ledger, model, 2, 1)
+
+
+def test_a_forced_push_names_the_rejection_that_it_overrules(ledger: Ledger, model: str) -> None:
+    judged = verdict(model, 1, None)
+    record_decision(ledger, decision(model, DecisionKind.REJECTION, judged.digest, by="bob@host", reason="no"))
+    made = record_decision(ledger, decision(model, DecisionKind.FORCE, judged.digest))
+    done = force(ledger, judged, made, at=datetime.now(UTC))
+    assert done.reason == "forced: looked at it; overrules the rejection of bob@host: no"
+
+
+@pytest.mark.parametrize("reason", ["red \x1b[31m", "turned \u202e", "nothing \u200b"])
+def test_a_reason_that_cannot_be_seen_is_refused(ledger: Ledger, model: str, reason: str) -> None:
+    with pytest.raises(TerminalError, match="characters that cannot be printed"):
+        record_decision(ledger, decision(model, reason=reason))

@@ -10,9 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from taxiway.ledger.decisions import ANSWERS
 from taxiway.ledger.promotions import Entry
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
+from taxiway.messages import printable
 from taxiway.records import Decision, Promotion, Record
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def show_history(console: Console, model: str, found: Sequence[Entry], suspects:
         p = entry.promotion
         state = f"{entry.state}, NOT SIGNED" if entry.run_id in suspects else str(entry.state)
         versions = (str(p.from_version or "none"), str(p.to_version or "none"))
-        table.add_row(*map(escape, (f"{p.at:%Y-%m-%d %H:%M:%S}", *versions, p.by, p.reason, state)))
+        table.add_row(*map(_cell, (f"{p.at:%Y-%m-%d %H:%M:%S}", *versions, p.by, p.reason, state)))
     console.print(table)
 
 
@@ -121,13 +123,20 @@ def show_decisions(console: Console, found: Sequence[Decision]) -> None:
     table = Table(title="Decisions of people", title_justify="left")
     for heading in ("time (UTC)", "decision", "about", "by", "reason"):
         table.add_column(heading, overflow="fold")
+    first = {made.about: made.kind for made in found if made.kind in ANSWERS}  # newest first, so that the oldest one stays
     for made in found:
         what = str(made.kind)
+        if made.kind in ANSWERS and first[made.about] is not made.kind:
+            what = f"{what} (without effect: another answer came first)"
         if made.anomaly is not None:
             what = f"{what} of {made.anomaly}{f' in {made.column}' if made.column else ''} until {made.until}"
         about = f"version {made.version}" if made.version is not None else f"report {made.about[:8]}"
-        table.add_row(*map(escape, (f"{made.at:%Y-%m-%d %H:%M:%S}", what, about, made.by, made.reason)))
+        table.add_row(*map(_cell, (f"{made.at:%Y-%m-%d %H:%M:%S}", what, about, made.by, made.reason)))
     console.print(table)
+
+
+def _cell(text: str) -> str:
+    return escape(printable(text))
 
 
 def _promotion_text(promotion: Promotion) -> str:
