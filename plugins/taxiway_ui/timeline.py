@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from taxiway.ledger.promotions import Entry, State
+from taxiway.ledger.entry import Entry, State
 from taxiway.records import Decision, DecisionKind, Promotion
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
-from taxiway.ledger.promotions import DECIDED, Entry
+from taxiway.ledger.entry import DECIDED, Entry
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import DataReport, Decision, Outcome, Promotion, RunSummary, ShadowReport, Status

@@ -19,7 +19,8 @@ from taxiway.demo.report import print_table, write_report
 from taxiway.demo.run import DemoRun
 from taxiway.demo.scenarios import PIPELINE, UNGUARDED
 from taxiway.evaluation import pictures
-from taxiway.ledger.promotions import State, entries
+from taxiway.ledger.entry import State
+from taxiway.ledger.promotions import entries
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.queries import model_lineage
 from taxiway.lineage.run_records import run_records

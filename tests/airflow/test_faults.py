@@ -7,7 +7,8 @@ import httpx
 from conftest_airflow import Running
 
 from helping import PATIENCE_S
-from taxiway.ledger.promotions import State, entries
+from taxiway.ledger.entry import State
+from taxiway.ledger.promotions import entries
 from taxiway.lineage.outcomes import processed_spans, summaries
 from taxiway.records import Outcome
 from taxiway.registry.aliases import CHAMPION, version_at

@@ -5,8 +5,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from taxiway.cli.opened import Given, installation_options, opened
 from taxiway.cli.options import found_tracking_option, json_option, mlflow_at
+from taxiway.cli.people.opened import Given, installation_options, opened
 from taxiway.errors import TerminalError
 
 
@@ -56,7 +56,8 @@ def history(model: str, **given: Any) -> None:
     """List all promotions and rollbacks of MODEL, newest first, and what people have decided about it."""
     from taxiway.cli.views.lineage import show_decisions, show_history
     from taxiway.ledger.decisions import decisions
-    from taxiway.ledger.promotions import entries, untrusted
+    from taxiway.ledger.entry import untrusted
+    from taxiway.ledger.promotions import entries
 
     with opened(Given(**given)) as installation:
         ledger = installation.ledger

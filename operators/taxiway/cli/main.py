@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, decide, doctor, label, ledger, lineage, review, run, schema, serving, status
+from taxiway.cli import data, lineage, run, schema, serving, status
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -23,6 +23,7 @@ from taxiway.cli.options import (
     show_notes,
     usage_errors,
 )
+from taxiway.cli.people import decide, doctor, label, ledger, review
 from taxiway.errors import ConfigError, TaxiwayError
 
 if TYPE_CHECKING:

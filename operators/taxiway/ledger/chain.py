@@ -100,15 +100,6 @@ class NewEntry:
     record: str
 
 
-def exists(client: "MlflowClient") -> bool:
-    """Whether the chain was begun.
-
-    Raises:
-        TerminalError: Its experiment is deleted in MLflow.
-    """
-    return _experiment(client) is not None
-
-
 def is_signed(client: "MlflowClient") -> bool:
     """Whether the newest link is signed, so that only who has a key can append to the chain. Takes two requests.
 

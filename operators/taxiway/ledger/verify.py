@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from taxiway.ledger import chain, decisions, promotions
 from taxiway.ledger.chain import Ledger, Link, NewEntry
-from taxiway.ledger.promotions import DECIDED
+from taxiway.ledger.entry import DECIDED
 from taxiway.tracking import tags
 
 

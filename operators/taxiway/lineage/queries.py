@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from taxiway.errors import CorruptArtifactError, TerminalError
-from taxiway.ledger.promotions import State, entries
+from taxiway.ledger.entry import State
+from taxiway.ledger.promotions import entries
 from taxiway.lineage.run_records import RunRecords, run_records
 from taxiway.records import Promotion, Record
 from taxiway.registry.aliases import CHAMPION, version_at

@@ -14,8 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from taxiway.local.ports import PREFERRED_PORTS
-from taxiway.local.signing import sign_older_promotions
-from taxiway.local.stack import Stack, StackProcess, require_dags
+from taxiway.local.stack import Stack, StackProcess, require_dags, sign_older_promotions
 from taxiway.local.stack_dir import StackDir
 from taxiway.messages import counted
 

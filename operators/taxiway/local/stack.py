@@ -15,11 +15,15 @@ from typing import Any
 import psutil
 
 from taxiway.errors import ConfigError, TransientError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys
+from taxiway.ledger.verify import sign, unsigned_entries
 from taxiway.local.ports import Ports, remembered_ports
 from taxiway.local.postgres.server import Postgres
 from taxiway.local.processes import end_all, session_members
 from taxiway.local.stack_dir import Secrets, StackDir
 from taxiway.local.stack_spec import StackSpec
+from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 STOP_SECONDS = 60.0
 
@@ -122,6 +126,23 @@ class StackProcess:
             self._process.kill()
         _end_session(self.stack.home, self._process.pid)
         self._ports.release()
+
+
+def sign_older_promotions(stack: Stack) -> int:
+    """Sign the promotions of before the stack had keys, once; returns their number.
+
+    Raises:
+        TransientError: MLflow does not answer.
+    """
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    with mlflow_errors(stack.url("mlflow")):
+        ledger = Ledger(MlflowClient(stack.url("mlflow")), LedgerKeys.parse(stack.secrets.ledger_keys))
+        older = unsigned_entries(ledger)
+        sign(ledger, older)
+    stack.home.unsigned_file.unlink()
+    return len(older)
 
 
 def find_running(home: Path) -> Stack | None:

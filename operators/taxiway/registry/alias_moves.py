@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError, TerminalError, TransientError
+from taxiway.ledger import entry as ledger_entry
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.promotions import DECIDED, STALE_AFTER, Entry, State
+from taxiway.ledger.entry import DECIDED, Entry, State
+from taxiway.ledger.promotions import STALE_AFTER
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, aliases_of, point, version_at
-
-if TYPE_CHECKING:
-    pass
 
 _STALE_MINUTES = STALE_AFTER.total_seconds() / 60
 _TRIES = 20
@@ -25,9 +23,9 @@ def settled(ledger: Ledger, model: str) -> list[Entry]:
         TerminalError: A decided entry was not written with a key of the installation.
     """
     known = promotions.entries(ledger.client, model)
-    suspects = promotions.untrusted(ledger, known)
+    suspects = ledger_entry.untrusted(ledger, known)
     if suspects:
-        raise TerminalError(promotions.not_signed(ledger, suspects))
+        raise TerminalError(ledger_entry.not_signed(ledger, suspects))
     if any(entry.state is State.MOVING for entry in known):
         _move_aliases(ledger, model)
         return promotions.entries(ledger.client, model)
@@ -83,7 +81,7 @@ def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = Non
         known: The entries of the model, newest first, if they are read already.
     """
     entries = known if known is not None else promotions.entries(ledger.client, model)
-    newest = promotions.head(ledger, entries)
+    newest = ledger_entry.head(ledger, entries)
     if newest is not None:
         return newest.promotion.to_version
     return None if ledger.keys else version_at(ledger.client, model, CHAMPION)
@@ -91,7 +89,7 @@ def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = Non
 
 def files_by_ledger(ledger: Ledger, model: str, version: int) -> str | None:
     """The digest of a champion's files in its newest promotion, which is signed; None if the ledger has none."""
-    known = promotions.trusted(ledger, promotions.entries(ledger.client, model))
+    known = ledger_entry.trusted(ledger, promotions.entries(ledger.client, model))
     return next(
         (entry.promotion.files for entry in known if entry.promotion.to_version == version and entry.promotion.files), None
     )
@@ -113,7 +111,7 @@ def champion_before(known: Sequence[Entry], version: int) -> int | None:
 
 def _overtaken(ledger: Ledger, entry: Entry, known: Sequence[Entry]) -> str | None:
     """Why the promotion can no longer be carried out; None if it can."""
-    promotion, newest = entry.promotion, promotions.head(ledger, known)
+    promotion, newest = entry.promotion, ledger_entry.head(ledger, known)
     champion = champion_now(ledger, promotion.model, known)
     overtaken = newest is not None and newest.run_id != entry.run_id and newest.number >= entry.number
     if not overtaken and champion in (promotion.from_version, promotion.to_version):
@@ -140,7 +138,7 @@ def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
     followed: str | None = None
     for _ in range(_TRIES):
         known = promotions.entries(client, model)
-        newest = promotions.head(ledger, known)
+        newest = ledger_entry.head(ledger, known)
         if newest is None or (followed is None and newest.state is State.DONE and not always):
             return
         for entry in reversed(known):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.ledger import promotions
-from taxiway.ledger.promotions import Entry, State
+from taxiway.ledger.entry import Entry, State
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.tracking.paging import all_pages

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer
-from taxiway.ledger.promotions import DECIDED, Entry, State, open_entry, promotion_key
+from taxiway.ledger.entry import DECIDED, Entry, State
+from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at

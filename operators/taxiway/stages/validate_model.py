@@ -132,7 +132,8 @@ def already_champion(candidate: Candidate) -> str:
 
 def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
     """Record the promotion of this version in this run too: the run that promoted it may have been killed before its end."""
-    from taxiway.ledger.promotions import State, entries
+    from taxiway.ledger.entry import State
+    from taxiway.ledger.promotions import entries
 
     for entry in entries(context.registry, candidate.model, state=State.DONE):
         if entry.promotion.to_version == candidate.version:

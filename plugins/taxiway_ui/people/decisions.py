@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
-from taxiway.ledger.promotions import entries, head
+from taxiway.ledger.entry import head
+from taxiway.ledger.promotions import entries
 from taxiway.lineage.verdicts import judged_version
 from taxiway.lineage.waivers import report_and_model, require_anomaly
 from taxiway.records import Decision, DecisionKind, Verdict

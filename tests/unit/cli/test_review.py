@@ -9,8 +9,8 @@ import pytest
 from cli.local_runs import NAME, PIPELINE, done, refused, run, taxiway
 from stages.conftest import SCHEMA, Site
 
-from taxiway.cli.opened import Given, opened
-from taxiway.cli.review import pipelines
+from taxiway.cli.people.opened import Given, opened
+from taxiway.cli.people.review import pipelines
 from taxiway.records import Promotion, Status
 from taxiway.stages.review import Review, Standing
 from taxiway.stages.review import review as review_all

@@ -16,6 +16,7 @@ from ledger.test_chain import Dying, KilledError
 from mlflow import MlflowClient
 
 from taxiway.errors import TerminalError
+from taxiway.ledger import entry as ledger_entry
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
@@ -198,7 +199,7 @@ def test_an_inserted_entry_is_named_and_stops_the_next_push(ledger: Ledger, mode
     stranger = Ledger(ledger.client, LedgerKeys((new_key(),)))
     forged = promotions.entries(ledger.client, model)[0].promotion.model_copy(update={"to_version": 3})
     entry = promotions.open_entry(stranger, "k", forged, promotions.entries(ledger.client, model))
-    promotions.close(ledger.client, promotions.decide(stranger, entry, promotions.State.MOVING))
+    promotions.close(ledger.client, promotions.decide(stranger, entry, ledger_entry.State.MOVING))
     assert any(f"run {entry.run_id} was inserted: it is not in the chain" in problem for problem in wrong(ledger))
     with pytest.raises(TerminalError, match=rf"is not known here .*{entry.run_id}"):
         promote(ledger, model, 2, 1)
@@ -323,7 +324,7 @@ def test_what_was_rolled_back_can_be_forced_again(ledger: Ledger, model: str) ->
     assert wrong(ledger) == ()
 
 
-def copied(ledger: Ledger, entry: promotions.Entry, **changes: str) -> str:
+def copied(ledger: Ledger, entry: ledger_entry.Entry, **changes: str) -> str:
     """What somebody with access to MLflow can do with an entry: a run with the same tags and parameters."""
     run = ledger.client.get_run(entry.run_id)
     values = {name: value for name, value in run.data.tags.items() if name.startswith("taxiway.")}
@@ -353,7 +354,7 @@ def test_a_withdrawn_promotion_cannot_be_revived_in_the_database(tmp_path: Path)
         known = promotions.entries(client, model)
         late = known[0].promotion.model_copy(update={"from_version": 1, "to_version": 3})
         entry = promotions.open_entry(ledger, "late", late, known)
-        promotions.decide(ledger, entry, promotions.State.WITHDRAWN)
+        promotions.decide(ledger, entry, ledger_entry.State.WITHDRAWN)
         promote(ledger, model, 2, 1)
         altered(tmp_path, "UPDATE params SET value = ? WHERE value = ?", "MOVING", "WITHDRAWN")
         altered(tmp_path, "UPDATE tags SET value = ? WHERE value = ?", "INTENT", "WITHDRAWN")

@@ -9,7 +9,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.ledger.promotions import entries
 from taxiway.ledger.verify import verify
-from taxiway.local.signing import sign_older_promotions
+from taxiway.local.stack import sign_older_promotions
 from taxiway.local.stack_dir import StackDir
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.promote import push

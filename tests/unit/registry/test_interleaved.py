@@ -19,8 +19,9 @@ from mlflow.entities.model_registry import ModelVersion
 from helping import PATIENCE_S, examples
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.ledger.promotions import DECIDED, Entry, State, entries
+from taxiway.ledger.promotions import entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.promote import push, rollback

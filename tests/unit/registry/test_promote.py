@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import State
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.ledger.promotions import State, entries
+from taxiway.ledger.promotions import entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.promote import push, rollback

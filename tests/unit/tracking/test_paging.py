@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import State
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.ledger.promotions import State
 from taxiway.lineage.queries import data_uses
 from taxiway.records import Promotion, Span
 from taxiway.tracking.paging import all_pages

@@ -11,8 +11,9 @@ import pytest
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
+from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.ledger.promotions import Entry, State, entries
+from taxiway.ledger.promotions import entries
 from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.registry import promote
 from taxiway.registry.aliases import CHAMPION, version_at

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.ledger.promotions import Entry, State
+from taxiway.ledger.entry import Entry, State
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import (
     Anomaly,

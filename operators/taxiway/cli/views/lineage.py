@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from taxiway.ledger.decisions import ANSWERS
-from taxiway.ledger.promotions import Entry
+from taxiway.ledger.entry import Entry
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import printable

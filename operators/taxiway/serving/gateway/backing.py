@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import RequestError
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import DECIDED, Entry, State, trusted
 from taxiway.ledger.keys import LedgerKeys
-from taxiway.ledger.promotions import DECIDED, Entry, State, entries, trusted
+from taxiway.ledger.promotions import entries
 from taxiway.records import Promotion
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translate_errors, version_of
 

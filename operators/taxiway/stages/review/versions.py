@@ -78,7 +78,8 @@ def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Revie
         pipelines: The pipelines.
         client: The client of the MLflow server with the models.
     """
-    from taxiway.ledger.promotions import State, entries
+    from taxiway.ledger.entry import State
+    from taxiway.ledger.promotions import entries
     from taxiway.registry.champions import champions
 
     names = {reviewed.name for reviewed in pipelines}

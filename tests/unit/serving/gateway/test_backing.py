@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from running import Running, add_version, register, start_gateway
 
 from helping import until
+from taxiway.ledger import entry as ledger_entry
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys, new_key
@@ -113,7 +114,7 @@ def test_a_promotion_that_somebody_wrote_into_mlflow_is_ignored(signed: Running,
     )
     stranger = ledger(registry, LedgerKeys((new_key(),)))
     entry = promotions.open_entry(stranger, "key", forged, promotions.entries(registry, model))
-    moving = promotions.decide(stranger, entry, promotions.State.MOVING)
+    moving = promotions.decide(stranger, entry, ledger_entry.State.MOVING)
     promotions.close(registry, moving)
     registry.set_registered_model_alias(model, CHAMPION, "3")
     champion, problem = refreshed(signed, model)
@@ -275,7 +276,7 @@ def test_a_promotion_that_is_decided_is_served_before_the_alias_follows(
     )
     registry.set_model_version_tag(model, "2", tags.VERDICT, "PASS")
     entry = promotions.decide(
-        ledger(registry), promotions.open_entry(ledger(registry), "k", next_one, known), promotions.State.MOVING
+        ledger(registry), promotions.open_entry(ledger(registry), "k", next_one, known), ledger_entry.State.MOVING
     )
     assert refreshed(signed, model) == (2, ""), "it is decided, and the alias only follows"
     promotions.append_to_chain(ledger(registry), entry)

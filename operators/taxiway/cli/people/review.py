@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from taxiway.cli.opened import Given, Opened, opened, pipeline_options
 from taxiway.cli.options import USAGE, fail
+from taxiway.cli.people.opened import Given, Opened, opened, pipeline_options
 from taxiway.errors import ConfigError, TaxiwayError, allowed_values
 
 if TYPE_CHECKING:

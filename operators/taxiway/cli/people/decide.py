@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from taxiway.cli.opened import Given, Opened, echo_served, installation_options, opened, person
+from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
 from taxiway.errors import TerminalError
 from taxiway.records import Decision, DecisionKind, Promotion, Status
 

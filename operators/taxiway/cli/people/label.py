@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taxiway.cli.opened import Given, Opened, opened, person, pipeline_options
 from taxiway.cli.options import check_folders
-from taxiway.cli.review import pipeline_of
+from taxiway.cli.people.opened import Given, Opened, opened, person, pipeline_options
+from taxiway.cli.people.review import pipeline_of
 from taxiway.errors import TerminalError
 from taxiway.messages import counted
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.chain import Ledger, newest_links
-from taxiway.ledger.promotions import DECIDED, Entry, entries
+from taxiway.ledger.entry import DECIDED, Entry
+from taxiway.ledger.promotions import entries
 from taxiway.messages import counted
 from taxiway.store import Store
 

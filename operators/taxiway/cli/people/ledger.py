@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from taxiway.cli.opened import Given, echo_served, installation_options, opened
+from taxiway.cli.people.opened import Given, echo_served, installation_options, opened
 from taxiway.errors import ConfigError
 from taxiway.ledger import keys
 from taxiway.ledger.chain import Ledger, NewEntry

@@ -1,0 +1,1 @@
+"""The commands with which people decide, review and look after an installation."""
