@@ -75,8 +75,8 @@ class ExpiredWaiver:
 
     @property
     def message(self) -> str:
-        """`the waiver of range in wind, by ann, expired on 2026-03-01`."""
-        return f"the waiver of {self.kind} in {self.column or 'the table'}, by {self.by}, expired on {self.until}"
+        """`the waiver of range in wind, by ann, was valid until 2026-03-01`."""
+        return f"the waiver of {self.kind} in {self.column or 'the table'}, by {self.by}, was valid until {self.until}"
 
     @property
     def anomaly(self) -> str:

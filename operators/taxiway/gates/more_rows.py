@@ -41,7 +41,7 @@ def what_would_decide(interval: Interval, bound: float, unit: str = "row") -> st
         return ""
     rows = rows_to_decide(interval, bound)
     if rows is None:
-        return f"; the estimate is on the bound, so more {unit}s are unlikely to decide it"
+        return f"; the estimate is too close to the limit for more {unit}s to decide it"
     return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays"
 
 

@@ -110,7 +110,7 @@ def test_a_waiver_that_expires_reopens_the_verdict_until_it_is_renewed(site: Sit
     assert reviewed_in(days=1).reopened == ()
     (expired,) = reviewed_in(days=2).reopened
     assert (expired.version, expired.standing, expired.status) == (2, Standing.PRODUCTION, Status.PASS)
-    assert f"the waiver of range in a, by kim, expired on {today + timedelta(days=1)}" in expired.reasons[0].message
+    assert f"the waiver of range in a, by kim, was valid until {today + timedelta(days=1)}" in expired.reasons[0].message
     report = expired.reasons[0].action.partition("taxiway waive ")[2].split()[0]
     assert "--anomaly range:a --until DATE" in expired.reasons[0].action
     until = str(today + timedelta(days=3))

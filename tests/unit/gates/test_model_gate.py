@@ -229,7 +229,7 @@ def test_a_waiver_holds_until_its_last_day(until: date, expected: Status) -> Non
     if expected is Status.PASS:
         assert verdict.reasons[0].message == "the data passed validation: 9 checks, 1 anomaly, none blocking, 1 waived"
     else:
-        message = "the waiver of range in wind, by kim, expired on 2026-10-31"
+        message = "the waiver of range in wind, by kim, was valid until 2026-10-31"
         assert message in [r.message for r in verdict.reasons]
 
 

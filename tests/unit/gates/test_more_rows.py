@@ -52,8 +52,8 @@ def test_the_bootstrap_agrees() -> None:
     ("found", "bound", "text"),
     [
         (interval(0.62, 0.04, 1000), 0.6, "; about 3,000 more rows would decide it if the estimate stays"),
-        (interval(0.6, 0.04, 1000), 0.6, "; the estimate is on the bound, so more rows are unlikely to decide it"),
-        (interval(0.6001, 0.04, 1000), 0.6, "; the estimate is on the bound, so more rows are unlikely to decide it"),
+        (interval(0.6, 0.04, 1000), 0.6, "; the estimate is too close to the limit for more rows to decide it"),
+        (interval(0.6001, 0.04, 1000), 0.6, "; the estimate is too close to the limit for more rows to decide it"),
         (Interval(value=0.98, low=0.9, high=1.0, rows=50), 0.95, "; about 310 more rows would decide it if the estimate stays"),
         (Interval(value=0.5, low=math.nan, high=math.nan, rows=50), 0.6, ""),
     ],

@@ -158,4 +158,4 @@ def _with_expired_waiver(anomaly: Anomaly, schema: Schema, today: date) -> Anoma
     if not alike or any(waiver.until >= today for waiver in alike):
         return anomaly
     last = max(alike, key=lambda waiver: waiver.until)
-    return anomaly.model_copy(update={"message": f"{anomaly.message} The waiver of {last.owner} expired on {last.until}."})
+    return anomaly.model_copy(update={"message": f"{anomaly.message} The waiver of {last.owner} was valid until {last.until}."})

@@ -133,7 +133,7 @@ def _without_promotion(
     if decided:
         why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_ignored(decided[0])})"
     else:
-        why = "no promotion in the ledger backs it, so somebody moved the alias by hand"
+        why = "no promotion in the ledger backs it, so somebody moved the alias by hand, or deleted the promotion"
     return WantedChampion(
         problem=f"version {alias.version} has the alias champion and is not served: {why}. To make it the champion, promote it by a run of its "
         f"pipeline or by `taxiway force {model}/{alias.version}`; to serve it without a promotion, set allow_unbacked_alias"
@@ -164,7 +164,7 @@ def _by_ledger(
     except RequestError:
         return WantedChampion(
             keep_current=True,
-            problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, is deleted",
+            problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, is deleted, and the version that is served stays",
         )
     return WantedChampion(_known(version, backed), _describe(promotion), place, problem, is_finished=not moves)
 
@@ -182,13 +182,13 @@ def _describe(promotion: Promotion) -> str:
 
 
 def _only_alias(version: int) -> str:
-    return f"version {version} is served because of its alias alone (allow_unbacked_alias): no promotion in the ledger backs it"
+    return f"version {version} is served because of its alias alone (allow_unbacked_alias): the newest promotion in the ledger names another version, or there is none"
 
 
 def _went_back(head: LedgerPosition, last: LedgerPosition) -> str:
     return (
         f"the newest promotion in the ledger is number {head.number}, made at {head.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
-        f"served number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
+        f"followed number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
         "version that is served stays until the next promotion or rollback"
     )
 
@@ -196,6 +196,6 @@ def _went_back(head: LedgerPosition, last: LedgerPosition) -> str:
 def _ignored(entry: Entry) -> str:
     promotion = entry.promotion
     return (
-        f"the promotion to version {promotion.to_version or 'none'} in MLflow run {entry.run_id}, by {promotion.by}, is not signed and was "
-        "ignored"
+        f"the promotion to version {promotion.to_version or 'none'} in MLflow run {entry.run_id}, by {promotion.by}, is not signed with a key of this "
+        "gateway and was ignored"
     )

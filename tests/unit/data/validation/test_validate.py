@@ -84,7 +84,7 @@ def test_good_data_pass_and_the_checks_are_counted(judge: Judge) -> None:
         ({"speed": [str(at) for at in range(10)]}, "type", "speed", 'must be of type number; got string (VARCHAR), such as "0", "1", "2" (for example rows 1, 2, 3).'),
         ({"word": range(10)}, "type", "word", "must be of type string; got integer (BIGINT)"),
         ({"id": ["same"] * 3 + [f"i{at}" for at in range(7)]}, "duplicate_key", "id", '1 key of id is in more than one row of span 2020-02, such as "same".'),
-        ({"id": ["id 100", "id 105", *[f"i{at}" for at in range(8)]]}, "duplicate_key", "id", '2 keys of id in span 2020-02 are also in span 2020-01: the same rows are in training and evaluation (leakage), such as "id 100", "id 105".'),
+        ({"id": ["id 100", "id 105", *[f"i{at}" for at in range(8)]]}, "duplicate_key", "id", '2 keys of id in span 2020-02 are also in span 2020-01: a model may be evaluated on rows that it was trained on (leakage), such as "id 100", "id 105".'),
         ({"late": [None] + [True, False, False] * 3}, "label_missing", "late", "is the label, and there is no value in 1 of 10 rows (10.0%)"),
         ({"late": [True] * 10}, "label_constant", "late", 'is "true" in all 10 rows that have a label'),
     ],
@@ -206,7 +206,7 @@ def test_a_valid_waiver_excuses_to_its_last_day_and_is_named(judge: Judge) -> No
 def test_a_waiver_that_ended_or_is_for_something_else_excuses_nothing(schema: Schema, judge: Judge) -> None:
     report = judge(table(**FAST), schema)
     assert (report.status, report.waivers) == (Status.FAIL, ())
-    assert ("The waiver of ann expired on 2026-02-28." in only(report).message) == (schema.waivers[0].until < TODAY)
+    assert ("The waiver of ann was valid until 2026-02-28." in only(report).message) == (schema.waivers[0].until < TODAY)
 
 
 def test_a_waiver_for_one_fault_leaves_the_other(judge: Judge) -> None:

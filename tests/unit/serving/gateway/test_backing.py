@@ -120,7 +120,7 @@ def test_a_promotion_that_somebody_wrote_into_mlflow_is_ignored(signed: Running,
     champion, problem = refreshed(signed, model)
     assert champion == 1
     assert "the promotion to version 3" in problem
-    assert "by eve, is not signed and was ignored" in problem
+    assert "by eve, is not signed with a key of this gateway and was ignored" in problem
 
 
 def test_the_number_of_an_old_promotion_raised_by_hand_does_not_bring_it_back(
@@ -192,7 +192,7 @@ def test_a_ledger_that_went_back_is_not_followed(signed: Running, registry: Mlfl
     registry.set_registered_model_alias(model, CHAMPION, "1")
     champion, problem = refreshed(signed, model)
     assert champion == 2
-    assert "has served number" in problem
+    assert "has followed number" in problem
     assert "the next promotion or rollback" in problem
     promote(registry, model, 3, 1)
     assert refreshed(signed, model) == (3, "")
@@ -212,7 +212,7 @@ def test_after_a_restart_the_gateway_remembers_what_it_has_served(
     second = start_gateway(mlflow_url, tmp_path, **settings)
     try:
         until(lambda: second.admin.status(model).champion == 2, "the copy of version 2 is served")
-        assert "has served number" in second.admin.status(model).problem
+        assert "has followed number" in second.admin.status(model).problem
     finally:
         second.stop()
 

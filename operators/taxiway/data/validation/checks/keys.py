@@ -152,7 +152,7 @@ def _duplicates_anomaly(view: _View, other: _View, key: tuple[str, ...], found: 
     if view == other:
         message = f"{keys} of {name} {'are' if count > 1 else 'is'} in more than one row of {view.title}"
     else:
-        message = f"{keys} of {name} in {view.title} {'are' if count > 1 else 'is'} also in {other.title}: the same rows are in training and evaluation (leakage)"
+        message = f"{keys} of {name} in {view.title} {'are' if count > 1 else 'is'} also in {other.title}: a model may be evaluated on rows that it was trained on (leakage)"
     return Anomaly(
         kind="duplicate_key",
         span=view.label,
