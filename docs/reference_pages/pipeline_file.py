@@ -72,7 +72,7 @@ USED_BY = {
     "gateway": "`shadow`, `push`, `close_run`: the Airflow connection of the model gateway. Without it there is no shadow, and "
     "`push` does not wait until the new version is served",
     "approval": "the template, `push`: whether a person has to approve a version that passed its gates: `required`, or a section "
-    "with the keys below. `none` or `off`: nobody is asked",
+    "with the keys below. `none` or `off`: no approval is needed",
     "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
     "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}` with `{MM}`, `{DD}`, `{HH}`, `{Q}` "
     "or `{WW}`, or `{SPAN}`, name the span; with `{VERSION}` the highest version of a span is read; `*` in the name of the file matches the parts "

@@ -89,7 +89,7 @@ app.include_router(actions.router)
 
 @app.exception_handler(TaxiwayError)
 def refused(request: Request, error: Exception) -> Response:
-    """What a page says if it cannot do what a form asked for."""
+    """The page for a form that could not be processed."""
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 409)
     return _html(request, "absent.html", status, message=without_credentials(str(error)))
 

@@ -67,7 +67,7 @@ class SpanDecision:
 
 @dataclass(frozen=True)
 class LedgerView:
-    """What the ledger says of a pipeline.
+    """The promotions and decisions of a pipeline in the ledger.
 
     Attributes:
         champion: The champion; None if there is none.
@@ -132,7 +132,7 @@ class RunPage:
         earlier: The attempts at its span before it, newest first.
         newest: The attempt that stands, if that is a later one.
         questions: What the run asks a person.
-        ledger: What the ledger says of the pipeline.
+        ledger: The promotions and decisions of the pipeline.
         incomplete: Whether MLflow did not answer about it.
     """
 

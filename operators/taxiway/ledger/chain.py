@@ -92,7 +92,7 @@ class Link:
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry that is to be appended: what a `Link` says of it."""
+    """An entry to append: the content of its `Link`."""
 
     kind: str
     model: str

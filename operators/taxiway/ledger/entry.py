@@ -64,7 +64,7 @@ class Entry:
 
     @property
     def new_link(self) -> NewEntry:
-        """What its link in the chain says."""
+        """The content of its link in the chain."""
         return NewEntry("Promotion", self.promotion.model, self.run_id, self.promotion.digest)
 
     def is_linked(self, ledger: Ledger) -> bool:

@@ -1,12 +1,13 @@
 """The data report that a waiver is about, found by its digest or by a model version that was trained on its data."""
 
 import re
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError, allowed_values
 from taxiway.lineage.queries import resolve
 from taxiway.lineage.verdicts import judged_version
-from taxiway.records import DataReport, Severity, Snapshot
+from taxiway.records import DataReport, Decision, DecisionKind, Severity, Snapshot
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -58,3 +59,39 @@ def require_anomaly(report: DataReport, kind: str, column: str | None) -> None:
     if not known:
         raise TerminalError(f"report {report.digest} has no anomaly that blocks, so there is nothing to waive")
     raise TerminalError(f"report {report.digest} has no anomaly {got}; {allowed_values(got, known)}", key="anomaly", got=got)
+
+
+def waiver(report: DataReport, pipeline: str, anomaly: str, *, until: date, by: str, via: str, reason: str) -> Decision:
+    """The decision to accept an anomaly of a data report until a date.
+
+    Args:
+        report: The report.
+        pipeline: Its pipeline.
+        anomaly: The anomaly: `KIND` or `KIND:COLUMN`.
+        until: The last day on which the waiver is valid.
+        by: The person.
+        via: Where the person decides: `command line` or `airflow`.
+        reason: Why.
+
+    Raises:
+        TerminalError: The report has no such anomaly that blocks, or the date is in the past.
+    """
+    now = datetime.now(UTC)
+    if until < now.date():
+        raise TerminalError(
+            f"the waiver would end on {until}, which is in the past; give a day from {now.date()} on", key="until", got=until
+        )
+    kind, _, column = anomaly.partition(":")
+    require_anomaly(report, kind, column or None)
+    return Decision(
+        kind=DecisionKind.WAIVER,
+        model=pipeline,
+        about=report.digest,
+        by=by,
+        via=via,
+        at=now,
+        reason=reason,
+        until=until,
+        anomaly=kind,
+        column=column or None,
+    )

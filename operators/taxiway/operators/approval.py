@@ -29,7 +29,7 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
     Args:
         verdict: The reference of the Verdict.
         shadow: The reference of the ShadowReport.
-        notification: The team file's notifier, which is called when the question is asked; None for no notification.
+        notification: The team file's notifier, which is called when the approval is requested; None for no notification.
     """
 
     template_fields = ("verdict", "shadow")

@@ -9,7 +9,7 @@ from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.entry import head
 from taxiway.ledger.promotions import entries
 from taxiway.lineage.verdicts import judged_version
-from taxiway.lineage.waivers import report_and_model, require_anomaly
+from taxiway.lineage.waivers import report_and_model, waiver
 from taxiway.records import Decision, DecisionKind, Verdict
 from taxiway.registry import promote
 from taxiway.store import Store
@@ -106,26 +106,8 @@ def waive(person: Person, store: Store, report: str, anomaly: str, until: date) 
     found, pipeline, _ = report_and_model(person.ledger.client, store, report)
     if pipeline != person.pipeline:
         raise TerminalError(f"report {report} is of {pipeline}, not of {person.pipeline}")
-    now = datetime.now(UTC)
-    if until < now.date():
-        raise TerminalError(f"the waiver would end on {until}, which is in the past; give a day from {now.date()} on")
-    kind, _, column = anomaly.partition(":")
-    require_anomaly(found, kind, column or None)
-    record_decision(
-        person.ledger,
-        Decision(
-            kind=DecisionKind.WAIVER,
-            model=pipeline,
-            about=found.digest,
-            by=person.name,
-            via=VIA,
-            at=now,
-            reason=person.reason,
-            until=until,
-            anomaly=kind,
-            column=column or None,
-        ),
-    )
+    made = waiver(found, pipeline, anomaly, until=until, by=person.name, via=VIA, reason=person.reason)
+    record_decision(person.ledger, made)
 
 
 def record_answer(person: Person, verdict: Verdict, kind: DecisionKind) -> Decision:

@@ -1,4 +1,4 @@
-"""Which forms a page shows to a user, and what it says after one was sent."""
+"""The forms that a page shows to a user, and the message after one was submitted."""
 
 from dataclasses import dataclass
 

@@ -47,7 +47,7 @@ def test_what_is_well_is_said_with_its_facts(home: Path) -> None:
     assert "✓ versions: Python" in found.output
     assert f"✓ store: {home}/store can be written and read" in found.output
     assert "✓ ledger: 1 promotion, all signed" in found.output
-    assert "✓ champions: 1 model in production, each as the ledger says" in found.output
+    assert "✓ champions: 1 model in production, each according to the ledger" in found.output
     assert "! gateway: no gateway is known here" in found.output
     assert "only their owner can read them" in found.output
     assert list((home / "store").glob("index/doctor/*")) == []

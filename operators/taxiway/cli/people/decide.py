@@ -89,30 +89,12 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
     all spans are in the schema file.
     """
     from taxiway.ledger.decisions import record_decision
-    from taxiway.lineage.waivers import report_and_model, require_anomaly
+    from taxiway.lineage.waivers import report_and_model, waiver
 
     with opened(Given(**given)) as installation:
         report, model, span = report_and_model(installation.ledger.client, installation.store(), name)
-        now = datetime.now(UTC)
-        if until.date() < now.date():
-            raise click.UsageError(f"--until {until:%Y-%m-%d} is in the past; give a day from {now:%Y-%m-%d} on")
-        kind, _, column = anomaly.partition(":")
-        require_anomaly(report, kind, column or None)
-        record_decision(
-            installation.ledger,
-            Decision(
-                kind=DecisionKind.WAIVER,
-                model=model,
-                about=report.digest,
-                by=person(),
-                via="command line",
-                at=now,
-                reason=reason,
-                until=until.date(),
-                anomaly=kind,
-                column=column or None,
-            ),
-        )
+        made = waiver(report, model, anomaly, until=until.date(), by=person(), via="command line", reason=reason)
+        record_decision(installation.ledger, made)
     click.echo(f"{anomaly} is waived in report {report.digest} until {until:%Y-%m-%d}")
     click.echo(
         f"next: decide span {span} again, by the run parameter span in Airflow, or taxiway run FILE --span {span}", err=True

@@ -150,9 +150,9 @@ def _aliases(ledger: Ledger, known: list[Entry]) -> Finding:
     if len(known) < _NEWEST:
         wrong += [f"{model}: no promotion backs version {at}" for model, at in champions.items() if model not in newest]
     if wrong:
-        advice = "the gateway serves what the ledger says; to move it back: taxiway ledger restore-alias MODEL"
+        advice = "the gateway serves the champion of the ledger; to restore the alias: taxiway ledger restore-alias MODEL"
         return Finding("champions", Health.ERROR, f"{'; '.join(wrong)}. Somebody moved the alias by hand: {advice}")
-    return Finding("champions", Health.OK, f"{counted(len(champions), 'model')} in production, each as the ledger says")
+    return Finding("champions", Health.OK, f"{counted(len(champions), 'model')} in production, each according to the ledger")
 
 
 def _gateway(make: "Callable[[], GatewayClient]") -> Iterator[Finding]:

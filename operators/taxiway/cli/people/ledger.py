@@ -95,7 +95,7 @@ def restore_alias(model: str, **given: Any) -> None:
     with opened(Given(**given)) as installation:
         restore_aliases(installation.ledger, model)
         champion = champion_now(installation.ledger, model)
-        click.echo(f"champion of {model}: {f'version {champion}' if champion is not None else 'none'}, as the ledger says")
+        click.echo(f"champion of {model}: {f'version {champion}' if champion is not None else 'none'}, according to the ledger")
         echo_served(installation, model)
 
 

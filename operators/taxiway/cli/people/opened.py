@@ -171,7 +171,7 @@ def _gateway(given: Given, stack: "Stack | None") -> "Callable[[], GatewayClient
 
 
 def echo_served(installation: Opened, model: str) -> None:
-    """Wait until the gateway serves what the ledger says, and print what it serves."""
+    """Wait until the gateway serves the champion of the ledger, and print what it serves."""
     if installation.gateway is None:
         click.echo("no gateway is known here (--gateway URL); one that runs follows within seconds")
         return

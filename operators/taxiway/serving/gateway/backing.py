@@ -170,7 +170,7 @@ def _by_ledger(
 
 
 def _known(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:
-    """A version with what the ledger says about it: the digest of its files, and who forced it."""
+    """A version with its facts from the ledger: the digest of its files, and who forced it."""
     own = [entry.promotion for entry in backed if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
     forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)

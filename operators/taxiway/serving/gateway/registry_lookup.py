@@ -31,7 +31,7 @@ class RegisteredVersion:
         candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
         threshold: The probability from which on it predicts the second of two classes; None for 0.5.
-        files: The digest that the ledger says its files have; None if it does not say.
+        files: The digest of its files in the ledger; None if the ledger has none.
         forced_by: Who made it champion although it had not passed its gates, and why; None if it had.
     """
 
