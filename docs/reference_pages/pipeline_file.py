@@ -12,7 +12,7 @@ from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
 from taxiway.spec.source.join import Join
-from taxiway.spec.source.selection import FixedWindow, Sample, Split
+from taxiway.spec.source.selection import FixedWindow, LabelWait, Sample, Split
 from taxiway.spec.sweep import Sweep
 
 HEAD = """\
@@ -34,6 +34,7 @@ SECTIONS: Sections = (
     ("source.join.NAME", Join),
     ("source.sample", Sample),
     ("source.split", Split),
+    ("source.label_wait", LabelWait),
     ("features", Features),
     ("model", Model),
     ("model.early_stopping", EarlyStopping),
@@ -145,7 +146,10 @@ USED_BY = {
     "source.label": "`transform`, `train`, `validate_model`: the column to predict: one with 2 to 1,000 classes, which are texts, whole "
     "numbers or booleans; or a number if the gate's metrics are for a regression",
     "source.unlabelled": "`ingest`, `transform`, `validate_model`: what to do about rows whose label is missing: `fail` with an error, "
-    "`drop` them, or `wait` until no label of the span is missing",
+    "`drop` them, or `wait` until the labels of the span are known",
+    "source.label_wait": "`ingest`; see below. Only with `unlabelled: wait`",
+    "source.label_wait.max_missing": "`ingest`: the span is decided when at most this fraction of its rows has no label; these rows are "
+    "left out of training and evaluation",
     "features.numeric": "`transform`: numeric columns; `auto`: the schema's integers and numbers, without label and key",
     "features.categorical": "`transform`: categorical columns; `auto`: the schema's strings and booleans, without label and key",
     "features.text": "`transform`: columns of free text, which become up to 30 numbers each; `auto`: those of `categorical: auto` with "

@@ -23,7 +23,7 @@ USED_BY = {
     "team": "the loader: the `team` of every pipeline file in the same folder",
     "owner": "Airflow: shown as the owner of the DAGs; none: the team's name",
     "pool": "Airflow: the pool of all tasks; create it in Airflow, because a task with an unknown pool waits indefinitely",
-    "notification": "`close_run`, `approval`; see below",
+    "notification": "`close_run`, `approval`, `ingest`; see below",
     "approval": "the loader, `taxiway lint`: with `required`, every pipeline has an `approval`, and silence does not approve. None: "
     "pipelines do not need one",
     "gate": "the loader, `taxiway lint`: a pipeline with looser limits does not load; see below",
@@ -31,7 +31,8 @@ USED_BY = {
     "notification.notifier": "`close_run`: the dotted path of an Airflow notifier, such as "
     "`airflow.providers.smtp.notifications.smtp.SmtpNotifier`",
     "notification.params": "`close_run`: its parameters; the ones that are templates can use `taxiway`",
-    "notification.events": "`close_run`, `approval`: the outcomes, ERROR, and APPROVAL (a run waits for a person) that send a "
+    "notification.events": "`close_run`, `approval`, `ingest`: the outcomes, ERROR, APPROVAL (a run waits for a person) and LABELS (a "
+    "span waits for its labels) that send a "
     "notification",
     "gate.thresholds": "each pipeline has thresholds for at least these metrics, and they are not looser than these",
     "gate.min_improvement": "`against_champion.metric` is one of these, and its `min_improvement` is not below this value",

@@ -42,6 +42,9 @@ class Terminal(Watcher):
         if url.startswith("http"):
             self.console.print(f"[dim]MLflow run: {escape(url)}[/dim]", soft_wrap=True, highlight=False)
 
+    def noticed(self, message: str) -> None:
+        self.console.print(escape(message), highlight=False, soft_wrap=True)
+
     def began(self, stage: str) -> None:
         self.lines.clear()
         self.stage = stage

@@ -1,5 +1,6 @@
 """Ingest: copies the next span to decide, and the window before it, into the store."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,11 +9,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
-from taxiway.hooks.context import find_stage_context
+from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
+from taxiway.operators.notify import Told, notify
 from taxiway.records import Snapshot
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.team import Notification
 from taxiway.tracking.tags import SPAN_NAME
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from taxiway.stages.context import StageContext
     from taxiway.stages.ingest import IngestPlan
 
+_log = logging.getLogger(f"airflow.task.{__name__}")
 BACKFILL = "backfill"
 _POLL_SECONDS = 2.0
 _LONGEST_WAIT = timedelta(hours=12)
@@ -34,20 +38,22 @@ class IngestOperator(StageOperator[Snapshot]):
 
     Args:
         span: The name of the span to decide, instead of the oldest one without a decision.
+        notification: The team file's notifier, which is called when a span waits for its labels; None for no notification.
     """
 
     template_fields = ("span",)
 
-    def __init__(self, *, span: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, span: str = "", notification: Notification | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.span = span
+        self.span, self.notification = span, notification
 
     def execute(self, context: "Context") -> Any:
         """Ingest; if there is nothing to do, the run is skipped before an MLflow run is created."""
         with self.reporting(context):
             check_conf(context["dag_run"].conf or {}, context["dag"].params)
             defer_to_earlier_run(self, context)
-            self._plan = plan_run(self.pipeline, context, self.span or _span_of_first_pass(self, context))
+            requested = self.span or _span_of_first_pass(self, context)
+            self._plan = plan_run(self.pipeline, context, requested, self.notification)
         return super().execute(context)
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
@@ -60,13 +66,16 @@ class IngestOperator(StageOperator[Snapshot]):
         return ingest(stage, self._plan)
 
 
-def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "IngestPlan":
-    """Choose the spans that the DAG run reads.
+def plan_run(
+    pipeline: Pipeline, context: "Context", requested: str | None, notification: Notification | None = None
+) -> "IngestPlan":
+    """Choose the spans that the DAG run reads, and validate the data of those that wait for their labels.
 
     Args:
         pipeline: The pipeline.
         context: Airflow's context of the task.
         requested: The name of the span to decide; None or empty for the next one.
+        notification: The notifier for spans that wait for their labels; None for no notification.
 
     Raises:
         AirflowSkipException: There is nothing to do.
@@ -89,9 +98,34 @@ def plan_run(pipeline: Pipeline, context: "Context", requested: str | None) -> "
         previous_moment=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
     )
+    if source.unlabelled == "wait" and moment is None and not requested:
+        _validate_waiting(pipeline, plan, notification, context)
     if not plan.window.spans:
         raise AirflowSkipException(plan.nothing_to_do("trigger the DAG with the parameter span"))
     return plan
+
+
+def _validate_waiting(pipeline: Pipeline, plan: "IngestPlan", notification: Notification | None, context: "Context") -> None:
+    """Validate the spans that wait for their labels, and notify of each once."""
+    from taxiway.stages.waiting import messages_of, validate_waiting
+
+    store = open_store()
+    news = validate_waiting(pipeline, source_of(pipeline), plan, store, airflow_engine, now=datetime.now(UTC))
+    for waiting in news:
+        messages = messages_of(waiting, store)
+        _log.log(logging.INFO if waiting.passed else logging.WARNING, "%s", "\n".join(messages))
+        if notification is None:
+            continue
+        told = Told(
+            pipeline=pipeline.name,
+            span=waiting.label,
+            event="LABELS",
+            reasons=list(messages),
+            version="",
+            airflow_url=airflow_url(context),
+            mlflow_url="",
+        )
+        notify(notification, told, context)
 
 
 def defer_to_earlier_run(operator: IngestOperator, context: "Context") -> None:

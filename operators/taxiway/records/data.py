@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from pydantic import AwareDatetime
+
 from taxiway.messages import counted
 from taxiway.records.base import Migration, Record, renamed, without
 
@@ -131,6 +133,50 @@ class ImportedLabels(Record):
         if self.conflicting:
             told += f"; {counted(self.conflicting, 'row')} labelled differently by several people, and without a label"
         return told
+
+
+class WaitingSpan(Record):
+    """A span that waits for its labels.
+
+    Attributes:
+        name: The name of the span.
+        version: The number of its correction.
+        rows: The number of rows that need a label.
+        missing: How many of them have none; None if there is no column of labels yet.
+        since: When a run saw first that the span waits.
+        report: The digest of the DataReport on its other columns; None if they could not be validated.
+        passed: Whether they passed.
+        problem: Why they could not be validated; None if they could.
+    """
+
+    name: str
+    version: int = 0
+    rows: int
+    missing: int | None
+    since: AwareDatetime
+    report: str | None = None
+    passed: bool = False
+    problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name in messages; see `Span.label`."""
+        return span_label(self.name, self.version)
+
+    def describe(self) -> str:
+        """`span 2013-05 waits for 120 of 400 labels; its other columns passed validation`."""
+        missing = self.rows if self.missing is None else self.missing
+        waits = f"span {self.label} waits for {missing:,} of {counted(self.rows, 'label')}"
+        if self.problem is not None:
+            return f"{waits}; its other columns could not be validated: {self.problem}"
+        return f"{waits}; its other columns {'passed' if self.passed else 'did not pass'} validation"
+
+
+class LabelsDue(Record):
+    """The spans of a pipeline that wait for their labels, oldest first."""
+
+    pipeline: str
+    spans: tuple[WaitingSpan, ...]
 
 
 class SampleRule(Record):

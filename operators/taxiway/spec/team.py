@@ -10,7 +10,7 @@ from taxiway.spec.base import Fraction, Name, Number, Section
 from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.pipeline import Pipeline
 
-Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL"]
+Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS"]
 Loosened = tuple[tuple[str, ...], str]
 
 
@@ -21,12 +21,13 @@ class Notification(Section):
         notifier: The dotted path of an Airflow notifier.
         params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
-        events: The outcomes to notify about; ERROR is a run that failed before a decision, and APPROVAL one that waits for a person.
+        events: The outcomes to notify about; ERROR is a run that failed before a decision, APPROVAL one that waits for a person, and
+            LABELS a span that waits for its labels.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL")
+    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS")
 
 
 class TeamGate(Section):

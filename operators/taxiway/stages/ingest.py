@@ -1,8 +1,9 @@
 """Ingest: which spans a run reads, and the snapshot of their rows. The trigger for new spans plans with the same functions."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from taxiway.credentials import without_credentials
 from taxiway.data.ingest.imported_labels import labels_state
@@ -18,6 +19,10 @@ from taxiway.stages.context import StageContext
 from taxiway.store import SpanKey, Store
 from taxiway.tracking import tags
 
+if TYPE_CHECKING:
+    from taxiway.data.ingest.unlabelled import UnlabelledSpan
+
+_MOST_READ = 24  # spans that are read for their labels although no run can decide them
 _LONGEST_PARAM = 500  # characters of the condition in MLflow; the snapshot has all of them
 
 
@@ -29,11 +34,15 @@ class IngestPlan:
         window: The spans, or why there is nothing to do.
         joined: The tables that are joined to their rows.
         any_processed: Whether a span of the source is processed already.
+        unlabelled: The spans that wait for their labels, of those that were read.
+        unread: The keys of the other spans that are not processed.
     """
 
     window: WindowPlan
     joined: tuple[JoinTable, ...]
     any_processed: bool = False
+    unlabelled: tuple["UnlabelledSpan", ...] = ()
+    unread: frozenset[SpanKey] = frozenset()
 
     def nothing_to_do(self, span_option: str) -> str:
         """Why the run has nothing to do; `span_option` is how the caller names a span to decide again."""
@@ -109,16 +118,28 @@ def plan_ingest(
             previous_moment=previous_moment,
         )
 
-    plan, labelled = plan_with(arrivals.waits), set(arrivals.processed)
+    def look_at(spans: Sequence[FoundSpan]) -> "tuple[UnlabelledSpan, ...]":
+        """Those of some spans that wait for their labels; spans that were looked at, or are processed, are not read again."""
+        unknown = tuple(span for span in spans if (span.name, span.version) not in known)
+        known.update((span.name, span.version) for span in unknown)
+        return _unlabelled(source, unknown, plan.joined, connect, types, (store, pipeline))
+
+    plan, known, waits = plan_with(arrivals.waits), set(arrivals.processed), dict(arrivals.waits)
+    is_next = moment is None and not requested
+    unlabelled: list[UnlabelledSpan] = []
     while source.unlabelled == "wait":
-        unknown = tuple(span for span in plan.window.spans if (span.name, span.version) not in labelled)
-        missing = _why_unlabelled(source, unknown, plan.joined, connect, types, (store, pipeline))
-        if not missing:
+        # If no span can be decided, those that are in no window yet are looked at, too.
+        unused = [span for span in arrivals.spans if span.name not in {*waits, *source.exclude}] if is_next else []
+        others = () if plan.window.spans else unused[-_MOST_READ:]
+        missing = look_at(plan.window.spans or others)
+        unlabelled += missing
+        waits |= {span.found.name: span.reason for span in missing}
+        if missing:
+            plan = plan_with(waits)
+        if not missing or others:
             break
-        labelled |= {(span.name, span.version) for span in unknown}
-        arrivals = replace(arrivals, waits={**arrivals.waits, **missing})
-        plan = plan_with(arrivals.waits)
-    return plan
+    unread = frozenset((span.name, span.version) for span in arrivals.spans) - known
+    return replace(plan, unlabelled=tuple(unlabelled), unread=unread)
 
 
 def _plan(
@@ -229,27 +250,22 @@ def _record_removed(context: StageContext, snapshot: Snapshot) -> None:
     )
 
 
-def _why_unlabelled(
+def _unlabelled(
     source: Source,
     spans: tuple[FoundSpan, ...],
     joined: tuple[JoinTable, ...],
     connect: Connect,
     types: Callable[[], Mapping[str, str]],
     imported: tuple[Store, str],
-) -> dict[str, str]:
-    """Why the labels of a span, by its name, are not complete; `imported` is the store and the pipeline of imported labels."""
+) -> "tuple[UnlabelledSpan, ...]":
+    """Those of some spans that wait for their labels; `imported` is the store and the pipeline of imported labels."""
     from taxiway.data.ingest.fill_labels import LabelSource
-    from taxiway.data.ingest.ingest import find_unlabelled
     from taxiway.data.ingest.read_spec import read_spec_of
+    from taxiway.data.ingest.unlabelled import find_unlabelled
     from taxiway.data.sources.find import reader_of
 
-    return find_unlabelled(
-        spans,
-        source.label,
-        source=source.text,
-        read=reader_of(source, connect, types),
-        read_spec=read_spec_of(source, joined, types, LabelSource(*imported, source.label)),
-    )
+    read_spec = read_spec_of(source, joined, types, LabelSource(*imported, source.label))
+    return find_unlabelled(spans, source, reader_of(source, connect, types), read_spec)
 
 
 def _look_up_arrivals(source: Source, pipeline: str, store: Store, now: datetime) -> _Arrivals:

@@ -2,11 +2,18 @@
 
 import os
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taxiway.messages import counted
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Status
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, bullets
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from taxiway.data.schema.model import Schema
 
 
 def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
@@ -40,21 +47,47 @@ def report_on(context: StageContext, snapshot: Snapshot, columns: Collection[str
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
     """
+    suite = Path(context.pipeline.suite) if context.pipeline.suite else None
+    return check_rows(
+        context.pipeline, context.schema(), snapshot, context.store, context.clock().date(), suite=suite, columns=columns
+    )
+
+
+def check_rows(
+    pipeline: Pipeline,
+    schema: "Schema",
+    snapshot: Snapshot,
+    store: Store,
+    today: date,
+    *,
+    suite: Path | None = None,
+    columns: Collection[str] | None = None,
+) -> DataReport:
+    """Check the rows of a snapshot against a schema, the earlier spans of a pipeline and a suite.
+
+    Args:
+        pipeline: The pipeline.
+        schema: The schema.
+        snapshot: The snapshot.
+        store: Where the rows and the profiles of earlier spans are.
+        today: The day on which waivers must be valid.
+        suite: The file of a Great Expectations suite; None for none.
+        columns: The columns of the model; None for those of the pipeline file.
+    """
     from taxiway.data.validation.profile_history import load_profile_history
     from taxiway.data.validation.validate import validate_snapshot
     from taxiway.features.columns import choose_columns
 
-    pipeline, schema = context.pipeline, context.schema()
     if columns is None:
         columns = choose_columns(schema, pipeline.used_features, pipeline.source.label).names
     return validate_snapshot(
         snapshot,
         schema,
-        store=context.store,
-        today=context.clock().date(),
-        suite=Path(pipeline.suite) if pipeline.suite else None,
+        store=store,
+        today=today,
+        suite=suite,
         used_features=columns,
-        history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
+        history=load_profile_history(snapshot, schema, store, pipeline.source.exclude),
     )
 
 

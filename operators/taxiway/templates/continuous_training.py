@@ -77,7 +77,7 @@ def continuous_training(
 
 
 def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
-    ingest = IngestOperator(task_id="ingest", pipeline=pipeline, span="{{ params.span or '' }}")
+    ingest = IngestOperator(task_id="ingest", pipeline=pipeline, span="{{ params.span or '' }}", notification=notification)
     snapshot = ingest.output
     validate_data = ValidateDataOperator(task_id="validate_data", pipeline=pipeline, snapshot=snapshot)
     trials = _sweep(pipeline, snapshot, validate_data) if pipeline.sweep else None

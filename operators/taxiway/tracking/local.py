@@ -2,8 +2,9 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def _client(folder: Path) -> "MlflowClient":
     try:
         if not database.exists():
             _make_database(folder)
+        _check_database(database)
         client = MlflowClient(uri, uri)
         _check_place(client, folder)
         return client
@@ -83,10 +85,16 @@ def _client(folder: Path) -> "MlflowClient":
         ) from error
 
 
+def _check_database(database: Path) -> None:
+    """Raise at once what MLflow would raise after a hundred seconds of retries: the file is not a database, or cannot be opened."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
 def _is_of_database(error: Exception) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
-    return isinstance(error, SQLAlchemyError)
+    return isinstance(error, SQLAlchemyError | sqlite3.Error)
 
 
 def _check_place(client: "MlflowClient", folder: Path) -> None:

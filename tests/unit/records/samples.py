@@ -18,6 +18,7 @@ from taxiway.records import (
     FeatureSet,
     Interval,
     JoinMatch,
+    LabelsDue,
     MetricResult,
     Outcome,
     Promotion,
@@ -39,6 +40,7 @@ from taxiway.records import (
     Trial,
     Trials,
     Verdict,
+    WaitingSpan,
     Waiver,
 )
 
@@ -242,6 +244,22 @@ SCHEMA_OF_LATE = Schema(
     waivers=(WAIVER,),
 )
 
+LABELS_DUE = LabelsDue(
+    pipeline="flights.late",
+    spans=(
+        WaitingSpan(name="2013-05", rows=400, missing=None, since=datetime(2026, 1, 2, tzinfo=UTC), report=REPORT.digest),
+        WaitingSpan(
+            name="2013-06",
+            version=1,
+            rows=400,
+            missing=12,
+            since=datetime(2026, 1, 3, tzinfo=UTC),
+            passed=True,
+            problem="the rule r is not valid SQL",
+        ),
+    ),
+)
+
 SAMPLES: dict[str, Record] = {
     type(record).__name__: record
     for record in (
@@ -263,5 +281,6 @@ SAMPLES: dict[str, Record] = {
         SUMMARY,
         PROFILE,
         SCHEMA_OF_LATE,
+        LABELS_DUE,
     )
 }

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from taxiway.data.ingest.read_spec import ReadSpec
-from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span, all_rows, missing_labels, snapshot_of
+from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span, all_rows, snapshot_of
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
@@ -58,32 +58,6 @@ def ingest(
     return snapshot_of(parts, read_spec, pipeline, plan[-1].name)
 
 
-def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, read: Read, read_spec: ReadSpec) -> dict[str, str]:
-    """Why the labels of a span, by its name, are not complete. The spans are read, and nothing is kept.
-
-    Args:
-        plan: The spans.
-        label: The label.
-        source: The source, as people know it.
-        read: Writes the Parquet file of a span to a folder.
-        read_spec: The filter and the joins.
-
-    Raises:
-        DataError: A span cannot be read or has no rows.
-        TransientError: A file was removed or changed while it was read.
-    """
-    waiting = {}
-    with temp_folder("ingest") as folder:
-        tables = JoinTableCache(folder, read_table)
-        for found in plan:
-            with temp_folder("span") as inner:
-                copy = read(found, inner)
-                reason = missing_labels(_span(found, copy, source), copy, label, read_spec, tables)
-            if reason is not None:
-                waiting[found.name] = reason
-    return waiting
-
-
 def all_rows_of(
     plan: tuple[FoundSpan, ...], *, source: str, read: Read, read_spec: ReadSpec
 ) -> Iterator[tuple[FoundSpan, Path]]:
@@ -104,7 +78,7 @@ def all_rows_of(
         for found in plan:
             with temp_folder("span") as inner:
                 copy = read(found, inner)
-                yield found, all_rows(_span(found, copy, source), copy, read_spec, tables, inner)
+                yield found, all_rows(span_of(found, copy, source), copy, read_spec, tables, inner)
 
 
 def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:
@@ -122,10 +96,20 @@ def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:
     """
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        return _span(found, copy, source).model_copy(update={"content": store.put_file(copy)})
+        return span_of(found, copy, source).model_copy(update={"content": store.put_file(copy)})
 
 
-def _span(found: FoundSpan, copy: Path, source: str) -> Span:
+def span_of(found: FoundSpan, copy: Path, source: str) -> Span:
+    """The record of a copied span, without the digest of its rows.
+
+    Args:
+        found: The span.
+        copy: The copy of its file.
+        source: The source, as people know it.
+
+    Raises:
+        DataError: It has no rows.
+    """
     return Span(source=source, name=found.name, version=found.version, rows=count_rows(copy, found.path), content="")
 
 
@@ -134,4 +118,4 @@ def _ingest_one(
 ) -> None:
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        add_span(parts, _span(found, copy, source), copy, read_spec, tables, store)
+        add_span(parts, span_of(found, copy, source), copy, read_spec, tables, store)

@@ -63,7 +63,7 @@ def read_spec_of(
         SampleRule(fraction=sample.fraction, by=sample.by, stratify=sample.stratify) if sample else None,
         split.rule if isinstance(split, Split) else None,
         source.rows,
-        source.label if source.unlabelled == "drop" else None,
+        source.label if source.drops_unlabelled else None,
         lambda: source.own(types()),
         imported,
     )

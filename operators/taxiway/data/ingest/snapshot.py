@@ -97,8 +97,8 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         rows = _materialize(filtered, rules, folder, f"span {span.label}")
         if rows.unlabelled and rows.unlabelled == filtered.rows:
             raise DataError(
-                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and source.unlabelled is drop; to "
-                "decide the span when its labels are known: unlabelled: wait. Or leave it out with source.exclude"
+                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and rows without a label are left "
+                "out; to decide the span when its labels are known: source.unlabelled: wait. Or leave it out with source.exclude"
             )
         if not rows.files:
             raise DataError(
@@ -116,24 +116,23 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         )
 
 
-def missing_labels(span: Span, file: Path, label: str, read_spec: ReadSpec, tables: JoinTableCache) -> str | None:
-    """Why the labels of a copied span are not complete; None if they are.
+def count_missing_labels(
+    span: Span, file: Path, label: str, read_spec: ReadSpec, tables: JoinTableCache
+) -> tuple[int, int | None]:
+    """The number of rows of a copied span that the filter keeps, and how many of them have no label; None without such a column.
 
     Args:
         span: The span.
         file: The copy of its file.
         label: The label.
-        read_spec: The filter and the joins; rows that the filter removes need no label.
+        read_spec: The imported labels, the filter and the joins.
         tables: The joined tables.
     """
     with temp_folder("labels") as folder:
         labelled, _ = _with_labels(file, span, read_spec, folder)
         filtered = _filter(labelled, span, read_spec, folder)
         joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
-        missing = count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
-    if missing is None:
-        return f"there is no column {label} yet"
-    return f"the label {label} is missing in {missing:,} of {counted(filtered.rows, 'row')}" if missing else None
+        return filtered.rows, count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
 
 
 def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, folder: Path) -> Path:

@@ -225,6 +225,19 @@ class Schema(Record):
         """The feature of this name, or None."""
         return next((feature for feature in self.features if feature.name == name), None)
 
+    def without_label(self) -> "Schema":
+        """The schema for rows whose labels are not known yet: nothing is expected of the label, and no rule names it."""
+        if self.label is None:
+            return self
+        named = re.compile(rf"(?<!\w){re.escape(self.label)}(?!\w)", re.IGNORECASE)
+        features = tuple(
+            f.model_copy(update={"environments": (), "drift": None, "skew": None}) if f.name == self.label else f
+            for f in self.features
+        )
+        rules = tuple(rule for rule in self.rules if not named.search(rule.sql))
+        checks = tuple(monitor for monitor in self.metric_checks if monitor.column != self.label)
+        return self.model_copy(update={"features": features, "rules": rules, "metric_checks": checks})
+
     def numeric(self, label: str) -> tuple[str, ...]:
         """The integer and number columns that a model uses by default; see `offered`."""
         return self._taken(NUMERIC_TYPES, label)

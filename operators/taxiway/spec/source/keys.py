@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from taxiway.spec.base import Name, Section
 from taxiway.spec.source.join import Join
 from taxiway.spec.source.periods import Every
-from taxiway.spec.source.selection import FixedWindow, Sample, Split, SplitBy, Window
+from taxiway.spec.source.selection import FixedWindow, LabelWait, Sample, Split, SplitBy, Window
 from taxiway.spec.source.span_name import SpanName, name_form
 
 
@@ -32,7 +32,8 @@ class SourceKeys(Section, ABC):
         sample: Which rows to read; None for all.
         split: `newest` to evaluate on the newest span, or a split of the rows of every span in the window.
         label: The column to predict.
-        unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until all labels are known.
+        unlabelled: What to do about rows whose label is missing: an error, leave them out, or wait until the labels are known.
+        label_wait: With `unlabelled: wait`, when a span has enough labels to be decided; None if it needs all of them.
     """
 
     key: ClassVar[str]
@@ -48,6 +49,7 @@ class SourceKeys(Section, ABC):
     split: SplitBy = "newest"
     label: str
     unlabelled: Literal["fail", "drop", "wait"] = "fail"
+    label_wait: LabelWait | None = None
 
     @property
     @abstractmethod
@@ -78,6 +80,16 @@ class SourceKeys(Section, ABC):
     def holds_out_newest(self) -> bool:
         """Whether the whole target span is evaluated on, so that it is not part of the window."""
         return self.split == "newest"
+
+    @property
+    def max_missing_labels(self) -> float:
+        """The largest fraction of rows without a label with which a span is decided, with `unlabelled: wait`."""
+        return self.label_wait.max_missing if self.label_wait is not None else 0.0
+
+    @property
+    def drops_unlabelled(self) -> bool:
+        """Whether rows without a label are left out of a run."""
+        return self.unlabelled == "drop" or (self.unlabelled == "wait" and self.max_missing_labels > 0)
 
     def own(self, types: Mapping[str, str]) -> dict[str, str]:
         """Those of some columns that do not come from joined tables: the ones that `rows` may name."""
@@ -112,6 +124,15 @@ class SourceKeys(Section, ABC):
             raise ValueError(
                 f"split is by_time: {self.split.by_time}, but window is not 1, so the newest rows of a span would be older than the next "
                 "span; allowed: window: 1, or split: newest to evaluate on the newest span"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _waits_for_labels(self) -> Self:
+        if self.label_wait is not None and self.unlabelled != "wait":
+            raise ValueError(
+                f"it has label_wait, but unlabelled is {self.unlabelled}, so no span waits for labels; allowed: unlabelled: wait, or no "
+                "label_wait"
             )
         return self
 

@@ -84,6 +84,16 @@ class Split(Section):
         return SplitRule(evaluation=self.evaluation, by=self.by, stratify=self.stratify, by_time=self.by_time)
 
 
+class LabelWait(Section):
+    """How long a span waits for its labels, with `unlabelled: wait`.
+
+    Attributes:
+        max_missing: The largest fraction of rows without a label with which a span is decided; these rows are left out.
+    """
+
+    max_missing: Number = Field(default=0.0, ge=0, lt=1)
+
+
 def _window(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_WINDOW:
         return value

@@ -32,6 +32,9 @@ class Watcher:
     def started(self, url: str) -> None:
         """The run started; `url` is its page in MLflow."""
 
+    def noticed(self, message: str) -> None:
+        """A span waits for its labels, or what is known of its data has changed."""
+
     def began(self, stage: str) -> None:
         """A stage started."""
 
@@ -123,6 +126,11 @@ def run_in(
             requested=span or (_newest_decided(store, pipeline) if again else None),
             types=lambda: schema_of(pipeline).types,
         )
+        if source.unlabelled == "wait" and span is None and not again:
+            from taxiway.stages.waiting import messages_of, validate_waiting
+
+            for waiting in validate_waiting(pipeline, source, plan, store, services.connect, now=clock()):
+                watcher.noticed("\n".join(messages_of(waiting, store)))
     if not plan.window.spans:
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
