@@ -87,7 +87,7 @@ def decide(
         older = f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"
         comparison: tuple[Reason, ...] = (reason_to_fail(older),)
     elif unscorable is not None:
-        comparison = (_not_compared(unscorable),)
+        comparison = (_not_compared(unscorable, candidate, gate),)
     else:
         comparison = (*_against_champion(evaluation, gate), *slice_reasons(evaluation, gate))
     reasons = (
@@ -111,15 +111,23 @@ def decide(
         status=worst(tuple(reason.status for reason in reasons)),
         reasons=reasons,
         files=candidate.files,
+        needs_approval=unscorable is not None and gate.champion_unscorable == "approve",
     )
 
 
-def _not_compared(unscorable: UnscorableChampion) -> Reason:
-    message = (
-        f"{unscorable.why}: the candidate is judged by the thresholds alone (gate.champion_unscorable: thresholds). In production, the "
-        "champion would fail on such rows too"
+def _not_compared(unscorable: UnscorableChampion, candidate: Candidate, gate: Gate) -> Reason:
+    asks = " and by a person" if gate.champion_unscorable == "approve" else ""
+    if gate.champion_unscorable != "fail":
+        return Reason(
+            status=Status.NOT_APPLICABLE,
+            message=f"{unscorable.why}: the candidate is judged by the thresholds alone{asks} (gate.champion_unscorable: "
+            f"{gate.champion_unscorable}). In production, the champion would fail on such rows too",
+        )
+    return reason_to_fail(
+        f"{unscorable.why}, so the candidate cannot be compared with it, and gate.champion_unscorable is fail. To let the thresholds decide: "
+        f"thresholds, or approve to be asked; to push this version: taxiway force {candidate.model}/{candidate.version} --reason WHY; to end "
+        f"the champion: taxiway retire {candidate.model} --reason WHY"
     )
-    return Reason(status=Status.NOT_APPLICABLE, message=message)
 
 
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:

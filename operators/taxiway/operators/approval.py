@@ -39,12 +39,15 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
         self.verdict, self.shadow, self.notification = verdict, shadow, notification
 
     def execute(self, context: "Context") -> Any:
-        """Ask, unless the question is answered already."""
-        from taxiway.stages.approval import accept, body, known_answer, subject
+        """Ask, unless the question is answered already, or this version needs no approval."""
+        from taxiway.stages.approval import accept, body, known_answer, needs_approval, subject
 
         with self.reporting(context), self.ending(context):
             stage = self.open(context)
             verdict, shadow = self.read(Verdict, self.verdict), self.read(ShadowReport, self.shadow)
+            if not needs_approval(self.pipeline, verdict):
+                self.log.info("no approval is needed: the champion could be scored")
+                return None
             answered = known_answer(stage, verdict)
             if answered is not None:
                 return self.finish(accept(stage, answered), stage, context)

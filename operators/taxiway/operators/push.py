@@ -29,7 +29,9 @@ class PushOperator(StageOperator[Promotion]):
         self.approval = approval
 
     def run(self, stage: "StageContext", context: "Context") -> Promotion:
+        from taxiway.stages.approval import needs_approval
         from taxiway.stages.push import push
 
-        approval = None if self.pipeline.approval is None else self.read(Decision, self.approval)
-        return push(stage, self.read(Verdict, self.verdict), self.read(ShadowReport, self.shadow), approval)
+        verdict = self.read(Verdict, self.verdict)
+        approval = self.read(Decision, self.approval) if needs_approval(self.pipeline, verdict) else None
+        return push(stage, verdict, self.read(ShadowReport, self.shadow), approval)

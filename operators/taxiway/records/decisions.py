@@ -37,6 +37,8 @@ class Verdict(Record):
         status: FAIL if any reason is FAIL, else UNDECIDED if any is UNDECIDED, else PASS.
         reasons: The reasons.
         files: The digest of the files of the version that was validated; None if it is not known.
+        needs_approval: Whether a person has to approve the version although its pipeline does not always require it, because the
+            champion could not be scored.
     """
 
     record_version: ClassVar[int] = 3
@@ -54,6 +56,7 @@ class Verdict(Record):
     status: Status
     reasons: tuple[Reason, ...]
     files: str | None = None
+    needs_approval: bool = False
 
 
 class ShadowReport(Record):

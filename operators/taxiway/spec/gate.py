@@ -57,8 +57,8 @@ class Gate(Section):
             None if rows are independent.
         min_rows: The evaluation rows that a decision needs; with fewer, bootstrap intervals are too narrow.
         confidence: The confidence level of all intervals.
-        champion_unscorable: What a run does if the champion cannot be scored on the new rows: `fail`, or decide about the candidate by
-            the `thresholds` alone.
+        champion_unscorable: What is decided if the champion cannot be scored on the new rows: the candidate does not pass (`fail`), or
+            the `thresholds` alone decide about it, with `approve` followed by a person.
     """
 
     thresholds: Mapping[GateMetricName, Number] = Field(min_length=1)
@@ -68,7 +68,7 @@ class Gate(Section):
     group_by: str | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
-    champion_unscorable: Literal["fail", "thresholds"] = "fail"
+    champion_unscorable: Literal["fail", "thresholds", "approve"] = "fail"
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Gate":

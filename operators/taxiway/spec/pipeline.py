@@ -92,6 +92,11 @@ class Pipeline(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether a run may have to wait for the approval of a person."""
+        return self.approval is not None or self.gate.champion_unscorable == "approve"
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Pipeline":
         mistakes = [

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from taxiway.errors import TerminalError
 from taxiway.records import Decision, DecisionKind, Reason, ShadowReport, Status, Verdict
+from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext
 
 _SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNDECIDED: "?", Status.NOT_APPLICABLE: "-", Status.INFO: "i"}
@@ -28,6 +29,11 @@ class Answer:
     reason: str
     at: datetime
     via: str
+
+
+def needs_approval(pipeline: Pipeline, verdict: Verdict) -> bool:
+    """Whether a person has to approve a version: the pipeline always requires it, or the champion could not be scored."""
+    return pipeline.approval is not None or verdict.needs_approval
 
 
 def subject(verdict: Verdict) -> str:

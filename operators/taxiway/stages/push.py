@@ -5,6 +5,7 @@ from datetime import date
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.chain import Ledger
 from taxiway.records import DataReport, Decision, DecisionKind, Promotion, ShadowReport, Verdict
+from taxiway.stages.approval import needs_approval
 from taxiway.stages.context import StageContext
 from taxiway.store import Store
 
@@ -36,11 +37,11 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval
 
 
 def _require_approval(context: StageContext, verdict: Verdict, approval: Decision | None) -> None:
-    if context.pipeline.approval is None:
+    if not needs_approval(context.pipeline, verdict):
         return
     if approval is None or approval.kind is not DecisionKind.APPROVAL or approval.about != verdict.digest:
         raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: the pipeline requires an approval, and there is none of its verdict. "
+            f"{verdict.model} version {verdict.version} is not pushed: it requires an approval, and there is none of its verdict. "
             f"To approve it: taxiway approve {verdict.model}/{verdict.version} --reason WHY"
         )
 

@@ -34,7 +34,6 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
 
     Raises:
         UntrustedModelError: The candidate needs types that Taxiway does not load.
-        ChampionUnscorableError: The champion cannot be loaded or fails on the rows, and `gate.champion_unscorable` is `fail`.
         DataError: The evaluation rows lack a label.
     """
     from taxiway.registry.alias_moves import champion_now
@@ -74,7 +73,6 @@ def judge(
 
     Raises:
         UntrustedModelError: The version needs types that Taxiway does not load.
-        ChampionUnscorableError: The champion cannot be loaded or fails on the rows, and `gate.champion_unscorable` is `fail`.
         DataError: The evaluation rows lack a label.
     """
     from taxiway.gates.model_gate import UnscorableChampion, decide
@@ -153,11 +151,6 @@ def _evaluate_with(
     try:
         return _evaluate(context, candidate, snapshot, champion, baselines), None
     except ChampionUnscorableError as error:
-        if context.pipeline.gate.champion_unscorable == "fail":
-            raise ChampionUnscorableError(
-                f"{error}. To decide by the thresholds alone, set gate.champion_unscorable: thresholds; to end the champion: taxiway retire "
-                f"{candidate.model} --reason WHY"
-            ) from error
         context.log.warning("%s; the candidate is evaluated alone", error)
         return _evaluate(context, candidate, snapshot, None, baselines), str(error)
 

@@ -98,7 +98,7 @@ def _stages(pipeline: Pipeline, notification: Notification | None) -> None:
     decided = {"verdict": validate_model.output, "shadow": shadow.output}
     approval = (
         ApprovalOperator(task_id="approval", pipeline=pipeline, notification=notification, **decided)
-        if pipeline.approval is not None
+        if pipeline.may_ask
         else None
     )
     push = PushOperator(task_id="push", pipeline=pipeline, **decided, approval=approval.output if approval else None)

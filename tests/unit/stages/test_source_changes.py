@@ -7,11 +7,16 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from stages.conftest import SCHEMA, Site
+from stages.seen import Seen
 
 from taxiway.cli.main import main
-from taxiway.errors import ChampionUnscorableError
+from taxiway.errors import TerminalError
 from taxiway.records import Outcome, Status
+from taxiway.records.recorder import InMemoryRun
+from taxiway.spec.pipeline import Pipeline
+from taxiway.stages.context import StageContext
 from taxiway.stages.installation import Installation
+from taxiway.stages.push import push
 from taxiway.stages.runner import run_in
 
 
@@ -80,15 +85,32 @@ def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, 
     source = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y", "exclude": ["1", "2"]}
     pipeline = site.pipeline(source=source)
     (site.folder / "small.schema.yaml").write_text(text_label)
-    with pytest.raises(
-        ChampionUnscorableError,
-        match=r"they cannot be compared\. To decide .* gate.champion_unscorable: thresholds; .*taxiway retire",
-    ):
-        run_in(installation, pipeline)
-    alone = pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"champion_unscorable": "thresholds"})})
-    decided = run_in(installation, alone)
+    refused = run_in(installation, pipeline)
+    assert refused.summary is not None
+    assert refused.summary.outcome is Outcome.REJECTED
+    assert len(refused.summary.reasons) == 1
+    for words in ("cannot be compared", "champion_unscorable is fail", "taxiway force", "taxiway retire"):
+        assert words in refused.summary.reasons[0]
+
+    asking = with_unscorable(pipeline, "approve")
+    told = Seen()
+    waiting = run_in(installation, asking, span="4", watcher=told)
+    assert waiting.verdict is not None
+    assert (waiting.verdict.status, waiting.verdict.champion, waiting.verdict.needs_approval) == (Status.PASS, 1, True)
+    assert waiting.promotion is None
+    assert "waits for an approval" in told.reasons[-1]
+    with pytest.raises(TerminalError, match="it requires an approval"):
+        context = StageContext(asking, installation.store, InMemoryRun(), installation.client, "dag/run")
+        assert waiting.shadow is not None
+        push(context, waiting.verdict, waiting.shadow)
+
+    decided = run_in(installation, with_unscorable(pipeline, "thresholds"), span="4")
     assert decided.verdict is not None
-    assert (decided.verdict.status, decided.verdict.champion) == (Status.PASS, 1)
-    assert any("judged by the thresholds alone" in reason.message for reason in decided.verdict.reasons)
+    assert (decided.verdict.status, decided.verdict.needs_approval) == (Status.PASS, False)
+    assert any("judged by the thresholds alone (" in reason.message for reason in decided.verdict.reasons)
     assert decided.promotion is not None
     assert (decided.promotion.from_version, decided.promotion.to_version) == (1, decided.verdict.version)
+
+
+def with_unscorable(pipeline: Pipeline, value: str) -> Pipeline:
+    return pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"champion_unscorable": value})})

@@ -89,9 +89,12 @@ def _shadow(context: StageContext, progress: Progress) -> None:
 
 
 def _approval(context: StageContext, progress: Progress) -> None:
-    from taxiway.stages.approval import accept, failure_reason, known_answer
+    from taxiway.stages.approval import accept, failure_reason, known_answer, needs_approval
 
-    answered = accept(context, needed(known_answer(context, needed(progress.records.verdict))))
+    verdict = needed(progress.records.verdict)
+    if not needs_approval(context.pipeline, verdict):
+        return
+    answered = accept(context, needed(known_answer(context, verdict)))
     _keep(context, progress, approval=answered)
     progress.failure = failure_reason(answered)
 

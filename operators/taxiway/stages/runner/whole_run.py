@@ -168,8 +168,8 @@ def _check_data(data: str) -> None:
 
 def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
     """The stages of this pipeline, up to `until`."""
-    optional = {"tune": pipeline.sweep, "approval": pipeline.approval}
-    names = tuple(name for name in STAGES if name not in optional or optional[name] is not None)
+    optional = {"tune": pipeline.sweep is not None, "approval": pipeline.may_ask}
+    names = tuple(name for name in STAGES if optional.get(name, True))
     if until is None:
         return names
     if until not in names:
@@ -218,10 +218,10 @@ def _stop_before(name: str, progress: Progress, context: StageContext, sharing: 
 
 def _unanswered(context: StageContext, progress: Progress) -> str | None:
     """Why a run that needs an approval cannot continue; None if somebody has answered."""
-    from taxiway.stages.approval import known_answer
+    from taxiway.stages.approval import known_answer, needs_approval
 
     verdict = needed(progress.records.verdict)
-    if known_answer(context, verdict) is not None:
+    if not needs_approval(context.pipeline, verdict) or known_answer(context, verdict) is not None:
         return None
     return (
         f"version {verdict.version} passed its gates and waits for an approval; next: taxiway approve {verdict.model}/{verdict.version} "
