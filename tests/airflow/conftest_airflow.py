@@ -22,6 +22,7 @@ from rich.console import Console
 
 from flaky import in_front_of
 from helping import PATIENCE_S, until
+from taxiway.cli.main import run_command
 from taxiway.demo import run as demo
 from taxiway.demo.airflow_api import AirflowApi, TaskState
 from taxiway.demo.run import DemoRun
@@ -247,5 +248,7 @@ class Played:
 @pytest.fixture(scope="session")
 def played(running: Running) -> Played:
     run, shown = DemoRun(), io.StringIO()
-    demo._run_scenarios(Console(file=shown, width=120), running.stack, run)
+    demo._run_scenarios(
+        Console(file=shown, width=120), running.stack, run, running.stack.home.root.parent / "dags", run_command
+    )
     return Played(run, shown.getvalue())

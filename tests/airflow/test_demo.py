@@ -255,7 +255,7 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
 
 def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:
     shown, again = io.StringIO(), DemoRun()
-    demo._run_scenarios(Console(file=shown, width=120), running.stack, again)
+    demo._run_scenarios(Console(file=shown, width=120), running.stack, again, Path(), run_command)
     assert shown.getvalue().count("decided in an earlier demonstration") == 4
     assert again.tasks == {}
 

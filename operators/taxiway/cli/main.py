@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,26 @@ def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None
     """
     from taxiway.demo.run import run_demo
 
-    sys.exit(run_demo(home, dags, exit_at_end=exit_at_end, report=report))
+    sys.exit(run_demo(home, dags, run_command, exit_at_end=exit_at_end, report=report))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run a command in this process, as the demonstration does.
+
+    Args:
+        arguments: The command and its arguments, without `taxiway`.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        main(list(arguments), prog_name="taxiway", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
 
 
 @main.command("example-data")

@@ -30,8 +30,9 @@ def print_table(
         outcome, style = summary.outcome.replace("_", " "), _STYLES.get(summary.outcome, "red")
         made = f"version {summary.version}" if summary.version else "no model"
         other = summary.pipeline.partition(".")[2] if summary.pipeline != found[0].pipeline else ""
-        cell = f"{summary.span.label}\n[{style}]{outcome}[/{style}]\n{made}\n[dim]{other}[/dim]"
-        table.add_row(cell.removesuffix("\n[dim][/dim]"), _bullets(_shown(summary)))
+        attempt = f"attempt {summary.attempt}" if summary.attempt > 1 else ""
+        lines = [summary.span.label, f"[{style}]{outcome}[/{style}]", made, attempt, f"[dim]{other}[/dim]" if other else ""]
+        table.add_row("\n".join(filter(None, lines)), _bullets(_shown(summary)))
     console.print(table)
     if champion is not None:
         console.print(f"Champion of {champion.model}: version {champion.version}, {_since(champion)}")
@@ -40,8 +41,8 @@ def print_table(
 
 
 def _shown(summary: RunSummary) -> list[str]:
-    """The reasons of a run; of a blocked run, which has one for each anomaly, only the first."""
-    shown = list(summary.reasons)
+    """Why it is another attempt, and the reasons of a run; of a blocked run, which has one for each anomaly, only the first."""
+    shown = [*([f"decided again: {summary.again}"] if summary.again else []), *summary.reasons]
     more = len(shown) - _SHOWN_REASONS
     if summary.outcome is Outcome.BLOCKED and more > 0:
         shown[_SHOWN_REASONS:] = [f"and {more} more, in the log of validate_data"]

@@ -20,6 +20,8 @@ from taxiway.demo.airflow_api import FINAL, AirflowApi, TaskState
 from taxiway.demo.answers import CheckedLog, check_log
 from taxiway.demo.bikes import lay_out_rentals
 from taxiway.demo.flights import flights_by_month
+from taxiway.demo.people import LABELLED, Command, PeopleScenario
+from taxiway.demo.people import problem_of as people_problem
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.scenarios import PIPELINE, SCENARIOS, TRAFFIC_MONTH, UNGUARDED, Scenario, write_source
 from taxiway.errors import ConfigError
@@ -58,12 +60,13 @@ class DemoRun:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) -> int:
+def run_demo(home: Path, dags: Path, taxiway: Command, *, exit_at_end: bool, report: Path | None) -> int:
     """Start the stack, run the scenarios that have not run in this home yet, and print a table of the outcomes.
 
     Args:
         home: The folder of the stack.
         dags: The folder of DAG files.
+        taxiway: Runs a command of `taxiway` in this process.
         exit_at_end: Whether to stop the stack at the end.
         report: The file for the table as JSON; None for no file.
 
@@ -77,7 +80,7 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
         stack = starting.stack
         show_addresses(console, stack)
         show_keys(console, stack)
-        _run_scenarios(console, stack, demo)
+        _run_scenarios(console, stack, demo, dags, taxiway)
         demo.seconds["total"] = time.monotonic() - began
         found, champion = decisions(stack), current_champion(stack.url("mlflow"))
         print_table(console, found, champion, demo.traffic)
@@ -87,7 +90,7 @@ def run_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None) 
             _show_next_steps(console, stack)
         if report is not None:
             write_report(report, found, champion, demo.tasks, demo.traffic, demo.checked, demo.seconds)
-        problem = _problem(found, champion, demo.traffic, demo.checked)
+        problem = _problem(found, champion, demo.traffic, demo.checked) or people_problem(stack)
         if problem:
             print_error(console, f"The demonstration did not end as expected: {problem}")
         ended = 0 if exit_at_end else stay(console, starting)
@@ -106,7 +109,7 @@ def _show_next_steps(console: Console, stack: Stack) -> None:
 
 def _check_arguments(dags: Path, report: Path | None) -> None:
     """Raise ConfigError for mistakes that would otherwise stop the demonstration only after minutes."""
-    for pipeline in (PIPELINE, UNGUARDED):
+    for pipeline in (PIPELINE, UNGUARDED, LABELLED):
         file = dags.joinpath(*pipeline.split(".")).with_suffix(SUFFIX)
         if not file.is_file():
             raise ConfigError(
@@ -122,7 +125,7 @@ def _check_arguments(dags: Path, report: Path | None) -> None:
 def decisions(stack: Stack) -> tuple[RunSummary, ...]:
     """The outcomes of all scenarios, in order."""
     store = Store(str(stack.home.store))
-    return (*summaries(store, PIPELINE), *summaries(store, UNGUARDED))
+    return tuple(summary for pipeline in (PIPELINE, UNGUARDED, LABELLED) for summary in summaries(store, pipeline))
 
 
 def current_champion(tracking_uri: str) -> ChampionInfo | None:
@@ -133,7 +136,7 @@ def current_champion(tracking_uri: str) -> ChampionInfo | None:
         return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
 
 
-def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
+def _run_scenarios(console: Console, stack: Stack, demo: DemoRun, dags: Path, taxiway: Command) -> None:
     with console.status("writing the flights of 2013"):
         months = flights_by_month()
         lay_out_rentals(stack.home.data / "bikes")  # for the pipeline of the second team, which users can trigger
@@ -146,12 +149,23 @@ def _run_scenarios(console: Console, stack: Stack, demo: DemoRun) -> None:
         console.rule(f"{number}. {scenario.title}", align="left")
         write_source(stack.home.data, scenario, months)
         if (scenario.pipeline, scenario.month) in decided:
-            skipped = f"  decided in an earlier demonstration; to run it again, stop this one and delete {stack.home.root}"
-            console.print(Text(skipped, style="dim"), soft_wrap=True)
+            _print_skipped(console, stack)
             continue
         began = time.monotonic()
         _run_scenario(console, stack, api, demo, months[TRAFFIC_MONTH], scenario)
         demo.seconds[f"{scenario.pipeline} {scenario.month}"] = time.monotonic() - began
+    console.rule(f"{len(SCENARIOS) + 1}. Labels come late, and people decide", align="left")
+    if any(pipeline == LABELLED for pipeline, _ in decided):
+        _print_skipped(console, stack)
+        return
+    began = time.monotonic()
+    PeopleScenario(console, stack, dags, months, taxiway).play()
+    demo.seconds[LABELLED] = time.monotonic() - began
+
+
+def _print_skipped(console: Console, stack: Stack) -> None:
+    skipped = f"  decided in an earlier demonstration; to run it again, stop this one and delete {stack.home.root}"
+    console.print(Text(skipped, style="dim"), soft_wrap=True)
 
 
 def _run_scenario(

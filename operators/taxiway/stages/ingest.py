@@ -231,7 +231,8 @@ def _log_snapshot(context: StageContext, snapshot: Snapshot) -> None:
     for labels in snapshot.labels:
         context.log.info("%s", labels.describe())
     for span in snapshot.removed:
-        context.log.info("%s", span.describe())
+        if span.filtered or span.unlabelled:
+            context.log.info("%s", span.describe())
     for join in snapshot.joins:
         matched = f"{join.matched:,} of {join.rows:,} rows"
         context.log.info("join %s: %s of span %s have a match in %s", join.name, matched, join.span, join.table)

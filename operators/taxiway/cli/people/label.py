@@ -40,8 +40,15 @@ def label() -> None:
     is_flag=True,
     help="Add what the models predict; whoever sees it tends to agree, so it is left out by default.",
 )
+@click.option(
+    "--at-random",
+    is_flag=True,
+    help="Choose the rows at random, so that metrics on them hold for all rows; fewer of them help to compare the versions.",
+)
 @pipeline_options
-def export(name: str, output: Path, rows: int, with_answers: bool, dags: Path, data: str, **given: Any) -> None:
+def export(
+    name: str, output: Path, rows: int, with_answers: bool, at_random: bool, dags: Path, data: str, **given: Any
+) -> None:
     """Write rows without a label to a file: those on which the version and the champion differ, then the nearest to a decision.
 
     The rows are those of spans that wait for their labels (source.unlabelled: wait), or those that were left out of the data of the
@@ -60,7 +67,9 @@ def export(name: str, output: Path, rows: int, with_answers: bool, dags: Path, d
         of_model, verdict, snapshot = _judged(installation, name, dags, data)
         champion = champion_now(installation.ledger, verdict.model)
         other = champion if champion != verdict.version else None
-        found = rows_to_label(of_model.context, snapshot, verdict.version, other, count=rows, with_answers=with_answers)
+        found = rows_to_label(
+            of_model.context, snapshot, verdict.version, other, count=rows, with_answers=with_answers, at_random=at_random
+        )
     if found.without_key:
         click.echo(f"note: left out {counted(found.without_key, 'row')} without a label that have no key either", err=True)
     if not found.unlabelled:
@@ -72,7 +81,8 @@ def export(name: str, output: Path, rows: int, with_answers: bool, dags: Path, d
     click.echo(f"wrote {counted(found.rows.num_rows, 'row')} of the {total:,} without a label ({places}) to {output}")
     if found.differing is not None:
         click.echo(
-            f"versions {verdict.version} and {other} predict different classes in {found.differing:,} of them, which come first"
+            f"versions {verdict.version} and {other} predict different classes in {found.differing:,} of them"
+            f"{'' if at_random else ', which come first'}"
         )
     click.echo(f"next: fill in the last column, then taxiway label import {name} {output} --by NAME", err=True)
 

@@ -11,6 +11,7 @@ from taxiway.messages import listed
 from taxiway.records import Snapshot, span_label
 from taxiway.stages.context import StageContext
 from taxiway.stages.labels.spans import SpansToLabel, spans_to_label
+from taxiway.stats.seed import SEED
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ class _Models:
 
 
 def rows_to_label(
-    context: StageContext, snapshot: Snapshot, version: int, champion: int | None, *, count: int, with_answers: bool = False
+    context: StageContext,
+    snapshot: Snapshot,
+    version: int,
+    champion: int | None,
+    *,
+    count: int,
+    with_answers: bool = False,
+    at_random: bool = False,
 ) -> RowsToLabel:
     """Choose rows without a label: first those on which a version and the champion differ, then those nearest to a decision.
 
@@ -76,6 +84,7 @@ def rows_to_label(
         champion: Today's champion; None if there is none, or if it is the version.
         count: How many rows.
         with_answers: Whether to add what the models predict. Whoever sees it tends to agree with it.
+        at_random: Whether to choose the rows at random instead, so that metrics on them are those of all rows.
 
     Raises:
         ConfigError: No row can wait for a label; see `spans_to_label`.
@@ -106,7 +115,10 @@ def rows_to_label(
     together = pa.concat_tables(tables, promote_options="permissive")
     _require_unique(together, found.schema.key)
     differs, distance = (np.concatenate(parts) for parts in zip(*orders, strict=True))
-    first = np.lexsort((distance, -differs))[:count]
+    if at_random:
+        first = np.random.default_rng(SEED).permutation(together.num_rows)[:count]
+    else:
+        first = np.lexsort((distance, -differs))[:count]
     differing = int(differs[first].sum()) if models.champion is not None and models.classes else None
     return RowsToLabel(_arranged(together.take(pa.array(first)), found), unlabelled, differing, without_key, found.names)
 

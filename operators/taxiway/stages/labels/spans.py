@@ -68,8 +68,8 @@ class SpansToLabel:
 def spans_to_label(context: StageContext, snapshot: Snapshot) -> SpansToLabel:
     """The spans with rows that wait for labels.
 
-    With `unlabelled: wait`, these are the newest spans without a decision; with `drop`, those of a snapshot in which rows without a
-    label were left out. Spans for which labels were imported before are among them.
+    These are the spans of a snapshot in which rows without a label were left out; if there are none, with `unlabelled: wait` the newest
+    spans without a decision. Spans for which labels were imported before are among them.
 
     Args:
         context: The pipeline.
@@ -84,11 +84,11 @@ def spans_to_label(context: StageContext, snapshot: Snapshot) -> SpansToLabel:
     found = spans_of(source, processed=processed, now=context.clock())
     unreadable = {*source.exclude, *waiting(found, joined)}
     before = set(labelled_spans(context.store, pipeline))
-    if source.unlabelled == "wait":
+    dropped = {removed.span for removed in snapshot.removed if removed.unlabelled}
+    if source.unlabelled == "wait" and not dropped:
         wanted = {span.name for span in found if (span.name, span.version) not in processed}
         about = "spans without a decision"
     else:
-        dropped = {removed.span for removed in snapshot.removed if removed.unlabelled}
         wanted = {span.name for span in snapshot.spans if span_label(span.name, span.version) in dropped}
         about = "spans whose rows without a label were left out"
     spans = tuple(span for span in found if span.name in wanted | before and span.name not in unreadable)[-MOST_SPANS:]
