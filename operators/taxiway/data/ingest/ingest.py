@@ -12,6 +12,7 @@ from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
+from taxiway.messages import counted
 from taxiway.records import Snapshot, Span
 from taxiway.store import Store, temp_folder
 
@@ -31,7 +32,7 @@ def ingest(
     Each span is read once. The same rows give the same snapshot, whatever the names and times of their files.
 
     Args:
-        plan: The spans, oldest first: the last one is evaluated on, those before it are trained on.
+        plan: The spans, oldest first; the last one is the target span.
         pipeline: The name of the pipeline.
         source: The source, as people know it.
         store: Where to put the rows.
@@ -48,7 +49,7 @@ def ingest(
     least = 2 if read_spec.split is None else 1
     if len(plan) < least:
         raise ConfigError(
-            f"a plan needs at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
+            f"got a plan of {counted(len(plan), 'span')}, which needs at least {least}: one to train on and one to evaluate on, or with a split one for both"
         )
     parts = SnapshotParts()
     with temp_folder("ingest") as folder:
