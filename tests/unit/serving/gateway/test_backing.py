@@ -254,7 +254,7 @@ def test_a_retired_model_answers_why_until_it_is_rolled_back(signed: Running, re
 def test_an_installation_may_allow_what_only_the_alias_names(gateway: Running, registry: MlflowClient, model: str) -> None:
     registry.set_registered_model_alias(model, CHAMPION, "2")
     assert refreshed(gateway, model) == (2, "")
-    assert "because of its alias alone (allow_unbacked_alias)" in gateway.admin.status(model).promotion
+    assert "only because it has the alias champion (allow_unbacked_alias)" in gateway.admin.status(model).promotion
 
 
 def test_a_promotion_that_is_decided_is_served_before_the_alias_follows(

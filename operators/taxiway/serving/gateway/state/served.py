@@ -26,11 +26,11 @@ _FILE = "served.json"
 
 @dataclass(frozen=True)
 class Lease:
-    """A deployed challenger.
+    """The permission of a challenger to run until a time.
 
     Attributes:
         version: The model version.
-        owner: Who deployed it.
+        owner: The DAG run that deployed it.
         expires_at: When the gateway removes it, in seconds since 1970.
         remote: The remote worker that serves it; None if the gateway loads it.
     """
@@ -46,9 +46,9 @@ class Served:
     """What is known of a served model.
 
     Attributes:
-        followed: Whether it is served after a restart without being named.
+        followed: Whether it is served after a restart, even if the settings do not name it.
         champion: The version that answered last; None if there was none.
-        lease: Its challenger; None if there is none.
+        lease: The lease of its challenger, which is loaded after a restart; None if there is none.
         position: The place in the ledger of the newest promotion that was followed; None if there was none.
     """
 
@@ -94,12 +94,12 @@ class ServedState:
         """Note the promotion that was followed, behind which the ledger must not go back."""
         await self._change(model, position=position)
 
-    async def hold(self, model: str, lease: Lease) -> None:
-        """Load a challenger again after a restart."""
+    async def save_lease(self, model: str, lease: Lease) -> None:
+        """Store the lease of a challenger, so that it is loaded after a restart."""
         await self._change(model, lease=lease)
 
-    async def release(self, model: str) -> None:
-        """Do not load the challenger of a model after a restart."""
+    async def delete_lease(self, model: str) -> None:
+        """Delete the stored lease of a model's challenger, so that none is loaded after a restart."""
         await self._change(model, lease=None)
 
     async def _change(self, model: str, **changes: Any) -> None:
