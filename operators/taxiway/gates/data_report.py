@@ -87,7 +87,7 @@ class ExpiredWaiver:
 def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[ExpiredWaiver, ...]:
     """The expired waivers that the data needs in order to pass.
 
-    A waiver of the schema that has expired can be renewed by command.
+    An expired waiver of the schema is left out if a waiver by command accepts the same anomaly.
 
     Args:
         report: The report.

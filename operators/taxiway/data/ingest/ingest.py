@@ -88,7 +88,9 @@ def find_unlabelled(plan: tuple[FoundSpan, ...], label: str, *, source: str, rea
 def all_rows_of(
     plan: tuple[FoundSpan, ...], *, source: str, read: Read, read_spec: ReadSpec
 ) -> Iterator[tuple[FoundSpan, Path]]:
-    """The rows of spans as a run reads them, those without a label among them: a Parquet file each, until the next one is asked for.
+    """The rows of spans as a run reads them, including those without a label: one Parquet file for each span.
+
+    A file is deleted when the next one is read.
 
     Args:
         plan: The spans.

@@ -1,6 +1,6 @@
 """SQL for sampling and splitting rows: by the hash of a column, by the hash of the whole row, or by time.
 
-A hash depends only on the values, so a value or a row is sampled and split the same way in every run, also when the data grows.
+A hash depends only on the values, so a value or a row is sampled and split the same way in every run, even if the data grows.
 Stratified samples and splits, and splits by time, also depend on the other rows of the file.
 """
 
@@ -55,7 +55,7 @@ def sampling_columns(
         find: Returns the view and the column for a column name.
         own: The columns of the span itself, without those of joined tables.
         salt: A text that makes this split independent of other splits by the same values.
-        labelled: SQL that is true for the rows that are not left out for want of a label.
+        labelled: SQL that is true for the rows that are not left out because their label is missing.
 
     Raises:
         ConfigError: A column that the rules name has a type that they do not allow.

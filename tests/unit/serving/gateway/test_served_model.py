@@ -65,7 +65,7 @@ def test_a_model_without_a_champion_is_logged_once_and_not_at_every_check(
     asyncio.run(scenario())
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "no version in the registry has the alias champion",
-        "over, after it was noticed 3 times: no version in the registry has the alias champion",
+        "resolved, after it was noticed 3 times: no version in the registry has the alias champion",
         "serving champion version 1 (before: none)",
         "no version in the registry has the alias champion",
         "serving champion version none (before: 1)",

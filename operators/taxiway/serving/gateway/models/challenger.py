@@ -201,7 +201,7 @@ class ChallengerDeployment:
         await server.start()
         try:
             await self._on_versions_changed()
-        except BaseException:  # nobody else knows of the server yet
+        except BaseException:  # no other code can end this server yet
             server.kill()
             await server.wait_closed()
             raise

@@ -1,6 +1,6 @@
 """What the gateway serves again after a restart: the followed models, the last champion of each, and its challenger.
 
-It is one JSON file, written beside and renamed. It does not depend on the request log, which may be lost or unreadable.
+It is one JSON file; a new version is written to a temporary file, which is then renamed. It does not depend on the request log, which may be lost or unreadable.
 """
 
 import asyncio
@@ -115,12 +115,14 @@ class ServedState:
             models = {**self._models, model: replace(self.of(model), **changes)}
             if models == self._models:
                 return
-            beside = self._path.with_suffix(".partial")
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # it may hold a token
+            temporary = self._path.with_suffix(".partial")
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+            ) as file:  # it may hold a token
                 file.write(_CONTENT.dump_json(models, indent=2))
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._path)
+            temporary.replace(self._path)
             self._models = models
 
 
@@ -132,5 +134,10 @@ def _read(path: Path) -> dict[str, Served]:
     except (ValidationError, OSError) as error:
         why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else str(error)
         kept = set_aside(path)
-        log.warning("%s cannot be read (%s); it is kept as %s, and models must be followed again", path, why, kept.name)
+        log.warning(
+            "%s cannot be read (%s); it was renamed to %s. Models that the settings do not name must be added again: POST /models/NAME/refresh",
+            path,
+            why,
+            kept.name,
+        )
         return {}
