@@ -1,7 +1,8 @@
 """The shadow gate: whether the challenger answers live requests like the champion.
 
 A pair is a request with a result of both versions: predictions or an error. Agreement, score shift and latencies are those of the
-pairs in which both results are predictions. The gate passes on the estimate, and fails only if the whole confidence interval misses the limit.
+pairs in which both results are predictions. The gate passes if the estimate meets the limit, and fails only if the whole confidence
+interval misses it.
 """
 
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ def decide(
         _judge_unpaired(pairs),
         *_judge_estimates(estimates, compared, requirements, confidence),
     )
-    # Too few pairs, or pairs of two champions, cannot even show a failure.
+    # With too few pairs, or pairs of two champions, the report does not even show a failure.
     comparable = all(reason.status is not Status.UNDECIDED for reason in preconditions)
     return ShadowReport(
         model=model,

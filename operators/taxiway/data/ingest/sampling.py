@@ -47,7 +47,13 @@ def empty_split_hint(split: SplitRule) -> str:
 def sampling_columns(
     sample: SampleRule | None, split: SplitRule | None, find: Find, own: Sequence[Column], salt: str, labelled: str = "true"
 ) -> tuple[str, ...]:
-    """The columns that `subset_query` needs, as SQL: `labelled`, `drawn`, `stratum`, `held` and `part`.
+    """The columns that `subset_query` needs, as SQL.
+
+    * `labelled`: whether the row is not left out because its label is missing.
+    * `drawn`, with a sample: the hash that decides whether the row is in the sample.
+    * `stratum`, with a stratified sample: the value of its column.
+    * `held`, with a split: the hash or the time that decides whether the row is held out for evaluation.
+    * `part`, with a stratified split: the value of its column.
 
     Args:
         sample: The sample; None for all rows.
@@ -129,7 +135,10 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
 def _rank_query(split: SplitRule, kept: str) -> tuple[str, str]:
     """A query for the ranks of rows in their group, and SQL that is true for those to hold out.
 
-    Rows of the same rank stay together. They are held out if the middle of them is, and never all rows of a group.
+    A group is a stratum, or all rows. Its rows are ordered by `held`: by their hash, or the newest first. `total` is the number of its
+    rows, `ties` that of the rows with the same `held`, and `before` that of the rows that come before these. Rows with the same `held`
+    stay together: they are held out if the middle of them is among the first rows that make up the fraction. Never all rows of a group
+    are held out.
     """
     group, order = ("part, kept", "") if split.stratify is not None else ("kept", "DESC")
     rows = (

@@ -1,8 +1,8 @@
 """Which version is the champion: the one that the newest signed promotion in the ledger names. Its functions make blocking requests.
 
-Whoever can write to MLflow can move aliases and insert runs, but cannot sign promotions. A signed promotion backs the alias `champion`
-if both name the same version. An alias without such backing is not followed, unless the installation allows that, and neither is a
-ledger that lacks promotions which this gateway has already followed.
+Whoever can write to MLflow can move aliases and insert runs, but cannot sign promotions. A signed promotion backs the alias
+`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that, and
+neither is a ledger that lacks promotions which this gateway has already followed.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ class WantedChampion:
         position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
         keep_current: Whether the gateway keeps serving its current version, because `problem` says that the ledger cannot be followed.
-        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so this result
-            must not be used again.
+        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so this
+            result must not be used again.
     """
 
     version: RegisteredVersion | None = None
@@ -91,27 +91,25 @@ def wanted_champion(
     """
     ledger = Ledger(client, rules.keys)
     with translate_errors(f"no model {model} is registered"):
-        known = entries(client, model, limit=_NEWEST)
-    decided = [entry for entry in known if entry.state in DECIDED]
-    backed = trusted(ledger, known)
-    if not backed and len(known) == _NEWEST:  # somebody may have written others before it
-        backed = trusted(ledger, entries(client, model))
+        newest = entries(client, model, limit=_NEWEST)
+    decided = [entry for entry in newest if entry.state in DECIDED]
+    valid = trusted(ledger, newest)
+    if not valid and len(newest) == _NEWEST:  # somebody may have inserted so many entries after the valid ones
+        valid = trusted(ledger, entries(client, model))
     if not rules.keys and not rules.allow_unbacked_alias and any(_has_signature(entry) for entry in decided):
         return WantedChampion(keep_current=True, problem=_NO_KEYS)
-    if not backed and last is not None:
+    if not valid and last is not None:
         why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
         changed = [f"{why}; it keeps serving its current version until the next promotion", *map(_ignored, decided[:1])]
         return WantedChampion(keep_current=True, problem="; ".join(changed))
-    if not backed:
+    if not valid:
         return _without_promotion(model, aliased, decided, rules)
-    head = backed[0]
-    numbered = head.rank(ledger)[0] == 1
-    if last is not None and head.promotion.at < last.at and not (numbered and head.number > last.number):
+    head = valid[0]
+    has_signed_number = head.rank(ledger)[0] == 1
+    if last is not None and head.promotion.at < last.at and not (has_signed_number and head.number > last.number):
         return WantedChampion(keep_current=True, problem=_ledger_went_back(_position(head), last))
-    found = _by_newest_promotion(client, aliased, backed, rules)
-    ignored = [
-        entry for entry in decided if entry not in backed and entry.number >= backed[0].number and entry.state is State.DONE
-    ]
+    found = _by_newest_promotion(client, aliased, valid, rules)
+    ignored = [entry for entry in decided if entry not in valid and entry.number >= head.number and entry.state is State.DONE]
     return replace(found, problem="; ".join(filter(None, (found.problem, *map(_ignored, ignored[:1])))))
 
 
@@ -141,43 +139,45 @@ def _without_promotion(
 
 
 def _by_newest_promotion(
-    client: "MlflowClient", aliased: RegisteredVersion | None, backed: Sequence[Entry], rules: BackingRules
+    client: "MlflowClient", aliased: RegisteredVersion | None, valid: Sequence[Entry], rules: BackingRules
 ) -> WantedChampion:
-    head, promotion = backed[0], backed[0].promotion
-    place, number = _position(head), aliased.version if aliased else None
+    """The version of the newest valid promotion, compared with the version that has the alias."""
+    head, promotion = valid[0], valid[0].promotion
+    position, number = _position(head), aliased.version if aliased else None
     if aliased is not None and number == promotion.to_version:
         return WantedChampion(
-            _with_ledger_facts(aliased, backed), _describe(promotion), place, promotion_done=head.state is State.DONE
+            _with_ledger_facts(aliased, valid), _describe(promotion), position, promotion_done=head.state is State.DONE
         )
     if aliased is not None and rules.allow_unbacked_alias:
         return WantedChampion(aliased, explanation=_only_alias(aliased.version))
-    has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
+    alias_text = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
         problem = f"{promotion.model} has no champion: {_describe(promotion)}"
-        return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, position=place)
-    alias_will_move = (
-        head.state is State.MOVING and number == promotion.from_version
-    )  # the promotion is recorded, the alias comes next
+        return WantedChampion(
+            problem=f"{problem}; but {alias_text}, which is not served" if number else problem, position=position
+        )
+    # The promotion is decided, and its process is about to move the alias.
+    alias_will_move = head.state is State.MOVING and number == promotion.from_version
     problem = (
         ""
         if alias_will_move
-        else f"{has}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), and the gateway serves that"
+        else f"{alias_text}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), and the gateway serves that"
     )
     try:
         version = version_of(client.tracking_uri, promotion.model, promotion.to_version)
     except RequestError:
         return WantedChampion(
             keep_current=True,
-            problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, has been deleted, and the gateway keeps serving its current version",
+            problem=f"{alias_text}; version {promotion.to_version}, the champion according to the ledger, has been deleted, and the gateway keeps serving its current version",
         )
     return WantedChampion(
-        _with_ledger_facts(version, backed), _describe(promotion), place, problem, promotion_done=not alias_will_move
+        _with_ledger_facts(version, valid), _describe(promotion), position, problem, promotion_done=not alias_will_move
     )
 
 
-def _with_ledger_facts(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:
+def _with_ledger_facts(version: RegisteredVersion, valid: Sequence[Entry]) -> RegisteredVersion:
     """A version with its facts from the ledger: the digest of its files, and who forced it."""
-    own = [entry.promotion for entry in backed if entry.promotion.to_version == version.version]
+    own = [entry.promotion for entry in valid if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
     forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
     return replace(version, files=files, forced_by=forced)

@@ -33,7 +33,7 @@ class ChallengerDeployment:
     Args:
         model: What the deployments of the model share.
         request_log: The log that the challenger's answers are added to, and from which `status` counts them.
-        on_versions_changed: Awaited when a challenger has been loaded or removed, so other versions need their files on this machine.
+        on_versions_changed: Awaited when a challenger has been loaded or removed, so that the files of other versions are needed.
 
     Attributes:
         current: The deployed challenger, which may still be loading; None if there is none.
@@ -78,9 +78,8 @@ class ChallengerDeployment:
                 current.lease = lease
             else:
                 await self._model.versions.require(self._model.name, request.version)
-                await self._model.state.save_lease(
-                    self._model.name, lease
-                )  # first, so that no challenger runs without a stored lease
+                # Before it is loaded, so that no challenger runs without a stored lease.
+                await self._model.state.save_lease(self._model.name, lease)
                 self.end_workers()
                 self._retry.reset()
                 current = self.current = self._load(lease)
@@ -129,7 +128,7 @@ class ChallengerDeployment:
             elif current.load_error is not None and self._retry.due:
                 self._retry.failed()
                 self.current = self._load(current.lease)
-        self._report(self.current)
+        self._report_load_error(self.current)
 
     async def check_workers(self) -> None:
         """Restart workers that died; a challenger whose remote worker is lost is removed."""
@@ -149,7 +148,7 @@ class ChallengerDeployment:
         async with self._challenger_lock:
             if self.current is current and self._retry.due:  # from another copy, if this one was altered
                 self._retry.failed()
-                self._end(current.server)
+                self._end_server(current.server)
                 self.current = self._load(current.lease)
 
     async def close(self) -> None:
@@ -163,9 +162,9 @@ class ChallengerDeployment:
         if current is None:
             return
         if current.server is not None:
-            self._end(current.server)
+            self._end_server(current.server)
         else:
-            self._wait_for(canceled(current.ready))
+            self._run_in_background(canceled(current.ready))
 
     async def _remove_current(self) -> None:
         """End the workers of the challenger and delete its stored lease. The caller holds the lock."""
@@ -175,17 +174,18 @@ class ChallengerDeployment:
             self._model.problems.end(problem)
         await self._on_versions_changed()
 
-    def _end(self, server: VersionServer) -> None:
+    def _end_server(self, server: VersionServer) -> None:
         server.kill()
-        self._wait_for(server.wait_closed())
+        self._run_in_background(server.wait_closed())
 
-    def _wait_for(self, ending: Coroutine[Any, Any, None]) -> None:
+    def _run_in_background(self, ending: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in the background. The event loop keeps only weak references to tasks, so this object keeps one."""
         task = asyncio.create_task(ending)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     def _load(self, lease: Lease) -> Challenger:
+        """Begin to load the challenger of a lease; it is loaded in the background."""
         return Challenger(lease, self._start_server(lease))
 
     async def _start_server(self, lease: Lease) -> VersionServer:
@@ -217,7 +217,7 @@ class ChallengerDeployment:
                 raise
             return saved[1]
 
-    def _report(self, challenger: Challenger | None) -> None:
+    def _report_load_error(self, challenger: Challenger | None) -> None:
         error = challenger.load_error if challenger else None
         if challenger and challenger.server:
             self._retry.reset()
@@ -233,7 +233,8 @@ class ChallengerDeployment:
         answers = [
             (outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, request.request_id)
             for request, outcome in batch
-            if outcome.status != 503
+            if outcome.status
+            != 503  # an error of the gateway, such as a worker that cannot be reached: it counts as not answered
         ]
         if answers:
             self._log.challenger_answered(answers).add_done_callback(warn_if_lost)

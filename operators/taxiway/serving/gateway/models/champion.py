@@ -43,7 +43,7 @@ class ChampionDeployment:
     Args:
         model: What the deployments of the model share.
         on_answered: Called in the event loop with each answered batch and the version that answered it.
-        on_versions_changed: Awaited when another version is served, so other versions need their files on this machine.
+        on_versions_changed: Awaited when another version is served, so that the files of other versions are needed.
 
     Attributes:
         current: The champion that answers; None if there is none.
