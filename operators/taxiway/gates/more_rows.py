@@ -21,7 +21,8 @@ def rows_to_decide(interval: Interval, bound: float) -> int | None:
         bound: The bound.
 
     Returns:
-        m - n, at least 1; None if the estimate is on the bound or the interval is not known, so that the number of rows cannot be computed.
+        m - n, at least 1; None if the estimate is on the bound or the interval is not known, so that the number of rows cannot
+        be computed.
     """
     half, distance = max(interval.high - interval.value, interval.value - interval.low), abs(interval.value - bound)
     if not math.isfinite(half) or not distance * math.sqrt(_MOST_TIMES) >= half:

@@ -1,8 +1,8 @@
 """The shadow gate: whether the challenger answers live requests like the champion.
 
-A pair is a request with a result of both versions: predictions or an error. Agreement, score shift and latencies are those of the
-pairs in which both results are predictions. The gate passes if the estimate meets the limit, and fails only if the whole confidence
-interval misses it.
+A pair is a request with a result of both versions: predictions or an error. Agreement, score shift and latencies are those of
+the pairs in which both results are predictions. The gate passes if the estimate meets the limit, and fails only if the whole
+confidence interval misses it.
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,10 @@ def decide(
 ) -> ShadowReport:
     """Decide whether a challenger answered live requests like the champion.
 
-    An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The report
-    is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another champion
-    returned some of the results; it cannot pass if more than 10% of the requests have no result of the challenger, or with fewer than 100 predict calls.
+    An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The
+    report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
+    champion returned some of the results; it cannot pass if more than 10% of the requests have no result of the challenger, or
+    with fewer than 100 predict calls.
 
     Args:
         pairs: The answers of both versions to the same requests.

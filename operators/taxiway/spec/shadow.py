@@ -22,7 +22,8 @@ class Shadow(Section):
         max_wait: The longest time to wait for them; after that, the decision is UNDECIDED.
         min_agreement: The smallest fraction of rows on which both must agree: equal classes, or numbers within `agree_within`.
         agree_within: The largest difference that counts as agreement in a regression, in the label's unit.
-        max_error_rate: The largest fraction of errors of the challenger, among the requests for which the champion returned predictions.
+        max_error_rate: The largest fraction of errors of the challenger, among the requests for which the champion returned
+            predictions.
         max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
     """
 

@@ -1,8 +1,9 @@
 """The labels that people have imported for the rows of spans: in batches, each of one person, and an index of them by span.
 
-A batch is a Parquet object with the columns `span`, `k0`, `k1`, ... (the key of a row, as text that is the same for equal values of any
-type) and `label`. The ref `labels/PIPELINE/SPAN/DIGEST` names the labeller and the time. Batches are never changed: a person who labels a
-row again adds a batch. Reading the labels of a span costs one listing and its own batches, however many spans there are.
+A batch is a Parquet object with the columns `span`, `k0`, `k1`, ... (the key of a row, as text that is the same for equal
+values of any type) and `label`. The ref `labels/PIPELINE/SPAN/DIGEST` names the labeller and the time. Batches are never
+changed: a person who labels a row again adds a batch. Reading the labels of a span costs one listing and its own batches,
+however many spans there are.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The filter of a source, `source.rows`: a condition in SQL that keeps the rows of a file for which it is true.
 
-The condition is evaluated for each row by itself, on a connection that can read only this file. Its result depends on nothing else, so
-the same file and condition give the same rows in every run.
+The condition is evaluated for each row by itself, on a connection that can read only this file. Its result depends on nothing
+else, so the same file and condition give the same rows in every run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -135,10 +135,10 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
 def _rank_query(split: SplitRule, kept: str) -> tuple[str, str]:
     """A query for the ranks of rows in their group, and SQL that is true for those to hold out.
 
-    A group is a stratum, or all rows. Its rows are ordered by `held`: by their hash, or the newest first. `total` is the number of its
-    rows, `ties` that of the rows with the same `held`, and `before` that of the rows that come before these. Rows with the same `held`
-    stay together: they are held out if the middle of them is among the first rows that make up the fraction. Never all rows of a group
-    are held out.
+    A group is a stratum, or all rows. Its rows are ordered by `held`: by their hash, or the newest first. `total` is the number
+    of its rows, `ties` that of the rows with the same `held`, and `before` that of the rows that come before these. Rows with
+    the same `held` stay together: they are held out if the middle of them is among the first rows that make up the fraction.
+    Never all rows of a group are held out.
     """
     group, order = ("part, kept", "") if split.stratify is not None else ("kept", "DESC")
     rows = (

@@ -1,7 +1,7 @@
 """The two kinds of windows: a rolling one of a number of spans, and a fixed one from one span to another.
 
-Each of them knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is none.
-`plan` chooses the target span.
+Each of them knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is
+none. `plan` chooses the target span.
 """
 
 from abc import ABC, abstractmethod
@@ -63,8 +63,8 @@ class SourceSpans:
 class SpanWindow(ABC):
     """The window of a pipeline, on the spans that its source has now.
 
-    A run processes its target span. If the newest span is held out for evaluation, the target span comes after the window, and the
-    run evaluates on it; otherwise it is the newest span of the window.
+    A run processes its target span. If the newest span is held out for evaluation, the target span comes after the window, and
+    the run evaluates on it; otherwise it is the newest span of the window.
 
     Args:
         source: The source.

@@ -1,8 +1,8 @@
 """Which version is the champion: the one that the newest signed promotion in the ledger names. Its functions make blocking requests.
 
 Whoever can write to MLflow can move aliases and insert runs, but cannot sign promotions. A signed promotion backs the alias
-`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that, and
-neither is a ledger that lacks promotions which this gateway has already followed.
+`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that,
+and neither is a ledger that lacks promotions which this gateway has already followed.
 """
 
 from collections.abc import Sequence
@@ -48,9 +48,10 @@ class WantedChampion:
         explanation: Why it is served: its promotion, or that only the alias names it; empty if there is no version.
         position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
-        keep_current: Whether the gateway keeps serving its current version, because `problem` says that the ledger cannot be followed.
-        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so this
-            result must not be used again.
+        keep_current: Whether the gateway keeps serving its current version, because `problem` says that the ledger cannot be
+            followed.
+        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so
+            this result must not be used again.
     """
 
     version: RegisteredVersion | None = None

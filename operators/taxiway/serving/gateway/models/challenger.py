@@ -26,14 +26,16 @@ log = logging.getLogger(__name__)
 class ChallengerDeployment:
     """Deploys at most one challenger of a model. All methods run in the gateway's event loop.
 
-    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for another
-    reason, such as a registry that does not answer, loading is tried again. Its lease is stored, so that it is loaded again after a
-    restart of the gateway: by the first check of the lease, or before the first request that deploys or removes a challenger.
+    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for
+    another reason, such as a registry that does not answer, loading is tried again. Its lease is stored, so that it is loaded
+    again after a restart of the gateway: by the first check of the lease, or before the first request that deploys or removes a
+    challenger.
 
     Args:
         model: What the deployments of the model share.
         request_log: The log that the challenger's answers are added to, and from which `status` counts them.
-        on_versions_changed: Awaited when a challenger has been loaded or removed, so that the files of other versions are needed.
+        on_versions_changed: Awaited when a challenger has been loaded or removed, so that the files of other versions are
+            needed.
 
     Attributes:
         current: The deployed challenger, which may still be loading; None if there is none.

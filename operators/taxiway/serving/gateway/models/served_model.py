@@ -27,8 +27,8 @@ class ServedModel:
     """One model of the registry. All its methods run in the gateway's event loop.
 
     When the champion has answered a batch, the batch is logged, and its predict calls are queued for the challenger if the
-    challenger's queue has room. Calls that failed because of the caller or the gateway are not queued. Both versions make the same
-    predict calls, so their latencies are comparable.
+    challenger's queue has room. Calls that failed because of the caller or the gateway are not queued. Both versions make the
+    same predict calls, so their latencies are comparable.
 
     Args:
         name: The registered model.

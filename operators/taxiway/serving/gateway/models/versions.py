@@ -35,8 +35,8 @@ class _Compared:
 class ModelVersions:
     """The versions of all models.
 
-    Requests to the registry run in threads of their own, and so does the use of copies on this machine, so a registry that does not
-    answer delays neither the rest of the gateway nor the use of copies.
+    Requests to the registry run in threads of their own, and so does the use of copies on this machine, so a registry that does
+    not answer delays neither the rest of the gateway nor the use of copies.
 
     Args:
         settings: The settings of the gateway.

@@ -32,8 +32,8 @@ class LogFile:
         self._path = path
         self._lock = threading.Lock()  # held by the writer, and while the file is replaced
         self._writing: sqlite3.Connection | None = None
-        # Open as long as a connection is: closing any descriptor of a file releases all locks of the process on it, including those
-        # of SQLite. Another process that reads would then assume that the log is unused, and remove its `-wal`.
+        # Open as long as a connection is: closing any descriptor of a file releases all locks of the process on it, including
+        # those of SQLite. Another process that reads would then assume that the log is unused, and remove its `-wal`.
         self._held: int | None = None
         self._inode = 0
         self._written: tuple[int, int, bytes] | None = None  # the identity after the last write

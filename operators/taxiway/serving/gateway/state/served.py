@@ -1,6 +1,7 @@
 """What the gateway serves again after a restart: the followed models, the last champion of each, and its challenger.
 
-It is one JSON file; a new version is written to a temporary file, which is then renamed. It does not depend on the request log, which may be lost or unreadable.
+It is one JSON file; a new version is written to a temporary file, which is then renamed. It does not depend on the request log,
+which may be lost or unreadable.
 """
 
 import asyncio
