@@ -200,13 +200,13 @@ def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
     """A warning that does not change the verdict: real problems are rarely solved this well, and a column may give the label away."""
     alone = "; ".join(column.describe() for column in evaluation.alone[:_MAX_SUSPICIOUS_COLUMNS])
-    first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
+    where = f": {alone}" if alone else "; see evaluation/permutation_importance in the MLflow run"
     for result in evaluation.metrics:
         if is_almost_perfect(result):
             value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
             yield Reason(
                 status=Status.INFO,
-                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, starting with {first}",
+                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away{where}",
             )
 
 

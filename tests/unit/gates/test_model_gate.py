@@ -124,7 +124,8 @@ def test_the_warning_names_the_columns_that_alone_are_nearly_as_good() -> None:
     )
     verdict = judge(CANDIDATE, REPORT, evaluation(auc=(0.999, 1.0)).model_copy(update={"alone": alone}), GATE)
     assert any(
-        "first `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970" in r.message
+        "gives the label away: `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970"
+        in r.message
         for r in verdict.reasons
     )
 

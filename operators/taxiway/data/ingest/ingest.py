@@ -12,7 +12,6 @@ from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
-from taxiway.messages import counted
 from taxiway.records import Snapshot, Span
 from taxiway.store import Store, temp_folder
 
@@ -46,10 +45,11 @@ def ingest(
         TransientError: A file was removed or changed while it was read.
     """
     read_spec = read_spec or ReadSpec()
-    least = 2 if read_spec.split is None else 1
-    if len(plan) < least:
+    if not plan:
+        raise ConfigError("got a plan without spans; required: at least one span")
+    if len(plan) == 1 and read_spec.split is None:
         raise ConfigError(
-            f"got a plan of {counted(len(plan), 'span')}, which needs at least {least}: one to train on and one to evaluate on, or with a split one for both"
+            "got a plan of one span; required without a split: at least one span to train on and one to evaluate on"
         )
     parts = SnapshotParts()
     with temp_folder("ingest") as folder:
