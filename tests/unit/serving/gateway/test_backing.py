@@ -178,7 +178,7 @@ def test_a_deleted_version_goes_on_answering(signed: Running, registry: MlflowCl
     registry.delete_model_version(model, "1")
     champion, problem = refreshed(signed, model)
     assert champion == 1
-    assert "version 1, the champion according to the ledger, is deleted" in problem
+    assert "version 1, the champion according to the ledger, has been deleted" in problem
     assert signed.ask(model, 0.5).status_code == 200
 
 
@@ -314,6 +314,6 @@ def test_a_gateway_without_keys_does_not_follow_a_signed_ledger(
     try:
         champion, problem = refreshed(without, model)
         assert champion == 0
-        assert "the ledger is signed, and this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS" in problem
+        assert "the ledger is signed, but this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS" in problem
     finally:
         without.stop()
