@@ -224,12 +224,13 @@ USED_BY = {
     "approval.on_timeout": "`approval`: what silence means when the time is over: `reject` or `approve`",
     "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in a process of the gateway, or `docker`, in a "
     "container that the Airflow worker starts; the installation sets the image and the network",
-    "shadow.min_requests": "`shadow`: the minimum number of requests that both versions have answered",
+    "shadow.min_requests": "`shadow`: the minimum number of requests with a result of both versions, predictions or an error",
     "shadow.max_wait": "`shadow`: how long to wait for these requests: `90s`, `30m`, `12h`, `1d`",
     "shadow.min_agreement": "`shadow`: the minimum fraction of rows with the same label, or with numbers at most `agree_within` apart",
     "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the unit of the label; required if the "
     "model predicts a number, and not allowed otherwise",
-    "shadow.max_error_rate": "`shadow`: the maximum fraction of failed requests among those that the champion answered",
+    "shadow.max_error_rate": "`shadow`: the maximum fraction of errors of the challenger, among the requests that the champion answered "
+    "with predictions",
     "shadow.max_p99_ratio": "`shadow`: the maximum 99th percentile of the challenger's predict calls, as a multiple of the champion's",
 }
 

@@ -91,7 +91,7 @@ USED_BY = {
     "features.NAME.valency.max": "the maximum number of items",
     "features.NAME.distinct.min": "the minimum number of distinct values",
     "features.NAME.distinct.max": "the maximum number of distinct values",
-    "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless chance alone explains it",
+    "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless sampling alone explains it",
     "features.NAME.drift.severity": "of that anomaly, unless the lifecycle stage lowers it",
     "features.NAME.drift.distance": "the distance measure, in [0, 1]. For strings and booleans `l_infinity` (the largest change of one "
     "value's share of the rows with a value; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "

@@ -102,8 +102,8 @@ def test_a_pipeline_runs_in_an_airflow_that_is_already_there(airflow: Path, tmp_
     (dags / "plain.py").write_text(STUB)
     for span in (1, 2):
         a = np.random.default_rng(span).normal(size=1500)
-        null_quantile = np.random.default_rng(span + 10).normal(size=1500)
-        pd.DataFrame({"a": a, "y": a + null_quantile > 0}).to_parquet(data / f"{span}.parquet")
+        noise = np.random.default_rng(span + 10).normal(size=1500)
+        pd.DataFrame({"a": a, "y": a + noise > 0}).to_parquet(data / f"{span}.parquet")
 
     settings = {
         "AIRFLOW_HOME": str(tmp_path / "airflow"),

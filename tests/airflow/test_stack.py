@@ -282,7 +282,7 @@ def test_the_demonstration_asks_for_its_champion_only_where_it_promoted_one_now(
     )
     rolled_back = ChampionInfo(PIPELINE, 1, None, None)
     assert _problem(found, rolled_back, None, None) == ""
-    traffic = ReplayResult(sent=9, answered=9, refused=0, lost=0)
+    traffic = ReplayResult(sent=9, answered=9, errors=0, lost=0)
     assert _problem(found, rolled_back, traffic, None) == "the champion is version 1, expected version 2"
     assert _problem(found, None, traffic, None) == "the champion is none, expected version 2"
     promoted = ChampionInfo(PIPELINE, 2, None, None)

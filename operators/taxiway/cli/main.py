@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, lineage, run, schema, serving, status
+from taxiway.cli import data, lineage, run, schema, serving, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -73,31 +73,6 @@ def _is_the_users(error: OSError, given: list[str]) -> bool:
 def main(debug: bool) -> None:  # noqa: ARG001 (read where errors are printed)
     """An ML platform inside Airflow: every model follows the same path from raw data to production."""
     sys.excepthook = print_traceback
-
-
-@main.command()
-@home_option
-@dags_option
-def up(home: Path, dags: Path) -> None:
-    """Start the stack and run it until Ctrl-C.
-
-    The stack is PostgreSQL, MLflow, the model gateway and Airflow.
-    """
-    from taxiway.local.console import run_until_stopped
-
-    sys.exit(run_until_stopped(home, dags))
-
-
-@main.command()
-@home_option
-def down(home: Path) -> None:
-    """Stop the stack that runs in HOME."""
-    from taxiway.local.stack import down as stop
-    from taxiway.local.stack_dir import StackDir
-
-    if not home.is_dir():
-        raise click.UsageError(f"{home} is not the folder of a stack; give the one that `taxiway up` used: --home FOLDER")
-    click.echo("stopped" if stop(StackDir.at(home)) else f"no stack is running in {home}")
 
 
 @main.command()
@@ -294,6 +269,8 @@ for command in (
     run.run_command,
     serving.serve,
     serving.serve_version,
-    status.status,
+    stack.down,
+    stack.status,
+    stack.up,
 ):
     main.add_command(command)

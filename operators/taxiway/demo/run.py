@@ -223,7 +223,7 @@ def _send_traffic(console: Console, stack: Stack, rows: "pd.DataFrame") -> Repla
             )
         )
     console.print(
-        f"    sent {sent.sent:,}, answered {sent.answered:,}, refused {sent.refused}, lost {sent.lost}", highlight=False
+        f"    sent {sent.sent:,}, answered {sent.answered:,}, errors {sent.errors}, lost {sent.lost}", highlight=False
     )
     return sent
 

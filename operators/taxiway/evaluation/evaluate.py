@@ -72,24 +72,7 @@ def evaluate(
     frame = model_frame(candidate, rows)
     comparison = _compare(candidate, champion, rows, frame, snapshot, label, gate)
     scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
-    metrics, baseline_records = _results(comparison, gate, scored)
-    evaluation = Evaluation(
-        snapshot=snapshot.digest,
-        model=model,
-        candidate=candidate.version,
-        champion=champion.version if champion else None,
-        confidence=gate.confidence,
-        metrics=metrics,
-        slices=results_by_slice(rows, comparison, gate) if champion else (),
-        candidate_without=missing_columns(candidate, rows),
-        champion_without=missing_columns(champion, rows) if champion else (),
-        alone=_suspicious_columns(candidate, rows, comparison, metrics),
-        unseen_classes=_unseen_classes(candidate, comparison),
-        champion_unseen_classes=_unseen_classes(champion, comparison) if champion else (),
-        absent_classes=_absent_classes(candidate, comparison),
-        groups=_groups(comparison, gate),
-        baselines=baseline_records,
-    )
+    evaluation = _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model)
     costs = model_costs(candidate, baselines, frame)
     recorder.record(
         evaluation,
@@ -98,6 +81,37 @@ def evaluate(
     )
     recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
     return evaluation
+
+
+def _evaluation(
+    comparison: Comparison,
+    candidate: LoadedModel,
+    champion: LoadedModel | None,
+    scored: Scored,
+    *,
+    snapshot: str,
+    model: str,
+) -> Evaluation:
+    """The record of a comparison, with the scored baselines."""
+    metrics, baselines = _results(comparison, scored)
+    gate, rows = comparison.gate, comparison.rows
+    return Evaluation(
+        snapshot=snapshot,
+        model=model,
+        candidate=candidate.version,
+        champion=champion.version if champion else None,
+        confidence=gate.confidence,
+        metrics=metrics,
+        slices=results_by_slice(rows, comparison, gate) if champion else (),
+        candidate_without=missing_columns(candidate, rows),
+        champion_without=missing_columns(champion, rows) if champion else (),
+        alone=_suspicious_columns(candidate, comparison, metrics),
+        unseen_classes=_unseen_classes(candidate, comparison),
+        champion_unseen_classes=_unseen_classes(champion, comparison) if champion else (),
+        absent_classes=_absent_classes(candidate, comparison),
+        groups=_groups(comparison),
+        baselines=baselines,
+    )
 
 
 def _metrics_by_name(evaluation: Evaluation) -> dict[str, float]:
@@ -141,8 +155,9 @@ def _score_champion(champion: LoadedModel, rows: "pd.DataFrame", classes: Sequen
         raise ChampionUnscorableError(f"champion version {champion.version} cannot be scored: {error_text(error)}") from error
 
 
-def _results(comparison: Comparison, gate: Gate, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:
+def _results(comparison: Comparison, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:
     """The metrics of the gate, and the one that is always reported, on all rows; and the baselines, by the comparison metric."""
+    gate = comparison.gate
     comparison_metric, results = gate.against_champion.metric, []
     names = sorted({_ALWAYS[gate.problem], *gate.metrics_used})
     baselines: tuple[Baseline, ...] = ()
@@ -180,19 +195,17 @@ def _absent_classes(model: LoadedModel, comparison: Comparison) -> tuple[str, ..
     return tuple(name for name, rows in _class_rows(comparison).items() if name in model.classes and not rows)
 
 
-def _groups(comparison: Comparison, gate: Gate) -> RowGroups | None:
+def _groups(comparison: Comparison) -> RowGroups | None:
     if comparison.groups is None:
         return None
-    return RowGroups(column=str(gate.group_by), groups=int(comparison.groups.max()) + 1)
+    return RowGroups(column=str(comparison.gate.group_by), groups=int(comparison.groups.max()) + 1)
 
 
-def _suspicious_columns(
-    model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, metrics: Sequence[MetricResult]
-) -> tuple[ColumnAlone, ...]:
+def _suspicious_columns(model: LoadedModel, comparison: Comparison, metrics: Sequence[MetricResult]) -> tuple[ColumnAlone, ...]:
     """The columns that may give the label away; they are only looked for if the model is almost perfect."""
     if not any(map(is_almost_perfect, metrics)):
         return ()
-    columns = signature_columns(model.predictor)
+    columns, rows = signature_columns(model.predictor), comparison.rows
     numeric, categorical = ([name for name in names if name in rows] for names in (columns.numeric, columns.categorical))
     types = {name: kind for name, kind in columns.types.items() if kind in DATE_TYPES or kind.startswith(LIST_OF)}
     frame = raw_frame(rows, numeric, categorical, types, lenient=True)

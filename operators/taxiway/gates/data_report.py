@@ -32,10 +32,12 @@ def data_reasons(
     problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today, decisions))
     yield from map(reason_to_fail, problems)
     if not problems:
-        yield reason_to_pass(f"the data passed validation: {report.checks:,} checks, {_found(report, decisions, today)}")
+        yield reason_to_pass(
+            f"the data passed validation: {report.checks:,} checks, {_describe_anomalies(report, decisions, today)}"
+        )
 
 
-def _found(report: DataReport, decisions: Sequence[Decision], today: date) -> str:
+def _describe_anomalies(report: DataReport, decisions: Sequence[Decision], today: date) -> str:
     """`3 anomalies, none blocking, 1 waived`; with the waivers by command, each with its person and reason."""
     if not report.anomalies:
         return "no anomalies"
@@ -65,7 +67,7 @@ class ExpiredWaiver:
         kind: The kind of the anomaly that it accepted.
         column: The column of that anomaly; None for the whole table.
         until: The last day on which it held.
-        by: Who has waived it.
+        by: Who waived it: its owner in the schema, or the person who gave the command.
     """
 
     kind: str
@@ -87,7 +89,7 @@ class ExpiredWaiver:
 def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: date) -> tuple[ExpiredWaiver, ...]:
     """The expired waivers that the data needs in order to pass.
 
-    A waiver of the schema that has expired can be renewed by command.
+    A waiver of the schema that has expired can be renewed by command, and is then left out.
 
     Args:
         report: The report.
@@ -99,7 +101,7 @@ def expired_waivers(report: DataReport, decisions: Sequence[Decision], today: da
         for waiver in report.waivers
         if waiver.until < today and not any(_covers(renewal, waiver, today) for renewal in decisions)
     ]
-    by_command = [
+    by_command = [  # those of an anomaly that still blocks have expired
         ExpiredWaiver(anomaly.kind, anomaly.column, waiver.until, waiver.by)
         for anomaly in still_blocking(report, decisions, today)
         for waiver in decisions

@@ -45,7 +45,7 @@ class UnscorableChampion:
 
     Attributes:
         version: Its version.
-        why: Why not.
+        why: Why it cannot be scored.
     """
 
     version: int
@@ -183,7 +183,7 @@ def _missing_columns(evaluation: Evaluation) -> Iterator[Reason]:
 
 
 def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
-    """What was done about classes that appeared or vanished; it decides nothing by itself."""
+    """How classes that only the models or only the rows have were treated. These reasons do not change the verdict."""
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     models = {
         f"version {evaluation.candidate}": evaluation.unseen_classes,
@@ -195,26 +195,26 @@ def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
             more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
             yield Reason(
                 status=Status.INFO,
-                message=f"{model} has not learned the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
-                f"({counts}{more}): they count as its errors, with a probability of 0 for their class",
+                message=f"{model} was not trained on the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
+                f"({counts}{more}): these rows count as errors, with a probability of 0 for their class",
             )
     if evaluation.absent_classes:
         yield Reason(
             status=Status.INFO,
-            message=f"no evaluation row has the class {listed(evaluation.absent_classes)}: nothing is known of how well it is predicted",
+            message=f"no evaluation row has the class {listed(evaluation.absent_classes)}, so it is not known how well it is predicted",
         )
 
 
 def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
-    """A warning that decides nothing: real problems are rarely solved this well, and a column may give the label away."""
+    """A warning that does not change the verdict: real problems are rarely solved this well, and a column may give the label away."""
     alone = "; ".join(column.describe() for column in evaluation.alone[:_MAX_SUSPICIOUS_COLUMNS])
-    first = alone or "the ones in evaluation/permutation_importance of the MLflow run"
+    where = f": {alone}" if alone else "; see evaluation/permutation_importance in the MLflow run"
     for result in evaluation.metrics:
         if is_almost_perfect(result):
             value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
             yield Reason(
                 status=Status.INFO,
-                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away, first {first}",
+                message=f"{result.metric} {value} is almost perfect: check that no column gives the label away{where}",
             )
 
 

@@ -1,4 +1,4 @@
-"""How many more rows would decide what is UNDECIDED."""
+"""How many more rows would decide a reason that is UNDECIDED."""
 
 import math
 
@@ -21,7 +21,8 @@ def rows_to_decide(interval: Interval, bound: float) -> int | None:
         bound: The bound.
 
     Returns:
-        m - n, at least 1; None if the estimate is on the bound or the interval is not known, so that no number of rows can be told.
+        m - n, at least 1; None if the estimate is on the bound or the interval is not known, so that the number of rows cannot
+        be computed.
     """
     half, distance = max(interval.high - interval.value, interval.value - interval.low), abs(interval.value - bound)
     if not math.isfinite(half) or not distance * math.sqrt(_MOST_TIMES) >= half:
@@ -42,7 +43,7 @@ def what_would_decide(interval: Interval, bound: float, unit: str = "row") -> st
     rows = rows_to_decide(interval, bound)
     if rows is None:
         return f"; the estimate is too close to the limit for more {unit}s to decide it"
-    return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays"
+    return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays the same"
 
 
 def _rounded(rows: int) -> int:

@@ -26,11 +26,11 @@ def proportion(hits: int, total: int, confidence: float) -> Interval:
     return Interval(value=hits / total, low=float(exact.low), high=float(exact.high), rows=total)
 
 
-def _paired_predictions(answered_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
+def _paired_predictions(predicted_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
     """The predictions of champion and challenger, row by row."""
     return [
         row
-        for pair in answered_by_both
+        for pair in predicted_by_both
         for row in zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)
     ]
 
@@ -69,20 +69,20 @@ _UNKNOWN_CLASSES = VersionClasses()
 
 
 def agreement_of(
-    answered_by_both: Sequence[Pair], tolerance: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    predicted_by_both: Sequence[Pair], tolerance: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
     Two predictions are the same if their probabilities give the same class, their labels are equal, or their numbers are close.
 
     Args:
-        answered_by_both: The pairs that both versions answered.
+        predicted_by_both: The pairs in which both versions returned predictions.
         tolerance: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
             numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
-    rows = _paired_predictions(answered_by_both)
+    rows = _paired_predictions(predicted_by_both)
     return proportion(sum(_agree(a, b, tolerance, classes) for a, b in rows), len(rows), confidence) if rows else None
 
 
@@ -102,7 +102,7 @@ def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: Ver
 
 
 def score_shift_of(
-    answered_by_both: Sequence[Pair], confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    predicted_by_both: Sequence[Pair], confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
     """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
 
@@ -112,7 +112,7 @@ def score_shift_of(
     import numpy as np
     from scipy.stats import t
 
-    rows = _paired_predictions(answered_by_both)
+    rows = _paired_predictions(predicted_by_both)
     scores = [_scores(_normalize_prediction(a), _normalize_prediction(b), classes) for a, b in rows]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
@@ -157,7 +157,7 @@ def _predicted_class_index(probabilities: list[float], threshold: float | None) 
     return max(range(len(probabilities)), key=probabilities.__getitem__)
 
 
-def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
+def latency_ratios(predicted_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:
     """The challenger's latency over the champion's, at the 50th and at the 99th percentile; None without pairs.
 
     The intervals are percentile bootstraps over predict calls, because the requests of one call share its latency.
@@ -165,7 +165,7 @@ def latency_ratios(answered_by_both: Sequence[Pair], confidence: float) -> tuple
     import numpy as np
 
     latencies_by_call: dict[str, tuple[float, float]] = {}
-    for pair in answered_by_both:
+    for pair in predicted_by_both:
         # One `call` is one predict call of the champion, so its requests have the same champion latency. If a worker of the challenger
         # died, it retried the requests of that call one by one: the largest latency is the one that counts against it.
         _, slowest = latencies_by_call.get(pair.call, (0.0, 0.0))

@@ -1,6 +1,8 @@
 """The shadow gate: whether the challenger answers live requests like the champion.
 
-It passes on the estimate, and fails only if the whole confidence interval misses the limit.
+A pair is a request with a result of both versions: predictions or an error. Agreement, score shift and latencies are those of
+the pairs in which both results are predictions. The gate passes if the estimate meets the limit, and fails only if the whole
+confidence interval misses it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ _SMALLEST_SHIFT = 1e-9
 
 @dataclass(frozen=True)
 class _Estimates:
-    """What the requests that both versions answered show; None if there are too few."""
+    """What the pairs show in which both versions returned predictions; None if there are too few."""
 
     agreement: Interval | None
     score_shift: Interval | None
@@ -44,9 +46,10 @@ def decide(
 ) -> ShadowReport:
     """Decide whether a challenger answered live requests like the champion.
 
-    An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The report
-    is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another champion
-    answered some requests; it cannot pass if more than 10% of the requests have no pair, or with fewer than 100 predict calls.
+    An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The
+    report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
+    champion returned some of the results; it cannot pass if more than 10% of the requests have no result of the challenger, or
+    with fewer than 100 predict calls.
 
     Args:
         pairs: The answers of both versions to the same requests.
@@ -76,7 +79,7 @@ def decide(
         _judge_unpaired(pairs),
         *_judge_estimates(estimates, compared, requirements, confidence),
     )
-    # Too few pairs, or pairs of two champions, cannot even show a failure.
+    # With too few pairs, or pairs of two champions, the report does not even show a failure.
     comparable = all(reason.status is not Status.UNDECIDED for reason in preconditions)
     return ShadowReport(
         model=model,
@@ -95,12 +98,12 @@ def decide(
 
 
 def _estimate(compared: Sequence[Pair], requirements: Shadow, confidence: float, classes: VersionClasses) -> _Estimates:
-    answered_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
-    agreement = agreement_of(answered_by_both, requirements.agree_within, confidence, classes)
+    predicted_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
+    agreement = agreement_of(predicted_by_both, requirements.agree_within, confidence, classes)
     return _Estimates(
         agreement,
-        score_shift_of(answered_by_both, confidence, classes),
-        *latency_ratios(answered_by_both, confidence),
+        score_shift_of(predicted_by_both, confidence, classes),
+        *latency_ratios(predicted_by_both, confidence),
     )
 
 
@@ -127,25 +130,24 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
 
 
 def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
-    found = f"{compared:,} requests with a result from both versions"
+    found = f"{counted(compared, 'request')} with a result of both versions, predictions or an error"
     if compared >= needed:
         return _reason(Status.PASS, f"{found} (required: at least {needed:,})")
     return _reason(
         Status.UNDECIDED,
-        f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({pairs.dropped:,} were dropped before they reached the challenger, "
-        f"the challenger did not answer {pairs.unanswered:,})",
+        f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({_without_result(pairs)})",
     )
 
 
 def _judge_same_champion(pairs: PairedLog, compared: int, champion: int) -> Reason:
     others = sorted({pair.champion.version for pair in pairs.pairs} - {champion})
     if not others:
-        return _reason(Status.PASS, f"champion version {champion} answered all compared requests")
+        return _reason(Status.PASS, f"the results of the champion are all of version {champion}")
     named = ", ".join(str(other) for other in others)
     return _reason(
         Status.UNDECIDED,
-        f"the champion changed during the comparison: version {named}, not version {champion}, answered "
-        f"{len(pairs.pairs) - compared:,} of {len(pairs.pairs):,} requests; run the shadow again",
+        f"the champion changed during the comparison: in {len(pairs.pairs) - compared:,} of {len(pairs.pairs):,} requests, its result is of "
+        f"version {named}, not of version {champion}; run the shadow again",
     )
 
 
@@ -154,15 +156,19 @@ def _judge_unpaired(pairs: PairedLog) -> Reason:
     fraction = (pairs.dropped + pairs.unanswered) / total if total else 0.0
     return _reason(
         Status.PASS if fraction <= MAX_UNPAIRED else Status.UNDECIDED,
-        f"{_percent(fraction, MAX_UNPAIRED)} of {total:,} requests have no pair (allowed: at most {MAX_UNPAIRED:.0%}): "
-        f"{pairs.dropped:,} were dropped because the challenger's queue was full, the challenger did not answer {pairs.unanswered:,}",
+        f"{_percent(fraction, MAX_UNPAIRED)} of {total:,} requests have no result of the challenger (allowed: at most {MAX_UNPAIRED:.0%}): "
+        f"{_without_result(pairs)}",
     )
+
+
+def _without_result(pairs: PairedLog) -> str:
+    return f"{pairs.dropped:,} were not sent to the challenger because its queue was full, {pairs.unanswered:,} were sent and never answered"
 
 
 def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidence: float) -> Reason:
     least = requirements.min_agreement
     if agreement is None:
-        return _reason(Status.UNDECIDED, "no request was answered by both versions, so agreement is unknown")
+        return _reason(Status.UNDECIDED, "no request has predictions of both versions, so agreement is unknown")
     same = (
         "the same label"
         if requirements.agree_within is None
@@ -177,18 +183,20 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
 
 
 def _judge_errors(compared: Sequence[Pair], most: float, confidence: float) -> Reason:
-    answered = [pair for pair in compared if not pair.champion.error]
-    failed = [pair.challenger.error for pair in answered if pair.challenger.error]
-    if not answered:
+    predicted = [pair for pair in compared if not pair.champion.error]
+    failed = [pair.challenger.error for pair in predicted if pair.challenger.error]
+    if not predicted:
         return _reason(
-            Status.UNDECIDED, f"the champion answered none of {len(compared):,} requests, so errors cannot be compared"
+            Status.UNDECIDED,
+            f"the champion returned predictions for none of {counted(len(compared), 'request')}, so the challenger's errors cannot be "
+            "compared with them",
         )
-    rate = proportion(len(failed), len(answered), confidence)
+    rate = proportion(len(failed), len(predicted), confidence)
     example = f'; the latest error: "{failed[-1][:200]}"' if failed else ""
     status = _estimate_status(rate.value <= most, rate.low > most)
     return _reason(
         status,
-        f"the challenger failed {len(failed):,} of {len(answered):,} requests that the champion answered "
+        f"the challenger returned an error for {len(failed):,} of {len(predicted):,} requests that the champion answered with predictions "
         f"({_percent(rate.value, most)}, {_percent_ci(rate, most, confidence)}; allowed: at most {percent_text(most)})"
         f"{_more(status, rate, most, 'request')}{example}",
     )
@@ -211,13 +219,15 @@ def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
 
 def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     if ratio is None:
-        return _reason(Status.NOT_APPLICABLE, "no request was answered by both versions, so the median latency is unknown")
+        return _reason(Status.NOT_APPLICABLE, "no request has predictions of both versions, so the median latency is unknown")
     return _reason(Status.INFO, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}")
 
 
 def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:
     if ratio is None:
-        return _reason(Status.UNDECIDED, "no request was answered by both versions, so the 99th-percentile latency is unknown")
+        return _reason(
+            Status.UNDECIDED, "no request has predictions of both versions, so the 99th-percentile latency is unknown"
+        )
     if ratio.rows < MIN_CALLS_FOR_P99:
         calls, missing = counted(ratio.rows, "predict call"), MIN_CALLS_FOR_P99 - ratio.rows
         message = f"only {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}, which is {missing} more"

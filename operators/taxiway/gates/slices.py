@@ -1,4 +1,4 @@
-"""The slices of the model gate: whether the candidate is significantly worse than the champion for some rows."""
+"""The model gate's reasons about slices: whether the candidate is significantly worse than the champion in some of them."""
 
 from collections.abc import Iterator
 
@@ -66,5 +66,5 @@ def _slice_text(slice_: SliceResult, gate: Gate, max_drop: float) -> str:
 def _exceeds_drop(slice_: SliceResult, gate: Gate, max_drop: float) -> bool:
     if slice_.difference is None:
         return False
-    best_case = as_improvement(slice_.difference, gate.facts(slice_.metric).direction).high
-    return best_case < -max_drop
+    improvement = as_improvement(slice_.difference, gate.facts(slice_.metric).direction)
+    return improvement.high < -max_drop  # even the better end of the interval is beyond the allowed drop

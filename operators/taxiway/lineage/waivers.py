@@ -1,10 +1,11 @@
 """The data report that a waiver is about, found by its digest or by a model version that was trained on its data."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from taxiway.errors import TerminalError, allowed_values
+from taxiway.errors import NotStoredError, TerminalError, allowed_values
 from taxiway.lineage.queries import resolve
 from taxiway.lineage.verdicts import judged_version
 from taxiway.records import DataReport, Decision, DecisionKind, Severity, Snapshot
@@ -30,19 +31,53 @@ def report_and_model(client: "MlflowClient", store: Store, name: str) -> tuple[D
     Raises:
         TerminalError: There is no such report.
     """
-    if _DIGEST.fullmatch(name):
-        report = store.get(DataReport, name)
+    if "/" not in name:
+        report = _report_with_digest(store, name)
     else:
-        if "/" not in name:
-            raise TerminalError(
-                f"{name} is neither the digest of a data report (32 hex characters) nor MODEL/VERSION", got=name
-            )
         judged = judged_version(client, store, *resolve(client, name))
         if judged.verdict.report is None:
             raise TerminalError(f"{name} was judged without a data report: there is nothing to waive")
         report = store.get(DataReport, judged.verdict.report)
     snapshot = store.get(Snapshot, report.snapshot)
     return report, snapshot.pipeline, snapshot.target_span.name
+
+
+def _report_with_digest(store: Store, name: str) -> DataReport:
+    """The report with a digest.
+
+    Raises:
+        TerminalError: There is none in the store.
+    """
+    try:
+        if _DIGEST.fullmatch(name):
+            return store.get(DataReport, name)
+        problem = "is not the digest of a data report (32 hex characters)"
+    except NotStoredError:
+        problem = f"is not the digest of a data report in the store {store.url}"
+    raise TerminalError(
+        f"{name} {problem}; allowed: the digest of a report, which the message of the failed stage validate_data names, or "
+        "MODEL/VERSION, for the data that a version was trained on",
+        got=name,
+    )
+
+
+def other_valid_waivers(made: Decision, decisions: Iterable[Decision], today: date) -> tuple[Decision, ...]:
+    """The waivers of the same anomaly that are valid beside a new one, which does not replace them.
+
+    Args:
+        made: The new waiver.
+        decisions: The decisions about its report.
+        today: The day on which waivers must be valid.
+    """
+    return tuple(
+        other
+        for other in decisions
+        if other.kind is DecisionKind.WAIVER
+        and (other.about, other.anomaly, other.column) == (made.about, made.anomaly, made.column)
+        and other.digest != made.digest
+        and other.until is not None
+        and other.until >= today
+    )
 
 
 def require_anomaly(report: DataReport, kind: str, column: str | None) -> None:

@@ -85,8 +85,8 @@ def plan_run(
     from taxiway.stages.ingest import plan_ingest
 
     ti: Any = context["ti"]
-    source, moment = source_of(pipeline), _moment_of_backfill(context)
-    earlier = ti.get_previous_dagrun() if moment is not None and not requested else None
+    source, as_of = source_of(pipeline), _date_of_backfill_run(context)
+    earlier = ti.get_previous_dagrun() if as_of is not None and not requested else None
     plan = plan_ingest(
         source,
         pipeline.name,
@@ -94,8 +94,8 @@ def plan_run(
         airflow_engine,
         now=datetime.now(UTC),
         requested=requested or None,
-        moment=moment,
-        previous_moment=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
+        as_of=as_of,
+        previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
     )
     if source.unlabelled == "wait" and moment is None and not requested:
@@ -152,8 +152,8 @@ def _span_of_first_pass(operator: IngestOperator, context: "Context") -> str | N
     return found.recorder.tag(SPAN_NAME) if found else None
 
 
-def _moment_of_backfill(context: "Context") -> datetime | None:
-    """The time up to which a backfill run sees data, the end of its data interval; None for any other run."""
+def _date_of_backfill_run(context: "Context") -> datetime | None:
+    """The end of the data interval of a backfill run, which reads nothing that ended later; None for another run."""
     run = context["dag_run"]
     return (run.data_interval_end or run.logical_date) if run.run_type == BACKFILL else None
 

@@ -68,11 +68,11 @@ class ShadowReport(Record):
         champion: The version of the champion; None if there was none.
         status: The decision; NOT_APPLICABLE without a champion or without a `shadow` section.
         reasons: The reasons.
-        requests: The number of requests that both versions answered, with predictions or an error.
+        requests: The number of pairs: requests with a result of both versions, predictions or an error.
         agreement: The fraction of rows for which both predicted the same label; None if it could not be estimated.
         score_shift: The mean difference of the scores, challenger minus champion; None if it could not be estimated.
-        champion_errors: The number of requests that the champion answered with an error.
-        challenger_errors: The number of requests that the challenger answered with an error.
+        champion_errors: The number of pairs in which the champion returned an error.
+        challenger_errors: The number of pairs in which the challenger returned an error.
         latency_p50_ratio: The ratio of the median latencies, challenger to champion; None if it could not be estimated.
         latency_p99_ratio: The same ratio of the 99th percentiles.
         checked_answers: The number of logged predictions of both versions that were recomputed with the models and are equal;

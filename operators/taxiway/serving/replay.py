@@ -17,14 +17,14 @@ class ReplayResult:
 
     Attributes:
         sent: How many requests were sent.
-        answered: How many were answered with predictions.
-        refused: How many were answered with an error.
-        lost: How many were not answered.
+        answered: How many got predictions.
+        errors: How many got an HTTP error.
+        lost: How many got no HTTP response.
     """
 
     sent: int
     answered: int
-    refused: int
+    errors: int
     lost: int
 
 
@@ -47,7 +47,7 @@ async def replay(
         connections: How many requests are sent at a time.
         progress: Called after every request, from the event loop.
     """
-    counts = {"answered": 0, "refused": 0, "lost": 0}
+    counts = {"answered": 0, "errors": 0, "lost": 0}
     remaining = iter(records)
     target = f"{url.rstrip('/')}/models/{quote(model, safe='')}/invocations"
 
@@ -58,7 +58,7 @@ async def replay(
         for record in remaining:
             try:
                 response = await http.post(target, json={"dataframe_records": [record]})
-                counts["answered" if response.is_success else "refused"] += 1
+                counts["answered" if response.is_success else "errors"] += 1
             except httpx.TransportError:
                 counts["lost"] += 1
             if progress is not None:

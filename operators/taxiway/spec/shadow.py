@@ -18,11 +18,12 @@ class Shadow(Section):
 
     Attributes:
         deployer: Where the challenger runs: in a `process` of the gateway, or in a `docker` container with its own limits.
-        min_requests: The number of requests, answered by both, that a decision needs.
+        min_requests: The number of requests with a result of both versions, predictions or an error, that a decision needs.
         max_wait: The longest time to wait for them; after that, the decision is UNDECIDED.
         min_agreement: The smallest fraction of rows on which both must agree: equal classes, or numbers within `agree_within`.
         agree_within: The largest difference that counts as agreement in a regression, in the label's unit.
-        max_error_rate: The largest fraction of the requests answered by the champion that the challenger may fail.
+        max_error_rate: The largest fraction of errors of the challenger, among the requests for which the champion returned
+            predictions.
         max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
     """
 

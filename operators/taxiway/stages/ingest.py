@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.credentials import without_credentials
 from taxiway.data.ingest.imported_labels import labels_state
-from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_as_of, plan_window
+from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_backfill, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
@@ -72,7 +72,7 @@ def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> 
     """
     arrivals = _look_up_arrivals(source, pipeline, store, now)
     window = plan_window(arrivals.spans, source, processed=arrivals.processed, waiting=arrivals.waits)
-    return (window.spans[-1].name, window.spans[-1].version) if window.spans else None
+    return (window.target.name, window.target.version) if window.target else None
 
 
 def plan_ingest(
@@ -83,8 +83,8 @@ def plan_ingest(
     *,
     now: datetime,
     requested: str | None = None,
-    moment: datetime | None = None,
-    previous_moment: datetime | None = None,
+    as_of: datetime | None = None,
+    previous_as_of: datetime | None = None,
     types: Callable[[], Mapping[str, str]] = dict,
 ) -> IngestPlan:
     """Choose the spans that a run reads: the oldest span that is not processed, and the window before it.
@@ -98,8 +98,9 @@ def plan_ingest(
         connect: Opens the source's database.
         now: The time of the run; periods that end later are not available yet.
         requested: The name of the span to decide, processed or not.
-        moment: For a backfill: decide the newest span that had ended by this time, instead of the oldest span.
-        previous_moment: The `moment` of the previous run of the backfill.
+        as_of: The date of a backfill run, which processes the newest span that had ended by then, instead of the oldest
+            span that is due; None for another run.
+        previous_as_of: The date of the run before a backfill run.
         types: Returns the columns of the schema with their types.
 
     Raises:
@@ -114,8 +115,8 @@ def plan_ingest(
             replace(arrivals, waits=waits),
             connect,
             requested=requested,
-            moment=moment,
-            previous_moment=previous_moment,
+            as_of=as_of,
+            previous_as_of=previous_as_of,
         )
 
     def look_at(spans: Sequence[FoundSpan]) -> "tuple[UnlabelledSpan, ...]":
@@ -148,16 +149,16 @@ def _plan(
     connect: Connect,
     *,
     requested: str | None,
-    moment: datetime | None,
-    previous_moment: datetime | None,
+    as_of: datetime | None,
+    previous_as_of: datetime | None,
 ) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
     newest = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
     found = tuple(newest.get(span.name, span) for span in arrivals.spans)
-    if moment is None or requested:
+    if as_of is None or requested:
         window = plan_window(found, source, processed=arrivals.processed, requested=requested, waiting=arrivals.waits)
     else:
-        window = plan_as_of(found, source, moment=moment, previous_moment=previous_moment, waiting=arrivals.waits)
+        window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, waiting=arrivals.waits)
     return IngestPlan(
         replace(window, spans=with_versions(source, window.spans, connect)),
         arrivals.joined,

@@ -36,7 +36,6 @@ def train(
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
     from taxiway.registry.described import files_in, size_in, threshold_in
-    from taxiway.registry.register import find_version
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -45,12 +44,7 @@ def train(
     replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context, features)
     key = candidate_key(features, report.digest, pipeline.model, replaced, previous, pipeline.threshold_costs).digest
-    version = find_version(context.registry, pipeline.name, key)
-    if version is None:
-        version, files = _train(context, snapshot, features, replaced, key, previous)
-    else:
-        files = None
-        context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", version)
+    version, files = _find_or_train(context, snapshot, features, replaced, key, previous)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     candidate = Candidate(
         model=pipeline.name,
@@ -91,6 +85,24 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
         return version
     started_from = version_tags.get(tags.PREVIOUS, "")
     return int(started_from) if started_from.isdecimal() else None
+
+
+def _find_or_train(
+    context: StageContext,
+    snapshot: Snapshot,
+    features: FeatureSet,
+    replaced: Mapping[str, Any],
+    key: str,
+    previous: int | None,
+) -> tuple[int, str | None]:
+    """The version that is registered under the key `key`, or a new one, with the digest of the files that were saved for it."""
+    from taxiway.registry.register import find_version
+
+    found = find_version(context.registry, context.pipeline.name, key)
+    if found is None:
+        return _train(context, snapshot, features, replaced, key, previous)
+    context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", found)
+    return found, None
 
 
 def _train(

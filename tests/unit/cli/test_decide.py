@@ -1,6 +1,7 @@
 """People decide from the command line, on the records of local runs: waive, approve, reject, force, roll back, retire, verify."""
 
 import getpass
+import re
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
@@ -22,12 +23,18 @@ def test_an_anomaly_is_waived_for_one_report_and_the_span_is_decided_again(site:
     waive = ("waive", report, "--anomaly", anomaly, "--until", TOMORROW, "--reason", "the new meter counts in another unit")
     assert "allowed: " in refused("waive", report, "--anomaly", "range:b", *waive[4:])
     assert "is in the past" in refused(*waive[:5], "2020-01-01", *waive[6:])
-    assert f"{anomaly} is waived in report {report} until {TOMORROW}" in done(*waive)
+    for unknown in ("0" * 32, "2013-04"):
+        assert re.search(
+            f"{unknown} is not the digest of a data report .*allowed: .*MODEL/VERSION", refused("waive", unknown, *waive[2:])
+        )
+    later = str(date.today() + timedelta(days=9))
+    assert "still holds" not in done(*waive[:5], later, *waive[6:])
+    shorter = done(*waive)
+    assert f"{anomaly} is waived in report {report} until {TOMORROW}" in shorter
+    assert f"until {later} still holds; this one does not replace it" in shorter
     again = run("--span", "3")
     assert again.exit_code == 0, again.output
-    assert (
-        f"the blocking ones were waived ({anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
-    )
+    assert f"{anomaly.split(':')[0]} in a until {TOMORROW} by {getpass.getuser()}@" in again.output
     assert "PROMOTED 3, attempt 2, version 2" in again.output
     assert f"waiver of range in a until {TOMORROW} │ report {report[:8]}" in done("history", NAME)
     assert "0 problems" in taxiway("ledger", "verify").output

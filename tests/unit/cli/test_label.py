@@ -1,6 +1,7 @@
 """People label the rows that would help most, and their labels decide a span, on the records of local runs."""
 
 import csv
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -149,13 +150,26 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole(waiting: "tuple[Site, pd
     known = next(number for number in labels.index if number not in set(good["id"]))
     contrary = [str(not labels[known]), *good["y"][1:]]
     assert "has 1 label other than at the source" in refusal(id=[known, *good["id"][1:]], y=contrary)
-    assert "do not fit the schema: y" in refusal(y=["perhaps", *good["y"][1:]])
+    assert "do not fit the schema: y in bad.csv " in refusal(y=["perhaps", *good["y"][1:]])
+    third = [None, None, "perhaps", *good["y"][3:]]
+    assert "(row 3)" in refusal(y=third), "rows without a label count, so that the number is that in the file"
     assert "has no label: the column y is empty" in refusal(y="")
     good.rename(columns={"id": "number"}).to_csv("bad.csv", index=False)
     assert "has no column id" in refused("label", "import", f"{NAME}/1", "bad.csv", "--by", "ann", *WHERE)
     assert "--by is empty" in refused("label", "import", f"{NAME}/1", "good.csv", "--by", " ", *WHERE)
     assert "labels" not in done("history", NAME), "nothing was imported"
     assert not (site.folder / ".taxiway/local/store/index/labels").exists()
+
+
+def test_a_file_whose_encoding_is_not_detected_is_imported_by_the_option_that_the_error_names(
+    waiting: "tuple[Site, pd.Series[bool]]",
+) -> None:
+    _, labels = waiting
+    given = pd.read_csv(label_file("rows.csv", labels, "ann.csv"))
+    given.assign(note="caf\u00e9").to_csv("ann.csv", index=False, encoding="latin-1")
+    arguments = ("label", "import", f"{NAME}/1", "ann.csv", "--by", "ann", *WHERE)
+    (option,) = re.findall(r"--csv (encoding=\S+)", refused(*arguments))
+    assert "imported 10 labels" in done(*arguments, "--csv", option)
 
 
 def test_some_labels_are_enough_and_a_label_of_the_source_is_left_out(waiting: "tuple[Site, pd.Series[bool]]") -> None:
@@ -168,7 +182,7 @@ def test_some_labels_are_enough_and_a_label_of_the_source_is_left_out(waiting: "
     some.to_csv("some.csv", index=False)
     told = import_(1, "some.csv", "ann")
     assert "imported 3 labels (3 in span 3)" in told
-    assert "left out 1 label that the source has, too" in told
+    assert "left out 1 label of rows that have the same label at the source" in told
     assert "the label y is missing in 7 of 1,000 rows" in run().output
 
 

@@ -124,7 +124,8 @@ def test_the_warning_names_the_columns_that_alone_are_nearly_as_good() -> None:
     )
     verdict = judge(CANDIDATE, REPORT, evaluation(auc=(0.999, 1.0)).model_copy(update={"alone": alone}), GATE)
     assert any(
-        "first `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970" in r.message
+        "gives the label away: `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970"
+        in r.message
         for r in verdict.reasons
     )
 
@@ -299,7 +300,7 @@ def test_classes_that_appear_and_vanish_are_told_and_decide_nothing() -> None:
     verdict = judge(CANDIDATE, REPORT, changed, GATE)
     assert verdict.status is judge(CANDIDATE, REPORT, plain, GATE).status
     messages = [reason.message for reason in verdict.reasons]
-    told = "version 2 has not learned the class of 33 of 1,000 evaluation rows (grey: 31, pink: 2): they count as its errors, with a"
+    told = "version 2 was not trained on the class of 33 of 1,000 evaluation rows (grey: 31, pink: 2): these rows count as errors, with a"
     assert any(message.startswith(told) for message in messages), messages
     assert any(message.startswith("champion version") and "(grey: 31)" in message for message in messages)
     assert any(message.startswith('no evaluation row has the class "green"') for message in messages)

@@ -51,10 +51,14 @@ def test_the_bootstrap_agrees() -> None:
 @pytest.mark.parametrize(
     ("found", "bound", "text"),
     [
-        (interval(0.62, 0.04, 1000), 0.6, "; about 3,000 more rows would decide it if the estimate stays"),
+        (interval(0.62, 0.04, 1000), 0.6, "; about 3,000 more rows would decide it if the estimate stays the same"),
         (interval(0.6, 0.04, 1000), 0.6, "; the estimate is too close to the limit for more rows to decide it"),
         (interval(0.6001, 0.04, 1000), 0.6, "; the estimate is too close to the limit for more rows to decide it"),
-        (Interval(value=0.98, low=0.9, high=1.0, rows=50), 0.95, "; about 310 more rows would decide it if the estimate stays"),
+        (
+            Interval(value=0.98, low=0.9, high=1.0, rows=50),
+            0.95,
+            "; about 310 more rows would decide it if the estimate stays the same",
+        ),
         (Interval(value=0.5, low=math.nan, high=math.nan, rows=50), 0.6, ""),
     ],
 )
@@ -67,7 +71,7 @@ def test_a_comparison_that_is_undecided_says_it_and_one_that_is_decided_does_not
         return [r.message for r in judge(CANDIDATE, REPORT, evaluation(gain=gain), GATE).reasons if r.status is status]
 
     assert any(
-        message.endswith("more rows would decide it if the estimate stays")
+        message.endswith("more rows would decide it if the estimate stays the same")
         for message in messages((-0.02, 0.03), Status.UNDECIDED)
     )
     assert not any("would decide" in message for message in messages((0.01, 0.03), Status.PASS))

@@ -73,7 +73,7 @@ def test_a_challenger_like_the_champion_passes_with_numbers_in_every_reason() ->
 def test_too_few_pairs_are_undecided_and_say_how_many_are_missing() -> None:
     report = judge([pair(i) for i in range(999)], dropped=3, unanswered=2)
     assert report.status is Status.UNDECIDED
-    message = "required: at least 1,000, which is 1 more (3 were dropped before they reached the challenger, the challenger did not answer 2)"
+    message = "required: at least 1,000, which is 1 more (3 were not sent to the challenger because its queue was full, 2 were sent and never answered)"
     assert message in reason(report, "999 requests with").message
 
 
@@ -91,7 +91,7 @@ def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
     report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
     assert report.status is Status.UNDECIDED
     assert report.requests == 1990
-    assert "version 2, not version 3, answered 10 of 2,000 requests" in reason(report, "champion changed").message
+    assert "in 10 of 2,000 requests, its result is of version 2, not of version 3" in reason(report, "champion changed").message
 
 
 def test_a_log_of_another_version_is_an_error() -> None:
@@ -104,7 +104,10 @@ def test_many_dropped_requests_are_undecided() -> None:
     assert judge([pair(i) for i in range(1000)], dropped=100).status is Status.PASS
     report = judge([pair(i) for i in range(1000)], dropped=200)
     assert report.status is Status.UNDECIDED
-    assert "16.7% of 1,200 requests have no pair (allowed: at most 10%): 200 were dropped" in reason(report, "dropped").message
+    assert (
+        "16.7% of 1,200 requests have no result of the challenger (allowed: at most 10%): 200 were not sent"
+        in reason(report, "no result of").message
+    )
 
 
 @pytest.mark.parametrize(("disagree", "status"), [(100, Status.PASS), (110, Status.UNDECIDED), (200, Status.FAIL)])
@@ -145,14 +148,14 @@ def test_errors_of_the_challenger_alone_count(failed: int, status: Status) -> No
     report = judge([pair(i, challenger_error="out of memory" if i < failed else "") for i in range(1000)])
     assert report.challenger_errors == failed
     assert report.status is status
-    assert "out of memory" in reason(report, "failed").message
+    assert "out of memory" in reason(report, "returned an error for").message
 
 
 def test_errors_that_both_make_are_not_the_challengers() -> None:
     both = {"champion_error": "bad row", "challenger_error": "bad row"}
     report = judge([pair(i, **both) if i < 100 else pair(i) for i in range(1100)])
     assert (report.champion_errors, report.challenger_errors) == (100, 100)
-    assert "failed 0 of 1,000 requests that the champion answered" in reason(report, "failed").message
+    assert "returned an error for 0 of 1,000 requests" in reason(report, "returned an error for").message
     assert report.status is Status.PASS
 
 
@@ -185,7 +188,9 @@ def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: in
 
 def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
     report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
-    assert "1,000 requests with a result from both versions (required: at least 1,000)" in [r.message for r in report.reasons]
+    assert "1,000 requests with a result of both versions, predictions or an error (required: at least 1,000)" in [
+        r.message for r in report.reasons
+    ]
 
 
 def test_a_p99_that_few_slow_calls_decide_is_undecided() -> None:
@@ -279,11 +284,11 @@ def test_a_pass_keeps_every_limit_and_what_keeps_them_passes(
     ]
     requirements = Shadow(min_requests=100, min_agreement=0.9, max_error_rate=0.01, max_p99_ratio=1.5)
     report = judge(pairs, dropped=dropped, requirements=requirements)
-    answered = count - failing
+    predicted = count - failing
     keeps = (
         count >= 100
-        and answered >= 100  # one call a request: of fewer there is no 99th percentile
-        and disagreeing <= 0.1 * answered
+        and predicted >= 100  # one call a request: of fewer there is no 99th percentile
+        and disagreeing <= 0.1 * predicted
         and failing <= 0.01 * count
         and slower <= 1.5 - 1e-9
         and dropped <= 0.1 * (count + dropped)

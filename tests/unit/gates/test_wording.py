@@ -17,7 +17,7 @@ from taxiway.spec.gate import Gate
         (
             (0.5, 0.6),
             "roc_auc 0.550 (1,000 rows, 99% CI 0.500 to 0.600): the interval includes the threshold 0.6; about 1 more row would decide it "
-            "if the estimate stays",
+            "if the estimate stays the same",
         ),
         ((0.60001, 0.69999), "roc_auc 0.65000 (1,000 rows, 99% CI 0.60001 to 0.69999): above the threshold 0.6"),
         ((0.6, 0.7), "roc_auc 0.650 (1,000 rows, 99% CI 0.600 to 0.700): at or above the threshold 0.6"),

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
-from taxiway.data.ingest.plan import gaps, newest_plan, plan_as_of, plan_window
+from taxiway.data.ingest.plan import gap_notes, newest_plan, plan_backfill, plan_window
 from taxiway.data.sources.find import reader_of, spans_of, with_versions
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
@@ -62,10 +62,10 @@ def test_periods_are_planned_and_backfilled_as_files_are(every: str) -> None:
     spans = found(source)
     plan = plan_window(spans, source, processed=frozenset())
     assert (plan.spans, plan.notes) == (spans[:4], ())
-    (gap,) = gaps((spans[0], spans[2]))
-    assert gap.startswith(f"no span between {spans[0].name} and {spans[2].name}; ")
+    (gap,) = gap_notes((spans[0], spans[2]))
+    assert gap.startswith(f"there is no span between {spans[0].name} and {spans[2].name}; ")
     assert spans[4].begins is not None
-    past = plan_as_of(spans, query(every=every, first=first, window=2), moment=spans[4].begins)
+    past = plan_backfill(spans, query(every=every, first=first, window=2), as_of=spans[4].begins)
     assert past.spans == spans[1:4]
 
 

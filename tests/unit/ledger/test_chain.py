@@ -2,28 +2,21 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger.dying import Dying, KilledError
+from ledger.entries import KEYS
 from mlflow import MlflowClient
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.ledger import chain
 from taxiway.ledger.chain import Ledger, Link, NewEntry, append, links
-from taxiway.ledger.keys import LedgerKeys, new_key
+from taxiway.ledger.keys import LedgerKeys
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import CHAIN_LINK
-
-KEYS = LedgerKeys((new_key(),))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with local_mlflow(tmp_path) as client:
-        yield Ledger(client, KEYS)
 
 
 def entry(client: MlflowClient, model: str = "team.model", record: str = "d1") -> NewEntry:
@@ -93,26 +86,6 @@ def test_many_append_at_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) ->
     assert all(one.hash == other.previous for one, other in itertools.pairwise(found))
     experiments = [e.name for e in ledger.client.search_experiments() if e.name.startswith(chain.EXPERIMENT)]
     assert experiments == [chain.EXPERIMENT]
-
-
-class KilledError(Exception):
-    """Stands for kill -9 before a request."""
-
-
-class Dying:
-    """A client whose process ends before the request with this number."""
-
-    def __init__(self, client: MlflowClient, last: int) -> None:
-        self._client, self._left = client, last
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def request(*args: Any, **kwargs: Any) -> Any:
-            if self._left == 0:
-                raise KilledError
-            self._left -= 1
-            return getattr(self._client, name)(*args, **kwargs)
-
-        return request
 
 
 def test_a_retry_completes_what_a_kill_left_behind_at_any_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

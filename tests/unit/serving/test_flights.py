@@ -150,7 +150,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
     served.admin.put_challenger(MODEL, 2, "run-1", 600)
     seen: list[ReplayResult] = []
     done = asyncio.run(replay(served.url, CALLER, MODEL, records(flights), connections=8, progress=seen.append))
-    assert done == ReplayResult(sent=REQUESTS, answered=REQUESTS, refused=0, lost=0)
+    assert done == ReplayResult(sent=REQUESTS, answered=REQUESTS, errors=0, lost=0)
     assert [each.sent for each in seen] == list(range(1, REQUESTS + 1))
     until(
         lambda: (status := served.admin.challenger(MODEL)) and status.answered == REQUESTS,
@@ -176,7 +176,7 @@ def test_replayed_flights_are_shadowed_compared_and_checked(served: Running, fli
     assert not any(pair.body for pair in served.admin.pairs(MODEL, 2, "run-1").pairs), "nobody asked for them"
 
 
-def test_replay_counts_what_is_refused_and_what_is_lost(served: Running, flights: pd.DataFrame) -> None:
+def test_replay_counts_errors_and_lost_requests(served: Running, flights: pd.DataFrame) -> None:
     rows = [records(flights)[0], {"carrier": "AA"}]
-    assert asyncio.run(replay(served.url, CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=1, refused=1, lost=0)
-    assert asyncio.run(replay("http://127.0.0.1:9", CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=0, refused=0, lost=2)
+    assert asyncio.run(replay(served.url, CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=1, errors=1, lost=0)
+    assert asyncio.run(replay("http://127.0.0.1:9", CALLER, MODEL, rows)) == ReplayResult(sent=2, answered=0, errors=0, lost=2)

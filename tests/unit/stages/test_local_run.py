@@ -83,7 +83,7 @@ def test_the_command_line_and_the_function_keep_models_in_a_local_folder(site: S
         (["{file}", "--data", "/nowhere"], "data is /nowhere, which is not a folder"),
         (["{file}", "--data", "foo://x"], "Protocol not known: foo"),
         (["{file}", "--home", "/proc/x"], "the folder /proc/x cannot be written"),
-        (["{file}", "--span", "9"], "span 9 is not at the source"),
+        (["{file}", "--span", "9"], "span 9 does not exist at the source"),
         (["{file}", "--until", "tune"], 'until is "tune"'),
     ],
 )

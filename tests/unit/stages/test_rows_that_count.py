@@ -170,7 +170,7 @@ def test_a_span_waits_until_all_of_its_labels_are_known(site: Site, installation
     assert found.snapshot is None
     assert "span 2 is waiting: the label y is missing in 6 of 500 rows" in reasons[0]
     assert processed_spans(installation.store, made.name) == frozenset()
-    with pytest.raises(ConfigError, match="span 2 cannot be used: span 2 is waiting: the label y is missing"):
+    with pytest.raises(ConfigError, match="span 2 cannot be processed: it is waiting: the label y is missing"):
         run(installation, made, span="2")
     site.arrive(2)
     forget_labels(site, 2, 1)  # that of the last row, which the filter removes

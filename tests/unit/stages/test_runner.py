@@ -39,7 +39,7 @@ def test_spans_are_decided_one_after_another(site: Site, installation: Installat
 
     again = run_in(installation, pipeline, watcher=seen)
     assert again.snapshot is None
-    assert "every span with 1 before it has already been processed" in seen.reasons[-1]
+    assert "every span that has 1 span before it has already been processed" in seen.reasons[-1]
 
 
 def test_a_candidate_is_compared_with_simple_models_once(

@@ -70,11 +70,59 @@ def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/
     return RunState(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
 
 
+REASON = Reason(status=Status.FAIL, message=HOSTILE)
+SPAN = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
+VERSIONS = {"model": HOSTILE, "version": 2, "champion": 1}
+
+
 def hostile_records() -> RunRecords:
-    span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
-    reason = Reason(status=Status.FAIL, message=HOSTILE)
-    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
-    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
+    """The records of a run that was rejected, with hostile text in each field that has text."""
+    return RunRecords(
+        snapshot=hostile_snapshot(),
+        report=hostile_report(),
+        candidate=hostile_candidate(),
+        sweep=hostile_sweep(),
+        evaluation=hostile_evaluation(),
+        verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(REASON,), **VERSIONS),
+        shadow=ShadowReport(status=Status.UNDECIDED, reasons=(REASON,), agreement=UP, **VERSIONS),
+        promotion=hostile_promotion(),
+        summary=RunSummary(
+            pipeline=HOSTILE,
+            run=HOSTILE,
+            span=SPAN,
+            outcome=Outcome.REJECTED,
+            reasons=(HOSTILE,) * 9,
+            version=2,
+            mlflow_run=HOSTILE,
+        ),
+        unread=(HOSTILE,),
+    )
+
+
+def hostile_snapshot() -> Snapshot:
+    join = JoinMatch(
+        name=HOSTILE,
+        span=HOSTILE,
+        table=HOSTILE,
+        content=HOSTILE,
+        keys=(HOSTILE,),
+        rows=2000,
+        matched=1990,
+        min_match_rate=0.95,
+    )
+    return Snapshot(
+        pipeline=HOSTILE,
+        training=(SPAN,),
+        evaluation=(SPAN,),
+        joins=(join,),
+        sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
+        split=SplitRule(by=HOSTILE, evaluation=0.2),
+        rows=HOSTILE,
+        removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
+    )
+
+
+def hostile_report() -> DataReport:
     anomaly = Anomaly(
         kind=HOSTILE,
         span=HOSTILE,
@@ -86,72 +134,46 @@ def hostile_records() -> RunRecords:
         proposal=HOSTILE,
     )
     waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
-    join = JoinMatch(
-        name=HOSTILE,
-        span=HOSTILE,
-        table=HOSTILE,
-        content=HOSTILE,
-        keys=(HOSTILE,),
-        rows=2000,
-        matched=1990,
-        min_match_rate=0.95,
+    return DataReport(
+        snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
     )
-    common = {"model": HOSTILE, "version": 2, "champion": 1}
-    return RunRecords(
-        snapshot=Snapshot(
-            pipeline=HOSTILE,
-            training=(span,),
-            evaluation=(span,),
-            joins=(join,),
-            sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
-            split=SplitRule(by=HOSTILE, evaluation=0.2),
-            rows=HOSTILE,
-            removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
+
+
+def hostile_candidate() -> Candidate:
+    return Candidate(
+        model=HOSTILE,
+        version=2,
+        snapshot="s",
+        report="r",
+        features="f",
+        schema_version=HOSTILE,
+        estimator=HOSTILE,
+        params=HOSTILE,
+    )
+
+
+def hostile_sweep() -> SweepReport:
+    return SweepReport(
+        snapshot="s",
+        metric=HOSTILE,
+        trials=(
+            Trial(params=HOSTILE, metric=HOSTILE, score=0.5, rows=10),
+            Trial(params=HOSTILE, metric=HOSTILE, score=None, rows=10, error=HOSTILE),
         ),
-        report=DataReport(
-            snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
-        ),
-        candidate=Candidate(
-            model=HOSTILE,
-            version=2,
-            snapshot="s",
-            report="r",
-            features="f",
-            schema_version=HOSTILE,
-            estimator=HOSTILE,
-            params=HOSTILE,
-        ),
-        sweep=SweepReport(
-            snapshot="s",
-            metric=HOSTILE,
-            trials=(
-                Trial(params=HOSTILE, metric=HOSTILE, score=0.5, rows=10),
-                Trial(params=HOSTILE, metric=HOSTILE, score=None, rows=10, error=HOSTILE),
-            ),
-        ),
-        evaluation=Evaluation(
-            snapshot="s",
-            model=HOSTILE,
-            candidate=2,
-            champion=1,
-            confidence=0.99,
-            metrics=(metric,),
-            slices=(slice_,),
-            baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
-        ),
-        verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
-        shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
-        promotion=hostile_promotion(),
-        summary=RunSummary(
-            pipeline=HOSTILE,
-            run=HOSTILE,
-            span=span,
-            outcome=Outcome.REJECTED,
-            reasons=(HOSTILE,) * 9,
-            version=2,
-            mlflow_run=HOSTILE,
-        ),
-        unread=(HOSTILE,),
+    )
+
+
+def hostile_evaluation() -> Evaluation:
+    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
+    return Evaluation(
+        snapshot="s",
+        model=HOSTILE,
+        candidate=2,
+        champion=1,
+        confidence=0.99,
+        metrics=(MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP),),
+        slices=(slice_,),
+        baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
     )
 
 

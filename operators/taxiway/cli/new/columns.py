@@ -6,7 +6,13 @@ from typing import Any
 
 from taxiway.cli.new.rows import is_unique
 from taxiway.data.engine.columns import item_type_of
-from taxiway.data.profiling.distance import RESOLUTION, jensen_shannon, jensen_shannon_null, l_infinity, l_infinity_null
+from taxiway.data.profiling.distance import (
+    RESOLUTION,
+    jensen_shannon,
+    jensen_shannon_critical_value,
+    l_infinity,
+    l_infinity_critical_value,
+)
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift, Range
@@ -168,9 +174,9 @@ def _with_drift(feature: Feature, pairs: Sequence[tuple[Profile, Profile]]) -> F
         if before is None or now is None or not (before.present and now.present):
             return feature
         if feature.type in NUMERIC_TYPES:
-            distances.append(max(jensen_shannon(before, now), jensen_shannon_null(before, now), RESOLUTION))
+            distances.append(max(jensen_shannon(before, now), jensen_shannon_critical_value(before, now), RESOLUTION))
         elif before.values_complete and now.values_complete:
-            distances.append(max(l_infinity(before, now).distance, l_infinity_null(before, now)))
+            distances.append(max(l_infinity(before, now).distance, l_infinity_critical_value(before, now)))
         else:
             return feature
     limit = float(f"{2 * max(distances):.2g}") if distances else 0.0

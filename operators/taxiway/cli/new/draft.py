@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from taxiway.cli.new.columns import (
@@ -177,22 +177,32 @@ def draft_pipeline(
         if (options.format or known_format(pattern)) != "parquet":
             progress(f"reading {len(found)} files" if found[1:] else f"reading {found[0].path}")
             options = replace(options, types=common_types(found, options))
-        spans, profiles = _profile_spans(found, store, options, note, progress, pattern)
+        data = _profile_spans(found, store, options, note, progress, pattern)
         progress("drafting")
-        return _draft(pattern, label, split_by, problem, options, spans, profiles, store)
+        return _draft(data, pattern, options, label, split_by, problem)
+
+
+@dataclass(frozen=True)
+class _ProfiledSpans:
+    """The spans of a pattern, oldest first, in a store, and the profile of each."""
+
+    spans: tuple[Span, ...]
+    profiles: list[Profile]
+    store: Store
+
+    @cached_property
+    def whole(self) -> Profile:
+        """The profile of all spans together, with its columns in the order of the files."""
+        merged = merge_profiles(self.profiles)
+        order = dict.fromkeys(column.name for profile in self.profiles for column in profile.columns)
+        columns = tuple(column for name in order if (column := merged.column(name)) is not None)
+        return with_integers(Profile(rows=merged.rows, columns=columns), self.profiles)
 
 
 def _draft(
-    pattern: str,
-    label: str,
-    split_by: str | None,
-    problem: Problem | None,
-    options: ReadOptions,
-    spans: tuple[Span, ...],
-    profiles: list[Profile],
-    store: Store,
+    data: _ProfiledSpans, pattern: str, options: ReadOptions, label: str, split_by: str | None, problem: Problem | None
 ) -> Draft:
-    whole = with_integers(_in_order(merge_profiles(profiles), profiles), profiles)
+    spans, profiles, store, whole = data.spans, data.profiles, data.store, data.whole
     unread = {c.name: why_unread(c) for c in whole.columns if c.type == "other"}
     schema = infer_from(whole, label, without=[name for name in unread if name != label])
     read = label_of(spans, store, schema, label, problem)
@@ -200,7 +210,7 @@ def _draft(
     labelled = [span for span, rows in zip(spans, read.rows, strict=True) if rows]
     split = draft_split(split_by, key, whole, schema, read, one_span=len(labelled) == 1)
     roles = {label, *key}
-    remarks = _remarks(spans[-1], profiles[-1], schema, store) | _zeros(whole, spans, schema, store)
+    remarks = _remarks(data, schema)
     texts = free_text_columns(labelled[-1], store, whole, roles)
     drop = left_out(whole, roles, schema, remarks, texts)
     if split.by in {f.name for f in schema.features if f.type in _NAMES} - roles:
@@ -208,6 +218,7 @@ def _draft(
     suspects = leaking_columns(labelled[-1], store, read, schema, roles | drop.keys())
     not_taken = no_features(whole, roles)
     drop |= _certain(suspects, schema, roles | drop.keys() | not_taken.keys())
+    unused = roles | drop.keys() | not_taken.keys()
     return Draft(
         pattern=pattern,
         spans=spans,
@@ -220,29 +231,21 @@ def _draft(
         not_taken=not_taken,
         unread=unread,
         remarks=changes_of_columns(spans, profiles) | remarks,
-        typical=typical_values(
-            profiles[-1], schema, short_lists(spans[-1], store, profiles[-1]), roles | drop.keys() | not_taken.keys()
-        ),
+        typical=typical_values(profiles[-1], schema, short_lists(spans[-1], store, profiles[-1]), unused),
         options=options,
     )
 
 
 def _profile_spans(
     found: tuple[FoundSpan, ...], store: Store, options: ReadOptions, note: Note, progress: Callable[[str], None], pattern: str
-) -> tuple[tuple[Span, ...], list[Profile]]:
+) -> _ProfiledSpans:
     read = partial(read_file, options=options, note=note)
     spans, profiles = [], []
     for number, span in enumerate(found, start=1):
         progress(f"profiling {span.name} ({number} of {len(found)})" if found[1:] else f"profiling {span.path}")
         spans.append(store_span(span, read, pattern, store))
         profiles.append(profile_span(spans[-1], store))
-    return tuple(spans), profiles
-
-
-def _in_order(profile: Profile, profiles: list[Profile]) -> Profile:
-    """The merged profile with its columns in the order of the files."""
-    order = dict.fromkeys(column.name for each in profiles for column in each.columns)
-    return Profile(rows=profile.rows, columns=tuple(c for name in order if (c := profile.column(name)) is not None))
+    return _ProfiledSpans(tuple(spans), profiles, store)
 
 
 def _draft_schema(schema: Schema, profiles: list[Profile], key: tuple[str, ...], roles: set[str], infinite: set[str]) -> Schema:
@@ -263,11 +266,13 @@ def _certain(suspects: tuple[ColumnAlone, ...], schema: Schema, taken: set[str])
     return found if usable - found.keys() else {}
 
 
-def _remarks(span: Span, profile: Profile, schema: Schema, store: Store) -> dict[str, str]:
-    """What to look at in the columns of the newest span."""
-    with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        found = remarks_of(table, profile)
-    return {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
+def _remarks(data: _ProfiledSpans, schema: Schema) -> dict[str, str]:
+    """What to look at in the columns of the schema: in the newest span, and codes with zeros before them in any span."""
+    newest = data.spans[-1]
+    with data.store.local_file(newest.content) as path, open_table(path, f"span {newest.label}") as table:
+        found = remarks_of(table, data.profiles[-1])
+    in_newest = {feature.name: found[feature.name] for feature in schema.features if feature.name in found}
+    return in_newest | _zeros(data.whole, data.spans, schema, data.store)
 
 
 def _zeros(profile: Profile, spans: tuple[Span, ...], schema: Schema, store: Store) -> dict[str, str]:

@@ -88,14 +88,19 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
     The report is named by its digest, or by a version that was trained on its data. The span can then be decided again; waivers for
     all spans are in the schema file.
     """
-    from taxiway.ledger.decisions import record_decision
-    from taxiway.lineage.waivers import report_and_model, waiver
+    from taxiway.ledger.decisions import decisions, record_decision
+    from taxiway.lineage.waivers import other_valid_waivers, report_and_model, waiver
 
     with opened(Given(**given)) as installation:
         report, model, span = report_and_model(installation.ledger.client, installation.store(), name)
         made = waiver(report, model, anomaly, until=until.date(), by=person(), via="command line", reason=reason)
-        record_decision(installation.ledger, made)
+        made = record_decision(installation.ledger, made)
+        others = other_valid_waivers(made, decisions(installation.ledger, about=report.digest), datetime.now(UTC).date())
     click.echo(f"{anomaly} is waived in report {report.digest} until {until:%Y-%m-%d}")
+    for other in others:
+        click.echo(
+            f"note: the earlier waiver of {other.by} until {other.until} still holds; this one does not replace it", err=True
+        )
     click.echo(
         f"next: decide span {span} again, by the run parameter span in Airflow, or taxiway run FILE --span {span}", err=True
     )

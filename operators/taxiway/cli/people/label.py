@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taxiway.cli.options import check_folders
+from taxiway.cli.options import check_folders, read_options, reading_options
 from taxiway.cli.people.opened import Given, Opened, opened, person, pipeline_options
 from taxiway.cli.people.review import pipeline_of
 from taxiway.errors import TerminalError
@@ -14,6 +14,7 @@ from taxiway.messages import counted
 
 if TYPE_CHECKING:
     from taxiway.records import Snapshot, Verdict
+    from taxiway.spec.base import Format
     from taxiway.stages.labels import Agreement, Imported
     from taxiway.stages.review import PipelineReview
 
@@ -91,12 +92,22 @@ def export(
 @click.argument("name", metavar=_VERSION)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--by", "labeller", required=True, help="The name of the person who has given the labels.")
+@reading_options
 @pipeline_options
-def import_(name: str, file: Path, labeller: str, dags: Path, data: str, **given: Any) -> None:
+def import_(
+    name: str,
+    file: Path,
+    labeller: str,
+    csv: tuple[str, ...],
+    file_format: "Format | None",
+    dags: Path,
+    data: str,
+    **given: Any,
+) -> None:
     """Import the labels of FILE, as written by `taxiway label export` and filled in; rows without a label are ignored.
 
     Runs join the labels to rows in which the source has none. Rows that several people have labelled differently count as not labelled
-    until they agree: who labels a row again, replaces the own label.
+    until they agree. A person who labels a row again replaces only their own label.
     """
     from taxiway.stages.labels import import_labels
 
@@ -113,6 +124,7 @@ def import_(name: str, file: Path, labeller: str, dags: Path, data: str, **given
             by=person(),
             via="command line",
             at=datetime.now(UTC),
+            options=read_options(csv, file_format),
         )
         _echo_imported(done, of_model)
 
@@ -121,7 +133,7 @@ def _echo_imported(done: "Imported", of_model: "PipelineReview") -> None:
     places = ", ".join(f"{count:,} in span {span}" for span, count in done.spans.items())
     click.echo(f"imported {counted(sum(done.spans.values()), 'label')} ({places})")
     if done.already_known:
-        click.echo(f"left out {counted(done.already_known, 'label')} that the source has, too")
+        click.echo(f"left out {counted(done.already_known, 'label')} of rows that have the same label at the source")
     for agreement in done.agreements:
         click.echo(_agreement_text(agreement))
     if done.conflicting:

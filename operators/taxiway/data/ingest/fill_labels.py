@@ -146,8 +146,8 @@ def _schema_with(schema: "pa.Schema", label: str, values: "pa.Array[Any]", data_
         return schema.set(at, pa.field(label, plain)), values.cast(plain)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"the imported labels of {data_name} are of type {values.type}, and the label {label} of its file is {kind}: {error}; write the "
-            "label with the type of the schema at the source"
+            f"the imported labels of {data_name} are of type {values.type}, but the label {label} in its file is of type {kind}: {error}; "
+            "write the label with the type of the schema at the source"
         ) from None
 
 

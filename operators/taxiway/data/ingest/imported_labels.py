@@ -1,8 +1,9 @@
 """The labels that people have imported for the rows of spans: in batches, each of one person, and an index of them by span.
 
-A batch is a Parquet object with the columns `span`, `k0`, `k1`, ... (the key of a row, as text that is the same for equal values of any
-type) and `label`. The ref `labels/PIPELINE/SPAN/DIGEST` says whose it is, and since when. Batches are never changed: who labels a row
-again, adds a batch. Reading the labels of a span costs one listing and its own batches, however many spans there are.
+A batch is a Parquet object with the columns `span`, `k0`, `k1`, ... (the key of a row, as text that is the same for equal
+values of any type) and `label`. The ref `labels/PIPELINE/SPAN/DIGEST` names the labeller and the time. Batches are never
+changed: a person who labels a row again adds a batch. Reading the labels of a span costs one listing and its own batches,
+however many spans there are.
 """
 
 import json
@@ -57,7 +58,7 @@ class SpanLabels:
 
     @property
     def agreed(self) -> dict[Key, Any]:
-        """The labels of the rows about which all who have labelled them agree."""
+        """The labels of the rows on which all labellers agree."""
         return {key: next(iter(labels)) for key, labels in self._by_row().items() if len(labels) == 1}
 
     @property

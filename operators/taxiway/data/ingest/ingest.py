@@ -31,7 +31,7 @@ def ingest(
     Each span is read once. The same rows give the same snapshot, whatever the names and times of their files.
 
     Args:
-        plan: The spans, oldest first: the last one is evaluated on, those before it are trained on.
+        plan: The spans, oldest first; the last one is the target span.
         pipeline: The name of the pipeline.
         source: The source, as people know it.
         store: Where to put the rows.
@@ -45,10 +45,11 @@ def ingest(
         TransientError: A file was removed or changed while it was read.
     """
     read_spec = read_spec or ReadSpec()
-    least = 2 if read_spec.split is None else 1
-    if len(plan) < least:
+    if not plan:
+        raise ConfigError("got a plan without spans; required: at least one span")
+    if len(plan) == 1 and read_spec.split is None:
         raise ConfigError(
-            f"a plan needs at least one span to train on and one to evaluate on, got {len(plan)}; see plan.plan_window"
+            "got a plan of one span; required without a split: at least one span to train on and one to evaluate on"
         )
     parts = SnapshotParts()
     with temp_folder("ingest") as folder:
@@ -61,7 +62,9 @@ def ingest(
 def all_rows_of(
     plan: tuple[FoundSpan, ...], *, source: str, read: Read, read_spec: ReadSpec
 ) -> Iterator[tuple[FoundSpan, Path]]:
-    """The rows of spans as a run reads them, those without a label among them: a Parquet file each, until the next one is asked for.
+    """The rows of spans as a run reads them, including those without a label: one Parquet file for each span.
+
+    A file is deleted when the next one is read.
 
     Args:
         plan: The spans.

@@ -65,7 +65,7 @@ class RowRules:
 
 @dataclass(frozen=True)
 class MaterializedRows:
-    """What became of the rows of a file.
+    """The rows of a file after joins, sample and split.
 
     Attributes:
         files: The files that have rows.
@@ -223,8 +223,8 @@ def _check_times(span: _SpanView, column: str, kept: str) -> None:
     ((rows, missing),) = run(span.connection, query, span.label)
     if missing:
         raise DataError(
-            f"source.split.by_time is {column}, which is missing in {missing:,} of {counted(rows, 'row')} of {span.label}, so they are "
-            "neither early nor late; leave them out with source.rows, or split without by_time"
+            f"source.split.by_time is {column}, which is missing in {missing:,} of {counted(rows, 'row')} of {span.label}, so these "
+            "rows cannot be ordered by time; leave them out with source.rows, or split without by_time"
         )
 
 

@@ -39,7 +39,7 @@ class ReadSpec:
 
     @property
     def removes_rows(self) -> bool:
-        """Whether rows are removed by a condition or for want of a label."""
+        """Whether rows are removed by a condition or because their label is missing."""
         return self.rows is not None or self.label is not None
 
 

@@ -1,7 +1,7 @@
 """The filter of a source, `source.rows`: a condition in SQL that keeps the rows of a file for which it is true.
 
-The condition is judged for each row by itself, on a connection that can read only this file. Its result depends on nothing else, so
-the same file and condition give the same rows in every run.
+The condition is evaluated for each row by itself, on a connection that can read only this file. Its result depends on nothing
+else, so the same file and condition give the same rows in every run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -118,10 +118,10 @@ def _kept(condition: str, rows: str, number: str) -> str:
 def _count(connection: "duckdb.DuckDBPyConnection", condition: str, kept: str, total: int, label: str) -> int:
     """The number of rows that a condition keeps of `total` rows."""
     with _condition_errors(condition, label):
-        ((left, judged),) = connection.execute(f"SELECT count_if(kept), count(*) FROM ({kept})").fetchall()
-    if judged != total:
+        ((kept_rows, all_rows),) = connection.execute(f"SELECT count_if(kept), count(*) FROM ({kept})").fetchall()
+    if all_rows != total:
         raise _invalid(condition, "does not have one value for each row")
-    return int(left)
+    return int(kept_rows)
 
 
 def _parse_condition(connection: "duckdb.DuckDBPyConnection", condition: str) -> Parsed:
@@ -140,18 +140,18 @@ def _check(
     try:
         duckdb.SQLExpression(condition)  # the parser of a query would also take a condition that closes the parenthesis
     except duckdb.Error as error:
-        raise _invalid(condition, f"is not one valid condition: {_first_line(error)}") from None
+        raise _invalid(condition, f"is not a valid condition: {_first_line(error)}") from None
     if parsed.error is not None:
-        raise _invalid(condition, f"is not one valid condition: {parsed.error}")
+        raise _invalid(condition, f"is not a valid condition: {parsed.error}")
     for part, description in _NOT_BY_ROW.items():
         if part in parsed.parts:
-            raise _invalid(condition, f"has {description}, but is judged for each row by itself")
+            raise _invalid(condition, f"has {description}, but a condition is evaluated for each row by itself")
     _check_names(parsed.columns, condition, names, label)
     _check_functions(connection, parsed, condition)
     with _condition_errors(condition, label):
         kinds = connection.execute(f"DESCRIBE SELECT ({condition}\n) AS kept, {number} FROM {rows}").fetchall()
     if kinds[0][1] != "BOOLEAN":
-        raise _invalid(condition, f"is of type {kinds[0][1]}, neither true nor false")
+        raise _invalid(condition, f"is of type {kinds[0][1]}; required: a condition that is true or false")
 
 
 def _check_names(named: Iterable[str], condition: str, names: list[str], label: str) -> None:
@@ -166,7 +166,7 @@ def _check_names(named: Iterable[str], condition: str, names: list[str], label: 
     known = set(map(str.casefold, names))
     for name in named:
         if name.casefold() not in known and name.casefold() in CLOCK_WORDS:
-            raise _invalid(condition, f"calls {name}, so it could keep other rows each time; compare with a fixed value")
+            raise _invalid(condition, f"calls {name}, so it could keep different rows in each run; compare with a fixed value")
         if name.casefold() not in known:
             raise ConfigError(
                 f'{_KEY} names the column "{name}", but {label} has no such column before joins: {condition}\n'
@@ -183,7 +183,8 @@ def _check_functions(connection: "duckdb.DuckDBPyConnection", parsed: Parsed, co
     unstable = {str(name) for (name,) in connection.execute(UNSTABLE_FUNCTIONS).fetchall()} & parsed.functions
     if unstable:
         raise _invalid(
-            condition, f"calls {listed(sorted(unstable))}, so it could keep other rows each time; compare with a fixed value"
+            condition,
+            f"calls {listed(sorted(unstable))}, so it could keep different rows in each run; compare with a fixed value",
         )
 
 

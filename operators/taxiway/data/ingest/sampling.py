@@ -1,6 +1,6 @@
 """SQL for sampling and splitting rows: by the hash of a column, by the hash of the whole row, or by time.
 
-A hash depends only on the values, so a value or a row is sampled and split the same way in every run, also when the data grows.
+A hash depends only on the values, so a value or a row is sampled and split the same way in every run, even if the data grows.
 Stratified samples and splits, and splits by time, also depend on the other rows of the file.
 """
 
@@ -47,7 +47,13 @@ def empty_split_hint(split: SplitRule) -> str:
 def sampling_columns(
     sample: SampleRule | None, split: SplitRule | None, find: Find, own: Sequence[Column], salt: str, labelled: str = "true"
 ) -> tuple[str, ...]:
-    """The columns that `subset_query` needs, as SQL: `labelled`, `drawn`, `stratum`, `held` and `part`.
+    """The columns that `subset_query` needs, as SQL.
+
+    * `labelled`: whether the row is not left out because its label is missing.
+    * `drawn`, with a sample: the hash that decides whether the row is in the sample.
+    * `stratum`, with a stratified sample: the value of its column.
+    * `held`, with a split: the hash or the time that decides whether the row is held out for evaluation.
+    * `part`, with a stratified split: the value of its column.
 
     Args:
         sample: The sample; None for all rows.
@@ -55,7 +61,7 @@ def sampling_columns(
         find: Returns the view and the column for a column name.
         own: The columns of the span itself, without those of joined tables.
         salt: A text that makes this split independent of other splits by the same values.
-        labelled: SQL that is true for the rows that are not left out for want of a label.
+        labelled: SQL that is true for the rows that are not left out because their label is missing.
 
     Raises:
         ConfigError: A column that the rules name has a type that they do not allow.
@@ -129,7 +135,10 @@ def subset_query(sample: SampleRule | None, split: SplitRule | None, drawn: str)
 def _rank_query(split: SplitRule, kept: str) -> tuple[str, str]:
     """A query for the ranks of rows in their group, and SQL that is true for those to hold out.
 
-    Rows of the same rank stay together. They are held out if the middle of them is, and never all rows of a group.
+    A group is a stratum, or all rows. Its rows are ordered by `held`: by their hash, or the newest first. `total` is the number
+    of its rows, `ties` that of the rows with the same `held`, and `before` that of the rows that come before these. Rows with
+    the same `held` stay together: they are held out if the middle of them is among the first rows that make up the fraction.
+    Never all rows of a group are held out.
     """
     group, order = ("part, kept", "") if split.stratify is not None else ("kept", "DESC")
     rows = (

@@ -97,8 +97,8 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         rows = _materialize(filtered, rules, folder, f"span {span.label}")
         if rows.unlabelled and rows.unlabelled == filtered.rows:
             raise DataError(
-                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and rows without a label are left "
-                "out; to decide the span when its labels are known: source.unlabelled: wait. Or leave it out with source.exclude"
+                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and such rows are left out; use "
+                "unlabelled: wait to process the span once its labels are known, or leave it out with source.exclude"
             )
         if not rows.files:
             raise DataError(

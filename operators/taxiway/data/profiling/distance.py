@@ -1,4 +1,4 @@
-"""Distances between the distributions of two columns, and their quantiles under the null hypothesis of equal distributions.
+"""Distances between the distributions of two columns, and their critical values, which sampling alone rarely exceeds.
 
 All distances are from 0 to 1. The check `drift` compares them with the limits in the schema.
 """
@@ -19,8 +19,8 @@ _FEWEST_VALUES = 40
 """With fewer values, most of them span `_ATOM_STEPS` quantile steps and look like point masses."""
 RESOLUTION = 2 / (QUANTILE_COUNT - 1)
 """The smallest Jensen-Shannon divergence that quantiles can resolve."""
-CHANCE = 0.001
-"""The probability that the distance of two samples of the same distribution exceeds the null quantile."""
+SIGNIFICANCE = 0.001
+"""The probability, or a bound of it, that the distance of two samples of the same distribution exceeds its critical value."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ def l_infinity(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
     return max(changes, key=lambda change: round(change.distance, 12), default=LargestChange(0.0, "", 0.0, 0.0))
 
 
-def l_infinity_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """The L-infinity distance that two samples of the same distribution exceed with a probability of at most `CHANCE`.
+def l_infinity_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
+    """The L-infinity distance that two samples of the same distribution exceed with a probability of at most `SIGNIFICANCE`.
 
     This is a bound for every distribution: McDiarmid's inequality (1989) for the change of each share, with a union bound over
     the values.
     """
     values = len({item.value for item in a.values} | {item.value for item in b.values})
-    return math.sqrt(math.log(2 * max(values, 1) / CHANCE) / 2 * _harmonic(a.present, b.present))
+    return math.sqrt(math.log(2 * max(values, 1) / SIGNIFICANCE) / 2 * _harmonic(a.present, b.present))
 
 
 def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
@@ -118,15 +118,15 @@ def normalized_difference(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
     return max(changes, key=lambda change: round(change.distance, 12), default=LargestChange(0.0, "", 0.0, 0.0))
 
 
-def normalized_difference_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """The normalized difference that two columns of one stream of rows exceed with a probability of at most about `CHANCE`.
+def normalized_difference_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
+    """The normalized difference that two columns of one stream of rows exceed with a probability of at most about `SIGNIFICANCE`.
 
     Each row of a value is equally likely to be in either column, so Hoeffding's inequality (1963) bounds the difference of the
     counts, with a union bound over the values.
     """
     values = len({item.value for item in a.values} | {item.value for item in b.values})
     total = a.present + b.present
-    return math.sqrt(2 * math.log(2 * max(values, 1) / CHANCE) / total) if total else math.inf
+    return math.sqrt(2 * math.log(2 * max(values, 1) / SIGNIFICANCE) / total) if total else math.inf
 
 
 def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
@@ -139,8 +139,8 @@ def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
     return divergence(density(a, points), density(b, points))
 
 
-def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
-    """The Jensen-Shannon divergence that two samples of the same distribution exceed with a probability of about `CHANCE`.
+def jensen_shannon_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
+    """The Jensen-Shannon divergence that two samples of the same distribution exceed with a probability of about `SIGNIFICANCE`.
 
     The divergence of two samples of n and m values approximately follows a chi-squared distribution times (1/n + 1/m) / (8 ln
     2). The degrees of freedom are the number of quantile steps, or 1.25 times the number of values if that is less (determined
@@ -154,7 +154,7 @@ def jensen_shannon_null(a: ColumnProfile, b: ColumnProfile) -> float:
     if values < _FEWEST_VALUES:
         return 1.0
     freedom = min(QUANTILE_COUNT - 1, round(1.25 * values))
-    z = NormalDist().inv_cdf(1 - CHANCE)
+    z = NormalDist().inv_cdf(1 - SIGNIFICANCE)
     chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
     sampling = chi_squared * _harmonic(a.present, b.present) / (8 * math.log(2))
     return min(1.0, sampling + RESOLUTION)

@@ -21,7 +21,6 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "ratio": ("min_ratio", "max_ratio"),
     "normal": ("deviations", "min_spans"),
 }
-_ROUNDING = 1e-9
 _LIMITS = ("min", "max", "max_decrease", "max_increase", "min_ratio", "max_ratio")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,7 +1,8 @@
 """Which version is the champion: the one that the newest signed promotion in the ledger names. Its functions make blocking requests.
 
-Whoever can write to MLflow can move aliases and insert runs, but cannot sign. So an alias that no promotion backs is not followed,
-unless the installation allows that, and neither is a ledger that is older than what this gateway has already served.
+Whoever can write to MLflow can move aliases and insert runs, but cannot sign promotions. A signed promotion backs the alias
+`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that,
+and neither is a ledger that lacks promotions which this gateway has already followed.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,7 @@ from taxiway.serving.gateway.registry_lookup import RegisteredVersion, translate
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_NO_KEYS = (
-    "the ledger is signed, and this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS. The version that is served stays"
-)
+_NO_KEYS = "the ledger is signed, but this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS. It keeps serving its current version"
 _NEWEST = 50
 """How many entries of a model are read, the newest ones."""
 
@@ -49,8 +48,10 @@ class WantedChampion:
         explanation: Why it is served: its promotion, or that only the alias names it; empty if there is no version.
         position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
-        keep_current: Whether the version that is served now stays, whatever it is.
-        is_finished: Whether the promotion is finished, so that the answer holds until the alias changes.
+        keep_current: Whether the gateway keeps serving its current version, because `problem` says that the ledger cannot be
+            followed.
+        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so
+            this result must not be used again.
     """
 
     version: RegisteredVersion | None = None
@@ -58,7 +59,7 @@ class WantedChampion:
     position: LedgerPosition | None = None
     problem: str = ""
     keep_current: bool = False
-    is_finished: bool = True
+    promotion_done: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,44 +76,42 @@ class BackingRules:
 
 
 def wanted_champion(
-    client: "MlflowClient", model: str, alias: RegisteredVersion | None, rules: BackingRules, last: LedgerPosition | None
+    client: "MlflowClient", model: str, aliased: RegisteredVersion | None, rules: BackingRules, last: LedgerPosition | None
 ) -> WantedChampion:
     """Compare the alias `champion` with the ledger.
 
     Args:
         client: The MLflow client.
         model: The registered model.
-        alias: The version with the alias; None if there is none.
+        aliased: The version that has the alias; None if there is none.
         rules: What the installation demands.
-        last: The promotion that this gateway has served last; None if there was none.
+        last: The place of the newest promotion that this gateway has followed; None if there was none.
 
     Raises:
         TransientError: The registry does not answer.
     """
     ledger = Ledger(client, rules.keys)
     with translate_errors(f"no model {model} is registered"):
-        known = entries(client, model, limit=_NEWEST)
-    decided = [entry for entry in known if entry.state in DECIDED]
-    backed = trusted(ledger, known)
-    if not backed and len(known) == _NEWEST:  # somebody may have written others before it
-        backed = trusted(ledger, entries(client, model))
+        newest = entries(client, model, limit=_NEWEST)
+    decided = [entry for entry in newest if entry.state in DECIDED]
+    valid = trusted(ledger, newest)
+    if not valid and len(newest) == _NEWEST:  # somebody may have inserted so many entries after the valid ones
+        valid = trusted(ledger, entries(client, model))
     if not rules.keys and not rules.allow_unbacked_alias and any(_has_signature(entry) for entry in decided):
         return WantedChampion(keep_current=True, problem=_NO_KEYS)
-    if not backed and last is not None:
+    if not valid and last is not None:
         why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
-        changed = [f"{why}; the version that is served stays until the next promotion", *map(_ignored, decided[:1])]
+        changed = [f"{why}; it keeps serving its current version until the next promotion", *map(_ignored, decided[:1])]
         return WantedChampion(keep_current=True, problem="; ".join(changed))
-    if not backed:
-        return _without_promotion(model, alias, decided, rules)
-    head = backed[0]
-    numbered = head.rank(ledger)[0] == 1
-    if last is not None and head.promotion.at < last.at and not (numbered and head.number > last.number):
-        return WantedChampion(keep_current=True, problem=_went_back(_position(head), last))
-    found = _by_ledger(client, alias, backed, rules)
-    unlinked = [
-        entry for entry in decided if entry not in backed and entry.number >= backed[0].number and entry.state is State.DONE
-    ]
-    return replace(found, problem="; ".join(filter(None, (found.problem, *map(_ignored, unlinked[:1])))))
+    if not valid:
+        return _without_promotion(model, aliased, decided, rules)
+    head = valid[0]
+    has_signed_number = head.rank(ledger)[0] == 1
+    if last is not None and head.promotion.at < last.at and not (has_signed_number and head.number > last.number):
+        return WantedChampion(keep_current=True, problem=_ledger_went_back(_position(head), last))
+    found = _by_newest_promotion(client, aliased, valid, rules)
+    ignored = [entry for entry in decided if entry not in valid and entry.number >= head.number and entry.state is State.DONE]
+    return replace(found, problem="; ".join(filter(None, (found.problem, *map(_ignored, ignored[:1])))))
 
 
 def _position(entry: Entry) -> LedgerPosition:
@@ -124,54 +123,62 @@ def _has_signature(entry: Entry) -> bool:
 
 
 def _without_promotion(
-    model: str, alias: RegisteredVersion | None, decided: Sequence[Entry], rules: BackingRules
+    model: str, aliased: RegisteredVersion | None, decided: Sequence[Entry], rules: BackingRules
 ) -> WantedChampion:
-    if alias is None:
+    if aliased is None:
         return WantedChampion(problem="no version in the registry has the alias champion")
     if rules.allow_unbacked_alias:
-        return WantedChampion(alias, explanation=_only_alias(alias.version))
+        return WantedChampion(aliased, explanation=_only_alias(aliased.version))
     if decided:
         why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_ignored(decided[0])})"
     else:
-        why = "no promotion in the ledger backs it, so somebody moved the alias by hand, or deleted the promotion"
+        why = "no promotion in the ledger backs it, so somebody moved the alias by hand or deleted the promotion"
     return WantedChampion(
-        problem=f"version {alias.version} has the alias champion and is not served: {why}. To make it the champion, promote it by a run of its "
-        f"pipeline or by `taxiway force {model}/{alias.version}`; to serve it without a promotion, set allow_unbacked_alias"
+        problem=f"version {aliased.version} has the alias champion and is not served: {why}. To make it the champion, promote it by a run of its "
+        f"pipeline or by `taxiway force {model}/{aliased.version}`; to serve it without a promotion, set allow_unbacked_alias"
     )
 
 
-def _by_ledger(
-    client: "MlflowClient", alias: RegisteredVersion | None, backed: Sequence[Entry], rules: BackingRules
+def _by_newest_promotion(
+    client: "MlflowClient", aliased: RegisteredVersion | None, valid: Sequence[Entry], rules: BackingRules
 ) -> WantedChampion:
-    head, promotion = backed[0], backed[0].promotion
-    place, number = _position(head), alias.version if alias else None
-    if alias is not None and number == promotion.to_version:
-        return WantedChampion(_known(alias, backed), _describe(promotion), place, is_finished=head.state is State.DONE)
-    if alias is not None and rules.allow_unbacked_alias:
-        return WantedChampion(alias, explanation=_only_alias(alias.version))
-    has = f"the alias champion points to version {number}" if number else "the alias champion is missing"
+    """The version of the newest valid promotion, compared with the version that has the alias."""
+    head, promotion = valid[0], valid[0].promotion
+    position, number = _position(head), aliased.version if aliased else None
+    if aliased is not None and number == promotion.to_version:
+        return WantedChampion(
+            _with_ledger_facts(aliased, valid), _describe(promotion), position, promotion_done=head.state is State.DONE
+        )
+    if aliased is not None and rules.allow_unbacked_alias:
+        return WantedChampion(aliased, explanation=_only_alias(aliased.version))
+    alias_text = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
         problem = f"{promotion.model} has no champion: {_describe(promotion)}"
-        return WantedChampion(problem=f"{problem}; but {has}, which is not served" if number else problem, position=place)
-    moves = head.state is State.MOVING and number == promotion.from_version  # it is decided, and the alias follows
+        return WantedChampion(
+            problem=f"{problem}; but {alias_text}, which is not served" if number else problem, position=position
+        )
+    # The promotion is decided, and its process is about to move the alias.
+    alias_will_move = head.state is State.MOVING and number == promotion.from_version
     problem = (
         ""
-        if moves
-        else f"{has}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), which is served"
+        if alias_will_move
+        else f"{alias_text}, but according to the ledger the champion is version {promotion.to_version} ({_describe(promotion)}), and the gateway serves that"
     )
     try:
         version = version_of(client.tracking_uri, promotion.model, promotion.to_version)
     except RequestError:
         return WantedChampion(
             keep_current=True,
-            problem=f"{has}; version {promotion.to_version}, the champion according to the ledger, is deleted, and the version that is served stays",
+            problem=f"{alias_text}; version {promotion.to_version}, the champion according to the ledger, has been deleted, and the gateway keeps serving its current version",
         )
-    return WantedChampion(_known(version, backed), _describe(promotion), place, problem, is_finished=not moves)
+    return WantedChampion(
+        _with_ledger_facts(version, valid), _describe(promotion), position, problem, promotion_done=not alias_will_move
+    )
 
 
-def _known(version: RegisteredVersion, backed: Sequence[Entry]) -> RegisteredVersion:
+def _with_ledger_facts(version: RegisteredVersion, valid: Sequence[Entry]) -> RegisteredVersion:
     """A version with its facts from the ledger: the digest of its files, and who forced it."""
-    own = [entry.promotion for entry in backed if entry.promotion.to_version == version.version]
+    own = [entry.promotion for entry in valid if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
     forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
     return replace(version, files=files, forced_by=forced)
@@ -182,14 +189,14 @@ def _describe(promotion: Promotion) -> str:
 
 
 def _only_alias(version: int) -> str:
-    return f"version {version} is served because of its alias alone (allow_unbacked_alias): the newest promotion in the ledger names another version, or there is none"
+    return f"version {version} is served only because it has the alias champion (allow_unbacked_alias): the newest promotion in the ledger names another version, or there is no promotion"
 
 
-def _went_back(head: LedgerPosition, last: LedgerPosition) -> str:
+def _ledger_went_back(head: LedgerPosition, last: LedgerPosition) -> str:
     return (
         f"the newest promotion in the ledger is number {head.number}, made at {head.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
         f"followed number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
-        "version that is served stays until the next promotion or rollback"
+        "gateway keeps serving its current version until the next promotion or rollback"
     )
 
 

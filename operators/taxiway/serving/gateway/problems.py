@@ -59,7 +59,7 @@ class Problems:
         """Note that there is no problem of this kind any more."""
         problem = self._current.pop(kind, None)
         if problem is not None:
-            log.info("%s: over, after it was noticed %s: %s", self._name, counted(problem.times, "time"), problem.message)
+            log.info("%s: resolved, after it was noticed %s: %s", self._name, counted(problem.times, "time"), problem.message)
 
     def end_if_quiet(self, kind: str) -> None:
         """End a problem that was last noted more than 10 s ago, such as requests that are refused now and then."""

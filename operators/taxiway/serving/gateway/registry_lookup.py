@@ -26,7 +26,7 @@ class RegisteredVersion:
     Attributes:
         model: The registered model.
         version: Its version.
-        identity: Where its files are and when it was made; another if the model was deleted and registered again.
+        identity: Where its files are and when it was created; it changes if the model is deleted and registered again.
         verdict: The status of the model gate's verdict; None without one.
         candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
@@ -135,7 +135,7 @@ def translate_errors(missing: str) -> Iterator[None]:
 
 
 def _says_missing(error: Exception) -> bool:
-    """Whether MLflow itself says that something does not exist. A 404 of a proxy before it is not a RestException."""
+    """Whether MLflow itself says that something does not exist. A 404 of a proxy in front of it is not a RestException."""
     from mlflow.exceptions import RestException
 
     code = getattr(error, "error_code", "")

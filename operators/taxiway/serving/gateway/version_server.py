@@ -1,4 +1,4 @@
-"""Serves one model version: its workers, the queue before them, and batching."""
+"""Serves one model version: its workers, the queue in front of them, and batching."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _BATCH_ROWS = 256
 
 
 class VersionServer:
-    """All workers of one model version, and the queue before them.
+    """All workers of one model version, and the queue in front of them.
 
     Args:
         model: The registered model.
@@ -132,7 +132,7 @@ class VersionServer:
         self._unanswered -= len(answered)
         try:
             self._on_answered(answered)
-        except Exception:  # the worker must go on with the next batch
+        except Exception:  # the worker has to continue with the next batch
             log.exception("%s: an answered batch of %d requests could not be processed", self._name, len(answered))
 
     def _finish_with(self, batch: list[PendingRequest], outcome: Outcome) -> None:

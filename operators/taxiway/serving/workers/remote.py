@@ -1,4 +1,4 @@
-"""A remote worker: a version that `taxiway serve-version` serves elsewhere, such as in a container.
+"""A remote worker: a version that `taxiway serve-version` serves in another process, such as in a container.
 
 It is not trusted: it may be slow, dead or wrong, so its answers are validated, and their size is limited.
 """
@@ -23,11 +23,11 @@ _LOST_AFTER_S = 10.0
 _MAX_PING_BYTES = 4096
 _MAX_ANSWER_BYTES = 16 << 20
 _MAX_BYTES_PER_ROW = 4096
-_MAX_BYTES_BESIDE_ROWS = 16 << 10  # of a request's outcome: its error, escaped, and its keys
+_MAX_BYTES_BESIDE_ROWS = 16 << 10  # the rest of an outcome: its keys, and its error with escapes
 _LARGEST = 1e300
 _OUTCOMES = TypeAdapter(list[Outcome])
 _STATUSES = (200, 400, 500)
-_CLOSING: set[asyncio.Task[None]] = set()  # an event loop would not keep a task from being collected
+_CLOSING: set[asyncio.Task[None]] = set()  # the event loop keeps only weak references to tasks
 
 
 class RemoteWorker:
@@ -43,7 +43,7 @@ class RemoteWorker:
 
     def __init__(self, remote: Remote, model: str, version: int, *, load_timeout_s: float, predict_timeout_s: float) -> None:
         self._remote = remote
-        self._named = f"{model} version {version} at {remote.address}"
+        self._name = f"{model} version {version} at {remote.address}"
         self._expected = {"model": model, "version": version}
         self._load_timeout_s = load_timeout_s
         self._predict_timeout_s = predict_timeout_s
@@ -63,14 +63,14 @@ class RemoteWorker:
             WorkerLostError: It has answered before, but not in the last 10 s.
         """
         if self._stopped:
-            raise ModelUnavailableError(f"{self._named} is no longer served")
-        silent_after = time.monotonic() + self._load_timeout_s
+            raise ModelUnavailableError(f"{self._name} is no longer served")
+        deadline = time.monotonic() + self._load_timeout_s
         while not await self._answers():
-            if self._seen_at is None and time.monotonic() > silent_after:
-                raise ModelUnavailableError(f"{self._named} did not answer within {self._load_timeout_s:g} s")
+            if self._seen_at is None and time.monotonic() > deadline:
+                raise ModelUnavailableError(f"{self._name} did not answer within {self._load_timeout_s:g} s")
             if self._seen_at is not None:
                 if time.monotonic() - self._seen_at > _LOST_AFTER_S:
-                    raise WorkerLostError(f"{self._named} no longer answers")
+                    raise WorkerLostError(f"{self._name} no longer answers")
                 return
             await asyncio.sleep(_POLL_S)
         self._seen_at = time.monotonic()
@@ -82,17 +82,17 @@ class RemoteWorker:
             ModelUnavailableError: It cannot be reached.
             TimeoutError: It took too long.
         """
-        body, began = await asyncio.to_thread(_body, batch), time.perf_counter()
+        body, started = await asyncio.to_thread(_body, batch), time.perf_counter()
         most = min(_MAX_ANSWER_BYTES, sum(map(_most_bytes, batch)))
         try:
             content = await asyncio.wait_for(self._read("POST", "/batch", most, content=body), self._predict_timeout_s)
         except httpx.TimeoutException:
             raise TimeoutError from None
         except httpx.TransportError as error:
-            raise ModelUnavailableError(f"{self._named} cannot be reached: {type(error).__name__}") from None
+            raise ModelUnavailableError(f"{self._name} cannot be reached: {type(error).__name__}") from None
         if content is None:
             return [_too_large() for _ in batch]
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = (time.perf_counter() - started) * 1000
         return await asyncio.to_thread(_checked_batch, content, batch, took_ms)
 
     def stop(self) -> None:
@@ -116,13 +116,13 @@ class RemoteWorker:
         except (httpx.HTTPError, TimeoutError, ValueError):
             return False
         if found != self._expected:
-            raise ModelRefusedError(f"{self._named} is not what answers there: {str(found)[:200]}")
+            raise ModelRefusedError(f"something other than {self._name} answers at this address: {str(found)[:200]}")
         return True
 
     async def _read(self, method: str, path: str, most: int, **content: Any) -> bytes | None:
         """The body of a successful answer; None if it has more than `most` bytes. Raises httpx.HTTPError without an answer."""
         if self._stopped:
-            raise ModelUnavailableError(f"{self._named} is no longer served")
+            raise ModelUnavailableError(f"{self._name} is no longer served")
         async with self._http.stream(method, path, **content) as answer:
             if answer.status_code in (401, 403) or answer.status_code >= 500:
                 raise httpx.RemoteProtocolError(f"it answered {answer.status_code}")
@@ -163,7 +163,7 @@ def _checked_outcome(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
     if len(outcome.predictions) > _MAX_BYTES_PER_ROW * len(rows.data):
         return _too_large()
     try:
-        # Refuses halves of surrogate pairs, which could neither be logged nor returned.
+        # Rejects unpaired surrogates, which could be neither logged nor returned.
         predictions = from_json(outcome.predictions, allow_inf_nan=False)
     except ValueError:
         return _invalid("its predictions are not JSON")

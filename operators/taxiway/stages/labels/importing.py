@@ -1,12 +1,14 @@
 """Check the labels that a person has given, and import them: later runs join them to rows in which the source has no label."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.formats.convert import ReadOptions
+from taxiway.data.formats.open_data import AS_DETECTED
 from taxiway.data.ingest.imported_labels import Key, LabelBatch, add_batch, imported_labels, key_names
 from taxiway.errors import DataError
 from taxiway.messages import counted, listed
@@ -75,6 +77,7 @@ def import_labels(
     by: str,
     via: str,
     at: datetime,
+    options: ReadOptions = AS_DETECTED,
 ) -> Imported:
     """Import the labels of a file; rows of it without a label are ignored.
 
@@ -89,6 +92,7 @@ def import_labels(
         by: Who imports them.
         via: Where: `command line` or `airflow`.
         at: When, with a time zone.
+        options: How the file is read; types are those of the schema.
 
     Raises:
         ConfigError: The file lacks a column, or no row can wait for a label.
@@ -98,7 +102,7 @@ def import_labels(
     from taxiway.ledger.decisions import record_decision
 
     found = spans_to_label(context, snapshot)
-    given = _read(file, found)
+    given = _read(file, found, options)
     spans, known = _spans_of(context, found, given, file)
     new = [at for at in range(len(given.keys)) if at not in known]
     if not new:
@@ -123,24 +127,30 @@ def import_labels(
     return Imported(digest, decision, counts, len(known), agreements, conflicting)
 
 
-def _read(file: Path, found: SpansToLabel) -> "GivenLabels":
+def _read(file: Path, found: SpansToLabel, options: ReadOptions) -> "GivenLabels":
     """Read the labels of a file, and check them by themselves."""
-    from taxiway.data.formats.convert import ReadOptions
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.ingest.given_labels import given_labels
 
-    with open_data(file, ReadOptions(types=found.types())) as table:
+    with open_data(file, replace(options, types=found.types())) as table:
         given = given_labels(table, found.schema.key, found.source.label, file)
-    _require_valid(given.values, found.schema, file)
+        labels_of_all_rows = table.in_order([found.source.label])
+    _require_valid(labels_of_all_rows, found.schema, file)
     return given
 
 
 def _require_valid(labels: "pa.Table", schema: "Schema", file: Path) -> None:
-    """Check the labels as data validation checks values: by their type, domain, range and pattern in the schema."""
+    """Check the labels as data validation checks values: by their type, domain, range and pattern in the schema.
+
+    Args:
+        labels: The column of the label, with all rows of the file, because messages number them.
+        schema: The schema.
+        file: The file, which messages name.
+    """
     import pyarrow.parquet as pq
 
     from taxiway.data.schema.model import Schema
-    from taxiway.data.validation.validate import validate
+    from taxiway.data.validation.validate import validate_with_profiles
 
     (name,) = labels.column_names
     feature = schema.feature(name)
@@ -148,8 +158,8 @@ def _require_valid(labels: "pa.Table", schema: "Schema", file: Path) -> None:
     anywhere = {"environments": None, "presence": 0.0, "unique": False, "distinct": None, "drift": None, "skew": None}
     only = Schema(features=(feature.model_copy(update=anywhere),))
     with temp_folder("labels") as folder:
-        pq.write_table(labels, folder / file.with_suffix(".parquet").name)
-        report = validate(folder / file.with_suffix(".parquet").name, only)
+        pq.write_table(labels, folder / file.name)
+        report = validate_with_profiles(folder / file.name, only, options=ReadOptions(format="parquet")).report
     if report.blocking:
         raise DataError(
             f"the labels of {file} do not fit the schema: {' '.join(anomaly.message for anomaly in report.blocking)} Correct the file",

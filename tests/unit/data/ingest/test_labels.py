@@ -83,7 +83,7 @@ def test_rows_of_many_batches_get_their_own_labels(tmp_path: Path) -> None:
 def test_labels_of_another_type_than_the_source_has_are_an_error(tmp_path: Path) -> None:
     rows = pa.table({"id": [1, 2], "y": pa.array([None, date(2026, 1, 1)])})
     with pytest.raises(
-        DataError, match=r"the imported labels of span 1 are of type bool, and the label y of its file is date32"
+        DataError, match=r"the imported labels of span 1 are of type bool, but the label y in its file is of type date32"
     ):
         filled(tmp_path, rows, labels({"1": True}))
 

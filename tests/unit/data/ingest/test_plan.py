@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.data.ingest.plan import WindowPlan, gaps, plan_as_of, plan_window
+from taxiway.data.ingest.plan import WindowPlan, gap_notes, plan_backfill, plan_window
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
@@ -83,8 +83,11 @@ def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -
 @pytest.mark.parametrize(
     ("requested", "said"),
     [
-        ("9", "9 is not at the source; available: 1, 2, 3, 4, 5, 6"),
-        ("2", "has 1 span before it, and window: 3 needs 3; first possible span: 4"),
+        ("9", "span 9 does not exist at the source; available: 1, 2, 3, 4, 5, 6"),
+        (
+            "2",
+            "span 2 cannot be processed: window: 3 needs 3 spans before it, and there are 1; the first span with enough is 4; available",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_lists_what_there_is(requested: str, said: str) -> None:
@@ -121,7 +124,7 @@ MONTHS = tuple(month(number) for number in range(6))
 def test_a_past_moment_sees_the_periods_that_had_ended(
     moment: datetime, before: datetime | None, planned: tuple[FoundSpan, ...] | None
 ) -> None:
-    assert plan_as_of(MONTHS, source(window=2), moment=moment, previous_moment=before).spans == (planned or ())
+    assert plan_backfill(MONTHS, source(window=2), as_of=moment, previous_as_of=before).spans == (planned or ())
 
 
 @given(
@@ -134,7 +137,7 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 ) -> None:
     found, before, decided = tuple(month(number) for number in sorted(there)), None, []
     for moment in sorted(m.replace(tzinfo=UTC) for m in moments):
-        plan = plan_as_of(found, source(window=window), moment=moment, previous_moment=before).spans
+        plan = plan_backfill(found, source(window=window), as_of=moment, previous_as_of=before).spans
         if plan:
             assert len(plan) == window + 1
             assert all(span.ends is not None and span.ends <= moment for span in plan)
@@ -149,18 +152,18 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 def test_numbers_are_no_dates_to_backfill_by() -> None:
     numbers = (FoundSpan("1", 0, "/1"), FoundSpan("2", 0, "/2"))
     with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbered, not dated.*the parameter span"):
-        plan_as_of(numbers, source(window=1, spans="/{SPAN}.parquet"), moment=datetime(2013, 5, 1, tzinfo=UTC))
+        plan_backfill(numbers, source(window=1, spans="/{SPAN}.parquet"), as_of=datetime(2013, 5, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
     ("pattern", "names", "expected"),
     [
         ("{YYYY}-{MM}", ["2024-11", "2024-12", "2025-01"], []),
-        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["no span between 2024-01 and 2024-03"]),
+        ("{YYYY}-{MM}", ["2024-01", "2024-03", "2024-04"], ["there is no span between 2024-01 and 2024-03"]),
         ("{YYYY}-{MM}-{DD}", ["2024-02-28", "2024-02-29", "2024-03-01"], []),
-        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["no span between 2023-02-28 and 2023-03-02"]),
-        ("{YYYY}", ["2023", "2024", "2026"], ["no span between 2024 and 2026"]),
-        ("{SPAN}", ["9", "10", "12"], ["no span between 10 and 12"]),
+        ("{YYYY}-{MM}-{DD}", ["2023-02-28", "2023-03-02"], ["there is no span between 2023-02-28 and 2023-03-02"]),
+        ("{YYYY}", ["2023", "2024", "2026"], ["there is no span between 2024 and 2026"]),
+        ("{SPAN}", ["9", "10", "12"], ["there is no span between 10 and 12"]),
     ],
 )
 def test_a_span_that_is_missing_between_two_is_told(
@@ -168,7 +171,7 @@ def test_a_span_that_is_missing_between_two_is_told(
 ) -> None:
     for name in names:
         (tmp_path / f"{name}.parquet").write_bytes(b"")
-    found = gaps(find_spans(f"{tmp_path}/{pattern}.parquet"))
+    found = gap_notes(find_spans(f"{tmp_path}/{pattern}.parquet"))
     assert [gap.partition(";")[0] for gap in found] == expected
 
 
@@ -185,12 +188,17 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
     fixed = {"from": 2, "to": 3}
     assert names(planned(spans(1, 2, 3, 4, 5), window=fixed)) == "235"
     assert planned(spans(1, 2, 3, 4, 5), "5", window=fixed).reason == (
-        "5, the newest span for the window from 2 to 3, has already been processed"
+        "5, the newest span after the fixed window from 2 to 3, has already been processed"
     )
-    assert planned(spans(1, 2, 3), window=fixed).reason == "there is no span after 3 to evaluate on; available: 1, 2, 3"
-    assert planned(spans(1, 2, 4, 5), window=fixed).reason == "the window from 2 to 3 is incomplete: 3 is missing"
+    assert planned(spans(1, 2, 3), window=fixed).reason == (
+        "there is no span after the fixed window from 2 to 3 to evaluate on; available: 1, 2, 3"
+    )
+    assert (
+        planned(spans(1, 2, 4, 5), window=fixed).reason == "the fixed window from 2 to 3 is incomplete: span 3 does not exist"
+    )
     with pytest.raises(
-        ConfigError, match="span 2 cannot be the target span of the window from 2 to 3; allowed: 4, 5; available: 1, 2, 3"
+        ConfigError,
+        match="span 2 cannot be processed: a run evaluates on a span after the fixed window from 2 to 3; allowed: 4, 5; available: 1, 2, 3",
     ):
         plan_window(spans(1, 2, 3, 4, 5), source(spans="/{SPAN}", window=fixed), processed=frozenset(), requested="2")
 
@@ -213,7 +221,7 @@ def test_a_denied_span_is_never_read_and_this_is_said() -> None:
         few.reason
         == "window: 2 needs 3 spans (2 to train on, 1 to evaluate on), 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
-    with pytest.raises(ConfigError, match=r"span 3 cannot be used: span 3 is excluded by source\.exclude; available: 1, 2, 4"):
+    with pytest.raises(ConfigError, match=r"span 3 cannot be processed: it is excluded by source\.exclude; available: 1, 2, 4"):
         plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), processed=frozenset(), requested="3")
 
 
@@ -225,7 +233,7 @@ def test_a_hole_between_spans_is_told_and_read_over() -> None:
     plan = planned(spans(1, 3, 5), window=2)
     assert (names(plan), [note.partition(";")[0] for note in plan.notes]) == (
         "135",
-        ["no span between 1 and 3", "no span between 3 and 5"],
+        ["there is no span between 1 and 3", "there is no span between 3 and 5"],
     )
 
 
@@ -237,14 +245,17 @@ def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() ->
         f"window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 1 missing; available: 1; span 2 is waiting: {waits['2']}"
     )
     fixed = planned(spans(1, 2, 3), waiting=waits, window={"from": 1, "to": 2})
-    assert fixed.reason == f"the window from 1 to 2 is incomplete: span 2 is waiting: {waits['2']}"
+    assert fixed.reason == f"the fixed window from 1 to 2 is incomplete: span 2 is waiting: {waits['2']}"
 
 
 def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
     fixed = source(window={"from": "2013-01", "to": "2013-02"})
-    assert plan_as_of(MONTHS, fixed, moment=first_of(2)).reason == (
-        "among the spans that had ended by 2013-03-01 00:00: there is no span after 2013-02 to evaluate on; available: 2013-01, 2013-02"
+    assert plan_backfill(MONTHS, fixed, as_of=first_of(2)).reason == (
+        "this run reads only spans that had ended by 2013-03-01 00:00:00 UTC: there is no span after the fixed window from 2013-01 to 2013-02 to evaluate on; available: 2013-01, 2013-02"
     )
-    assert plan_as_of(MONTHS, fixed, moment=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
-    again = plan_as_of(MONTHS, fixed, moment=first_of(4), previous_moment=first_of(4))
-    assert again.reason == "2013-04, the newest span that had ended by 2013-05-01 00:00, belongs to the run before this one"
+    assert plan_backfill(MONTHS, fixed, as_of=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
+    again = plan_backfill(MONTHS, fixed, as_of=first_of(4), previous_as_of=first_of(4))
+    assert again.reason == (
+        "the newest span that had ended by 2013-05-01 00:00:00 UTC, the date of this run, is 2013-04; the run before it, of "
+        "2013-05-01 00:00:00 UTC, already processes that span"
+    )

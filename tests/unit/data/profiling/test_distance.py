@@ -13,9 +13,9 @@ from taxiway.data.profiling.distance import (
     Density,
     divergence,
     jensen_shannon,
-    jensen_shannon_null,
+    jensen_shannon_critical_value,
     l_infinity,
-    l_infinity_null,
+    l_infinity_critical_value,
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile, ValueCount
 
@@ -161,7 +161,7 @@ def test_samples_of_one_distribution_stay_below_the_noise(name: str, rows: tuple
         profile_of(pd.DataFrame({f"x{i}": DISTRIBUTIONS[name](rng, n).astype(float) for i in range(5)})) for n in rows
     )
     for a, b in zip(one.columns, other.columns, strict=True):
-        assert jensen_shannon(a, b) <= jensen_shannon_null(a, b)
+        assert jensen_shannon(a, b) <= jensen_shannon_critical_value(a, b)
 
 
 def test_samples_of_the_same_words_stay_below_the_noise_and_other_words_do_not() -> None:
@@ -170,20 +170,20 @@ def test_samples_of_the_same_words_stay_below_the_noise_and_other_words_do_not()
     for _ in range(500):
         draws = [rng.multinomial(n, [0.5, 0.3, 0.15, 0.05]) for n in (10, 1000)]
         a, b = (texts(**dict(zip("abcd", map(int, draw), strict=True))) for draw in draws)
-        above += l_infinity(a, b).distance > l_infinity_null(a, b)
+        above += l_infinity(a, b).distance > l_infinity_critical_value(a, b)
     assert above <= 2
     a, b = texts(a=900, b=100), texts(a=1000, b=1000)
-    assert l_infinity(a, b).distance > l_infinity_null(a, b)
+    assert l_infinity(a, b).distance > l_infinity_critical_value(a, b)
 
 
 def test_noise_vanishes_with_rows_and_hides_everything_without_them() -> None:
     few, many = texts(a=1), texts(a=10**8)
-    assert l_infinity_null(few, texts()) == math.inf
-    assert l_infinity_null(many, many) < 0.001
+    assert l_infinity_critical_value(few, texts()) == math.inf
+    assert l_infinity_critical_value(many, many) < 0.001
     empty = ColumnProfile(name="x", type="number", storage="DOUBLE", rows=0, missing=0)
-    assert jensen_shannon_null(empty, few) == 1
+    assert jensen_shannon_critical_value(empty, few) == 1
 
 
 def test_fifty_rows_that_have_nothing_in_common_are_far_apart_beyond_chance(profile_of: ProfileOf) -> None:
     low, high = column(profile_of, np.linspace(0, 1, 50)), column(profile_of, np.linspace(5, 6, 50))
-    assert jensen_shannon(low, high) > jensen_shannon_null(low, high)
+    assert jensen_shannon(low, high) > jensen_shannon_critical_value(low, high)

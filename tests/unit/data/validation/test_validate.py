@@ -241,7 +241,8 @@ def test_a_share_that_moved_is_drift_by_name_and_with_numbers(judge: Judge) -> N
     assert (anomaly.kind, anomaly.column, report.status) == ("drift", "word", Status.FAIL)
     assert anomaly.message == (
         'word: the share of "a" changed from 50.0% in the training spans to 80.0% in span 2020-02: '
-        "L-infinity distance 0.300 (allowed: at most 0.2; expected by chance at p=0.001: 0.091)."
+        "L-infinity distance 0.300 (allowed: at most 0.2; with 1,000 and 1,000 values, sampling alone exceeds "
+        "0.091 about once in 1,000 comparisons or less often)."
     )
     assert anomaly.proposal == "features.word.drift.limit: 0.301"
 

@@ -178,7 +178,7 @@ def test_a_deleted_version_goes_on_answering(signed: Running, registry: MlflowCl
     registry.delete_model_version(model, "1")
     champion, problem = refreshed(signed, model)
     assert champion == 1
-    assert "version 1, the champion according to the ledger, is deleted" in problem
+    assert "version 1, the champion according to the ledger, has been deleted" in problem
     assert signed.ask(model, 0.5).status_code == 200
 
 
@@ -254,7 +254,7 @@ def test_a_retired_model_answers_why_until_it_is_rolled_back(signed: Running, re
 def test_an_installation_may_allow_what_only_the_alias_names(gateway: Running, registry: MlflowClient, model: str) -> None:
     registry.set_registered_model_alias(model, CHAMPION, "2")
     assert refreshed(gateway, model) == (2, "")
-    assert "because of its alias alone (allow_unbacked_alias)" in gateway.admin.status(model).promotion
+    assert "only because it has the alias champion (allow_unbacked_alias)" in gateway.admin.status(model).promotion
 
 
 def test_a_promotion_that_is_decided_is_served_before_the_alias_follows(
@@ -314,6 +314,6 @@ def test_a_gateway_without_keys_does_not_follow_a_signed_ledger(
     try:
         champion, problem = refreshed(without, model)
         assert champion == 0
-        assert "the ledger is signed, and this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS" in problem
+        assert "the ledger is signed, but this gateway has no keys to verify it: set TAXIWAY_LEDGER_KEYS" in problem
     finally:
         without.stop()

@@ -105,7 +105,7 @@ def test_a_damaged_log_at_the_start_is_kept_and_another_begun(
     assert second.problem == ""
     second.close()
     assert kept_aside(tmp_path)
-    assert sum("it is kept as" in record.getMessage() for record in caplog.records) == 1
+    assert sum("it was renamed to" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize("damage", [garbage, other_tables, a_folder, Path.unlink])

@@ -142,5 +142,5 @@ def test_a_challenger_without_a_copy_waits_for_the_registry(restarted: Restarted
         for each in both:
             lines = [line for line in (gateway.state / "output").read_text().splitlines() if "does not answer" in line]
             begun = [line for line in lines if f": {each}: since" in line]
-            over = [line for line in lines if f": {each}: over" in line and ": since" in line]
-            assert len(begun) == len(over) > 0, "an outage is logged more than once"
+            resolved = [line for line in lines if f": {each}: resolved" in line and ": since" in line]
+            assert len(begun) == len(resolved) > 0, "an outage is logged more than once"

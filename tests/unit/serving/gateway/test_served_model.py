@@ -65,7 +65,7 @@ def test_a_model_without_a_champion_is_logged_once_and_not_at_every_check(
     asyncio.run(scenario())
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "no version in the registry has the alias champion",
-        "over, after it was noticed 3 times: no version in the registry has the alias champion",
+        "resolved, after it was noticed 3 times: no version in the registry has the alias champion",
         "serving champion version 1 (before: none)",
         "no version in the registry has the alias champion",
         "serving champion version none (before: 1)",
@@ -96,7 +96,7 @@ def test_a_lease_that_is_extended_while_its_removal_waits_is_kept(world: World) 
 
 def test_a_stored_challenger_that_is_deleted_first_is_not_loaded_again(world: World) -> None:
     async def scenario() -> None:
-        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        await world.state.save_lease(MODEL, Lease(2, "run-1", time.time() + 600))
         model = world.served()
         await asyncio.gather(model.challenger.check_lease(), model.challenger.remove("run-1"))
         await model.challenger.check_lease()
@@ -109,7 +109,7 @@ def test_a_stored_challenger_that_is_deleted_first_is_not_loaded_again(world: Wo
 
 def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(world: World) -> None:
     async def scenario() -> None:
-        await world.state.hold(MODEL, Lease(2, "run-1", time.time() + 600))
+        await world.state.save_lease(MODEL, Lease(2, "run-1", time.time() + 600))
         model = world.served()
         with pytest.raises(RequestError, match="already has a challenger: version 2 of run-1"):
             await model.challenger.put(wanted(owner="run-2"))
@@ -123,7 +123,7 @@ def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(worl
 
 def test_an_expired_lease_is_deleted_with_its_token_after_a_restart(world: World) -> None:
     async def scenario() -> None:
-        await world.state.hold(MODEL, Lease(2, "run-1", time.time() - 1))
+        await world.state.save_lease(MODEL, Lease(2, "run-1", time.time() - 1))
         model = world.served()
         await model.challenger.check_lease()
         assert model.challenger.current is None
@@ -168,7 +168,7 @@ def test_a_challenger_that_ends_between_its_loading_and_its_deployment_leaves_no
                 with pytest.raises(OSError, match="Input/output error"):
                     await putting
             else:
-                model.challenger.drop()
+                model.challenger.end_workers()
                 with pytest.raises(RequestError, match="was removed while it was loading"):
                     await putting
         await model.close()

@@ -1,17 +1,18 @@
 """Drift (the newest span against earlier ones) and skew (serving data against training data): distributions are compared.
 
-A distance is an anomaly if it is above its limit and above what is expected by chance at these numbers of rows.
+A distance is an anomaly if it is above its limit and above the critical value, which sampling alone rarely exceeds.
 """
 
 from dataclasses import dataclass
 
 from taxiway.data.profiling.distance import (
+    SIGNIFICANCE,
     jensen_shannon,
-    jensen_shannon_null,
+    jensen_shannon_critical_value,
     l_infinity,
-    l_infinity_null,
+    l_infinity_critical_value,
     normalized_difference,
-    normalized_difference_null,
+    normalized_difference_critical_value,
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
@@ -26,8 +27,8 @@ _MIN_SHARE_CHANGE = 0.1
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Which rows are compared with which.
+class ComparedData:
+    """Which rows are compared with which, and how messages name them.
 
     Attributes:
         kind: The kind of anomaly: `drift` or `skew`.
@@ -42,7 +43,7 @@ class Comparison:
     reference_name: str
 
     def constraint(self, feature: Feature) -> Drift | None:
-        """The feature's constraint for this comparison."""
+        """The feature's constraint: its drift limit or its skew limit."""
         return feature.drift if self.kind == "drift" else feature.skew
 
 
@@ -53,16 +54,32 @@ class MeasuredDistance:
     Attributes:
         measure: The measure, such as `L-infinity distance`.
         distance: Its value, from 0 to 1.
-        null_quantile: The distance that two samples of the same distribution exceed by chance at p=0.001.
+        critical_value: The distance that two samples of the same distribution, with these numbers of values, exceed with a
+            probability of about 0.001 or less. 1 or more if the columns have so few values that any distance is that likely.
+        values: The numbers of values of both columns.
         message: What changed, for messages.
         changed_value: The categorical value that changed most; empty for numbers.
     """
 
     measure: str
     distance: float
-    null_quantile: float
+    critical_value: float
+    values: tuple[int, int]
     message: str
     changed_value: str = ""
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether there are enough values to tell any distance from that of two samples of the same distribution."""
+        return self.critical_value < 1
+
+    @property
+    def critical_value_text(self) -> str:
+        """The critical value in words."""
+        sizes = "with {:,} and {:,} values".format(*self.values)
+        if not self.is_measurable:
+            return f"{sizes}, sampling alone can cause any distance"
+        return f"{sizes}, sampling alone exceeds {self.critical_value:.3f} about once in {1 / SIGNIFICANCE:,.0f} comparisons or less often"
 
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
@@ -72,7 +89,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         _check(
             check_input.baseline.profile,
             newest.profile,
-            Comparison("drift", newest.name, newest.title, check_input.baseline.name),
+            ComparedData("drift", newest.name, newest.title, check_input.baseline.name),
             schema,
             results,
         )
@@ -82,7 +99,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
             )
     if check_input.serving is not None:
         _check(
-            newest.profile, check_input.serving.profile, Comparison("skew", "serving", "serving", "training"), schema, results
+            newest.profile, check_input.serving.profile, ComparedData("skew", "serving", "serving", "training"), schema, results
         )
     _note_skew(check_input, results)
 
@@ -97,20 +114,20 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
         )
 
 
-def _check(reference: Profile, current: Profile, comparison: Comparison, schema: Schema, results: CheckResults) -> None:
+def _check(reference: Profile, current: Profile, compared: ComparedData, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
-        column, constraint = current.column(feature.name), comparison.constraint(feature)
-        if constraint is None or (comparison.kind == "skew" and not feature.expected_in(SERVING)):
+        column, constraint = current.column(feature.name), compared.constraint(feature)
+        if constraint is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
             continue
         if column is None or not fits(feature, column):
             # Other checks report this for the rows that are checked; serving data is only compared.
-            if comparison.kind == "skew":
+            if compared.kind == "skew":
                 problem = "there is no such column in serving" if column is None else f"it is {column.storage} in serving"
-                results.add(_unmeasured_anomaly(problem, feature, constraint, comparison))
+                results.add(_unmeasured_anomaly(problem, feature, constraint, compared))
             continue
         reference_column = reference.column(feature.name)
         if reference_column is None or reference_column.present or column.present or not fits(feature, reference_column):
-            results.add(_compare_column(reference_column, column, feature, constraint, comparison, results))
+            results.add(_compare_column(reference_column, column, feature, constraint, compared, results))
 
 
 def measure(
@@ -126,7 +143,7 @@ def measure(
         return _jensen_shannon(reference, current, feature, reference_name, current_name)
     by_row_counts = constraint.distance == "normalized_difference"
     change = normalized_difference(reference, current) if by_row_counts else l_infinity(reference, current)
-    null_quantile = normalized_difference_null(reference, current) if by_row_counts else l_infinity_null(reference, current)
+    critical_value = normalized_difference_critical_value if by_row_counts else l_infinity_critical_value
     change_text = (
         f"the number of rows with {quoted(change.value)} changed from {change.before:,.0f} in {reference_name} to {change.after:,.0f}"
         if by_row_counts
@@ -134,7 +151,12 @@ def measure(
     )
     name = "normalized difference" if by_row_counts else "L-infinity distance"
     return MeasuredDistance(
-        name, change.distance, null_quantile, f"{feature.name}: {change_text} in {current_name}", quoted(change.value)
+        name,
+        change.distance,
+        critical_value(reference, current),
+        (reference.present, current.present),
+        f"{feature.name}: {change_text} in {current_name}",
+        quoted(change.value),
     )
 
 
@@ -150,7 +172,11 @@ def _jensen_shannon(
     ) + _changed_most(reference, current)
     message = f"{feature.name}: {current_name} differs from {reference_name} ({change})"
     return MeasuredDistance(
-        "Jensen-Shannon divergence", jensen_shannon(reference, current), jensen_shannon_null(reference, current), message
+        "Jensen-Shannon divergence",
+        jensen_shannon(reference, current),
+        jensen_shannon_critical_value(reference, current),
+        (reference.present, current.present),
+        message,
     )
 
 
@@ -169,45 +195,43 @@ def _compare_column(
     current: ColumnProfile,
     feature: Feature,
     constraint: Drift,
-    comparison: Comparison,
+    compared: ComparedData,
     results: CheckResults,
 ) -> Anomaly | None:
     if reference is None or not fits(feature, reference):
         found = "there is no such column" if reference is None else f"it is {reference.storage}"
-        return _unmeasured_anomaly(f"{found} in {comparison.reference_name}", feature, constraint, comparison)
+        return _unmeasured_anomaly(f"{found} in {compared.reference_name}", feature, constraint, compared)
     if not reference.present or not current.present:
-        side = comparison.reference_name if current.present else comparison.current_name
-        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, comparison)
-    measured = measure(reference, current, feature, constraint, comparison.reference_name, comparison.current_name)
-    if measured.null_quantile >= 1:
-        results.add_note(
-            f"{feature.name}: {comparison.kind} was not checked: with so few values, any distance could occur by chance"
-        )
-    if measured.distance <= max(constraint.limit, measured.null_quantile):
+        side = compared.reference_name if current.present else compared.current_name
+        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, compared)
+    measured = measure(reference, current, feature, constraint, compared.reference_name, compared.current_name)
+    if not measured.is_measurable:
+        results.add_note(f"{feature.name}: {compared.kind} was not checked: {measured.critical_value_text}")
+    if measured.distance <= max(constraint.limit, measured.critical_value):
         return None
-    fix = SchemaChange(path=("features", feature.name, comparison.kind, "limit"), value=limit_above(measured.distance))
+    fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=limit_above(measured.distance))
     return Anomaly(
-        kind=comparison.kind,
-        span=comparison.label,
+        kind=compared.kind,
+        span=compared.label,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
         observed=f"{measured.measure} {measured.distance:.3f}",
         expected=f"at most {number_text(constraint.limit)}",
-        message=f"{measured.message}: {measured.measure} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; expected by chance at "
-        f"p=0.001: {measured.null_quantile:.3f}).",
+        message=f"{measured.message}: {measured.measure} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; "
+        f"{measured.critical_value_text}).",
         examples=(measured.changed_value,) if measured.changed_value else (),
         fix=fix,
         proposal=fix.describe(),
     )
 
 
-def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, comparison: Comparison) -> Anomaly:
+def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, compared: ComparedData) -> Anomaly:
     return Anomaly(
-        kind=f"{comparison.kind}_unmeasured",
-        span=comparison.label,
+        kind=f"{compared.kind}_unmeasured",
+        span=compared.label,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
         observed=problem,
         expected="values on both sides",
-        message=f"{feature.name}: {comparison.current_name} cannot be compared with {comparison.reference_name}: {problem}.",
+        message=f"{feature.name}: {compared.current_name} cannot be compared with {compared.reference_name}: {problem}.",
     )

@@ -32,8 +32,15 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _SharedKeys:
-    """Keys that occur more than once, between a first and a last span (by index; they may be the same span), with examples."""
+class _RepeatedKeys:
+    """Keys that occur more than once and have the same first and last span, which may be one span.
+
+    Attributes:
+        first: The index of the oldest span that has the keys.
+        last: The index of the newest.
+        count: How many keys there are.
+        examples: Some of them, for messages.
+    """
 
     first: int
     last: int
@@ -52,13 +59,13 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         if len(check_input.targets) == 1:
             span = check_input.targets[0]
             table = span.table()
-            _find_among([_View(span.name, span.title, "span", table.columns)], table.rows, check_input.schema.key, results)
+            _add_anomalies([_View(span.name, span.title, "span", table.columns)], table.rows, check_input.schema.key, results)
         else:
-            find_duplicates([(span.name, span.files()) for span in check_input.targets], check_input.schema.key, results)
+            check_unique([(span.name, span.files()) for span in check_input.targets], check_input.schema.key, results)
 
 
-def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
-    """Add an anomaly for the keys that occur more than once.
+def check_unique(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str, ...], results: CheckResults) -> None:
+    """Check that no key occurs more than once: within a span, or in two spans.
 
     Rows with a null in the key are left to the presence check. A missing key column is an anomaly, unless `results` already has
     it as a missing column.
@@ -74,33 +81,35 @@ def find_duplicates(spans: Sequence[tuple[str, Sequence[Path]]], key: tuple[str,
         for number, (label, paths) in enumerate(spans):
             view = f"span{number}"
             views.append(_View(label, f"span {label}", view, add_view(connection, view, paths, f"span {label}")))
-        _find_among(views, lambda query: run(connection, query, data_name), key, results)
+        _add_anomalies(views, lambda query: run(connection, query, data_name), key, results)
 
 
-def _find_among(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], results: CheckResults) -> None:
+def _add_anomalies(views: Sequence[_View], rows_of: _RowsOf, key: tuple[str, ...], results: CheckResults) -> None:
     parts = []
     for number, view in enumerate(views):
         columns = {column.name: column for column in view.columns}
         absent = [part for part in key if part not in columns]
         if absent:
-            _not_checked(view, key, absent, results)
+            _add_not_checked(view, key, absent, results)
         else:
-            parts.append(_keys_of(number, view.sql, [columns[part] for part in key]))
-    shared = _find_shared_keys(rows_of, parts, len(key)) if parts else []
+            parts.append(_keys_query(number, view.sql, [columns[part] for part in key]))
+    repeated = _repeated_keys(rows_of, parts, len(key)) if parts else []
     for index, view in enumerate(views):
-        results.add(*[_duplicates_anomaly(view, view, key, found) for found in shared if found.first == found.last == index])
+        results.add(
+            *[_duplicate_key_anomaly(view, view, key, found) for found in repeated if found.first == found.last == index]
+        )
         if index:
             results.add(
                 *[
-                    _duplicates_anomaly(view, views[found.first], key, found)
-                    for found in shared
+                    _duplicate_key_anomaly(view, views[found.first], key, found)
+                    for found in repeated
                     if found.first < index == found.last
                 ]
             )
 
 
-def _keys_of(number: int, view: str, columns: list[Column]) -> str:
-    """The keys of a span as SQL: in a form that compares, and as they are shown."""
+def _keys_query(number: int, view: str, columns: list[Column]) -> str:
+    """The query for the keys of a span: in a form that compares, and as messages show them."""
     texts = ", ".join(f"{key_text(column)} AS k{at}" for at, column in enumerate(columns))
     shown = " || ', ' || ".join(f"{column.sql}::VARCHAR" for column in columns)
     present = " AND ".join(f"k{at} IS NOT NULL" for at in range(len(columns)))
@@ -108,8 +117,8 @@ def _keys_of(number: int, view: str, columns: list[Column]) -> str:
     return f"SELECT * FROM (SELECT {listing} FROM {view}) WHERE {present}"
 
 
-def _find_shared_keys(rows_of: _RowsOf, parts: list[str], width: int) -> list[_SharedKeys]:
-    """The keys that occur more than once, by the first and the last span that has them."""
+def _repeated_keys(rows_of: _RowsOf, parts: list[str], width: int) -> list[_RepeatedKeys]:
+    """The keys that occur more than once, grouped by the first and the last span that has them."""
     names = ", ".join(f"k{at}" for at in range(width))
     every = " UNION ALL ".join(parts)
     rows_of(
@@ -122,11 +131,11 @@ def _find_shared_keys(rows_of: _RowsOf, parts: list[str], width: int) -> list[_S
         few = f"SELECT {names} FROM repeated WHERE first = {first} AND last = {last} ORDER BY {names} LIMIT {SHOWN_VALUES}"
         listing = f"SELECT min(shown) FROM ({every}) JOIN ({few}) USING ({names}) GROUP BY {names} ORDER BY {names}"
         examples = tuple(str(row[0]) for row in rows_of(listing))
-        found.append(_SharedKeys(int(first), int(last), int(count), examples))
+        found.append(_RepeatedKeys(int(first), int(last), int(count), examples))
     return found
 
 
-def _not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
+def _add_not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: CheckResults) -> None:
     message = f"the key {', '.join(key)} cannot be checked in {view.title}: it has no column {', '.join(absent)}"
     known = {anomaly.column for anomaly in results.anomalies if anomaly.kind == "missing_column" and anomaly.span == view.label}
     if known.issuperset(absent):
@@ -145,7 +154,7 @@ def _not_checked(view: _View, key: tuple[str, ...], absent: list[str], results: 
     )
 
 
-def _duplicates_anomaly(view: _View, other: _View, key: tuple[str, ...], found: _SharedKeys) -> Anomaly:
+def _duplicate_key_anomaly(view: _View, other: _View, key: tuple[str, ...], found: _RepeatedKeys) -> Anomaly:
     count, examples = found.count, found.examples
     name = ", ".join(key)
     keys = counted(count, "key")

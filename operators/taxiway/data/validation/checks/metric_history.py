@@ -6,11 +6,14 @@ from statistics import NormalDist, fmean, stdev
 
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.schema.model import Schema
-from taxiway.data.schema.watch import _ROUNDING, MetricMonitor
+from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults
 from taxiway.messages import counted
 from taxiway.records import Anomaly, Severity
+
+_ROUNDING = 1e-9
+"""The relative difference of two metrics that are equal but for rounding."""
 
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
@@ -49,14 +52,18 @@ def _check_monitor(
     before = [value for profile in earlier if (value := metric_of(profile, monitor)) is not None]
     bounds = limits(monitor, before)
     if now is None or bounds is None:
-        why = (
-            f"{newest.title} has no value"
-            if now is None
-            else f"it needs more than {counted(len(before), 'span')} before {newest.title}, and a last value that is not 0"
-        )
+        why = f"{newest.title} has no value" if now is None else _why_no_limits(monitor, before)
         results.add_note(f"{monitor.describe()} was not checked ({monitor.strategy}): {why}")
     else:
         results.add(None if bounds[0] <= now <= bounds[1] else _out_of_bounds(monitor, now, before, bounds, newest, schema))
+
+
+def _why_no_limits(monitor: MetricMonitor, past: Sequence[float]) -> str:
+    """Why `limits` is None for these values."""
+    if monitor.strategy == "ratio" and past:
+        return "the value of the span before it is 0, so there is no ratio to it"
+    needed = monitor.min_spans if monitor.strategy == "normal" else 1
+    return f"it needs {counted(needed, 'earlier span')} with a value, and there {'is' if len(past) == 1 else 'are'} {len(past)}"
 
 
 def _out_of_bounds(
@@ -107,29 +114,37 @@ def metric_of(profile: Profile, monitor: MetricMonitor) -> float | None:
 
 
 def limits(monitor: MetricMonitor, past: Sequence[float]) -> tuple[float, float] | None:
-    """The smallest and the largest value allowed after the values `past` (oldest first); None if these are too few."""
+    """The smallest and the largest value that a monitor allows for the newest span.
+
+    Args:
+        monitor: The monitor.
+        past: The values of the earlier spans, oldest first.
+
+    Returns:
+        Both limits, inclusive; None if there are too few values, or if the last one is 0 and a ratio to it is limited.
+    """
     match monitor.strategy:
         case "bounds":
-            return _or(monitor.min, -math.inf), _or(monitor.max, math.inf)
+            return _limit_or(monitor.min, -math.inf), _limit_or(monitor.max, math.inf)
         case "change" if past:
-            return past[-1] - _or(monitor.max_decrease, math.inf), past[-1] + _or(monitor.max_increase, math.inf)
+            return past[-1] - _limit_or(monitor.max_decrease, math.inf), past[-1] + _limit_or(monitor.max_increase, math.inf)
         case "ratio" if past:
-            bounds = past[-1] * _or(monitor.min_ratio, -math.inf), past[-1] * _or(monitor.max_ratio, math.inf)
-            # A quotient by 0 says nothing, and one by a negative value turns the sides around.
+            bounds = past[-1] * _limit_or(monitor.min_ratio, -math.inf), past[-1] * _limit_or(monitor.max_ratio, math.inf)
+            # There is no ratio to 0. With a negative value, the smaller ratio gives the larger limit.
             return None if not past[-1] else (min(bounds), max(bounds))
         case "normal" if len(past) >= monitor.min_spans:
-            middle, reach = fmean(past), _reach(monitor.deviations, len(past)) * stdev(past)
-            reach = max(reach, _ROUNDING * abs(middle))  # after constant values, the same value again is allowed
-            return middle - reach, middle + reach
+            mean, margin = fmean(past), _margin_in_deviations(monitor.deviations, len(past)) * stdev(past)
+            margin = max(margin, _ROUNDING * abs(mean))  # after constant values, the same value is allowed
+            return mean - margin, mean + margin
         case _:
             return None
 
 
-def _or(number: float | None, otherwise: float) -> float:
-    return otherwise if number is None else number
+def _limit_or(limit: float | None, unlimited: float) -> float:
+    return unlimited if limit is None else limit
 
 
-def _reach(deviations: float, spans: int) -> float:
+def _margin_in_deviations(deviations: float, spans: int) -> float:
     """How many sample standard deviations the next value may be from the mean.
 
     This is the prediction interval with the coverage of `deviations` of the normal distribution. Mean and deviation are estimated

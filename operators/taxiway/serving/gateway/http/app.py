@@ -233,9 +233,9 @@ async def pairs(
 ) -> Response:
     """The newest answers of champion and challenger to the same requests; the newest `bodies` of them with the request's body."""
     gateway = _gateway(request)
-    asked = partial(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
-    # Also written as JSON in the thread: 50,000 pairs would stop the event loop for seconds.
-    content = await asyncio.to_thread(lambda: asked().model_dump_json())
+    read_pairs = partial(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
+    # The thread also writes the JSON: 50,000 pairs would block the event loop for seconds.
+    content = await asyncio.to_thread(lambda: read_pairs().model_dump_json())
     return Response(content, media_type="application/json")
 
 
@@ -265,9 +265,8 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 
 async def _disconnected(_: Request, __: Exception) -> Response:
-    return refusal(
-        400, "the connection was closed before the request was complete"
-    )  # for nobody; without it, it would be logged
+    # Nobody receives this answer; without a handler, the exception would be logged.
+    return refusal(400, "the connection was closed before the request was complete")
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Parses the bodies of requests so that a large one does not hold up the others: in a process of its own.
+"""Parses the bodies of requests so that a large one does not delay the others: in a process of its own.
 
 The parser holds Python's global lock for up to half a second for 2 MiB, so a thread would not do. Small bodies are parsed at once.
 """
@@ -42,7 +42,9 @@ class BodyReader:
             return read_rows(body)
         self._problems.end_if_quiet("waiting")
         if self._waiting >= _MAX_WAITING:
-            self._problems.begin("waiting", f"{_MAX_WAITING} are waiting to be read, so more are refused")
+            self._problems.begin(
+                "waiting", f"{_MAX_WAITING} large requests are waiting to be read, so further ones are refused"
+            )
             raise RequestError(
                 503, f"{_MAX_WAITING} large requests are waiting; try again later, or send fewer rows per request"
             )

@@ -26,14 +26,19 @@ log = logging.getLogger(__name__)
 class ChallengerDeployment:
     """Deploys at most one challenger of a model. All methods run in the gateway's event loop.
 
-    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for another
-    reason, such as a registry that does not answer, loading is tried again. After a restart of the gateway it is loaded again by
-    the first check, or before the first change.
+    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for
+    another reason, such as a registry that does not answer, loading is tried again. Its lease is stored, so that it is loaded
+    again after a restart of the gateway: by the first check of the lease, or before the first request that deploys or removes a
+    challenger.
 
     Args:
         model: What the deployments of the model share.
-        request_log: The log, which has the answers.
-        on_change: Called when another version is served.
+        request_log: The log that the challenger's answers are added to, and from which `status` counts them.
+        on_versions_changed: Awaited when a challenger has been loaded or removed, so that the files of other versions are
+            needed.
+
+    Attributes:
+        current: The deployed challenger, which may still be loading; None if there is none.
     """
 
     def __init__(
@@ -41,11 +46,11 @@ class ChallengerDeployment:
         model: ModelContext,
         request_log: RequestLog,
         *,
-        on_change: Callable[[], Awaitable[None]],
+        on_versions_changed: Callable[[], Awaitable[None]],
     ) -> None:
         self._model = model
         self._log = request_log
-        self._on_change = on_change
+        self._on_versions_changed = on_versions_changed
         self._challenger_lock = asyncio.Lock()
         self._restored = False
         self._retry = Retry(model.settings.poll_s)
@@ -71,14 +76,13 @@ class ChallengerDeployment:
                     f"until {until}",
                 )
             if current and _same_deployment(current.lease, lease) and current.load_error is None:
-                await self._model.state.hold(self._model.name, lease)
+                await self._model.state.save_lease(self._model.name, lease)
                 current.lease = lease
             else:
                 await self._model.versions.require(self._model.name, request.version)
-                await self._model.state.hold(
-                    self._model.name, lease
-                )  # first, so that no challenger runs without a stored lease
-                self.drop()
+                # Before it is loaded, so that no challenger runs without a stored lease.
+                await self._model.state.save_lease(self._model.name, lease)
+                self.end_workers()
                 self._retry.reset()
                 current = self.current = self._load(lease)
         await self._wait_until_loaded(current)
@@ -95,7 +99,7 @@ class ChallengerDeployment:
                 raise RequestError(
                     409, f"the challenger of {self._model.name} belongs to {self.current.lease.owner}, not to {owner}"
                 )
-            await self._drop_and_release()
+            await self._remove_current()
 
     async def status(self) -> ChallengerStatus | None:
         """The challenger with its counts; None if there is none."""
@@ -111,7 +115,7 @@ class ChallengerDeployment:
         return await asyncio.to_thread(self._log.counted, self._model.name, status)
 
     async def check_lease(self) -> None:
-        """Remove a challenger that has expired or can never be loaded, and load it again if it could not be; also after a restart."""
+        """Remove a challenger whose lease has expired or that can never be loaded; retry one that could not be loaded before."""
         async with self._challenger_lock:
             self._restore()
             current = self.current
@@ -119,14 +123,14 @@ class ChallengerDeployment:
                 return
             if current.expired:
                 log.info("%s: the lease of challenger %d expired", self._model.name, current.lease.version)
-                await self._drop_and_release()
+                await self._remove_current()
             elif current.refused:
                 log.warning("%s: the challenger was removed: %s", self._model.name, current.load_error)
-                await self._drop_and_release()
+                await self._remove_current()
             elif current.load_error is not None and self._retry.due:
                 self._retry.failed()
                 self.current = self._load(current.lease)
-        self._report(self.current)
+        self._report_load_error(self.current)
 
     async def check_workers(self) -> None:
         """Restart workers that died; a challenger whose remote worker is lost is removed."""
@@ -146,42 +150,44 @@ class ChallengerDeployment:
         async with self._challenger_lock:
             if self.current is current and self._retry.due:  # from another copy, if this one was altered
                 self._retry.failed()
-                self._end(current.server)
+                self._end_server(current.server)
                 self.current = self._load(current.lease)
 
     async def close(self) -> None:
-        """End all workers; the lease is kept."""
-        self.drop()
+        """End the workers, as `end_workers`, and wait until they have ended."""
+        self.end_workers()
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    def drop(self) -> None:
-        """End the workers; the stored lease is kept."""
+    def end_workers(self) -> None:
+        """End the workers of the challenger. Its stored lease is kept, so that a restarted gateway loads it again."""
         current, self.current = self.current, None
         if current is None:
             return
         if current.server is not None:
-            self._end(current.server)
+            self._end_server(current.server)
         else:
-            self._wait_for(canceled(current.ready))
+            self._run_in_background(canceled(current.ready))
 
-    async def _drop_and_release(self) -> None:
-        await self._model.state.release(self._model.name)  # first: if it fails, the next check tries again
-        self.drop()
+    async def _remove_current(self) -> None:
+        """End the workers of the challenger and delete its stored lease. The caller holds the lock."""
+        await self._model.state.delete_lease(self._model.name)  # first: if it fails, the next check tries again
+        self.end_workers()
         for problem in ("challenger", "challenger's workers"):
             self._model.problems.end(problem)
-        await self._on_change()
+        await self._on_versions_changed()
 
-    def _end(self, server: VersionServer) -> None:
+    def _end_server(self, server: VersionServer) -> None:
         server.kill()
-        self._wait_for(server.wait_closed())
+        self._run_in_background(server.wait_closed())
 
-    def _wait_for(self, ending: Coroutine[Any, Any, None]) -> None:
-        """Run to the end; the event loop itself would not keep the task from being collected."""
+    def _run_in_background(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background. The event loop keeps only weak references to tasks, so this object keeps one."""
         task = asyncio.create_task(ending)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     def _load(self, lease: Lease) -> Challenger:
+        """Begin to load the challenger of a lease; it is loaded in the background."""
         return Challenger(lease, self._start_server(lease))
 
     async def _start_server(self, lease: Lease) -> VersionServer:
@@ -196,15 +202,15 @@ class ChallengerDeployment:
         )
         await server.start()
         try:
-            await self._on_change()
-        except BaseException:  # nobody else knows of the server yet
+            await self._on_versions_changed()
+        except BaseException:  # no other code can end this server yet
             server.kill()
             await server.wait_closed()
             raise
         return server
 
     async def _copy(self, version: int) -> ModelCopy:
-        """The files of a version; while the registry does not answer, the copy of before."""
+        """The files of a version; if the registry does not answer, an earlier copy of them."""
         try:
             return await self._model.versions.copy(await self._model.versions.require(self._model.name, version))
         except TransientError:
@@ -213,7 +219,7 @@ class ChallengerDeployment:
                 raise
             return saved[1]
 
-    def _report(self, challenger: Challenger | None) -> None:
+    def _report_load_error(self, challenger: Challenger | None) -> None:
         error = challenger.load_error if challenger else None
         if challenger and challenger.server:
             self._retry.reset()
@@ -229,7 +235,8 @@ class ChallengerDeployment:
         answers = [
             (outcome.status, outcome.predictions, outcome.error, outcome.latency_ms, request.request_id)
             for request, outcome in batch
-            if outcome.status != 503
+            if outcome.status
+            != 503  # an error of the gateway, such as a worker that cannot be reached: it counts as not answered
         ]
         if answers:
             self._log.challenger_answered(answers).add_done_callback(warn_if_lost)
@@ -254,7 +261,7 @@ class ChallengerDeployment:
         """Remove this challenger, unless another one has replaced it."""
         async with self._challenger_lock:
             if self.current is challenger:
-                await self._drop_and_release()
+                await self._remove_current()
 
     def _restore(self) -> None:
         """Load the challenger of the stored lease again, once after the start. The caller holds the lock."""

@@ -43,7 +43,7 @@ class ChampionDeployment:
     Args:
         model: What the deployments of the model share.
         on_answered: Called in the event loop with each answered batch and the version that answered it.
-        on_change: Called when another version is served.
+        on_versions_changed: Awaited when another version is served, so that the files of other versions are needed.
 
     Attributes:
         current: The champion that answers; None if there is none.
@@ -56,16 +56,16 @@ class ChampionDeployment:
         model: ModelContext,
         *,
         on_answered: Callable[[int, Batch], None],
-        on_change: Callable[[], Awaitable[None]],
+        on_versions_changed: Callable[[], Awaitable[None]],
     ) -> None:
         self._model = model
         self._on_answered = on_answered
-        self._on_change = on_change
+        self._on_versions_changed = on_versions_changed
         self._lock = asyncio.Lock()
         self._first_lookup_ended = asyncio.Event()
         self._registry_has_answered = False  # since the start
         self._wanted: RegisteredVersion | None = None
-        self._keep_current = False  # whether the last lookup said that what is served stays
+        self._keep_current = False  # `WantedChampion.keep_current` of the last lookup
         self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
         self._copy_lock = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
@@ -261,7 +261,7 @@ class ChampionDeployment:
             )
         else:
             self._model.problems.end("state")
-        await self._on_change()
+        await self._on_versions_changed()
 
     def _report_verdict(self) -> None:
         """Report a champion that did not pass the model gate: a person has forced it, or an alias without a promotion is allowed."""

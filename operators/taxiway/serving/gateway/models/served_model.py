@@ -26,8 +26,9 @@ _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say 
 class ServedModel:
     """One model of the registry. All its methods run in the gateway's event loop.
 
-    When the champion has answered a batch, its predict calls are queued for the challenger if the challenger's queue has room (but not
-    refused or unavailable ones), and the batch is logged. Both versions make the same predict calls, so their latencies are comparable.
+    When the champion has answered a batch, the batch is logged, and its predict calls are queued for the challenger if the
+    challenger's queue has room. Calls that failed because of the caller or the gateway are not queued. Both versions make the
+    same predict calls, so their latencies are comparable.
 
     Args:
         name: The registered model.
@@ -56,8 +57,10 @@ class ServedModel:
         self._versions = versions
         self._problems = Problems(name)
         context = ModelContext(name, settings, versions, state, self._problems)
-        self.champion = ChampionDeployment(context, on_answered=self._on_champion_batch, on_change=self._remove_old_copies)
-        self.challenger = ChallengerDeployment(context, request_log, on_change=self._remove_old_copies)
+        self.champion = ChampionDeployment(
+            context, on_answered=self._on_champion_batch, on_versions_changed=self._remove_unused_copies
+        )
+        self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
     async def predict(self, body: str, rows: Rows) -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
@@ -144,7 +147,7 @@ class ServedModel:
         await self.challenger.close()
         await self.champion.close()
 
-    async def _remove_old_copies(self) -> None:
+    async def _remove_unused_copies(self) -> None:
         known, challenger = self._state.of(self.name), self.challenger.current
         leases = [lease for lease in (known.lease, challenger.lease if challenger else None) if lease]
         versions = {*self.champion.versions_in_use, *(lease.version for lease in leases)}

@@ -25,9 +25,9 @@ _LEDGER_S = 30.0
 
 @dataclass(frozen=True)
 class _Compared:
-    """The result of a comparison of alias and ledger, which is repeated when the alias has changed, or after this time."""
+    """A result that is used again until the alias changes, or until this time of `time.monotonic`."""
 
-    alias: RegisteredVersion | None
+    aliased: RegisteredVersion | None
     wanted: WantedChampion
     until: float
 
@@ -35,8 +35,8 @@ class _Compared:
 class ModelVersions:
     """The versions of all models.
 
-    Lookups and downloads have threads of their own, and so have the copies on this machine: calls of the registry that hang hold up
-    neither the rest of the gateway nor the use of copies.
+    Requests to the registry run in threads of their own, and so does the use of copies on this machine, so a registry that does
+    not answer delays neither the rest of the gateway nor the use of copies.
 
     Args:
         settings: The settings of the gateway.
@@ -53,7 +53,7 @@ class ModelVersions:
         self._local = ThreadPoolExecutor(_COPY_THREADS, "copies")
 
     def close(self) -> None:
-        """Begin no further lookup, and use no further copy."""
+        """Cancel all lookups and uses of copies that have not begun."""
         for threads in (self._registry, self._local):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -103,12 +103,12 @@ class ModelVersions:
     def _champion(self, model: str, last: LedgerPosition | None, *, fresh: bool) -> WantedChampion:
         from mlflow import MlflowClient
 
-        alias, known = alias_of(self._uri, model), self._compared.get(model)
-        if known is not None and not fresh and known.alias == alias and time.monotonic() < known.until:
+        aliased, known = alias_of(self._uri, model), self._compared.get(model)
+        if known is not None and not fresh and known.aliased == aliased and time.monotonic() < known.until:
             return known.wanted
-        wanted = wanted_champion(MlflowClient(self._uri), model, alias, self._rules, last)
-        if wanted.is_finished and not wanted.problem:
-            self._compared[model] = _Compared(alias, wanted, time.monotonic() + _LEDGER_S)
+        wanted = wanted_champion(MlflowClient(self._uri), model, aliased, self._rules, last)
+        if wanted.promotion_done and not wanted.problem:
+            self._compared[model] = _Compared(aliased, wanted, time.monotonic() + _LEDGER_S)
         else:
             self._compared.pop(model, None)
         return wanted

@@ -19,7 +19,7 @@ _PARTIAL = ".partial-"
 class Copies:
     """The copies in a state folder. Its methods block; one of a model is called at a time.
 
-    A copy is written beside and renamed, so one that can be found is whole.
+    A copy is written to a temporary folder, which is then renamed, so a copy that can be found is complete.
 
     Args:
         folder: The state folder.
@@ -28,7 +28,7 @@ class Copies:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / _FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        for left in self._folder.glob(f"{_PARTIAL}*"):  # by a gateway that was killed
+        for left in self._folder.glob(f"{_PARTIAL}*"):  # of a gateway that was killed
             shutil.rmtree(left, ignore_errors=True)
 
     def find(self, model: str, version: int) -> tuple[RegisteredVersion, ModelCopy] | None:
@@ -49,17 +49,17 @@ class Copies:
             version: The version.
             download: Downloads its files into a folder; returns the folder inside it that holds them.
         """
-        beside = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._folder))
+        temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._folder))
         try:
-            files = download(beside / "files").relative_to(beside)
-            digest = digest_of_folder(beside / files)
+            files = download(temporary / "files").relative_to(temporary)
+            digest = digest_of_folder(temporary / files)
             about = {"version": asdict(version), "folder": str(files), "digest": digest}
-            (beside / _ABOUT).write_text(json.dumps(about, indent=2))
+            (temporary / _ABOUT).write_text(json.dumps(about, indent=2))
             path = self._path(version.model, version.version)
             shutil.rmtree(path, ignore_errors=True)
-            beside.rename(path)
+            temporary.rename(path)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         return ModelCopy(path / files, digest)
 
     def keep_only(self, model: str, versions: Collection[int]) -> None:

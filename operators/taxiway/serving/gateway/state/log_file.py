@@ -1,4 +1,4 @@
-"""The file of the request log: a damaged, replaced or deleted one is set aside and another one begun, and it does not grow for ever."""
+"""The file of the request log: a damaged or replaced one is renamed and a new one started, and the oldest requests are deleted."""
 
 import logging
 import os
@@ -25,15 +25,15 @@ class LogFile:
     """The SQLite database of a log. One thread writes; others read.
 
     Args:
-        path: The file; made if there is none, and set aside if it is not a log.
+        path: The file; created if it does not exist, and renamed if it is not a request log.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()  # of the file itself: it is held while it is replaced, and by the writer
+        self._lock = threading.Lock()  # held by the writer, and while the file is replaced
         self._writing: sqlite3.Connection | None = None
-        # Open for as long as a connection is: to close any descriptor of a file ends all locks that the process has on it, those
-        # of SQLite included, and another process that reads would then take the log for unused and remove its `-wal`.
+        # Open as long as a connection is: closing any descriptor of a file releases all locks of the process on it, including
+        # those of SQLite. Another process that reads would then assume that the log is unused, and remove its `-wal`.
         self._held: int | None = None
         self._inode = 0
         self._written: tuple[int, int, bytes] | None = None  # the identity after the last write
@@ -45,7 +45,7 @@ class LogFile:
                 raise
 
     def use(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Read; if the file turns out to be damaged or gone, another one is begun and read."""
+        """Read; if the file turns out to be damaged or missing, a new one is started and read."""
         inode = self._inode
         try:
             return self._read(read)
@@ -55,12 +55,10 @@ class LogFile:
             return self._read(read)
 
     def write(self, write: Callable[[sqlite3.Connection], None]) -> None:
-        """Write in one transaction; if the file turns out to be damaged or gone, another one is begun and written."""
+        """Write in one transaction; if the file turns out to be damaged or missing, a new one is started and written."""
         with self._lock:
-            if (
-                self._written is not None and self._identity() != self._written
-            ):  # SQLite would go on with the files that it holds open
-                self._reopen()
+            if self._written is not None and self._identity() != self._written:
+                self._reopen()  # SQLite would continue to use the files that it has open
             try:
                 write(self._connection())
             except sqlite3.Error as error:
@@ -82,16 +80,16 @@ class LogFile:
         return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
 
     def _repair(self, error: sqlite3.Error, inode: int) -> None:
-        """Begin another file if the one with this `inode` is damaged or gone; raises `error` if it is not.
+        """Start a new file if the one with this `inode` is damaged or missing; raises `error` if it is neither.
 
         The caller holds the lock, as for all methods below.
         """
-        if self._inode != inode:  # another thread has begun another file
+        if self._inode != inode:  # another thread has already started a new file
             return
         if _inode(self._path) != inode:
             self._reopen()
         elif self._is_damaged(error):
-            self._begin_anew(error)
+            self._start_new_file(error)
         else:
             raise error
 
@@ -103,7 +101,7 @@ class LogFile:
         self._open()
 
     def _open(self) -> None:
-        """Open the file, whatever it is."""
+        """Open the file; one that is not a request log is renamed and replaced by a new one."""
         self._disconnect()
         if self._path.exists() and not self._path.is_file():
             self._set_aside(f"{self._path} is not a file")
@@ -112,16 +110,16 @@ class LogFile:
         except sqlite3.Error as error:
             if not self._is_damaged(error):
                 raise
-            self._begin_anew(error)
+            self._start_new_file(error)
 
-    def _begin_anew(self, error: sqlite3.Error) -> None:
+    def _start_new_file(self, error: sqlite3.Error) -> None:
         self._disconnect()
         self._set_aside(str(error))
         self._create()
 
     def _set_aside(self, why: str) -> None:
         kept = set_aside(self._path, _BESIDE)
-        log.warning("%s cannot be used (%s); it is kept as %s, and another one is begun", self._path, why, kept.name)
+        log.warning("%s cannot be used (%s); it was renamed to %s, and a new one was started", self._path, why, kept.name)
 
     def _create(self) -> None:
         self._held = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)  # SQLite gives its other files the same mode
@@ -170,7 +168,7 @@ class LogFile:
 
 
 def _inode(path: Path) -> int:
-    """The inode of a file; 0 if there is none."""
+    """The inode of a file; 0 if it does not exist."""
     try:
         return path.stat().st_ino
     except OSError:

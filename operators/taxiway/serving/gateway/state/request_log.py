@@ -201,9 +201,10 @@ class RequestLog:
 
         try:
             self._file.write(write)
-        except Exception as error:  # whatever it is, this thread must go on with the next requests
+        except Exception as error:  # of any kind: this thread has to continue with the next requests
             self._problems.begin(
-                "write", f"it cannot be written, so requests are refused: {error}; check the disk's space and the folder"
+                "write",
+                f"the request log cannot be written, so requests are refused: {error}; check the disk's space and the folder",
             )
             return error
         self._problems.end("write")

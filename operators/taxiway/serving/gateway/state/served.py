@@ -1,6 +1,7 @@
 """What the gateway serves again after a restart: the followed models, the last champion of each, and its challenger.
 
-It is one JSON file, written beside and renamed. It does not depend on the request log, which may be lost or unreadable.
+It is one JSON file; a new version is written to a temporary file, which is then renamed. It does not depend on the request log,
+which may be lost or unreadable.
 """
 
 import asyncio
@@ -26,11 +27,11 @@ _FILE = "served.json"
 
 @dataclass(frozen=True)
 class Lease:
-    """A deployed challenger.
+    """The permission of a challenger to run until a time.
 
     Attributes:
         version: The model version.
-        owner: Who deployed it.
+        owner: The DAG run that deployed it.
         expires_at: When the gateway removes it, in seconds since 1970.
         remote: The remote worker that serves it; None if the gateway loads it.
     """
@@ -46,9 +47,9 @@ class Served:
     """What is known of a served model.
 
     Attributes:
-        followed: Whether it is served after a restart without being named.
+        followed: Whether it is served after a restart, even if the settings do not name it.
         champion: The version that answered last; None if there was none.
-        lease: Its challenger; None if there is none.
+        lease: The lease of its challenger, which is loaded after a restart; None if there is none.
         position: The place in the ledger of the newest promotion that was followed; None if there was none.
     """
 
@@ -94,12 +95,12 @@ class ServedState:
         """Note the promotion that was followed, behind which the ledger must not go back."""
         await self._change(model, position=position)
 
-    async def hold(self, model: str, lease: Lease) -> None:
-        """Load a challenger again after a restart."""
+    async def save_lease(self, model: str, lease: Lease) -> None:
+        """Store the lease of a challenger, so that it is loaded after a restart."""
         await self._change(model, lease=lease)
 
-    async def release(self, model: str) -> None:
-        """Do not load the challenger of a model after a restart."""
+    async def delete_lease(self, model: str) -> None:
+        """Delete the stored lease of a model's challenger, so that none is loaded after a restart."""
         await self._change(model, lease=None)
 
     async def _change(self, model: str, **changes: Any) -> None:
@@ -115,12 +116,14 @@ class ServedState:
             models = {**self._models, model: replace(self.of(model), **changes)}
             if models == self._models:
                 return
-            beside = self._path.with_suffix(".partial")
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # it may hold a token
+            temporary = self._path.with_suffix(".partial")
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+            ) as file:  # it may hold a token
                 file.write(_CONTENT.dump_json(models, indent=2))
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._path)
+            temporary.replace(self._path)
             self._models = models
 
 
@@ -132,5 +135,10 @@ def _read(path: Path) -> dict[str, Served]:
     except (ValidationError, OSError) as error:
         why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else str(error)
         kept = set_aside(path)
-        log.warning("%s cannot be read (%s); it is kept as %s, and models must be followed again", path, why, kept.name)
+        log.warning(
+            "%s cannot be read (%s); it was renamed to %s. Models that the settings do not name must be added again: POST /models/NAME/refresh",
+            path,
+            why,
+            kept.name,
+        )
         return {}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
-from taxiway.data.validation.checks.keys import find_duplicates
+from taxiway.data.validation.checks.keys import check_unique
 from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import validate
 from taxiway.records import Severity, Status
@@ -24,7 +24,7 @@ def checked(folder: Path, *tables: dict[str, Any], key: tuple[str, ...] = ("id",
         pq.write_table(pa.table(columns), folder / f"{at}.parquet")
         spans.append((f"day {at}", [folder / f"{at}.parquet"]))
     results = CheckResults()
-    find_duplicates(spans, key, results)
+    check_unique(spans, key, results)
     return results
 
 
