@@ -14,6 +14,7 @@ from conftest_airflow import Played, Running
 from rich.console import Console
 
 from taxiway.cli import main
+from taxiway.cli.main import run_command
 from taxiway.demo import run as demo
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.run import DemoRun

@@ -126,7 +126,7 @@ def plan_ingest(
         return _unlabelled(source, unknown, plan.joined, connect, types, (store, pipeline))
 
     plan, known, waits = plan_with(arrivals.waits), set(arrivals.processed), dict(arrivals.waits)
-    is_next = moment is None and not requested
+    is_next = as_of is None and not requested
     unlabelled: list[UnlabelledSpan] = []
     while source.unlabelled == "wait":
         # If no span can be decided, those that are in no window yet are looked at, too.
