@@ -16,13 +16,16 @@ from rich.console import Console
 from taxiway.cli import main
 from taxiway.cli.main import run_command
 from taxiway.demo import run as demo
+from taxiway.demo.people import LABELLED
+from taxiway.demo.people import problem_of as people_problem
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.run import DemoRun
 from taxiway.demo.scenarios import PIPELINE, UNGUARDED
 from taxiway.evaluation import pictures
 from taxiway.ledger.entry import State
 from taxiway.ledger.promotions import entries
-from taxiway.lineage.outcomes import summaries
+from taxiway.lineage.labels_due import labels_due
+from taxiway.lineage.outcomes import earlier_attempts, summaries
 from taxiway.lineage.queries import model_lineage
 from taxiway.lineage.run_records import run_records
 from taxiway.records import Evaluation, Outcome
@@ -53,6 +56,20 @@ def test_three_months_come_to_their_outcomes(running: Running, played: Played) -
     assert demo._problem(demo.decisions(running.stack), champion, played.run.traffic, played.run.checked) == ""
 
 
+def test_people_label_approve_and_roll_back(running: Running, played: Played) -> None:
+    first, second = summaries(running.store, LABELLED)
+    assert (first.span.name, first.outcome, first.version) == ("2013-02", Outcome.FIRST_CHAMPION, 1)
+    assert (second.span.name, second.outcome, second.attempt) == ("2013-03", Outcome.PROMOTED, 2)
+    assert second.again == "imported 300 labels of Ada for span 2013-03"
+    (undecided,) = earlier_attempts(running.store, second)
+    assert undecided.outcome is Outcome.UNDECIDED
+    assert people_problem(running.stack) == ""
+    assert labels_due(running.store, LABELLED) is None
+    assert version_at(running.mlflow, LABELLED, CHAMPION) == 1, "rolled back"
+    for words in ("waits for 4,000 of 4,000 labels", "only 250 evaluation rows", "imported 300 labels", "serves version 1"):
+        assert words in played.shown
+
+
 def readme_reasons() -> list[tuple[str, str]]:
     """The table that the README shows: the span, and each part of a reason between its omissions."""
     (table,) = re.findall(r"^What the pipelines decided \(shortened\)\n\n(.*?)\n\nChampion of", README.read_text(), re.M | re.S)
@@ -64,13 +81,14 @@ def readme_reasons() -> list[tuple[str, str]]:
 
 
 def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Played) -> None:
-    decided = [*summaries(running.store, PIPELINE), *summaries(running.store, UNGUARDED)]
+    decided = demo.decisions(running.stack)
     shown = readme_reasons()
-    assert len(shown) == 11
+    assert len(shown) == 13
     for span, part in shown:
         # Which live requests are compared differs from run to run, and with them the share of equal answers.
         if not part.startswith(("both versions predicted the same label for", "the challenger failed 0 of")):
-            assert any(part in reason for s in decided if s.span.name == span for reason in s.reasons), (span, part)
+            told = [reason for s in decided if s.span.name == span for reason in (*s.reasons, f"decided again: {s.again}")]
+            assert any(part in reason for reason in told), (span, part)
 
 
 @pytest.fixture
@@ -247,8 +265,11 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
     run = played.run
     write_report(tmp_path / "report.json", found, champion, run.tasks, run.traffic, run.checked, run.seconds)
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [run["outcome"] for run in report["runs"]] == ["FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED"]
-    assert all(run["tasks"] for run in report["runs"])
+    assert [run["outcome"] for run in report["runs"]] == [
+        *("FIRST CHAMPION", "PROMOTED", "BLOCKED", "REJECTED"),
+        *("FIRST CHAMPION", "PROMOTED"),
+    ]
+    assert all(run["tasks"] for run in report["runs"][:4])
     assert report["champion"]["version"] == 2
     assert report["traffic"]["lost"] == 0
     assert report["answers"]["champion"] == {"answers": 2500, "equal": 2500, "difference": None}
@@ -257,7 +278,7 @@ def test_the_viewer_is_told_what_happens(played: Played, running: Running, tmp_p
 def test_a_second_demonstration_does_nothing_twice(running: Running, played: Played) -> None:
     shown, again = io.StringIO(), DemoRun()
     demo._run_scenarios(Console(file=shown, width=120), running.stack, again, Path(), run_command)
-    assert shown.getvalue().count("decided in an earlier demonstration") == 4
+    assert shown.getvalue().count("decided in an earlier demonstration") == 5
     assert again.tasks == {}
 
 

@@ -66,7 +66,6 @@ class PeopleScenario:
                 write_span(self.months[month], self._source, month)
             self._run()
             self._do("approve", f"{LABELLED}/{self._newest_version()}", "--reason", "better than no model")
-            self._run()
             self._say("March arrives before anybody knows which flights were late. Its other columns are validated at once:")
             self._arrive(0)
             self._run()
@@ -81,7 +80,6 @@ class PeopleScenario:
             self._do("label", "import", asked, str(rows), "--by", "Ada", *where)
             self._run("--span", _SPAN)
             self._do("approve", f"{LABELLED}/{self._newest_version()}", "--reason", "as good on new flights")
-            self._run("--span", _SPAN)
             self._say("It is rolled back all the same:")
             self._do("rollback", LABELLED, "--reason", "it is slower than the service allows")
 

@@ -1,15 +1,18 @@
 """Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from taxiway.errors import TaxiwayError
+from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import as_attempt, mark_processed, summarize, summary_of
 from taxiway.lineage.run_records import run_records
-from taxiway.records import Outcome, RecordRef, RunSummary, Snapshot
+from taxiway.lineage.verdicts import JudgedVersion
+from taxiway.records import DataReport, Decision, DecisionKind, Outcome, Promotion, RecordRef, RunSummary, Snapshot
+from taxiway.records.recorder import RunRecorder
 from taxiway.stages.context import StageContext
-from taxiway.store import LOST
+from taxiway.store import LOST, Store
 from taxiway.tracking import tags
-from taxiway.tracking.run import refs_of
+from taxiway.tracking.run import MlflowRun, refs_of
 
 _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 
@@ -29,7 +32,10 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
         # The decision is written before the clean-up, which may fail: it must not be lost.
         summary = _summarize(context)
         if summary is not None:
-            summary = _write(context, summary)
+            summary = _write(context.ledger, context.store, context.recorder, summary, context.again)
+            if summary.again is not None:
+                context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
+            context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
         _remove_challenger(context)
         if containers:
             _remove_containers(context)
@@ -61,61 +67,98 @@ def _summarize(context: StageContext) -> RunSummary | None:
     )
 
 
-def _write(context: StageContext, made: RunSummary) -> RunSummary:
-    known = summary_of(context.store, made.pipeline, made.span)
-    summary = as_attempt(known, made, _why_again(context, known, made) if known else "")
-    # If an earlier run promoted this version, its summary has all reasons and this one does not. It is marked again all the same,
-    # because that run may have been killed while it marked the span.
-    fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
-    mark_processed(context.store, known if known is not None and fuller else summary)
-    made_tags = {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
-    if summary.again is not None:
-        made_tags[tags.AGAIN] = summary.again
-        context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
-    context.recorder.record(summary, tags=made_tags)
-    context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
+def close_answered(
+    ledger: Ledger, store: Store, judged: JudgedVersion, answer: Decision, promotion: Promotion | None
+) -> RunSummary | None:
+    """Record the outcome of a run that waits for an approval, after it was answered from elsewhere.
+
+    Args:
+        ledger: The ledger with the answer.
+        store: The store.
+        judged: The version that was asked about, with the records of its run.
+        answer: The approval or rejection.
+        promotion: The promotion that followed an approval; None after a rejection.
+
+    Returns:
+        The outcome; None if the records of the run are lost, or it did not come to the question.
+    """
+    found = judged.records
+    if found.snapshot is None:
+        return None
+    run = ledger.client.get_run(judged.mlflow_run)
+    made = summarize(
+        found.snapshot,
+        found.report,
+        found.verdict,
+        found.shadow,
+        promotion,
+        approval=answer,
+        run=run.data.tags[tags.DAG_RUN].partition("/")[2],
+        mlflow_run=judged.mlflow_run,
+        invalid_stops=False,
+    )
+    if made is None:
+        return None
+    recorder = MlflowRun(ledger.client, judged.mlflow_run, run.info.experiment_id)
+    for record in filter(None, (answer, promotion)):
+        store.put(record)
+        recorder.record(record)
+    summary = _write(ledger, store, recorder, made, run.data.tags.get(tags.AGAIN))
+    store.put(summary)
     return summary
 
 
-def _why_again(context: StageContext, known: RunSummary, made: RunSummary) -> str:
-    """Why a span is decided again, by what has changed since, if nobody has said it."""
-    from taxiway.ledger.decisions import decisions
-    from taxiway.records import DataReport
+def _write(ledger: Ledger, store: Store, recorder: RunRecorder, made: RunSummary, again: str | None) -> RunSummary:
+    """Record the outcome on its span and on its run; `again` is why a person decides the span again."""
+    known = summary_of(store, made.pipeline, made.span)
+    summary = as_attempt(known, made, again or _why_again(ledger, store, recorder.refs(), known, made) if known else "")
+    # If an earlier run promoted this version, its summary has all reasons and this one does not. It is marked again all the same,
+    # because that run may have been killed while it marked the span.
+    fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
+    mark_processed(store, known if known is not None and fuller else summary)
+    made_tags = {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
+    if summary.again is not None:
+        made_tags[tags.AGAIN] = summary.again
+    recorder.record(summary, tags=made_tags)
+    return summary
 
-    if context.again:
-        return context.again
+
+def _why_again(ledger: Ledger, store: Store, refs: Sequence[RecordRef], known: RunSummary, made: RunSummary) -> str:
+    """Why a span is decided again, by what has changed since, if nobody has said it; `refs` are the records of the run."""
+    from taxiway.ledger.decisions import decisions
+
     if known.span.source_digest != made.span.source_digest:
         return "the source has other rows"
-    reports = [ref.digest for ref in context.recorder.refs() if ref.record == DataReport.__name__]
-    waivers = [made for report in reports for made in decisions(context.ledger, about=report)]
+    reports = [ref.digest for ref in refs if ref.record == DataReport.__name__]
+    waivers = [found for report in reports for found in decisions(ledger, about=report) if found.kind is DecisionKind.WAIVER]
     if waivers:
         return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
-    labels = _new_labels(context, known)
+    labels = _new_labels(ledger, store, refs, known)
     if labels is not None:
         return labels
     return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
 
 
-def _new_labels(context: StageContext, known: RunSummary) -> str | None:
+def _new_labels(ledger: Ledger, store: Store, refs: Sequence[RecordRef], known: RunSummary) -> str | None:
     """Whose labels were imported since an attempt; None if none were."""
     from mlflow.exceptions import MlflowException
 
     from taxiway.ledger.decisions import decisions
 
-    batches = _label_batches(context, context.recorder.refs())
+    batches = _label_batches(store, refs)
     if not batches:
         return None
     try:
-        before = _label_batches(context, refs_of(context.registry.get_run(known.mlflow_run).data.tags))
+        before = _label_batches(store, refs_of(ledger.client.get_run(known.mlflow_run).data.tags))
     except MlflowException:  # the run of that attempt was deleted
         before = ()
-    told = [made.reason for digest in batches if digest not in before for made in decisions(context.ledger, about=digest)]
+    told = [made.reason for digest in batches if digest not in before for made in decisions(ledger, about=digest)]
     return f"imported {'; '.join(told)}" if told else None
 
 
-def _label_batches(context: StageContext, refs: Iterable[RecordRef]) -> tuple[str, ...]:
+def _label_batches(store: Store, refs: Sequence[RecordRef]) -> tuple[str, ...]:
     """The digests of the imported labels that a run has joined."""
-    snapshot = run_records(context.store, [ref for ref in refs if ref.record == Snapshot.__name__], skip=LOST).snapshot
+    snapshot = run_records(store, [ref for ref in refs if ref.record == Snapshot.__name__], skip=LOST).snapshot
     return tuple(digest for labels in snapshot.labels for digest in labels.batches) if snapshot is not None else ()
 
 

@@ -10,6 +10,9 @@ import pytest
 from cli.local_runs import NAME, PIPELINE, done, refused, run, taxiway
 from stages.conftest import Site
 
+from taxiway.lineage.outcomes import summaries
+from taxiway.store import Store
+
 TOMORROW = str(date.today() + timedelta(days=1))
 
 
@@ -103,14 +106,15 @@ def test_a_version_waits_for_an_approval_and_is_pushed_by_it(site: Site) -> None
     assert f"version 1 passed its gates and waits for an approval; next: taxiway approve {NAME}/1" in waits.output
     approved = done("approve", f"{NAME}/1", "--reason", "as agreed")
     assert f"champion of {NAME}: version 1 (was none)" in approved
+    assert "span 2 has a decision: FIRST CHAMPION" in approved
+    (summary,) = summaries(Store(".taxiway/local/store"), NAME)
+    assert any("above the threshold" in reason for reason in summary.reasons), "with the reasons of the gates"
     assert "first champion; approved by" in done("history", NAME)
     assert f"champion of {NAME}: version 1 (was none)" in done("approve", f"{NAME}/1", "--reason", "as agreed"), "nothing twice"
     site.arrive(3)
-    assert run().exit_code == 0, "span 2 is closed: its version is the champion"
-    assert "waits for an approval" in run().output
-    assert f"{NAME}/2 is rejected" in done("reject", f"{NAME}/2", "--reason", "the label has changed its meaning")
+    assert "waits for an approval" in run("--span", "3").output
+    rejected = done("reject", f"{NAME}/2", "--reason", "the label has changed its meaning")
+    assert f"{NAME}/2 is rejected" in rejected
+    assert "span 3 has a decision: REJECTED" in rejected
     assert "The first answer stands" in refused("approve", f"{NAME}/2", "--reason", "but it is good")
-    rejected = run()
-    assert rejected.exit_code == 1
-    assert "is not pushed: rejected by" in rejected.output
-    assert "REJECTED 3, version 2" in rejected.output
+    assert "nothing to do" in run().output

@@ -165,6 +165,6 @@ def test_label_wait_without_waiting_is_an_error_that_names_both(site: Site) -> N
 def test_a_requested_span_that_waits_is_an_error_and_changes_nothing(site: Site, installation: Installation) -> None:
     forget(site, 2, labels=3)
     made = pipeline(site)
-    with pytest.raises(ConfigError, match="span 2 is waiting"):
+    with pytest.raises(ConfigError, match="span 2 cannot be processed: it is waiting"):
         run(installation, made, span="2")
     assert waiting(installation, made) == {}

@@ -7,7 +7,7 @@ import click
 
 from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
 from taxiway.errors import TerminalError
-from taxiway.records import Decision, DecisionKind, Promotion, Status
+from taxiway.records import Decision, DecisionKind, Promotion, RunSummary, Status
 
 reason_option = click.option("--reason", required=True, help="Why, for the ledger.")
 _VERSION = "MODEL/VERSION"
@@ -24,6 +24,7 @@ def approve(name: str, reason: str, **given: Any) -> None:
     """
     from taxiway.ledger.decisions import record_decision
     from taxiway.registry.promote import push
+    from taxiway.stages.close import close_answered
     from taxiway.stages.push import require_valid_waivers
 
     with opened(Given(**given)) as installation:
@@ -38,10 +39,9 @@ def approve(name: str, reason: str, **given: Any) -> None:
         require_valid_waivers(installation.ledger, installation.store(), verdict, datetime.now(UTC).date())
         decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
         promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=datetime.now(UTC), approval=decision)
+        summary = close_answered(installation.ledger, installation.store(), judged, decision, promotion)
         _echo_promotion(installation, promotion)
-    click.echo(
-        "next: answer the run that waits in Airflow, too; of a local run, the next taxiway run closes the span", err=True
-    )
+    _echo_closed(summary)
 
 
 @click.command()
@@ -51,11 +51,14 @@ def approve(name: str, reason: str, **given: Any) -> None:
 def reject(name: str, reason: str, **given: Any) -> None:
     """Reject a version, which is not pushed then."""
     from taxiway.ledger.decisions import record_decision
+    from taxiway.stages.close import close_answered
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
-        record_decision(installation.ledger, _decision(DecisionKind.REJECTION, judged.verdict, reason))
+        decision = record_decision(installation.ledger, _decision(DecisionKind.REJECTION, judged.verdict, reason))
+        summary = close_answered(installation.ledger, installation.store(), judged, decision, None)
         click.echo(f"{name} is rejected; the ledger has it with your name and the reason")
+    _echo_closed(summary)
 
 
 @click.command()
@@ -163,6 +166,15 @@ def _require_reason(reason: str) -> None:
         raise click.UsageError("--reason is empty; it is kept in the ledger")
     if not reason.isprintable():
         raise click.UsageError("--reason has characters that cannot be printed; it is shown to people, so leave them out")
+
+
+def _echo_closed(summary: RunSummary | None) -> None:
+    """Print what an answer means for the span of the run that waits for it."""
+    if summary is None:
+        return
+    attempt = f", attempt {summary.attempt}" if summary.attempt > 1 else ""
+    click.echo(f"span {summary.span.label} has a decision: {summary.outcome.replace('_', ' ')}{attempt}")
+    click.echo("next: if the run waits in Airflow, answer it there, too; the answer changes nothing", err=True)
 
 
 def _echo_promotion(installation: Opened, done: Promotion) -> None:
