@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
 
 from taxiway.messages import counted
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Status
-from taxiway.stages.context import StageContext, bullets
+from taxiway.spec.pipeline import Pipeline
+from taxiway.stages.context import StageContext, bullets, schema_of
+from taxiway.store import Store
 
 
 def validate_data(context: StageContext, snapshot: Snapshot) -> DataReport:
@@ -40,21 +43,36 @@ def report_on(context: StageContext, snapshot: Snapshot, columns: Collection[str
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
     """
+    return report_under(context.pipeline, context.store, context.clock().date(), snapshot, columns)
+
+
+def report_under(
+    pipeline: Pipeline, store: Store, today: date, snapshot: Snapshot, columns: Collection[str] | None = None
+) -> DataReport:
+    """The report on the rows of a snapshot under the schema and the suite of a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        store: The store with the rows.
+        today: The day on which waivers of the schema must be valid.
+        snapshot: The snapshot.
+        columns: The columns of the model; None for those of the pipeline file.
+    """
     from taxiway.data.validation.profile_history import load_profile_history
     from taxiway.data.validation.validate import validate_snapshot
     from taxiway.features.columns import choose_columns
 
-    pipeline, schema = context.pipeline, context.schema()
+    schema = schema_of(pipeline)
     if columns is None:
         columns = choose_columns(schema, pipeline.used_features, pipeline.source.label).names
     return validate_snapshot(
         snapshot,
         schema,
-        store=context.store,
-        today=context.clock().date(),
+        store=store,
+        today=today,
         suite=Path(pipeline.suite) if pipeline.suite else None,
         used_features=columns,
-        history=load_profile_history(snapshot, schema, context.store, pipeline.source.exclude),
+        history=load_profile_history(snapshot, schema, store, pipeline.source.exclude),
     )
 
 

@@ -43,6 +43,15 @@ class Agreement:
     differing: int
     kappa: float | None
 
+    def describe(self) -> str:
+        """`ada and bob agree on 18 of 20 rows; Cohen's kappa 0.791`."""
+        kappa = (
+            f"Cohen's kappa {self.kappa:.3f}"
+            if self.kappa is not None
+            else "Cohen's kappa is not defined, as all labels are equal"
+        )
+        return f"{self.first} and {self.second} agree on {self.rows - self.differing:,} of {counted(self.rows, 'row')}; {kappa}"
+
 
 @dataclass(frozen=True)
 class Imported:
