@@ -84,6 +84,7 @@ def import_labels(
     by: str,
     via: str,
     at: datetime,
+    most_labels: int | None = None,
 ) -> Imported:
     """Import the labels of a file; rows of it without a label are ignored.
 
@@ -98,6 +99,7 @@ def import_labels(
         by: Who imports them.
         via: Where: `command line` or `airflow`.
         at: When, with a time zone.
+        most_labels: How many labels the file may have; None for any number.
 
     Raises:
         ConfigError: The file lacks a column, or no row can wait for a label.
@@ -107,7 +109,7 @@ def import_labels(
     from taxiway.ledger.decisions import record_decision
 
     found = spans_to_label(context, snapshot)
-    given = _read(file, found)
+    given = _read(file, found, most_labels)
     spans, known = _spans_of(context, found, given, file)
     new = [at for at in range(len(given.keys)) if at not in known]
     if not new:
@@ -132,14 +134,14 @@ def import_labels(
     return Imported(digest, decision, counts, len(known), agreements, conflicting)
 
 
-def _read(file: Path, found: SpansToLabel) -> "GivenLabels":
+def _read(file: Path, found: SpansToLabel, most_labels: int | None) -> "GivenLabels":
     """Read the labels of a file, and check them by themselves."""
     from taxiway.data.formats.convert import ReadOptions
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.ingest.given_labels import given_labels
 
     with open_data(file, ReadOptions(types=found.types())) as table:
-        given = given_labels(table, found.schema.key, found.source.label, file)
+        given = given_labels(table, found.schema.key, found.source.label, file, most_labels)
     _require_valid(given.values, found.schema, file)
     return given
 
