@@ -11,12 +11,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
+from taxiway.messages import number_text as plain_number
 from taxiway.records import DataReport, Interval
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
+from taxiway_ui.history.drawing import draw
+from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.overview import MOST_NEEDS, State
-from taxiway_ui.views import stages, stopped_at
+from taxiway_ui.runs.marks import stages, stopped_at
 
 FOLDER = Path(__file__).parent
 WIDTH = 240
@@ -66,8 +69,13 @@ def side(metric: str, difference: Interval, better: Better | None = None) -> str
 
 
 def page(template: str, **values: Any) -> str:
-    """Render a page as HTML. All values are escaped. Without `forms`, it has none; `done` is what a form has just done."""
-    return _environment().get_template(template).render(**{"forms": None, "done": None} | values)
+    """Render a page as HTML. All values are escaped.
+
+    Args:
+        template: The template.
+        values: What it shows. Without `forms`, it has none; `done` is what a form has just done; `doctor` is whether to link to its page.
+    """
+    return _environment().get_template(template).render(**{"forms": None, "done": None, "doctor": False} | values)
 
 
 def time_text(moment: datetime | None) -> str:
@@ -144,6 +152,7 @@ def _environment() -> Environment:
         "age": age_text,
         "day": day_text,
         "number": number_text,
+        "plain": plain_number,
         "signed": signed_text,
         "humanize": humanize,
         "params": params_text,
@@ -161,5 +170,7 @@ def _environment() -> Environment:
         "no_keys": NO_KEYS,
         "states": tuple(State),
         "most_needs": MOST_NEEDS,
+        "most_points": MOST_POINTS,
+        "draw": draw,
     }
     return made

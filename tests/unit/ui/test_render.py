@@ -40,26 +40,23 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
+from taxiway.stages.diagnosis import Finding, Health
+from taxiway.stages.labels.importing import Agreement, Imported
+from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.overview import Choice, Overview, Row
 from taxiway_ui.overview import State as RowState
 from taxiway_ui.people.forms import Forms
+from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import WIDTH, page, scale_of, side
-from taxiway_ui.views import (
-    OPTIONAL,
-    STAGES,
-    SWEEP,
-    ChampionTenure,
-    History,
-    LedgerView,
-    Mark,
-    RunPage,
-    SpanDecision,
-    stages,
-    stopped_at,
-)
+from taxiway_ui.reviews.files import Files, ShownFile
+from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.runs.marks import OPTIONAL, STAGES, SWEEP, Mark, stages, stopped_at
+from taxiway_ui.views import ChampionTenure, History, LedgerView, RunPage, SpanDecision
 
 HOSTILE = "<script>alert('x')</script>\"'"
+PAGES = ["pipelines", "pipeline", "run", "files", "doctor", "labels", "absent"]
 PLACES = {"here": "/taxiway", "airflow": ""}
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 FORMS = Forms(HOSTILE, may_decide=True, may_run=True, user=HOSTILE)
@@ -190,6 +187,28 @@ def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> t
     )
 
 
+def hostile_review() -> Reviewed:
+    reasons = (Reopening(HOSTILE, HOSTILE), Reopening(HOSTILE, HOSTILE))
+    versions = [
+        ReviewedVersion(HOSTILE, version, standing, HOSTILE, Status.PASS, reasons)
+        for version, standing in enumerate(Standing, 2)
+    ]
+    return Reviewed(tuple(versions), (HOSTILE,), (HOSTILE,))
+
+
+def hostile_metric() -> MetricHistory:
+    points = tuple(
+        Point(HOSTILE, 2, HOSTILE, 2, UP, 1, UP, Outcome.REJECTED, promotion, WHEN) for promotion in (hostile_promotion(), None)
+    )
+    back = hostile_promotion().model_copy(update={"verdict": None})
+    return MetricHistory(HOSTILE, "lower", 0.99, points, (Return(1, back),), 0.5, HOSTILE)
+
+
+def hostile_labels() -> LabelsPage:
+    made = Imported("d", hostile_decisions()[0], {HOSTILE: 2}, 1, (Agreement(HOSTILE, HOSTILE, 9, 1, None),), 1)
+    return LabelsPage(HOSTILE, HOSTILE, HOSTILE, made, (HOSTILE,), HOSTILE)
+
+
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
@@ -201,20 +220,26 @@ def every_page() -> dict[str, str]:
     again = records.summary.model_copy(update={"attempt": 2, "again": HOSTILE})
     ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
     history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
-    run_page = RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger)
+    reviewed = hostile_review()
+    history = replace(history, reviewed=reviewed, metric=hostile_metric())
+    run_page = RunPage(
+        run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger, reviewed=reviewed, labels=True
+    )
+    choice = Choice(HOSTILE, HOSTILE, 2)
+    overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
+    files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {
-        "pipelines": page(
-            "pipelines.html",
-            view=Overview(rows, rows, 500, Choice(HOSTILE, HOSTILE, 2), hostile_decisions()[:1], (HOSTILE,), True),
-            **PLACES,
-        ),
+        "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),
+        "files": page("files.html", view=files, **PLACES),
+        "doctor": page("doctor.html", findings=(Finding(HOSTILE, Health.ERROR, HOSTILE),), **PLACES),
+        "labels": page("labels.html", view=hostile_labels(), forms=FORMS, **PLACES),
         "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
         "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),
         "absent": page("absent.html", message=HOSTILE, **PLACES),
     }
 
 
-@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+@pytest.mark.parametrize("name", PAGES)
 def test_hostile_text_is_shown_and_never_markup(name: str) -> None:
     html = every_page()[name]
     assert "alert(" in html
@@ -224,7 +249,7 @@ def test_hostile_text_is_shown_and_never_markup(name: str) -> None:
     assert f'href="/taxiway/pipelines/{HOSTILE[0]}' not in html
 
 
-@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+@pytest.mark.parametrize("name", PAGES)
 def test_nothing_of_a_page_needs_what_its_policy_forbids(name: str) -> None:
     html = every_page()[name]
     assert " style=" not in html
@@ -381,6 +406,47 @@ def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: li
     assert scale.x(0) == WIDTH / 2
     for interval in intervals:
         assert 0 <= scale.x(interval.low) <= scale.x(interval.value) <= scale.x(interval.high) <= WIDTH
+
+
+def test_a_reopened_verdict_is_on_all_three_pages_with_what_to_do() -> None:
+    reasons = (Reopening("the waiver of range in a was valid until 2026-01-01", "taxiway waive d --anomaly range:a"),)
+    version = ReviewedVersion("a.b", 2, Standing.PRODUCTION, "ann", Status.PASS, reasons)
+    reviewed = Reviewed((version,), ("a.b: the source does not answer",))
+    row = Row("a.b", RowState.PROMOTED)
+    overview = page("pipelines.html", view=Overview((row,), (row,), 1, reviewed=reviewed), **PLACES)
+    assert "version 2, in production: the waiver of range in a was valid until 2026-01-01" in overview
+    assert "Nothing: no run waits" not in overview
+    promotion = Promotion(
+        model="a.b", alias="champion", to_version=2, by="a.b/run 7", at=WHEN, verdict="v", shadow="s", reason="better"
+    )
+    promoted = LedgerView(promotions=(Entry("e", 1, State.DONE, "k", promotion),))
+    history = page("pipeline.html", view=History("a.b", None, promoted, (), (), False, reviewed=reviewed), **PLACES)
+    verdict = Verdict(model="a.b", version=2, snapshot="s", evaluation="e", status=Status.PASS, reasons=())
+    run = page("run.html", view=RunPage(seen({}), RunRecords(verdict=verdict), (), reviewed=reviewed), **PLACES)
+    for html in (history, run):
+        assert "the waiver of range in a was valid until 2026-01-01" in html
+        assert "taxiway waive d --anomaly range:a" in html
+    assert 'href="/taxiway/pipelines/a.b/runs/run%207">Version 2</a>' in history
+    assert "a.b: the source does not answer" in history
+    other = verdict.model_copy(update={"version": 1})
+    assert "re-opened" not in page(
+        "run.html", view=RunPage(seen({}), RunRecords(verdict=other), (), reviewed=reviewed), **PLACES
+    )
+
+
+def test_a_form_with_a_file_is_shown_only_where_labels_are_taken() -> None:
+    for labels, forms in ((True, 1), (False, 0)):
+        view = RunPage(seen({}), RunRecords(), (), ledger=LedgerView(writable=True), labels=labels)
+        html = page("run.html", view=view, forms=FORMS, **PLACES)
+        assert html.count('enctype="multipart/form-data"') == forms
+        assert html.count('data-action="labels"') == forms
+
+
+def test_only_who_may_change_the_configuration_has_a_link_to_the_doctor() -> None:
+    row = Row("a.b", RowState.PROMOTED)
+    view = Overview((row,), (row,), 1)
+    assert 'href="/taxiway/doctor"' in page("pipelines.html", view=view, doctor=True, **PLACES)
+    assert "doctor" not in page("pipelines.html", view=view, **PLACES)
 
 
 def test_a_runs_page_says_how_its_rows_were_made() -> None:
