@@ -1,11 +1,11 @@
 """What `taxiway doctor` finds, from where the pages are: Airflow's API server with its settings and connections."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow.models.dag import DagModel
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ from taxiway_ui.reviews.loaded import load
 
 def diagnosis(session: Session) -> tuple[Finding, ...]:
     """What is configured and reachable for the pages, and what to mend; messages have no credentials."""
-    found = (*diagnose(_ledger, settings.open_store, _gateway), _pipeline_files(session))
+    found = (*diagnose(_ledger, settings.open_store, _gateway()), _pipeline_files(session))
     return tuple(replace(finding, message=without_credentials(finding.message)) for finding in found)
 
 
@@ -39,9 +39,13 @@ def _ledger() -> Iterator[Ledger]:
         yield Ledger(client, settings.ledger_keys())
 
 
-def _gateway() -> GatewayClient:
-    with _connections():
-        return GatewayHook().get_conn()
+def _gateway() -> Callable[[], GatewayClient] | None:
+    """Makes a client of the gateway; None if Airflow has no connection to one, because a pipeline need not have a gateway."""
+    try:
+        GatewayHook.get_connection(GatewayHook.default_conn_name)
+    except AirflowNotFoundException:
+        return None
+    return lambda: GatewayHook().get_conn()
 
 
 @contextmanager

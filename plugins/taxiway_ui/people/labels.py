@@ -10,6 +10,7 @@ from taxiway.lineage.outcomes import processed_spans
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import counted
 from taxiway.records import span_order
+from taxiway.spec.source import FunctionSource
 from taxiway.stages.labels import Imported, import_labels
 from taxiway.store import Store, temp_folder
 from taxiway_ui.people.decisions import VIA, Person
@@ -48,9 +49,13 @@ class LabelsPage:
 
 
 def takes_labels(loaded: LoadedPipeline | str, records: RunRecords) -> bool:
-    """Whether labels can be imported on the page of a run: rows without a label are left out, and there is a verdict."""
-    judged = records.verdict is not None and records.snapshot is not None
-    return judged and not isinstance(loaded, str) and loaded.pipeline.source.unlabelled != "fail"
+    """Whether labels can be imported on the page of a run: there is a verdict, rows without a label are left out, and the API server,
+    which runs no code of a team, can read the rows.
+    """
+    if isinstance(loaded, str) or records.verdict is None or records.snapshot is None:
+        return False
+    source = loaded.pipeline.source
+    return source.unlabelled != "fail" and not isinstance(source, FunctionSource)
 
 
 def import_upload(
@@ -72,6 +77,10 @@ def import_upload(
     """
     if isinstance(loaded, str):
         raise ConfigError(loaded)
+    if isinstance(loaded.pipeline.source, FunctionSource):
+        raise ConfigError(
+            f"the rows of {person.pipeline} come from a Python function, which Airflow's API server does not run; use taxiway label import"
+        )
     verdict, snapshot = records.verdict, records.snapshot
     if verdict is None or snapshot is None or verdict.model != person.pipeline:
         raise TerminalError(f"run {run} of {person.pipeline} has no verdict, so labels cannot be imported on its page")

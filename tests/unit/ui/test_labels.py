@@ -1,5 +1,6 @@
 """Labels that a person sends on the page of a run: imported as the command does, once, and refused as a whole."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,13 +120,21 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole_with_its_own_name(site: 
         assert opened_page.decided() == []
 
 
-def test_only_pipelines_that_leave_out_rows_take_labels(site: Site, rows: pd.DataFrame) -> None:
+def test_only_pipelines_that_leave_out_rows_take_labels_and_no_code_of_a_team_runs(site: Site, rows: pd.DataFrame) -> None:
     (site.folder / "small.pipeline.yaml").write_text(PIPELINE)
     with page_of(site) as opened_page:
         assert not takes_labels(opened_page.loaded, opened_page.records)
         assert not takes_labels("there is no file", opened_page.records)
         with pytest.raises(ConfigError, match=r"source\.unlabelled is fail"):
             opened_page.send(rows)
+        (site.folder / "own.py").write_text("raise SystemExit('the code of a team runs')\n")
+        by_function = "{function: own.py:rows, every: day, first: 2013-01-01, label: y, unlabelled: drop}"
+        (site.folder / "small.pipeline.yaml").write_text(re.sub(r"source: .*", f"source: {by_function}", PIPELINE))
+        loaded = load(NAME, DagFile(site.folder / "small.py", Path("team/small.py")))
+        own = Opened(opened_page.ledger, opened_page.store, opened_page.records, loaded)
+        assert not takes_labels(loaded, own.records)
+        with pytest.raises(ConfigError, match="a Python function, which Airflow's API server does not run"):
+            own.send(rows)
         nothing = Opened(opened_page.ledger, opened_page.store, RunRecords(), opened_page.loaded)
         with pytest.raises(TerminalError, match="has no verdict"):
             nothing.send(rows)
