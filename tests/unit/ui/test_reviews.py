@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from stages.conftest import SCHEMA, Site
 
 from helping import PATIENCE_S, until
 from taxiway.cli.people.opened import Given, opened
+from taxiway.errors import TransientError
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import mark_processed
 from taxiway.records import (
@@ -37,9 +39,11 @@ from taxiway.store import Store
 from taxiway.tracking.local import database_uri
 from taxiway_ui.airflow_db import DagFile
 from taxiway_ui.clients import RememberingStore
+from taxiway_ui.reviews import validations
+from taxiway_ui.reviews.background import Background
 from taxiway_ui.reviews.reviews import Reviewed, Reviews, Subject
 from taxiway_ui.reviews.subjects import runs_of, subject_of
-from taxiway_ui.reviews.validations import Validations
+from taxiway_ui.reviews.validations import Validations, validate
 
 NOW = datetime.now(UTC)
 
@@ -241,19 +245,50 @@ def test_a_correction_at_the_source_reopens_a_verdict_and_the_pages_name_the_run
 def test_what_the_present_schema_finds_is_found_in_a_process_of_its_own_and_once(site: Site) -> None:
     assert run().exit_code == 0
     (site.folder / "small.schema.yaml").write_text(SCHEMA.replace("min: -100, max: 100", "min: -1, max: 1"))
-    validations = Validations()
-    reviews = Reviews(validations)
+    known = Validations()
+    reviews = Reviews(known)
     with subject_in(site) as subject:
         first = reviews.of([subject], PATIENCE_S)
         assert first.notes in ((), (f"{NAME}: the data of version 1 is being validated under the present schema",))
         found = until(lambda: reviews.of([subject], PATIENCE_S).reopened, "the data was validated")
         assert "the present schema finds 2 blocking anomalies in its data: " in found[0].reasons[0].message
-        Reviews(validations).of([subject], PATIENCE_S)
-    assert len(validations._known) == 1
+        Reviews(known).of([subject], PATIENCE_S)
+    assert len(known._known) == 1
     (site.folder / "small.schema.yaml").write_text(SCHEMA)
     with subject_in(site) as subject:
-        assert Reviews(validations).of([subject], PATIENCE_S) == Reviewed()
-    assert len(validations._known) == 1, "the schema is that of the verdict again"
+        assert Reviews(known).of([subject], PATIENCE_S) == Reviewed()
+    assert len(known._known) == 1, "the schema is that of the verdict again"
+
+
+def test_a_validation_that_fails_says_why_and_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TransientError, match="the validation failed: KeyError: 'store'"):
+        validate("{}")
+    known = Validations()
+    failed = known.find("{}", ())
+    until(failed.done, "the process has ended")
+    assert known.find("{}", ()) is failed
+    monkeypatch.setattr(validations, "RETRY_SECONDS", -1)
+    assert known.find("{}", ()) is not failed
+
+
+def test_a_validation_is_another_one_for_other_files(tmp_path: Path) -> None:
+    file, known = tmp_path / "schema.yaml", Validations()
+    file.write_text("a")
+    first = known.find("{}", (file,))
+    assert known.find("{}", (file,)) is first
+    file.write_text("b")
+    assert known.find("{}", (file,)) is not first
+
+
+def test_work_beside_the_requests_is_all_done_and_its_errors_are_those_of_its_result() -> None:
+    pool = Background(2, "test")
+    results = [pool.submit(lambda number=number: 10 // number) for number in range(-5, 6)]
+    with pytest.raises(ZeroDivisionError):
+        results[5].result(PATIENCE_S)
+    assert [found.result(PATIENCE_S) for at, found in enumerate(results) if at != 5] == [
+        10 // number for number in range(-5, 6) if number
+    ]
+    assert all(thread.daemon for thread in enumerate_threads() if thread.name.startswith("test-"))
 
 
 def test_a_broken_pipeline_file_is_a_note(site: Site) -> None:
