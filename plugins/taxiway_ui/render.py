@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
 from taxiway.messages import number_text as plain_number
-from taxiway.records import DataReport, Interval
+from taxiway.records import DataReport, Interval, Severity
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
@@ -132,10 +132,14 @@ def web_address(text: str) -> str:
     return text if urlsplit(text).scheme in ("http", "https") else ""
 
 
-def blocking_names(report: DataReport) -> tuple[str, ...]:
-    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table."""
-    names = (f"{anomaly.kind}:{anomaly.column}" if anomaly.column else anomaly.kind for anomaly in report.blocking)
-    return tuple(dict.fromkeys(names))
+def waivable_names(report: DataReport) -> tuple[str, ...]:
+    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table: those that block first.
+
+    Those that the schema waives are among them, because their waivers may have expired or may be about to.
+    """
+    errors = [anomaly for anomaly in report.anomalies if anomaly.severity is Severity.ERROR]
+    ordered = (*report.blocking, *errors)
+    return tuple(dict.fromkeys(f"{found.kind}:{found.column}" if found.column else found.kind for found in ordered))
 
 
 @cache
@@ -166,7 +170,7 @@ def _environment() -> Environment:
         "scale_of": scale_of,
         "side": side,
         "picture_width": WIDTH,
-        "blocking_names": blocking_names,
+        "waivable_names": waivable_names,
         "no_keys": NO_KEYS,
         "states": tuple(State),
         "most_needs": MOST_NEEDS,

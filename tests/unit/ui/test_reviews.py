@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from stages.conftest import SCHEMA, Site
 
 from helping import PATIENCE_S, until
 from taxiway.cli.people.opened import Given, opened
-from taxiway.errors import TransientError
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import mark_processed
 from taxiway.records import (
@@ -39,11 +37,9 @@ from taxiway.store import Store
 from taxiway.tracking.local import database_uri
 from taxiway_ui.airflow_db import DagFile
 from taxiway_ui.clients import RememberingStore
-from taxiway_ui.reviews import validations
-from taxiway_ui.reviews.background import Background
 from taxiway_ui.reviews.reviews import Reviewed, Reviews, Subject
 from taxiway_ui.reviews.subjects import runs_of, subject_of
-from taxiway_ui.reviews.validations import Validations, validate
+from taxiway_ui.reviews.validations import Validations
 
 NOW = datetime.now(UTC)
 
@@ -258,37 +254,6 @@ def test_what_the_present_schema_finds_is_found_in_a_process_of_its_own_and_once
     with subject_in(site) as subject:
         assert Reviews(known).of([subject], PATIENCE_S) == Reviewed()
     assert len(known._known) == 1, "the schema is that of the verdict again"
-
-
-def test_a_validation_that_fails_says_why_and_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TransientError, match="the validation failed: KeyError: 'store'"):
-        validate("{}")
-    known = Validations()
-    failed = known.find("{}", ())
-    until(failed.done, "the process has ended")
-    assert known.find("{}", ()) is failed
-    monkeypatch.setattr(validations, "RETRY_SECONDS", -1)
-    assert known.find("{}", ()) is not failed
-
-
-def test_a_validation_is_another_one_for_other_files(tmp_path: Path) -> None:
-    file, known = tmp_path / "schema.yaml", Validations()
-    file.write_text("a")
-    first = known.find("{}", (file,))
-    assert known.find("{}", (file,)) is first
-    file.write_text("b")
-    assert known.find("{}", (file,)) is not first
-
-
-def test_work_beside_the_requests_is_all_done_and_its_errors_are_those_of_its_result() -> None:
-    pool = Background(2, "test")
-    results = [pool.submit(lambda number=number: 10 // number) for number in range(-5, 6)]
-    with pytest.raises(ZeroDivisionError):
-        results[5].result(PATIENCE_S)
-    assert [found.result(PATIENCE_S) for at, found in enumerate(results) if at != 5] == [
-        10 // number for number in range(-5, 6) if number
-    ]
-    assert all(thread.daemon for thread in enumerate_threads() if thread.name.startswith("test-"))
 
 
 def test_a_broken_pipeline_file_is_a_note(site: Site) -> None:
