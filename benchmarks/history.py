@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from measuring import show
 
@@ -23,12 +23,34 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.sources.files import listing
 from taxiway.data.validation.profile_history import load_profile_history
+from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import mark_processed, summaries, summary_of
-from taxiway.records import Outcome, RunSummary, Snapshot, Span
+from taxiway.records import (
+    DataReport,
+    Evaluation,
+    Interval,
+    MetricResult,
+    Outcome,
+    RecordRef,
+    RunSummary,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+)
 from taxiway.spec.source import Source, read_source
 from taxiway.stages.ingest import next_span
+from taxiway.stages.review import PipelineReview, Standing, review_versions
+from taxiway.stages.review.versions import MOST_FORMER
 from taxiway.store import SpanIndex, Store, index
 from taxiway.triggers.new_span import NewSpanTrigger
+from taxiway_ui.airflow_db import Decided
+from taxiway_ui.clients import RememberingStore
+from taxiway_ui.history.metric_history import metric_history
+from taxiway_ui.reviews.reviews import Subject
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 SIZES = (100, 1_000, 10_000)
 PIPELINE = "team.hourly"
@@ -80,6 +102,39 @@ def fill(store: Store, source: Path, size: int) -> None:
         (source / f"{number}.parquet").touch()
 
 
+def evaluated(store: Store, size: int) -> tuple[dict[str, Decided], Subject]:
+    """Verdicts on the newest spans, and a champion with 20 former ones, as the page of a pipeline reads them."""
+    verdicts, versions = {}, {}
+    interval = Interval(value=0.7, low=0.69, high=0.71, rows=1000)
+    for number in range(min(size, 100)):
+        version = size - number
+        metric = MetricResult(metric="roc_auc", candidate=interval, champion=interval, difference=interval)
+        spans = tuple(span(hour(number + past + 2)) for past in range(13))
+        snapshot = Snapshot(pipeline=PIPELINE, training=spans[1:], evaluation=spans[:1])
+        evaluation = Evaluation(snapshot=snapshot.digest, model=PIPELINE, candidate=version, confidence=0.99, metrics=(metric,))
+        report = DataReport(snapshot=snapshot.digest, schema_version="v", status=Status.PASS, checks=1, anomalies=())
+        verdict = Verdict(
+            model=PIPELINE,
+            version=version,
+            snapshot=snapshot.digest,
+            report=report.digest,
+            evaluation=evaluation.digest,
+            status=Status.PASS,
+            reasons=(),
+        )
+        for record in (snapshot, evaluation, report, verdict):
+            store.put(record)
+        verdicts[f"r{number}"] = Decided(RecordRef(record="Verdict", digest=verdict.digest), NOW)
+        if number <= MOST_FORMER:
+            versions[version] = (Standing.FORMER if number else Standing.PRODUCTION, verdict.digest)
+    return verdicts, Subject(PIPELINE, versions, lambda: _review(RememberingStore(store.url)))
+
+
+def _review(store: Store) -> PipelineReview:
+    nobody = Ledger(cast("MlflowClient", None))  # nothing of these reviews needs the ledger
+    return PipelineReview(PIPELINE, nobody, store, lambda: NOW, "FILE", "team", "the benchmark has no file")
+
+
 def watcher(source: Source) -> NewSpanTrigger:
     """A trigger that has looked before."""
     made = NewSpanTrigger(
@@ -104,17 +159,29 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     by_file = read_source({"spans": f"{files}/{{SPAN}}.parquet", "label": "y"})
     newest = Snapshot(pipeline=PIPELINE, training=(span(hour(2)),), evaluation=(span(hour(1)),))
     later = iter(range(10**6))
+    verdicts, subject = evaluated(store, size)
 
     def close() -> None:
         made = summary(hour(-next(later)))
         summary_of(store, PIPELINE, made.span)
         mark_processed(store, made)
 
+    def chart() -> None:
+        attempts = [
+            one.model_copy(update={"run": f"r{number}"}) for number, one in enumerate(reversed(summaries(store, PIPELINE)))
+        ]
+        assert metric_history(store, attempts, verdicts, (), "the benchmark has no file") is not None
+
+    def review() -> None:
+        assert review_versions(subject.open(), subject.versions, with_schema=False).versions
+
     return {
         "look, periods": cpu_ms(watcher(by_query).due),
         "look, files": cpu_ms(watcher(by_file).due),
         "  of it, listing the files": cpu_ms(lambda: listing(by_file.text)),
         "page of a pipeline": cpu_ms(lambda: summaries(store, PIPELINE)),
+        "  and its chart": cpu_ms(chart),
+        "review of a pipeline": cpu_ms(review),
         "history for data validation": cpu_ms(lambda: load_profile_history(newest, SCHEMA, store), before=forget),
         "once a span: what to run": cpu_ms(lambda: next_span(by_query, PIPELINE, store, now=NOW)),
         "once a span: close": cpu_ms(close, before=forget),

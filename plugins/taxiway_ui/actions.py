@@ -11,16 +11,17 @@ from datetime import date
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.sdk import conf
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 
 from taxiway.errors import TerminalError
 from taxiway.hooks import config as settings
-from taxiway.lineage.run_records import run_records
+from taxiway.lineage.run_records import RunRecords, run_records
 from taxiway.operators.approval import APPROVE, REJECT
 from taxiway.records import DecisionKind, Verdict
 from taxiway_ui import airflow_db
@@ -28,8 +29,14 @@ from taxiway_ui.airflow_db import Question
 from taxiway_ui.clients import writable_ledger
 from taxiway_ui.people import decisions
 from taxiway_ui.people.decisions import Person
+from taxiway_ui.people.forms import forms_for
+from taxiway_ui.people.labels import import_upload
 from taxiway_ui.people.runs import answer_question, may_answer, start_run
 from taxiway_ui.people.tokens import FormToken, check_origin, check_token
+from taxiway_ui.people.upload import InvalidFormError, Upload, read_upload
+from taxiway_ui.responses import html
+from taxiway_ui.reviews.loaded import load
+from taxiway_ui.reviews.reviews import REVIEWS
 
 router = APIRouter()
 
@@ -49,10 +56,6 @@ def _require_pipeline(dag_id: str, session: SessionDep) -> None:
 PIPELINE = Depends(_require_pipeline)
 
 
-class InvalidFormError(TerminalError):
-    """A field of a form cannot be used."""
-
-
 @dataclass(frozen=True)
 class Form:
     """A form that was sent from a page.
@@ -60,7 +63,7 @@ class Form:
     Attributes:
         dag: The id of the DAG that it is about.
         fields: Its fields.
-        reason: Why, in one line.
+        reason: Why, in one line; empty for an import of labels.
         token: Its token.
         here: The path of the pages.
     """
@@ -114,12 +117,25 @@ class Form:
 
 
 async def _submitted(request: Request, dag_id: str, user: GetUserDep) -> Form:
+    _check_origin(request)
+    return _form(request, dag_id, user, await _fields(request))
+
+
+async def _uploaded(request: Request, dag_id: str, user: GetUserDep) -> tuple[Form, Upload]:
+    _check_origin(request)
+    fields, upload = await read_upload(request)
+    return _form(request, dag_id, user, fields, with_reason=False), upload
+
+
+def _check_origin(request: Request) -> None:
     origins = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="") or "").netloc} - {""}
     check_origin(request.headers.get("origin"), origins)
-    fields = await _fields(request)
+
+
+def _form(request: Request, dag_id: str, user: BaseUser, fields: dict[str, str], *, with_reason: bool = True) -> Form:
     token = check_token(fields.get("token", ""), str(user.get_id()), dag_id)
     reason = _one_line(fields.get("reason", ""))
-    if not reason:
+    if with_reason and not reason:
         raise InvalidFormError("the reason is empty; it is kept for ever, so say why", key="reason")
     if len(reason) > _MOST_CHARACTERS:
         raise InvalidFormError(
@@ -146,6 +162,7 @@ def _one_line(text: str) -> str:
 
 
 FormDep = Annotated[Form, Depends(_submitted)]
+UploadDep = Annotated[tuple[Form, Upload], Depends(_uploaded)]
 
 
 @contextmanager
@@ -185,7 +202,21 @@ def waive(form: FormDep, user: GetUserDep) -> RedirectResponse:
     """Accept an anomaly of a data report until a date."""
     with _person(form, user) as person:
         decisions.waive(person, settings.open_store(), form.field("report"), form.field("anomaly"), form.day("until"))
+    REVIEWS.forget(form.dag)
     return form.back("waive")
+
+
+@router.post("/pipelines/{dag_id}/labels", dependencies=[MAY_DECIDE, PIPELINE])
+def labels(request: Request, sent: UploadDep, user: GetUserDep, session: SessionDep) -> Response:
+    """Import the labels that the user has given to rows without one."""
+    form, upload = sent
+    run = form.field("run")
+    seen, store = airflow_db.find_run(session, form.dag, run), settings.open_store()
+    records = run_records(store, seen.refs) if seen is not None else RunRecords()
+    loaded = load(form.dag, airflow_db.dag_files(session, [form.dag]).get(form.dag))
+    with _person(form, user) as person:
+        done = import_upload(person, store, loaded, records, upload, run)
+    return html(request, "labels.html", 200, view=done, forms=forms_for(user, form.dag, session))
 
 
 @router.post("/pipelines/{dag_id}/force", dependencies=[MAY_DECIDE, PIPELINE])

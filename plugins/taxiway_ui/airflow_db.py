@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
@@ -22,7 +23,7 @@ from sqlalchemy import Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from taxiway.operators.base import REASON_KEY
-from taxiway.records import RecordRef, RunSummary
+from taxiway.records import RecordRef, RunSummary, Verdict
 
 TAG = "taxiway"
 APPROVAL = "approval"
@@ -64,8 +65,23 @@ class DagFacts:
 
 
 @dataclass(frozen=True)
+class DagFile:
+    """Where Airflow has read a DAG.
+
+    Attributes:
+        path: The path of the file where the DAG processor runs.
+        relative: Its path in the folder of DAGs.
+        read_at: When it was last read; None if that is not known.
+    """
+
+    path: Path
+    relative: Path
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Decided:
-    """The reference of a RunSummary, and when it was made."""
+    """The reference of a RunSummary or a Verdict, and when it was made."""
 
     ref: RecordRef
     at: datetime
@@ -151,6 +167,13 @@ def dag_facts(session: Session, dags: Collection[str]) -> dict[str, DagFacts]:
     return {dag: DagFacts(owner or "", bool(paused), None if paused else following) for dag, owner, paused, following in found}
 
 
+def dag_files(session: Session, dags: Collection[str]) -> dict[str, DagFile]:
+    """Where Airflow has read these DAGs; takes one query."""
+    columns = DagModel.dag_id, DagModel.fileloc, DagModel.relative_fileloc, DagModel.last_parsed_time
+    found = session.execute(select(*columns).where(DagModel.dag_id.in_(dags)))
+    return {dag: DagFile(Path(path), Path(relative or path), at) for dag, path, relative, at in found if path}
+
+
 def find_run(session: Session, dag: str, run: str) -> RunState | None:
     """A run; None if it does not exist."""
     runs = session.scalars(select(DagRun).where(DagRun.dag_id == dag, DagRun.run_id == run)).all()
@@ -167,6 +190,15 @@ def last_summaries(session: Session, dags: Collection[str]) -> dict[str, Decided
     rows = session.execute(select(*columns).where(*of_these, XComModel.dag_run_id.in_(newest))).all()
     found = {dag: (_ref(value), at) for dag, value, at in rows}
     return {dag: Decided(ref, at) for dag, (ref, at) in found.items() if ref is not None}
+
+
+def verdicts_of(session: Session, dag: str, runs: Collection[str]) -> dict[str, Decided]:
+    """The Verdict of each of these runs that has one; takes one query."""
+    columns = XComModel.run_id, XComModel.value, XComModel.timestamp
+    wanted = XComModel.dag_id == dag, XComModel.task_id == "validate_model", XComModel.key == _RESULT
+    rows = session.execute(select(*columns).where(*wanted, XComModel.run_id.in_(runs))).all()
+    found = {run: (_ref(value), at) for run, value, at in rows}
+    return {run: Decided(ref, at) for run, (ref, at) in found.items() if ref is not None and ref.record == Verdict.__name__}
 
 
 def open_questions(

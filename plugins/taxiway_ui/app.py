@@ -5,25 +5,25 @@ Routes are plain functions, so they run in threads and do not block the API serv
 """
 
 from pathlib import Path
-from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_configuration, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
-from taxiway_ui.actions import InvalidFormError
+from taxiway_ui.doctor import diagnosis
 from taxiway_ui.overview import Choice, overview
-from taxiway_ui.paths import PREFIX
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
+from taxiway_ui.people.upload import InvalidFormError
 from taxiway_ui.render import FOLDER
-from taxiway_ui.render import page as rendered
+from taxiway_ui.responses import html
+from taxiway_ui.reviews.files import files_of
 
 
 def _printable(request: Request) -> None:
@@ -39,18 +39,6 @@ _STATUS = {ForgedFormError: 403, InvalidFormError: 422, TransientError: 503}
 """The HTTP status of an action that is refused, by the type of the error; 409 for the others."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suffix in _TYPES}
-# Only Taxiway's own files are allowed; Airflow shows the pages in a frame of its own origin.
-_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    # With no-referrer, browsers send forms with `Origin: null`.
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 @app.get("/")
@@ -61,7 +49,8 @@ def pipelines(
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < _DIGITS else 1
     found = overview(session, readable, Choice(q.strip(), state, max(1, number)))
-    return _html(request, "pipelines.html", _status(found.incomplete), view=found)
+    doctor = get_auth_manager().is_authorized_configuration(method="PUT", user=user)
+    return html(request, "pipelines.html", _status(found.incomplete), view=found, doctor=doctor)
 
 
 @app.get("/pipelines/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
@@ -69,9 +58,24 @@ def pipeline(request: Request, dag_id: str, session: SessionDep, user: GetUserDe
     """The page of one pipeline: its promotions and decisions, and what the user may do."""
     found = views.history(session, dag_id)
     if found is None:
-        return _html(request, "absent.html", 404, message=f"{dag_id} is not a Taxiway pipeline.")
+        return html(request, "absent.html", 404, message=f"{dag_id} is not a Taxiway pipeline.")
     forms = forms_for(user, dag_id, session)
-    return _html(request, "pipeline.html", _status(found.incomplete), view=found, forms=forms, done=DONE.get(done))
+    return html(request, "pipeline.html", _status(found.incomplete), view=found, forms=forms, done=DONE.get(done))
+
+
+@app.get("/pipelines/{dag_id}/files", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.CODE))])
+def files(request: Request, dag_id: str, session: SessionDep) -> Response:
+    """The page with the pipeline file, the schema and the team file, for users who may read the code of the DAG."""
+    found = files_of(session, dag_id)
+    if found is None:
+        return html(request, "absent.html", 404, message=f"{dag_id} is not a Taxiway pipeline.")
+    return html(request, "files.html", 200, view=found)
+
+
+@app.get("/doctor", dependencies=[Depends(requires_access_configuration("PUT"))])
+def doctor(request: Request, session: SessionDep) -> Response:
+    """The page with what `taxiway doctor` finds, for users who may change the configuration of Airflow."""
+    return html(request, "doctor.html", 200, findings=diagnosis(session))
 
 
 @app.get("/pipelines/{dag_id}/runs/{run_id:path}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
@@ -80,8 +84,8 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: G
     found = views.run_page(session, dag_id, run_id)
     if found is None:
         message = f"{dag_id} is not a Taxiway pipeline, or has no run {run_id}."
-        return _html(request, "absent.html", 404, message=message)
-    return _html(request, "run.html", 200, view=found, forms=forms_for(user, dag_id, session), done=DONE.get(done))
+        return html(request, "absent.html", 404, message=message)
+    return html(request, "run.html", 200, view=found, forms=forms_for(user, dag_id, session), done=DONE.get(done))
 
 
 app.include_router(actions.router)
@@ -91,7 +95,7 @@ app.include_router(actions.router)
 def refused(request: Request, error: Exception) -> Response:
     """The page for a form that could not be processed."""
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 409)
-    return _html(request, "absent.html", status, message=without_credentials(str(error)))
+    return html(request, "absent.html", status, message=without_credentials(str(error)))
 
 
 @app.get("/static/{name}")
@@ -105,9 +109,3 @@ def static(name: str) -> Response:
 
 def _status(incomplete: bool) -> int:
     return 503 if incomplete else 200
-
-
-def _html(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
-    here = str(request.scope.get("root_path", ""))
-    text = rendered(template, here=here, airflow=here.removesuffix(PREFIX), **values)
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)

@@ -56,7 +56,7 @@ def query_server(
     Returns:
         The result, and a message that says why it is the default; empty if it is not.
     """
-    _answer_soon()
+    answer_soon()
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -89,6 +89,15 @@ def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
     return found
 
 
+class RememberingStore(Store):
+    """The store of the installation; each record is read once in this process, because it never changes."""
+
+    def get(self, kind: type[R], digest: str) -> R:
+        """Read a record; see `Store.get`."""
+        found: R = _read(kind, self.url, digest)
+        return found
+
+
 def query_ledger(query: Callable[[Ledger], T], default: T) -> tuple[T, str]:
     """Query the ledger in the MLflow server of the connection `mlflow_default`; see `query_server`."""
     try:
@@ -107,7 +116,7 @@ def writable_ledger() -> Iterator[Ledger]:
         TransientError: MLflow does not answer.
         TaxiwayError: A setting is missing or cannot be read.
     """
-    _answer_soon()
+    answer_soon()
     from mlflow.exceptions import MlflowException
 
     try:
@@ -126,7 +135,8 @@ def can_write(ledger: Ledger) -> bool:
     return bool(ledger.keys) or not chain.is_signed(ledger.client)
 
 
-def _answer_soon() -> None:
+def answer_soon() -> None:
+    """Let MLflow's client give up soon, and not retry: a person waits for the page."""
     # MLflow's client would retry for minutes. It reads these settings from the environment only.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ANSWER_SECONDS))

@@ -12,12 +12,16 @@ from sqlalchemy.orm import Session
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.lineage.outcomes import summaries
-from taxiway.records import Decision, DecisionKind, Evaluation, MetricResult, Outcome, Promotion, RunSummary, Verdict
-from taxiway.registry.champions import ChampionInfo, champions_and_retired
+from taxiway.records import Decision, DecisionKind, MetricResult, Outcome, Promotion, RunSummary
+from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions, champions_and_promotions
+from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFacts, Decided, LastRun, Question
 from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
+from taxiway_ui.history.main_metric import evaluation_of, main_metric
+from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
+from taxiway_ui.reviews.subjects import review_pipelines
 
 SOON = timedelta(days=7)
 """How long before its end a waiver is shown."""
@@ -119,6 +123,7 @@ class Overview:
         ending: The waivers that end soon.
         notices: Messages about what is not shown.
         incomplete: Whether MLflow did not answer.
+        reviewed: The reviews of the verdicts on the versions of the pipelines.
     """
 
     rows: tuple[Row, ...]
@@ -128,6 +133,7 @@ class Overview:
     ending: tuple[Decision, ...] = ()
     notices: tuple[str, ...] = ()
     incomplete: bool = False
+    reviewed: Reviewed = NOT_REVIEWED
 
     @property
     def counts(self) -> dict[State, int]:
@@ -156,37 +162,42 @@ class Overview:
         return tuple(row for row in self.rows if row.open_span)
 
     @property
+    def reopened(self) -> tuple[ReviewedVersion, ...]:
+        """The versions whose verdicts are re-opened, those in production first."""
+        return self.reviewed.reopened
+
+    @property
     def calm(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.questions or self.ending or self.forced or self.open_spans)
+        return not (self.questions or self.ending or self.forced or self.open_spans or self.reopened)
 
 
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
-    nothing = _FromLedger({}, {}, ())
+    nothing = _FromLedger(ChampionsAndPromotions({}, {}, ()), (), None)
     found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
     store = open_store()
-    rows = _rows(session, store, names, found)
+    rows = _rows(session, store, names, found.models)
+    reviewed = review_pipelines(session, store, found.ledger, names, found.models)
     matching = [row for row in rows if _matches(row, choice)]
     page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
-    return Overview(
-        rows, shown, len(matching), replace(choice, page=page), found.ending, notices(problem, store), bool(problem)
-    )
+    messages = notices(problem, store)
+    return Overview(rows, shown, len(matching), replace(choice, page=page), found.ending, messages, bool(problem), reviewed)
 
 
 @dataclass(frozen=True)
 class _FromLedger:
-    champions: dict[str, ChampionInfo]
-    retired: dict[str, Promotion]
+    models: ChampionsAndPromotions
     ending: tuple[Decision, ...]
+    ledger: Ledger | None
 
 
 def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
-    champions, retired = champions_and_retired(ledger.client, names)
+    models = champions_and_promotions(ledger.client, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
-    return _FromLedger(champions, retired, ending_waivers(made, names, datetime.now(UTC).date()))
+    return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
 
 
 def ending_waivers(found: Sequence[Decision], names: Sequence[str], today: date) -> tuple[Decision, ...]:
@@ -220,7 +231,7 @@ def state_of(last: LastRun | None, decision: RunSummary | None, questions: Seque
     return _STATES[decision.outcome] if decision is not None else State.NEW
 
 
-def _rows(session: Session, store: Store | None, names: Sequence[str], found: _FromLedger) -> tuple[Row, ...]:
+def _rows(session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions) -> tuple[Row, ...]:
     last, facts = airflow_db.newest_runs(session, names), airflow_db.dag_facts(session, names)
     decided = airflow_db.last_summaries(session, names)
     summed = _summaries(store, names, decided)
@@ -270,18 +281,5 @@ def _with_metrics(store: Store | None, rows: Sequence[Row]) -> tuple[Row, ...]:
     if store is None:
         return tuple(rows)
     with ThreadPoolExecutor(_READERS) as readers:
-        found = readers.map(lambda row: main_metric(_evaluation(store, row.champion)), rows)
+        found = readers.map(lambda row: main_metric(evaluation_of(store, row.champion.verdict if row.champion else None)), rows)
         return tuple(replace(row, metric=metric) for row, metric in zip(rows, found, strict=True))
-
-
-def _evaluation(store: Store, champion: ChampionInfo | None) -> Evaluation | None:
-    verdict = cached_record(store, Verdict, champion.verdict) if champion is not None and champion.verdict else None
-    return cached_record(store, Evaluation, verdict.evaluation) if verdict is not None else None
-
-
-def main_metric(evaluation: Evaluation | None) -> MetricResult | None:
-    """The result of the metric by which champion and challenger are compared; None without an evaluation."""
-    if evaluation is None or not evaluation.metrics:
-        return None
-    compared = {piece.metric for piece in evaluation.slices} | {baseline.metric for baseline in evaluation.baselines}
-    return next((result for result in evaluation.metrics if result.metric in compared), evaluation.metrics[0])

@@ -11,12 +11,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from taxiway.messages import format_params
-from taxiway.records import DataReport, Interval
+from taxiway.messages import number_text as plain_number
+from taxiway.records import DataReport, Interval, Severity
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
+from taxiway_ui.history.drawing import draw
+from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.overview import MOST_NEEDS, State
-from taxiway_ui.views import stages, stopped_at
+from taxiway_ui.runs.marks import stages, stopped_at
 
 FOLDER = Path(__file__).parent
 WIDTH = 240
@@ -66,8 +69,13 @@ def side(metric: str, difference: Interval, better: Better | None = None) -> str
 
 
 def page(template: str, **values: Any) -> str:
-    """Render a page as HTML. All values are escaped. Without `forms`, it has none; `done` is what a form has just done."""
-    return _environment().get_template(template).render(**{"forms": None, "done": None} | values)
+    """Render a page as HTML. All values are escaped.
+
+    Args:
+        template: The template.
+        values: What it shows. Without `forms`, it has none; `done` is what a form has just done; `doctor` is whether to link to its page.
+    """
+    return _environment().get_template(template).render(**{"forms": None, "done": None, "doctor": False} | values)
 
 
 def time_text(moment: datetime | None) -> str:
@@ -124,10 +132,14 @@ def web_address(text: str) -> str:
     return text if urlsplit(text).scheme in ("http", "https") else ""
 
 
-def blocking_names(report: DataReport) -> tuple[str, ...]:
-    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table."""
-    names = (f"{anomaly.kind}:{anomaly.column}" if anomaly.column else anomaly.kind for anomaly in report.blocking)
-    return tuple(dict.fromkeys(names))
+def waivable_names(report: DataReport) -> tuple[str, ...]:
+    """The anomalies of a report that can be waived, as `KIND:COLUMN`, or `KIND` for the whole table: those that block first.
+
+    Those that the schema waives are among them, because their waivers may have expired or may be about to.
+    """
+    errors = [anomaly for anomaly in report.anomalies if anomaly.severity is Severity.ERROR]
+    ordered = (*report.blocking, *errors)
+    return tuple(dict.fromkeys(f"{found.kind}:{found.column}" if found.column else found.kind for found in ordered))
 
 
 @cache
@@ -144,6 +156,7 @@ def _environment() -> Environment:
         "age": age_text,
         "day": day_text,
         "number": number_text,
+        "plain": plain_number,
         "signed": signed_text,
         "humanize": humanize,
         "params": params_text,
@@ -157,9 +170,11 @@ def _environment() -> Environment:
         "scale_of": scale_of,
         "side": side,
         "picture_width": WIDTH,
-        "blocking_names": blocking_names,
+        "waivable_names": waivable_names,
         "no_keys": NO_KEYS,
         "states": tuple(State),
         "most_needs": MOST_NEEDS,
+        "most_points": MOST_POINTS,
+        "draw": draw,
     }
     return made

@@ -1,52 +1,34 @@
 """The content of each page, from Airflow's database, the store and MLflow; the templates define how it looks."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
-from taxiway.ledger.entry import DECIDED, Entry
+from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
-from taxiway.records import DataReport, Decision, Outcome, Promotion, RunSummary, ShadowReport, Status
-from taxiway.registry.champions import HISTORY, ChampionInfo, champion_and_history, retirement
+from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status
+from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, champion_and_history, retirement
+from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
-from taxiway_ui.airflow_db import APPROVAL, Question, RunState
+from taxiway_ui.airflow_db import Question, RunState
 from taxiway_ui.clients import can_write, notices, open_store, query_ledger
-from taxiway_ui.run_tags import run_tags
-from taxiway_ui.timeline import Event, timeline
+from taxiway_ui.history.metric_history import MetricHistory, metric_history
+from taxiway_ui.history.timeline import Event, timeline
+from taxiway_ui.people.labels import takes_labels
+from taxiway_ui.reviews.loaded import load
+from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
+from taxiway_ui.reviews.subjects import review_pipelines, runs_of
+from taxiway_ui.runs.tags import run_tags
 
-SWEEP = "trials"
-OPTIONAL = (SWEEP, APPROVAL)
-"""The stages that only some pipelines have."""
-STAGES = ("ingest", "validate_data", "transform", SWEEP, "train", "validate_model", "shadow", APPROVAL, "push")
 _ATTEMPTS = 5
 _REFUSED = (Outcome.REJECTED, Outcome.UNDECIDED)
 _PASSED = (Status.PASS, Status.NOT_APPLICABLE)
-
-
-class Mark(StrEnum):
-    """The state of a stage in a run."""
-
-    DONE = "done"
-    WARNED = "warned"
-    STOPPED = "stopped"
-    RUNNING = "running"
-    WAITING = "waiting"
-    SKIPPED = "skipped"
-    OPEN = "open"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of a run, with its state."""
-
-    name: str
-    mark: Mark
 
 
 @dataclass(frozen=True)
@@ -82,6 +64,11 @@ class LedgerView:
     writable: bool = False
 
     @property
+    def done(self) -> tuple[Promotion, ...]:
+        """The promotions that were completed, newest first."""
+        return tuple(entry.promotion for entry in self.promotions if entry.state is State.DONE)
+
+    @property
     def former(self) -> tuple[int, ...]:
         """The versions that a rollback can go to, the last champion first."""
         versions = [entry.promotion.to_version for entry in self.promotions if entry.state in DECIDED]
@@ -100,11 +87,18 @@ class History:
     notices: tuple[str, ...]
     incomplete: bool
     questions: tuple[Question, ...] = ()
+    reviewed: Reviewed = NOT_REVIEWED
+    metric: MetricHistory | None = None
 
     @property
     def events(self) -> tuple[Event, ...]:
         """The promotions and the decisions of people, newest first."""
         return timeline(self.ledger.promotions, self.ledger.decisions)
+
+    @property
+    def runs(self) -> Mapping[int, str]:
+        """The runs that have promoted versions, by version."""
+        return runs_of(self.ledger.done)
 
     @property
     def refused(self) -> tuple[int, ...]:
@@ -134,6 +128,8 @@ class RunPage:
         questions: What the run asks a person.
         ledger: The promotions and decisions of the pipeline.
         incomplete: Whether MLflow did not answer about it.
+        reviewed: The review of the verdicts on the versions of the pipeline.
+        labels: Whether labels can be imported.
     """
 
     run: RunState
@@ -146,6 +142,13 @@ class RunPage:
     questions: tuple[Question, ...] = ()
     ledger: LedgerView = LedgerView()
     incomplete: bool = False
+    reviewed: Reviewed = NOT_REVIEWED
+    labels: bool = False
+
+    @property
+    def reopened(self) -> ReviewedVersion | None:
+        """The version of the run, if its verdict is re-opened."""
+        return self.reviewed.of(self.records.verdict.version) if self.records.verdict is not None else None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -167,35 +170,25 @@ class RunPage:
         return retirement(self.ledger.promotions)
 
 
-def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport | None = None) -> tuple[Stage, ...]:
-    """The states of a run's stages.
-
-    `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing.
-    """
-    names = [name for name in STAGES if name not in OPTIONAL or name in run.tasks]
-    marks = {name: _mark(run.tasks.get(name, "")) for name in names}
-    if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
-        marks["validate_data"] = Mark.WARNED
-    if shadow is not None and shadow.status is Status.NOT_APPLICABLE and marks["shadow"] is Mark.DONE:
-        marks["shadow"] = Mark.SKIPPED
-    return tuple(Stage(name, mark) for name, mark in marks.items())
-
-
-def stopped_at(run: RunState) -> str:
-    """The stage that stopped the run; empty if none did."""
-    return next((stage.name for stage in stages(run) if stage.mark is Mark.STOPPED), "")
-
-
 def history(session: Session, name: str) -> History | None:
     """The page of one pipeline; None if it does not exist. Takes five requests to MLflow, without keys of the ledger seven."""
     if name not in airflow_db.pipelines(session, {name}):
         return None
-    ledger, problem = query_ledger(lambda opened: _ledger_view(opened, name), LedgerView())
+    (ledger, opened), problem = _ledger_of(name)
     store = open_store()
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
-    questions = airflow_db.open_questions(session, [name])
-    return History(name, _tenure(store, ledger.champion), ledger, decided, notices(problem, store), bool(problem), questions)
+    return History(
+        name,
+        _tenure(store, ledger.champion),
+        ledger,
+        decided,
+        notices(problem, store),
+        bool(problem),
+        airflow_db.open_questions(session, [name]),
+        _reviewed(session, store, opened, name, ledger),
+        _metric(session, store, name, decided, ledger) if store else None,
+    )
 
 
 def run_page(session: Session, dag: str, run: str) -> RunPage | None:
@@ -208,7 +201,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     store = open_store()
     records = run_records(store, seen.refs) if store else RunRecords()
     found, problem = run_tags(seen.mlflow_url)
-    ledger, silent = query_ledger(lambda opened: _ledger_view(opened, dag), LedgerView())
+    (ledger, opened), silent = _ledger_of(dag)
     return RunPage(
         seen,
         records,
@@ -220,7 +213,30 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
         airflow_db.open_questions(session, [dag], run),
         ledger,
         bool(silent),
+        _reviewed(session, store, opened, dag, ledger),
+        takes_labels(load(dag, airflow_db.dag_files(session, [dag]).get(dag)), records),
     )
+
+
+def _ledger_of(name: str) -> tuple[tuple[LedgerView, Ledger | None], str]:
+    """What the ledger has about a pipeline, with the ledger; and a message if MLflow does not answer."""
+    nothing: tuple[LedgerView, Ledger | None] = LedgerView(), None
+    return query_ledger(lambda opened: (_ledger_view(opened, name), opened), nothing)
+
+
+def _reviewed(session: Session, store: Store | None, ledger: Ledger | None, name: str, view: LedgerView) -> Reviewed:
+    champions = {name: view.champion} if view.champion is not None else {}
+    return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done))
+
+
+def _metric(
+    session: Session, store: Store, name: str, decided: Sequence[SpanDecision], ledger: LedgerView
+) -> MetricHistory | None:
+    attempts = [attempt for decision in decided for attempt in (decision.newest, *decision.earlier)]
+    loaded = load(name, airflow_db.dag_files(session, [name]).get(name))
+    gate = loaded if isinstance(loaded, str) else loaded.pipeline.gate
+    verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in attempts])
+    return metric_history(store, attempts, verdicts, ledger.done, gate)
 
 
 def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
@@ -239,15 +255,3 @@ def _tenure(store: Store | None, champion: ChampionInfo | None) -> ChampionTenur
     if champion is None:
         return None
     return ChampionTenure(champion, behind_verdict(store, champion.verdict) if store else RunRecords())
-
-
-def _mark(state: str) -> Mark:
-    return {
-        "success": Mark.DONE,
-        "failed": Mark.STOPPED,
-        "skipped": Mark.SKIPPED,
-        "awaiting_input": Mark.WAITING,
-        "": Mark.OPEN,
-        "upstream_failed": Mark.OPEN,
-        "removed": Mark.OPEN,
-    }.get(state, Mark.RUNNING)

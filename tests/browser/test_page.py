@@ -20,12 +20,21 @@ MILLISECONDS = 1000 * PATIENCE_S
 
 
 CLICKED = "faults.clicked"
+UPLOADED = "labels.uploaded"
 
 
 def begin_early(running: Running) -> None:
+    import pandas as pd
+
     for span in (1, 2):
         running.write_small("clicked", span)
-    running.begin(CLICKED)
+        path = running.write_small("uploaded", span, file=f"{span}-0")
+    rows = pd.read_parquet(path)
+    rows["y"] = rows["y"].astype("boolean")
+    rows.loc[:2, "y"] = pd.NA
+    rows.to_parquet(path)
+    for dag in (CLICKED, UPLOADED):
+        running.begin(dag)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +181,7 @@ def test_nothing_is_wider_than_the_page(page: "Page", running: Running, width: i
     runs = [summary.run for summary in summaries(running.store, PIPELINE)]
     base = f"{running.stack.url('airflow')}/taxiway"
     of_runs = [f"{base}/pipelines/{PIPELINE}/runs/{quote(run, safe='')}" for run in runs]
-    for address in (f"{base}/", f"{base}/pipelines/{PIPELINE}", *of_runs):
+    for address in (f"{base}/", f"{base}/pipelines/{PIPELINE}", f"{base}/pipelines/{PIPELINE}/files", *of_runs):
         page.goto(address)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, address
@@ -182,9 +191,42 @@ def test_the_pages_break_no_rule_of_their_own_policy(page: "Page", running: Runn
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if "taxiway" in str(message.location) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    for address in ("/taxiway/", f"/taxiway/pipelines/{PIPELINE}"):
+    for address in ("/taxiway/", f"/taxiway/pipelines/{PIPELINE}", f"/taxiway/pipelines/{PIPELINE}/files"):
         page.goto(running.stack.url("airflow") + address)
     assert complaints == []
+
+
+def test_the_chart_shows_its_newest_points_and_has_colours_of_its_own_in_the_dark(page: "Page", running: Running) -> None:
+    """The style sheet alone colours the chart, because the policy allows no styles in the page."""
+    page.set_viewport_size({"width": 400, "height": 900})
+    fills = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{running.stack.url('airflow')}/taxiway/pipelines/{PIPELINE}")
+        chart = page.get_by_role("img", name="roc_auc of")
+        newest = chart.locator("circle").last
+        assert newest.bounding_box()["x"] < 400  # type: ignore[index]
+        fills.append(newest.evaluate("dot => getComputedStyle(dot).stroke"))
+    assert fills[0] != fills[1]
+
+
+def test_a_file_of_labels_is_sent_from_the_tab_of_a_run(browser: "BrowserContext", running: Running) -> None:
+    """In Airflow's frame: the sandbox lets a person choose a file, and the policy allows the form."""
+    run = running.begun.pop(UPLOADED)
+    running.wait_for_end(UPLOADED, run)
+    rows = b"id,y\n20000,true\n20001,false\n20002,true\n"
+    assert browser.browser is not None
+    with browser.browser.new_context() as context:
+        context.set_default_timeout(MILLISECONDS)
+        address = running.stack.url("airflow")
+        context.add_cookies([{"name": "_token", "value": running.token("admin"), "url": address}])
+        page = context.new_page()
+        page.goto(f"{address}/dags/{UPLOADED}/runs/{quote(run, safe='')}/plugin/taxiway-run")
+        frame(page).get_by_text("Import labels").click()
+        form = frame(page).locator("form[data-action=labels]")
+        form.get_by_label("File").set_input_files({"name": "my.csv", "mimeType": "text/csv", "buffer": rows})
+        form.get_by_role("button", name="Import").click()
+        frame(page).get_by_text("3 labels of admin are in the ledger").wait_for()
 
 
 def test_a_click_approves_a_version(browser: "BrowserContext", running: Running) -> None:

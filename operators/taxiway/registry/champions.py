@@ -49,6 +49,27 @@ def champions_and_retired(
 
     Takes three requests for up to 1,000 models and promotions. A model that was retired before the newest 1,000 promotions is left out.
     """
+    found = champions_and_promotions(client, models)
+    return found.champions, found.retired
+
+
+@dataclass(frozen=True)
+class ChampionsAndPromotions:
+    """What the registry and the ledger say of several models.
+
+    Attributes:
+        champions: The champion of each model that has one.
+        retired: The end of the last champion of each model that was retired.
+        promotions: The newest promotions of these models, newest first.
+    """
+
+    champions: dict[str, ChampionInfo]
+    retired: dict[str, Promotion]
+    promotions: tuple[Promotion, ...]
+
+
+def champions_and_promotions(client: "MlflowClient", models: Collection[str] | None = None) -> ChampionsAndPromotions:
+    """The champions of those `models` (None: of all), with the newest 1,000 promotions; see `champions_and_retired`."""
     versions = {model: version for model, version in champion_versions(client).items() if models is None or model in models}
     newest = promotions.entries(client, state=State.DONE, limit=_PAGE)
     found = {}
@@ -61,7 +82,11 @@ def champions_and_retired(
     for entry in newest:
         last.setdefault(entry.promotion.model, entry.promotion)
     others = {model: done for model, done in last.items() if model not in versions and (models is None or model in models)}
-    return found, {model: done for model, done in others.items() if done.to_version is None}
+    return ChampionsAndPromotions(
+        found,
+        {model: done for model, done in others.items() if done.to_version is None},
+        tuple(entry.promotion for entry in newest if models is None or entry.promotion.model in models),
+    )
 
 
 def retirement(entries: Collection[Entry]) -> Promotion | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from taxiway.messages import counted
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Status
 from taxiway.spec.pipeline import Pipeline
-from taxiway.stages.context import StageContext, bullets
+from taxiway.stages.context import StageContext, bullets, schema_of
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -47,10 +47,23 @@ def report_on(context: StageContext, snapshot: Snapshot, columns: Collection[str
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
     """
-    suite = Path(context.pipeline.suite) if context.pipeline.suite else None
-    return check_rows(
-        context.pipeline, context.schema(), snapshot, context.store, context.clock().date(), suite=suite, columns=columns
-    )
+    return report_under(context.pipeline, context.store, context.clock().date(), snapshot, columns)
+
+
+def report_under(
+    pipeline: Pipeline, store: Store, today: date, snapshot: Snapshot, columns: Collection[str] | None = None
+) -> DataReport:
+    """The report on the rows of a snapshot under the schema and the suite of a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        store: The store with the rows.
+        today: The day on which waivers of the schema must be valid.
+        snapshot: The snapshot.
+        columns: The columns of the model; None for those of the pipeline file.
+    """
+    suite = Path(pipeline.suite) if pipeline.suite else None
+    return check_rows(pipeline, schema_of(pipeline), snapshot, store, today, suite=suite, columns=columns)
 
 
 def check_rows(

@@ -12,7 +12,7 @@ from stages.conftest import SCHEMA, Site
 from taxiway.cli.people.opened import Given, opened
 from taxiway.cli.people.review import pipelines
 from taxiway.records import Promotion, Status
-from taxiway.stages.review import Review, Standing
+from taxiway.stages.review import PipelineReview, Review, Standing
 from taxiway.stages.review import review as review_all
 from taxiway.stages.review.versions import MOST_FORMER, versions_of
 from taxiway.tracking.local import database_uri
@@ -32,7 +32,7 @@ def reviewed_in(days: int) -> Review:
     local = Path(".taxiway/local")
     with opened(Given(database_uri(local), str(local.absolute() / "store"), None)) as installation:
         found = pipelines(installation, Path("small.pipeline.yaml"), "data", [])
-        contexts = [replace(one, context=replace(one.context, clock=lambda: later)) for one in found]
+        contexts = [PipelineReview.of(replace(one.opened(), clock=lambda: later), one.file, one.owner) for one in found]
         return review_all(contexts, installation.ledger.client)
 
 

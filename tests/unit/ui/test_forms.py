@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from taxiway.records import Span
 from taxiway.store import Store
-from taxiway_ui.actions import Form, InvalidFormError, _fields, _one_line
+from taxiway_ui.actions import Form, _fields, _one_line
 from taxiway_ui.clients import cached_record
 from taxiway_ui.people.tokens import FormToken
+from taxiway_ui.people.upload import InvalidFormError
 
 
 def form(**fields: str) -> Form:

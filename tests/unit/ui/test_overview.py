@@ -8,6 +8,7 @@ import pytest
 from taxiway.records import Decision, DecisionKind, Evaluation, Interval, MetricResult, Outcome, RunSummary, SliceResult, Span
 from taxiway.registry.champions import ChampionInfo
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
+from taxiway_ui.history.main_metric import main_metric
 from taxiway_ui.overview import (
     MOST_NEEDS,
     PAGE_ROWS,
@@ -17,7 +18,6 @@ from taxiway_ui.overview import (
     State,
     _matches,
     ending_waivers,
-    main_metric,
     state_of,
 )
 from taxiway_ui.render import age_text, page

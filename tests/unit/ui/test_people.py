@@ -1,7 +1,6 @@
 """What people decide on the pages, against a real MLflow: sent twice it is done once, and what cannot be done changes nothing."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.entry import Entry, State
-from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.ledger.promotions import entries
 from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.registry import promote
@@ -21,16 +19,10 @@ from taxiway.registry.champions import champions_and_retired, retirement
 from taxiway.store import Store
 from taxiway.tracking.local import local_mlflow
 from taxiway_ui.clients import can_write
+from taxiway_ui.history.timeline import timeline
 from taxiway_ui.people.decisions import Person, record_answer, require_answered, retire, roll_back, waive
-from taxiway_ui.timeline import timeline
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    with local_mlflow(tmp_path_factory.mktemp("mlflow")) as client:
-        yield Ledger(client, LedgerKeys((new_key(),)))
 
 
 @pytest.fixture

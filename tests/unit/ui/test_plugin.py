@@ -20,7 +20,7 @@ from taxiway_ui import plugin
 from taxiway_ui.app import app
 from taxiway_ui.clients import query_server
 from taxiway_ui.plugin import TaxiwayPlugin
-from taxiway_ui.run_tags import run_tags
+from taxiway_ui.runs.tags import run_tags
 
 HEAVY = ["mlflow", "pandas", "numpy", "sklearn", "duckdb", "jinja2.environment", "fastapi", "airflow.api_fastapi.core_api"]
 
@@ -60,7 +60,7 @@ def test_importing_the_plugin_costs_scheduler_and_workers_nothing_heavy(tmp_path
 def test_every_route_asks_who_calls() -> None:
     client = TestClient(app)
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(app.routes) == 12
+    assert len(routes) == len(app.routes) == 15
     for route in routes:
         path = re.sub(r"\{[^}]+\}", "page.css", route.path)
         (method,) = route.methods

@@ -1,11 +1,11 @@
 """What a page shows is what was recorded: escaped, with intervals where they belong, and messages where something is missing."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ui.hostile import FORMS, HOSTILE, PAGES, PLACES, UP, WHEN, every_page, hostile_records, seen
 
 from taxiway.ledger.entry import Entry, State
 from taxiway.lineage.run_records import RunRecords
@@ -14,229 +14,30 @@ from taxiway.records import (
     Baseline,
     Candidate,
     DataReport,
-    Decision,
-    DecisionKind,
     Evaluation,
     FeatureSet,
     Interval,
-    JoinMatch,
     MetricResult,
-    Outcome,
     Promotion,
-    Reason,
-    RemovedRows,
-    RunSummary,
-    SampleRule,
     Severity,
     ShadowReport,
     SliceResult,
-    Snapshot,
-    Span,
-    SplitRule,
     Status,
-    SweepReport,
-    Trial,
     Verdict,
     Waiver,
 )
-from taxiway.registry.champions import ChampionInfo
-from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
-from taxiway_ui.overview import Choice, Overview, Row
+from taxiway.stages.review import Reopening, ReviewedVersion, Standing
+from taxiway_ui.airflow_db import APPROVAL, Question
+from taxiway_ui.overview import Overview, Row
 from taxiway_ui.overview import State as RowState
 from taxiway_ui.people.forms import Forms
-from taxiway_ui.render import WIDTH, page, scale_of, side
-from taxiway_ui.views import (
-    OPTIONAL,
-    STAGES,
-    SWEEP,
-    ChampionTenure,
-    History,
-    LedgerView,
-    Mark,
-    RunPage,
-    SpanDecision,
-    stages,
-    stopped_at,
-)
-
-HOSTILE = "<script>alert('x')</script>\"'"
-PLACES = {"here": "/taxiway", "airflow": ""}
-WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-FORMS = Forms(HOSTILE, may_decide=True, may_run=True, user=HOSTILE)
-UP = Interval(value=0.02, low=0.01, high=0.03, rows=1000)
+from taxiway_ui.render import WIDTH, page, scale_of, side, waivable_names
+from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.runs.marks import OPTIONAL, STAGES, SWEEP, Mark, stages, stopped_at
+from taxiway_ui.views import History, LedgerView, RunPage
 
 
-def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/2") -> RunState:
-    return RunState(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
-
-
-REASON = Reason(status=Status.FAIL, message=HOSTILE)
-SPAN = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
-VERSIONS = {"model": HOSTILE, "version": 2, "champion": 1}
-
-
-def hostile_records() -> RunRecords:
-    """The records of a run that was rejected, with hostile text in each field that has text."""
-    return RunRecords(
-        snapshot=hostile_snapshot(),
-        report=hostile_report(),
-        candidate=hostile_candidate(),
-        sweep=hostile_sweep(),
-        evaluation=hostile_evaluation(),
-        verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(REASON,), **VERSIONS),
-        shadow=ShadowReport(status=Status.UNDECIDED, reasons=(REASON,), agreement=UP, **VERSIONS),
-        promotion=hostile_promotion(),
-        summary=RunSummary(
-            pipeline=HOSTILE,
-            run=HOSTILE,
-            span=SPAN,
-            outcome=Outcome.REJECTED,
-            reasons=(HOSTILE,) * 9,
-            version=2,
-            mlflow_run=HOSTILE,
-        ),
-        unread=(HOSTILE,),
-    )
-
-
-def hostile_snapshot() -> Snapshot:
-    join = JoinMatch(
-        name=HOSTILE,
-        span=HOSTILE,
-        table=HOSTILE,
-        content=HOSTILE,
-        keys=(HOSTILE,),
-        rows=2000,
-        matched=1990,
-        min_match_rate=0.95,
-    )
-    return Snapshot(
-        pipeline=HOSTILE,
-        training=(SPAN,),
-        evaluation=(SPAN,),
-        joins=(join,),
-        sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
-        split=SplitRule(by=HOSTILE, evaluation=0.2),
-        rows=HOSTILE,
-        removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
-    )
-
-
-def hostile_report() -> DataReport:
-    anomaly = Anomaly(
-        kind=HOSTILE,
-        span=HOSTILE,
-        column=HOSTILE,
-        severity=Severity.ERROR,
-        observed=HOSTILE,
-        expected=HOSTILE,
-        message=HOSTILE,
-        proposal=HOSTILE,
-    )
-    waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
-    return DataReport(
-        snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
-    )
-
-
-def hostile_candidate() -> Candidate:
-    return Candidate(
-        model=HOSTILE,
-        version=2,
-        snapshot="s",
-        report="r",
-        features="f",
-        schema_version=HOSTILE,
-        estimator=HOSTILE,
-        params=HOSTILE,
-    )
-
-
-def hostile_sweep() -> SweepReport:
-    return SweepReport(
-        snapshot="s",
-        metric=HOSTILE,
-        trials=(
-            Trial(params=HOSTILE, metric=HOSTILE, score=0.5, rows=10),
-            Trial(params=HOSTILE, metric=HOSTILE, score=None, rows=10, error=HOSTILE),
-        ),
-    )
-
-
-def hostile_evaluation() -> Evaluation:
-    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
-    return Evaluation(
-        snapshot="s",
-        model=HOSTILE,
-        candidate=2,
-        champion=1,
-        confidence=0.99,
-        metrics=(MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP),),
-        slices=(slice_,),
-        baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
-    )
-
-
-def hostile_promotion() -> Promotion:
-    return Promotion(
-        model=HOSTILE,
-        alias=HOSTILE,
-        from_version=1,
-        to_version=2,
-        by=HOSTILE,
-        at=WHEN,
-        verdict="v",
-        shadow="s",
-        reason=HOSTILE,
-    )
-
-
-def hostile_decisions() -> tuple[Decision, ...]:
-    common = {"model": HOSTILE, "by": HOSTILE, "via": HOSTILE, "at": WHEN, "reason": HOSTILE}
-    waiver = {"until": WHEN.date(), "anomaly": HOSTILE, "column": HOSTILE}
-    return (
-        Decision(kind=DecisionKind.WAIVER, about="r", **waiver, **common),
-        Decision(kind=DecisionKind.FORCE, about="v", version=2, **common),
-    )
-
-
-def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> tuple[Row, ...]:
-    assert champion.promotion is not None
-    forced = replace(champion, promotion=champion.promotion.model_copy(update={"decision": "d", "shadow": None}))
-    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=None, difference=None)
-    facts, last = DagFacts(HOSTILE, next_run=WHEN), LastRun(HOSTILE, "failed", WHEN, HOSTILE)
-    ended = champion.promotion.model_copy(update={"to_version": None})
-    return (
-        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric),
-        Row(HOSTILE, RowState.NEW, retired=ended),
-    )
-
-
-def every_page() -> dict[str, str]:
-    records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
-    tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
-    entry = Entry(HOSTILE, 1, State.DONE, HOSTILE, hostile_promotion())
-    asked = Question(HOSTILE, HOSTILE, APPROVAL, HOSTILE, WHEN)
-    assert records.summary is not None
-    blocked = records.summary.model_copy(update={"outcome": Outcome.BLOCKED})
-    rows = hostile_rows(tenure.champion, blocked, asked)
-    again = records.summary.model_copy(update={"attempt": 2, "again": HOSTILE})
-    ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
-    history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
-    run_page = RunPage(run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger)
-    return {
-        "pipelines": page(
-            "pipelines.html",
-            view=Overview(rows, rows, 500, Choice(HOSTILE, HOSTILE, 2), hostile_decisions()[:1], (HOSTILE,), True),
-            **PLACES,
-        ),
-        "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
-        "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),
-        "absent": page("absent.html", message=HOSTILE, **PLACES),
-    }
-
-
-@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+@pytest.mark.parametrize("name", PAGES)
 def test_hostile_text_is_shown_and_never_markup(name: str) -> None:
     html = every_page()[name]
     assert "alert(" in html
@@ -246,7 +47,7 @@ def test_hostile_text_is_shown_and_never_markup(name: str) -> None:
     assert f'href="/taxiway/pipelines/{HOSTILE[0]}' not in html
 
 
-@pytest.mark.parametrize("name", ["pipelines", "pipeline", "run", "absent"])
+@pytest.mark.parametrize("name", PAGES)
 def test_nothing_of_a_page_needs_what_its_policy_forbids(name: str) -> None:
     html = every_page()[name]
     assert " style=" not in html
@@ -403,6 +204,59 @@ def test_every_interval_lies_within_its_picture_with_zero_in_the_middle(ends: li
     assert scale.x(0) == WIDTH / 2
     for interval in intervals:
         assert 0 <= scale.x(interval.low) <= scale.x(interval.value) <= scale.x(interval.high) <= WIDTH
+
+
+def test_a_reopened_verdict_is_on_all_three_pages_with_what_to_do() -> None:
+    reasons = (Reopening("the waiver of range in a was valid until 2026-01-01", "taxiway waive d --anomaly range:a"),)
+    version = ReviewedVersion("a.b", 2, Standing.PRODUCTION, "ann", Status.PASS, reasons)
+    reviewed = Reviewed((version,), ("a.b: the source does not answer",))
+    row = Row("a.b", RowState.PROMOTED)
+    overview = page("pipelines.html", view=Overview((row,), (row,), 1, reviewed=reviewed), **PLACES)
+    assert "version 2, in production: the waiver of range in a was valid until 2026-01-01" in overview
+    assert "Nothing: no run waits" not in overview
+    promotion = Promotion(
+        model="a.b", alias="champion", to_version=2, by="a.b/run 7", at=WHEN, verdict="v", shadow="s", reason="better"
+    )
+    promoted = LedgerView(promotions=(Entry("e", 1, State.DONE, "k", promotion),))
+    history = page("pipeline.html", view=History("a.b", None, promoted, (), (), False, reviewed=reviewed), **PLACES)
+    verdict = Verdict(model="a.b", version=2, snapshot="s", evaluation="e", status=Status.PASS, reasons=())
+    run = page("run.html", view=RunPage(seen({}), RunRecords(verdict=verdict), (), reviewed=reviewed), **PLACES)
+    for html in (history, run):
+        assert "the waiver of range in a was valid until 2026-01-01" in html
+        assert "taxiway waive d --anomaly range:a" in html
+    assert 'href="/taxiway/pipelines/a.b/runs/run%207">Version 2</a>' in history
+    assert "a.b: the source does not answer" in history
+    other = verdict.model_copy(update={"version": 1})
+    assert "re-opened" not in page(
+        "run.html", view=RunPage(seen({}), RunRecords(verdict=other), (), reviewed=reviewed), **PLACES
+    )
+
+
+def test_an_anomaly_that_the_schema_waives_can_be_waived_on_because_its_waiver_expires() -> None:
+    common = {"span": "1", "observed": "9", "expected": "1", "message": "m", "proposal": "p"}
+    anomalies = (
+        Anomaly(kind="range", column="a", severity=Severity.ERROR, **common),
+        Anomaly(kind="domain", column="b", severity=Severity.ERROR, **common),
+        Anomaly(kind="drift", column="b", severity=Severity.WARNING, **common),
+    )
+    waiver = Waiver(kind="range", column="a", owner="kim", reason="x", until=WHEN.date())
+    report = DataReport(snapshot="s", schema_version="v", status=Status.FAIL, checks=1, anomalies=anomalies, waivers=(waiver,))
+    assert waivable_names(report) == ("domain:b", "range:a")
+
+
+def test_a_form_with_a_file_is_shown_only_where_labels_are_taken() -> None:
+    for labels, forms in ((True, 1), (False, 0)):
+        view = RunPage(seen({}), RunRecords(), (), ledger=LedgerView(writable=True), labels=labels)
+        html = page("run.html", view=view, forms=FORMS, **PLACES)
+        assert html.count('enctype="multipart/form-data"') == forms
+        assert html.count('data-action="labels"') == forms
+
+
+def test_only_who_may_change_the_configuration_has_a_link_to_the_doctor() -> None:
+    row = Row("a.b", RowState.PROMOTED)
+    view = Overview((row,), (row,), 1)
+    assert 'href="/taxiway/doctor"' in page("pipelines.html", view=view, doctor=True, **PLACES)
+    assert "doctor" not in page("pipelines.html", view=view, **PLACES)
 
 
 def test_a_runs_page_says_how_its_rows_were_made() -> None:

@@ -15,7 +15,7 @@ from taxiway.messages import counted
 if TYPE_CHECKING:
     from taxiway.records import Snapshot, Verdict
     from taxiway.spec.base import Format
-    from taxiway.stages.labels import Agreement, Imported
+    from taxiway.stages.labels import Imported
     from taxiway.stages.review import PipelineReview
 
 _VERSION = "MODEL/VERSION"
@@ -69,7 +69,7 @@ def export(
         champion = champion_now(installation.ledger, verdict.model)
         other = champion if champion != verdict.version else None
         found = rows_to_label(
-            of_model.context, snapshot, verdict.version, other, count=rows, with_answers=with_answers, at_random=at_random
+            of_model.opened(), snapshot, verdict.version, other, count=rows, with_answers=with_answers, at_random=at_random
         )
     if found.without_key:
         click.echo(f"note: left out {counted(found.without_key, 'row')} without a label that have no key either", err=True)
@@ -116,7 +116,7 @@ def import_(
     with opened(Given(**given)) as installation:
         of_model, verdict, snapshot = _judged(installation, name, dags, data)
         done = import_labels(
-            of_model.context,
+            of_model.opened(),
             verdict,
             snapshot,
             file,
@@ -135,23 +135,13 @@ def _echo_imported(done: "Imported", of_model: "PipelineReview") -> None:
     if done.already_known:
         click.echo(f"left out {counted(done.already_known, 'label')} of rows that have the same label at the source")
     for agreement in done.agreements:
-        click.echo(_agreement_text(agreement))
+        click.echo(agreement.describe())
     if done.conflicting:
         rows = counted(done.conflicting, "row is", "rows are")
         click.echo(f"{rows} labelled differently, and count as not labelled until their labellers agree")
     again = next((span for span in done.spans if span in of_model.decided), None)
     command = f"taxiway run {of_model.file}{f' --span {again}' if again else ''}"
     click.echo(f"next: {command}, or in Airflow a run{f' with the parameter span = {again}' if again else ''}", err=True)
-
-
-def _agreement_text(agreement: "Agreement") -> str:
-    kappa = (
-        f"Cohen's kappa {agreement.kappa:.3f}"
-        if agreement.kappa is not None
-        else "Cohen's kappa is not defined, as all labels are equal"
-    )
-    same = agreement.rows - agreement.differing
-    return f"{agreement.first} and {agreement.second} agree on {same:,} of {counted(agreement.rows, 'row')}; {kappa}"
 
 
 def _judged(installation: Opened, name: str, dags: Path, data: str) -> "tuple[PipelineReview, Verdict, Snapshot]":

@@ -85,7 +85,7 @@ def pipelines(installation: Opened, dags: Path, data: str, unread: list[str]) ->
             continue
         owner = (team.owner if team else None) or pipeline.team
         context = StageContext(pipeline, store, InMemoryRun(), installation.ledger.client, "review", services)
-        yield PipelineReview(context, os.path.relpath(file), owner)
+        yield PipelineReview.of(context, os.path.relpath(file), owner)
 
 
 def pipeline_of(installation: Opened, model: str, dags: Path, data: str) -> "PipelineReview":

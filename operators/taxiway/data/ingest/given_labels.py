@@ -37,7 +37,7 @@ class GivenLabels:
     values: "pa.Table"
 
 
-def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path) -> GivenLabels:
+def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path, most_labels: int | None = None) -> GivenLabels:
     """Read the labels of a file.
 
     Args:
@@ -45,10 +45,11 @@ def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path) -> 
         key: The key columns.
         label: The column of the label.
         file: The name of the file in errors.
+        most_labels: How many labels it may have; None for any number. Each takes a few hundred bytes of memory.
 
     Raises:
         ConfigError: The file lacks a column.
-        DataError: It has no label, a label without a key, or a key in several rows.
+        DataError: It has no label, too many, a label without a key, or a key in several rows.
     """
     names = [column.name for column in table.columns]
     for name in (*key, label):
@@ -56,6 +57,10 @@ def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path) -> 
             raise ConfigError(f"{file} has no column {name}; {allowed_values(name, names)}", key=name, allowed=names)
     present = present_sql(table.column(label))
     texts = ", ".join(key_text(table.column(name)) for name in (*key, label))
+    if most_labels is not None:
+        ((count,),) = table.rows(f"SELECT count(*) FROM numbered WHERE {present}")
+        if count > most_labels:
+            raise DataError(f"{file} has {count:,} labels; allowed: at most {most_labels:,}. Import them in parts")
     rows = table.rows(f"SELECT {texts} FROM numbered WHERE {present} ORDER BY row_number")
     if not rows:
         raise DataError(f"{file} has no label: the column {label} is empty in all rows; fill it in")

@@ -45,6 +45,15 @@ class Agreement:
     differing: int
     kappa: float | None
 
+    def describe(self) -> str:
+        """`ada and bob agree on 18 of 20 rows; Cohen's kappa 0.791`."""
+        kappa = (
+            f"Cohen's kappa {self.kappa:.3f}"
+            if self.kappa is not None
+            else "Cohen's kappa is not defined, as all labels are equal"
+        )
+        return f"{self.first} and {self.second} agree on {self.rows - self.differing:,} of {counted(self.rows, 'row')}; {kappa}"
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -78,6 +87,7 @@ def import_labels(
     via: str,
     at: datetime,
     options: ReadOptions = AS_DETECTED,
+    most_labels: int | None = None,
 ) -> Imported:
     """Import the labels of a file; rows of it without a label are ignored.
 
@@ -93,6 +103,7 @@ def import_labels(
         via: Where: `command line` or `airflow`.
         at: When, with a time zone.
         options: How the file is read; types are those of the schema.
+        most_labels: How many labels the file may have; None for any number.
 
     Raises:
         ConfigError: The file lacks a column, or no row can wait for a label.
@@ -102,7 +113,7 @@ def import_labels(
     from taxiway.ledger.decisions import record_decision
 
     found = spans_to_label(context, snapshot)
-    given = _read(file, found, options)
+    given = _read(file, found, options, most_labels)
     spans, known = _spans_of(context, found, given, file)
     new = [at for at in range(len(given.keys)) if at not in known]
     if not new:
@@ -127,13 +138,13 @@ def import_labels(
     return Imported(digest, decision, counts, len(known), agreements, conflicting)
 
 
-def _read(file: Path, found: SpansToLabel, options: ReadOptions) -> "GivenLabels":
+def _read(file: Path, found: SpansToLabel, options: ReadOptions, most_labels: int | None) -> "GivenLabels":
     """Read the labels of a file, and check them by themselves."""
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.ingest.given_labels import given_labels
 
     with open_data(file, replace(options, types=found.types())) as table:
-        given = given_labels(table, found.schema.key, found.source.label, file)
+        given = given_labels(table, found.schema.key, found.source.label, file, most_labels)
         labels_of_all_rows = table.in_order([found.source.label])
     _require_valid(labels_of_all_rows, found.schema, file)
     return given

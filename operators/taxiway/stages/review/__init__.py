@@ -3,7 +3,7 @@
 from taxiway.stages.review.pipeline import PipelineReview
 from taxiway.stages.review.reopened import Reopening
 from taxiway.stages.review.second_decision import SecondDecision, decide_again
-from taxiway.stages.review.versions import Review, ReviewedVersion, Standing, review
+from taxiway.stages.review.versions import Review, ReviewedVersion, Standing, review, review_versions, versions_of
 
 __all__ = [
     "PipelineReview",
@@ -14,4 +14,6 @@ __all__ = [
     "Standing",
     "decide_again",
     "review",
+    "review_versions",
+    "versions_of",
 ]

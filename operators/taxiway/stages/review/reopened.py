@@ -4,13 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxiway.errors import TaxiwayError
-from taxiway.lineage.outcomes import summary_of
-from taxiway.messages import counted
-from taxiway.records import DataReport, FeatureSet, Severity, Snapshot, Span, Verdict, span_label
+from taxiway.records import DataReport, Snapshot, Span, Verdict, span_label
 from taxiway.stages.review.pipeline import PipelineReview
-from taxiway.tracking import tags
-
-_SHOWN_ANOMALIES = 3
+from taxiway.stages.review.under_schema import anomalies_message, feature_digest, needs_validation, new_anomalies
 
 
 @dataclass(frozen=True)
@@ -54,10 +50,10 @@ def _expired(reviewed: PipelineReview, snapshot: Snapshot, report: DataReport | 
     from taxiway.gates.data_report import expired_waivers
     from taxiway.ledger.decisions import decisions
 
-    today = reviewed.context.clock().date()
+    today = reviewed.clock().date()
     if report is None or not (report.blocking or any(waiver.until < today for waiver in report.waivers)):
         return
-    for expired in expired_waivers(report, decisions(reviewed.context.ledger, about=report.digest), today):
+    for expired in expired_waivers(report, decisions(reviewed.ledger, about=report.digest), today):
         yield Reopening(
             expired.message,
             f"if the data is right: taxiway waive {report.digest} --anomaly {expired.anomaly} --until DATE --reason WHY; otherwise correct it, "
@@ -79,7 +75,7 @@ def _correction(reviewed: PipelineReview, span: Span) -> str | None:
         if newest > span.version:
             read = f"version {span.version}" if span.version else "the first version"
             return f"span {span.name} was corrected: version {newest} {where}, and the model read {read}"
-    summary = summary_of(reviewed.context.store, reviewed.name, span)
+    summary = reviewed.summary_of(span)
     if summary is not None and summary.span.source_digest != span.source_digest:
         return (
             f"span {span_label(span.name, span.version)} was overwritten: run {summary.run} has decided it with content "
@@ -92,26 +88,25 @@ def _rejected_by_schema(
     reviewed: PipelineReview, verdict: Verdict, snapshot: Snapshot, report: DataReport
 ) -> Iterator[Reopening]:
     """What the present schema finds in the stored rows, and what was not known when the verdict was given."""
-    from taxiway.stages.validate_data import report_on
-
     context = reviewed.context
-    if context.schema().digest == report.schema_version and context.pipeline.suite is None:
+    if isinstance(context, str) or not needs_validation(context.pipeline, report):
         return
-    known = {(a.kind, a.column, a.span) for a in report.anomalies if a.severity is Severity.ERROR}
-    today = report_on(context, snapshot, _columns(reviewed, verdict))
-    found = [anomaly for anomaly in today.blocking if (anomaly.kind, anomaly.column, anomaly.span) not in known]
+    features = feature_digest(reviewed.ledger.client.get_model_version(verdict.model, str(verdict.version)).tags)
+    found = new_anomalies(context.pipeline, reviewed.store, reviewed.clock().date(), snapshot, report, features)
     if found:
-        shown = " ".join(anomaly.message for anomaly in found[:_SHOWN_ANOMALIES])
-        more = f" And {len(found) - _SHOWN_ANOMALIES} more." if len(found) > _SHOWN_ANOMALIES else ""
-        yield Reopening(
-            f"the present schema finds {counted(len(found), 'blocking anomaly', 'blocking anomalies')} in its data: {shown}{more}",
-            f"if the data is wrong: taxiway rollback {verdict.model} --reason WHY, or correct it and {reviewed.run_again(snapshot)}; "
-            "otherwise change the schema",
-        )
+        yield schema_reopening(reviewed, snapshot, tuple(anomaly.message for anomaly in found))
 
 
-def _columns(reviewed: PipelineReview, verdict: Verdict) -> tuple[str, ...] | None:
-    """The columns of the version itself, which may be others than those of the present pipeline file; None if they are not known."""
-    found = reviewed.context.registry.get_model_version(verdict.model, str(verdict.version))
-    features = found.tags.get(tags.FEATURES)
-    return reviewed.context.store.get(FeatureSet, features).columns if features else None
+def schema_reopening(reviewed: PipelineReview, snapshot: Snapshot, messages: tuple[str, ...]) -> Reopening:
+    """Why a verdict is re-opened by anomalies that the present schema finds.
+
+    Args:
+        reviewed: The pipeline.
+        snapshot: The snapshot with the anomalies.
+        messages: The anomalies; there is at least one.
+    """
+    return Reopening(
+        anomalies_message(messages),
+        f"if the data is wrong: taxiway rollback {reviewed.name} --reason WHY, or correct it and {reviewed.run_again(snapshot)}; "
+        "otherwise change the schema",
+    )

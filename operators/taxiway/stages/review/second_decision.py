@@ -65,7 +65,7 @@ def decide_again(reviewed: PipelineReview, judged: "JudgedVersion", champion: in
         why = "; ".join(records.unread) or "its run has not recorded the candidate, the snapshot and the report"
         raise TerminalError(f"the gate cannot be run again for {then.model} version {then.version}: {why}")
     other = then.champion if champion == then.version else champion
-    context = replace(reviewed.context, recorder=InMemoryRun())
+    context = replace(reviewed.opened(), recorder=InMemoryRun())
     _, today = judge(context, records.candidate, records.snapshot, records.report, other)
     reasons, notes = reopenings(reviewed, then, records.snapshot, records.report, with_schema=True)
     return SecondDecision(then, today, reasons, notes)

@@ -1,6 +1,6 @@
 """The versions whose verdicts are reviewed: champions, versions that a person forced, and former champions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -90,12 +90,34 @@ def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Revie
     notes: list[str] = []
     for reviewed in pipelines:
         own = [promotion for promotion in promotions if promotion.model == reviewed.name]
-        for version, (standing, verdict) in versions_of(known.get(reviewed.name), own).items():
-            found, told = _review_version(reviewed, version, standing, verdict)
-            versions += found
-            notes += told
-    ordered = sorted(versions, key=lambda found: (found.standing, found.model, -found.version))
-    return Review(tuple(ordered), tuple(dict.fromkeys(notes)))
+        found = review_versions(reviewed, versions_of(known.get(reviewed.name), own), with_schema=True)
+        versions += found.versions
+        notes += found.notes
+    return Review(most_urgent(versions), tuple(dict.fromkeys(notes)))
+
+
+def review_versions(
+    reviewed: PipelineReview, versions: Mapping[int, tuple[Standing, str | None]], *, with_schema: bool
+) -> Review:
+    """Review the verdicts on some versions of one pipeline.
+
+    Args:
+        reviewed: The pipeline.
+        versions: The versions; see `versions_of`.
+        with_schema: Whether the data of the champion is validated under the present schema, which is the only expensive check.
+    """
+    found: list[ReviewedVersion] = []
+    notes: list[str] = []
+    for version, (standing, verdict) in versions.items():
+        one, told = _review_version(reviewed, version, standing, verdict, with_schema=with_schema)
+        found += one
+        notes += told
+    return Review(most_urgent(found), tuple(dict.fromkeys(notes)))
+
+
+def most_urgent(versions: Iterable[ReviewedVersion]) -> tuple[ReviewedVersion, ...]:
+    """The versions in production first, then those that were forced, then former champions."""
+    return tuple(sorted(versions, key=lambda found: (found.standing, found.model, -found.version)))
 
 
 def versions_of(champion: "ChampionInfo | None", promotions: Sequence[Promotion]) -> dict[int, tuple[Standing, str | None]]:
@@ -120,10 +142,10 @@ def versions_of(champion: "ChampionInfo | None", promotions: Sequence[Promotion]
 
 
 def _review_version(
-    reviewed: PipelineReview, version: int, standing: Standing, digest: str | None
+    reviewed: PipelineReview, version: int, standing: Standing, digest: str | None, *, with_schema: bool
 ) -> tuple[list[ReviewedVersion], tuple[str, ...]]:
     """The version with why its verdict is re-opened, and notes; no version if its records cannot be read."""
-    store, unknown = reviewed.context.store, f"{reviewed.name} version {version} is not reviewed"
+    store, unknown = reviewed.store, f"{reviewed.name} version {version} is not reviewed"
     if digest is None:
         return [], (f"{unknown}: the ledger has no verdict on it",)
     try:
@@ -132,6 +154,6 @@ def _review_version(
         report = store.get(DataReport, verdict.report) if verdict.report else None
     except LOST as error:
         return [], (f"{unknown}: {error}",)
-    with_schema = standing is Standing.PRODUCTION
+    with_schema = with_schema and standing is Standing.PRODUCTION
     reasons, notes = reopenings(reviewed, verdict, snapshot, report, with_schema=with_schema)
     return [ReviewedVersion(reviewed.name, version, standing, reviewed.owner, verdict.status, reasons)], notes

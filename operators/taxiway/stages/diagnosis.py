@@ -64,7 +64,9 @@ def diagnose(
     yield from _caught("MLflow and ledger", lambda: _ledger(ledger))
     if gateway is None:
         yield Finding(
-            "gateway", Health.WARNING, "no gateway is known here; name it: --gateway URL, or start one: taxiway serve"
+            "gateway",
+            Health.WARNING,
+            "no gateway is known here; name it (--gateway URL, in Airflow the connection taxiway_gateway), or start one: taxiway serve",
         )
     else:
         yield from _caught("gateway", lambda: _gateway(gateway))

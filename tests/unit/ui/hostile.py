@@ -1,0 +1,233 @@
+"""Every page, made of texts that try to be markup."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from taxiway.ledger.entry import Entry, State
+from taxiway.lineage.run_records import RunRecords
+from taxiway.records import (
+    Anomaly,
+    Baseline,
+    Candidate,
+    DataReport,
+    Decision,
+    DecisionKind,
+    Evaluation,
+    Interval,
+    JoinMatch,
+    MetricResult,
+    Outcome,
+    Promotion,
+    Reason,
+    RemovedRows,
+    RunSummary,
+    SampleRule,
+    Severity,
+    ShadowReport,
+    SliceResult,
+    Snapshot,
+    Span,
+    SplitRule,
+    Status,
+    SweepReport,
+    Trial,
+    Verdict,
+    Waiver,
+)
+from taxiway.registry.champions import ChampionInfo
+from taxiway.stages.diagnosis import Finding, Health
+from taxiway.stages.labels.importing import Agreement, Imported
+from taxiway.stages.review import Reopening, ReviewedVersion, Standing
+from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.history.metric_history import MetricHistory, Point, Return
+from taxiway_ui.overview import Choice, Overview, Row
+from taxiway_ui.overview import State as RowState
+from taxiway_ui.people.forms import Forms
+from taxiway_ui.people.labels import LabelsPage
+from taxiway_ui.render import page
+from taxiway_ui.reviews.files import Files, ShownFile
+from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.views import ChampionTenure, History, LedgerView, RunPage, SpanDecision
+
+HOSTILE = "<script>alert('x')</script>\"'"
+PAGES = ["pipelines", "pipeline", "run", "files", "doctor", "labels", "absent"]
+PLACES = {"here": "/taxiway", "airflow": ""}
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+FORMS = Forms(HOSTILE, may_decide=True, may_run=True, user=HOSTILE)
+UP = Interval(value=0.02, low=0.01, high=0.03, rows=1000)
+
+
+def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/2") -> RunState:
+    return RunState(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
+
+
+def hostile_records() -> RunRecords:
+    span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
+    reason = Reason(status=Status.FAIL, message=HOSTILE)
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
+    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
+    anomaly = Anomaly(
+        kind=HOSTILE,
+        span=HOSTILE,
+        column=HOSTILE,
+        severity=Severity.ERROR,
+        observed=HOSTILE,
+        expected=HOSTILE,
+        message=HOSTILE,
+        proposal=HOSTILE,
+    )
+    waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
+    join = JoinMatch(
+        name=HOSTILE,
+        span=HOSTILE,
+        table=HOSTILE,
+        content=HOSTILE,
+        keys=(HOSTILE,),
+        rows=2000,
+        matched=1990,
+        min_match_rate=0.95,
+    )
+    common = {"model": HOSTILE, "version": 2, "champion": 1}
+    return RunRecords(
+        snapshot=Snapshot(
+            pipeline=HOSTILE,
+            training=(span,),
+            evaluation=(span,),
+            joins=(join,),
+            sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
+            split=SplitRule(by=HOSTILE, evaluation=0.2),
+            rows=HOSTILE,
+            removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
+        ),
+        report=DataReport(
+            snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
+        ),
+        candidate=Candidate(
+            model=HOSTILE,
+            version=2,
+            snapshot="s",
+            report="r",
+            features="f",
+            schema_version=HOSTILE,
+            estimator=HOSTILE,
+            params=HOSTILE,
+        ),
+        sweep=SweepReport(
+            snapshot="s",
+            metric=HOSTILE,
+            trials=(
+                Trial(params=HOSTILE, metric=HOSTILE, score=0.5, rows=10),
+                Trial(params=HOSTILE, metric=HOSTILE, score=None, rows=10, error=HOSTILE),
+            ),
+        ),
+        evaluation=Evaluation(
+            snapshot="s",
+            model=HOSTILE,
+            candidate=2,
+            champion=1,
+            confidence=0.99,
+            metrics=(metric,),
+            slices=(slice_,),
+            baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
+        ),
+        verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
+        shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
+        promotion=hostile_promotion(),
+        summary=RunSummary(
+            pipeline=HOSTILE,
+            run=HOSTILE,
+            span=span,
+            outcome=Outcome.REJECTED,
+            reasons=(HOSTILE,) * 9,
+            version=2,
+            mlflow_run=HOSTILE,
+        ),
+        unread=(HOSTILE,),
+    )
+
+
+def hostile_promotion() -> Promotion:
+    return Promotion(
+        model=HOSTILE,
+        alias=HOSTILE,
+        from_version=1,
+        to_version=2,
+        by=HOSTILE,
+        at=WHEN,
+        verdict="v",
+        shadow="s",
+        reason=HOSTILE,
+    )
+
+
+def hostile_decisions() -> tuple[Decision, ...]:
+    common = {"model": HOSTILE, "by": HOSTILE, "via": HOSTILE, "at": WHEN, "reason": HOSTILE}
+    waiver = {"until": WHEN.date(), "anomaly": HOSTILE, "column": HOSTILE}
+    return (
+        Decision(kind=DecisionKind.WAIVER, about="r", **waiver, **common),
+        Decision(kind=DecisionKind.FORCE, about="v", version=2, **common),
+    )
+
+
+def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> tuple[Row, ...]:
+    assert champion.promotion is not None
+    forced = replace(champion, promotion=champion.promotion.model_copy(update={"decision": "d", "shadow": None}))
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=None, difference=None)
+    facts, last = DagFacts(HOSTILE, next_run=WHEN), LastRun(HOSTILE, "failed", WHEN, HOSTILE)
+    ended = champion.promotion.model_copy(update={"to_version": None})
+    return (
+        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric),
+        Row(HOSTILE, RowState.NEW, retired=ended),
+    )
+
+
+def hostile_review() -> Reviewed:
+    reasons = (Reopening(HOSTILE, HOSTILE), Reopening(HOSTILE, HOSTILE))
+    versions = [
+        ReviewedVersion(HOSTILE, version, standing, HOSTILE, Status.PASS, reasons)
+        for version, standing in enumerate(Standing, 2)
+    ]
+    return Reviewed(tuple(versions), (HOSTILE,), (HOSTILE,))
+
+
+def hostile_metric() -> MetricHistory:
+    points = tuple(
+        Point(HOSTILE, 2, HOSTILE, 2, UP, 1, UP, Outcome.REJECTED, promotion, WHEN) for promotion in (hostile_promotion(), None)
+    )
+    back = hostile_promotion().model_copy(update={"verdict": None})
+    return MetricHistory(HOSTILE, "lower", 0.99, points, (Return(1, back),), 0.5, HOSTILE)
+
+
+def hostile_labels() -> LabelsPage:
+    made = Imported("d", hostile_decisions()[0], {HOSTILE: 2}, 1, (Agreement(HOSTILE, HOSTILE, 9, 1, None),), 1)
+    return LabelsPage(HOSTILE, HOSTILE, HOSTILE, made, (HOSTILE,), HOSTILE)
+
+
+def every_page() -> dict[str, str]:
+    records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
+    tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
+    entry = Entry(HOSTILE, 1, State.DONE, HOSTILE, hostile_promotion())
+    asked = Question(HOSTILE, HOSTILE, APPROVAL, HOSTILE, WHEN)
+    assert records.summary is not None
+    blocked = records.summary.model_copy(update={"outcome": Outcome.BLOCKED})
+    rows = hostile_rows(tenure.champion, blocked, asked)
+    again = records.summary.model_copy(update={"attempt": 2, "again": HOSTILE})
+    ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
+    history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
+    reviewed = hostile_review()
+    history = replace(history, reviewed=reviewed, metric=hostile_metric())
+    run_page = RunPage(
+        run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger, reviewed=reviewed, labels=True
+    )
+    choice = Choice(HOSTILE, HOSTILE, 2)
+    overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
+    files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
+    return {
+        "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),
+        "files": page("files.html", view=files, **PLACES),
+        "doctor": page("doctor.html", findings=(Finding(HOSTILE, Health.ERROR, HOSTILE),), **PLACES),
+        "labels": page("labels.html", view=hostile_labels(), forms=FORMS, **PLACES),
+        "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
+        "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),
+        "absent": page("absent.html", message=HOSTILE, **PLACES),
+    }
